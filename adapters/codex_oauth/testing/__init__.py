@@ -1,0 +1,1 @@
+"""For tests of code that signs in: a world in virtual time."""

@@ -1,0 +1,1 @@
+"""Worlds perform effects: a driver is a world and a four-line loop."""

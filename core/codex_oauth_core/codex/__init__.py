@@ -1,0 +1,49 @@
+"""The Codex dialect: how "Sign in with ChatGPT (Codex)" speaks OAuth.
+
+`requests` writes what we send; `poll`, `device_answers`, `token_answers` read what comes back, by the
+error codes in `codes`; `render` is their inverse and writes a server's answers.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from codex_oauth_core.codex import device_answers, poll, requests, token_answers
+from codex_oauth_core.provider import Dialect, Provider
+
+__all__ = ["CODEX", "CODEX_DIALECT"]
+
+CODEX_DIALECT: Final = Dialect(
+    device_authorization_request=requests.device_authorization_request,
+    read_device_authorization=device_answers.read_device_authorization,
+    poll_request=requests.poll_request,
+    read_poll=poll.read_poll,
+    exchange_request=requests.exchange_request,
+    read_exchange=token_answers.read_exchange,
+    refresh_request=requests.refresh_request,
+    read_refresh=token_answers.read_refresh,
+    revocation_request=requests.revocation_request,
+    read_revocation=token_answers.read_revocation,
+    authorize_url=requests.authorize_url,
+)
+
+_ISSUER: Final = "https://auth.openai.com"
+
+CODEX: Final = Provider(
+    issuer=_ISSUER,
+    client_id="app_EMoamEEZ73f0CkXaXp7hrann",
+    scopes=("openid", "profile", "email", "offline_access"),
+    authorization_endpoint=f"{_ISSUER}/oauth/authorize",
+    token_endpoint=f"{_ISSUER}/oauth/token",
+    revocation_endpoint=f"{_ISSUER}/oauth/revoke",
+    device_authorization_endpoint=f"{_ISSUER}/api/accounts/deviceauth/usercode",
+    device_token_endpoint=f"{_ISSUER}/api/accounts/deviceauth/token",
+    verification_uri=f"{_ISSUER}/codex/device",
+    device_redirect_uri=f"{_ISSUER}/deviceauth/callback",
+    redirect_host="localhost",
+    redirect_ports=(1455, 1457),
+    redirect_path="/auth/callback",
+    state_suffixes=(".onboarding_entrypoint=life_sciences",),
+    authorize_parameters=(("id_token_add_organizations", "true"), ("codex_cli_simplified_flow", "true")),
+    dialect=CODEX_DIALECT,
+)

@@ -1,0 +1,111 @@
+"""What we send to a Codex authorization server: one function a request.
+
+Rules of this file: secrets go into bodies, and into a URL only where the protocol puts them there
+(`state` in the authorize URL); no parameter is sent twice or empty.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Final
+from urllib.parse import urlencode
+
+from codex_oauth_core.credential import DeviceAuthorization
+from codex_oauth_core.effects import Request
+from codex_oauth_core.provider import Provider
+from codex_oauth_core.secret import Secret
+
+__all__ = [
+    "authorize_url",
+    "device_authorization_request",
+    "exchange_request",
+    "poll_request",
+    "refresh_request",
+    "revocation_request",
+]
+
+_JSON: Final = (("Content-Type", "application/json"),)
+_FORM: Final = (("Content-Type", "application/x-www-form-urlencoded"),)
+
+
+def device_authorization_request(provider: Provider) -> Request:
+    """Ask for a device authorization (RFC 8628 §3.1, as JSON)."""
+    return _json(provider, provider.device_authorization_endpoint, {"client_id": provider.client_id})
+
+
+def poll_request(provider: Provider, device: DeviceAuthorization) -> Request:
+    """Ask whether the login was approved (RFC 8628 §3.4; no grant type and no client id here)."""
+    body = {"device_auth_id": device.device_auth_id.reveal(), "user_code": device.user_code}
+    return _json(provider, provider.device_token_endpoint, body)
+
+
+def exchange_request(
+    provider: Provider, code: Secret[str], verifier: Secret[str], redirect_uri: str
+) -> Request:
+    """Exchange an authorization code (RFC 6749 §4.1.3, RFC 7636 §4.5). `state` is not sent here."""
+    return _form(
+        provider,
+        provider.token_endpoint,
+        {
+            "grant_type": "authorization_code",
+            "client_id": provider.client_id,
+            "code": code.reveal(),
+            "code_verifier": verifier.reveal(),
+            "redirect_uri": redirect_uri,
+        },
+    )
+
+
+def refresh_request(provider: Provider, refresh_token: Secret[str]) -> Request:
+    """Renew a login (RFC 6749 §6, without a scope). The refresh token is spent by this."""
+    return _form(
+        provider,
+        provider.token_endpoint,
+        {
+            "grant_type": "refresh_token",
+            "client_id": provider.client_id,
+            "refresh_token": refresh_token.reveal(),
+        },
+    )
+
+
+def revocation_request(provider: Provider, token: Secret[str], token_type_hint: str) -> Request:
+    """Revoke a token (RFC 7009 §2.1, as JSON). The client id goes with a refresh token only."""
+    body = {"token": token.reveal(), "token_type_hint": token_type_hint}
+    if token_type_hint == "refresh_token":  # noqa: S105  # a token type, not a token
+        body["client_id"] = provider.client_id
+    return _json(provider, provider.revocation_endpoint, body)
+
+
+def authorize_url(
+    provider: Provider,
+    redirect_uri: str,
+    state: Secret[str],
+    code_challenge: str,
+    workspaces: Sequence[str] = (),
+) -> Secret[str]:
+    """The page to open in the browser (RFC 6749 §4.1.1, RFC 7636 §4.3). Secret, because it holds `state`."""
+    query = {
+        "response_type": "code",
+        "client_id": provider.client_id,
+        "redirect_uri": redirect_uri,
+        "scope": " ".join(provider.scopes),
+        "code_challenge": code_challenge,
+        "code_challenge_method": "S256",
+        "state": state.reveal(),
+        **dict(provider.authorize_parameters),
+        "originator": provider.originator,
+    }
+    if workspaces:
+        query["allowed_workspace_id"] = ",".join(workspaces)
+    glue = "&" if "?" in provider.authorization_endpoint else "?"
+    return Secret(f"{provider.authorization_endpoint}{glue}{urlencode(query)}")
+
+
+def _json(provider: Provider, url: str, body: dict[str, str]) -> Request:
+    return Request("POST", url, provider.headers + _JSON, Secret(json.dumps(body).encode()))
+
+
+def _form(provider: Provider, url: str, body: dict[str, str]) -> Request:
+    return Request("POST", url, provider.headers + _FORM, Secret(urlencode(body).encode()))

@@ -1,0 +1,120 @@
+"""The token endpoint's answers of the Codex dialect: to an exchange, to a refresh, to a revocation.
+
+Rules of this file: a field that cannot be used is None, and the rest is still read, because a rotated
+refresh token must be kept whatever is wrong beside it. `expires_in` counts from the request's start.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, cast
+
+import attrs
+
+from codex_oauth_core.codex.answers import Answer, is_success, no_answer, usable_secret
+from codex_oauth_core.codex.codes import LOGIN_OVER
+from codex_oauth_core.reading.numbers import read_seconds
+from codex_oauth_core.errors import ErrorKind
+from codex_oauth_core.events import ResponseReceived
+from codex_oauth_core.facts import ExchangeFact, Granted, RefreshFact, Refused, Tokens, TryAgain
+from codex_oauth_core.reading.http_time import iso_date
+from codex_oauth_core.reading.json_body import as_object
+from codex_oauth_core.reading.jwt import expiry, plausible_time, read_claims
+from codex_oauth_core.secret import Secret
+
+__all__ = ["account_id_from_token", "read_exchange", "read_refresh", "read_revocation"]
+
+CLAIMS: Final = "https://api.openai.com/auth"
+_ACCOUNT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
+_LONGEST_TOKEN: Final = 16 * 1024
+_MILLISECONDS_FROM: Final = 10**11  # a Unix time above this is in milliseconds
+_CLIENT_CODES: Final = ("invalid_client", "unauthorized_client")
+
+
+def read_exchange(response: ResponseReceived) -> ExchangeFact:
+    """What the server says to an authorization code. The code is spent unless it surely was not."""
+    answer = Answer(response)
+    if is_success(answer.status) and isinstance(answer.body, dict):
+        return Granted(_tokens(answer))
+    if answer.region_blocked:
+        return Refused(ErrorKind.REGION_BLOCKED, answer.code, answer.status)
+    if _blocked(answer):
+        return Refused(ErrorKind.BLOCKED, answer.code, answer.status)
+    uncertain = not _is_refusal(answer)
+    return Refused(ErrorKind.TOKEN_REQUEST_FAILED, answer.code, answer.status, uncertain=uncertain)
+
+
+def read_refresh(response: ResponseReceived) -> RefreshFact:
+    """What the server says to a refresh token. Only a known code, or a 401 in JSON, ends a login."""
+    answer = Answer(response)
+    status, code = answer.status, answer.code
+    if is_success(status) and isinstance(answer.body, dict):
+        return Granted(_tokens(answer))
+    if answer.region_blocked:
+        return TryAgain(ErrorKind.REGION_BLOCKED, False, answer.retry_after, code, status)
+    if code in _CLIENT_CODES:
+        return Refused(ErrorKind.CLIENT_REJECTED, code, status)
+    if code is not None and code in LOGIN_OVER and 400 <= status < 500:
+        return Refused(ErrorKind.LOGIN_REQUIRED, code, status, LOGIN_OVER[code])
+    if _blocked(answer):
+        return TryAgain(ErrorKind.BLOCKED, False, answer.retry_after, code, status)
+    if status == 401 and isinstance(answer.body, dict):
+        return Refused(ErrorKind.LOGIN_REQUIRED, code, status)
+    return _temporary(answer)
+
+
+def _temporary(answer: Answer) -> TryAgain:
+    fact = no_answer(answer)
+    unspent = answer.status == 429 or (answer.status == 503 and answer.retry_after is not None)
+    lost = not unspent and not _is_refusal(answer)
+    return attrs.evolve(fact, maybe_answered=lost)
+
+
+def _is_refusal(answer: Answer) -> bool:
+    return 400 <= answer.status < 500 and answer.status != 408 and answer.readable
+
+
+def read_revocation(response: ResponseReceived) -> bool:
+    """Whether the server confirmed a revocation: any 2xx, whatever its body (RFC 7009 §2.2)."""
+    return is_success(response.status)
+
+
+def account_id_from_token(token: Secret[str]) -> str | None:
+    """The ChatGPT account id that a JWT names, or None. It is safe as a header value."""
+    claims = as_object(read_claims(token).get(CLAIMS))
+    account_id = claims.get("chatgpt_account_id")
+    return account_id if isinstance(account_id, str) and _ACCOUNT_ID.fullmatch(account_id) else None
+
+
+def _blocked(answer: Answer) -> bool:
+    return answer.status in (401, 403) and answer.is_page
+
+
+def _tokens(answer: Answer) -> Tokens:
+    fields = answer.fields
+    access = usable_secret(fields.get("access_token"), _LONGEST_TOKEN)
+    id_token = usable_secret(fields.get("id_token"), _LONGEST_TOKEN)
+    kind = fields.get("token_type")
+    bearer = kind is None or (isinstance(kind, str) and kind.lower() == "bearer")
+    return Tokens(
+        access_token=access if bearer else None,
+        refresh_token=usable_secret(fields.get("refresh_token"), _LONGEST_TOKEN),
+        id_token=id_token,
+        expires_in=read_seconds(fields.get("expires_in")) or None,
+        token_expires_at=expiry(access) if access else None,
+        earliest_refresh_at=_moment(fields.get("earliest_refresh_at")),
+        account_id=_account_id(access, id_token),
+        problem="token_type" if not bearer else "access_token" if access is None else None,
+    )
+
+
+def _account_id(*tokens: Secret[str] | None) -> str | None:
+    return next(filter(None, (account_id_from_token(token) for token in tokens if token)), None)
+
+
+def _moment(value: object) -> int | None:
+    """A moment as Unix milliseconds, from ISO 8601 or from Unix seconds or milliseconds."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and value >= _MILLISECONDS_FROM:
+        value = value / 1000 if value < cast("float", 10**15) else None
+    seconds = plausible_time(iso_date(value) if isinstance(value, str) else value)
+    return None if seconds is None else int(seconds * 1000)

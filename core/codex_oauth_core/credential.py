@@ -1,0 +1,55 @@
+"""What a sign-in is about: the device authorization it begins with, and the credential it ends with."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import attrs
+
+from codex_oauth_core.secret import Secret
+
+__all__ = ["REFRESH_SKEW", "Credential", "DeviceAuthorization"]
+
+REFRESH_SKEW: Final = 300.0
+"""Seconds before its expiry from which an access token counts as stale."""
+
+
+@attrs.frozen
+class DeviceAuthorization:
+    """A device authorization as issued (RFC 8628 §3.2; `device_auth_id` is its `device_code`).
+
+    `interval` and `expires_in` are seconds. `user_code` is exactly as received.
+    """
+
+    device_auth_id: Secret[str]
+    user_code: str
+    interval: float
+    verification_uri: str
+    expires_in: float
+
+
+@attrs.frozen
+class Credential:
+    """A login. It belongs to `issuer` and `client_id`: refresh and revoke it only there.
+
+    `expires_at` and `earliest_refresh_at` are Unix milliseconds, None when unknown; `obtained_at` is
+    RFC 3339 in UTC.
+    """
+
+    access_token: Secret[str]
+    refresh_token: Secret[str]
+    account_id: str
+    issuer: str
+    client_id: str
+    obtained_at: str
+    id_token: Secret[str] | None = None
+    expires_at: int | None = None
+    earliest_refresh_at: int | None = None
+    kind: Literal["subscription"] = "subscription"
+
+    def is_stale(self, wall: float, skew: float = REFRESH_SKEW) -> bool | None:
+        """Whether the access token expires within `skew` seconds of `wall` (Unix seconds).
+
+        None when its expiry is unknown.
+        """
+        return None if self.expires_at is None else wall + skew >= self.expires_at / 1000

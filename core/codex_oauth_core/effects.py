@@ -1,0 +1,119 @@
+"""What a flow asks its driver to do. Exactly one effect is outstanding at a time.
+
+Rules of this file: effects are frozen data; they say *what*, and the driver decides *how*. Instants
+(`until`) are seconds on the driver's monotonic clock, as in the events; `expires_at` is wall-clock.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum, unique
+
+import attrs
+
+from codex_oauth_core.callback import CallbackRule
+from codex_oauth_core.credential import Credential
+from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core.secret import Secret
+
+__all__ = [
+    "BrowserPrompt",
+    "DevicePrompt",
+    "Effect",
+    "Finished",
+    "Prompt",
+    "Request",
+    "SendRequest",
+    "Wait",
+    "Why",
+]
+
+
+@attrs.frozen
+class Request:
+    """One HTTP request. Send it as it is: no redirects, no cookies, no credentials of your own."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    body: Secret[bytes]
+
+
+@attrs.frozen
+class SendRequest:
+    """Send `request`; answer with `ResponseReceived`, or with `RequestFailed` after `timeout` seconds at
+    the latest (the whole exchange, not one read).
+
+    `once` marks a code exchange, a refresh or a revocation: use a new connection, do not retry, and let
+    neither a cancel nor a signal cut it. Any other request may be answered with `Cancelled`.
+    """
+
+    request: Request
+    timeout: float
+    once: bool = False
+
+
+@unique
+class Why(StrEnum):
+    """The reason for a wait, so that a display can say what is happening."""
+
+    PENDING = "pending"
+    SLOW_DOWN = "slow_down"
+    RETRY = "retry"
+    RATE_LIMITED = "rate_limited"
+    QUEUED = "queued"
+    CALLBACK = "callback"
+
+
+@attrs.frozen
+class DevicePrompt:
+    """What a person must see to approve a device login (RFC 8628 §3.3): the page to open, and the code.
+
+    `expires_at` is Unix time in seconds by the driver's wall clock. `issuer` is who asks: show it when
+    it is not the provider people expect.
+    """
+
+    verification_uri: str
+    user_code: str
+    expires_at: float
+    issuer: str
+
+
+@attrs.frozen
+class BrowserPrompt:
+    """The page to open in this machine's browser (RFC 8252 §4.1).
+
+    The URL holds `state`, hence a `Secret`: reveal it to the browser and to the person, not to a log.
+    """
+
+    authorize_url: Secret[str]
+    expires_at: float
+    issuer: str
+
+
+Prompt = DevicePrompt | BrowserPrompt
+
+
+@attrs.frozen
+class Wait:
+    """Nothing to send before `until`; answer with `TimeReached` then.
+
+    Waking early is harmless (the same `Wait` comes again), `Cancelled` is always welcome, and
+    `CallbackReceived` is welcome where `callback` is set. `prompt` is a level, not an edge: show it when
+    it `is not` the one shown last. `cause` says what the last attempt met when `why` is `retry`.
+    """
+
+    until: float
+    why: Why
+    prompt: Prompt | None = None
+    callback: CallbackRule | None = None
+    cause: ErrorKind | None = None
+
+
+@attrs.frozen
+class Finished:
+    """The flow is over; every further event raises `IllegalEvent`. Failures are values here."""
+
+    outcome: Credential | SignInError
+
+
+Effect = SendRequest | Wait | Finished

@@ -1,0 +1,134 @@
+"""What an answer means, free of any provider's field names and status codes.
+
+Rules of this file: a dialect reads every answer into exactly one of these, and the flows act on
+nothing else. Fields that explain (`code`, `status`, `reason`) are for people; no flow decides by them.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from codex_oauth_core.credential import DeviceAuthorization
+from codex_oauth_core.errors import ErrorKind
+from codex_oauth_core.secret import Secret
+
+__all__ = [
+    "Approved",
+    "DeviceFact",
+    "ExchangeFact",
+    "Gone",
+    "Granted",
+    "Issued",
+    "Pending",
+    "PollFact",
+    "RefreshFact",
+    "Refused",
+    "SlowDown",
+    "Tokens",
+    "TryAgain",
+    "Unrecognized",
+]
+
+
+@attrs.frozen
+class Issued:
+    """A device authorization began."""
+
+    authorization: DeviceAuthorization
+
+
+@attrs.frozen
+class Pending:
+    """Nobody has approved yet. `named`: the server said so by a code, not only by a status."""
+
+    named: bool = True
+
+
+@attrs.frozen
+class Unrecognized:
+    """A refusal, or a pending under a name that we do not know: only the history can tell."""
+
+    code: str
+    status: int
+
+
+@attrs.frozen
+class SlowDown:
+    """Poll less often: by 5 s (RFC 8628 §3.5) or at `interval` seconds if that is more, for good; and
+    not before `retry_after` seconds from now. `limited`: the server counts requests (429).
+    """
+
+    interval: float | None = None
+    retry_after: float | None = None
+    limited: bool = False
+
+
+@attrs.frozen
+class Gone:
+    """The server knows no such login: not yet, not any more, or already handed out."""
+
+    code: str
+    status: int
+
+
+@attrs.frozen
+class Approved:
+    """The login was approved; the code is to be exchanged."""
+
+    authorization_code: Secret[str]
+    code_verifier: Secret[str]
+
+
+@attrs.frozen
+class Tokens:
+    """A token answer, field by field; an unusable field is None and `problem` says what was wrong.
+
+    `expires_in` is seconds from the start of the request, `token_expires_at` Unix seconds as the token
+    itself says, `earliest_refresh_at` Unix milliseconds.
+    """
+
+    access_token: Secret[str] | None
+    refresh_token: Secret[str] | None = None
+    id_token: Secret[str] | None = None
+    expires_in: float | None = None
+    token_expires_at: float | None = None
+    earliest_refresh_at: int | None = None
+    account_id: str | None = None
+    problem: str | None = None
+
+
+@attrs.frozen
+class Granted:
+    """Tokens were issued."""
+
+    tokens: Tokens
+
+
+@attrs.frozen
+class TryAgain:
+    """No real answer. `maybe_answered`: the server may have acted, and its answer was lost."""
+
+    kind: ErrorKind
+    maybe_answered: bool = False
+    retry_after: float | None = None
+    code: str | None = None
+    status: int | None = None
+    cause: str | None = None
+
+
+@attrs.frozen
+class Refused:
+    """The server's last word. `uncertain`: it may have acted all the same."""
+
+    kind: ErrorKind
+    code: str | None = None
+    status: int | None = None
+    reason: str | None = None
+    uncertain: bool = False
+    cause: str | None = None
+
+
+DeviceFact = Issued | TryAgain | Refused
+PollFact = Approved | Granted | Pending | Unrecognized | SlowDown | Gone | TryAgain | Refused
+ExchangeFact = Granted | Refused
+RefreshFact = Granted | TryAgain | Refused

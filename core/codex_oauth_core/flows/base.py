@@ -1,0 +1,117 @@
+"""What every flow does with an event before it means anything: the rules of `receive()`.
+
+Rules of this file: one event in, one effect out; an event that does not answer the outstanding effect
+raises `IllegalEvent` and changes nothing; time never runs backwards; waking early changes nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from enum import StrEnum
+from typing import Any, ClassVar, assert_never
+
+import attrs
+
+from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait
+from codex_oauth_core.errors import ErrorKind, IllegalEvent, SignInError
+from codex_oauth_core.events import (
+    CallbackReceived,
+    Cancelled,
+    Event,
+    RequestFailed,
+    ResponseReceived,
+    Started,
+    TimeReached,
+)
+from codex_oauth_core.facts import TryAgain
+from codex_oauth_core.flows.failures import without_answer
+from codex_oauth_core.flows.table import FlowMachine, fire
+
+__all__ = ["Flow"]
+
+
+@attrs.define(eq=False, kw_only=True)
+class Flow(ABC):
+    """A sign-in as a machine. One driver uses it at a time; it needs no lock for that."""
+
+    machine: ClassVar[FlowMachine]
+    cancel_trigger: ClassVar[StrEnum]
+
+    state: Any  # each flow narrows it to its own State
+    _effect: Effect | None = attrs.field(default=None, init=False, repr=False)
+    _now: float = attrs.field(default=-math.inf, init=False, repr=False)
+
+    @property
+    def effect(self) -> Effect | None:
+        """The outstanding effect; None before `Started`."""
+        return self._effect
+
+    def receive(self, event: Event) -> Effect:
+        """Take the answer to the outstanding effect (first: `Started`), and return the next effect.
+
+        Perform that effect and call `receive` with what came of it, until it is `Finished`. Never
+        blocks, and never raises for anything that a network or a person can send; raises
+        `IllegalEvent` for an event that does not answer the outstanding effect.
+        """
+        if not _answers(event, self._effect):
+            raise IllegalEvent(f"{type(event).__name__} is no answer in state {self.state.name}")
+        self._now = max(self._now, event.at)
+        self._effect = self._next(event)
+        return self._effect
+
+    def _next(self, event: Event) -> Effect:
+        match event:
+            case TimeReached():
+                wait = self._effect
+                return wait if isinstance(wait, Wait) and self._now < wait.until else self._due()
+            case ResponseReceived():
+                return self._responded(event)
+            case RequestFailed():
+                return self._unanswered(without_answer(event))
+            case Started():
+                return self._start(event)
+            case Cancelled():
+                return self._end(self.cancel_trigger, SignInError.of(ErrorKind.CANCELLED))
+            case CallbackReceived():
+                return self._called_back(event)
+            case _:
+                assert_never(event)
+
+    @abstractmethod
+    def _start(self, event: Started) -> Effect: ...
+
+    @abstractmethod
+    def _responded(self, response: ResponseReceived) -> Effect: ...
+
+    @abstractmethod
+    def _unanswered(self, failure: TryAgain) -> Effect: ...
+
+    @abstractmethod
+    def _due(self) -> Effect: ...
+
+    def _called_back(self, event: CallbackReceived) -> Effect:
+        raise IllegalEvent(f"{type(event).__name__} is no answer in state {self.state.name}")
+
+    def _move(self, trigger: StrEnum) -> None:
+        fire(self.machine, trigger, self)
+
+    def _end(self, trigger: StrEnum, error: SignInError) -> Finished:
+        self._move(trigger)
+        return Finished(error)
+
+
+def _answers(event: Event, effect: Effect | None) -> bool:
+    match effect:
+        case Wait():
+            welcome_callback = effect.callback is not None and isinstance(event, CallbackReceived)
+            return isinstance(event, TimeReached | Cancelled) or welcome_callback
+        case SendRequest():
+            answered = isinstance(event, ResponseReceived | RequestFailed)
+            return answered or (isinstance(event, Cancelled) and not effect.once)
+        case None:
+            return isinstance(event, Started | Cancelled)
+        case Finished():
+            return False
+        case _:
+            assert_never(effect)

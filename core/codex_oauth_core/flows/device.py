@@ -1,0 +1,232 @@
+"""The device flow (RFC 8628): a code to type elsewhere, and polls until somebody approves it.
+
+Rules of this file: it decides which trigger an event means, and the table decides whether that is
+allowed; it knows no endpoint, no field name and no status code of any provider.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import ClassVar, Final, assert_never
+
+import attrs
+
+from codex_oauth_core.credential import DeviceAuthorization
+from codex_oauth_core.effects import DevicePrompt, Effect, SendRequest, Wait, Why
+from codex_oauth_core.errors import ErrorKind
+from codex_oauth_core.events import ResponseReceived, Started
+from codex_oauth_core.facts import (
+    Approved,
+    DeviceFact,
+    Gone,
+    Granted,
+    Issued,
+    Pending,
+    PollFact,
+    Refused,
+    SlowDown,
+    TryAgain,
+    Unrecognized,
+)
+from codex_oauth_core.flows.device_table import MACHINE, State, Trigger
+from codex_oauth_core.flows.exchange import ExchangingFlow
+from codex_oauth_core.flows.failures import gave_up
+from codex_oauth_core.flows.pace import Pace
+from codex_oauth_core.secret import Secret
+
+__all__ = ["DeviceFlow"]
+
+CODE_TRIES: Final = 3
+CODE_LIMIT: Final = 30.0
+"""Seconds, and tries, for obtaining a device authorization."""
+
+_ENDING: Final = {ErrorKind.DENIED: Trigger.DENY, ErrorKind.EXPIRED: Trigger.EXPIRE}
+
+
+@attrs.define(eq=False, kw_only=True)
+class DeviceFlow(ExchangingFlow):
+    """Sign in with a device code.
+
+    Feed it `Started`, then perform each effect it returns: `SendRequest`, and `Wait`, whose `prompt`
+    is what the person must see. `max_lifetime` bounds the login in seconds, whatever the server says.
+    It ends at the latest by its deadline, plus one poll, 30 s of exchange tries and one request (and
+    10 s more where a login that is not kept is revoked).
+    """
+
+    machine = MACHINE
+    cancel_trigger: ClassVar[StrEnum] = Trigger.CANCEL
+    retry_later: ClassVar[StrEnum] = Trigger.RETRY_LATER
+    granted: ClassVar[StrEnum] = Trigger.GRANTED
+    unwanted: ClassVar[StrEnum] = Trigger.UNWANTED
+    fail: ClassVar[StrEnum] = Trigger.FAIL
+
+    max_lifetime: float = attrs.field(default=900.0, validator=attrs.validators.gt(0))
+    state: State = attrs.field(default=State.IDLE, init=False)
+    _deadline: float = attrs.field(default=0.0, init=False, repr=False)
+    _code_limit: float = attrs.field(default=0.0, init=False, repr=False)
+    _device: DeviceAuthorization | None = attrs.field(default=None, init=False, repr=False)
+    _prompt: DevicePrompt | None = attrs.field(default=None, init=False, repr=False)
+    _pace: Pace = attrs.field(factory=lambda: Pace(0.0, 0.0), init=False, repr=False)
+    _failure: TryAgain | None = attrs.field(default=None, init=False, repr=False)
+    _answered_once: bool = attrs.field(default=False, init=False, repr=False)
+    _known_pending: bool = attrs.field(default=False, init=False, repr=False)
+    _maybe_lost: bool = attrs.field(default=False, init=False, repr=False)
+
+    # -- which state takes which event -------------------------------------------------------------
+
+    def _start(self, event: Started) -> Effect:
+        self._move(Trigger.START)
+        self._deadline = self._now + self.max_lifetime
+        self._code_limit = self._now + min(CODE_LIMIT, self.max_lifetime)
+        return self._ask_for_code()
+
+    def _due(self) -> Effect:
+        match self.state:
+            case State.POSTPONED:
+                self._move(Trigger.DUE)
+                return self._ask_for_code()
+            case State.HOLDING_CODE if self._code is not None:
+                self._move(Trigger.DUE)
+                return self._exchange(self._code)
+            case _:
+                return self._poll()
+
+    def _responded(self, response: ResponseReceived) -> Effect:
+        dialect = self.provider.dialect
+        match self.state:
+            case State.POLLING:
+                return self._polled(dialect.read_poll(response), response)
+            case State.REQUESTING_CODE:
+                fact = dialect.read_device_authorization(self.provider, response)
+                return self._code_answered(fact, response)
+            case State.EXCHANGING:
+                return self._exchange_answered(response)
+            case _:
+                return self._revoked(confirmed=dialect.read_revocation(response))
+
+    def _unanswered(self, failure: TryAgain) -> Effect:
+        match self.state:
+            case State.POLLING:
+                return self._back_off(failure)
+            case State.REQUESTING_CODE:
+                return self._postpone(failure)
+            case State.EXCHANGING:
+                return self._exchange_unanswered(failure)
+            case _:
+                return self._revoked(confirmed=False)
+
+    # -- obtaining a code --------------------------------------------------------------------------
+
+    def _ask_for_code(self) -> SendRequest:
+        self._tries += 1
+        request = self.provider.dialect.device_authorization_request(self.provider)
+        return SendRequest(request, self.request_timeout)
+
+    def _code_answered(self, fact: DeviceFact, response: ResponseReceived) -> Effect:
+        match fact:
+            case Issued():
+                return self._show_code(fact.authorization, response)
+            case TryAgain():
+                return self._postpone(fact)
+            case Refused():
+                return self._fail(fact)
+            case _:
+                assert_never(fact)
+
+    def _postpone(self, failure: TryAgain) -> Effect:
+        until = self._now + max(2.0 ** (self._tries - 1), failure.retry_after or 0.0)
+        hopeless = failure.kind is ErrorKind.TLS_UNTRUSTED
+        if hopeless or self._tries >= CODE_TRIES or until >= self._code_limit:
+            return self._fail(gave_up(failure))
+        self._move(Trigger.RETRY_LATER)
+        limited = failure.kind is ErrorKind.RATE_LIMITED
+        return Wait(until, Why.RATE_LIMITED if limited else Why.RETRY, cause=failure.kind)
+
+    def _show_code(self, device: DeviceAuthorization, response: ResponseReceived) -> Effect:
+        self._move(Trigger.CODE_ISSUED)
+        self._device = device
+        self._deadline = min(response.sent_at, self._now) + min(device.expires_in, self.max_lifetime)
+        self._pace = Pace(device.interval, self._deadline)
+        self._prompt = DevicePrompt(
+            verification_uri=device.verification_uri,
+            user_code=device.user_code.strip(),
+            expires_at=response.wall + (self._deadline - self._now),
+            issuer=self.provider.issuer,
+        )
+        return self._wait(self._pace.first(self._now), Why.PENDING)
+
+    # -- polling -----------------------------------------------------------------------------------
+
+    def _poll(self) -> Effect:
+        if self._now >= self._deadline or self._device is None:
+            return self._expire()
+        self._move(Trigger.DUE)
+        request = self.provider.dialect.poll_request(self.provider, self._device)
+        return SendRequest(request, self.request_timeout)
+
+    def _polled(self, fact: PollFact, response: ResponseReceived) -> Effect:
+        match fact:
+            case Pending():
+                self._known_pending |= fact.named
+                return self._go_on(Trigger.PENDING, Why.PENDING)
+            case SlowDown():
+                self._pace.slow_down(fact.interval)
+                why = Why.RATE_LIMITED if fact.limited else Why.SLOW_DOWN
+                return self._go_on(Trigger.SLOW_DOWN, why, fact.retry_after)
+            case TryAgain():
+                return self._back_off(fact)
+            case Approved():
+                self._move(Trigger.APPROVED)
+                redirect_uri = self.provider.device_redirect_uri
+                return self._hold(fact.authorization_code, fact.code_verifier, redirect_uri)
+            case Granted():
+                return self._judge(fact.tokens, response)
+            case Unrecognized() if not self._known_pending:
+                return self._go_on(Trigger.PENDING, Why.PENDING)
+            case Unrecognized():
+                return self._fail(Refused(ErrorKind.DEVICE_AUTH_FAILED, fact.code, fact.status))
+            case Gone():
+                return self._gone(fact)
+            case Refused():
+                return self._fail(fact)
+            case _:
+                assert_never(fact)
+
+    def _go_on(self, trigger: Trigger, why: Why, retry_after: float | None = None) -> Wait:
+        """A real answer, but no approval: keep the pace."""
+        self._move(trigger)
+        self._answered_once, self._maybe_lost, self._failure = True, False, None
+        return self._wait(self._pace.answered(self._now, retry_after), why)
+
+    def _back_off(self, failure: TryAgain) -> Wait:
+        self._move(Trigger.RETRY_LATER)
+        self._failure = failure
+        self._maybe_lost |= failure.maybe_answered
+        return self._wait(self._pace.failed(self._now, failure.retry_after), Why.RETRY, failure.kind)
+
+    def _gone(self, fact: Gone) -> Effect:
+        if not self._answered_once:  # the login may not have reached every server yet
+            lost = self._maybe_lost
+            effect = self._go_on(Trigger.PENDING, Why.PENDING)
+            self._maybe_lost = lost
+            return effect
+        kind = ErrorKind.APPROVAL_LOST if self._maybe_lost else ErrorKind.EXPIRED
+        return self._fail(Refused(kind, fact.code, fact.status))
+
+    def _expire(self) -> Effect:
+        """The deadline came. If the server could not be reached, that is the reason to give."""
+        if self._failure is None:
+            return self._fail(Refused(ErrorKind.EXPIRED))
+        return self._fail(gave_up(self._failure))
+
+    def _wait(self, until: float, why: Why, cause: ErrorKind | None = None) -> Wait:
+        return Wait(until, why, self._prompt, cause=cause)
+
+    # -- endings -----------------------------------------------------------------------------------
+
+    def _trigger_for(self, kind: ErrorKind) -> StrEnum:
+        return _ENDING.get(kind, Trigger.FAIL)
+
+    def _secrets(self) -> tuple[Secret[str], ...]:
+        held = super()._secrets()
+        return held if self._device is None else (*held, self._device.device_auth_id)

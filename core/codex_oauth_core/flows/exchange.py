@@ -1,0 +1,130 @@
+"""The last leg of a sign-in, the same for every flow: an authorization code becomes a credential.
+
+Rules of this file: a code is sent once, and again only if surely nothing was sent; what is granted but
+not kept is revoked; every failure names whether the server may have acted.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import ClassVar, Final, assert_never
+
+import attrs
+
+from codex_oauth_core.codex import CODEX
+from codex_oauth_core.credential import Credential
+from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait, Why
+from codex_oauth_core.errors import ErrorKind
+from codex_oauth_core.events import ResponseReceived
+from codex_oauth_core.facts import Granted, Refused, Tokens, TryAgain
+from codex_oauth_core.flows.base import Flow
+from codex_oauth_core.flows.failures import refused
+from codex_oauth_core.flows.grant import judge_grant
+from codex_oauth_core.provider import Provider
+from codex_oauth_core.secret import Secret
+
+__all__ = ["ExchangingFlow"]
+
+EXCHANGE_LIMIT: Final = 30.0
+"""Seconds within which an exchange that was surely not sent is tried again."""
+
+REVOCATION_LIMIT: Final = 10.0
+"""Seconds for the one attempt to revoke what is not kept."""
+
+
+@attrs.frozen
+class _Code:
+    """An authorization code in hand, and until when it is worth another try."""
+
+    authorization_code: Secret[str]
+    code_verifier: Secret[str]
+    redirect_uri: str
+    give_up_at: float
+
+
+@attrs.define(eq=False, kw_only=True)
+class ExchangingFlow(Flow):
+    """A flow that ends by exchanging a code.
+
+    `workspaces`: the account must be one of these, if any are given. `request_timeout`: seconds that
+    one request may take as a whole.
+    """
+
+    retry_later: ClassVar[StrEnum]
+    granted: ClassVar[StrEnum]
+    unwanted: ClassVar[StrEnum]
+    fail: ClassVar[StrEnum]
+
+    provider: Provider = attrs.field(default=CODEX)
+    workspaces: tuple[str, ...] = attrs.field(default=(), converter=tuple)
+    request_timeout: float = attrs.field(default=15.0, validator=attrs.validators.gt(0))
+    _code: _Code | None = attrs.field(default=None, init=False, repr=False)
+    _tries: int = attrs.field(default=0, init=False, repr=False)
+    _verdict: Refused | None = attrs.field(default=None, init=False, repr=False)
+
+    def _hold(self, code: Secret[str], verifier: Secret[str], redirect_uri: str) -> SendRequest:
+        """Take a code, and send it for the first time."""
+        self._tries = 0
+        self._code = _Code(code, verifier, redirect_uri, self._now + EXCHANGE_LIMIT)
+        return self._exchange(self._code)
+
+    def _exchange(self, code: _Code) -> SendRequest:
+        request = self.provider.dialect.exchange_request(
+            self.provider, code.authorization_code, code.code_verifier, code.redirect_uri
+        )
+        return SendRequest(request, self.request_timeout, once=True)
+
+    def _exchange_answered(self, response: ResponseReceived) -> Effect:
+        fact = self.provider.dialect.read_exchange(response)
+        match fact:
+            case Granted():
+                return self._judge(fact.tokens, response)
+            case Refused():
+                return self._fail(fact)
+            case _:
+                assert_never(fact)
+
+    def _exchange_unanswered(self, failure: TryAgain) -> Effect:
+        if failure.kind is ErrorKind.TLS_UNTRUSTED:
+            return self._fail(Refused(failure.kind, cause=failure.cause))
+        if failure.maybe_answered:
+            lost = Refused(ErrorKind.TOKEN_REQUEST_FAILED, uncertain=True, cause=failure.cause)
+            return self._fail(lost)
+        self._tries += 1
+        until = self._now + 2.0 ** (self._tries - 1)
+        if self._code is None or until >= self._code.give_up_at:
+            return self._fail(Refused(failure.kind, cause=failure.cause))
+        self._move(self.retry_later)
+        return Wait(until, Why.RETRY, cause=failure.kind)
+
+    def _judge(self, tokens: Tokens, response: ResponseReceived) -> Effect:
+        """Keep what was granted, or revoke it and say why."""
+        self._code = None
+        verdict = judge_grant(tokens, self.provider, self.workspaces, response)
+        if isinstance(verdict, Credential):
+            self._move(self.granted)
+            return Finished(verdict)
+        token = tokens.refresh_token or tokens.access_token
+        if token is None:
+            return self._fail(verdict)
+        self._move(self.unwanted)
+        self._verdict = verdict
+        hint = "refresh_token" if tokens.refresh_token else "access_token"
+        request = self.provider.dialect.revocation_request(self.provider, token, hint)
+        return SendRequest(request, REVOCATION_LIMIT, once=True)
+
+    def _revoked(self, *, confirmed: bool) -> Finished:
+        return self._fail(self._verdict or Refused(ErrorKind.INVALID_RESPONSE), revoked=confirmed)
+
+    def _fail(self, fact: Refused, *, revoked: bool | None = None) -> Finished:
+        return self._end(self._trigger_for(fact.kind), refused(fact, self._secrets(), revoked=revoked))
+
+    def _trigger_for(self, kind: ErrorKind) -> StrEnum:
+        """The trigger that ends the flow with this kind."""
+        del kind
+        return self.fail
+
+    def _secrets(self) -> tuple[Secret[str], ...]:
+        """What the flow holds and a server might echo into an error code."""
+        code = self._code
+        return () if code is None else (code.authorization_code, code.code_verifier)

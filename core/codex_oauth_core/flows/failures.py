@@ -1,0 +1,64 @@
+"""From facts to errors: what a failed request, or a refusal, is called.
+
+Rules of this file: an error repeats a server's error code only after a check that no secret is in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core.events import Cause, Phase, RequestFailed
+from codex_oauth_core.facts import Refused, TryAgain
+from codex_oauth_core.secret import Secret
+
+__all__ = ["gave_up", "refused", "without_answer"]
+
+_KINDS: Final[Mapping[Cause, ErrorKind]] = {
+    Cause.DNS: ErrorKind.NETWORK,
+    Cause.CONNECT: ErrorKind.NETWORK,
+    Cause.PROXY: ErrorKind.NETWORK,
+    Cause.TLS_CERTIFICATE: ErrorKind.TLS_UNTRUSTED,
+    Cause.TLS_EOF: ErrorKind.NETWORK,
+    Cause.TIMEOUT: ErrorKind.NETWORK,
+    Cause.RESET: ErrorKind.NETWORK,
+    Cause.TRUNCATED: ErrorKind.NETWORK,
+    Cause.TOO_BIG: ErrorKind.INVALID_RESPONSE,
+}
+_TELLING: Final = 8  # letters from which a piece of a secret tells something
+
+
+def without_answer(event: RequestFailed) -> TryAgain:
+    """The fact of a request that brought no whole answer."""
+    return TryAgain(_KINDS[event.cause], event.phase is Phase.MAYBE_SENT, cause=event.cause.value)
+
+
+def gave_up(failure: TryAgain) -> Refused:
+    """The fact of a failure that was the last one."""
+    return Refused(failure.kind, failure.code, failure.status, cause=failure.cause)
+
+
+def refused(
+    fact: Refused, secrets: Iterable[Secret[str]] = (), *, revoked: bool | None = None
+) -> SignInError:
+    """The error for a refusal. `secrets` are never repeated, even where a server echoes one as a code."""
+    return SignInError.of(
+        fact.kind,
+        code=_safe(fact.code, secrets),
+        status=fact.status,
+        reason=fact.reason,
+        cause=fact.cause,
+        uncertain=True if fact.uncertain else None,
+        revoked=revoked,
+    )
+
+
+def _safe(code: str | None, secrets: Iterable[Secret[str]]) -> str | None:
+    if code is None:
+        return None
+    echoes = any(
+        value in code or (len(code) >= _TELLING and code in value)
+        for value in (secret.reveal().lower() for secret in secrets)
+    )
+    return "other" if echoes else code

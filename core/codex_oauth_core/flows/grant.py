@@ -1,0 +1,46 @@
+"""Whether granted tokens make the credential that was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from codex_oauth_core.credential import Credential
+from codex_oauth_core.errors import ErrorKind
+from codex_oauth_core.events import ResponseReceived
+from codex_oauth_core.facts import Refused, Tokens
+from codex_oauth_core.provider import Provider
+from codex_oauth_core.reading.http_time import rfc3339
+from codex_oauth_core.reading.jwt import plausible_time
+
+__all__ = ["expires_at", "judge_grant"]
+
+
+def judge_grant(
+    tokens: Tokens, provider: Provider, workspaces: Sequence[str], event: ResponseReceived
+) -> Credential | Refused:
+    """The credential of a first sign-in, or why there is none."""
+    if tokens.access_token is None or tokens.refresh_token is None:
+        return Refused(ErrorKind.INVALID_RESPONSE, reason=tokens.problem or "refresh_token")
+    if tokens.account_id is None:
+        return Refused(ErrorKind.NO_ACCOUNT_ID)
+    if workspaces and tokens.account_id not in workspaces:
+        return Refused(ErrorKind.WORKSPACE_RESTRICTED)
+    return Credential(
+        access_token=tokens.access_token,
+        refresh_token=tokens.refresh_token,
+        account_id=tokens.account_id,
+        issuer=provider.issuer,
+        client_id=provider.client_id,
+        obtained_at=rfc3339(event.wall),
+        id_token=tokens.id_token,
+        expires_at=expires_at(tokens, event),
+        earliest_refresh_at=tokens.earliest_refresh_at,
+    )
+
+
+def expires_at(tokens: Tokens, event: ResponseReceived) -> int | None:
+    """Unix milliseconds: by `expires_in` from the start of the request, else by the token itself."""
+    begun = event.wall - max(0.0, event.at - event.sent_at)
+    told = None if tokens.expires_in is None else plausible_time(begun + tokens.expires_in)
+    moment = told or tokens.token_expires_at
+    return None if moment is None else int(moment * 1000)

@@ -1,0 +1,61 @@
+"""When the next poll may run (RFC 8628 §3.5).
+
+Rules of this file: the agreed interval only grows; the back-off after failures stands *beside* it and
+is forgotten after a real answer; every wait runs from the end of the previous request; no poll starts
+at or after the deadline. All instants are the driver's monotonic seconds.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+
+__all__ = ["Pace"]
+
+SLOW_DOWN_STEP: Final = 5.0
+"""Seconds that each `slow_down` adds for good."""
+
+LONGEST_BACK_OFF: Final = 60.0
+LONGEST_RETRY_AFTER: Final = 60.0
+LAST_CHANCE: Final = 2.0
+"""Seconds before the deadline at which a last poll runs that a back-off would have missed."""
+
+
+@attrs.define(eq=False)
+class Pace:
+    """The rhythm of one device login."""
+
+    interval: float
+    deadline: float
+    failures: int = 0
+
+    def first(self, at: float) -> float:
+        """The instant of the first poll: after one interval, or half the lifetime if that is shorter."""
+        return at + min(self.interval, max(0.0, self.deadline - at) / 2)
+
+    def answered(self, at: float, retry_after: float | None = None) -> float:
+        """The instant of the next poll after a real answer at `at`."""
+        self.failures = 0
+        return self._until(at, max(self.interval, _capped(retry_after)))
+
+    def slow_down(self, wished: float | None) -> None:
+        """Lengthen the interval for good: by 5 s, or to what the server wished if that is more."""
+        self.interval = max(self.interval + SLOW_DOWN_STEP, wished or 0.0)
+
+    def failed(self, at: float, retry_after: float | None = None) -> float:
+        """The instant of the next poll after one more request without a real answer."""
+        self.failures += 1
+        back_off = min(LONGEST_BACK_OFF, self.interval * 2.0 ** min(self.failures, 10))
+        soonest = max(self.interval, _capped(retry_after))
+        return self._until(at, soonest, max(soonest, back_off))
+
+    def _until(self, at: float, soonest: float, wanted: float | None = None) -> float:
+        until = at + (soonest if wanted is None else wanted)
+        if until >= self.deadline > at + soonest:
+            until = max(self.deadline - LAST_CHANCE, at + soonest)
+        return min(until, self.deadline)
+
+
+def _capped(retry_after: float | None) -> float:
+    return min(retry_after or 0.0, LONGEST_RETRY_AFTER)

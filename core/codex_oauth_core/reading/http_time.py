@@ -1,0 +1,89 @@
+"""Times that servers write: HTTP dates, Retry-After, ISO 8601 (RFC 9110 §5.6.7 and §10.2.3).
+
+Rules of this file: hostile text gives None, never an exception. (`email.utils`, which reads dates too,
+loads `socket` and `random`.)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+__all__ = ["header", "http_date", "iso_date", "retry_after", "rfc3339"]
+
+_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_CLOCK: Final = r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)"
+_FORMS: Final = tuple(
+    re.compile(form, re.ASCII | re.IGNORECASE)
+    for form in (
+        rf"[a-z]{{3}}, (?P<day>\d\d) (?P<month>[a-z]{{3}}) (?P<year>\d{{4}}) {_CLOCK} GMT",
+        rf"[a-z]{{6,9}}, (?P<day>\d\d)-(?P<month>[a-z]{{3}})-(?P<year>\d\d) {_CLOCK} GMT",
+        rf"[a-z]{{3}} (?P<month>[a-z]{{3}}) (?P<day>[ \d]\d) {_CLOCK} (?P<year>\d{{4}})",
+    )
+)
+_SECONDS: Final = re.compile(r"\d{1,10}", re.ASCII)
+_CENTURY_PIVOT: Final = 70  # two-digit years: 70-99 are the twentieth century
+
+
+def header(headers: Mapping[str, str], name: str) -> str | None:
+    """A header's value by its lower-case name, in whatever case it came."""
+    found = headers.get(name)
+    if found is not None:
+        return found
+    return next((value for key, value in headers.items() if key.lower() == name), None)
+
+
+def http_date(text: str | None) -> float | None:
+    """An HTTP date, in any of its three forms, as Unix seconds; None if it is not one."""
+    match = next(filter(None, (form.fullmatch(text.strip()) for form in _FORMS)), None) if text else None
+    if match is None or match["month"].lower() not in _MONTHS:
+        return None
+    day, hour, minute, second = (int(match[part]) for part in ("day", "hour", "minute", "second"))
+    month = _MONTHS.index(match["month"].lower()) + 1
+    try:
+        return datetime(_year(match["year"]), month, day, hour, minute, second, tzinfo=UTC).timestamp()
+    except ValueError:
+        return None
+
+
+def _year(digits: str) -> int:
+    year = int(digits)
+    if len(digits) > 2:
+        return year
+    return year + (1900 if year >= _CENTURY_PIVOT else 2000)
+
+
+def iso_date(text: object) -> float | None:
+    """An ISO 8601 date and time **with offset** as Unix seconds; None for anything else."""
+    if not isinstance(text, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        return moment.timestamp() if moment.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def retry_after(headers: Mapping[str, str], wall: float) -> float | None:
+    """Seconds that a server asks us to wait, from the end of its answer; None if it does not say.
+
+    A date is measured against the same answer's `Date`, so that our clock does not matter, and against
+    `wall` (Unix seconds) only without one. The caller caps the result.
+    """
+    text = header(headers, "retry-after")
+    if text is None:
+        return None
+    if _SECONDS.fullmatch(text.strip()):
+        return float(text)
+    then = http_date(text)
+    if then is None:
+        return None
+    now = http_date(header(headers, "date"))
+    return max(0.0, then - (wall if now is None else now))
+
+
+def rfc3339(wall: float) -> str:
+    """Unix seconds as RFC 3339 in UTC, to the second."""
+    return datetime.fromtimestamp(int(wall), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
