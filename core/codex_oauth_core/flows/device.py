@@ -67,7 +67,6 @@ class DeviceFlow(ExchangingFlow):
     _device: DeviceAuthorization | None = attrs.field(default=None, init=False, repr=False)
     _prompt: DevicePrompt | None = attrs.field(default=None, init=False, repr=False)
     _pace: Pace = attrs.field(factory=lambda: Pace(0.0, 0.0), init=False, repr=False)
-    _failure: TryAgain | None = attrs.field(default=None, init=False, repr=False)
     _answered_once: bool = attrs.field(default=False, init=False, repr=False)
     _known_pending: bool = attrs.field(default=False, init=False, repr=False)
     _maybe_lost: bool = attrs.field(default=False, init=False, repr=False)
@@ -83,11 +82,9 @@ class DeviceFlow(ExchangingFlow):
     def _due(self) -> Effect:
         match self.state:
             case State.POSTPONED:
-                self._move(Trigger.DUE)
-                return self._ask_for_code()
-            case State.HOLDING_CODE if self._code is not None:
-                self._move(Trigger.DUE)
-                return self._exchange(self._code)
+                return self._ask_again()
+            case State.HOLDING_CODE:
+                return self._exchange_again(Trigger.DUE)
             case _:
                 return self._poll()
 
@@ -122,6 +119,12 @@ class DeviceFlow(ExchangingFlow):
         request = self.provider.dialect.device_authorization_request(self.provider)
         return SendRequest(request, self.request_timeout)
 
+    def _ask_again(self) -> Effect:
+        if self._now >= self._code_limit:  # woken late, for instance after a suspend
+            return self._give_up()
+        self._move(Trigger.DUE)
+        return self._ask_for_code()
+
     def _code_answered(self, fact: DeviceFact, response: ResponseReceived) -> Effect:
         match fact:
             case Issued():
@@ -134,17 +137,18 @@ class DeviceFlow(ExchangingFlow):
                 assert_never(fact)
 
     def _postpone(self, failure: TryAgain) -> Effect:
+        self._failure = failure
         until = self._now + max(2.0 ** (self._tries - 1), failure.retry_after or 0.0)
         hopeless = failure.kind is ErrorKind.TLS_UNTRUSTED
         if hopeless or self._tries >= CODE_TRIES or until >= self._code_limit:
-            return self._fail(gave_up(failure))
+            return self._give_up()
         self._move(Trigger.RETRY_LATER)
         limited = failure.kind is ErrorKind.RATE_LIMITED
         return Wait(until, Why.RATE_LIMITED if limited else Why.RETRY, cause=failure.kind)
 
     def _show_code(self, device: DeviceAuthorization, response: ResponseReceived) -> Effect:
         self._move(Trigger.CODE_ISSUED)
-        self._device = device
+        self._device, self._failure = device, None
         self._deadline = min(response.sent_at, self._now) + min(device.expires_in, self.max_lifetime)
         self._pace = Pace(device.interval, self._deadline)
         self._prompt = DevicePrompt(
@@ -159,7 +163,7 @@ class DeviceFlow(ExchangingFlow):
 
     def _poll(self) -> Effect:
         if self._now >= self._deadline or self._device is None:
-            return self._expire()
+            return self._give_up()
         self._move(Trigger.DUE)
         request = self.provider.dialect.poll_request(self.provider, self._device)
         return SendRequest(request, self.request_timeout)
@@ -213,8 +217,8 @@ class DeviceFlow(ExchangingFlow):
         kind = ErrorKind.APPROVAL_LOST if self._maybe_lost else ErrorKind.EXPIRED
         return self._fail(Refused(kind, fact.code, fact.status))
 
-    def _expire(self) -> Effect:
-        """The deadline came. If the server could not be reached, that is the reason to give."""
+    def _give_up(self) -> Effect:
+        """The time is over. If the server could not be reached, that is the reason to give."""
         if self._failure is None:
             return self._fail(Refused(ErrorKind.EXPIRED))
         return self._fail(gave_up(self._failure))

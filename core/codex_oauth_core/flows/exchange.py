@@ -18,7 +18,7 @@ from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import Granted, Refused, Tokens, TryAgain
 from codex_oauth_core.flows.base import Flow
-from codex_oauth_core.flows.failures import refused
+from codex_oauth_core.flows.failures import gave_up, refused
 from codex_oauth_core.flows.grant import judge_grant
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.secret import Secret
@@ -60,6 +60,7 @@ class ExchangingFlow(Flow):
     request_timeout: float = attrs.field(default=15.0, validator=attrs.validators.gt(0))
     _code: _Code | None = attrs.field(default=None, init=False, repr=False)
     _tries: int = attrs.field(default=0, init=False, repr=False)
+    _failure: TryAgain | None = attrs.field(default=None, init=False, repr=False)
     _verdict: Refused | None = attrs.field(default=None, init=False, repr=False)
 
     def _hold(self, code: Secret[str], verifier: Secret[str], redirect_uri: str) -> SendRequest:
@@ -74,6 +75,13 @@ class ExchangingFlow(Flow):
         )
         return SendRequest(request, self.request_timeout, once=True)
 
+    def _exchange_again(self, due: StrEnum) -> Effect:
+        code, failure = self._code, self._failure
+        if code is None or failure is None or self._now >= code.give_up_at:  # woken late
+            return self._fail(gave_up(failure or TryAgain(ErrorKind.NETWORK)))
+        self._move(due)
+        return self._exchange(code)
+
     def _exchange_answered(self, response: ResponseReceived) -> Effect:
         fact = self.provider.dialect.read_exchange(response)
         match fact:
@@ -86,14 +94,15 @@ class ExchangingFlow(Flow):
 
     def _exchange_unanswered(self, failure: TryAgain) -> Effect:
         if failure.kind is ErrorKind.TLS_UNTRUSTED:
-            return self._fail(Refused(failure.kind, cause=failure.cause))
+            return self._fail(gave_up(failure))
         if failure.maybe_answered:
             lost = Refused(ErrorKind.TOKEN_REQUEST_FAILED, uncertain=True, cause=failure.cause)
             return self._fail(lost)
+        self._failure = failure
         self._tries += 1
         until = self._now + 2.0 ** (self._tries - 1)
         if self._code is None or until >= self._code.give_up_at:
-            return self._fail(Refused(failure.kind, cause=failure.cause))
+            return self._fail(gave_up(failure))
         self._move(self.retry_later)
         return Wait(until, Why.RETRY, cause=failure.kind)
 

@@ -1,0 +1,156 @@
+"""A world in virtual time: nothing is sent, nobody waits, and every run is the same.
+
+Rules of this file: the clock starts at an odd large number, so that a mix-up of absolute and relative
+times shows; the network takes time; the server is a function, so that it can check what it receives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, Self, assert_never
+
+import attrs
+
+from codex_oauth_core.effects import Effect, Prompt, Request, SendRequest, Wait
+from codex_oauth_core.events import (
+    Cancelled,
+    Cause,
+    Event,
+    Phase,
+    RequestFailed,
+    ResponseReceived,
+    TimeReached,
+)
+
+__all__ = ["FakeWorld", "Lost", "Reply", "Server", "scripted"]
+
+START: Final = 1_000_003.25
+WALL: Final = 1_800_000_007.5
+
+
+@attrs.frozen
+class Reply:
+    """An answer of the fake network; `delay` is how many seconds it takes beyond the round trip."""
+
+    status: int
+    body: bytes = attrs.field(default=b"", repr=False)
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False)
+    delay: float = 0.0
+
+
+@attrs.frozen
+class Lost:
+    """A request that the fake network loses."""
+
+    cause: Cause = Cause.RESET
+    phase: Phase = Phase.MAYBE_SENT
+    delay: float = 0.0
+
+
+Server = Callable[[Request, float, float], Reply | Lost]
+"""A fake server: takes the request, the instant and the Unix time at which it arrives."""
+
+
+def scripted(replies: Iterable[Reply | Lost]) -> Server:
+    """A server that gives these answers in this order, whatever is asked, and then none."""
+    script = iter(replies)
+
+    def respond(request: Request, at: float, wall: float) -> Reply | Lost:
+        del request, at, wall
+        answer = next(script, None)
+        if answer is None:
+            raise AssertionError("the script has no answer for one more request")
+        return answer
+
+    return respond
+
+
+@attrs.define(eq=False)
+class FakeWorld:
+    """Performs effects at once, and moves its clock to when they would have been done.
+
+    `server` answers requests. `on_prompt` is called for each new prompt. `cancel_at` cancels at that
+    instant, as would a call of `cancel()` then. `performed` keeps each effect with its instant.
+    """
+
+    server: Server = attrs.field(repr=False)
+    on_prompt: Callable[[Prompt], None] | None = None
+    round_trip: float = 0.25
+    cancel_at: float | None = None
+    at: float = START
+    wall: float = WALL
+    performed: list[tuple[float, Effect]] = attrs.field(factory=list[tuple[float, Effect]], init=False)
+    _shown: Prompt | None = attrs.field(default=None, init=False)
+
+    @property
+    def waits(self) -> list[Wait]:
+        """The waits that were performed, in order."""
+        return [effect for _, effect in self.performed if isinstance(effect, Wait)]
+
+    @property
+    def requests(self) -> list[SendRequest]:
+        """The requests that were performed, in order."""
+        return [effect for _, effect in self.performed if isinstance(effect, SendRequest)]
+
+    def now(self) -> tuple[float, float]:
+        """The virtual instant and Unix time."""
+        return self.at, self.wall
+
+    def cancel(self) -> None:
+        """Cancel now, as far as the next effect allows it."""
+        self.cancel_at = self.at
+
+    def perform(self, effect: SendRequest | Wait) -> Event:
+        """Answer an effect, at the instant at which it would have been done."""
+        self.performed.append((self.at, effect))
+        match effect:
+            case Wait():
+                return self._wait(effect)
+            case SendRequest():
+                return self._send(effect)
+            case _:
+                assert_never(effect)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        return None
+
+    def _wait(self, wait: Wait) -> Event:
+        if wait.prompt is not None and wait.prompt is not self._shown:
+            self._shown = wait.prompt
+            if self.on_prompt is not None:
+                self.on_prompt(wait.prompt)
+        if self._cancelled_by(wait.until):
+            return Cancelled(self.at)
+        self._advance(wait.until)
+        return TimeReached(self.at)
+
+    def _send(self, effect: SendRequest) -> Event:
+        sent_at = self.at
+        if not effect.once and self._cancelled_by(sent_at):
+            return Cancelled(self.at)
+        reply = self.server(effect.request, self.at, self.wall)
+        done = sent_at + self.round_trip + reply.delay
+        late = done > sent_at + effect.timeout
+        done = min(done, sent_at + effect.timeout)
+        if not effect.once and self._cancelled_by(done):
+            return Cancelled(self.at)
+        self._advance(done)
+        if late:
+            return RequestFailed(self.at, Phase.MAYBE_SENT, Cause.TIMEOUT)
+        if isinstance(reply, Lost):
+            return RequestFailed(self.at, reply.phase, reply.cause)
+        return ResponseReceived(sent_at, self.at, self.wall, reply.status, reply.headers, reply.body)
+
+    def _cancelled_by(self, instant: float) -> bool:
+        if self.cancel_at is None or self.cancel_at > instant:
+            return False
+        self._advance(self.cancel_at)
+        return True
+
+    def _advance(self, instant: float) -> None:
+        step = max(0.0, instant - self.at)
+        self.at += step
+        self.wall += step

@@ -1,0 +1,277 @@
+"""Every row of the token endpoint's answers: to an exchange, to a refresh, to a revocation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.strategies import objects
+from tests.support import CLAIMS, W0, account_token, as_json, code, jwt, page, response, tokens
+
+from codex_oauth.testing.fake_world import Reply
+from codex_oauth_core.codex import CODEX
+from codex_oauth_core.codex.codes import LOGIN_OVER
+from codex_oauth_core.codex.token_answers import (
+    account_id_from_token,
+    read_exchange,
+    read_refresh,
+    read_revocation,
+)
+from codex_oauth_core.credential import Credential
+from codex_oauth_core.errors import ErrorKind
+from codex_oauth_core.facts import Granted, Refused, TryAgain
+from codex_oauth_core.flows.grant import expires_at, judge_grant
+from codex_oauth_core.secret import Secret
+
+E = ErrorKind
+
+
+def exchange(reply: Reply) -> Any:
+    return read_exchange(response(reply))
+
+
+def refresh(reply: Reply) -> Any:
+    return read_refresh(response(reply))
+
+
+def judged(reply: Reply, *workspaces: str) -> Any:
+    event = response(reply)
+    return judge_grant(read_exchange(event).tokens, CODEX, workspaces, event)  # type: ignore[union-attr]
+
+
+# -- fields ------------------------------------------------------------------------------------------
+
+
+def test_a_whole_answer_is_a_credential():
+    credential = judged(tokens())
+    assert credential == Credential(
+        access_token=Secret(account_token()),
+        refresh_token=Secret("canary-refresh-token-5566"),
+        account_id="acct_fake",
+        issuer="https://auth.openai.com",
+        client_id="app_EMoamEEZ73f0CkXaXp7hrann",
+        obtained_at="2027-01-15T08:00:07Z",
+        id_token=Secret(account_token(marker="id")),
+        expires_at=int((W0 - 0.25 + 864000) * 1000),
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind", "reason"),
+    [
+        ({"access_token": ...}, E.INVALID_RESPONSE, "access_token"),
+        ({"access_token": None}, E.INVALID_RESPONSE, "access_token"),
+        ({"access_token": ""}, E.INVALID_RESPONSE, "access_token"),
+        ({"access_token": "two words"}, E.INVALID_RESPONSE, "access_token"),
+        ({"access_token": "line\r\nbreak"}, E.INVALID_RESPONSE, "access_token"),
+        ({"access_token": "naïve"}, E.INVALID_RESPONSE, "access_token"),
+        ({"access_token": "x" * 16385}, E.INVALID_RESPONSE, "access_token"),
+        ({"access_token": ["x"]}, E.INVALID_RESPONSE, "access_token"),
+        ({"token_type": "mac"}, E.INVALID_RESPONSE, "token_type"),
+        ({"token_type": 7}, E.INVALID_RESPONSE, "token_type"),
+        ({"refresh_token": ...}, E.INVALID_RESPONSE, "refresh_token"),
+        ({"refresh_token": "a\x00b"}, E.INVALID_RESPONSE, "refresh_token"),
+        ({"access_token": "opaque", "id_token": ...}, E.NO_ACCOUNT_ID, None),
+        (
+            {"access_token": jwt({}), "id_token": jwt({"organizations": [{"id": "org-1"}]})},
+            E.NO_ACCOUNT_ID,
+            None,
+        ),
+    ],
+)
+def test_an_answer_that_makes_no_credential(fields: dict[str, Any], kind: ErrorKind, reason: str | None):
+    assert judged(tokens(**fields)) == Refused(kind, reason=reason)
+
+
+@pytest.mark.parametrize("token_type", [..., None, "Bearer", "bearer", "BEARER"])
+def test_token_types_that_are_bearer(token_type: object):
+    assert isinstance(judged(tokens(token_type=token_type)), Credential)
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "exp", "expected"),
+    [
+        (3600, None, (W0 - 0.25 + 3600) * 1000),
+        ("3600", None, (W0 - 0.25 + 3600) * 1000),
+        (3600, W0 + 7200, (W0 - 0.25 + 3600) * 1000),
+        (..., W0 + 7200, (W0 + 7200) * 1000),
+        (0, W0 + 7200, (W0 + 7200) * 1000),
+        (-5, W0 + 7200, (W0 + 7200) * 1000),
+        (True, W0 + 7200, (W0 + 7200) * 1000),
+        (float("nan"), W0 + 7200, (W0 + 7200) * 1000),
+        ("junk", W0 + 7200, (W0 + 7200) * 1000),
+        (1e300, W0 + 7200, (W0 + 7200) * 1000),
+        (..., None, None),
+        (..., "1800007200", None),
+        (..., True, None),
+        (..., 1_800_007_200_000, None),
+        (..., -1, None),
+        (..., 10**400, None),
+    ],
+)
+def test_expiry_is_anchored_at_the_start_of_the_request(
+    expires_in: object, exp: object, expected: float | None
+):
+    access = account_token(**({} if exp is None else {"exp": exp}))
+    event = response(tokens(expires_in=expires_in, access_token=access))
+    fact = read_exchange(event)
+    assert isinstance(fact, Granted)
+    assert expires_at(fact.tokens, event) == (None if expected is None else int(expected))
+
+
+@pytest.mark.parametrize(
+    ("value", "milliseconds"),
+    [
+        ("2027-02-01T00:00:00Z", 1_801_440_000_000),
+        (1_801_440_000, 1_801_440_000_000),
+        (1_801_440_000_000, 1_801_440_000_000),
+        (True, None),
+        (10**400, None),
+        (-1, None),
+        ("junk", None),
+        (float("nan"), None),
+        (float("inf"), None),
+    ],
+)
+def test_earliest_refresh_at_is_kept_if_it_is_a_time(value: object, milliseconds: int | None):
+    assert judged(tokens(earliest_refresh_at=value)).earliest_refresh_at == milliseconds
+
+
+def test_the_account_is_named_by_the_access_token_before_the_id_token():
+    both = tokens(access_token=account_token("first"), id_token=account_token("second"))
+    assert judged(both).account_id == "first"
+    assert judged(tokens(access_token=jwt({}), id_token=account_token("second"))).account_id == "second"
+    assert judged(tokens(access_token="opaque", id_token=account_token("second"))).account_id == "second"
+
+
+@pytest.mark.parametrize("account_id", ["", 7, None, ["x"], "a b", "a\r\nX: y", "é", "x" * 129, {"id": "x"}])
+def test_an_account_id_that_is_no_header_value_is_none(account_id: object):
+    assert account_id_from_token(Secret(jwt({CLAIMS: {"chatgpt_account_id": account_id}}))) is None
+
+
+def test_a_workspace_that_was_not_asked_for_is_refused():
+    assert judged(tokens(), "acct_other") == Refused(E.WORKSPACE_RESTRICTED)
+    assert isinstance(judged(tokens(), "acct_other", "acct_fake"), Credential)
+
+
+# -- an exchange that is refused -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("reply", "fact"),
+    [
+        (code("invalid_grant", 400), Refused(E.TOKEN_REQUEST_FAILED, "invalid_grant", 400)),
+        (code("whatever", 401), Refused(E.TOKEN_REQUEST_FAILED, "whatever", 401)),
+        (as_json(403, {}), Refused(E.TOKEN_REQUEST_FAILED, None, 403)),
+        (code("rate_limit_exceeded", 429), Refused(E.TOKEN_REQUEST_FAILED, "rate_limit_exceeded", 429)),
+        (page(403), Refused(E.BLOCKED, None, 403)),
+        (page(401), Refused(E.BLOCKED, None, 401)),
+        (as_json(403, {}, {"cf-mitigated": "challenge"}), Refused(E.BLOCKED, None, 403)),
+        (
+            code("unsupported_country_region_territory", 403),
+            Refused(E.REGION_BLOCKED, "unsupported_country_region_territory", 403),
+        ),
+        (page(200), Refused(E.TOKEN_REQUEST_FAILED, None, 200, uncertain=True)),
+        (as_json(200, []), Refused(E.TOKEN_REQUEST_FAILED, None, 200, uncertain=True)),
+        (Reply(200, b""), Refused(E.TOKEN_REQUEST_FAILED, None, 200, uncertain=True)),
+        (Reply(302, b""), Refused(E.TOKEN_REQUEST_FAILED, None, 302, uncertain=True)),
+        (Reply(400, b"oops"), Refused(E.TOKEN_REQUEST_FAILED, None, 400, uncertain=True)),
+        (as_json(408, {}), Refused(E.TOKEN_REQUEST_FAILED, None, 408, uncertain=True)),
+        (code("oops", 500), Refused(E.TOKEN_REQUEST_FAILED, "oops", 500, uncertain=True)),
+        (page(502), Refused(E.TOKEN_REQUEST_FAILED, None, 502, uncertain=True)),
+    ],
+)
+def test_a_refused_exchange(reply: Reply, fact: object):
+    assert exchange(reply) == fact
+
+
+# -- a refresh -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(LOGIN_OVER))
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_codes_after_which_the_login_is_over(name: str, status: int):
+    nested, flat = code(name, status), as_json(status, {"error": name.upper()})
+    assert refresh(nested) == refresh(flat) == Refused(E.LOGIN_REQUIRED, name, status, LOGIN_OVER[name])
+
+
+def test_each_of_those_codes_has_its_own_message():
+    assert len(set(LOGIN_OVER.values())) == len(LOGIN_OVER) == 11
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "uncertain"),
+    [
+        (as_json(403, {}), E.INVALID_RESPONSE, False),
+        (code("weird", 400), E.INVALID_RESPONSE, False),
+        (as_json(408, {}), E.NETWORK, True),
+        (as_json(429, {}), E.RATE_LIMITED, False),
+        (page(429), E.RATE_LIMITED, False),
+        (as_json(503, {}, {"Retry-After": "5"}), E.NETWORK, False),
+        (as_json(503, {}), E.NETWORK, True),
+        (as_json(500, {}), E.NETWORK, True),
+        (code("invalid_grant", 500), E.NETWORK, True),
+        (page(200), E.BLOCKED, True),
+        (Reply(200, b"noise"), E.INVALID_RESPONSE, True),
+        (Reply(400, b"noise"), E.INVALID_RESPONSE, True),
+        (page(403), E.BLOCKED, False),
+        (page(401), E.BLOCKED, False),
+        (as_json(401, {}, {"cf-mitigated": "challenge"}), E.BLOCKED, False),
+        (code("unsupported_country_region_territory", 403), E.REGION_BLOCKED, False),
+    ],
+)
+def test_failures_that_keep_the_login(reply: Reply, kind: ErrorKind, uncertain: bool):
+    fact = refresh(reply)
+    assert isinstance(fact, TryAgain)
+    assert (fact.kind, fact.maybe_answered) == (kind, uncertain)
+
+
+@pytest.mark.parametrize(
+    "reply", [as_json(401, {}), code("weird", 401), as_json(401, {"error": {"code": 7}})]
+)
+def test_a_401_in_json_ends_the_login(reply: Reply):
+    assert refresh(reply).kind is E.LOGIN_REQUIRED
+
+
+@pytest.mark.parametrize("name", ["invalid_client", "unauthorized_client"])
+@pytest.mark.parametrize("status", [400, 401])
+def test_a_rejected_client_keeps_the_login(name: str, status: int):
+    assert refresh(code(name, status)) == Refused(E.CLIENT_REJECTED, name, status)
+
+
+def test_a_refresh_keeps_what_can_be_used_of_an_answer():
+    fact = refresh(tokens(access_token="not usable", id_token=...))
+    assert isinstance(fact, Granted)
+    assert fact.tokens.refresh_token == Secret("canary-refresh-token-5566")
+    assert fact.tokens.access_token is None
+    assert fact.tokens.problem == "access_token"
+
+
+def test_a_refresh_answer_without_a_refresh_token_says_so_by_none():
+    assert refresh(tokens(refresh_token=...)).tokens.refresh_token is None
+
+
+@pytest.mark.parametrize(
+    ("status", "confirmed"), [(200, True), (204, True), (302, False), (400, False), (503, False)]
+)
+def test_only_a_2xx_confirms_a_revocation(status: int, confirmed: bool):
+    assert read_revocation(response(Reply(status, b"whatever"))) is confirmed
+
+
+@given(status=st.integers(0, 999), body=st.binary(max_size=300), type_=st.text(max_size=20))
+def test_every_response_has_a_meaning(status: int, body: bytes, type_: str):
+    reply = Reply(status, body, {"content-type": type_})
+    assert isinstance(exchange(reply), Granted | Refused)
+    assert isinstance(refresh(reply), Granted | Refused | TryAgain)
+
+
+@given(
+    objects("access_token", "refresh_token", "id_token", "expires_in", "earliest_refresh_at", "token_type")
+)
+def test_every_json_object_is_read(fields: dict[str, Any]):
+    event = response(as_json(200, fields))
+    fact = read_exchange(event)
+    assert isinstance(fact, Granted)
+    assert isinstance(judge_grant(fact.tokens, CODEX, (), event), Credential | Refused)
