@@ -125,7 +125,11 @@ KINDS: Final[Mapping[ErrorKind, KindFacts]] = {
         ("Update codex-oauth.", "Check the configured issuer."),
     ),
     ErrorKind.LOGIN_REQUIRED: KindFacts("There is no usable login.", ("Sign in.",)),
-    ErrorKind.NETWORK: KindFacts("The sign-in server could not be reached.", (_CHECK_NETWORK, _LATER), True),
+    ErrorKind.NETWORK: KindFacts(
+        "No answer came from the sign-in server: it could not be reached, or it failed.",
+        (_CHECK_NETWORK, _LATER),
+        True,
+    ),
     ErrorKind.TLS_UNTRUSTED: KindFacts(
         "The server's certificate is not trusted.",
         (

@@ -50,8 +50,8 @@ from codex_oauth_core.flows.device_table import State
 E = ErrorKind
 
 
-def drive(*replies: Reply | Lost, world: FakeWorld | None = None, **options: Any) -> tuple[Any, FakeWorld]:
-    world = world or FakeWorld(scripted(replies))
+def drive(*replies: Reply | Lost, **options: Any) -> tuple[Any, FakeWorld]:
+    world = FakeWorld(scripted(replies))
     return run(DeviceFlow(**options), world), world
 
 
@@ -86,28 +86,21 @@ def test_what_is_sent_from_first_to_last():
 
 
 def test_the_prompt_is_one_object_for_as_long_as_the_code_lives():
-    shown: list[Any] = []
-    outcome, world = drive(
-        world=FakeWorld(scripted((issued(expires_in=60), *SIGN_IN[1:])), on_prompt=shown.append)
-    )
+    outcome, world = drive(issued(expires_in=60), *SIGN_IN[1:])
     assert isinstance(outcome, Credential)
-    assert shown == [
-        DevicePrompt(
-            verification_uri="https://auth.openai.com/codex/device",
-            user_code="ABCD-12345",
-            expires_at=1_800_000_007.5 + 60,
-            issuer="https://auth.openai.com",
-        )
-    ]
+    assert world.waits[0].prompt == DevicePrompt(
+        verification_uri="https://auth.openai.com/codex/device",
+        user_code="ABCD-12345",
+        expires_at=1_800_000_007.5 + 60,
+        issuer="https://auth.openai.com",
+    )
     assert len({id(wait.prompt) for wait in world.waits}) == 1
 
 
 def test_the_prompt_shows_a_padded_code_bare_and_polls_it_as_received():
-    shown: list[Any] = []
-    _, world = drive(
-        world=FakeWorld(scripted((issued(user_code=" ABCD "), approved(), tokens())), on_prompt=shown.append)
-    )
-    assert shown[0].user_code == "ABCD"
+    _, world = drive(issued(user_code=" ABCD "), approved(), tokens())
+    assert isinstance(prompt := world.waits[0].prompt, DevicePrompt)
+    assert prompt.user_code == "ABCD"
     assert json.loads(world.requests[1].request.body.reveal())["user_code"] == " ABCD "
 
 
@@ -152,7 +145,7 @@ def test_after_a_shorter_suspend_there_is_one_poll_at_once():
 
 def test_an_approval_whose_poll_started_in_time_is_exchanged_after_the_deadline():
     late = attrs.evolve(approved(), delay=10.0)
-    outcome, world = drive(issued(expires_in=8), PENDING, late, tokens(), world=None)
+    outcome, world = drive(issued(expires_in=8), PENDING, late, tokens())
     assert isinstance(outcome, SignInError)  # the first poll is at 4 s, the next would be past the deadline
     outcome, world = drive(issued(expires_in=8), late, tokens())
     assert isinstance(outcome, Credential)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import given
@@ -236,7 +237,7 @@ def test_slow_down_is_cumulative_and_outlives_everything(kinds: list[str]):
 def polls(world: FakeWorld) -> list[float]:
     """The pauses between polls, from the end of one to the start of the next."""
     starts = [at for at, effect in world.performed if isinstance(effect, SendRequest) and not effect.once][1:]
-    return [after - (before + world.round_trip) for before, after in zip(starts, starts[1:], strict=False)]
+    return [after - (before + world.round_trip) for before, after in pairwise(starts)]
 
 
 @given(

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Final
 
 from codex_oauth_core.codex.answers import Answer, is_success, no_answer
-from codex_oauth_core.reading.numbers import DEFAULT_INTERVAL, read_interval, read_seconds
 from codex_oauth_core.credential import DeviceAuthorization
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import DeviceFact, Issued, Refused, TryAgain
-from codex_oauth_core.reading.http_time import http_date, iso_date
 from codex_oauth_core.provider import Provider
+from codex_oauth_core.reading.http_time import http_date, iso_date
+from codex_oauth_core.reading.numbers import DEFAULT_INTERVAL, read_interval, read_seconds
 from codex_oauth_core.secret import Secret
 
 __all__ = ["DEFAULT_LIFETIME", "read_device_authorization"]
@@ -81,5 +82,5 @@ def _lifetime(answer: Answer) -> float:
         return DEFAULT_LIFETIME
     date = http_date(answer.header("date"))
     left = moment - (answer.response.wall if date is None else date)
-    plausible = 0 < left if date is not None else 0 < left <= DEFAULT_LIFETIME
-    return left if plausible else DEFAULT_LIFETIME
+    longest = DEFAULT_LIFETIME if date is None else math.inf  # our own clock may be wrong
+    return left if 0 < left <= longest else DEFAULT_LIFETIME

@@ -11,12 +11,12 @@ from typing import Final, assert_never
 
 from codex_oauth_core.codex.answers import Answer, is_success, no_answer, says_nothing
 from codex_oauth_core.codex.codes import PollCode, known_poll_code
-from codex_oauth_core.reading.numbers import read_interval
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import Approved, Gone, Pending, PollFact, Refused, SlowDown, Unrecognized
-from codex_oauth_core.reading.json_body import as_object
 from codex_oauth_core.pkce import s256
+from codex_oauth_core.reading.json_body import as_object
+from codex_oauth_core.reading.numbers import read_interval
 from codex_oauth_core.secret import Secret
 
 __all__ = ["read_poll"]

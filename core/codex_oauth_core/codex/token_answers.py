@@ -13,13 +13,13 @@ import attrs
 
 from codex_oauth_core.codex.answers import Answer, is_success, no_answer, usable_secret
 from codex_oauth_core.codex.codes import LOGIN_OVER
-from codex_oauth_core.reading.numbers import read_seconds
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import ExchangeFact, Granted, RefreshFact, Refused, Tokens, TryAgain
 from codex_oauth_core.reading.http_time import iso_date
 from codex_oauth_core.reading.json_body import as_object
 from codex_oauth_core.reading.jwt import expiry, plausible_time, read_claims
+from codex_oauth_core.reading.numbers import read_seconds
 from codex_oauth_core.secret import Secret
 
 __all__ = ["account_id_from_token", "read_exchange", "read_refresh", "read_revocation"]

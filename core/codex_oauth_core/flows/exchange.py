@@ -6,6 +6,7 @@ not kept is revoked; every failure names whether the server may have acted.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import ClassVar, Final, assert_never
 
@@ -42,6 +43,12 @@ class _Code:
     give_up_at: float
 
 
+def _as_tuple(names: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(names, str):
+        raise TypeError("workspaces is a collection of ids, not one string")
+    return tuple(names)
+
+
 @attrs.define(eq=False, kw_only=True)
 class ExchangingFlow(Flow):
     """A flow that ends by exchanging a code.
@@ -56,7 +63,7 @@ class ExchangingFlow(Flow):
     fail: ClassVar[StrEnum]
 
     provider: Provider = attrs.field(default=CODEX)
-    workspaces: tuple[str, ...] = attrs.field(default=(), converter=tuple)
+    workspaces: tuple[str, ...] = attrs.field(default=(), converter=_as_tuple)
     request_timeout: float = attrs.field(default=15.0, validator=attrs.validators.gt(0))
     _code: _Code | None = attrs.field(default=None, init=False, repr=False)
     _tries: int = attrs.field(default=0, init=False, repr=False)
@@ -130,7 +137,6 @@ class ExchangingFlow(Flow):
 
     def _trigger_for(self, kind: ErrorKind) -> StrEnum:
         """The trigger that ends the flow with this kind."""
-        del kind
         return self.fail
 
     def _secrets(self) -> tuple[Secret[str], ...]:

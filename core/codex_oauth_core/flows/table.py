@@ -28,6 +28,7 @@ class TableEvent(Event):
     """
 
     def trigger(self, model: Any, *args: Any, **kwargs: Any) -> bool:
+        """Move `model` along the table. Raises MachineError, and moves nothing, where there is no row."""
         moves = self.transitions.get(model.state.name)
         if not moves:
             raise MachineError(f"Can't trigger event {self.name} from state {model.state.name}!")
