@@ -11,7 +11,7 @@ from typing import Final, Self, assert_never
 
 import attrs
 
-from codex_oauth_core.effects import Effect, Prompt, Request, SendRequest, Wait
+from codex_oauth_core.effects import Effect, Request, SendRequest, Wait
 from codex_oauth_core.events import (
     Cancelled,
     Cause,
@@ -56,7 +56,6 @@ def scripted(replies: Iterable[Reply | Lost]) -> Server:
     script = iter(replies)
 
     def respond(request: Request, at: float, wall: float) -> Reply | Lost:
-        del request, at, wall
         answer = next(script, None)
         if answer is None:
             raise AssertionError("the script has no answer for one more request")
@@ -69,18 +68,16 @@ def scripted(replies: Iterable[Reply | Lost]) -> Server:
 class FakeWorld:
     """Performs effects at once, and moves its clock to when they would have been done.
 
-    `server` answers requests. `on_prompt` is called for each new prompt. `cancel_at` cancels at that
-    instant, as would a call of `cancel()` then. `performed` keeps each effect with its instant.
+    `server` answers requests. `cancel_at` cancels at that instant, as would a call of `cancel()` then.
+    `performed` keeps each effect with its instant.
     """
 
     server: Server = attrs.field(repr=False)
-    on_prompt: Callable[[Prompt], None] | None = None
     round_trip: float = 0.25
     cancel_at: float | None = None
     at: float = START
     wall: float = WALL
     performed: list[tuple[float, Effect]] = attrs.field(factory=list[tuple[float, Effect]], init=False)
-    _shown: Prompt | None = attrs.field(default=None, init=False)
 
     @property
     def waits(self) -> list[Wait]:
@@ -118,10 +115,6 @@ class FakeWorld:
         return None
 
     def _wait(self, wait: Wait) -> Event:
-        if wait.prompt is not None and wait.prompt is not self._shown:
-            self._shown = wait.prompt
-            if self.on_prompt is not None:
-                self.on_prompt(wait.prompt)
         if self._cancelled_by(wait.until):
             return Cancelled(self.at)
         self._advance(wait.until)
