@@ -1,0 +1,106 @@
+"""From exceptions to `RequestFailed`: how sure it is that nothing was sent, and what went wrong.
+
+Rules of this file: tables decide; in doubt a request may have been sent; an exception that says that we
+used HTTP wrongly is a bug, and never passed off as a failure of the network.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+import httpcore
+import httpx
+
+from codex_oauth.worlds.deadline import TimeUp
+from codex_oauth.worlds.progress import Stage
+from codex_oauth_core.events import Cause, Phase
+
+__all__ = ["BUGS", "FAILURES", "judge"]
+
+Verdict = tuple[Phase, Cause]
+
+_NOT_SENT: Final = Phase.NOT_SENT
+_MAYBE_SENT: Final = Phase.MAYBE_SENT
+
+BUGS: Final[tuple[type[Exception], ...]] = (
+    httpx.CookieConflict,
+    httpx.InvalidURL,
+    httpx.LocalProtocolError,
+    httpx.StreamError,
+    httpx.UnsupportedProtocol,
+    httpcore.ConnectionNotAvailable,
+    httpcore.LocalProtocolError,
+    httpcore.UnsupportedProtocol,
+)
+"""The request cannot be written as HTTP, or a library was misused."""
+
+# What an exception means by its own name, for a transport that does not trace.
+_BY_NAME: Final[Mapping[type[Exception], Verdict]] = {
+    TimeUp: (_NOT_SENT, Cause.TIMEOUT),
+    httpx.ConnectTimeout: (_NOT_SENT, Cause.TIMEOUT),
+    httpx.PoolTimeout: (_NOT_SENT, Cause.TIMEOUT),
+    httpx.TimeoutException: (_MAYBE_SENT, Cause.TIMEOUT),
+    httpx.ConnectError: (_NOT_SENT, Cause.CONNECT),
+    httpx.ProxyError: (_NOT_SENT, Cause.PROXY),
+    httpx.HTTPError: (_MAYBE_SENT, Cause.RESET),
+    httpcore.ConnectTimeout: (_NOT_SENT, Cause.TIMEOUT),
+    httpcore.PoolTimeout: (_NOT_SENT, Cause.TIMEOUT),
+    httpcore.TimeoutException: (_MAYBE_SENT, Cause.TIMEOUT),
+    httpcore.ConnectError: (_NOT_SENT, Cause.CONNECT),
+    httpcore.ProxyError: (_NOT_SENT, Cause.PROXY),
+    httpcore.NetworkError: (_MAYBE_SENT, Cause.RESET),
+    httpcore.ProtocolError: (_MAYBE_SENT, Cause.RESET),
+    TimeoutError: (_MAYBE_SENT, Cause.TIMEOUT),
+    OSError: (_MAYBE_SENT, Cause.RESET),
+}
+
+FAILURES: Final = (*_BY_NAME, *BUGS)
+"""Every exception that `judge` takes, subclasses included."""
+
+_BY_STAGE: Final[Mapping[Stage, Verdict]] = {
+    Stage.CONNECTING: (_NOT_SENT, Cause.CONNECT),
+    Stage.PROXY: (_NOT_SENT, Cause.PROXY),
+    Stage.HANDSHAKE: (_NOT_SENT, Cause.TLS_EOF),
+    Stage.SENT: (_MAYBE_SENT, Cause.RESET),
+    Stage.ANSWERED: (_MAYBE_SENT, Cause.TRUNCATED),
+}
+
+# What lies behind a failed connection is more exact than the stage.
+_CERTIFICATE: Final = ((ssl.SSLCertVerificationError, Cause.TLS_CERTIFICATE),)
+_BEHIND: Final[Mapping[Stage, tuple[tuple[type[Exception], Cause], ...]]] = {
+    Stage.CONNECTING: ((socket.gaierror, Cause.DNS), (UnicodeError, Cause.DNS)),
+    Stage.PROXY: _CERTIFICATE,
+    Stage.HANDSHAKE: _CERTIFICATE,
+}
+
+
+def judge(error: Exception, stage: Stage) -> Verdict:
+    """Phase and cause of a request that ended with `error` at `stage`. `error` is one of `FAILURES`.
+
+    Raises ValueError for one of `BUGS`.
+    """
+    if isinstance(error, BUGS):
+        text = f"the request cannot be sent as HTTP ({type(error).__name__})"
+        raise ValueError(text) from None  # noqa: TRY004  # it is the request that has a bad value
+    named = next(_BY_NAME[kind] for kind in type(error).__mro__ if kind in _BY_NAME)
+    if stage is Stage.UNTRACED:
+        return named
+    phase, likely = _BY_STAGE[stage]
+    if named[1] is Cause.TIMEOUT or (named[1] is Cause.PROXY and phase is _NOT_SENT):
+        return phase, named[1]
+    return phase, _exact(error, _BEHIND.get(stage, ())) or likely
+
+
+def _exact(error: Exception, behind: Iterable[tuple[type[Exception], Cause]]) -> Cause | None:
+    return next((cause for link in _chain(error) for kind, cause in behind if isinstance(link, kind)), None)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """`error` and what it was raised because of."""
+    link: BaseException | None = error
+    while link is not None:
+        yield link
+        link = link.__cause__ or link.__context__

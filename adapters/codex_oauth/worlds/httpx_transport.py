@@ -1,0 +1,102 @@
+"""The transport over httpx: one request in, one event out.
+
+Rules of this file: the request goes out as the core wrote it (with Host, Content-Length and
+Connection); nothing is followed, decoded, remembered or retried; the body is revealed here and nowhere
+else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Generator
+from typing import Final
+
+import httpx
+
+from codex_oauth.worlds.bounded_transport import BoundedTransport
+from codex_oauth.worlds.clock import Clock, now
+from codex_oauth.worlds.deadline import Deadline, StopRequested
+from codex_oauth.worlds.failures import FAILURES, judge
+from codex_oauth.worlds.progress import Progress, Stage
+from codex_oauth.worlds.transport import Answer, never
+from codex_oauth_core.effects import SendRequest
+from codex_oauth_core.events import Cancelled, Cause, Phase, RequestFailed, ResponseReceived
+from codex_oauth_core.reading.json_body import MAX_BODY
+
+__all__ = ["HttpxTransport"]
+
+_NO_AUTH: Final = httpx.Auth()  # else httpx would turn user information in a URL into a header
+
+
+class HttpxTransport:
+    """Sends requests, each on a connection of its own, by default with our TLS, proxies and limits.
+
+    `client`: an `httpx.Client` of your own to send with instead. It then decides about TLS, proxies and
+    reuse of connections, stays open, and the limits are as good as httpx's: each read has
+    `effect.timeout`, and the total is checked between two pieces of the body.
+    """
+
+    def __init__(self, client: httpx.Client | None = None, *, now: Clock = now) -> None:
+        self._client = client
+        self._now = now
+
+    def __call__(self, effect: SendRequest, stopped: Callable[[], bool] = never) -> Answer:
+        """Send, as `Transport` says."""
+        deadline = Deadline(effect.timeout, stopped, self._instant)
+        progress = Progress()
+        try:
+            return self._send(effect, deadline, progress)
+        except StopRequested:
+            return Cancelled(self._instant())
+        except FAILURES as error:
+            return RequestFailed(self._instant(), *judge(error, progress.stage))
+
+    def _send(self, effect: SendRequest, deadline: Deadline, progress: Progress) -> Answer:
+        request = _to_httpx(effect, progress)
+        deadline.slice()
+        sent_at = self._instant()
+        with self._opened(deadline, progress) as client:
+            response = client.send(request, stream=True, auth=_NO_AUTH, follow_redirects=False)
+            progress.stage = Stage.ANSWERED
+            with contextlib.closing(response):
+                body = _read(response, deadline)
+        at, wall = self._now()
+        if body is None:
+            return RequestFailed(at, Phase.MAYBE_SENT, Cause.TOO_BIG)
+        return ResponseReceived(sent_at, at, wall, response.status_code, dict(response.headers), body)
+
+    @contextlib.contextmanager
+    def _opened(self, deadline: Deadline, progress: Progress) -> Generator[httpx.Client]:
+        if self._client is not None:
+            yield self._client
+            return
+        with httpx.Client(transport=BoundedTransport(deadline, progress), trust_env=False) as client:
+            yield client
+
+    def _instant(self) -> float:
+        return self._now()[0]
+
+
+def _to_httpx(effect: SendRequest, progress: Progress) -> httpx.Request:
+    request = effect.request
+    return httpx.Request(
+        request.method,
+        request.url,
+        headers=[*request.headers, ("Connection", "close")],
+        content=request.body.reveal(),
+        extensions={"timeout": httpx.Timeout(effect.timeout).as_dict(), "trace": progress},
+    )
+
+
+def _read(response: httpx.Response, deadline: Deadline) -> bytes | None:
+    """The body as it came, undecoded; None if it is larger than a body may be."""
+    if response.is_stream_consumed:  # a mock's answer is read before we get it
+        return response.content if len(response.content) <= MAX_BODY else None
+    body = bytearray()
+    for piece in response.iter_raw():
+        if body:  # not after the last piece: a whole answer that is a little late is an answer
+            deadline.slice()
+        body += piece
+        if len(body) > MAX_BODY:
+            return None
+    return bytes(body)

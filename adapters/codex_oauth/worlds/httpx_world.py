@@ -1,0 +1,28 @@
+"""The usual world: blocking, over httpx."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import httpx
+
+from codex_oauth.worlds.clock import Clock, now
+from codex_oauth.worlds.httpx_transport import HttpxTransport
+from codex_oauth.worlds.sync_world import SyncWorld
+from codex_oauth_core.effects import Wait
+
+__all__ = ["HttpxWorld"]
+
+
+class HttpxWorld(SyncWorld):
+    """`SyncWorld` with `HttpxTransport`; the parameters are theirs."""
+
+    def __init__(
+        self,
+        *,
+        client: httpx.Client | None = None,
+        on_wait: Callable[[Wait], None] | None = None,
+        on_tick: Callable[[Wait, float], None] | None = None,
+        now: Clock = now,
+    ) -> None:
+        super().__init__(HttpxTransport(client, now=now), on_wait=on_wait, on_tick=on_tick, now=now)

@@ -1,0 +1,47 @@
+"""Showing prompts: a wrapper for any world that calls back once for each new prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Self
+
+from codex_oauth.worlds.world import World
+from codex_oauth_core.effects import Prompt, SendRequest, Wait
+from codex_oauth_core.events import Event
+
+__all__ = ["PromptedWorld"]
+
+
+class PromptedWorld:
+    """`world`, with `on_prompt` called before the first wait that bears a new prompt.
+
+    A prompt is a level and not an edge: it is new when it `is not` the one shown last.
+    """
+
+    def __init__(self, world: World, on_prompt: Callable[[Prompt], None]) -> None:
+        self._world = world
+        self._on_prompt = on_prompt
+        self._shown: Prompt | None = None
+
+    def now(self) -> tuple[float, float]:
+        """The wrapped world's clocks."""
+        return self._world.now()
+
+    def perform(self, effect: SendRequest | Wait) -> Event:
+        """Show what is new, then do what the effect asks. What `on_prompt` raises is raised here."""
+        prompt = effect.prompt if isinstance(effect, Wait) else None
+        if prompt is not None and prompt is not self._shown:
+            self._shown = prompt
+            self._on_prompt(prompt)
+        return self._world.perform(effect)
+
+    def cancel(self) -> None:
+        """Cancel the wrapped world's run."""
+        self._world.cancel()
+
+    def __enter__(self) -> Self:
+        self._world.__enter__()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._world.__exit__(*exc_info)

@@ -1,0 +1,135 @@
+"""The world of a blocking program: one thread, one effect at a time, on real time.
+
+Rules of this file: it blocks in slices, so that a resume from suspend, a cancel and (on Windows) Ctrl-C
+are noticed; whatever it opened is closed when its `with` block ends. KeyboardInterrupt is no event.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from typing import Final, Self, assert_never
+
+from codex_oauth.worlds.clock import Clock, now
+from codex_oauth.worlds.transport import Answer, Transport, never
+from codex_oauth_core.effects import SendRequest, Wait
+from codex_oauth_core.events import Cancelled, Event, TimeReached
+
+__all__ = ["SLICE", "TICK", "SyncWorld"]
+
+SLICE: Final = 0.5 if sys.platform == "win32" else 5.0
+"""Seconds that a wait blocks at most, so that a resume from suspend and (on Windows) Ctrl-C are noticed."""
+
+TICK: Final = 1.0
+"""Seconds between two ticks of a countdown."""
+
+
+class SyncWorld:
+    """Performs effects by blocking. Use it in a `with` block, for one run.
+
+    `send` carries requests. `on_wait` gets every `Wait` before it blocks: show its prompt there.
+    `on_tick` gets the `Wait` and the present instant at its start and about once a second: count down
+    there. What they raise is raised by `perform`. They may call `cancel()`.
+    """
+
+    def __init__(
+        self,
+        send: Transport,
+        *,
+        on_wait: Callable[[Wait], None] | None = None,
+        on_tick: Callable[[Wait, float], None] | None = None,
+        now: Clock = now,
+    ) -> None:
+        self._send = send
+        self._on_wait = on_wait
+        self._on_tick = on_tick
+        self._now = now
+        self._cancelled = False  # a flag and no threading.Event: a signal handler may set it
+        self._alarm: _Alarm | None = None
+
+    def now(self) -> tuple[float, float]:
+        """The instant, and Unix time; both in seconds."""
+        return self._now()
+
+    def perform(self, effect: SendRequest | Wait) -> Event:
+        """Do what the effect asks. Raises RuntimeError outside the `with` block."""
+        alarm = self._alarm
+        if alarm is None:
+            raise RuntimeError("a world performs effects inside its `with` block")
+        match effect:
+            case SendRequest():
+                return self._request(effect)
+            case Wait():
+                return self._wait(effect, alarm)
+            case _:
+                assert_never(effect)
+
+    def cancel(self) -> None:
+        """Answer `Cancelled` as soon as possible; a `once` request is finished first. From any thread."""
+        self._cancelled = True
+        if alarm := self._alarm:
+            alarm.ring()
+
+    def _request(self, effect: SendRequest) -> Answer:
+        if effect.once:
+            return self._send(effect, never)
+        if self._cancelled:
+            return Cancelled(self._now()[0])
+        return self._send(effect, lambda: self._cancelled)
+
+    def _wait(self, wait: Wait, alarm: _Alarm) -> Event:
+        if self._on_wait is not None and not self._cancelled:
+            self._on_wait(wait)
+        while True:
+            at, _ = self._now()
+            if self._cancelled:
+                return Cancelled(at)
+            if at >= wait.until:
+                return TimeReached(at)
+            if self._on_tick is not None:
+                self._on_tick(wait, at)
+            alarm.sleep(min(wait.until - at, SLICE if self._on_tick is None else min(SLICE, TICK)))
+
+    def __enter__(self) -> Self:
+        self._alarm = _Alarm()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        alarm, self._alarm = self._alarm, None
+        if alarm is not None:
+            alarm.close()
+
+
+class _Alarm:
+    """Sleep that another thread can end, for good: a selector on one end of a socket pair."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()  # reentrant: a signal handler may ring while we close
+        self._resources = contextlib.ExitStack()
+        try:
+            self._bell, hammer = (self._resources.enter_context(end) for end in socket.socketpair())
+            self._hammer = hammer
+            self._selector = self._resources.enter_context(selectors.DefaultSelector())
+            self._hammer.setblocking(False)
+            self._selector.register(self._bell, selectors.EVENT_READ)
+        except BaseException:
+            self._resources.close()
+            raise
+
+    def sleep(self, seconds: float) -> None:
+        """Block for `seconds`, or until somebody rings. Once rung it does not block any more."""
+        self._selector.select(seconds)
+
+    def ring(self) -> None:
+        """End every sleep. Does nothing once it is closed."""
+        with self._lock, contextlib.suppress(OSError):  # OSError: closed, or rung very often
+            self._hammer.send(b"\0")
+
+    def close(self) -> None:
+        """Close the sockets."""
+        with self._lock:
+            self._resources.close()

@@ -1,0 +1,34 @@
+"""What carries one HTTP request for a world. A port to another HTTP library is one such callable.
+
+Rules of this file: a transport performs one request at a time and keeps nothing open between two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from codex_oauth_core.effects import SendRequest
+from codex_oauth_core.events import Cancelled, RequestFailed, ResponseReceived
+
+__all__ = ["Answer", "Transport", "never"]
+
+Answer = ResponseReceived | RequestFailed | Cancelled
+
+
+class Transport(Protocol):
+    """Sends one request as it is: a new connection, no redirects, no cookies, no retry."""
+
+    def __call__(self, effect: SendRequest, stopped: Callable[[], bool]) -> Answer:
+        """Send `effect.request` within `effect.timeout` seconds, everything included.
+
+        Answers `Cancelled` soon (within 0.5 s) after `stopped()` became true; a world passes a
+        `stopped` that never does for a `once` request. A failure of the network is `RequestFailed`.
+        Raises ValueError for a request that cannot be written as HTTP at all, which is a bug.
+        """
+        ...
+
+
+def never() -> bool:
+    """`stopped` for a request that nothing may cut."""
+    return False

@@ -1,0 +1,174 @@
+"""Peers that behave badly, on loopback: each connection is handled by a script on its own thread."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections.abc import Callable, Generator
+from typing import Self
+
+from codex_oauth_core import Request, Secret, SendRequest
+
+Script = Callable[[socket.socket], None]
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+BODY = b'{"refresh_token": "rt-canary"}'
+PATIENCE = 5.0
+"""Seconds after which a script ends by itself, if its client does not."""
+
+
+class Server:
+    """Listens on 127.0.0.1, and keeps what each script read."""
+
+    def __init__(self, script: Script) -> None:
+        self._script = script
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self.connections = 0
+        self._threads: list[threading.Thread] = []
+        self._ended = False
+        self._accepting = threading.Thread(target=self._accept)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/path?q=1"
+
+    def _accept(self) -> None:
+        while True:
+            sock, _ = self._listener.accept()
+            if self._ended:
+                sock.close()
+                return
+            self.connections += 1
+            thread = threading.Thread(target=self._serve, args=(sock,))
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, sock: socket.socket) -> None:
+        sock.settimeout(PATIENCE)
+        with sock, contextlib.suppress(OSError):  # the client left: often the point of the test
+            self._script(sock)
+
+    def __enter__(self) -> Self:
+        self._accepting.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._ended = True
+        with socket.socket() as waker:  # and no lookup of names: tests replace it
+            waker.connect(("127.0.0.1", self.port))
+        self._accepting.join()
+        self._listener.close()
+        for thread in self._threads:
+            thread.join()
+
+
+def read_request(sock: socket.socket) -> tuple[bytes, bytes]:
+    """Head and body of one request."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += _more(sock)
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = next(
+        (int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0
+    )
+    while len(body) < length:
+        body += _more(sock)
+    return head, body
+
+
+def _more(sock: socket.socket) -> bytes:
+    data = sock.recv(65536)
+    if not data:
+        raise ConnectionResetError
+    return data
+
+
+def until_closed(sock: socket.socket) -> None:
+    """Wait until the client goes away."""
+    with contextlib.suppress(OSError):
+        while sock.recv(65536):
+            pass
+
+
+def answering(*pieces: bytes, pause: float = 0.0) -> Script:
+    """Read a request, send the pieces, and close."""
+
+    def script(sock: socket.socket) -> None:
+        read_request(sock)
+        for piece in pieces:
+            sock.sendall(piece)
+            time.sleep(pause)
+        sock.shutdown(socket.SHUT_WR)
+        until_closed(sock)
+
+    return script
+
+
+def trickling(head: bytes, drip: bytes) -> Script:
+    """Send `head`, and then `drip` for ever, 20 times a second."""
+    return answering(head, *([drip] * int(PATIENCE / 0.05)), pause=0.05)
+
+
+def silent(sock: socket.socket) -> None:
+    """Accept everything, answer nothing."""
+    until_closed(sock)
+
+
+def resetting(sock: socket.socket) -> None:
+    """Read a request, and reset the connection."""
+    read_request(sock)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def over_tls(script: Script, context: ssl.SSLContext) -> Script:
+    """`script` behind TLS."""
+
+    def secured(sock: socket.socket) -> None:
+        with context.wrap_socket(sock, server_side=True) as tls:
+            script(tls)
+
+    return secured
+
+
+def post(url: str, timeout: float = 5.0, *, once: bool = False) -> SendRequest:
+    """A request with a secret body."""
+    headers = (
+        ("Accept", "application/json"),
+        ("Accept-Encoding", "identity"),
+        ("User-Agent", "codex-oauth/test"),
+        ("Content-Type", "application/json"),
+    )
+    return SendRequest(Request("POST", url, headers, Secret(BODY)), timeout, once)
+
+
+@contextlib.contextmanager
+def no_new_sockets() -> Generator[None]:
+    """Fails if a socket, or any other file, is left open by the end of the block."""
+    before = _open_files()
+    yield
+    left = _open_files() - before
+    assert not left, left
+
+
+def _open_files() -> set[str]:
+    if not os.path.isdir("/proc/self/fd"):  # noqa: PTH112  # a probe for Linux
+        return set()
+    found: set[str] = set()
+    for number in os.listdir("/proc/self/fd"):  # noqa: PTH208  # names are all it needs
+        with contextlib.suppress(OSError):
+            found.add(os.readlink(f"/proc/self/fd/{number}"))  # noqa: PTH115
+    return {name for name in found if name.startswith("socket:") or "eventpoll" in name}
+
+
+@contextlib.contextmanager
+def at_most(seconds: float) -> Generator[None]:
+    """Fails if the block takes longer; generous, because test machines are busy."""
+    begun = time.monotonic()
+    yield
+    assert time.monotonic() - begun < seconds
