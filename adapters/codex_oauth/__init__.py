@@ -1,1 +1,77 @@
-"""codex-oauth"""
+"""Sign in with ChatGPT (Codex).
+
+`login()` is the front door. `DeviceFlow` with `run()` and a world of your own is the way under it. Names
+load on first use (PEP 562), so that importing this package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from codex_oauth.entropy import new_pkce as new_pkce
+    from codex_oauth.entropy import new_state as new_state
+    from codex_oauth.sign_in import login as login
+    from codex_oauth.stores.file_store import FileStore as FileStore
+    from codex_oauth.stores.store import Store as Store
+    from codex_oauth.worlds.httpx_world import HttpxWorld as HttpxWorld
+    from codex_oauth.worlds.prompted import PromptedWorld as PromptedWorld
+    from codex_oauth.worlds.world import World as World
+    from codex_oauth.worlds.world import run as run
+    from codex_oauth_core import CODEX as CODEX
+    from codex_oauth_core import Credential as Credential
+    from codex_oauth_core import DeviceFlow as DeviceFlow
+    from codex_oauth_core import DevicePrompt as DevicePrompt
+    from codex_oauth_core import ErrorKind as ErrorKind
+    from codex_oauth_core import Finished as Finished
+    from codex_oauth_core import IllegalEvent as IllegalEvent
+    from codex_oauth_core import Provider as Provider
+    from codex_oauth_core import Secret as Secret
+    from codex_oauth_core import SendRequest as SendRequest
+    from codex_oauth_core import SignInError as SignInError
+    from codex_oauth_core import Started as Started
+    from codex_oauth_core import Wait as Wait
+    from codex_oauth_core import __version__ as __version__
+
+_HOMES: Final[dict[str, tuple[str, ...]]] = {
+    "codex_oauth.entropy": ("new_pkce", "new_state"),
+    "codex_oauth.sign_in": ("login",),
+    "codex_oauth.stores.file_store": ("FileStore",),
+    "codex_oauth.stores.store": ("Store",),
+    "codex_oauth.worlds.httpx_world": ("HttpxWorld",),
+    "codex_oauth.worlds.prompted": ("PromptedWorld",),
+    "codex_oauth.worlds.world": ("World", "run"),
+    "codex_oauth_core": (
+        "CODEX",
+        "Credential",
+        "DeviceFlow",
+        "DevicePrompt",
+        "ErrorKind",
+        "Finished",
+        "IllegalEvent",
+        "Provider",
+        "Secret",
+        "SendRequest",
+        "SignInError",
+        "Started",
+        "Wait",
+        "__version__",
+    ),
+}
+_HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME_OF)  # pyright: ignore[reportUnsupportedDunderAll]  # one table serves both
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

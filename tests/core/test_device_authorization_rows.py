@@ -26,7 +26,7 @@ def read(reply: Reply) -> Any:
     return read_device_authorization(CODEX, response(reply))
 
 
-def test_what_is_issued():
+def test_what_is_issued() -> None:
     device = read(issued()).authorization
     assert device.device_auth_id == Secret(DEVICE_ID)
     assert device.user_code == "ABCD-12345"
@@ -64,12 +64,12 @@ def test_what_is_issued():
         ('{"a": 1}', 5.0),
     ],
 )
-def test_intervals(raw: str, seconds: float):
+def test_intervals(raw: str, seconds: float) -> None:
     body = f'{{"device_auth_id": "x", "user_code": "ABCD-12345", "interval": {raw}}}'
     assert read(Reply(200, body.encode())).authorization.interval == seconds
 
 
-def test_a_missing_interval_is_five_seconds():
+def test_a_missing_interval_is_five_seconds() -> None:
     assert read(as_json(200, {"device_auth_id": "x", "user_code": "ABCD"})).authorization.interval == 5.0
 
 
@@ -97,14 +97,14 @@ def test_a_missing_interval_is_five_seconds():
         ({"expires_at": 1.8e9}, DATE, 900.0),
     ],
 )
-def test_lifetimes(fields: dict[str, Any], headers: dict[str, str], seconds: float):
+def test_lifetimes(fields: dict[str, Any], headers: dict[str, str], seconds: float) -> None:
     reply = issued(**fields)
     reply = Reply(200, reply.body, {**reply.headers, **headers})
     assert read(reply).authorization.expires_in == seconds
 
 
 @pytest.mark.parametrize("user_code", ["ABCD-1234", "abc", "A.B_C-D 1", " ABCD ", "X" * 63])
-def test_user_codes_stay_as_received(user_code: str):
+def test_user_codes_stay_as_received(user_code: str) -> None:
     assert read(issued(user_code=user_code)).authorization.user_code == user_code
 
 
@@ -127,11 +127,11 @@ def test_user_codes_stay_as_received(user_code: str):
         None,
     ],
 )
-def test_a_user_code_that_is_unsafe_to_show_is_refused(user_code: object):
+def test_a_user_code_that_is_unsafe_to_show_is_refused(user_code: object) -> None:
     assert read(issued(user_code=user_code)) == Refused(E.INVALID_RESPONSE, None, 200, "user_code")
 
 
-def test_either_name_of_the_user_code_but_not_two_that_differ():
+def test_either_name_of_the_user_code_but_not_two_that_differ() -> None:
     only_alias = {"device_auth_id": "x", "usercode": "WXYZ"}
     assert read(as_json(200, only_alias)).authorization.user_code == "WXYZ"
     assert read(issued(usercode="ABCD-12345")).authorization.user_code == "ABCD-12345"
@@ -139,7 +139,7 @@ def test_either_name_of_the_user_code_but_not_two_that_differ():
 
 
 @pytest.mark.parametrize("device_auth_id", ["", None, 7, "x" * 4097, "é" * 2049, ["x"]])
-def test_an_unusable_device_auth_id_is_refused(device_auth_id: object):
+def test_an_unusable_device_auth_id_is_refused(device_auth_id: object) -> None:
     assert read(issued(device_auth_id=device_auth_id)) == Refused(
         E.INVALID_RESPONSE, None, 200, "device_auth_id"
     )
@@ -170,17 +170,17 @@ def test_an_unusable_device_auth_id_is_refused(device_auth_id: object):
         (page(503, **{"retry-after": "4"}), TryAgain(E.NETWORK, True, 4.0, None, 503)),
     ],
 )
-def test_refusals(reply: Reply, fact: object):
+def test_refusals(reply: Reply, fact: object) -> None:
     assert read(reply) == fact
 
 
 @given(status=st.integers(0, 999), body=st.binary(max_size=300), type_=st.text(max_size=20))
-def test_every_response_has_a_meaning(status: int, body: bytes, type_: str):
+def test_every_response_has_a_meaning(status: int, body: bytes, type_: str) -> None:
     assert isinstance(read(Reply(status, body, {"content-type": type_})), Issued | Refused | TryAgain)
 
 
 @given(fields=objects("user_code", "interval", "expires_in", "expires_at"))
-def test_every_issued_login_has_a_sane_pace(fields: dict[str, Any]):
+def test_every_issued_login_has_a_sane_pace(fields: dict[str, Any]) -> None:
     fact = read(Reply(200, json.dumps({"device_auth_id": "x", "user_code": "ABCD", **fields}).encode()))
     if isinstance(fact, Issued):
         assert 1.0 <= fact.authorization.interval <= 300.0

@@ -34,6 +34,8 @@ from codex_oauth_core import (
     DeviceFlow,
     DevicePrompt,
     ErrorKind,
+    Event,
+    Finished,
     Phase,
     Request,
     RequestFailed,
@@ -56,7 +58,7 @@ def drive(*replies: Reply | Lost, **options: Any) -> tuple[Any, FakeWorld]:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-def test_scenario(scenario: Scenario):
+def test_scenario(scenario: Scenario) -> None:
     world = FakeWorld(scripted(scenario.replies))
     outcome = run(DeviceFlow(workspaces=scenario.workspaces), world)
     kind = outcome.kind if isinstance(outcome, SignInError) else None
@@ -66,7 +68,7 @@ def test_scenario(scenario: Scenario):
     assert [(round(wait.until - T0, 6), wait.why.value) for wait in world.waits] == list(scenario.waits)
 
 
-def test_what_is_sent_from_first_to_last():
+def test_what_is_sent_from_first_to_last() -> None:
     _, world = drive(*SIGN_IN)
     usercode, first, second, exchange = world.requests
     assert usercode.request.url == "https://auth.openai.com/api/accounts/deviceauth/usercode"
@@ -85,7 +87,7 @@ def test_what_is_sent_from_first_to_last():
     assert [request.once for request in world.requests] == [False, False, False, True]
 
 
-def test_the_prompt_is_one_object_for_as_long_as_the_code_lives():
+def test_the_prompt_is_one_object_for_as_long_as_the_code_lives() -> None:
     outcome, world = drive(issued(expires_in=60), *SIGN_IN[1:])
     assert isinstance(outcome, Credential)
     assert world.waits[0].prompt == DevicePrompt(
@@ -97,14 +99,14 @@ def test_the_prompt_is_one_object_for_as_long_as_the_code_lives():
     assert len({id(wait.prompt) for wait in world.waits}) == 1
 
 
-def test_the_prompt_shows_a_padded_code_bare_and_polls_it_as_received():
+def test_the_prompt_shows_a_padded_code_bare_and_polls_it_as_received() -> None:
     _, world = drive(issued(user_code=" ABCD "), approved(), tokens())
     assert isinstance(prompt := world.waits[0].prompt, DevicePrompt)
     assert prompt.user_code == "ABCD"
     assert json.loads(world.requests[1].request.body.reveal())["user_code"] == " ABCD "
 
 
-def test_waking_early_gives_the_same_wait_again():
+def test_waking_early_gives_the_same_wait_again() -> None:
     flow = DeviceFlow()
     flow.receive(Started(T0, 0.0))
     wait = flow.receive(ResponseReceived(T0, T0 + 0.25, 0.0, 200, {}, issued().body))
@@ -115,7 +117,7 @@ def test_waking_early_gives_the_same_wait_again():
     assert isinstance(flow.receive(TimeReached(wait.until)), SendRequest)
 
 
-def test_time_never_runs_backwards():
+def test_time_never_runs_backwards() -> None:
     flow = DeviceFlow()
     flow.receive(Started(T0, 0.0))
     wait = flow.receive(ResponseReceived(T0, T0 + 100, 0.0, 200, {}, issued().body))
@@ -127,7 +129,7 @@ def test_time_never_runs_backwards():
     assert again.until == wait.until + 5
 
 
-def test_after_a_suspend_past_the_deadline_it_expires_without_a_poll():
+def test_after_a_suspend_past_the_deadline_it_expires_without_a_poll() -> None:
     flow = DeviceFlow()
     flow.receive(Started(T0, 0.0))
     flow.receive(ResponseReceived(T0, T0, 0.0, 200, {}, issued().body))
@@ -136,14 +138,14 @@ def test_after_a_suspend_past_the_deadline_it_expires_without_a_poll():
     assert effect.outcome.kind is E.EXPIRED  # type: ignore[union-attr]
 
 
-def test_after_a_shorter_suspend_there_is_one_poll_at_once():
+def test_after_a_shorter_suspend_there_is_one_poll_at_once() -> None:
     flow = DeviceFlow()
     flow.receive(Started(T0, 0.0))
     flow.receive(ResponseReceived(T0, T0, 0.0, 200, {}, issued().body))
     assert isinstance(flow.receive(TimeReached(T0 + 600)), SendRequest)
 
 
-def test_an_approval_whose_poll_started_in_time_is_exchanged_after_the_deadline():
+def test_an_approval_whose_poll_started_in_time_is_exchanged_after_the_deadline() -> None:
     late = attrs.evolve(approved(), delay=10.0)
     outcome, world = drive(issued(expires_in=8), PENDING, late, tokens())
     assert isinstance(outcome, SignInError)  # the first poll is at 4 s, the next would be past the deadline
@@ -152,14 +154,14 @@ def test_an_approval_whose_poll_started_in_time_is_exchanged_after_the_deadline(
     assert world.at > T0 + 8
 
 
-def test_no_code_is_requested_after_a_short_deadline():
+def test_no_code_is_requested_after_a_short_deadline() -> None:
     outcome, world = drive(as_json(503, {}), max_lifetime=0.5)
     assert isinstance(outcome, SignInError)
     assert outcome.kind is E.NETWORK
     assert len(world.requests) == 1
 
 
-def test_woken_long_after_a_failed_first_request_it_asks_no_more():
+def test_woken_long_after_a_failed_first_request_it_asks_no_more() -> None:
     flow = DeviceFlow()
     flow.receive(Started(T0, 0.0))
     flow.receive(RequestFailed(T0 + 1, Phase.NOT_SENT, Cause.DNS))
@@ -168,9 +170,9 @@ def test_woken_long_after_a_failed_first_request_it_asks_no_more():
     assert effect.outcome.to_dict()["error"]["details"] == {"cause": "dns"}  # type: ignore[union-attr]
 
 
-def test_woken_long_after_an_exchange_that_was_not_sent_the_code_is_not_sent():
+def test_woken_long_after_an_exchange_that_was_not_sent_the_code_is_not_sent() -> None:
     flow = DeviceFlow()
-    events = (
+    events: tuple[Event, ...] = (
         Started(T0, 0.0),
         ResponseReceived(T0, T0, 0.0, 200, {}, issued().body),
         TimeReached(T0 + 5),
@@ -178,20 +180,21 @@ def test_woken_long_after_an_exchange_that_was_not_sent_the_code_is_not_sent():
         RequestFailed(T0 + 6, Phase.NOT_SENT, Cause.CONNECT),
         TimeReached(T0 + 400),
     )
-    for event in events:
-        effect = flow.receive(event)
+    *_, effect = map(flow.receive, events)
     assert flow.state is State.FAILED
-    assert effect.outcome.kind is E.NETWORK  # type: ignore[union-attr]
+    assert isinstance(effect, Finished)
+    assert isinstance(effect.outcome, SignInError)
+    assert effect.outcome.kind is E.NETWORK
 
 
-def test_the_deadline_never_exceeds_the_callers_limit():
+def test_the_deadline_never_exceeds_the_callers_limit() -> None:
     outcome, world = drive(issued(expires_in=10_000), *[PENDING] * 500, max_lifetime=30.0)
     assert isinstance(outcome, SignInError)
     assert outcome.kind is E.EXPIRED
     assert T0 + 30 <= world.at < T0 + 31
 
 
-def test_a_code_is_exchanged_once_and_never_resent_when_in_doubt():
+def test_a_code_is_exchanged_once_and_never_resent_when_in_doubt() -> None:
     outcome, world = drive(issued(), approved(), Lost(Cause.RESET, Phase.MAYBE_SENT))
     assert isinstance(outcome, SignInError)
     assert (outcome.kind, outcome.details) == (
@@ -201,7 +204,7 @@ def test_a_code_is_exchanged_once_and_never_resent_when_in_doubt():
     assert sum(request.once for request in world.requests) == 1
 
 
-def test_a_code_that_was_surely_not_sent_is_sent_again_within_thirty_seconds():
+def test_a_code_that_was_surely_not_sent_is_sent_again_within_thirty_seconds() -> None:
     unsent = Lost(Cause.CONNECT, Phase.NOT_SENT)
     outcome, world = drive(issued(), approved(), unsent, unsent, tokens())
     assert isinstance(outcome, Credential)
@@ -213,7 +216,7 @@ def test_a_code_that_was_surely_not_sent_is_sent_again_within_thirty_seconds():
     assert sent[-1] - sent[0] < 30
 
 
-def test_a_login_that_is_not_kept_is_revoked_and_says_whether_that_was_confirmed():
+def test_a_login_that_is_not_kept_is_revoked_and_says_whether_that_was_confirmed() -> None:
     for reply, confirmed in ((as_json(200, {}), True), (as_json(500, {}), False), (Lost(), False)):
         outcome, world = drive(issued(), approved(), tokens(), reply, workspaces=("acct_other",))
         assert isinstance(outcome, SignInError)
@@ -228,7 +231,7 @@ def test_a_login_that_is_not_kept_is_revoked_and_says_whether_that_was_confirmed
         }
 
 
-def test_without_a_refresh_token_the_access_token_is_revoked():
+def test_without_a_refresh_token_the_access_token_is_revoked() -> None:
     outcome, world = drive(issued(), approved(), tokens(refresh_token=...), as_json(200, {}))
     assert isinstance(outcome, SignInError)
     assert outcome.details == {"reason": "refresh_token", "revoked": True}
@@ -237,7 +240,7 @@ def test_without_a_refresh_token_the_access_token_is_revoked():
     assert body["token_type_hint"] == "access_token"
 
 
-def test_a_server_that_echoes_a_secret_as_its_error_code_is_not_repeated():
+def test_a_server_that_echoes_a_secret_as_its_error_code_is_not_repeated() -> None:
     echo = code(DEVICE_ID, 400)
     outcome, _ = drive(issued(), echo)
     assert isinstance(outcome, SignInError)
@@ -250,14 +253,14 @@ def test_a_server_that_echoes_a_secret_as_its_error_code_is_not_repeated():
     assert outcome.details["code"] == "other"
 
 
-def test_no_text_of_the_server_is_in_an_error():
+def test_no_text_of_the_server_is_in_an_error() -> None:
     outcome, _ = drive(issued(), as_json(400, {"error": {"code": "bad", "message": "PROSE"}, "x": "PROSE"}))
     assert isinstance(outcome, SignInError)
     assert "PROSE" not in json.dumps(outcome.to_dict()) + repr(outcome) + str(outcome)
 
 
 @pytest.mark.parametrize("effects_before", range(6))
-def test_cancelling_at_each_effect(effects_before: int):
+def test_cancelling_at_each_effect(effects_before: int) -> None:
     """The sixth effect is the exchange, which a cancel does not cut: the login is kept."""
 
     @attrs.define(eq=False)
@@ -276,7 +279,7 @@ def test_cancelling_at_each_effect(effects_before: int):
         assert isinstance(outcome, Credential)
 
 
-def test_the_cause_of_a_retry_is_shown():
+def test_the_cause_of_a_retry_is_shown() -> None:
     outcome, world = drive(
         issued(), Lost(Cause.TLS_CERTIFICATE, Phase.NOT_SENT), page(403), approved(), tokens()
     )
@@ -288,7 +291,7 @@ def test_the_cause_of_a_retry_is_shown():
     ]
 
 
-def test_slow_down_counts_for_good_whatever_comes_between():
+def test_slow_down_counts_for_good_whatever_comes_between() -> None:
     between = (PENDING, Lost(), page(503), code("weird", 404), as_json(429, {}))
     for other in between:
         _, world = drive(issued(), SLOW_DOWN, other, SLOW_DOWN, PENDING, approved(), tokens())
@@ -297,7 +300,7 @@ def test_slow_down_counts_for_good_whatever_comes_between():
         assert step == pytest.approx((20 if limited else 15) + 0.25)
 
 
-def test_a_request_passes_the_users_provider():
+def test_a_request_passes_the_users_provider() -> None:
     seen: list[str] = []
 
     def server(request: Request, at: float, wall: float) -> Reply:
@@ -313,6 +316,7 @@ def test_a_request_passes_the_users_provider():
 
 @pytest.mark.parametrize("option", ["max_lifetime", "request_timeout"])
 @pytest.mark.parametrize("value", [0, -1.0])
-def test_options_are_checked(option: str, value: float):
+def test_options_are_checked(option: str, value: float) -> None:
+    options: dict[str, Any] = {option: value}
     with pytest.raises(ValueError, match=option):
-        DeviceFlow(**{option: value})
+        DeviceFlow(**options)

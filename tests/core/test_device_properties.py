@@ -216,7 +216,7 @@ TestHostileServer = HostileServer.TestCase
 
 
 @given(st.lists(st.sampled_from(["slow_down", "pending", "reset", "page"]), max_size=25))
-def test_slow_down_is_cumulative_and_outlives_everything(kinds: list[str]):
+def test_slow_down_is_cumulative_and_outlives_everything(kinds: list[str]) -> None:
     answers: dict[str, Reply | Lost] = {
         "slow_down": code("slow_down", 400),
         "pending": PENDING,
@@ -248,7 +248,7 @@ def polls(world: FakeWorld) -> list[float]:
 )
 def test_nothing_is_polled_at_or_after_the_deadline_and_then_it_has_expired(
     lifetime: float, kinds: list[Any]
-):
+) -> None:
     world = FakeWorld(scripted([issued(expires_in=lifetime), *kinds]))
     outcome = run(DeviceFlow(), world)
     deadline = T0 + lifetime

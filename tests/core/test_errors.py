@@ -11,7 +11,7 @@ import pytest
 from codex_oauth_core.errors import KINDS, ErrorKind, SignInError
 
 
-def test_every_kind_has_a_message_and_something_to_do():
+def test_every_kind_has_a_message_and_something_to_do() -> None:
     assert set(KINDS) == set(ErrorKind)
     for facts in KINDS.values():
         assert facts.message.endswith(".")
@@ -21,7 +21,7 @@ def test_every_kind_has_a_message_and_something_to_do():
 
 
 @pytest.mark.parametrize("kind", ErrorKind)
-def test_an_error_serialises_with_stable_keys(kind: ErrorKind):
+def test_an_error_serialises_with_stable_keys(kind: ErrorKind) -> None:
     error = SignInError.of(kind, code="x", status=None)
     assert json.loads(json.dumps(error.to_dict())) == {
         "ok": False,
@@ -35,7 +35,7 @@ def test_an_error_serialises_with_stable_keys(kind: ErrorKind):
     }
 
 
-def test_an_error_is_an_exception_that_says_its_message():
+def test_an_error_is_an_exception_that_says_its_message() -> None:
     error = SignInError.of(ErrorKind.DENIED)
     with pytest.raises(SignInError, match=r"The sign-in was denied\."):
         raise error

@@ -22,7 +22,7 @@ MOMENT = datetime(1994, 11, 6, 8, 49, 37, tzinfo=UTC).timestamp()
         " sun, 06 NOV 1994 08:49:37 gmt ",
     ],
 )
-def test_the_three_forms_of_rfc_9110(text: str):
+def test_the_three_forms_of_rfc_9110(text: str) -> None:
     assert http_date(text) == MOMENT
 
 
@@ -40,16 +40,16 @@ def test_the_three_forms_of_rfc_9110(text: str):
         "Sun, 06 Nov 0000 08:49:37 GMT",
     ],
 )
-def test_what_is_no_http_date(text: str | None):
+def test_what_is_no_http_date(text: str | None) -> None:
     assert http_date(text) is None
 
 
-def test_two_digit_years():
+def test_two_digit_years() -> None:
     assert http_date("Friday, 15-Jan-27 08:00:00 GMT") == 1_800_000_000
 
 
 @given(st.datetimes(datetime(1971, 1, 1), datetime(2099, 1, 1)))  # noqa: DTZ001  # made aware below
-def test_every_date_round_trips(moment: datetime):
+def test_every_date_round_trips(moment: datetime) -> None:
     moment = moment.replace(tzinfo=UTC, microsecond=0)
     assert http_date(moment.strftime("%a, %d %b %Y %H:%M:%S GMT")) == moment.timestamp()
     assert iso_date(rfc3339(moment.timestamp())) == moment.timestamp()
@@ -69,17 +69,17 @@ def test_every_date_round_trips(moment: datetime):
         (None, None),
     ],
 )
-def test_iso_dates_need_an_offset(text: object, seconds: float | None):
+def test_iso_dates_need_an_offset(text: object, seconds: float | None) -> None:
     moment = iso_date(text)
     assert moment == seconds or (seconds is None and isinstance(moment, float) and moment < 0)
 
 
-def test_a_header_in_any_case():
+def test_a_header_in_any_case() -> None:
     assert header({"DATE": "x"}, "date") == header({"date": "x"}, "date") == "x"
     assert header({}, "date") is None
 
 
-def test_a_retry_after_date_is_measured_by_the_servers_clock():
+def test_a_retry_after_date_is_measured_by_the_servers_clock() -> None:
     headers = {"Retry-After": "Sun, 06 Nov 1994 08:50:07 GMT", "Date": "Sun, 06 Nov 1994 08:49:37 GMT"}
     assert retry_after(headers, wall=9e9) == 30.0
     assert retry_after({"Retry-After": headers["Retry-After"]}, wall=MOMENT + 10) == 20.0
@@ -87,12 +87,12 @@ def test_a_retry_after_date_is_measured_by_the_servers_clock():
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("0", 0.0), (" 7 ", 7.0), ("9999999999", 9999999999.0)])
-def test_retry_after_in_seconds(text: str, seconds: float):
+def test_retry_after_in_seconds(text: str, seconds: float) -> None:
     assert retry_after({"retry-after": text}, 0.0) == seconds
 
 
 @given(st.text(max_size=50))
-def test_hostile_text_never_raises(text: str):
+def test_hostile_text_never_raises(text: str) -> None:
     assert http_date(text) is None or isinstance(http_date(text), float)
     assert iso_date(text) is None or isinstance(iso_date(text), float)
     seconds = retry_after({"Retry-After": text, "Date": text}, 0.0)

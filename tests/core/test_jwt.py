@@ -18,14 +18,14 @@ def segment(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def test_claims_of_a_token_with_both_special_letters():
+def test_claims_of_a_token_with_both_special_letters() -> None:
     token = "h." + segment(json.dumps({"a": "~~~???>>>", "b": "ÿþ"}, ensure_ascii=False).encode()) + ".s"
     assert "-" in token or "_" in token
     assert read_claims(Secret(token)) == {"a": "~~~???>>>", "b": "ÿþ"}
 
 
 @pytest.mark.parametrize("padding", ["", "="])
-def test_padding_does_not_matter(padding: str):
+def test_padding_does_not_matter(padding: str) -> None:
     payload = segment(b'{"a":10}') + padding
     assert read_claims(Secret(f"h.{payload}.s")) == ({"a": 10} if len(payload) % 4 in (0, 3) else {})
 
@@ -39,15 +39,15 @@ def test_padding_does_not_matter(padding: str):
     ]
     + ["h." + "a" * 16385 + ".s", "x" * 16385 + ".e30.s"],
 )
-def test_an_opaque_token_has_no_claims(token: str):
+def test_an_opaque_token_has_no_claims(token: str) -> None:
     assert read_claims(Secret(token)) == {}
 
 
-def test_of_duplicate_claims_the_last_wins():
+def test_of_duplicate_claims_the_last_wins() -> None:
     assert read_claims(Secret("h." + segment(b'{"exp":1,"exp":2}') + ".s")) == {"exp": 2}
 
 
-def test_algorithms_and_key_hints_are_ignored():
+def test_algorithms_and_key_hints_are_ignored() -> None:
     token = jwt({"sub": "x"}).split(".")
     evil = segment(b'{"alg":"none","crit":["x"],"jku":"https://evil.example"}')
     assert read_claims(Secret(f"{evil}.{token[1]}.")) == {}  # an empty signature is no JWT of ours
@@ -72,16 +72,16 @@ def test_algorithms_and_key_hints_are_ignored():
         ([], None),
     ],
 )
-def test_only_a_plausible_time_is_an_expiry(value: object, seconds: float | None):
+def test_only_a_plausible_time_is_an_expiry(value: object, seconds: float | None) -> None:
     assert plausible_time(value) == seconds
 
 
-def test_the_expiry_of_a_token():
+def test_the_expiry_of_a_token() -> None:
     assert expiry(Secret(jwt({"exp": 1_800_000_000}))) == 1_800_000_000
     assert expiry(Secret("opaque")) is None
 
 
 @given(st.text(max_size=80) | st.binary(max_size=60).map(lambda data: f"h.{segment(data)}.s"))
-def test_reading_never_raises(token: str):
+def test_reading_never_raises(token: str) -> None:
     assert isinstance(read_claims(Secret(token)), dict)
     assert expiry(Secret(token)) is None or expiry(Secret(token))

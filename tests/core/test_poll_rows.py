@@ -49,14 +49,14 @@ def meaning(reply: Reply) -> Any:
     return read_poll(response(reply))
 
 
-def test_1_a_2xx_with_both_strings_is_an_approval():
+def test_1_a_2xx_with_both_strings_is_an_approval() -> None:
     assert meaning(approved()) == Approved(Secret(CODE), Secret(VERIFIER))
     assert meaning(as_json(201, {"authorization_code": CODE, "code_verifier": VERIFIER})) == Approved(
         Secret(CODE), Secret(VERIFIER)
     )
 
 
-def test_1_an_approval_wins_over_a_code_beside_it():
+def test_1_an_approval_wins_over_a_code_beside_it() -> None:
     assert isinstance(meaning(approved(error="access_denied")), Approved)
 
 
@@ -74,11 +74,11 @@ def test_1_an_approval_wins_over_a_code_beside_it():
         ({"code_verifier": "é" * 43}, "unusable_code"),
     ],
 )
-def test_1_an_approval_that_cannot_be_used_ends_the_login(fields: dict[str, Any], reason: str):
+def test_1_an_approval_that_cannot_be_used_ends_the_login(fields: dict[str, Any], reason: str) -> None:
     assert meaning(approved(**fields)) == Refused(E.INVALID_RESPONSE, None, 200, reason)
 
 
-def test_1_a_missing_or_null_challenge_is_no_mismatch():
+def test_1_a_missing_or_null_challenge_is_no_mismatch() -> None:
     assert isinstance(meaning(approved(code_challenge=None)), Approved)
 
 
@@ -91,7 +91,7 @@ def test_1_a_missing_or_null_challenge_is_no_mismatch():
         (("rate_limit_exceeded",), SlowDown(limited=True)),
     ],
 )
-def test_2_pending_and_slow_down_at_any_status(codes: tuple[str, ...], fact: object, status: int):
+def test_2_pending_and_slow_down_at_any_status(codes: tuple[str, ...], fact: object, status: int) -> None:
     for name in codes:
         assert meaning(code(name, status)) == fact
         assert meaning(code(name.upper(), status)) == fact
@@ -106,13 +106,13 @@ def test_2_pending_and_slow_down_at_any_status(codes: tuple[str, ...], fact: obj
         (("unsupported_country_region_territory",), E.REGION_BLOCKED),
     ],
 )
-def test_2_the_last_words_at_any_status(codes: tuple[str, ...], kind: ErrorKind, status: int):
+def test_2_the_last_words_at_any_status(codes: tuple[str, ...], kind: ErrorKind, status: int) -> None:
     for name in codes:
         assert meaning(code(name, status)) == Refused(kind, name, status)
 
 
 @pytest.mark.parametrize("status", ANY_STATUS)
-def test_2_gone_at_any_status(status: int):
+def test_2_gone_at_any_status(status: int) -> None:
     assert meaning(code("deviceauth_not_found", status)) == Gone("deviceauth_not_found", status)
 
 
@@ -133,11 +133,11 @@ def test_2_gone_at_any_status(status: int):
         ({"error": "slow_down", "interval": -1}, SlowDown()),
     ],
 )
-def test_2_where_a_code_is_found(body: dict[str, Any], fact: object):
+def test_2_where_a_code_is_found(body: dict[str, Any], fact: object) -> None:
     assert meaning(as_json(400, body)) == fact
 
 
-def test_2_a_slow_down_keeps_its_retry_after():
+def test_2_a_slow_down_keeps_its_retry_after() -> None:
     assert meaning(code("slow_down", 429, {"Retry-After": "17"})) == SlowDown(None, 17.0)
 
 
@@ -154,12 +154,12 @@ def test_2_a_slow_down_keeps_its_retry_after():
         ("other_x_denied", Refused(E.DEVICE_AUTH_FAILED, "other_x_denied", 418)),
     ],
 )
-def test_3_another_deviceauth_code_by_its_ending(name: str, fact: object):
+def test_3_another_deviceauth_code_by_its_ending(name: str, fact: object) -> None:
     assert meaning(code(name, 418)) == fact
 
 
 @pytest.mark.parametrize("body", [{}, [], None, 7, "text", {"authorization_code": CODE}, {"error": "weird"}])
-def test_4_another_2xx_in_json_cannot_be_used(body: object):
+def test_4_another_2xx_in_json_cannot_be_used(body: object) -> None:
     fact = meaning(as_json(200, body))
     assert isinstance(fact, Refused)
     assert fact.kind is E.INVALID_RESPONSE
@@ -168,7 +168,7 @@ def test_4_another_2xx_in_json_cannot_be_used(body: object):
 @pytest.mark.parametrize(
     "reply", [text(200, ""), text(200, "hello"), page(200), text(200, "\xff\xfe"), page(204)]
 )
-def test_4_a_2xx_that_cannot_be_decoded_is_transient(reply: Reply):
+def test_4_a_2xx_that_cannot_be_decoded_is_transient(reply: Reply) -> None:
     assert isinstance(meaning(reply), TryAgain)
 
 
@@ -176,18 +176,18 @@ def test_4_a_2xx_that_cannot_be_decoded_is_transient(reply: Reply):
 @pytest.mark.parametrize(
     "body", ["", "  ", "{}", "[]", "null", '{"error": {"message": "not yet"}}', '{"error": {"code": 7}}']
 )
-def test_5_a_403_or_404_without_a_code_is_pending(status: int, body: str):
+def test_5_a_403_or_404_without_a_code_is_pending(status: int, body: str) -> None:
     assert meaning(text(status, body)) == Pending(named=False)
 
 
-def test_5_a_403_whose_message_says_expired_is_expired():
+def test_5_a_403_whose_message_says_expired_is_expired() -> None:
     body = {"error": {"message": "This Code HAS EXPIRED, sorry"}}
     assert meaning(as_json(403, body)) == Refused(E.EXPIRED, None, 403)
     assert meaning(as_json(404, body)) == Pending(named=False)
 
 
 @pytest.mark.parametrize("status", [403, 404])
-def test_6_an_unknown_code_at_403_or_404_depends_on_history(status: int):
+def test_6_an_unknown_code_at_403_or_404_depends_on_history(status: int) -> None:
     assert meaning(code("weird", status)) == Unrecognized("weird", status)
 
 
@@ -215,20 +215,20 @@ def test_6_an_unknown_code_at_403_or_404_depends_on_history(status: int):
         (text(401, '{"error"'), E.INVALID_RESPONSE),
     ],
 )
-def test_7_what_says_nothing_is_transient_with_its_cause(reply: Reply, kind: ErrorKind):
+def test_7_what_says_nothing_is_transient_with_its_cause(reply: Reply, kind: ErrorKind) -> None:
     fact = meaning(reply)
     assert isinstance(fact, TryAgain)
     assert fact.kind is kind
 
 
-def test_7_only_a_failing_server_and_noise_may_hide_an_approval():
+def test_7_only_a_failing_server_and_noise_may_hide_an_approval() -> None:
     assert meaning(text(500, "")).maybe_answered
     assert meaning(text(200, "noise")).maybe_answered
     assert not meaning(page(403)).maybe_answered
     assert not meaning(text(302, "")).maybe_answered
 
 
-def test_7_a_transient_failure_keeps_its_retry_after():
+def test_7_a_transient_failure_keeps_its_retry_after() -> None:
     assert meaning(text(503, "", **{"Retry-After": "9"})).retry_after == 9.0
 
 
@@ -248,21 +248,21 @@ def test_7_a_transient_failure_keeps_its_retry_after():
         ({"Retry-After": "Fri, 15 Jan 2027 08:00:00 GMT"}, 0.0),
     ],
 )
-def test_8_a_429_without_a_code_slows_down(headers: dict[str, str], seconds: float | None):
+def test_8_a_429_without_a_code_slows_down(headers: dict[str, str], seconds: float | None) -> None:
     assert meaning(Reply(429, b"{}", headers)) == SlowDown(None, seconds, limited=True)
     assert meaning(Reply(429, b"", headers)) == SlowDown(None, seconds, limited=True)
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 405, 410, 418, 422, 429])
-def test_9_any_other_refusal_ends_the_login_with_its_code(status: int):
+def test_9_any_other_refusal_ends_the_login_with_its_code(status: int) -> None:
     assert meaning(code("weird_code", status)) == Refused(E.DEVICE_AUTH_FAILED, "weird_code", status)
 
 
-def test_9_any_other_status_ends_the_login():
+def test_9_any_other_status_ends_the_login() -> None:
     assert meaning(text(400, "{}")) == Refused(E.DEVICE_AUTH_FAILED, None, 400)
 
 
-def test_a_code_that_is_no_word_is_called_other():
+def test_a_code_that_is_no_word_is_called_other() -> None:
     assert meaning(code("two words\x1b[31m", 400)) == Refused(E.DEVICE_AUTH_FAILED, "other", 400)
 
 
@@ -276,7 +276,7 @@ bodies = objects("error", "code", "type", "interval", "authorization_code", "cod
         st.sampled_from(["content-type", "Retry-After", "date", "cf-mitigated"]), st.text(max_size=40)
     ),
 )
-def test_every_response_has_a_meaning(status: int, body: bytes, headers: dict[str, str]):
+def test_every_response_has_a_meaning(status: int, body: bytes, headers: dict[str, str]) -> None:
     fact = meaning(Reply(status, body, headers))
     assert isinstance(fact, Approved | Gone | Pending | Refused | SlowDown | TryAgain | Unrecognized)
     if isinstance(fact, Approved):
@@ -286,5 +286,5 @@ def test_every_response_has_a_meaning(status: int, body: bytes, headers: dict[st
 @pytest.mark.parametrize(
     "body", [b"[" * 100_000, b'{"error": ' + b"9" * 5000 + b"}", b"\xef\xbb\xbf{}", b"{}" + b" " * 2**20]
 )
-def test_hostile_bodies_are_noise(body: bytes):
+def test_hostile_bodies_are_noise(body: bytes) -> None:
     assert isinstance(meaning(Reply(200, body)), TryAgain)

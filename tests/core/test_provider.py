@@ -15,7 +15,7 @@ from codex_oauth_core.provider import is_loopback
 ENDPOINTS = [field.name for field in attrs.fields(type(CODEX)) if field.name.endswith(("endpoint", "_uri"))]
 
 
-def test_the_constants_of_codex():
+def test_the_constants_of_codex() -> None:
     assert CODEX.issuer == "https://auth.openai.com"
     assert CODEX.client_id == "app_EMoamEEZ73f0CkXaXp7hrann"
     assert CODEX.verification_uri == "https://auth.openai.com/codex/device"
@@ -34,7 +34,7 @@ def test_the_constants_of_codex():
         "http://[::1]:80",
     ],
 )
-def test_the_same_paths_on_another_issuer(issuer: str):
+def test_the_same_paths_on_another_issuer(issuer: str) -> None:
     moved = CODEX.at(issuer)
     assert moved.issuer == issuer.rstrip("/")
     for name in ENDPOINTS:
@@ -69,7 +69,7 @@ def test_the_same_paths_on_another_issuer(issuer: str):
         "file:///etc/passwd",
     ],
 )
-def test_an_issuer_is_https_or_loopback_http(issuer: str):
+def test_an_issuer_is_https_or_loopback_http(issuer: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  # urlsplit words some of them
         CODEX.at(issuer)
 
@@ -79,11 +79,11 @@ def test_an_issuer_is_https_or_loopback_http(issuer: str):
     [("localhost", True), ("LocalHost", True), ("127.0.0.1", True), ("127.9.9.9", True), ("::1", True)]
     + [("0.0.0.0", False), ("10.0.0.1", False), ("localhost.", False), ("", False), ("::", False)],
 )
-def test_loopback(host: str, loopback: bool):
+def test_loopback(host: str, loopback: bool) -> None:
     assert is_loopback(host) is loopback
 
 
-def test_the_authorize_url():
+def test_the_authorize_url() -> None:
     url = requests.authorize_url(
         CODEX, CODEX.redirect_uri(), Secret("st&te"), "challenge", ["ws1", "ws2"]
     ).reveal()
@@ -105,14 +105,14 @@ def test_the_authorize_url():
     assert all(len(values) == 1 for values in parse_qs(parts.query).values())
 
 
-def test_an_endpoint_keeps_the_query_it_has():
+def test_an_endpoint_keeps_the_query_it_has() -> None:
     tenant = attrs.evolve(CODEX, authorization_endpoint="https://auth.openai.com/authorize?tenant=x")
     url = requests.authorize_url(tenant, "http://localhost/", Secret("s"), "c").reveal()
     assert url.startswith("https://auth.openai.com/authorize?tenant=x&response_type=code&")
     assert "allowed_workspace_id" not in url
 
 
-def test_the_refresh_request_has_no_scope():
+def test_the_refresh_request_has_no_scope() -> None:
     request = requests.refresh_request(CODEX, Secret("r+t"))
     assert request.url == CODEX.token_endpoint
     assert parse_qs(request.body.reveal().decode()) == {
@@ -123,7 +123,7 @@ def test_the_refresh_request_has_no_scope():
 
 
 @pytest.mark.parametrize(("hint", "with_client"), [("refresh_token", True), ("access_token", False)])
-def test_a_revocation_names_the_client_with_a_refresh_token_only(hint: str, with_client: bool):
+def test_a_revocation_names_the_client_with_a_refresh_token_only(hint: str, with_client: bool) -> None:
     body = json.loads(requests.revocation_request(CODEX, Secret("t"), hint).body.reveal())
     assert body == {
         "token": "t",
@@ -132,7 +132,7 @@ def test_a_revocation_names_the_client_with_a_refresh_token_only(hint: str, with
     }
 
 
-def test_no_request_holds_a_secret_outside_its_body():
+def test_no_request_holds_a_secret_outside_its_body() -> None:
     device = DeviceAuthorization(Secret("canary"), "ABCD", 5.0, CODEX.verification_uri, 900.0)
     made = (
         requests.device_authorization_request(CODEX),
@@ -152,11 +152,11 @@ def test_no_request_holds_a_secret_outside_its_body():
         assert "authorization" not in names
 
 
-def test_a_lone_surrogate_in_a_device_id_can_be_sent():
+def test_a_lone_surrogate_in_a_device_id_can_be_sent() -> None:
     device = DeviceAuthorization(Secret("\ud800"), "ABCD", 5.0, "", 900.0)
     assert json.loads(requests.poll_request(CODEX, device).body.reveal())["device_auth_id"] == "\ud800"
 
 
-def test_a_credential_is_bound_to_where_it_came_from():
+def test_a_credential_is_bound_to_where_it_came_from() -> None:
     fields = {field.name for field in attrs.fields(Credential)}
     assert {"issuer", "client_id"} <= fields

@@ -105,7 +105,7 @@ def sign_in(*replies: Reply) -> tuple[Any, FakeWorld]:
     return run(DeviceFlow(provider=PLAIN), world), world
 
 
-def test_a_poll_that_grants_signs_in_without_an_exchange():
+def test_a_poll_that_grants_signs_in_without_an_exchange() -> None:
     outcome, world = sign_in(
         as_json(400, {"error": "authorization_pending"}), as_json(400, {"error": "slow_down"}), GRANTED
     )
@@ -116,7 +116,7 @@ def test_a_poll_that_grants_signs_in_without_an_exchange():
     assert [wait.until - at for at, wait in world.performed if wait in world.waits] == [5.0, 5.0, 10.0]
 
 
-def test_a_grant_that_is_not_kept_is_revoked_from_the_poll():
+def test_a_grant_that_is_not_kept_is_revoked_from_the_poll() -> None:
     nobody = as_json(200, {"access_token": "x", "refresh_token": "r1"})
     outcome, world = sign_in(nobody, as_json(200, {}))
     assert isinstance(outcome, SignInError)
@@ -127,7 +127,7 @@ def test_a_grant_that_is_not_kept_is_revoked_from_the_poll():
 @pytest.mark.parametrize(
     ("error", "kind"), [("access_denied", "denied"), ("invalid_client", "device_auth_failed")]
 )
-def test_its_refusals_end_the_login(error: str, kind: str):
+def test_its_refusals_end_the_login(error: str, kind: str) -> None:
     outcome, _ = sign_in(as_json(400, {"error": error}))
     assert isinstance(outcome, SignInError)
     assert (outcome.kind.value, outcome.details["code"]) == (kind, error)

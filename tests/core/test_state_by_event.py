@@ -94,17 +94,17 @@ def snapshot(flow: DeviceFlow) -> dict[str, Any]:
     return {name: getattr(flow, name) for name in names if hasattr(flow, name)}
 
 
-def test_the_ways_and_the_welcomes_cover_every_state():
+def test_the_ways_and_the_welcomes_cover_every_state() -> None:
     assert set(WAYS) == set(WELCOME) == set(State)
 
 
-def test_the_events_cover_every_event():
+def test_the_events_cover_every_event() -> None:
     assert {type(event) for event in EVENTS.values()} == set(Event.__args__)
 
 
 @pytest.mark.parametrize("name", EVENTS)
 @pytest.mark.parametrize("state", State, ids=lambda state: state.value)
-def test_event_in_state(state: State, name: str):
+def test_event_in_state(state: State, name: str) -> None:
     flow = flow_in(state)
     if name in WELCOME[state]:
         effect = flow.receive(EVENTS[name])
@@ -135,7 +135,7 @@ def test_event_in_state(state: State, name: str):
 @pytest.mark.parametrize(
     "state", [s for s in State if "ResponseReceived" in WELCOME[s]], ids=lambda s: s.value
 )
-def test_every_answer_in_every_requesting_state_moves_along_the_table(state: State, reply: Reply):
+def test_every_answer_in_every_requesting_state_moves_along_the_table(state: State, reply: Reply) -> None:
     flow = flow_in(state)
     effect = flow.receive(answer(reply))
     assert (state, flow.state) in MOVES
@@ -147,13 +147,13 @@ def test_every_answer_in_every_requesting_state_moves_along_the_table(state: Sta
 @pytest.mark.parametrize("state", [s for s in State if "RequestFailed" in WELCOME[s]], ids=lambda s: s.value)
 def test_every_failure_in_every_requesting_state_moves_along_the_table(
     state: State, phase: Phase, cause: Cause
-):
+) -> None:
     flow = flow_in(state)
     flow.receive(RequestFailed(T0, phase, cause))
     assert (state, flow.state) in MOVES
 
 
-def test_every_row_that_leads_on_is_taken_by_some_event():
+def test_every_row_that_leads_on_is_taken_by_some_event() -> None:
     """Only the end rows are broader than today's events: a dialect may deny or fail anywhere."""
     taken: set[tuple[State, State]] = set()
     answers: list[Callable[[], Event]] = [

@@ -44,7 +44,7 @@ def judged(reply: Reply, *workspaces: str) -> Any:
 # -- fields ------------------------------------------------------------------------------------------
 
 
-def test_a_whole_answer_is_a_credential():
+def test_a_whole_answer_is_a_credential() -> None:
     credential = judged(tokens())
     assert credential == Credential(
         access_token=Secret(account_token()),
@@ -81,12 +81,14 @@ def test_a_whole_answer_is_a_credential():
         ),
     ],
 )
-def test_an_answer_that_makes_no_credential(fields: dict[str, Any], kind: ErrorKind, reason: str | None):
+def test_an_answer_that_makes_no_credential(
+    fields: dict[str, Any], kind: ErrorKind, reason: str | None
+) -> None:
     assert judged(tokens(**fields)) == Refused(kind, reason=reason)
 
 
 @pytest.mark.parametrize("token_type", [..., None, "Bearer", "bearer", "BEARER"])
-def test_token_types_that_are_bearer(token_type: object):
+def test_token_types_that_are_bearer(token_type: object) -> None:
     assert isinstance(judged(tokens(token_type=token_type)), Credential)
 
 
@@ -113,8 +115,9 @@ def test_token_types_that_are_bearer(token_type: object):
 )
 def test_expiry_is_anchored_at_the_start_of_the_request(
     expires_in: object, exp: object, expected: float | None
-):
-    access = account_token(**({} if exp is None else {"exp": exp}))
+) -> None:
+    claims: dict[str, Any] = {} if exp is None else {"exp": exp}
+    access = account_token(**claims)
     event = response(tokens(expires_in=expires_in, access_token=access))
     fact = read_exchange(event)
     assert isinstance(fact, Granted)
@@ -135,11 +138,11 @@ def test_expiry_is_anchored_at_the_start_of_the_request(
         (float("inf"), None),
     ],
 )
-def test_earliest_refresh_at_is_kept_if_it_is_a_time(value: object, milliseconds: int | None):
+def test_earliest_refresh_at_is_kept_if_it_is_a_time(value: object, milliseconds: int | None) -> None:
     assert judged(tokens(earliest_refresh_at=value)).earliest_refresh_at == milliseconds
 
 
-def test_the_account_is_named_by_the_access_token_before_the_id_token():
+def test_the_account_is_named_by_the_access_token_before_the_id_token() -> None:
     both = tokens(access_token=account_token("first"), id_token=account_token("second"))
     assert judged(both).account_id == "first"
     assert judged(tokens(access_token=jwt({}), id_token=account_token("second"))).account_id == "second"
@@ -147,11 +150,11 @@ def test_the_account_is_named_by_the_access_token_before_the_id_token():
 
 
 @pytest.mark.parametrize("account_id", ["", 7, None, ["x"], "a b", "a\r\nX: y", "é", "x" * 129, {"id": "x"}])
-def test_an_account_id_that_is_no_header_value_is_none(account_id: object):
+def test_an_account_id_that_is_no_header_value_is_none(account_id: object) -> None:
     assert account_id_from_token(Secret(jwt({CLAIMS: {"chatgpt_account_id": account_id}}))) is None
 
 
-def test_a_workspace_that_was_not_asked_for_is_refused():
+def test_a_workspace_that_was_not_asked_for_is_refused() -> None:
     assert judged(tokens(), "acct_other") == Refused(E.WORKSPACE_RESTRICTED)
     assert isinstance(judged(tokens(), "acct_other", "acct_fake"), Credential)
 
@@ -183,7 +186,7 @@ def test_a_workspace_that_was_not_asked_for_is_refused():
         (page(502), Refused(E.TOKEN_REQUEST_FAILED, None, 502, uncertain=True)),
     ],
 )
-def test_a_refused_exchange(reply: Reply, fact: object):
+def test_a_refused_exchange(reply: Reply, fact: object) -> None:
     assert exchange(reply) == fact
 
 
@@ -192,12 +195,12 @@ def test_a_refused_exchange(reply: Reply, fact: object):
 
 @pytest.mark.parametrize("name", sorted(LOGIN_OVER))
 @pytest.mark.parametrize("status", [400, 401, 403])
-def test_codes_after_which_the_login_is_over(name: str, status: int):
+def test_codes_after_which_the_login_is_over(name: str, status: int) -> None:
     nested, flat = code(name, status), as_json(status, {"error": name.upper()})
     assert refresh(nested) == refresh(flat) == Refused(E.LOGIN_REQUIRED, name, status, LOGIN_OVER[name])
 
 
-def test_each_of_those_codes_has_its_own_message():
+def test_each_of_those_codes_has_its_own_message() -> None:
     assert len(set(LOGIN_OVER.values())) == len(LOGIN_OVER) == 11
 
 
@@ -222,7 +225,7 @@ def test_each_of_those_codes_has_its_own_message():
         (code("unsupported_country_region_territory", 403), E.REGION_BLOCKED, False),
     ],
 )
-def test_failures_that_keep_the_login(reply: Reply, kind: ErrorKind, uncertain: bool):
+def test_failures_that_keep_the_login(reply: Reply, kind: ErrorKind, uncertain: bool) -> None:
     fact = refresh(reply)
     assert isinstance(fact, TryAgain)
     assert (fact.kind, fact.maybe_answered) == (kind, uncertain)
@@ -231,17 +234,17 @@ def test_failures_that_keep_the_login(reply: Reply, kind: ErrorKind, uncertain: 
 @pytest.mark.parametrize(
     "reply", [as_json(401, {}), code("weird", 401), as_json(401, {"error": {"code": 7}})]
 )
-def test_a_401_in_json_ends_the_login(reply: Reply):
+def test_a_401_in_json_ends_the_login(reply: Reply) -> None:
     assert refresh(reply).kind is E.LOGIN_REQUIRED
 
 
 @pytest.mark.parametrize("name", ["invalid_client", "unauthorized_client"])
 @pytest.mark.parametrize("status", [400, 401])
-def test_a_rejected_client_keeps_the_login(name: str, status: int):
+def test_a_rejected_client_keeps_the_login(name: str, status: int) -> None:
     assert refresh(code(name, status)) == Refused(E.CLIENT_REJECTED, name, status)
 
 
-def test_a_refresh_keeps_what_can_be_used_of_an_answer():
+def test_a_refresh_keeps_what_can_be_used_of_an_answer() -> None:
     fact = refresh(tokens(access_token="not usable", id_token=...))
     assert isinstance(fact, Granted)
     assert fact.tokens.refresh_token == Secret("canary-refresh-token-5566")
@@ -249,19 +252,19 @@ def test_a_refresh_keeps_what_can_be_used_of_an_answer():
     assert fact.tokens.problem == "access_token"
 
 
-def test_a_refresh_answer_without_a_refresh_token_says_so_by_none():
+def test_a_refresh_answer_without_a_refresh_token_says_so_by_none() -> None:
     assert refresh(tokens(refresh_token=...)).tokens.refresh_token is None
 
 
 @pytest.mark.parametrize(
     ("status", "confirmed"), [(200, True), (204, True), (302, False), (400, False), (503, False)]
 )
-def test_only_a_2xx_confirms_a_revocation(status: int, confirmed: bool):
+def test_only_a_2xx_confirms_a_revocation(status: int, confirmed: bool) -> None:
     assert read_revocation(response(Reply(status, b"whatever"))) is confirmed
 
 
 @given(status=st.integers(0, 999), body=st.binary(max_size=300), type_=st.text(max_size=20))
-def test_every_response_has_a_meaning(status: int, body: bytes, type_: str):
+def test_every_response_has_a_meaning(status: int, body: bytes, type_: str) -> None:
     reply = Reply(status, body, {"content-type": type_})
     assert isinstance(exchange(reply), Granted | Refused)
     assert isinstance(refresh(reply), Granted | Refused | TryAgain)
@@ -270,7 +273,7 @@ def test_every_response_has_a_meaning(status: int, body: bytes, type_: str):
 @given(
     objects("access_token", "refresh_token", "id_token", "expires_in", "earliest_refresh_at", "token_type")
 )
-def test_every_json_object_is_read(fields: dict[str, Any]):
+def test_every_json_object_is_read(fields: dict[str, Any]) -> None:
     event = response(as_json(200, fields))
     fact = read_exchange(event)
     assert isinstance(fact, Granted)

@@ -1,0 +1,20 @@
+"""The randomness that the core takes as arguments, drawn from the operating system."""
+
+from __future__ import annotations
+
+import secrets
+
+from codex_oauth_core.pkce import ENTROPY_BYTES, Pkce, state_from
+from codex_oauth_core.secret import Secret
+
+__all__ = ["new_pkce", "new_state"]
+
+
+def new_pkce() -> Pkce:
+    """A fresh PKCE pair (RFC 7636 §4.1): use it for one sign-in."""
+    return Pkce.from_entropy(secrets.token_bytes(ENTROPY_BYTES))
+
+
+def new_state() -> Secret[str]:
+    """A fresh `state` of 256 bits (RFC 6749 §10.12): use it for one sign-in."""
+    return state_from(secrets.token_bytes(ENTROPY_BYTES))

@@ -1,0 +1,103 @@
+"""The front doors: sign in, sign out. Here, and only here, a failed sign-in is raised.
+
+Rules of this file: what was granted is kept or revoked, never forgotten; a stored login is replaced only
+by one that is already granted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final, Literal
+
+import attrs
+
+from codex_oauth.stores.store import Conflict, Store
+from codex_oauth.worlds.prompted import PromptedWorld
+from codex_oauth.worlds.world import World, run
+from codex_oauth_core.codex import CODEX
+from codex_oauth_core.credential import Credential
+from codex_oauth_core.effects import Prompt, SendRequest
+from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core.events import ResponseReceived
+from codex_oauth_core.flows.device import DeviceFlow
+from codex_oauth_core.flows.exchange import REVOCATION_LIMIT
+from codex_oauth_core.provider import Provider
+from codex_oauth_core.record import Record
+
+__all__ = ["keep", "login", "provider_of", "revoke"]
+
+_SAVE_TRIES: Final = 5
+
+
+def login(
+    *,
+    device: Literal[True],
+    on_prompt: Callable[[Prompt], None],
+    provider: Provider = CODEX,
+    store: Store | None = None,
+    workspaces: Iterable[str] = (),
+    world: World | None = None,
+) -> Credential:
+    """Sign in with a device code (RFC 8628), and block until that has succeeded or failed.
+
+    `on_prompt` gets a `DevicePrompt`, for the person to see: nothing is printed here. With a `store` the
+    login is kept there and becomes its current one. `workspaces`: the account must be one of these.
+    `world` performs the effects; by default an `HttpxWorld`. Raises SignInError.
+    """
+    if store is not None:
+        store.prepare()
+    with PromptedWorld(_usual_world() if world is None else world, on_prompt) as prompted:
+        outcome = run(DeviceFlow(provider=provider, workspaces=workspaces), prompted)
+        if isinstance(outcome, SignInError):
+            raise outcome
+        if store is not None:
+            _keep_or_revoke(outcome, store, provider, prompted)
+    return outcome
+
+
+def _usual_world() -> World:
+    from codex_oauth.worlds.httpx_world import HttpxWorld
+
+    return HttpxWorld()
+
+
+def _keep_or_revoke(credential: Credential, store: Store, provider: Provider, world: World) -> None:
+    try:
+        keep(credential, store)
+    except SignInError as error:
+        revoked = revoke(credential, provider, world)
+        raise attrs.evolve(error, details={**error.details, "revoked": revoked}) from error
+
+
+def keep(credential: Credential, store: Store) -> None:
+    """Store a new login in place of the account's old one, and make it the current one.
+
+    Raises SignInError: `corrupt_auth`, `auth_read_failed`, `auth_write_failed`.
+    """
+    slot = store.slot(credential.account_id)
+    record, expected = Record(credential), None
+    for _ in range(_SAVE_TRIES):
+        found = slot.save(record, expected, replace_corrupt=True)
+        if not isinstance(found, Conflict):
+            store.select(credential.account_id)
+            return
+        expected = None if found.record is None else found.record.fingerprint
+    raise SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="contended")
+
+
+def revoke(credential: Credential, provider: Provider, world: World) -> bool:
+    """End a login at the server (RFC 7009), best effort within 10 s; whether the server confirmed it."""
+    token = credential.refresh_token
+    request = provider.dialect.revocation_request(provider, token, "refresh_token")
+    answer = world.perform(SendRequest(request, REVOCATION_LIMIT, once=True))
+    return isinstance(answer, ResponseReceived) and provider.dialect.read_revocation(answer)
+
+
+def provider_of(credential: Credential) -> Provider | None:
+    """The provider that a credential belongs to; None if it is of another client or a bad issuer."""
+    if credential.client_id != CODEX.client_id:
+        return None
+    try:
+        return CODEX.at(credential.issuer)
+    except ValueError:
+        return None
