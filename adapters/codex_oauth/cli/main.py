@@ -1,0 +1,137 @@
+"""The command `codex-oauth`: its arguments, its exit codes, and nothing of what the commands do.
+
+Rules of this file: commands load when they run; every failure that is not a bug is a `SignInError` with
+an exit code; a bug says so in one line, because a traceback may show what must not be shown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Final, Protocol
+
+from codex_oauth.cli.exit_codes import EXIT_CODES, INTERRUPTED, UNEXPECTED
+from codex_oauth_core._version import __version__
+
+__all__ = ["build_parser", "main"]
+
+EXAMPLES: Final = """\
+examples:
+  codex-oauth login --device          sign in with a code that you type in a browser
+  codex-oauth status                  who is signed in, and until when
+  curl -H "Authorization: Bearer $(codex-oauth token)" ...
+  codex-oauth logout                  sign out, here and at the server
+
+exit codes:
+  0 ok   1 unexpected   2 usage   3 denied, expired or refused   4 sign in first
+  5 temporary, try again   6 storage   130 interrupted
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    args = build_parser().parse_args(argv)
+    try:
+        return int(args.run(args))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UNEXPECTED
+    except Exception as error:  # noqa: BLE001  # the outermost handler
+        return _failed(error, as_json=getattr(args, "json", False))
+
+
+def _failed(error: Exception, *, as_json: bool) -> int:
+    from codex_oauth.cli.output import hint, report
+    from codex_oauth_core.errors import SignInError
+
+    if isinstance(error, SignInError):
+        report(error, as_json=as_json)
+        return EXIT_CODES[error.kind]
+    if os.environ.get("CODEX_OAUTH_DEBUG"):
+        raise error
+    hint(f"codex-oauth: unexpected {type(error).__name__}; this is a bug in codex-oauth, please report it.")
+    hint("  -> Set CODEX_OAUTH_DEBUG=1 for a traceback, and look through it before you share it.")
+    return UNEXPECTED
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The arguments of every command."""
+    parser = argparse.ArgumentParser(
+        prog="codex-oauth",
+        description="Sign in with ChatGPT (Codex).",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"codex-oauth {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_login(commands)
+    _add_stored(commands, "status", "say who is signed in, without a network", "run_status")
+    _add_stored(commands, "token", "print the access token, and nothing else", "run_token")
+    logout = _add_stored(commands, "logout", "end the login at the server, and delete it here", "run_logout")
+    logout.add_argument("--local", action="store_true", help="only delete it here")
+    _add_authority(commands)
+    return parser
+
+
+class _Commands(Protocol):
+    """What argparse's `add_subparsers` returns; it has no public name."""
+
+    def add_parser(self, name: str, *, help: str, description: str) -> argparse.ArgumentParser:  # noqa: A002  # argparse's name
+        """Add one command."""
+        ...
+
+
+def _add_login(commands: _Commands) -> None:
+    login = commands.add_parser("login", help="sign in", description="Sign in with a device code.")
+    login.add_argument(
+        "--device", action="store_true", help="with a code to type elsewhere; the only way so far"
+    )
+    where = "another authorization server: https, or http on loopback"
+    login.add_argument("--issuer", metavar="URL", type=_issuer, help=where)
+    _add_common(login)
+    login.set_defaults(run=_lazily("codex_oauth.cli.login", "run_login"))
+
+
+def _add_stored(commands: _Commands, name: str, text: str, function: str) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    _add_common(command)
+    command.set_defaults(run=_lazily("codex_oauth.cli.stored", function))
+    return command
+
+
+def _add_authority(commands: _Commands) -> None:
+    text = "run a local authorization server with fake tokens, for tests and demos"
+    authority = commands.add_parser("authority", help=text, description=f"{text[0].upper()}{text[1:]}.")
+    authority.set_defaults(run=_lazily("codex_oauth.cli.authority", "main"))
+    import_module("codex_oauth.cli.authority").add_arguments(authority)
+
+
+def _add_common(command: argparse.ArgumentParser) -> None:
+    where = "where logins are kept; default: CODEX_OAUTH_HOME, else the user's state directory"
+    command.add_argument("--store", metavar="PATH", help=where)
+    command.add_argument("--json", action="store_true", help="machine-readable output")
+
+
+def _issuer(text: str) -> str:
+    from codex_oauth_core.codex import CODEX
+
+    try:
+        return CODEX.at(text).issuer
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _lazily(module: str, function: str) -> Callable[[argparse.Namespace], int]:
+    def run(args: argparse.Namespace) -> int:
+        return int(getattr(import_module(module), function)(args))
+
+    return run
+
+
+if __name__ == "__main__":
+    sys.exit(main())

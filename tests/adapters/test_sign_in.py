@@ -1,0 +1,167 @@
+"""`login()`: what is granted is kept or revoked, never forgotten."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import attrs
+import pytest
+from tests.support import SIGN_IN, account_token, approved, as_json, code, issued, tokens
+
+from codex_oauth import CODEX, Credential, DevicePrompt, ErrorKind, FileStore, SignInError, login
+from codex_oauth.sign_in import keep, provider_of, revoke
+from codex_oauth.stores.store import Conflict, Saved
+from codex_oauth.testing.fake_world import FakeWorld, Lost, Reply, scripted
+from codex_oauth_core.effects import Prompt
+from codex_oauth_core.record import Record
+from codex_oauth_core.secret import Secret
+
+OLD = Credential(
+    Secret("old-access"),
+    Secret("old-refresh"),
+    "acct_fake",
+    CODEX.issuer,
+    CODEX.client_id,
+    "2026-01-01T00:00:00Z",
+)
+
+
+def ignore(prompt: Prompt) -> None:
+    """Nobody looks."""
+
+
+def sign_in(
+    *replies: Reply | Lost, store: FileStore | None = None, workspaces: tuple[str, ...] = ()
+) -> tuple[Credential, FakeWorld]:
+    world = FakeWorld(scripted(replies))
+    return login(device=True, on_prompt=ignore, store=store, workspaces=workspaces, world=world), world
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FileStore:
+    return FileStore(tmp_path / "home")
+
+
+def test_a_login_is_kept_and_becomes_the_current_one(store: FileStore) -> None:
+    credential, _ = sign_in(*SIGN_IN, store=store)
+    assert store.current() == credential.account_id == "acct_fake"
+    record = store.slot("acct_fake").load()
+    assert record == Record(credential)
+
+
+def test_without_a_store_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CODEX_OAUTH_HOME", str(tmp_path))
+    sign_in(*SIGN_IN)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_prompt_is_shown_once() -> None:
+    shown: list[Prompt] = []
+    login(device=True, on_prompt=shown.append, world=FakeWorld(scripted(SIGN_IN)))
+    assert [type(prompt) for prompt in shown] == [DevicePrompt]
+
+
+def test_a_failed_sign_in_is_raised_and_keeps_the_old_login(store: FileStore) -> None:
+    keep(OLD, store)
+    with pytest.raises(SignInError) as raised:
+        sign_in(issued(), code("access_denied"), store=store)
+    assert raised.value.kind is ErrorKind.DENIED
+    record = store.slot("acct_fake").load()
+    assert record is not None
+    assert record.credential == OLD
+
+
+def test_a_new_login_replaces_the_old_one_of_its_account_and_revokes_nothing(store: FileStore) -> None:
+    keep(OLD, store)
+    credential, world = sign_in(*SIGN_IN, store=store)
+    record = store.slot("acct_fake").load()
+    assert record is not None
+    assert record.credential == credential
+    assert not any("revoke" in request.request.url for request in world.requests)
+
+
+def test_a_second_account_joins_the_first(store: FileStore) -> None:
+    sign_in(*SIGN_IN, store=store)
+    sign_in(issued(), approved(), tokens(access_token=account_token("acct_two")), store=store)
+    assert store.accounts() == ("acct_fake", "acct_two")
+    assert store.current() == "acct_two"
+
+
+def test_a_store_that_cannot_be_written_fails_before_anybody_is_asked(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("a file where the directory should be")
+    world = FakeWorld(scripted(()))
+    with pytest.raises(SignInError) as raised:
+        login(device=True, on_prompt=ignore, store=FileStore(tmp_path / "home"), world=world)
+    assert raised.value.kind is ErrorKind.AUTH_WRITE_FAILED
+    assert world.performed == []
+
+
+@pytest.mark.parametrize(("answer", "confirmed"), [(as_json(200, {}), True), (Lost(), False)])
+def test_a_granted_login_that_cannot_be_stored_is_revoked(
+    store: FileStore, monkeypatch: pytest.MonkeyPatch, answer: Reply | Lost, confirmed: bool
+) -> None:
+    def full(*args: object, **kwargs: object) -> None:
+        raise SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="disk_full")
+
+    monkeypatch.setattr("codex_oauth.stores.file_store.FileSlot.save", full)
+    world = FakeWorld(scripted((*SIGN_IN, answer)))
+    with pytest.raises(SignInError) as raised:
+        login(device=True, on_prompt=ignore, store=store, world=world)
+    assert raised.value.kind is ErrorKind.AUTH_WRITE_FAILED
+    assert raised.value.details == {"reason": "disk_full", "revoked": confirmed}
+    last = world.requests[-1]
+    assert (last.request.url, last.once) == (CODEX.revocation_endpoint, True)
+    assert json.loads(last.request.body.reveal())["token"] == "canary-refresh-token-5566"
+
+
+def test_a_conflicting_save_is_repeated_because_the_newer_login_wins(store: FileStore) -> None:
+    keep(OLD, store)
+    newer = attrs.evolve(OLD, refresh_token=Secret("newer"))
+    assert isinstance(store.slot("acct_fake").save(Record(newer), None), Conflict)
+    keep(newer, store)
+    record = store.slot("acct_fake").load()
+    assert record is not None
+    assert record.credential == newer
+
+
+def test_a_store_that_always_conflicts_is_an_error(store: FileStore, monkeypatch: pytest.MonkeyPatch) -> None:
+
+    def conflict(*args: object, **kwargs: object) -> Conflict:
+        return Conflict(Record(OLD))
+
+    monkeypatch.setattr("codex_oauth.stores.file_store.FileSlot.save", conflict)
+    with pytest.raises(SignInError) as raised:
+        keep(OLD, store)
+    assert raised.value.details == {"reason": "contended"}
+
+
+def test_a_corrupt_old_login_is_replaced_by_an_explicit_sign_in(store: FileStore) -> None:
+    assert isinstance(store.slot("acct_fake").save(Record(OLD), None), Saved)
+    store.slot("acct_fake").path.write_bytes(b"\0torn")
+    credential, _ = sign_in(*SIGN_IN, store=store)
+    record = store.slot("acct_fake").load()
+    assert record is not None
+    assert record.credential == credential
+
+
+def test_a_credential_is_revoked_only_where_it_came_from() -> None:
+    assert provider_of(OLD) == CODEX
+    elsewhere = provider_of(attrs.evolve(OLD, issuer="http://127.0.0.1:8123"))
+    assert elsewhere is not None
+    assert elsewhere.revocation_endpoint == "http://127.0.0.1:8123/oauth/revoke"
+    assert provider_of(attrs.evolve(OLD, client_id="another")) is None
+    assert provider_of(attrs.evolve(OLD, issuer="http://evil.example")) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "confirmed"), [(as_json(204, {}), True), (as_json(503, {}), False), (Lost(), False)]
+)
+def test_only_the_server_confirms_a_revocation(answer: Reply | Lost, confirmed: bool) -> None:
+    with FakeWorld(scripted((answer,))) as world:
+        assert revoke(OLD, CODEX, world) is confirmed
+
+
+def test_workspaces_are_a_collection() -> None:
+    with pytest.raises(TypeError, match="collection"):
+        sign_in(*SIGN_IN, workspaces="acct_fake")  # type: ignore[arg-type]
