@@ -1,0 +1,344 @@
+"""The inverse of this dialect's readers: from a fact to an answer that means it.
+
+Rules of this file: `read_x(render_x(fact)) == fact` for every fact that `read_x` can give, up to a
+`retry_after` that is no whole number (it is rounded up). Pure: tokens, codes and times are the
+caller's. ValueError for a fact that no answer can state, such as a reset connection.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Final, assert_never
+
+import attrs
+
+from codex_oauth_core.codex.token_answers import CLAIMS
+from codex_oauth_core.errors import ErrorKind
+from codex_oauth_core.events import ResponseReceived
+from codex_oauth_core.facts import (
+    Approved,
+    DeviceFact,
+    ExchangeFact,
+    Gone,
+    Granted,
+    Issued,
+    Pending,
+    PollFact,
+    RefreshFact,
+    Refused,
+    SlowDown,
+    Tokens,
+    TryAgain,
+    Unrecognized,
+)
+from codex_oauth_core.pkce import base64url, s256
+from codex_oauth_core.secret import Secret
+
+__all__ = [
+    "Rendered",
+    "render_device_authorization",
+    "render_error",
+    "render_exchange",
+    "render_poll",
+    "render_refresh",
+    "render_revocation",
+    "unsigned_token",
+]
+
+Headers = tuple[tuple[str, str], ...]
+
+PENDING_CODE: Final = "deviceauth_authorization_pending"
+_JSON: Final = (("Content-Type", "application/json"),)
+_PAGE: Final = (("Content-Type", "text/html; charset=utf-8"), ("cf-mitigated", "challenge"))
+_NOISE: Final = (("Content-Type", "text/plain; charset=utf-8"),)
+_STAND_IN: Final = "stand-in"
+_LONGEST_RETRY_AFTER: Final = 9_999_999_999
+_BEYOND_WHOLE: Final = 1e15  # larger numbers stay as they are
+_CUSTOMARY: Final[Mapping[ErrorKind, int]] = {
+    ErrorKind.NETWORK: 503,
+    ErrorKind.RATE_LIMITED: 429,
+    ErrorKind.BLOCKED: 403,
+    ErrorKind.REGION_BLOCKED: 403,
+    ErrorKind.DENIED: 403,
+    ErrorKind.EXPIRED: 403,
+    ErrorKind.DEVICE_CODE_UNSUPPORTED: 404,
+    ErrorKind.LOGIN_REQUIRED: 401,
+    ErrorKind.CLIENT_REJECTED: 401,
+    ErrorKind.INVALID_RESPONSE: 200,
+}
+"""The status of a fact that does not say one; 400 for other kinds."""
+
+
+@attrs.frozen
+class Rendered:
+    """An answer to send. The body is secret, because it may hold tokens."""
+
+    status: int
+    headers: Headers
+    body: Secret[bytes]
+
+    def received(self, sent_at: float, at: float, wall: float) -> ResponseReceived:
+        """The event of this answer at the client that began its request at `sent_at`."""
+        return ResponseReceived(sent_at, at, wall, self.status, dict(self.headers), self.body)
+
+
+def render_device_authorization(fact: DeviceFact) -> Rendered:
+    """The answer to a device authorization request."""
+    match fact:
+        case Issued():
+            device = fact.authorization
+            fields = {
+                "device_auth_id": device.device_auth_id.reveal(),
+                "user_code": device.user_code,
+                "interval": _interval(device.interval),
+                "expires_in": _number(device.expires_in),
+            }
+            return _answer(200, fields)
+        case TryAgain():
+            return _no_answer(fact)
+        case Refused(kind=ErrorKind.BLOCKED | ErrorKind.INVALID_RESPONSE):
+            return _unusable_authorization(fact)
+        case Refused():
+            return _refusal(fact)
+        case _:
+            assert_never(fact)
+
+
+def render_poll(fact: PollFact) -> Rendered:
+    """The answer to a poll. ValueError for `Granted`: in this dialect a code comes first."""
+    match fact:
+        case Approved():
+            return _approval(fact)
+        case Pending():
+            return render_error(PENDING_CODE if fact.named else None, 403)
+        case Unrecognized() | Gone():
+            return render_error(fact.code, fact.status)
+        case SlowDown():
+            return _slow_down(fact)
+        case TryAgain():
+            return _no_answer(fact)
+        case Refused(kind=ErrorKind.INVALID_RESPONSE):
+            return _unusable_approval(fact)
+        case Refused(kind=ErrorKind.EXPIRED, code=None):
+            return _answer(_status(fact), {"error": {"message": "The code has expired."}})
+        case Refused():
+            return _refusal(fact)
+        case Granted():
+            raise ValueError("a poll of this dialect grants a code, not tokens")
+        case _:
+            assert_never(fact)
+
+
+def render_exchange(fact: ExchangeFact) -> Rendered:
+    """The answer to an authorization code."""
+    match fact:
+        case Granted():
+            return _granted(fact.tokens)
+        case Refused(kind=ErrorKind.BLOCKED):
+            return _page(fact)
+        case Refused(uncertain=True, code=None):
+            return _noise(fact)
+        case Refused():
+            return _refusal(fact)
+        case _:
+            assert_never(fact)
+
+
+def render_refresh(fact: RefreshFact) -> Rendered:
+    """The answer to a refresh token."""
+    match fact:
+        case Granted():
+            return _granted(fact.tokens)
+        case TryAgain(kind=ErrorKind.BLOCKED, code=None, maybe_answered=False, status=int(status)) if (
+            status not in (401, 403)
+        ):
+            return _page(fact, readable=True)
+        case TryAgain():
+            return _no_answer(fact)
+        case Refused():
+            return _refusal(fact)
+        case _:
+            assert_never(fact)
+
+
+def render_revocation(*, confirmed: bool) -> Rendered:
+    """The answer to a revocation (RFC 7009 §2.2)."""
+    return _answer(200, {}) if confirmed else render_error("invalid_request", 400)
+
+
+def render_error(
+    code: str | None,
+    status: int,
+    headers: Headers = (),
+    why: str | None = None,
+    beside: Mapping[str, object] | None = None,
+) -> Rendered:
+    """An error as this dialect writes it: `error.code` and a message; an empty object without a code.
+
+    `why` is the message, for a person. `beside` are further top-level members.
+    """
+    error = {} if code is None else {"error": {"code": code, "message": why or code.replace("_", " ")}}
+    return _answer(status, {**error, **(beside or {})}, headers)
+
+
+def unsigned_token(claims: Mapping[str, object]) -> Secret[str]:
+    """A JWT that says `claims` and proves nothing: `alg` is `none`, the signature is the word `fake`.
+
+    Its payload has neither `-` nor `_`, because some clients decode it as plain base64.
+    """
+    head = base64url(b'{"alg":"none","typ":"JWT"}')
+    text = json.dumps(claims, separators=(",", ":"))
+    for char in ">?~\x7f":  # of all ASCII only these can give the last two letters of the alphabet
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return Secret(f"{head}.{base64url(text.encode('ascii'))}.fake")
+
+
+# -- successes --------------------------------------------------------------------------------------
+
+
+def _approval(fact: Approved) -> Rendered:
+    verifier = fact.code_verifier.reveal()
+    fields = {
+        "authorization_code": fact.authorization_code.reveal(),
+        "code_challenge": s256(verifier),
+        "code_verifier": verifier,
+    }
+    return _answer(200, fields)
+
+
+def _granted(tokens: Tokens) -> Rendered:
+    wrong_type = tokens.problem == "token_type"
+    access = _hidden_token(tokens) if wrong_type else tokens.access_token
+    fields = {
+        "access_token": _plain(access),
+        "refresh_token": _plain(tokens.refresh_token),
+        "id_token": _plain(tokens.id_token),
+        "expires_in": _number(tokens.expires_in),
+        "earliest_refresh_at": _moment(tokens.earliest_refresh_at),
+        "token_type": "unusable" if wrong_type else "Bearer",
+    }
+    return _answer(200, {name: value for name, value in fields.items() if value is not None})
+
+
+def _hidden_token(tokens: Tokens) -> Secret[str]:
+    """A token that says what was read from one whose type made it unusable."""
+    claims: dict[str, object] = {}
+    if tokens.token_expires_at is not None:
+        claims["exp"] = tokens.token_expires_at
+    if tokens.account_id is not None:
+        claims[CLAIMS] = {"chatgpt_account_id": tokens.account_id}
+    return unsigned_token(claims)
+
+
+def _plain(token: Secret[str] | None) -> str | None:
+    return None if token is None else token.reveal()
+
+
+# -- everything else --------------------------------------------------------------------------------
+
+
+def _slow_down(fact: SlowDown) -> Rendered:
+    headers = _retry_after(fact.retry_after)
+    if fact.interval is None:
+        code, status = (None, 429) if fact.limited else ("slow_down", 400)
+        return render_error(code, status, headers)
+    code, status = ("rate_limit_exceeded", 429) if fact.limited else ("slow_down", 400)
+    return render_error(code, status, headers, beside={"interval": _interval(fact.interval)})
+
+
+def _no_answer(fact: TryAgain) -> Rendered:
+    match fact.kind:
+        case ErrorKind.NETWORK | ErrorKind.REGION_BLOCKED:
+            return _refusal(fact)
+        case ErrorKind.RATE_LIMITED | ErrorKind.BLOCKED:
+            return _page(fact)
+        case ErrorKind.INVALID_RESPONSE if fact.code is not None:
+            return _refusal(fact)
+        case ErrorKind.INVALID_RESPONSE:
+            return _noise(fact) if fact.maybe_answered else _answer(_status(fact), [], _headers(fact))
+        case _:
+            raise ValueError(f"no answer says {fact.kind}")
+
+
+def _refusal(fact: TryAgain | Refused) -> Rendered:
+    return render_error(fact.code, _status(fact), _headers(fact))
+
+
+def _page(fact: TryAgain | Refused, *, readable: bool = False) -> Rendered:
+    """A firewall's page; with a code, or if it must be `readable`, JSON that is marked as one."""
+    status, headers = _status(fact), _headers(fact)
+    if fact.code is not None:
+        return render_error(fact.code, status, (*headers, _PAGE[1]))
+    if readable:
+        return _answer(status, [], (*headers, _PAGE[1]))
+    return Rendered(status, (*_PAGE, *headers), Secret(b"<!doctype html><title>Blocked</title>"))
+
+
+def _noise(fact: TryAgain | Refused) -> Rendered:
+    return Rendered(_status(fact), (*_NOISE, *_headers(fact)), Secret(b"not JSON"))
+
+
+def _unusable_authorization(fact: Refused) -> Rendered:
+    if fact.reason is None:
+        return _page(fact) if fact.kind is ErrorKind.BLOCKED else _noise(fact)
+    blocked = _PAGE[1:] if fact.kind is ErrorKind.BLOCKED else ()
+    known = {"device_auth_id": _STAND_IN} if fact.reason == "user_code" else {}
+    return render_error(fact.code, _status(fact), blocked, beside=known)
+
+
+_UNUSABLE_APPROVALS: Final[Mapping[str | None, dict[str, object]]] = {
+    None: {},
+    "unusable_code": {"authorization_code": "", "code_verifier": ""},
+    "challenge_mismatch": {
+        "authorization_code": _STAND_IN,
+        "code_verifier": "-" * 43,
+        "code_challenge": _STAND_IN,
+    },
+}
+
+
+def _unusable_approval(fact: Refused) -> Rendered:
+    beside = _UNUSABLE_APPROVALS[fact.reason]
+    return render_error(fact.code, _status(fact), beside=beside)
+
+
+# -- pieces -----------------------------------------------------------------------------------------
+
+
+def _answer(status: int, body: object, headers: Headers = ()) -> Rendered:
+    return Rendered(status, (*_JSON, *headers), Secret(json.dumps(body).encode("ascii")))
+
+
+def _status(fact: TryAgain | Refused) -> int:
+    if fact.cause is not None:
+        raise ValueError("no answer says that none came")
+    return _CUSTOMARY.get(fact.kind, 400) if fact.status is None else fact.status
+
+
+def _headers(fact: TryAgain | Refused) -> Headers:
+    return _retry_after(fact.retry_after) if isinstance(fact, TryAgain) else ()
+
+
+def _retry_after(seconds: float | None) -> Headers:
+    if seconds is None:
+        return ()
+    return (("Retry-After", str(min(math.ceil(seconds), _LONGEST_RETRY_AFTER))),)
+
+
+def _number(seconds: float | None) -> float | None:
+    """A number as most clients expect it: whole where it is whole."""
+    if seconds is None or seconds >= _BEYOND_WHOLE or seconds != int(seconds):
+        return seconds
+    return int(seconds)
+
+
+def _interval(seconds: float) -> object:
+    """A string of a whole number, as the service writes it; a number where it is not whole."""
+    return str(int(seconds)) if seconds == int(seconds) else seconds
+
+
+def _moment(milliseconds: int | None) -> float | None:
+    """Unix milliseconds, half a one later: readers divide, multiply and cut, and would lose a whole one."""
+    return None if milliseconds is None else milliseconds + 0.5
