@@ -1,0 +1,75 @@
+"""What an authority is told to do, as data: who signs in, who approves, and how long things live."""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum, unique
+from typing import Any, Final
+
+import attrs
+
+__all__ = ["Account", "Approve", "Policy"]
+
+TEN_DAYS: Final = 864_000
+
+
+def _positive(_policy: object, field: Any, value: float | None) -> None:
+    if value is not None and not 0 < value < math.inf:
+        raise ValueError(f"{field.name}: more than 0")
+
+
+def _not_negative(_policy: object, field: Any, value: float) -> None:
+    if not 0 <= value < math.inf:
+        raise ValueError(f"{field.name}: 0 or more")
+
+
+def _whole(_policy: object, field: Any, value: float) -> None:
+    if value < 1 or value != int(value):
+        raise ValueError(f"{field.name}: a whole number, at least 1")
+
+
+@unique
+class Approve(StrEnum):
+    """Who decides about a sign-in."""
+
+    ASK = "ask"
+    """A person, on the pages, or a test, by `Authority.decide`."""
+    AUTO = "auto"
+    """It is approved after `Policy.approve_after` seconds, if nobody decided before."""
+    DENY = "deny"
+    """It is denied after `Policy.approve_after` seconds, if nobody decided before."""
+    NEVER = "never"
+    """Nobody: it stays pending until it expires."""
+
+
+@attrs.frozen(kw_only=True)
+class Account:
+    """The made-up person who signs in."""
+
+    account_id: str = "00000000-0000-4000-8000-0000000000fa"
+    user_id: str = "user-fake"
+    email: str = "somebody@example.com"
+    name: str = "Some Body"
+    plan: str = "plus"
+
+
+@attrs.frozen(kw_only=True)
+class Policy:
+    """The authority's settings. All times are seconds. ValueError for one that makes no sense.
+
+    `interval` is a whole number of seconds between polls (RFC 8628 §3.2) and `lifetime` that of a
+    device login. With `strict_pace` a poll that comes too early is answered `slow_down`; clients that
+    poll at once, and again on every wake-up, need it off. `any_redirect_port`: not only the registered
+    ports. `refresh_lifetime` None: a refresh token lives until it is used.
+    """
+
+    interval: int = attrs.field(default=5, validator=_whole)
+    lifetime: float = attrs.field(default=900.0, converter=float, validator=_positive)
+    approve: Approve = attrs.field(default=Approve.ASK, converter=Approve)
+    approve_after: float = attrs.field(default=0.0, validator=_not_negative)
+    strict_pace: bool = True
+    any_redirect_port: bool = False
+    code_lifetime: float = attrs.field(default=60.0, validator=_positive)
+    access_lifetime: int = attrs.field(default=TEN_DAYS, validator=_whole)
+    refresh_lifetime: float | None = attrs.field(default=None, validator=_positive)
+    account: Account = attrs.field(factory=Account)

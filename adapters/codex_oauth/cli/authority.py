@@ -1,0 +1,191 @@
+"""`codex-oauth authority`: run a test authority on a loopback port until interrupted.
+
+Rules of this file: stdout carries the base URL and nothing else; SIGINT and SIGTERM are the way to end
+it, so both are exit code 0; what is wrong with the command line or the faults file is known before a
+port is opened.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import errno
+import importlib.util
+import secrets
+import signal
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from types import FrameType
+from typing import TYPE_CHECKING, Final
+
+from codex_oauth.cli.exit_codes import OK, UNEXPECTED, USAGE
+
+if TYPE_CHECKING:
+    from codex_oauth.authority import Authority
+
+__all__ = ["add_arguments", "main", "run_authority"]
+
+_MISSING: Final = "The authority needs an extra: pip install 'codex-oauth[authority]'"
+_LOOK: Final = 0.5  # seconds; on Windows a wait without a limit would not see Ctrl-C
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `codex-oauth authority`."""
+    add = parser.add_argument
+    add("--port", type=_port, default=0, metavar="N", help="loopback port; 0 is any free one (default)")
+    add("--url-file", type=Path, metavar="PATH", help="also write the base URL to this file")
+    add(
+        "--approve",
+        choices=("ask", "auto", "deny", "never"),
+        default="ask",
+        help="who decides: a person on the page (ask, default), or the authority itself",
+    )
+    add(
+        "--approve-after",
+        type=_seconds,
+        default=0.0,
+        metavar="SECONDS",
+        help="for auto and deny: decide this long after the sign-in began (default 0)",
+    )
+    add("--interval", type=_interval, default=5, metavar="SECONDS", help="between polls (default 5)")
+    add("--lifetime", type=_lifetime, default=900.0, metavar="SECONDS", help="of a code (default 900)")
+    add("--faults", type=Path, metavar="FILE", help="a JSON file of scripted faults")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run the command with the options of `add_arguments`. Returns its exit code."""
+    if any(importlib.util.find_spec(name) is None for name in ("starlette", "uvicorn")):
+        return _complain(_MISSING, USAGE)
+    try:
+        authority = _authority(args)
+    except OSError as error:
+        return _complain(f"Cannot read the faults file {args.faults}: {error.strerror}", USAGE)
+    except ValueError as error:
+        return _complain(f"The faults file {args.faults} cannot be used: {error}", USAGE)
+    return run_authority(authority, port=args.port, url_file=args.url_file)
+
+
+def run_authority(authority: Authority, *, port: int = 0, url_file: Path | None = None) -> int:
+    """Serve `authority` until SIGINT or SIGTERM. For the main thread only. Returns the exit code."""
+    from codex_oauth.authority.server import serve
+
+    with _signals() as ended:
+        try:
+            with serve(authority, port=port) as server, _announced(server.url, url_file):
+                _wait(ended)
+        except OSError as error:
+            return _complain(_trouble(error, port), UNEXPECTED)
+    return OK
+
+
+def _authority(args: argparse.Namespace) -> Authority:
+    from codex_oauth.authority import Approve, Authority, Policy, read_faults
+
+    faults = () if args.faults is None else read_faults(args.faults.read_bytes())
+    policy = Policy(
+        interval=args.interval,
+        lifetime=args.lifetime,
+        approve=Approve(args.approve),
+        approve_after=args.approve_after,
+        strict_pace=False,
+    )
+    return Authority(policy=policy, faults=faults)
+
+
+@contextmanager
+def _signals() -> Generator[SimpleQueue[int]]:
+    """A queue that gets the signals which end the command."""
+    ended: SimpleQueue[int] = SimpleQueue()
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        ended.put(number)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield ended
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _wait(ended: SimpleQueue[int]) -> None:
+    while True:
+        with contextlib.suppress(Empty):
+            ended.get(timeout=_LOOK)
+            return
+
+
+@contextmanager
+def _announced(url: str, url_file: Path | None) -> Generator[None]:
+    """Say where the authority is; at the end, take the file back."""
+    if url_file is not None:
+        _write(url_file, f"{url}\n")
+    try:
+        print(url, flush=True)  # the result of the command
+        _hint("Test authority: its tokens are fake, and only this machine can reach it.")
+        _hint(f"Sign in:    codex-oauth login --device --issuer {url}")
+        _hint(f"Enter code: {url}/codex/device")
+        _hint("Ctrl-C ends it.")
+        yield
+    finally:
+        if url_file is not None:
+            url_file.unlink(missing_ok=True)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file so that a reader sees all of it or nothing."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _trouble(error: OSError, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {port} is in use by another program. Choose another with --port, or 0 for any."
+    if error.errno in (errno.EACCES, errno.EPERM) and error.filename is None:
+        return f"This user may not open port {port}. Choose another with --port, or 0 for any."
+    where = f": {error.filename}" if error.filename else ""
+    return f"The authority could not run: {error.strerror or error}{where}"
+
+
+def _hint(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # stderr is for people
+
+
+def _complain(text: str, code: int) -> int:
+    _hint(text)
+    return code
+
+
+def _port(text: str) -> int:
+    return int(_number(text, 0, 65535, whole=True))
+
+
+def _interval(text: str) -> int:
+    return int(_number(text, 1, 300, whole=True))
+
+
+def _lifetime(text: str) -> float:
+    return _number(text, 1, 86400)
+
+
+def _seconds(text: str) -> float:
+    return _number(text, 0, 86400)
+
+
+def _number(text: str, low: float, high: float, *, whole: bool = False) -> float:
+    kind = "a whole number" if whole else "a number"
+    try:
+        value = float(int(text) if whole else float(text))
+    except ValueError:
+        value = float("nan")
+    if not low <= value <= high:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {kind} from {low} to {high}")
+    return value

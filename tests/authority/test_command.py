@@ -1,0 +1,171 @@
+"""`codex-oauth authority` as a process: its URL, its files, its signals, its exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.authority.peer import USERCODE
+
+from codex_oauth.authority import serve
+from codex_oauth_core.codex import CODEX
+
+PROGRAM = (
+    "import argparse, sys\n"
+    "from codex_oauth.cli.authority import add_arguments, main\n"
+    "parser = argparse.ArgumentParser(prog='authority')\n"
+    "add_arguments(parser)\n"
+    "sys.exit(main(parser.parse_args()))\n"
+)
+COMMAND = (sys.executable, "-W", "error", "-c", PROGRAM)
+WITHOUT_EXTRA = (
+    sys.executable,
+    "-c",
+    "import sys\nsys.modules['uvicorn'] = None\n"
+    "import importlib.util as util\nfind = util.find_spec\n"
+    "util.find_spec = lambda name, *rest: None if name == 'uvicorn' else find(name, *rest)\n" + PROGRAM,
+)
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+
+
+@contextmanager
+def running(*arguments: str) -> Generator[tuple[subprocess.Popen[str], str]]:
+    """The command as a process, and the URL that it printed."""
+    with subprocess.Popen(
+        [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            yield process, process.stdout.readline().rstrip("\n")
+        finally:
+            process.kill()
+
+
+def finished(*arguments: str, command: tuple[str, ...] = COMMAND) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=20, check=False)
+
+
+@posix
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_prints_its_url_alone_and_ends_cleanly_on_a_signal(number: signal.Signals) -> None:
+    with running() as (process, url):
+        assert httpx.get(f"{url}/codex/device", trust_env=False).status_code == 200
+        begun = time.monotonic()
+        process.send_signal(number)
+        rest, hints = process.communicate(timeout=10)
+        assert process.returncode == 0
+        assert time.monotonic() - begun < 3
+    assert url.startswith("http://127.0.0.1:")
+    assert rest == ""
+    assert "Traceback" not in hints
+    assert f"--issuer {url}" in hints
+    assert f"{url}/codex/device" in hints
+
+
+@posix
+def test_the_url_file_is_whole_while_it_runs_and_gone_afterwards(tmp_path: Path) -> None:
+    file = tmp_path / "url"
+    with running("--url-file", str(file)) as (process, url):
+        assert file.read_text(encoding="utf-8") == f"{url}\n"
+        assert list(tmp_path.iterdir()) == [file]
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=10)
+    assert list(tmp_path.iterdir()) == []
+
+
+@posix
+def test_its_options_reach_the_authority(tmp_path: Path) -> None:
+    faults = tmp_path / "faults.json"
+    faults.write_text(json.dumps({"faults": [{"endpoint": "poll", "requests": 1, "status": 502}]}))
+    options = ("--approve", "auto", "--interval", "2", "--lifetime", "30", "--faults", str(faults))
+    with running(*options) as (_, url), httpx.Client(base_url=url, trust_env=False) as client:
+        device = client.post(USERCODE, json={"client_id": CODEX.client_id}).json()
+        assert (device["interval"], device["expires_in"]) == ("2", 30)
+        body = {name: device[name] for name in ("device_auth_id", "user_code")}
+        poll = "/api/accounts/deviceauth/token"
+        assert [client.post(poll, json=body).status_code for _ in range(2)] == [502, 200]
+
+
+def test_a_port_in_use_is_said_in_one_line() -> None:
+    with serve() as server:
+        done = finished("--port", str(server.port))
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.splitlines() == [
+        f"Port {server.port} is in use by another program. Choose another with --port, or 0 for any."
+    ]
+
+
+@pytest.mark.parametrize("text", ["{", '{"faults":[{"endpoint":"nowhere"}]}', None])
+def test_a_bad_faults_file_is_a_usage_error(tmp_path: Path, text: str | None) -> None:
+    file = tmp_path / "faults.json"
+    if text is not None:
+        file.write_text(text)
+    done = finished("--faults", str(file))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert str(file) in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_url_file_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    done = finished("--url-file", str(tmp_path / "missing" / "url"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert str(tmp_path / "missing") in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_the_extra_it_says_how_to_get_it() -> None:
+    done = finished(command=WITHOUT_EXTRA)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "The authority needs an extra: pip install 'codex-oauth[authority]'\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--port", "65536"),
+        ("--port", "-1"),
+        ("--approve", "perhaps"),
+        ("--interval", "0"),
+        ("--interval", "1.5"),
+        ("--lifetime", "nan"),
+        ("--approve-after", "-1"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_a_usage_error(arguments: tuple[str, ...]) -> None:
+    done = finished(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert arguments[0] in done.stderr
+
+
+def test_the_command_line_loads_no_server_before_it_runs() -> None:
+    code = (
+        "import sys, argparse\nfrom codex_oauth.cli.authority import add_arguments\n"
+        "add_arguments(argparse.ArgumentParser())\n"
+        "heavy = {'uvicorn', 'starlette', 'httpx', 'asyncio'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = finished(command=(sys.executable, "-c", code))
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_rules_need_neither_a_server_nor_a_socket() -> None:
+    code = (
+        "import sys\nfrom codex_oauth.authority import Authority\nAuthority()\n"
+        "heavy = {'uvicorn', 'starlette', 'httpx', 'asyncio'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env={**os.environ}
+    )
+    assert done.returncode == 0, done.stderr

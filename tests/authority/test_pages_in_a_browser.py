@@ -1,0 +1,179 @@
+"""The pages in a real browser: typed, approved, redirected, with nothing on the console.
+
+Rules of this file: a machine without Chromium fails these tests, unless CODEX_OAUTH_NO_BROWSER=1 says
+that this is known.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from tests.authority.peer import POLL, USERCODE
+
+from codex_oauth.authority import AuthorityServer, Policy, serve
+from codex_oauth.authority.authority import Authority
+from codex_oauth_core.codex import CODEX
+from codex_oauth_core.pkce import Pkce, state_from
+
+pytestmark = pytest.mark.skipif(
+    os.environ.get("CODEX_OAUTH_NO_BROWSER") == "1", reason="CODEX_OAUTH_NO_BROWSER=1"
+)
+CODE_UNKNOWN = "This code is unknown or has expired."
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        pytest.fail("Chromium is missing: install it, or set CODEX_OAUTH_NO_BROWSER=1 to go without")
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=program)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def server() -> Iterator[AuthorityServer]:
+    with serve(Authority(policy=Policy(strict_pace=False, any_redirect_port=True))) as running:
+        yield running
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    return []
+
+
+@pytest.fixture(params=[(320, "dark"), (1100, "light")], ids=["narrow and dark", "wide and light"])
+def page(browser: Browser, complaints: list[str], request: pytest.FixtureRequest) -> Iterator[Page]:
+    width, scheme = request.param
+    context = browser.new_context(
+        viewport={"width": width, "height": 720},
+        color_scheme=scheme,
+        reduced_motion="reduce",
+    )
+    one = context.new_page()
+    one.on("console", lambda message: complaints.append(message.text))
+    one.on("pageerror", lambda error: complaints.append(str(error)))
+    yield one
+    context.close()
+
+
+def begin(server: AuthorityServer) -> dict[str, str]:
+    body = {"client_id": CODEX.client_id}
+    device: dict[str, str] = httpx.post(server.url + USERCODE, json=body, trust_env=False).json()
+    return device
+
+
+def poll(server: AuthorityServer, device: dict[str, str]) -> int:
+    body = {name: device[name] for name in ("device_auth_id", "user_code")}
+    return httpx.post(server.url + POLL, json=body, trust_env=False).status_code
+
+
+def fits(page: Page) -> bool:
+    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
+
+
+def test_a_person_types_the_code_and_approves(
+    page: Page, server: AuthorityServer, complaints: list[str]
+) -> None:
+    device = begin(server)
+    page.goto(server.url)
+    expect(page.get_by_label("Code")).to_be_focused()
+    assert fits(page)
+    page.keyboard.type(device["user_code"].replace("-", " ").lower())
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Approve this sign-in?")
+    expect(page.get_by_text(device["user_code"], exact=True)).to_be_visible()
+    assert fits(page)
+    assert poll(server, device) == 403
+    page.get_by_role("button", name="Approve").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sign-in approved")
+    assert fits(page)
+    assert poll(server, device) == 200
+    assert complaints == []
+
+
+def test_the_enter_key_on_the_consent_page_denies_rather_than_approves(
+    page: Page, server: AuthorityServer, complaints: list[str]
+) -> None:
+    device = begin(server)
+    page.goto(f"{server.url}/codex/device")
+    page.get_by_label("Code").fill(device["user_code"])
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Approve this sign-in?")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Deny")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sign-in denied")
+    assert poll(server, device) == 403
+    assert complaints == []
+
+
+def test_a_wrong_code_is_said_beside_the_field(page: Page, server: AuthorityServer) -> None:
+    page.goto(f"{server.url}/codex/device")
+    page.get_by_label("Code").fill("BBBB-BBBB")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text(CODE_UNKNOWN)
+    expect(page.get_by_label("Code")).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_label("Code")).to_have_value("BBBB-BBBB")
+    assert fits(page)
+
+
+class Client(BaseHTTPRequestHandler):
+    """The application's side: where the browser lands."""
+
+    def do_GET(self) -> None:
+        body = b"<!doctype html><link rel=icon href=data:,><title>landed</title>"
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's name
+        pass
+
+
+@pytest.fixture
+def client_port() -> Iterator[int]:
+    with HTTPServer(("127.0.0.1", 0), Client) as client:
+        thread = threading.Thread(target=client.serve_forever, args=(0.01,))
+        thread.start()
+        yield client.server_port
+        client.shutdown()
+        thread.join()
+
+
+def test_an_approval_leads_to_the_redirect_uri(
+    page: Page, server: AuthorityServer, client_port: int, complaints: list[str]
+) -> None:
+    """The pages' own policy must let the form end at the client (no `form-action`)."""
+    provider = CODEX.at(server.url)
+    state = state_from(b"s" * 32)
+    pair = Pkce.from_entropy(b"p" * 32)
+    uri = provider.redirect_uri(client_port, "127.0.0.1")
+    page.goto(provider.dialect.authorize_url(provider, uri, state, pair.code_challenge, ()).reveal())
+    expect(page.get_by_text(f"127.0.0.1:{client_port}")).to_be_visible()
+    assert fits(page)
+    page.get_by_role("button", name="Approve").click()
+    expect(page).to_have_title("landed")
+    assert page.url.startswith(f"{uri}?")
+    query = parse_qs(urlsplit(page.url).query)
+    assert query["state"] == [state.reveal()]
+    form = {
+        "grant_type": "authorization_code",
+        "client_id": CODEX.client_id,
+        "code": query["code"][0],
+        "code_verifier": pair.code_verifier.reveal(),
+        "redirect_uri": uri,
+    }
+    assert httpx.post(f"{server.url}/oauth/token", data=form, trust_env=False).status_code == 200
+    assert complaints == []
