@@ -1,7 +1,8 @@
 """What a store keeps of one login: a versioned JSON document around a credential.
 
 Rules of this file: pure reading and writing of bytes; whatever the bytes are, `read_record` gives a
-`Record` or a `SignInError` and never raises; fields that a newer release wrote survive a rewrite.
+`Record` or a `SignInError` and never raises; fields that it does not know, in the document or in its
+`credential`, survive a rewrite; what it reads can be written again.
 """
 
 from __future__ import annotations
@@ -9,19 +10,26 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, Final, cast
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, NoReturn, TypeVar, cast
 
 import attrs
 
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.reading.json_body import as_object, read_json
+from codex_oauth_core.reading.json_body import MAX_BODY, as_object
 from codex_oauth_core.secret import Secret
 
-__all__ = ["SCHEMA_VERSION", "Intent", "Record", "read_record", "write_record"]
+__all__ = ["LONGEST_RECORD", "SCHEMA_VERSION", "Intent", "Record", "read_record", "write_record"]
 
 SCHEMA_VERSION: Final = 1
+
+LONGEST_RECORD: Final = MAX_BODY
+"""Bytes of a stored login that are read at most."""
+
+_T = TypeVar("_T")
+_Container = dict[str, object] | list[object]
+_DEEPEST: Final = 32  # levels of the document; the writer of JSON recurses
 
 
 @attrs.frozen
@@ -59,8 +67,8 @@ class Record:
         return self.credential.refresh_token.fingerprint()
 
 
-class _Unfit(Exception):
-    """A field does not fit the schema. Its text is the field's name, never its value."""
+class _Unfit(Exception):  # never leaves this file
+    """A document or a field does not fit. Its text names the field or the fault, never a value."""
 
 
 def write_record(record: Record) -> bytes:
@@ -89,55 +97,118 @@ def _credential_fields(credential: Credential) -> dict[str, Any]:
 
 
 def read_record(data: bytes) -> Record | SignInError:
-    """The record in `data`, or an error of kind `corrupt_auth` whose `details.reason` says what is wrong.
+    """The record in `data`, or an error of kind `corrupt_auth` whose `details.reason` says what is wrong:
+    `too_big`, `not_json`, `not_an_object`, `too_deep` or the name of the first field that does not fit.
 
     A newer schema is `details.reason == "schema_too_new"`: leave such a file alone.
     """
-    document = read_json(data)
-    if not isinstance(document, dict):
-        return _corrupt("not_a_json_object")
-    fields = cast("dict[str, Any]", document)
-    version = fields.get("schema_version")
-    if isinstance(version, int) and not isinstance(version, bool) and version > SCHEMA_VERSION:
-        return SignInError.of(
-            ErrorKind.CORRUPT_AUTH,
-            "The stored login was written by a newer release of codex-oauth.",
-            reason="schema_too_new",
-            schema_version=min(version, 10**9),
-        )
     try:
-        return _record(fields) if version == SCHEMA_VERSION else _corrupt("schema_version")
+        fields = _document(data)
+        version = _need(fields, "schema_version", _whole)
+        return _too_new(version) if version > SCHEMA_VERSION else _record(fields)
     except _Unfit as unfit:
-        return _corrupt(str(unfit))
+        return SignInError.of(ErrorKind.CORRUPT_AUTH, reason=str(unfit))
 
 
-def _corrupt(reason: str) -> SignInError:
-    return SignInError.of(ErrorKind.CORRUPT_AUTH, reason=reason)
+def _document(data: bytes) -> Mapping[str, Any]:
+    """The JSON object in `data` (RFC 8259), read strictly: no NaN, no infinity, no name twice."""
+    if len(data) > LONGEST_RECORD:
+        raise _Unfit("too_big")
+    try:
+        document: object = json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=_members,
+            parse_constant=_no_constant,
+            parse_float=_finite,
+        )
+    except (ValueError, RecursionError):  # bad UTF-8, bad JSON, a number of 5000 digits; nested too deep
+        raise _Unfit("not_json") from None
+    if not isinstance(document, dict):
+        raise _Unfit("not_an_object")
+    if not _is_shallow(cast("dict[str, object]", document)):
+        raise _Unfit("too_deep")
+    return cast("Mapping[str, Any]", document)
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a name twice")
+    return members
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError("infinity")
+    return number
+
+
+def _is_shallow(document: dict[str, object]) -> bool:
+    level: list[_Container] = [document]
+    for _ in range(_DEEPEST):
+        inner = [value for outer in level for value in _values(outer)]
+        level = [cast("_Container", value) for value in inner if isinstance(value, dict | list)]
+    return not level
+
+
+def _values(container: _Container) -> Iterable[object]:
+    return container.values() if isinstance(container, dict) else container
+
+
+def _too_new(version: int) -> SignInError:
+    return SignInError.of(
+        ErrorKind.CORRUPT_AUTH,
+        "The stored login was written by a newer release of codex-oauth.",
+        reason="schema_too_new",
+        schema_version=min(version, 10**9),
+    )
+
+
+_KNOWN: Final = frozenset(field.name for field in attrs.fields(Record)) - {"unknown"} | {"schema_version"}
+_KNOWN_INSIDE: Final = frozenset(field.name for field in attrs.fields(Credential))
+
+
+def _unknown(fields: Mapping[str, Any], inner: Mapping[str, Any]) -> dict[str, Any]:
+    unknown = {name: value for name, value in fields.items() if name not in _KNOWN}
+    if strangers := {name: value for name, value in inner.items() if name not in _KNOWN_INSIDE}:
+        unknown["credential"] = strangers
+    return unknown
 
 
 def _record(fields: Mapping[str, Any]) -> Record:
+    if fields["schema_version"] != SCHEMA_VERSION:
+        raise _Unfit("schema_version")
     inner = _object(fields, "credential")
-    known = {field.name for field in attrs.fields(Record)} | {"schema_version"}
-    unknown = {name: value for name, value in fields.items() if name not in known}
-    inner_names = {field.name for field in attrs.fields(Credential)}
-    if inner_unknown := {name: value for name, value in inner.items() if name not in inner_names}:
-        unknown["credential"] = inner_unknown
+    intent = None if fields.get("intent") is None else _object(fields, "intent")
     return Record(
-        credential=_credential(inner),
+        credential=_inside("credential", _credential, inner),
         generation=_take(fields, "generation", _natural) or 0,
         parent=_take(fields, "parent", _hash),
-        intent=None if fields.get("intent") is None else _intent(_object(fields, "intent")),
+        intent=None if intent is None else _inside("intent", _intent, intent),
         uncertain_at=_take(fields, "uncertain_at", _number),
-        spent=fields.get("spent") is True,
+        spent=_take(fields, "spent", _flag) or False,
         dead_code=_take(fields, "dead_code", _text),
         server_offset=_take(fields, "server_offset", _number),
-        unknown=unknown,
+        unknown=_unknown(fields, inner),
     )
+
+
+def _inside(name: str, read: Callable[[Mapping[str, Any]], _T], fields: Mapping[str, Any]) -> _T:
+    """What `read` makes of the object `name`; a field of it that does not fit is called `name.field`."""
+    try:
+        return read(fields)
+    except _Unfit as unfit:
+        raise _Unfit(f"{name}.{unfit}") from None
 
 
 def _credential(fields: Mapping[str, Any]) -> Credential:
     if fields.get("kind", "subscription") != "subscription":
-        raise _Unfit("credential.kind")
+        raise _Unfit("kind")
     id_token = _take(fields, "id_token", _token)
     return Credential(
         access_token=Secret(_need(fields, "access_token", _token)),
@@ -185,6 +256,7 @@ _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,16384}")
 _ACCOUNT: Final = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 _LONGEST: Final = 4096
+_LARGEST: Final = 10**15
 
 
 def _token(value: object) -> bool:
@@ -203,9 +275,17 @@ def _text(value: object) -> bool:
     return isinstance(value, str) and 0 < len(value) <= _LONGEST and value.isprintable()
 
 
+def _flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _natural(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**15
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _LARGEST
 
 
 def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST

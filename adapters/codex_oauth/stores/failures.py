@@ -1,0 +1,118 @@
+"""Why a file could not be read or written, in words that people and programs can act on.
+
+Rules of this file: every reason is a word for programs (`details.reason`) with one row of advice for
+people; paths are escaped before they are shown; no content of a file enters an error.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from typing import Final
+
+import attrs
+
+from codex_oauth_core.errors import ErrorKind, SignInError
+
+__all__ = ["ADVICE", "FileProblem", "advised", "failure", "reporting", "shown"]
+
+
+class FileProblem(Exception):  # never leaves the stores: it becomes a SignInError
+    """A file or directory that is not as it must be. `reason` is a key of `ADVICE`."""
+
+    def __init__(self, reason: str, path: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.path = path
+
+
+_SET_HOME: Final = "Set CODEX_OAUTH_HOME to the absolute path of a directory of your own."
+_INSPECT: Final = "Look at the named path: codex-oauth keeps only plain files of its own there."
+_RIGHTS: Final = "Check the owner and the permissions of the named path."
+
+ADVICE: Final[Mapping[str, str]] = {
+    "not_a_regular_file": _INSPECT,
+    "not_a_directory": _INSPECT,
+    "symlink": "Replace the symbolic link by what it points to, or set CODEX_OAUTH_HOME to that directory.",
+    "hard_link": "Remove the other hard links of the named file.",
+    "wrong_owner": "Run as the user that owns the named path, or set CODEX_OAUTH_HOME to another directory.",
+    "too_open": "Take from other users the right to change the named path (chmod go-rwx).",
+    "denied": _RIGHTS,
+    "disk_full": "Make room on the disk, or raise the quota.",
+    "read_only": "Set CODEX_OAUTH_HOME to a directory that can be written.",
+    "busy_mount": "Mount the directory of the login, not the single file.",
+    "name_too_long": _SET_HOME,
+    "missing": "Try again: another program removed a file meanwhile.",
+    "too_many_open_files": "Close other files or programs, or raise the limit of open files.",
+    "out_of_memory": "Close other programs, and try again.",
+    "io_error": "Check the disk or the network drive.",
+    "os_error": _RIGHTS,
+    "relative_home": _SET_HOME,
+    "no_home": _SET_HOME,
+    "root_home": _SET_HOME,
+    "unusable_path": _SET_HOME,
+    "not_storable": "Update codex-oauth.",
+    "schema_too_new": "Update codex-oauth, or sign out and sign in again.",
+    "other_account": "Sign out of the named account, and sign in again.",
+}
+
+_BY_ERRNO: Final[Mapping[int, str]] = {
+    getattr(errno, name): reason
+    for reason, names in {
+        "disk_full": ("ENOSPC", "EDQUOT", "EFBIG"),
+        "read_only": ("EROFS",),
+        "denied": ("EACCES", "EPERM"),
+        "busy_mount": ("EBUSY", "EXDEV"),
+        "name_too_long": ("ENAMETOOLONG",),
+        "symlink": ("ELOOP", "EMLINK"),  # EMLINK: FreeBSD's answer to O_NOFOLLOW
+        "not_a_directory": ("ENOTDIR",),
+        "not_a_regular_file": ("EISDIR", "ENXIO", "ENODEV"),
+        "too_many_open_files": ("EMFILE", "ENFILE"),
+        "out_of_memory": ("ENOMEM",),
+        "io_error": ("EIO", "ESTALE"),
+        "missing": ("ENOENT",),
+    }.items()
+    for name in names
+    if hasattr(errno, name)
+}
+
+_LONGEST_SHOWN: Final = 1024
+
+
+def shown(path: str | os.PathLike[str]) -> str:
+    """A path for display: what does not print (control, bidi, undecodable bytes) is escaped."""
+    text = os.fspath(path)
+    safe = "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode()
+        for char in text[:_LONGEST_SHOWN]
+    )
+    return safe if len(text) <= _LONGEST_SHOWN else safe + "..."
+
+
+def failure(
+    kind: ErrorKind, reason: str, path: str | os.PathLike[str], code: int | None = None
+) -> SignInError:
+    """The error of one reason at one path. `code` is the errno, told by its name in `details.errno`."""
+    name = None if code is None else errno.errorcode.get(code, "unknown")
+    error = SignInError.of(kind, reason=reason, path=shown(path), errno=name)
+    return advised(error)
+
+
+def advised(error: SignInError) -> SignInError:
+    """The error with the advice for its `details.reason`, where there is a better one than its kind's."""
+    advice = ADVICE.get(str(error.details.get("reason")))
+    return error if advice is None else attrs.evolve(error, next_actions=(advice,))
+
+
+@contextmanager
+def reporting(kind: ErrorKind, path: str | os.PathLike[str]) -> Generator[None, None, None]:
+    """Turn every failure of a file inside into a SignInError of `kind`. `path` is what it is about."""
+    try:
+        yield
+    except FileProblem as problem:
+        raise failure(kind, problem.reason, problem.path) from None
+    except OSError as error:
+        code = error.errno or 0
+        raise failure(kind, _BY_ERRNO.get(code, "os_error"), path, code) from error

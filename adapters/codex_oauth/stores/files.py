@@ -1,0 +1,192 @@
+"""Files that hold secrets: how one is read, replaced and removed.
+
+Rules of this file: only a plain file of our own is read, and nothing is opened that could block or be
+somewhere else; a file is complete, private and on the disk before it takes its name, and then its name
+is made durable; a failure at any point leaves the old file as it was, and no copy behind; content is a
+`Secret`, because a debugger prints the variables of every frame that an error passes.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+import warnings
+from collections.abc import Callable
+from typing import Final, Self
+
+from codex_oauth.stores.directory import POSIX, Directory
+from codex_oauth.stores.failures import shown
+from codex_oauth.stores.store import StoreWarning
+from codex_oauth_core.secret import Secret
+
+__all__ = ["Staged", "move_aside", "read_file", "remove_file", "stage"]
+
+_PRIVATE: Final = 0o600
+_OTHERS: Final = 0o077
+_CLOSED_FLAGS: Final = (
+    getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_NOCTTY", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+_PATIENCE: float = 0.0 if POSIX else 2.0
+"""Seconds to go on trying to replace a file that another program, a virus scanner say, holds open."""
+
+
+def _is_foreign(found: os.stat_result) -> bool:
+    return POSIX and found.st_uid != os.geteuid()
+
+
+_REFUSED: Final[tuple[tuple[str, Callable[[os.stat_result], bool]], ...]] = (
+    ("symlink", lambda found: stat.S_ISLNK(found.st_mode)),
+    ("not_a_regular_file", lambda found: not stat.S_ISREG(found.st_mode)),
+    ("wrong_owner", _is_foreign),
+    ("hard_link", lambda found: found.st_nlink > 1),  # 0 is a file that was replaced just now
+)
+
+
+def _check(directory: Directory, name: str, found: os.stat_result) -> None:
+    for reason, refuses in _REFUSED:
+        if refuses(found):
+            raise directory.problem(reason, name)
+
+
+def read_file(directory: Directory, name: str, longest: int) -> Secret[bytes] | None:
+    """The content of a file, or None if there is none; of a file longer than `longest` its beginning,
+    one byte longer than that.
+
+    A file of ours that others may read or change is made private, with a StoreWarning. Raises
+    FileProblem (`symlink`, `not_a_regular_file`, `wrong_owner`, `hard_link`, `too_open`), OSError.
+    """
+    found = directory.lstat(name)
+    if found is None:
+        return None
+    _check(directory, name, found)  # opening a device or a pipe may have effects of its own
+    try:
+        fd = os.open(directory.at(name), os.O_RDONLY | _CLOSED_FLAGS, dir_fd=directory.fd)
+    except FileNotFoundError:
+        return None
+    try:
+        found = os.fstat(fd)
+        _check(directory, name, found)
+        loose = POSIX and bool(stat.S_IMODE(found.st_mode) & _OTHERS)
+        if loose:
+            _make_private(directory, name, fd)
+        with open(fd, "rb", closefd=False) as file:
+            content = Secret(file.read(longest + 1))
+    finally:
+        os.close(fd)
+    if loose:
+        message = f"{shown(directory.path / name)} was open to other users; its mode is now 0600"
+        warnings.warn(message, StoreWarning, stacklevel=2)
+    return content
+
+
+def _make_private(directory: Directory, name: str, fd: int) -> None:
+    try:
+        os.fchmod(fd, _PRIVATE)
+    except OSError as error:
+        raise directory.problem("too_open", name) from error
+
+
+class Staged:
+    """A complete file under a temporary name. `with` removes it unless it was committed."""
+
+    __slots__ = ("_directory", "_name", "_temporary")
+
+    def __init__(self, directory: Directory, name: str, temporary: str) -> None:
+        self._directory = directory
+        self._name = name
+        self._temporary: str | None = temporary
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, exc_type: type[BaseException] | None, *exc_info: object) -> None:
+        if self._temporary is None:
+            return
+        try:
+            _unlink(self._directory, self._temporary)
+        except OSError:
+            if exc_type is None:  # else the first failure is the one to tell
+                raise
+
+    def commit(self) -> None:
+        """Give the file its name, in place of the one that has it, and make that durable. Once only.
+
+        Raises OSError. If only the last step fails, the file has its name.
+        """
+        assert self._temporary is not None
+        _replace(self._directory, self._temporary, self._name)
+        self._temporary = None
+        self._directory.sync()
+
+
+def stage(directory: Directory, name: str, content: Secret[bytes]) -> Staged:
+    """Write `content` under a temporary name beside `name`, private and on the disk. Raises OSError."""
+    temporary = f"{name}.{os.urandom(8).hex()}.tmp"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CLOSED_FLAGS
+    fd = os.open(directory.at(temporary), flags, _PRIVATE, dir_fd=directory.fd)
+    staged = Staged(directory, name, temporary)
+    try:
+        _fill(fd, content)
+    except BaseException as error:
+        staged.__exit__(type(error))
+        raise
+    return staged
+
+
+def _fill(fd: int, content: Secret[bytes]) -> None:
+    try:
+        if POSIX:
+            os.fchmod(fd, _PRIVATE)  # before there is content; open's mode is cut by the umask
+        rest = memoryview(content.reveal())
+        while rest:
+            rest = rest[os.write(fd, rest) :]
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _replace(directory: Directory, old: str, new: str) -> None:
+    give_up_at = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return os.replace(
+                directory.at(old), directory.at(new), src_dir_fd=directory.fd, dst_dir_fd=directory.fd
+            )
+        except PermissionError:
+            if time.monotonic() >= give_up_at:
+                raise
+            time.sleep(0.05)
+
+
+def _unlink(directory: Directory, name: str) -> None:
+    try:
+        os.unlink(directory.at(name), dir_fd=directory.fd)
+    except FileNotFoundError:
+        return
+
+
+def move_aside(directory: Directory, name: str) -> str:
+    """Rename a file to `<name>.corrupt-<n>`, the first that is free, and return that. Raises OSError."""
+    taken = set(directory.names())
+    number = 1
+    while (aside := f"{name}.corrupt-{number}") in taken:
+        number += 1
+    _replace(directory, name, aside)
+    return aside
+
+
+def remove_file(directory: Directory, name: str) -> None:
+    """Remove a file, whatever it is, and all that belongs to it: temporary, rescued and corrupt copies.
+
+    The file goes last, so that an interrupted removal can be seen and repeated. Raises OSError.
+    """
+    for found in directory.names():
+        if found.startswith(f"{name}."):
+            _unlink(directory, found)
+    _unlink(directory, name)
+    directory.sync()

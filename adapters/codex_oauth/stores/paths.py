@@ -1,0 +1,89 @@
+"""Where logins live: one directory, the home of a store.
+
+Rules of this file: a home is an absolute path that is never the root; what the environment leaves open
+is an error and never the current directory; nothing is created here.
+
+    <home>/logins/<account_id>.json    a login
+    <home>/current                     one line: the account id of the login in use
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Final
+
+from codex_oauth.stores.failures import failure
+from codex_oauth_core.errors import ErrorKind
+
+__all__ = ["CURRENT", "HOME_VARIABLE", "LOGINS", "account_in", "default_home", "login_name", "usable_home"]
+
+HOME_VARIABLE: Final = "CODEX_OAUTH_HOME"
+LOGINS: Final = "logins"
+CURRENT: Final = "current"
+
+_ACCOUNT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
+_SUFFIX: Final = ".json"
+
+
+def default_home() -> Path:
+    """`CODEX_OAUTH_HOME` (empty counts as unset), else the user's state directory for this program.
+
+    Raises SignInError of kind `auth_read_failed` if neither is an absolute path to a directory of its
+    own: `details.reason` is `relative_home`, `no_home`, `root_home` or `unusable_path`.
+    """
+    chosen = os.environ.get(HOME_VARIABLE)
+    if not chosen:
+        return _state_directory()
+    if not Path(chosen).is_absolute():
+        raise failure(ErrorKind.AUTH_READ_FAILED, "relative_home", chosen)
+    return usable_home(chosen)
+
+
+def usable_home(home: str | os.PathLike[str]) -> Path:
+    """A home that the caller names, relative to the current directory as paths are.
+
+    Raises SignInError of kind `auth_read_failed` for the root, an empty path and one with a NUL.
+    """
+    text = os.fspath(home)
+    if not text or "\0" in text:
+        raise failure(ErrorKind.AUTH_READ_FAILED, "unusable_path", text)
+    absolute = Path(os.path.abspath(text))  # noqa: PTH100  # Path.absolute() would keep `/..`, which is the root
+    if _is_root(absolute):
+        raise failure(ErrorKind.AUTH_READ_FAILED, "root_home", text)
+    return absolute
+
+
+def _state_directory() -> Path:
+    from platformdirs import user_state_dir
+
+    person = os.path.expanduser("~")  # noqa: PTH111  # Path.expanduser() raises where there is no home
+    named_elsewhere = Path(os.environ.get("XDG_STATE_HOME", "")).is_absolute()
+    if not (named_elsewhere or Path(person).is_absolute()):
+        raise failure(ErrorKind.AUTH_READ_FAILED, "no_home", person)
+    if not named_elsewhere and _is_root(Path(person)):
+        raise failure(ErrorKind.AUTH_READ_FAILED, "root_home", person)
+    found = Path(user_state_dir("codex-oauth", appauthor=False))
+    if not found.is_absolute():
+        raise failure(ErrorKind.AUTH_READ_FAILED, "relative_home", found)
+    if _is_root(found.parent):
+        raise failure(ErrorKind.AUTH_READ_FAILED, "root_home", found)
+    return found
+
+
+def _is_root(path: Path) -> bool:
+    return path.parent == path
+
+
+def login_name(account_id: str) -> str:
+    """The name of an account's file. Raises ValueError for what is no account id."""
+    if not _ACCOUNT_ID.fullmatch(account_id):
+        raise ValueError("an account id is 1 to 128 letters, digits, `_` and `-`")
+    return account_id + _SUFFIX
+
+
+def account_in(name: str) -> str | None:
+    """The account id in the name of a login's file; None for the name of anything else."""
+    stem = name.removesuffix(_SUFFIX)
+    return stem if stem != name and _ACCOUNT_ID.fullmatch(stem) else None
