@@ -216,7 +216,7 @@ def _granted(tokens: Tokens) -> Rendered:
         "refresh_token": _plain(tokens.refresh_token),
         "id_token": _plain(tokens.id_token),
         "expires_in": _number(tokens.expires_in),
-        "earliest_refresh_at": _moment(tokens.earliest_refresh_at),
+        "earliest_refresh_at": tokens.earliest_refresh_at,
         "token_type": "unusable" if wrong_type else "Bearer",
     }
     return _answer(200, {name: value for name, value in fields.items() if value is not None})
@@ -337,8 +337,3 @@ def _number(seconds: float | None) -> float | None:
 def _interval(seconds: float) -> object:
     """A string of a whole number, as the service writes it; a number where it is not whole."""
     return str(int(seconds)) if seconds == int(seconds) else seconds
-
-
-def _moment(milliseconds: int | None) -> float | None:
-    """Unix milliseconds, half a one later: readers divide, multiply and cut, and would lose a whole one."""
-    return None if milliseconds is None else milliseconds + 0.5

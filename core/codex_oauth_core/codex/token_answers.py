@@ -117,4 +117,4 @@ def _moment(value: object) -> int | None:
     if isinstance(value, int | float) and not isinstance(value, bool) and value >= _MILLISECONDS_FROM:
         value = value / 1000 if value < cast("float", 10**15) else None
     seconds = plausible_time(iso_date(value) if isinstance(value, str) else value)
-    return None if seconds is None else int(seconds * 1000)
+    return None if seconds is None else round(seconds * 1000)
