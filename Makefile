@@ -1,0 +1,93 @@
+# Everything a developer or CI does here. `make` lists it.
+# Rules of this file: a target is one .PHONY line with its help; only `fmt`, `diagrams` and `lock` change
+# files of the project; PYTHON names the interpreter that .venv is built with.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+LINTED := core adapters tests docs
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_INPUT := 1
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+.PHONY: help ## list the targets
+help:
+	@grep -E '^\.PHONY: [a-z]+ ## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^\.PHONY: ([a-z]+) ## (.*)/\1\t\2/' \
+		| awk -F '\t' '{ printf "  make %-9s %s\n", $$1, $$2 }'
+
+.PHONY: install ## build .venv from the hash-locked requirements (again only when they change)
+install: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("codex-oauth needs Python 3.11 or newer; %s is %d.%d. Name another one: make PYTHON=python3.12" % (sys.executable, *v[:2]))'
+	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+.PHONY: demo ## sign in with a device code against the authority on loopback
+demo: $(STAMP)
+	@$(BIN)/python docs/demo/demo.py
+
+.PHONY: test ## everything CI runs, and it changes nothing: lint, types, import rules, all tests
+test: lint types imports
+	$(BIN)/python -m pytest -n 2
+
+.PHONY: check ## the fast part of `test`: lint, types, import rules, diagrams, purity
+check: lint types imports
+	$(BIN)/python docs/diagrams/draw.py --check
+	$(BIN)/python -m pytest -q tests/house/test_purity.py tests/house/test_diagrams.py
+
+.PHONY: lint ## ruff: rules and format
+lint: $(STAMP)
+	$(BIN)/ruff check $(LINTED)
+	$(BIN)/ruff format --check $(LINTED)
+
+.PHONY: types ## mypy and pyright, both strict
+types: $(STAMP)
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+.PHONY: imports ## who may import whom
+imports: $(STAMP)
+	$(BIN)/lint-imports --config tests/house/imports.ini
+
+.PHONY: fmt ## write: format, and fix what ruff can fix
+fmt: $(STAMP)
+	$(BIN)/ruff check --fix $(LINTED)
+	$(BIN)/ruff format $(LINTED)
+
+.PHONY: props ## the property tests, with many more examples
+props: $(STAMP)
+	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -n 2 -m hypothesis
+
+.PHONY: diagrams ## write: draw the state machines from their tables
+diagrams: $(STAMP)
+	$(BIN)/python docs/diagrams/draw.py
+
+.PHONY: interop ## the real Codex CLI signs in against our authority (needs npm, and 400 MB for a while)
+interop: $(STAMP)
+	$(BIN)/python tests/interop/codex_cli.py
+
+.PHONY: build ## wheel and sdist into dist/
+build: $(STAMP)
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist
+
+.PHONY: lock ## write: resolve requirements.lock again from pyproject.toml
+lock: $(STAMP)
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --extra dev --no-header pyproject.toml -o requirements.lock
+
+.PHONY: clean ## remove builds and caches (not .venv)
+clean:
+	rm -rf dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage*
+	find $(LINTED) -name __pycache__ -type d -prune -exec rm -rf {} +
