@@ -1,0 +1,170 @@
+"""`TableEvent` against the stock `Event` of `transitions`, and what must hold of every table (ADR 0004)."""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+from collections import defaultdict
+from collections.abc import Iterable
+from enum import Enum, StrEnum
+from types import ModuleType
+from typing import Any
+
+import attrs
+import pytest
+from transitions import Machine, MachineError
+from transitions.core import Event
+
+from codex_oauth_core.flows import device_table
+from codex_oauth_core.flows.table import FlowMachine, TableEvent, fire
+
+TABLES = (device_table,)
+each_table = pytest.mark.parametrize("table", TABLES, ids=lambda table: table.__name__.rpartition(".")[2])
+
+
+@attrs.define(eq=False)
+class Model:
+    """What a flow is to its machine: a slotted object with a state."""
+
+    state: Any
+
+
+def _stock_twin(table: ModuleType) -> Machine:
+    rows = [[trigger.value, source.name, dest.name] for trigger, source, dest in table.TABLE]
+    return Machine(
+        model=None, states=table.State, initial=table.State.IDLE, transitions=rows, auto_transitions=False
+    )
+
+
+def _outcome(machine: Machine, trigger: StrEnum, state: Enum) -> tuple[Enum, object]:
+    """Where the model stands afterwards, and what the trigger answered or raised."""
+    model = Model(state)
+    try:
+        answer: object = machine.events[trigger].trigger(model)
+    except Exception as exc:  # noqa: BLE001  # whatever it is, both must raise the same
+        answer = type(exc)
+    return model.state, answer
+
+
+@each_table
+def test_table_event_does_what_the_stock_event_does(table: ModuleType) -> None:
+    stock = _stock_twin(table)
+    assert type(stock.events[next(iter(table.Trigger))]) is Event
+    for trigger, state in itertools.product(table.Trigger, table.State):
+        assert _outcome(table.MACHINE, trigger, state) == _outcome(stock, trigger, state), (trigger, state)
+
+
+@each_table
+def test_a_move_outside_the_table_raises_and_changes_nothing(table: ModuleType) -> None:
+    allowed = {(trigger, source): dest for trigger, source, dest in table.TABLE}
+    for trigger, state in itertools.product(table.Trigger, table.State):
+        model = Model(state)
+        if (trigger, state) in allowed:
+            fire(table.MACHINE, trigger, model)
+            assert model.state is allowed[trigger, state]
+        else:
+            with pytest.raises(MachineError):
+                fire(table.MACHINE, trigger, model)
+            assert model.state is state
+
+
+@each_table
+def test_flows_are_never_registered(table: ModuleType) -> None:
+    machine: FlowMachine = table.MACHINE
+    fire(machine, table.TABLE[0][0], Model(table.TABLE[0][1]))
+    assert machine.models == []
+    assert {type(event) for event in machine.events.values()} == {TableEvent}
+
+
+@each_table
+def test_the_machine_has_no_callbacks_guards_or_queue(table: ModuleType) -> None:
+    machine: FlowMachine = table.MACHINE
+    moves = [
+        move for event in machine.events.values() for moves in event.transitions.values() for move in moves
+    ]
+    assert moves
+    assert not any([*move.conditions, *move.before, *move.after, *move.prepare] for move in moves)
+    assert not any([*state.on_enter, *state.on_exit] for state in machine.states.values())
+    assert not machine.has_queue
+    assert not machine.send_event
+
+
+def test_an_unknown_trigger_is_a_key_error() -> None:
+    class Other(StrEnum):
+        NOT_THERE = "not_there"
+
+    with pytest.raises(KeyError):
+        fire(device_table.MACHINE, Other.NOT_THERE, Model(device_table.State.IDLE))
+
+
+def test_a_state_is_one_enum_member_and_survives_pickling() -> None:
+    model = Model(device_table.State.IDLE)
+    fire(device_table.MACHINE, device_table.Trigger.START, model)
+    copy = pickle.loads(pickle.dumps(model.state))
+    assert copy is model.state is device_table.State.REQUESTING_CODE
+
+
+# -- the table itself ----------------------------------------------------------------------------------
+
+
+@each_table
+def test_no_trigger_has_two_moves_from_one_state(table: ModuleType) -> None:
+    starts = [(trigger, source) for trigger, source, _ in table.TABLE]
+    assert len(starts) == len(set(starts))
+
+
+@each_table
+def test_every_trigger_is_used(table: ModuleType) -> None:
+    assert {trigger for trigger, _, _ in table.TABLE} == set(table.Trigger)
+
+
+@each_table
+def test_every_state_is_live_or_final(table: ModuleType) -> None:
+    assert sorted([*table.LIVE, *table.FINAL], key=list(table.State).index) == list(table.State)
+
+
+@each_table
+def test_every_state_is_reachable(table: ModuleType) -> None:
+    assert _closure(table.State.IDLE, _steps(table.TABLE)) == set(table.State)
+
+
+@each_table
+def test_every_live_state_can_end(table: ModuleType) -> None:
+    steps = _steps(table.TABLE)
+    for state in table.LIVE:
+        assert _closure(state, steps) & set(table.FINAL), state
+
+
+@each_table
+def test_every_live_state_can_reach_success(table: ModuleType) -> None:
+    steps = _steps(table.TABLE)
+    doomed = {state for state in table.LIVE if table.State.SIGNED_IN not in _closure(state, steps)}
+    assert doomed == {table.State.REVOKING}  # what is revoked is not kept
+
+
+@each_table
+def test_nothing_leads_out_of_an_end(table: ModuleType) -> None:
+    assert not {source for _, source, _ in table.TABLE} & set(table.FINAL)
+
+
+@each_table
+def test_every_live_state_can_be_denied_expired_cancelled_and_failed(table: ModuleType) -> None:
+    for state in table.LIVE:
+        ends = {dest for _, source, dest in table.TABLE if source is state and dest in table.FINAL}
+        assert ends >= set(table.FINAL) - {table.State.SIGNED_IN}, state
+
+
+def _steps(rows: Iterable[tuple[StrEnum, Enum, Enum]]) -> dict[Enum, set[Enum]]:
+    steps: defaultdict[Enum, set[Enum]] = defaultdict(set)
+    for _, source, dest in rows:
+        steps[source].add(dest)
+    return steps
+
+
+def _closure(start: Enum, steps: dict[Enum, set[Enum]]) -> set[Enum]:
+    seen, todo = {start}, [start]
+    while todo:
+        new = steps.get(todo.pop(), set()) - seen
+        seen |= new
+        todo += new
+    return seen
