@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import attrs
-from tests.support import PENDING, SIGN_IN, SLOW_DOWN, approved, as_json, code, issued, page, tokens
 
 from codex_oauth.testing.fake_world import Lost, Reply
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import Cause, Phase
+from tests.support import PENDING, SIGN_IN, SLOW_DOWN, approved, as_json, code, issued, page, tokens
 
 __all__ = ["SCENARIOS", "Scenario"]
 

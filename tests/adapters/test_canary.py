@@ -14,13 +14,13 @@ from typing import Any
 
 import attrs
 import pytest
-from tests.adapters.virtual_time import SkippingClock, skipping_world
-from tests.support import SIGN_IN, approved, as_json, code, issued, page, tokens
 
 from codex_oauth import CODEX, FileStore, SignInError, login
 from codex_oauth.authority import Authority, Fault, Policy, serve
 from codex_oauth.testing import FakeWorld, Lost, Reply, scripted
 from codex_oauth_core import DeviceFlow, Effect, Finished, Started
+from tests.adapters.virtual_time import SkippingClock, skipping_world
+from tests.support import SIGN_IN, approved, as_json, code, issued, page, tokens
 
 ENDS: dict[str, tuple[Reply | Lost, ...]] = {
     "signed in": SIGN_IN,

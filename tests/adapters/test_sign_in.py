@@ -7,7 +7,6 @@ from pathlib import Path
 
 import attrs
 import pytest
-from tests.support import SIGN_IN, account_token, approved, as_json, code, issued, tokens
 
 from codex_oauth import CODEX, Credential, DevicePrompt, ErrorKind, FileStore, SignInError, login
 from codex_oauth.sign_in import keep, provider_of, revoke
@@ -16,6 +15,7 @@ from codex_oauth.testing.fake_world import FakeWorld, Lost, Reply, scripted
 from codex_oauth_core.effects import Prompt
 from codex_oauth_core.record import Record
 from codex_oauth_core.secret import Secret
+from tests.support import SIGN_IN, account_token, approved, as_json, code, issued, tokens
 
 OLD = Credential(
     Secret("old-access"),

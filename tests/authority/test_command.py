@@ -14,10 +14,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.authority.peer import USERCODE
 
 from codex_oauth.authority import serve
 from codex_oauth_core.codex import CODEX
+from tests.authority.peer import USERCODE
 
 PROGRAM = (
     "import argparse, sys\n"

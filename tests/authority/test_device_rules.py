@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
-from tests.authority.peer import BASE, Peer, read, refusal
 
 from codex_oauth.authority import Policy
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.pkce import s256
+from tests.authority.peer import BASE, Peer, read, refusal
 
 PENDING = (403, "deviceauth_authorization_pending")
 DENIED = (403, "deviceauth_authorization_denied")

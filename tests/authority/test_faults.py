@@ -7,11 +7,11 @@ import json
 from typing import Any
 
 import pytest
-from tests.authority.peer import TOKEN, Peer, refusal
 
 from codex_oauth.authority import Answer, Fault, read_faults
 from codex_oauth_core.events import Cause, Phase, RequestFailed, ResponseReceived
 from codex_oauth_core.secret import Secret
+from tests.authority.peer import TOKEN, Peer, refusal
 
 ANSWER = Answer(
     status=200, headers=(("Content-Type", "application/json"), ("X-Kept", "1")), body=Secret(b'{"a":1}')

@@ -6,12 +6,12 @@ import json
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.authority.peer import BASE, FORM, JSON, POLL, REVOKE, TOKEN, USERCODE, Peer, text
 
 from codex_oauth.authority import Authority, Policy
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.effects import Request
 from codex_oauth_core.secret import Secret
+from tests.authority.peer import BASE, FORM, JSON, POLL, REVOKE, TOKEN, USERCODE, Peer, text
 
 NAMES = (
     "client_id",

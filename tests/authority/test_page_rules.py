@@ -7,10 +7,10 @@ import hashlib
 import re
 
 import pytest
-from tests.authority.peer import BASE, FORM, JSON, Peer, hidden, location, refusal, text
 
 from codex_oauth.authority import Account, Answer
 from codex_oauth_core.codex import CODEX
+from tests.authority.peer import BASE, FORM, JSON, Peer, hidden, location, refusal, text
 
 URI = CODEX.redirect_uri()
 DEVICE = "/codex/device"

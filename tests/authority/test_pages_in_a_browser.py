@@ -16,12 +16,12 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
-from tests.authority.peer import POLL, USERCODE
 
 from codex_oauth.authority import AuthorityServer, Policy, serve
 from codex_oauth.authority.authority import Authority
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.pkce import Pkce, state_from
+from tests.authority.peer import POLL, USERCODE
 
 pytestmark = pytest.mark.skipif(
     os.environ.get("CODEX_OAUTH_NO_BROWSER") == "1", reason="CODEX_OAUTH_NO_BROWSER=1"

@@ -11,11 +11,11 @@ from collections.abc import Iterator, MutableMapping
 
 import httpx
 import pytest
-from tests.authority.peer import JSON, POLL, USERCODE
 
 from codex_oauth.authority import Authority, AuthorityServer, Fault, Policy, serve
 from codex_oauth.authority.app import Front
 from codex_oauth_core.codex import CODEX
+from tests.authority.peer import JSON, POLL, USERCODE
 
 CLIENT = {"client_id": CODEX.client_id}
 

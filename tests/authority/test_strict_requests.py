@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.authority.peer import FORM, JSON, POLL, REVOKE, TOKEN, USERCODE, Peer, refusal
 
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.secret import Secret
+from tests.authority.peer import FORM, JSON, POLL, REVOKE, TOKEN, USERCODE, Peer, refusal
 
 GOOD = f'{{"client_id":"{CODEX.client_id}"}}'.encode()
 AS_JSON = (("Content-Type", JSON),)

@@ -6,13 +6,13 @@ import json
 from typing import Any
 
 import pytest
-from tests.authority.peer import FORM, JSON, REVOKE, TOKEN, VERIFIER, Peer, hidden, location, read, refusal
 
 from codex_oauth.authority import Account, Answer
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.codex.token_answers import account_id_from_token
 from codex_oauth_core.reading.jwt import read_claims
 from codex_oauth_core.secret import Secret
+from tests.authority.peer import FORM, JSON, REVOKE, TOKEN, VERIFIER, Peer, hidden, location, read, refusal
 
 URI = CODEX.redirect_uri()
 INVALID_GRANT = (400, "invalid_grant")

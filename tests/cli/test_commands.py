@@ -11,13 +11,13 @@ from typing import Any
 
 import attrs
 import pytest
-from tests.cli.commands import Done, run_command
 
 from codex_oauth import Credential, FileStore, Secret
 from codex_oauth.authority import Approve, Authority, AuthorityServer, Fault, Policy, serve
 from codex_oauth.cli.exit_codes import EXIT_CODES
 from codex_oauth.sign_in import keep
 from codex_oauth_core import CODEX, ErrorKind
+from tests.cli.commands import Done, run_command
 
 ACCOUNT = "00000000-0000-4000-8000-0000000000fa"
 AT_ONCE = Policy(approve=Approve.AUTO, interval=1, strict_pace=False)

@@ -10,10 +10,10 @@ from typing import Any
 
 import pexpect
 import pytest
-from tests.cli.commands import COMMAND, environment
 
 from codex_oauth import FileStore
 from codex_oauth.authority import Approve, Authority, AuthorityServer, Fault, Policy, serve
+from tests.cli.commands import COMMAND, environment
 
 ASK = Policy(approve=Approve.ASK, interval=1, lifetime=120, strict_pace=False)
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.strategies import objects
-from tests.support import DEVICE_ID, as_json, code, issued, page, response
 
 from codex_oauth.testing.fake_world import Reply
 from codex_oauth_core.codex import CODEX
@@ -17,6 +15,8 @@ from codex_oauth_core.codex.device_answers import read_device_authorization
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.facts import Issued, Refused, TryAgain
 from codex_oauth_core.secret import Secret
+from tests.strategies import objects
+from tests.support import DEVICE_ID, as_json, code, issued, page, response
 
 E = ErrorKind
 DATE = {"Date": "Fri, 15 Jan 2027 12:00:00 GMT"}

@@ -8,22 +8,6 @@ from urllib.parse import parse_qs
 
 import attrs
 import pytest
-from tests.scenarios import SCENARIOS, Scenario
-from tests.support import (
-    CODE,
-    DEVICE_ID,
-    PENDING,
-    SIGN_IN,
-    SLOW_DOWN,
-    T0,
-    VERIFIER,
-    approved,
-    as_json,
-    code,
-    issued,
-    page,
-    tokens,
-)
 
 from codex_oauth.testing.fake_world import FakeWorld, Lost, Reply, scripted
 from codex_oauth.worlds.world import run
@@ -48,6 +32,22 @@ from codex_oauth_core import (
     Why,
 )
 from codex_oauth_core.flows.device_table import State
+from tests.scenarios import SCENARIOS, Scenario
+from tests.support import (
+    CODE,
+    DEVICE_ID,
+    PENDING,
+    SIGN_IN,
+    SLOW_DOWN,
+    T0,
+    VERIFIER,
+    approved,
+    as_json,
+    code,
+    issued,
+    page,
+    tokens,
+)
 
 E = ErrorKind
 

@@ -9,21 +9,6 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from tests.strategies import objects
-from tests.support import (
-    CODE,
-    DEVICE_ID,
-    PENDING,
-    T0,
-    VERIFIER,
-    W0,
-    approved,
-    as_json,
-    code,
-    issued,
-    page,
-    tokens,
-)
 
 from codex_oauth.testing.fake_world import FakeWorld, Lost, Reply, scripted
 from codex_oauth.worlds.world import run
@@ -46,6 +31,21 @@ from codex_oauth_core import (
     Wait,
 )
 from codex_oauth_core.flows.device_table import FINAL, State
+from tests.strategies import objects
+from tests.support import (
+    CODE,
+    DEVICE_ID,
+    PENDING,
+    T0,
+    VERIFIER,
+    W0,
+    approved,
+    as_json,
+    code,
+    issued,
+    page,
+    tokens,
+)
 
 SECRETS = (DEVICE_ID, CODE, VERIFIER, "canary-")
 CODES = (

@@ -8,10 +8,10 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support import jwt
 
 from codex_oauth_core.reading.jwt import expiry, plausible_time, read_claims
 from codex_oauth_core.secret import Secret
+from tests.support import jwt
 
 
 def segment(data: bytes) -> str:

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.strategies import objects
-from tests.support import CODE, VERIFIER, W0, approved, as_json, code, page, response
 
 from codex_oauth.testing.fake_world import Reply
 from codex_oauth_core.codex.poll import read_poll
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.facts import Approved, Gone, Pending, Refused, SlowDown, TryAgain, Unrecognized
 from codex_oauth_core.secret import Secret
+from tests.strategies import objects
+from tests.support import CODE, VERIFIER, W0, approved, as_json, code, page, response
 
 E = ErrorKind
 PENDING_CODES = (

@@ -9,12 +9,12 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.strategies import json_values
 
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.record import LONGEST_RECORD, Intent, Record, read_record, write_record
 from codex_oauth_core.secret import Secret
+from tests.strategies import json_values
 
 tokens = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=40).map(Secret)
 accounts = st.from_regex(r"[A-Za-z0-9_-]{1,128}", fullmatch=True)

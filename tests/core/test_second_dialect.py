@@ -7,7 +7,6 @@ from urllib.parse import parse_qs, urlencode
 
 import attrs
 import pytest
-from tests.support import account_token, as_json
 
 from codex_oauth.testing.fake_world import FakeWorld, Reply, scripted
 from codex_oauth.worlds.world import run
@@ -25,6 +24,7 @@ from codex_oauth_core import (
 from codex_oauth_core.facts import DeviceFact, Granted, Issued, Pending, PollFact, Refused, SlowDown, Tokens
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.reading.json_body import as_object, read_json
+from tests.support import account_token, as_json
 
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import pytest
-from tests.support import PENDING, T0, W0, approved, as_json, code, issued, response, tokens
 
 from codex_oauth.testing.fake_world import Reply
 from codex_oauth_core import (
@@ -27,6 +26,7 @@ from codex_oauth_core import (
     TimeReached,
 )
 from codex_oauth_core.flows.device_table import FINAL, TABLE, State
+from tests.support import PENDING, T0, W0, approved, as_json, code, issued, response, tokens
 
 NOT_SENT: Final = RequestFailed(T0, Phase.NOT_SENT, Cause.CONNECT)
 LATER: Final = T0 + 10

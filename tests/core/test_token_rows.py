@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.strategies import objects
-from tests.support import CLAIMS, W0, account_token, as_json, code, jwt, page, response, tokens
 
 from codex_oauth.testing.fake_world import Reply
 from codex_oauth_core.codex import CODEX
@@ -24,6 +22,8 @@ from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.facts import Granted, Refused, TryAgain
 from codex_oauth_core.flows.grant import expires_at, judge_grant
 from codex_oauth_core.secret import Secret
+from tests.strategies import objects
+from tests.support import CLAIMS, W0, account_token, as_json, code, jwt, page, response, tokens
 
 E = ErrorKind
 

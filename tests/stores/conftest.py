@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.stores.logins import NOBODY, login
 
 from codex_oauth.stores import file_store
 from codex_oauth.stores.file_store import FileSlot, FileStore
+from tests.stores.logins import NOBODY, login
 
 
 @pytest.fixture(autouse=True)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import attrs
 import pytest
-from tests.stores.logins import login
 
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.store import Conflict, Deleted, Saved, Store
 from codex_oauth_core.record import Intent
+from tests.stores.logins import login
 
 MAKERS: dict[str, Callable[[Path], Store]] = {
     "files": lambda place: FileStore(place / "home"),

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from tests.stores.logins import child
 
 UNSHARE = ("unshare", "--mount", "--map-root-user")

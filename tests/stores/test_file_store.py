@@ -14,13 +14,13 @@ import attrs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.stores.logins import describe, failing, login, names, tree
 
 from codex_oauth.stores import file_store, files
 from codex_oauth.stores.file_store import FileSlot, FileStore
 from codex_oauth.stores.store import Conflict, Deleted, Saved
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.record import LONGEST_RECORD, Record, write_record
+from tests.stores.logins import describe, failing, login, names, tree
 
 CORRUPT = ErrorKind.CORRUPT_AUTH
 WHOLE = write_record(login(1))

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.stores.logins import child, describe, failing, login, names, tree
 
 from codex_oauth.stores import files
 from codex_oauth.stores.failures import ADVICE
 from codex_oauth.stores.file_store import FileSlot, FileStore
 from codex_oauth.stores.store import Saved
 from codex_oauth_core.errors import ErrorKind, SignInError
+from tests.stores.logins import child, describe, failing, login, names, tree
 
 STEPS = ("open", "fchmod", "write", "fsync", "replace")
 ERRNOS = {

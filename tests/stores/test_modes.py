@@ -6,12 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.stores.logins import as_root, child, describe, given_away, login, tree
 
 from codex_oauth.stores.file_store import FileSlot, FileStore
 from codex_oauth.stores.store import Deleted, Saved, StoreWarning
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.record import write_record
+from tests.stores.logins import as_root, child, describe, given_away, login, tree
 
 READ, WRITE = ErrorKind.AUTH_READ_FAILED, ErrorKind.AUTH_WRITE_FAILED
 

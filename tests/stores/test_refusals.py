@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.stores.logins import as_root, describe, given_away, login, tree
 
 from codex_oauth.stores.file_store import FileSlot, FileStore
 from codex_oauth.stores.store import Deleted
 from codex_oauth_core.errors import ErrorKind, SignInError
+from tests.stores.logins import as_root, describe, given_away, login, tree
 
 READ, WRITE = ErrorKind.AUTH_READ_FAILED, ErrorKind.AUTH_WRITE_FAILED
 

@@ -9,6 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
+
+from codex_oauth.worlds.clock import instant
+from codex_oauth.worlds.httpx_transport import HttpxTransport
+from codex_oauth_core import Cause, Phase, RequestFailed, ResponseReceived
+from codex_oauth_core.reading.json_body import MAX_BODY
 from tests.worlds.servers import (
     BODY,
     OK,
@@ -23,11 +28,6 @@ from tests.worlds.servers import (
     silent,
     trickling,
 )
-
-from codex_oauth.worlds.clock import instant
-from codex_oauth.worlds.httpx_transport import HttpxTransport
-from codex_oauth_core import Cause, Phase, RequestFailed, ResponseReceived
-from codex_oauth_core.reading.json_body import MAX_BODY
 
 
 def received(script: Script) -> ResponseReceived:

@@ -11,6 +11,10 @@ from collections.abc import Callable
 
 import httpx
 import pytest
+
+from codex_oauth.worlds.httpx_transport import HttpxTransport
+from codex_oauth.worlds.proxies import BadProxyError, Proxy, proxy_for
+from codex_oauth_core import Cause, Phase, RequestFailed, ResponseReceived
 from tests.worlds.certificates import Authority
 from tests.worlds.servers import (
     OK,
@@ -25,10 +29,6 @@ from tests.worlds.servers import (
     silent,
     until_closed,
 )
-
-from codex_oauth.worlds.httpx_transport import HttpxTransport
-from codex_oauth.worlds.proxies import BadProxyError, Proxy, proxy_for
-from codex_oauth_core import Cause, Phase, RequestFailed, ResponseReceived
 
 VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 

@@ -7,6 +7,10 @@ import ssl
 from pathlib import Path
 
 import pytest
+
+from codex_oauth.worlds.httpx_transport import HttpxTransport
+from codex_oauth.worlds.tls import tls_context
+from codex_oauth_core import Cause, Phase, RequestFailed, ResponseReceived
 from tests.worlds.certificates import Authority
 from tests.worlds.servers import (
     OK,
@@ -21,10 +25,6 @@ from tests.worlds.servers import (
     silent,
     trickling,
 )
-
-from codex_oauth.worlds.httpx_transport import HttpxTransport
-from codex_oauth.worlds.tls import tls_context
-from codex_oauth_core import Cause, Phase, RequestFailed, ResponseReceived
 
 
 @pytest.fixture(scope="module")

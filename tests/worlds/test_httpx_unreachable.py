@@ -7,10 +7,10 @@ import time
 from typing import Any
 
 import pytest
-from tests.worlds.servers import OK, Server, answering, at_most, no_new_sockets, post
 
 from codex_oauth.worlds.httpx_transport import HttpxTransport
 from codex_oauth_core import Cause, Phase, RequestFailed, ResponseReceived
+from tests.worlds.servers import OK, Server, answering, at_most, no_new_sockets, post
 
 
 def verdict(url: str, timeout: float = 5.0) -> tuple[Phase, Cause]:

@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+
 from tests.worlds.servers import Server, at_most, silent, trickling
 
 PROGRAM = """

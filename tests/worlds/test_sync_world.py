@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 
 import pytest
-from tests.worlds.servers import OK, Server, answering, at_most, no_new_sockets, post, silent, trickling
 
 from codex_oauth.worlds import sync_world
 from codex_oauth.worlds.clock import instant
@@ -29,6 +28,7 @@ from codex_oauth_core import (
     Wait,
     Why,
 )
+from tests.worlds.servers import OK, Server, answering, at_most, no_new_sockets, post, silent, trickling
 
 
 def wait(seconds: float) -> Wait:
