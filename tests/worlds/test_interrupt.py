@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tests.worlds.servers import Server, at_most, silent, trickling
+from tests.transport.servers import Server, at_most, silent, trickling
 
 PROGRAM = """
 import os, socket, sys, time

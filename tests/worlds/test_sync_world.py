@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 import pytest
 
+from codex_oauth.transport.protocol import Answer
 from codex_oauth.worlds import sync_world
 from codex_oauth.worlds.clock import instant
 from codex_oauth.worlds.httpx_world import HttpxWorld
 from codex_oauth.worlds.sync_world import SyncWorld
-from codex_oauth.worlds.transport import Answer
 from codex_oauth.worlds.world import World, run
 from codex_oauth_core import (
     CODEX,
@@ -28,7 +28,7 @@ from codex_oauth_core import (
     Wait,
     Why,
 )
-from tests.worlds.servers import OK, Server, answering, at_most, no_new_sockets, post, silent, trickling
+from tests.transport.servers import OK, Server, answering, at_most, no_new_sockets, post, silent, trickling
 
 
 def wait(seconds: float) -> Wait:

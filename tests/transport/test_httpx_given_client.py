@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from codex_oauth.worlds.httpx_transport import HttpxTransport
-from codex_oauth.worlds.transport import Answer
+from codex_oauth.transport.httpx_transport import HttpxTransport
+from codex_oauth.transport.protocol import Answer
 from codex_oauth_core import (
     Cancelled,
     Cause,
@@ -21,7 +21,7 @@ from codex_oauth_core import (
     SendRequest,
 )
 from codex_oauth_core.reading.json_body import MAX_BODY
-from tests.worlds.servers import OK, Server, answering, at_most, no_new_sockets, post, resetting, silent
+from tests.transport.servers import OK, Server, answering, at_most, no_new_sockets, post, resetting, silent
 
 
 def mocked(

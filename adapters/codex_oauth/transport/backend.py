@@ -11,10 +11,10 @@ from typing import Self
 
 import httpcore
 
-from codex_oauth.worlds.deadline import Deadline
-from codex_oauth.worlds.dial import dial
-from codex_oauth.worlds.resolve import resolve
-from codex_oauth.worlds.streams import SocketStream
+from codex_oauth.transport.deadline import Deadline
+from codex_oauth.transport.dial import dial
+from codex_oauth.transport.resolve import resolve
+from codex_oauth.transport.streams import SocketStream
 
 __all__ = ["BoundedBackend"]
 

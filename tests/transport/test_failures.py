@@ -10,9 +10,9 @@ import httpcore
 import httpx
 import pytest
 
-from codex_oauth.worlds.deadline import TimeUp
-from codex_oauth.worlds.failures import BUGS, FAILURES, judge
-from codex_oauth.worlds.progress import Progress, Stage
+from codex_oauth.transport.deadline import TimeUp
+from codex_oauth.transport.failures import BUGS, FAILURES, judge
+from codex_oauth.transport.progress import Progress, Stage
 from codex_oauth_core import Cause, Phase
 
 NOT_SENT, MAYBE_SENT = Phase.NOT_SENT, Phase.MAYBE_SENT

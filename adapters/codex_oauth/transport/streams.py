@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 import httpcore
 
-from codex_oauth.worlds.deadline import Deadline, TimeUp
+from codex_oauth.transport.deadline import Deadline, TimeUp
 
 __all__ = ["SocketStream", "TlsStream"]
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from codex_oauth.worlds.httpx_transport import HttpxTransport
+from codex_oauth.transport.httpx_transport import HttpxTransport
 from codex_oauth_core import Cause, Phase, RequestFailed, ResponseReceived
-from tests.worlds.servers import OK, Server, answering, at_most, no_new_sockets, post
+from tests.transport.servers import OK, Server, answering, at_most, no_new_sockets, post
 
 
 def verdict(url: str, timeout: float = 5.0) -> tuple[Phase, Cause]:
@@ -73,7 +73,7 @@ def test_no_thread_for_the_resolver_is_a_failure_and_not_a_crash(monkeypatch: py
     def start(*args: object) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr("codex_oauth.worlds.resolve.Thread.start", start)
+    monkeypatch.setattr("codex_oauth.transport.resolve.Thread.start", start)
     assert verdict("http://name.test/") == (Phase.NOT_SENT, Cause.CONNECT)
 
 

@@ -14,8 +14,8 @@ from typing import Final
 import httpcore
 import httpx
 
-from codex_oauth.worlds.deadline import TimeUp
-from codex_oauth.worlds.progress import Stage
+from codex_oauth.transport.deadline import TimeUp
+from codex_oauth.transport.progress import Stage
 from codex_oauth_core.events import Cause, Phase
 
 __all__ = ["BUGS", "FAILURES", "judge"]

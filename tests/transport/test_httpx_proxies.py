@@ -12,11 +12,11 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from codex_oauth.worlds.httpx_transport import HttpxTransport
-from codex_oauth.worlds.proxies import BadProxyError, Proxy, proxy_for
+from codex_oauth.transport.httpx_transport import HttpxTransport
+from codex_oauth.transport.proxies import BadProxyError, Proxy, proxy_for
 from codex_oauth_core import Cause, Phase, RequestFailed, ResponseReceived
-from tests.worlds.certificates import Authority
-from tests.worlds.servers import (
+from tests.transport.certificates import Authority
+from tests.transport.servers import (
     OK,
     Script,
     Server,
@@ -224,7 +224,7 @@ def test_an_unusable_proxy_is_a_proxy_failure(
     def not_installed(name: str) -> None:
         del name
 
-    monkeypatch.setattr("codex_oauth.worlds.bounded_transport.find_spec", not_installed)
+    monkeypatch.setattr("codex_oauth.transport.bounded_transport.find_spec", not_installed)
     env(ALL_PROXY=UNUSABLE[case])
     answer = HttpxTransport()(post("https://server.test/"))
     assert isinstance(answer, RequestFailed)

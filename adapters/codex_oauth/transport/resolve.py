@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from codex_oauth.worlds.deadline import Deadline
+from codex_oauth.transport.deadline import Deadline
 
 __all__ = ["Address", "in_worker", "resolve"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from codex_oauth.worlds.deadline import SLICE, Deadline, StopRequested, TimeUp
-from codex_oauth.worlds.transport import never
+from codex_oauth.transport.deadline import SLICE, Deadline, StopRequested, TimeUp
+from codex_oauth.transport.protocol import never
 
 
 class Hands:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from codex_oauth.worlds.httpx_transport import HttpxTransport
-from codex_oauth.worlds.tls import tls_context
+from codex_oauth.transport.httpx_transport import HttpxTransport
+from codex_oauth.transport.tls import tls_context
 from codex_oauth_core import Cause, Phase, RequestFailed, ResponseReceived
-from tests.worlds.certificates import Authority
-from tests.worlds.servers import (
+from tests.transport.certificates import Authority
+from tests.transport.servers import (
     OK,
     Script,
     Server,

@@ -13,12 +13,12 @@ from importlib.util import find_spec
 import httpcore
 import httpx
 
-from codex_oauth.worlds.backend import BoundedBackend
-from codex_oauth.worlds.deadline import Deadline
-from codex_oauth.worlds.progress import Progress, Stage
-from codex_oauth.worlds.proxies import BadProxyError, Proxy, proxy_for
-from codex_oauth.worlds.resolve import in_worker
-from codex_oauth.worlds.tls import tls_context
+from codex_oauth.transport.backend import BoundedBackend
+from codex_oauth.transport.deadline import Deadline
+from codex_oauth.transport.progress import Progress, Stage
+from codex_oauth.transport.proxies import BadProxyError, Proxy, proxy_for
+from codex_oauth.transport.resolve import in_worker
+from codex_oauth.transport.tls import tls_context
 
 __all__ = ["BoundedTransport"]
 

@@ -14,8 +14,8 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final, cast
 
-from codex_oauth.worlds.deadline import Deadline
-from codex_oauth.worlds.resolve import Address
+from codex_oauth.transport.deadline import Deadline
+from codex_oauth.transport.resolve import Address
 
 __all__ = ["dial"]
 
