@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from codex_oauth.clock import instant
 from codex_oauth.transport.httpx_transport import HttpxTransport
-from codex_oauth.worlds.clock import instant
 from codex_oauth_core import Cause, Phase, RequestFailed, ResponseReceived
 from codex_oauth_core.reading.json_body import MAX_BODY
 from tests.transport.servers import (

@@ -13,7 +13,7 @@ from tests.transport.servers import Server, at_most, silent, trickling
 
 PROGRAM = """
 import os, socket, sys, time
-from codex_oauth.worlds.clock import instant
+from codex_oauth.clock import instant
 from codex_oauth.worlds.httpx_world import HttpxWorld
 from codex_oauth_core import Request, Secret, SendRequest, Wait, Why
 

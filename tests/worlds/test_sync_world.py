@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import pytest
 
+from codex_oauth.clock import instant
 from codex_oauth.transport.protocol import Answer
 from codex_oauth.worlds import sync_world
-from codex_oauth.worlds.clock import instant
 from codex_oauth.worlds.httpx_world import HttpxWorld
 from codex_oauth.worlds.sync_world import SyncWorld
 from codex_oauth.worlds.world import World, run

@@ -13,12 +13,12 @@ from typing import Final
 
 import httpx
 
+from codex_oauth.clock import Clock, now
 from codex_oauth.transport.bounded_transport import BoundedTransport
 from codex_oauth.transport.deadline import Deadline, StopRequested
 from codex_oauth.transport.failures import FAILURES, judge
 from codex_oauth.transport.progress import Progress, Stage
 from codex_oauth.transport.protocol import Answer, never
-from codex_oauth.worlds.clock import Clock, now
 from codex_oauth_core.effects import SendRequest
 from codex_oauth_core.events import Cancelled, Cause, Phase, RequestFailed, ResponseReceived
 from codex_oauth_core.reading.json_body import MAX_BODY

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import httpx
 
+from codex_oauth.clock import Clock, now
 from codex_oauth.transport.httpx_transport import HttpxTransport
-from codex_oauth.worlds.clock import Clock, now
 from codex_oauth.worlds.sync_world import SyncWorld
 from codex_oauth_core.effects import Wait
 

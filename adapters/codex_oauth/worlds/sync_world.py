@@ -14,8 +14,8 @@ import threading
 from collections.abc import Callable
 from typing import Final, Self, assert_never
 
+from codex_oauth.clock import Clock, now
 from codex_oauth.transport.protocol import Answer, Transport, never
-from codex_oauth.worlds.clock import Clock, now
 from codex_oauth_core.effects import SendRequest, Wait
 from codex_oauth_core.events import Cancelled, Event, TimeReached
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from codex_oauth.worlds import clock
+from codex_oauth import clock
 
 
 def test_now_gives_the_instant_and_unix_time() -> None:
