@@ -1,12 +1,71 @@
-"""What a genuine redirect back from the browser looks like, as data."""
+"""What a genuine redirect back from the browser looks like: one judgement for every way it can come in.
+
+Rules of this file: `state` decides before anything else in a redirect is believed, in constant time;
+whatever the text is, the answer is `Accepted` or `Refused` and never an exception. A refusal changes
+nothing: anybody may send anything to a loopback port.
+"""
 
 from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from enum import StrEnum, unique
+from typing import Final
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 import attrs
 
 from codex_oauth_core.secret import Secret
 
-__all__ = ["CallbackRule"]
+__all__ = ["Accepted", "CallbackRule", "Reason", "Redirect", "Refused", "read_redirect"]
+
+LONGEST: Final = 16 * 1024
+"""Characters of a pasted text or a request target that are looked at."""
+
+_SINGLE: Final = ("state", "code", "error", "iss")
+_WRAPS: Final = re.compile(r"[\s\\]+")  # of a line, and a shell's escapes: none is legal in a URL
+_QUOTES: Final = "\"'`<>()"
+_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|/")
+_CODE_AND_STATE: Final = re.compile(r"([^#&=?/]+)#([^#&=?/]+)")
+_CODE: Final = re.compile(r"[\x21-\x7e]{1,2048}")
+_WORD: Final = re.compile(r"[a-z0-9][a-z0-9_.:-]{0,63}")
+_MOST_FIELDS: Final = 100
+
+
+@unique
+class Reason(StrEnum):
+    """Why a text is not the redirect of this sign-in."""
+
+    EMPTY = "empty"
+    TOO_LONG = "too_long"
+    UNREADABLE = "unreadable"
+    OTHER_ADDRESS = "other_address"
+    REPEATED = "repeated"
+    NO_STATE = "no_state"
+    WRONG_STATE = "wrong_state"
+    WRONG_ISSUER = "wrong_issuer"
+
+
+@attrs.frozen
+class Accepted:
+    """The genuine redirect; `query` is its query string. Feed it to the flow as `CallbackReceived`."""
+
+    query: Secret[str]
+
+
+@attrs.frozen
+class Refused:
+    """Not the redirect of this sign-in. Go on waiting."""
+
+    reason: Reason
+
+
+@attrs.frozen
+class Redirect:
+    """What a genuine redirect says: an error code, or an authorization code, or neither."""
+
+    code: Secret[str] | None
+    error: str | None
 
 
 @attrs.frozen
@@ -19,3 +78,83 @@ class CallbackRule:
     state: Secret[str]
     state_suffixes: tuple[str, ...]
     issuer: str
+
+    def judge(self, text: str) -> Accepted | Refused:
+        """Whether `text` is the redirect: a URL, a request target, a query string, or `code#state`.
+
+        Quotes, line wraps and escapes of a terminal around or in it do not matter (RFC 6749 §4.1.2,
+        §10.12; RFC 9207 §2.4). A bare code is refused: nothing would show that it is ours.
+        """
+        if len(text) > LONGEST:
+            return Refused(Reason.TOO_LONG)
+        query = self._query(_WRAPS.sub("", text).strip(_QUOTES))
+        if isinstance(query, Reason):
+            return Refused(query)
+        fields = _fields(query)
+        if isinstance(fields, Reason):
+            return Refused(fields)
+        reason = self._mismatch(fields)
+        return Accepted(Secret(query)) if reason is None else Refused(reason)
+
+    def _query(self, text: str) -> str | Reason:
+        """The query string in a text, if the address around it is ours."""
+        if not text:
+            return Reason.EMPTY
+        if _URL.match(text):
+            return self._query_of_url(text)
+        if match := _CODE_AND_STATE.fullmatch(text):
+            return urlencode({"code": match[1], "state": match[2]})
+        return text.removeprefix("?") if "=" in text else Reason.NO_STATE
+
+    def _query_of_url(self, text: str) -> str | Reason:
+        try:
+            ours, theirs = urlsplit(self.redirect_uri), urlsplit(text)
+            whole = bool(theirs.scheme or theirs.netloc)
+            elsewhere = theirs.path != ours.path or (whole and not _same_origin(theirs, ours))
+        except ValueError:
+            return Reason.UNREADABLE
+        return Reason.OTHER_ADDRESS if elsewhere else theirs.query
+
+    def _mismatch(self, fields: Mapping[str, str]) -> Reason | None:
+        state = fields.get("state", "")
+        if not state:
+            return Reason.NO_STATE
+        ours = self.state.reveal()
+        genuine = [ours, *(ours + suffix for suffix in self.state_suffixes)]
+        if not any([Secret(state) == Secret(each) for each in genuine]):  # noqa: C419  # each is compared, always
+            return Reason.WRONG_STATE
+        return None if fields.get("iss", self.issuer) == self.issuer else Reason.WRONG_ISSUER
+
+
+def read_redirect(query: Secret[str]) -> Redirect:
+    """What an accepted redirect says. An error counts before a code; a code that is no code is None."""
+    fields = _fields(query.reveal())
+    if isinstance(fields, Reason):
+        return Redirect(None, None)
+    if "error" in fields:
+        error = fields["error"].lower()
+        return Redirect(None, error if _WORD.fullmatch(error) else "other")
+    code = fields.get("code", "")
+    return Redirect(Secret(code) if _CODE.fullmatch(code) else None, None)
+
+
+def _fields(query: str) -> Mapping[str, str] | Reason:
+    """The query's fields; repeating one that matters is malformed (RFC 6749 §3.1)."""
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)
+    except ValueError:  # more fields than anybody needs, or no UTF-8
+        return Reason.UNREADABLE
+    return Reason.REPEATED if _repeats(pairs) else dict(pairs)
+
+
+def _repeats(pairs: Sequence[tuple[str, str]]) -> bool:
+    names = [name for name, _ in pairs]
+    return any(names.count(name) > 1 for name in _SINGLE)
+
+
+def _same_origin(theirs: SplitResult, ours: SplitResult) -> bool:
+    """Whether two URLs have one origin, by any name of the loopback interface. Raises ValueError."""
+    loopback = ("localhost", "127.0.0.1", "::1")
+    hosts = theirs.hostname, ours.hostname
+    same_host = theirs.hostname == ours.hostname or all(host in loopback for host in hosts)
+    return same_host and theirs.scheme == ours.scheme and theirs.port == ours.port

@@ -1,0 +1,97 @@
+"""The browser flow (RFC 6749 §4.1 with PKCE, RFC 8252): a page to open, and a redirect back.
+
+Rules of this file: the redirect URI that was shown is the one that is exchanged; `state` is used once; only
+a redirect with the right state can end the flow, whatever else arrives.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import ClassVar, Final
+
+import attrs
+
+from codex_oauth_core.callback import Accepted, CallbackRule, read_redirect
+from codex_oauth_core.effects import BrowserPrompt, Effect, Wait, Why
+from codex_oauth_core.errors import ErrorKind
+from codex_oauth_core.events import CallbackReceived, ResponseReceived, Started
+from codex_oauth_core.facts import Refused, TryAgain
+from codex_oauth_core.flows.browser_table import MACHINE, State, Trigger
+from codex_oauth_core.flows.exchange import ExchangingFlow
+from codex_oauth_core.pkce import Pkce
+from codex_oauth_core.secret import Secret
+
+__all__ = ["BrowserFlow"]
+
+_ENDING: Final = {ErrorKind.DENIED: Trigger.DENY, ErrorKind.TIMEOUT: Trigger.EXPIRE}
+
+
+@attrs.define(eq=False, kw_only=True)
+class BrowserFlow(ExchangingFlow):
+    """Sign in with the browser.
+
+    Make it with the `redirect_uri` of a receiver that already listens, and with a fresh `pkce` and `state`.
+    Feed it `Started`; its `Wait` bears the page to open as `prompt`, and in `callback` the rule for
+    redirects. Answer with `CallbackReceived` when the rule has accepted one. It waits `lifetime` seconds.
+    """
+
+    machine = MACHINE
+    cancel_trigger: ClassVar[StrEnum] = Trigger.CANCEL
+    retry_later: ClassVar[StrEnum] = Trigger.RETRY_LATER
+    granted: ClassVar[StrEnum] = Trigger.GRANTED
+    unwanted: ClassVar[StrEnum] = Trigger.UNWANTED
+    fail: ClassVar[StrEnum] = Trigger.FAIL
+
+    redirect_uri: str
+    pkce: Pkce
+    callback_state: Secret[str] = attrs.field(alias="state")
+    lifetime: float = attrs.field(default=600.0, validator=attrs.validators.gt(0))
+    state: State = attrs.field(default=State.IDLE, init=False)
+
+    def _start(self, event: Started) -> Effect:
+        self._move(Trigger.START)
+        url = self.provider.dialect.authorize_url(
+            self.provider, self.redirect_uri, self.callback_state, self.pkce.code_challenge, self.workspaces
+        )
+        prompt = BrowserPrompt(url, event.wall + self.lifetime, self.provider.issuer)
+        return Wait(self._now + self.lifetime, Why.CALLBACK, prompt, self._rule())
+
+    def _rule(self) -> CallbackRule:
+        suffixes, issuer = self.provider.state_suffixes, self.provider.issuer
+        return CallbackRule(self.redirect_uri, self.callback_state, suffixes, issuer)
+
+    def _called_back(self, event: CallbackReceived) -> Effect:
+        wait = self._effect
+        if not isinstance(wait, Wait) or wait.callback is None:
+            return super()._called_back(event)
+        if not isinstance(wait.callback.judge(f"?{event.query.reveal()}"), Accepted):
+            return wait  # a driver that did not ask the rule; nobody is signed in by that
+        redirect = read_redirect(event.query)
+        if redirect.error is not None:
+            kind = ErrorKind.DENIED if redirect.error == "access_denied" else ErrorKind.OAUTH_ERROR
+            return self._fail(Refused(kind, redirect.error))
+        if redirect.code is None:
+            return self._fail(Refused(ErrorKind.MISSING_AUTHORIZATION_CODE))
+        self._move(Trigger.CALLBACK_ACCEPTED)
+        return self._hold(redirect.code, self.pkce.code_verifier, self.redirect_uri)
+
+    def _due(self) -> Effect:
+        if self.state is State.HOLDING_CODE:
+            return self._exchange_again(Trigger.DUE)
+        return self._fail(Refused(ErrorKind.TIMEOUT))
+
+    def _responded(self, response: ResponseReceived) -> Effect:
+        if self.state is State.EXCHANGING:
+            return self._exchange_answered(response)
+        return self._revoked(confirmed=self.provider.dialect.read_revocation(response))
+
+    def _unanswered(self, failure: TryAgain) -> Effect:
+        if self.state is State.EXCHANGING:
+            return self._exchange_unanswered(failure)
+        return self._revoked(confirmed=False)
+
+    def _trigger_for(self, kind: ErrorKind) -> StrEnum:
+        return _ENDING.get(kind, Trigger.FAIL)
+
+    def _secrets(self) -> tuple[Secret[str], ...]:
+        return (*super()._secrets(), self.callback_state, self.pkce.code_verifier)
