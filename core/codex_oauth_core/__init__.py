@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from codex_oauth_core.events import ResponseReceived as ResponseReceived
     from codex_oauth_core.events import Started as Started
     from codex_oauth_core.events import TimeReached as TimeReached
+    from codex_oauth_core.flows.browser import BrowserFlow as BrowserFlow
     from codex_oauth_core.flows.device import DeviceFlow as DeviceFlow
     from codex_oauth_core.pkce import Pkce as Pkce
     from codex_oauth_core.provider import Dialect as Dialect
@@ -69,6 +70,7 @@ _HOMES: Final[dict[str, tuple[str, ...]]] = {
         "Started",
         "TimeReached",
     ),
+    "flows.browser": ("BrowserFlow",),
     "flows.device": ("DeviceFlow",),
     "pkce": ("Pkce",),
     "provider": ("Dialect", "Provider"),

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import attrs
 
-from codex_oauth_core.flows import device_table
+from codex_oauth_core.flows import browser_table, device_table
 
 HERE: Final = Path(__file__).resolve().parent
 BOX: Final = "live"
@@ -53,7 +53,10 @@ def chart(name: str, title: str, table: Any) -> Chart:
     return Chart(name, title, table.__name__, initial, table.FINAL, table.LIVE, table.TABLE)
 
 
-CHARTS: Final = (chart("device", "The device flow (RFC 8628)", device_table),)
+CHARTS: Final = (
+    chart("device", "The device flow (RFC 8628)", device_table),
+    chart("browser", "The browser flow (RFC 6749, RFC 8252)", browser_table),
+)
 """Every table that is drawn. A new flow adds its line here."""
 
 

@@ -15,10 +15,10 @@ import pytest
 from transitions import Machine, MachineError
 from transitions.core import Event
 
-from codex_oauth_core.flows import device_table
+from codex_oauth_core.flows import browser_table, device_table
 from codex_oauth_core.flows.table import FlowMachine, TableEvent, fire
 
-TABLES = (device_table,)
+TABLES = (device_table, browser_table)
 each_table = pytest.mark.parametrize("table", TABLES, ids=lambda table: table.__name__.rpartition(".")[2])
 
 
