@@ -62,11 +62,24 @@ def _usual_world() -> World:
 
 
 def _keep_or_revoke(credential: Credential, store: Store, provider: Provider, world: World) -> None:
+    """Keep a login; if that fails in any way, end it at the server, unless it is the one that is stored."""
     try:
         keep(credential, store)
-    except SignInError as error:
+    except BaseException as error:
+        if _is_stored(credential, store):
+            raise
         revoked = revoke(credential, provider, world)
-        raise attrs.evolve(error, details={**error.details, "revoked": revoked}) from error
+        if isinstance(error, SignInError):
+            raise attrs.evolve(error, details={**error.details, "revoked": revoked}) from error
+        raise
+
+
+def _is_stored(credential: Credential, store: Store) -> bool:
+    try:
+        record = store.slot(credential.account_id).load()
+    except SignInError:
+        return False
+    return record is not None and record.credential.refresh_token == credential.refresh_token
 
 
 def keep(credential: Credential, store: Store) -> None:

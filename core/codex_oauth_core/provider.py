@@ -7,6 +7,7 @@ the flows contain no endpoint, no field name and no status code.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable, Sequence
 from typing import Final
 from urllib.parse import urlsplit
@@ -22,6 +23,8 @@ from codex_oauth_core.secret import Secret
 
 __all__ = ["Dialect", "Provider", "is_loopback"]
 
+_LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_NAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
 USER_AGENT: Final = f"codex-oauth/{__version__}"
 
 
@@ -53,11 +56,21 @@ def _checked_issuer(issuer: str) -> str:
     parts = urlsplit(issuer)
     if any(ord(char) <= 0x20 or ord(char) >= 0x7F for char in issuer) or "\\" in issuer:
         raise ValueError("an issuer is plain ASCII without spaces")
-    if not parts.hostname or parts.port == 0 or any(mark in issuer for mark in "@?#"):
+    if not _is_host(parts.hostname) or parts.port == 0 or any(mark in issuer for mark in "@?#"):
         raise ValueError("an issuer is https://HOST[:PORT][/PATH], without user, query or fragment")
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
         raise ValueError("an issuer is https, or http on a loopback address")
     return issuer.rstrip("/")
+
+
+def _is_host(host: str | None) -> bool:
+    if host is None or ":" not in host:
+        return _NAME.fullmatch(host or "") is not None
+    try:
+        ipaddress.IPv6Address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def is_loopback(host: str) -> bool:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Callable
 from typing import Final, Generic, NoReturn, TypeVar, cast
 
-__all__ = ["Secret"]
+__all__ = ["Secret", "unseen"]
 
 T = TypeVar("T", str, bytes)
+R = TypeVar("R")
 
 _HIDDEN: Final = "Secret('***')"
 
@@ -64,6 +66,14 @@ class Secret(Generic[T]):
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         self.__getstate__()
+
+
+def unseen(work: Callable[[], R]) -> R:
+    """What `work` returns. If it fails, no traceback shows its frames and their variables."""
+    try:
+        return work()
+    except BaseException as error:  # noqa: BLE001  # raised again
+        raise error.with_traceback(None) from None
 
 
 def _as_bytes(value: str | bytes) -> bytes:

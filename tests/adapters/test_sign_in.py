@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import attrs
@@ -113,6 +114,54 @@ def test_a_granted_login_that_cannot_be_stored_is_revoked(
     last = world.requests[-1]
     assert (last.request.url, last.once) == (CODEX.revocation_endpoint, True)
     assert json.loads(last.request.body.reveal())["token"] == "canary-refresh-token-5566"
+
+
+def test_a_login_that_is_stored_is_not_revoked_whatever_fails_after_it(
+    store: FileStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*args: object) -> None:
+        raise SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="denied")
+
+    monkeypatch.setattr(FileStore, "select", lost)
+    world = FakeWorld(scripted(SIGN_IN))
+    with pytest.raises(SignInError) as raised:
+        login(device=True, on_prompt=ignore, store=store, world=world)
+    assert raised.value.details == {"reason": "denied"}
+    assert not any("revoke" in request.request.url for request in world.requests)
+    assert store.accounts() == ("acct_fake",)
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, MemoryError, ValueError])
+def test_what_is_granted_is_revoked_whatever_interrupts_the_keeping(
+    store: FileStore, monkeypatch: pytest.MonkeyPatch, interruption: type[BaseException]
+) -> None:
+    def interrupted(*args: object, **kwargs: object) -> None:
+        raise interruption
+
+    monkeypatch.setattr("codex_oauth.stores.file_store.FileSlot.save", interrupted)
+    world = FakeWorld(scripted((*SIGN_IN, as_json(200, {}))))
+    with pytest.raises(interruption):
+        login(device=True, on_prompt=ignore, store=store, world=world)
+    assert world.requests[-1].request.url == CODEX.revocation_endpoint
+
+
+@pytest.mark.parametrize("kind", ["directory", "symlink", "fifo"])
+def test_a_pointer_that_cannot_be_replaced_is_known_before_anybody_is_asked(
+    store: FileStore, kind: str
+) -> None:
+    store.prepare()
+    pointer = store.home / "current"
+    make = {
+        "directory": pointer.mkdir,
+        "symlink": lambda: pointer.symlink_to("x"),
+        "fifo": lambda: os.mkfifo(pointer),
+    }
+    make[kind]()
+    world = FakeWorld(scripted(()))
+    with pytest.raises(SignInError) as raised:
+        login(device=True, on_prompt=ignore, store=store, world=world)
+    assert raised.value.kind is ErrorKind.AUTH_WRITE_FAILED
+    assert world.performed == []
 
 
 def test_a_conflicting_save_is_repeated_because_the_newer_login_wins(store: FileStore) -> None:

@@ -66,6 +66,10 @@ def test_the_same_paths_on_another_issuer(issuer: str) -> None:
         "https://auth.example\\@evil",
         "https://exämple",
         "https://[::1",
+        "https://[v1.x]",
+        "https://xn--",
+        "https://-a.example",
+        "https://a..example",
         "file:///etc/passwd",
     ],
 )

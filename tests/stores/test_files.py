@@ -118,7 +118,8 @@ def test_a_login_is_removed_after_its_copies_and_durably(slot: FileSlot, trace: 
 
 def test_a_new_directorys_name_is_made_durable(store: FileStore, trace: list[str]) -> None:
     store.slot("acct_1").save(login(1), None)
-    assert trace[:2] == ["sync directory", "sync directory"]
+    made = [step.partition(",")[0] for step in trace[:4]]
+    assert made == ["chmod directory 700", "sync directory"] * 2
 
 
 @pytest.mark.parametrize("step", STEPS)

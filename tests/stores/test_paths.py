@@ -107,7 +107,13 @@ def test_a_home_that_the_caller_names_stays_when_the_current_directory_changes(
 
 @pytest.mark.parametrize(
     ("home", "reason"),
-    [("", "unusable_path"), ("/x\0y", "unusable_path"), ("/", "root_home"), ("/..", "root_home")],
+    [
+        ("", "unusable_path"),
+        ("/x\0y", "unusable_path"),
+        ("/tmp/\ud800x", "unusable_path"),
+        ("/", "root_home"),
+        ("/..", "root_home"),
+    ],
 )
 def test_a_home_that_the_caller_may_not_name(home: str, reason: str) -> None:
     with pytest.raises(SignInError) as caught:

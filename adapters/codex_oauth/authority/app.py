@@ -51,7 +51,10 @@ class Front:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         host = self._host(scope["headers"])
-        body = await _body(receive)
+        try:
+            body = await _body(receive)
+        except ConnectionError:  # half a request is none
+            return
         if host is None:
             answer = _plain(421, "this authority answers to its loopback address only")
         elif body is None:
@@ -100,6 +103,8 @@ async def _body(receive: Receive) -> bytes | None:
     body, more = b"", True
     while more:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ConnectionError("the client went away")
         body += message.get("body", b"")
         more = message.get("more_body", False)
         if len(body) > MAX_BODY:

@@ -38,6 +38,9 @@ _ALWAYS: Final = (
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
 )
+MOST_REMEMBERED: Final = 10_000
+"""Requests that are kept to look at."""
+
 _GRANT_NAMES: Final = {"authorization_code": "exchange", "refresh_token": "refresh"}
 
 
@@ -126,6 +129,7 @@ class Authority:
 
     def _record(self, call: Call, fields: Fields, numbers: Mapping[str, int], answer: Answer) -> None:
         name = next(iter(numbers))
+        del self.requests[: -MOST_REMEMBERED + 1]
         self.requests.append(
             Received(
                 endpoint=name,

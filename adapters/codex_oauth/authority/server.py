@@ -26,6 +26,7 @@ __all__ = ["AuthorityServer", "serve"]
 
 START_LIMIT: Final = 10.0
 STOP_LIMIT: Final = 5.0
+MOST_CONNECTIONS: Final = 200
 _LINGER_ZERO: Final = struct.pack("HH", 1, 0) if os.name == "nt" else struct.pack("ii", 1, 0)
 
 
@@ -81,6 +82,7 @@ def serve(
             server_header=False,
             date_header=False,
             timeout_graceful_shutdown=1,
+            limit_concurrency=MOST_CONNECTIONS,
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(

@@ -22,6 +22,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 from codex_oauth.cli.exit_codes import OK, UNEXPECTED, USAGE
+from codex_oauth.cli.text import printable
 
 if TYPE_CHECKING:
     from codex_oauth.authority import Authority
@@ -64,7 +65,7 @@ def main(args: argparse.Namespace) -> int:
     except OSError as error:
         return _complain(f"Cannot read the faults file {args.faults}: {error.strerror}", USAGE)
     except ValueError as error:
-        return _complain(f"The faults file {args.faults} cannot be used: {error}", USAGE)
+        return _complain(f"The faults file {args.faults} cannot be used: {printable(str(error))}", USAGE)
     return run_authority(authority, port=args.port, url_file=args.url_file)
 
 

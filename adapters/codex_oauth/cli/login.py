@@ -9,7 +9,7 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 from codex_oauth.cli.account import name_of, summary
 from codex_oauth.cli.output import emit, report, result
@@ -17,11 +17,10 @@ from codex_oauth.cli.text import printable
 from codex_oauth.cli.views import choose_view
 from codex_oauth.sign_in import login
 from codex_oauth.stores.file_store import FileStore
-from codex_oauth.worlds.world import World
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.errors import ErrorKind, SignInError
 
-__all__ = ["run_login"]
+__all__ = ["cancelled_by_sigint", "run_login"]
 
 
 def run_login(args: argparse.Namespace) -> int:
@@ -34,7 +33,7 @@ def run_login(args: argparse.Namespace) -> int:
     view = choose_view(as_json=args.json)
     world = HttpxWorld(on_wait=view.wait, on_tick=view.tick)
     try:
-        with _cancelled_by_sigint(world):
+        with cancelled_by_sigint(world):
             credential = login(
                 device=True, on_prompt=view.prompt, provider=provider, store=store, world=world
             )
@@ -66,8 +65,15 @@ def _refuse_without_a_person(*, device: bool) -> None:
     )
 
 
+class Cancellable(Protocol):
+    """What can be cancelled: a world."""
+
+    def cancel(self) -> None:
+        """Cancel it."""
+
+
 @contextmanager
-def _cancelled_by_sigint(world: World) -> Generator[None]:
+def cancelled_by_sigint(world: Cancellable) -> Generator[None]:
     """The first Ctrl-C cancels in order, so that a granted login is not lost; the second interrupts."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import Final, Protocol
 
 from codex_oauth.cli.exit_codes import EXIT_CODES, INTERRUPTED, UNEXPECTED
+from codex_oauth.cli.process import leave_no_core
 from codex_oauth_core._version import __version__
 
 __all__ = ["build_parser", "main"]
@@ -34,29 +35,40 @@ exit codes:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
     args = build_parser().parse_args(argv)
+    leave_no_core()
     try:
         return int(args.run(args))
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:  # the reader of our output has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return UNEXPECTED
     except Exception as error:  # noqa: BLE001  # the outermost handler
         return _failed(error, as_json=getattr(args, "json", False))
 
 
 def _failed(error: Exception, *, as_json: bool) -> int:
-    from codex_oauth.cli.output import hint, report
+    from codex_oauth.cli.output import NoOutput, hint, report
     from codex_oauth_core.errors import SignInError
 
-    if isinstance(error, SignInError):
-        report(error, as_json=as_json)
-        return EXIT_CODES[error.kind]
+    try:
+        if isinstance(error, SignInError):
+            report(error, as_json=as_json)
+            return EXIT_CODES[error.kind]
+    except NoOutput as nowhere:
+        error = nowhere
+    if isinstance(error, NoOutput):
+        _discard_stdout()
+        hint(f"codex-oauth: the output could not be written: {error}.")
+        return UNEXPECTED
     if os.environ.get("CODEX_OAUTH_DEBUG"):
         raise error
     hint(f"codex-oauth: unexpected {type(error).__name__}; this is a bug in codex-oauth, please report it.")
     hint("  -> Set CODEX_OAUTH_DEBUG=1 for a traceback, and look through it before you share it.")
     return UNEXPECTED
+
+
+def _discard_stdout() -> None:
+    """Point stdout nowhere, or the interpreter complains about what is left in its buffer when it ends."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def build_parser() -> argparse.ArgumentParser:

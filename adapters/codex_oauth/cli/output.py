@@ -6,27 +6,43 @@ printed here.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from codex_oauth.cli.text import printable
 from codex_oauth_core.errors import SignInError
 
-__all__ = ["emit", "hint", "report", "result"]
+__all__ = ["NoOutput", "emit", "hint", "report", "result"]
 
 SCHEMA_VERSION: Final = 1
 
 
 def result(text: str) -> None:
-    """A line of the command's result, on stdout."""
-    print(text, flush=True)
+    """A line of the command's result, on stdout. Raises `NoOutput` where that cannot be written."""
+    _write(sys.stdout, text)
 
 
 def hint(text: str = "") -> None:
-    """A line for the person, on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    """A line for the person, on stderr; where nobody can read it, nothing."""
+    with contextlib.suppress(NoOutput):
+        _write(sys.stderr, text)
+
+
+class NoOutput(Exception):
+    """A stream is closed, full, or has no reader. Its text says why."""
+
+
+def _write(stream: TextIO | None, text: str) -> None:
+    if stream is None:
+        raise NoOutput("it is closed")
+    encoding = stream.encoding or "ascii"  # what a terminal cannot show is escaped
+    try:
+        print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
+    except OSError as error:
+        raise NoOutput(error.strerror or type(error).__name__) from None
 
 
 def emit(fields: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ not touched. Where the platform has no such modes and descriptors (Windows), pat
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -21,6 +22,7 @@ POSIX: Final = os.name == "posix"
 
 _PRIVATE: Final = 0o700
 _ROOT_UID: Final = 0
+_NO_SYNC: Final = (errno.EINVAL, errno.ENOTSUP)  # a file system that has no way to sync a directory
 
 
 class Directory:
@@ -60,8 +62,13 @@ class Directory:
 
     def sync(self) -> None:
         """Make renames and removals in here survive a crash of the machine."""
-        if self.fd is not None:
+        if self.fd is None:
+            return
+        try:
             os.fsync(self.fd)
+        except OSError as error:
+            if error.errno not in _NO_SYNC:
+                raise
 
 
 def open_directory(path: Path, parent: Directory | None = None) -> Directory | None:
@@ -94,7 +101,7 @@ def provide_directory(path: Path, parent: Directory | None = None) -> Directory:
     if parent is None:
         _create_with_ancestors(path)
     else:
-        _create(path)
+        _create(path, parent)
     created = open_directory(path, parent)
     if created is None:
         raise FileProblem("missing", shown(path))
@@ -116,14 +123,31 @@ def _belongs_to_us_or_root(path: Path) -> bool:
     return not POSIX or path.stat().st_uid in (os.geteuid(), _ROOT_UID)
 
 
-def _create(path: Path) -> None:
+def _create(path: Path, parent: Directory | None = None) -> None:
+    where = os.fspath(path) if parent is None else parent.at(path.name)
+    parent_fd = None if parent is None else parent.fd
     try:
-        path.mkdir(_PRIVATE)
+        os.mkdir(where, _PRIVATE, dir_fd=parent_fd)
     except FileExistsError:  # another process was faster; what it made is checked when it is opened
         return
-    path.chmod(_PRIVATE)  # mkdir's mode is cut by the umask
-    if POSIX:
+    _make_private(path, parent)
+    if parent is not None:
+        parent.sync()
+    elif POSIX:
         _sync_entry(path.parent)
+
+
+def _make_private(path: Path, parent: Directory | None) -> None:
+    """Undo what the umask took from a new directory's mode; by its descriptor, as far as it can be opened."""
+    try:
+        created = open_directory(path, parent)
+    except PermissionError:  # a umask that took our own rights
+        path.chmod(_PRIVATE)
+        return
+    if created is not None:
+        with created:
+            if created.fd is not None:
+                os.fchmod(created.fd, _PRIVATE)
 
 
 def _sync_entry(parent: Path) -> None:

@@ -18,12 +18,12 @@ import attrs
 
 from codex_oauth.stores.directory import Directory, open_directory, provide_directory, secure
 from codex_oauth.stores.failures import advised, failure, reporting, shown
-from codex_oauth.stores.files import move_aside, read_file, remove_file, stage
+from codex_oauth.stores.files import is_temporary, move_aside, read_file, remove_file, stage
 from codex_oauth.stores.paths import CURRENT, LOGINS, account_in, default_home, login_name, usable_home
 from codex_oauth.stores.store import Conflict, Deleted, Saved
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.record import LONGEST_RECORD, Record, read_record, write_record
-from codex_oauth_core.secret import Secret
+from codex_oauth_core.secret import Secret, unseen
 
 __all__ = ["FileSlot", "FileStore"]
 
@@ -79,7 +79,7 @@ class FileStore:
     def _deselect(self) -> None:
         with _reading(self.home) as home:
             if home is not None:
-                remove_file(home, CURRENT)
+                remove_file(home, CURRENT, is_temporary)  # a home may hold other people's files
 
     def _point_to(self, account_id: str) -> None:
         login_name(account_id)
@@ -90,7 +90,11 @@ class FileStore:
             staged.commit()
 
     def prepare(self) -> None:
-        """See `Store.prepare`. It writes and removes a file of a login's size."""
+        """See `Store.prepare`. It writes and removes files as a login needs them."""
+        with reporting(ErrorKind.AUTH_WRITE_FAILED, self.home / CURRENT), _writing(self.home) as home:
+            read_file(home, CURRENT, _LONGEST_POINTER)  # what is there must be a file that can be replaced
+            with stage(home, CURRENT, Secret(bytes(_LONGEST_POINTER))):
+                pass
         with (
             reporting(ErrorKind.AUTH_WRITE_FAILED, self.home / LOGINS),
             _writing(self.home, LOGINS) as logins,
@@ -167,8 +171,8 @@ class FileSlot:
         """The content of the file; nothing is written that could not be read again."""
         if record.credential.account_id != self.account_id:
             raise ValueError("the record is another account's")
-        content = Secret(write_record(record))
-        again = read_record(content.reveal())
+        content = unseen(lambda: Secret(write_record(record)))
+        again = unseen(lambda: read_record(content.reveal()))
         if again != record:
             raise failure(ErrorKind.AUTH_WRITE_FAILED, "not_storable", self.path)
         return content
@@ -187,7 +191,7 @@ class FileSlot:
         content = None if logins is None else read_file(logins, self._name, LONGEST_RECORD)
         if content is None:
             return None
-        found = read_record(content.reveal())
+        found = unseen(lambda: read_record(content.reveal()))
         if isinstance(found, SignInError):
             return advised(attrs.evolve(found, details={**found.details, "path": shown(self.path)}))
         if found.credential.account_id != self.account_id:  # say, a file system that ignores case
@@ -233,4 +237,4 @@ def _paths(names: tuple[str | Path, ...]) -> list[Path]:
 
 def _is_ours_alone(home: Directory) -> bool:
     """Whether nothing but a store is in a home: a directory that serves more keeps its mode."""
-    return all(name in (LOGINS, CURRENT) or name.startswith(f"{CURRENT}.") for name in home.names())
+    return all(name in (LOGINS, CURRENT) or is_temporary(name, CURRENT) for name in home.names())

@@ -9,6 +9,7 @@ is made durable; a failure at any point leaves the old file as it was, and no co
 from __future__ import annotations
 
 import os
+import re
 import stat
 import time
 import warnings
@@ -20,7 +21,7 @@ from codex_oauth.stores.failures import shown
 from codex_oauth.stores.store import StoreWarning
 from codex_oauth_core.secret import Secret
 
-__all__ = ["Staged", "move_aside", "read_file", "remove_file", "stage"]
+__all__ = ["Staged", "is_temporary", "move_aside", "read_file", "remove_file", "stage"]
 
 _PRIVATE: Final = 0o600
 _OTHERS: Final = 0o077
@@ -31,6 +32,7 @@ _CLOSED_FLAGS: Final = (
     | getattr(os, "O_NOCTTY", 0)
     | getattr(os, "O_BINARY", 0)
 )
+_TEMPORARY: Final = re.compile(r"\.[0-9a-f]{16}\.tmp", re.ASCII)
 _PATIENCE: float = 0.0 if POSIX else 2.0
 """Seconds to go on trying to replace a file that another program, a virus scanner say, holds open."""
 
@@ -180,13 +182,23 @@ def move_aside(directory: Directory, name: str) -> str:
     return aside
 
 
-def remove_file(directory: Directory, name: str) -> None:
-    """Remove a file, whatever it is, and all that belongs to it: temporary, rescued and corrupt copies.
+def is_temporary(found: str, name: str) -> bool:
+    """Whether a file is a temporary one of the file `name`, by exactly the names that `stage` gives."""
+    return found.startswith(name) and _TEMPORARY.fullmatch(found, len(name)) is not None
+
+
+def belongs_to(found: str, name: str) -> bool:
+    """Whether a file in a directory of ours alone is a copy of the file `name`, of whatever kind."""
+    return found.startswith(f"{name}.")
+
+
+def remove_file(directory: Directory, name: str, goes_too: Callable[[str, str], bool] = belongs_to) -> None:
+    """Remove a file, whatever it is, and all that `goes_too`: temporary, rescued and corrupt copies.
 
     The file goes last, so that an interrupted removal can be seen and repeated. Raises OSError.
     """
     for found in directory.names():
-        if found.startswith(f"{name}."):
+        if goes_too(found, name):
             _unlink(directory, found)
     _unlink(directory, name)
     directory.sync()

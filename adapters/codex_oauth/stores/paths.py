@@ -47,7 +47,7 @@ def usable_home(home: str | os.PathLike[str]) -> Path:
     Raises SignInError of kind `auth_read_failed` for the root, an empty path and one with a NUL.
     """
     text = os.fspath(home)
-    if not text or "\0" in text:
+    if not text or "\0" in text or not _encodable(text):
         raise failure(ErrorKind.AUTH_READ_FAILED, "unusable_path", text)
     absolute = Path(os.path.abspath(text))  # noqa: PTH100  # Path.absolute() would keep `/..`, which is the root
     if _is_root(absolute):
@@ -70,6 +70,14 @@ def _state_directory() -> Path:
     if _is_root(found.parent):
         raise failure(ErrorKind.AUTH_READ_FAILED, "root_home", found)
     return found
+
+
+def _encodable(text: str | bytes) -> bool:
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:  # a lone surrogate that no file name has
+        return False
+    return True
 
 
 def _is_root(path: Path) -> bool:

@@ -37,6 +37,9 @@ BUGS: Final[tuple[type[Exception], ...]] = (
 )
 """The request cannot be written as HTTP, or a library was misused."""
 
+_OF_AN_ANSWER: Final = (httpx.CookieConflict, httpx.InvalidURL, httpx.UnsupportedProtocol)
+"""Bugs that are none once the request went out: a client looks at the answer's Location and cookies."""
+
 # What an exception means by its own name, for a transport that does not trace.
 _BY_NAME: Final[Mapping[type[Exception], Verdict]] = {
     TimeUp: (_NOT_SENT, Cause.TIMEOUT),
@@ -53,6 +56,7 @@ _BY_NAME: Final[Mapping[type[Exception], Verdict]] = {
     httpcore.ProxyError: (_NOT_SENT, Cause.PROXY),
     httpcore.NetworkError: (_MAYBE_SENT, Cause.RESET),
     httpcore.ProtocolError: (_MAYBE_SENT, Cause.RESET),
+    UnicodeError: (_NOT_SENT, Cause.DNS),  # a host that is no host name in IDNA
     TimeoutError: (_MAYBE_SENT, Cause.TIMEOUT),
     OSError: (_MAYBE_SENT, Cause.RESET),
 }
@@ -80,12 +84,14 @@ _BEHIND: Final[Mapping[Stage, tuple[tuple[type[Exception], Cause], ...]]] = {
 def judge(error: Exception, stage: Stage) -> Verdict:
     """Phase and cause of a request that ended with `error` at `stage`. `error` is one of `FAILURES`.
 
-    Raises ValueError for one of `BUGS`.
+    Raises ValueError for one of `BUGS`, unless the answer came: then it is the answer that is bad.
     """
-    if isinstance(error, BUGS):
+    answered_badly = isinstance(error, _OF_AN_ANSWER) and stage in (Stage.SENT, Stage.ANSWERED)
+    if isinstance(error, BUGS) and not answered_badly:
         text = f"the request cannot be sent as HTTP ({type(error).__name__})"
-        raise ValueError(text) from None  # noqa: TRY004  # it is the request that has a bad value
-    named = next(_BY_NAME[kind] for kind in type(error).__mro__ if kind in _BY_NAME)
+        raise ValueError(text) from None  # it is the request that has a bad value
+    known = (_BY_NAME[kind] for kind in type(error).__mro__ if kind in _BY_NAME)
+    named = next(known, (_MAYBE_SENT, Cause.RESET))
     if stage is Stage.UNTRACED:
         return named
     phase, likely = _BY_STAGE[stage]

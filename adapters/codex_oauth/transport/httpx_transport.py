@@ -50,13 +50,14 @@ class HttpxTransport:
             return Cancelled(self._instant())
         except FAILURES as error:
             return RequestFailed(self._instant(), *judge(error, progress.stage))
+        except BaseException as error:  # noqa: BLE001  # raised again
+            raise error.with_traceback(None) from None  # its frames hold the bodies, as bytes
 
     def _send(self, effect: SendRequest, deadline: Deadline, progress: Progress) -> Answer:
         request = _to_httpx(effect, progress)
         deadline.slice()
         sent_at = self._instant()
-        with self._opened(deadline, progress) as client:
-            response = client.send(request, stream=True, auth=_NO_AUTH, follow_redirects=False)
+        with self._answered(request, deadline, progress) as response:
             progress.stage = Stage.ANSWERED
             with contextlib.closing(response):
                 body = _read(response, deadline)
@@ -66,12 +67,17 @@ class HttpxTransport:
         return ResponseReceived(sent_at, at, wall, response.status_code, dict(response.headers), body)
 
     @contextlib.contextmanager
-    def _opened(self, deadline: Deadline, progress: Progress) -> Generator[httpx.Client]:
+    def _answered(
+        self, request: httpx.Request, deadline: Deadline, progress: Progress
+    ) -> Generator[httpx.Response]:
+        """The answer, its body still to be read. Without a client of the user's nothing looks at it: an
+        `httpx.Client` reads Location and Set-Cookie also where they are not followed or kept.
+        """
         if self._client is not None:
-            yield self._client
+            yield self._client.send(request, stream=True, auth=_NO_AUTH, follow_redirects=False)
             return
-        with httpx.Client(transport=BoundedTransport(deadline, progress), trust_env=False) as client:
-            yield client
+        with contextlib.closing(BoundedTransport(deadline, progress)) as transport:
+            yield transport.handle_request(request)
 
     def _instant(self) -> float:
         return self._now()[0]

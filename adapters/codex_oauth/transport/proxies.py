@@ -6,6 +6,8 @@ Rules of this file: this machine itself is never asked for through a proxy; a pr
 
 from __future__ import annotations
 
+import ipaddress
+import socket
 import urllib.request
 from typing import Final
 
@@ -51,23 +53,41 @@ def proxy_for(url: httpx.URL) -> Proxy | None:
     Windows and macOS the system's settings where no variable is set, and then it may ask DNS). Raises
     `BadProxyError`.
     """
-    if _is_this_machine(url.host):
+    host = url.raw_host.decode("ascii")
+    if _is_this_machine(host):
         return None
     settings = urllib.request.getproxies()
     name = next((name for name in (url.scheme, "all") if settings.get(name)), None)
-    if name is None or _bypassed(url):
+    if name is None or _bypassed(url, host):
         return None
     return _parse(settings[name], f"{name}_proxy".upper())
 
 
 def _is_this_machine(host: str) -> bool:
+    """Whether a host is this machine by any spelling of a loopback, or of the unspecified, address."""
     name = host.rstrip(".").lower()
-    return is_loopback(name) or name.endswith(".localhost")
+    if is_loopback(name) or name.endswith(".localhost") or name in ("ip6-localhost", "ip6-loopback"):
+        return True
+    address = _address(name)
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return mapped is not None and (mapped.is_loopback or mapped.is_unspecified)
 
 
-def _bypassed(url: httpx.URL) -> bool:
+def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address that a name is, also in the short and the numeric forms (`127.1`, `0x7f000001`)."""
+    try:
+        return ipaddress.ip_address(name)
+    except ValueError:
+        pass
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(name))
+    except (OSError, UnicodeError, ValueError):
+        return None
+
+
+def _bypassed(url: httpx.URL, host: str) -> bool:
     port = url.port or _PORTS.get(url.scheme, 0)
-    return any(urllib.request.proxy_bypass(name) for name in (f"{url.host}:{port}", url.host))
+    return any(urllib.request.proxy_bypass(name) for name in (f"{host}:{port}", host))
 
 
 def _parse(text: str, setting: str) -> Proxy:
@@ -75,7 +95,8 @@ def _parse(text: str, setting: str) -> Proxy:
         url = httpx.URL(text if "://" in text else f"http://{text}")
     except (httpx.InvalidURL, ValueError):
         raise BadProxyError(f"{setting} is not a URL") from None
-    if url.scheme not in _PORTS or not url.host:
+    if url.scheme not in _PORTS or not url.raw_host:
         raise BadProxyError(f"{setting} is not an http, https or socks5 URL")
     port = url.port or _PORTS[url.scheme]
-    return Proxy(url.scheme, url.host, port, Secret(url.username), Secret(url.password))
+    host = url.raw_host.decode("ascii")
+    return Proxy(url.scheme, host, port, Secret(url.username), Secret(url.password))

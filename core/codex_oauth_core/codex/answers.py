@@ -12,7 +12,7 @@ from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import TryAgain
 from codex_oauth_core.reading.http_time import header, retry_after
 from codex_oauth_core.reading.json_body import UNREADABLE, as_object, read_json
-from codex_oauth_core.secret import Secret
+from codex_oauth_core.secret import Secret, unseen
 
 __all__ = ["Answer", "is_success", "no_answer", "says_nothing", "usable_secret"]
 
@@ -27,7 +27,7 @@ class Answer:
     def __init__(self, response: ResponseReceived) -> None:
         self.response = response
         self.status = response.status
-        self.body = read_json(response.body.reveal())
+        self.body = unseen(lambda: read_json(response.body.reveal()))
         self.code = error_code(self.body)
 
     @property
