@@ -99,7 +99,7 @@ class Wait:
 
     Waking early is harmless (the same `Wait` comes again), `Cancelled` is always welcome, and
     `CallbackReceived` is welcome where `callback` is set. `prompt` is a level, not an edge: show it when
-    it `is not` the one shown last. `cause` says what the last attempt met when `why` is `retry`.
+    it `is not` the one shown last. `cause` says what the last attempt met when it is tried again.
     """
 
     until: float

@@ -126,6 +126,8 @@ class Refused:
     reason: str | None = None
     uncertain: bool = False
     cause: str | None = None
+    message: str | None = None
+    """A fixed text of the dialect that is more exact than the kind's."""
 
 
 DeviceFact = Issued | TryAgain | Refused

@@ -10,7 +10,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Sequence
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import attrs
 
@@ -53,19 +53,26 @@ class Dialect:
 
 def _checked_issuer(issuer: str) -> str:
     """The issuer without a trailing slash. Raises ValueError unless it is `https`, or loopback `http`."""
-    parts = urlsplit(issuer)
-    if any(ord(char) <= 0x20 or ord(char) >= 0x7F for char in issuer) or "\\" in issuer:
-        raise ValueError("an issuer is plain ASCII without spaces")
-    if not _is_host(parts.hostname) or parts.port == 0 or any(mark in issuer for mark in "@?#"):
-        raise ValueError("an issuer is https://HOST[:PORT][/PATH], without user, query or fragment")
+    if "?" in issuer:
+        raise ValueError("an issuer has no query")
+    return _checked_url(issuer).rstrip("/")
+
+
+def _checked_url(url: str) -> str:
+    parts = urlsplit(url)
+    if any(ord(char) <= 0x20 or ord(char) >= 0x7F for char in url) or "\\" in url:
+        raise ValueError("an issuer or endpoint is plain ASCII without spaces")
+    if not _is_host(parts) or parts.port == 0 or any(mark in url for mark in "@#"):
+        raise ValueError("an issuer or endpoint is https://HOST[:PORT][/PATH], without user or fragment")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
-        raise ValueError("an issuer is https, or http on a loopback address")
-    return issuer.rstrip("/")
+        raise ValueError("an issuer or endpoint is https, or http on a loopback address")
+    return url
 
 
-def _is_host(host: str | None) -> bool:
-    if host is None or ":" not in host:
-        return _NAME.fullmatch(host or "") is not None
+def _is_host(parts: SplitResult) -> bool:
+    host = parts.hostname or ""
+    if "[" not in parts.netloc:
+        return _NAME.fullmatch(host) is not None
     try:
         ipaddress.IPv6Address(host)
     except ValueError:
@@ -91,13 +98,13 @@ class Provider:
     issuer: str = attrs.field(converter=_checked_issuer)
     client_id: str
     scopes: tuple[str, ...]
-    authorization_endpoint: str
-    token_endpoint: str
-    revocation_endpoint: str
-    device_authorization_endpoint: str
-    device_token_endpoint: str
-    verification_uri: str
-    device_redirect_uri: str
+    authorization_endpoint: str = attrs.field(converter=_checked_url)
+    token_endpoint: str = attrs.field(converter=_checked_url)
+    revocation_endpoint: str = attrs.field(converter=_checked_url)
+    device_authorization_endpoint: str = attrs.field(converter=_checked_url)
+    device_token_endpoint: str = attrs.field(converter=_checked_url)
+    verification_uri: str = attrs.field(converter=_checked_url)
+    device_redirect_uri: str = attrs.field(converter=_checked_url)
     redirect_host: str = "localhost"
     redirect_ports: tuple[int, ...] = ()
     redirect_path: str = "/"
@@ -117,7 +124,8 @@ class Provider:
         new = _checked_issuer(issuer)
 
         def move(url: str) -> str:
-            return new + url.removeprefix(self.issuer) if url.startswith(self.issuer) else url
+            ours = url == self.issuer or url.startswith(f"{self.issuer}/")
+            return new + url.removeprefix(self.issuer) if ours else url
 
         return attrs.evolve(
             self,

@@ -11,11 +11,12 @@ import hmac
 from collections.abc import Callable
 from typing import Final, Generic, NoReturn, TypeVar, cast
 
-__all__ = ["Secret", "unseen"]
+__all__ = ["Secret", "shares_text", "unseen"]
 
 T = TypeVar("T", str, bytes)
 R = TypeVar("R")
 
+_TELLING: Final = 8
 _HIDDEN: Final = "Secret('***')"
 
 
@@ -66,6 +67,14 @@ class Secret(Generic[T]):
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         self.__getstate__()
+
+
+def shares_text(text: str, secret: Secret[str]) -> bool:
+    """Whether a piece of `secret` that tells something, eight letters or all of it, is in `text`."""
+    said, hidden = text.lower(), secret.reveal().lower()
+    if len(hidden) < _TELLING:
+        return hidden != "" and hidden in said
+    return any(said[i : i + _TELLING] in hidden for i in range(len(said) - _TELLING + 1))
 
 
 def unseen(work: Callable[[], R]) -> R:

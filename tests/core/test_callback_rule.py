@@ -13,7 +13,9 @@ from codex_oauth_core.secret import Secret
 
 STATE = "canary-state-0123456789-0123456789-012345678"
 SUFFIX = ".onboarding_entrypoint=life_sciences"
-RULE = CallbackRule("http://localhost:1455/auth/callback", Secret(STATE), (SUFFIX,), "https://auth.openai.com")
+RULE = CallbackRule(
+    "http://localhost:1455/auth/callback", Secret(STATE), (SUFFIX,), "https://auth.openai.com"
+)
 GOOD = f"code=the-code&state={STATE}"
 URL = f"http://localhost:1455/auth/callback?{GOOD}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import attrs
@@ -70,6 +71,7 @@ def test_the_same_paths_on_another_issuer(issuer: str) -> None:
         "https://xn--",
         "https://-a.example",
         "https://a..example",
+        "https://a\x7f",
         "file:///etc/passwd",
     ],
 )
@@ -112,8 +114,36 @@ def test_the_authorize_url() -> None:
 def test_an_endpoint_keeps_the_query_it_has() -> None:
     tenant = attrs.evolve(CODEX, authorization_endpoint="https://auth.openai.com/authorize?tenant=x")
     url = requests.authorize_url(tenant, "http://localhost/", Secret("s"), "c").reveal()
-    assert url.startswith("https://auth.openai.com/authorize?tenant=x&response_type=code&")
+    assert url.startswith("https://auth.openai.com/authorize?tenant=x&")
     assert "allowed_workspace_id" not in url
+
+
+def test_no_parameter_is_empty_and_none_of_ours_is_overridden() -> None:
+    hostile = attrs.evolve(
+        CODEX,
+        scopes=(),
+        originator="",
+        authorize_parameters=(("client_id", "evil"), ("x", "y"), ("empty", "")),
+    )
+    url = requests.authorize_url(hostile, "http://localhost/", Secret("s"), "c").reveal()
+    query = parse_qs(urlsplit(url).query, keep_blank_values=True, strict_parsing=True)
+    assert query["client_id"] == [CODEX.client_id]
+    assert query["x"] == ["y"]
+    assert {"scope", "originator", "empty", "allowed_workspace_id"}.isdisjoint(query)
+
+
+@pytest.mark.parametrize("name", ENDPOINTS)
+def test_no_endpoint_is_plain_http(name: str) -> None:
+    changes: dict[str, Any] = {name: "http://evil.example/token"}
+    with pytest.raises(ValueError, match="https"):
+        attrs.evolve(CODEX, **changes)
+
+
+def test_another_issuer_moves_only_what_is_under_the_old_one() -> None:
+    apart = attrs.evolve(CODEX, token_endpoint="https://auth.openai.com.example/token")
+    moved = apart.at("http://127.0.0.1:9")
+    assert moved.token_endpoint == "https://auth.openai.com.example/token"
+    assert moved.revocation_endpoint == "http://127.0.0.1:9/oauth/revoke"
 
 
 def test_the_refresh_request_has_no_scope() -> None:

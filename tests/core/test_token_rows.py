@@ -177,6 +177,10 @@ def test_a_workspace_that_was_not_asked_for_is_refused() -> None:
             Refused(E.REGION_BLOCKED, "unsupported_country_region_territory", 403),
         ),
         (page(200), Refused(E.TOKEN_REQUEST_FAILED, None, 200, uncertain=True)),
+        (
+            code("unsupported_country_region_territory", 200),
+            Refused(E.REGION_BLOCKED, "unsupported_country_region_territory", 200),
+        ),
         (as_json(200, []), Refused(E.TOKEN_REQUEST_FAILED, None, 200, uncertain=True)),
         (Reply(200, b""), Refused(E.TOKEN_REQUEST_FAILED, None, 200, uncertain=True)),
         (Reply(302, b""), Refused(E.TOKEN_REQUEST_FAILED, None, 302, uncertain=True)),
@@ -197,7 +201,9 @@ def test_a_refused_exchange(reply: Reply, fact: object) -> None:
 @pytest.mark.parametrize("status", [400, 401, 403])
 def test_codes_after_which_the_login_is_over(name: str, status: int) -> None:
     nested, flat = code(name, status), as_json(status, {"error": name.upper()})
-    assert refresh(nested) == refresh(flat) == Refused(E.LOGIN_REQUIRED, name, status, LOGIN_OVER[name])
+    assert (
+        refresh(nested) == refresh(flat) == Refused(E.LOGIN_REQUIRED, name, status, message=LOGIN_OVER[name])
+    )
 
 
 def test_each_of_those_codes_has_its_own_message() -> None:
@@ -223,6 +229,10 @@ def test_each_of_those_codes_has_its_own_message() -> None:
         (page(401), E.BLOCKED, False),
         (as_json(401, {}, {"cf-mitigated": "challenge"}), E.BLOCKED, False),
         (code("unsupported_country_region_territory", 403), E.REGION_BLOCKED, False),
+        (code("unsupported_country_region_territory", 200), E.REGION_BLOCKED, False),
+        (code("invalid_grant", 200), E.INVALID_RESPONSE, True),
+        (code("invalid_client", 500), E.NETWORK, True),
+        (code("invalid_grant", 302), E.BLOCKED, True),
     ],
 )
 def test_failures_that_keep_the_login(reply: Reply, kind: ErrorKind, uncertain: bool) -> None:
@@ -232,7 +242,14 @@ def test_failures_that_keep_the_login(reply: Reply, kind: ErrorKind, uncertain: 
 
 
 @pytest.mark.parametrize(
-    "reply", [as_json(401, {}), code("weird", 401), as_json(401, {"error": {"code": 7}})]
+    "reply",
+    [
+        as_json(401, {}),
+        as_json(401, []),
+        as_json(401, None),
+        code("weird", 401),
+        as_json(401, {"error": {"code": 7}}),
+    ],
 )
 def test_a_401_in_json_ends_the_login(reply: Reply) -> None:
     assert refresh(reply).kind is E.LOGIN_REQUIRED

@@ -12,10 +12,18 @@ from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import TryAgain
 from codex_oauth_core.reading.http_time import header, retry_after
 from codex_oauth_core.reading.json_body import UNREADABLE, as_object, read_json
-from codex_oauth_core.secret import Secret, unseen
+from codex_oauth_core.secret import Secret, shares_text, unseen
 
 __all__ = ["Answer", "is_success", "no_answer", "says_nothing", "usable_secret"]
 
+_SECRET_FIELDS: Final = (
+    "device_auth_id",
+    "authorization_code",
+    "code_verifier",
+    "access_token",
+    "refresh_token",
+    "id_token",
+)
 _PRINTABLE: Final = re.compile(r"[\x21-\x7e]+")
 
 
@@ -28,7 +36,7 @@ class Answer:
         self.response = response
         self.status = response.status
         self.body = unseen(lambda: read_json(response.body.reveal()))
-        self.code = error_code(self.body)
+        self.code = _unless_echoed(error_code(self.body), self.fields)
 
     @property
     def fields(self) -> Mapping[str, object]:
@@ -66,6 +74,12 @@ class Answer:
     def header(self, name: str) -> str | None:
         """A header by its lower-case name."""
         return header(self.response.headers, name)
+
+
+def _unless_echoed(code: str | None, fields: Mapping[str, object]) -> str | None:
+    """The error code, unless it repeats a secret that the same answer hands out."""
+    secrets = (Secret(value) for name in _SECRET_FIELDS if isinstance(value := fields.get(name), str))
+    return "other" if code and any(shares_text(code, secret) for secret in secrets) else code
 
 
 def is_success(status: int) -> bool:

@@ -13,7 +13,7 @@ from typing import Final
 
 from codex_oauth_core.reading.json_body import as_object
 
-__all__ = ["LOGIN_OVER", "REGION_BLOCKED", "PollCode", "error_code", "known_poll_code"]
+__all__ = ["CLIENT_REJECTED", "LOGIN_OVER", "REGION_BLOCKED", "PollCode", "error_code", "known_poll_code"]
 
 REGION_BLOCKED: Final = "unsupported_country_region_territory"
 """At every endpoint; it never means that a login is over."""
@@ -84,8 +84,8 @@ LOGIN_OVER: Final[Mapping[str, str]] = {
 }
 """Codes of a refresh answer after which only a new sign-in helps, each with its own message."""
 
-_CLIENT_CODES: Final = ("invalid_client", "unauthorized_client")
-_TYPES: Final = frozenset((*_POLL_CODES, *LOGIN_OVER, *_CLIENT_CODES))
+CLIENT_REJECTED: Final = ("invalid_client", "unauthorized_client")
+_TYPES: Final = frozenset((*_POLL_CODES, *LOGIN_OVER, *CLIENT_REJECTED))
 _WORD: Final = re.compile(r"[a-z0-9][a-z0-9_.:-]{0,63}", re.ASCII)
 
 

@@ -35,32 +35,35 @@ def read_device_authorization(provider: Provider, response: ResponseReceived) ->
         return TryAgain(ErrorKind.RATE_LIMITED, False, answer.retry_after, answer.code, status)
     if status >= 500 or status == 408:
         return no_answer(answer)
-    if answer.is_page or status < 400 or status == 407:
-        return Refused(ErrorKind.BLOCKED, answer.code, status)
-    if status == 404:
+    if status == 404:  # also as a web server's own page: there is no such endpoint
         return Refused(ErrorKind.DEVICE_CODE_UNSUPPORTED, answer.code, status)
+    if status < 400 or status == 407 or (status in (401, 403) and answer.is_page):
+        return Refused(ErrorKind.BLOCKED, answer.code, status)
     return Refused(ErrorKind.DEVICE_AUTH_FAILED, answer.code, status)
 
 
 def _issued(provider: Provider, answer: Answer) -> Issued | Refused:
-    fields = answer.fields
-    device_auth_id, user_code = fields.get("device_auth_id"), _user_code(answer)
-    usable = (
-        isinstance(device_auth_id, str) and 0 < len(device_auth_id.encode("utf-8", "replace")) <= _LONGEST_ID
-    )
-    if not usable or user_code is None:
-        reason = "device_auth_id" if not usable else "user_code"
+    device_auth_id, user_code = _device_auth_id(answer), _user_code(answer)
+    if device_auth_id is None or user_code is None:
+        reason = "device_auth_id" if device_auth_id is None else "user_code"
         kind = ErrorKind.BLOCKED if answer.is_page else ErrorKind.INVALID_RESPONSE
         return Refused(kind, answer.code, answer.status, reason if answer.readable else None)
     return Issued(
         DeviceAuthorization(
-            device_auth_id=Secret(str(device_auth_id)),
+            device_auth_id=Secret(device_auth_id),
             user_code=user_code,
-            interval=read_interval(fields.get("interval")) or DEFAULT_INTERVAL,
+            interval=read_interval(answer.fields.get("interval")) or DEFAULT_INTERVAL,
             verification_uri=provider.verification_uri,
             expires_in=_lifetime(answer),
         )
     )
+
+
+def _device_auth_id(answer: Answer) -> str | None:
+    value = answer.fields.get("device_auth_id")
+    if not isinstance(value, str):
+        return None
+    return value if 0 < len(value.encode("utf-8", "replace")) <= _LONGEST_ID else None
 
 
 def _user_code(answer: Answer) -> str | None:

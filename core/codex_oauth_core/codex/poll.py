@@ -78,7 +78,7 @@ def _by_code(answer: Answer, code: str, group: PollCode) -> PollFact:
 
 def _body_interval(answer: Answer) -> float | None:
     inner = as_object(answer.fields.get("error"))
-    return read_interval(answer.fields.get("interval", inner.get("interval")))
+    return read_interval(answer.fields.get("interval")) or read_interval(inner.get("interval"))
 
 
 def _pending_status(answer: Answer) -> PollFact:

@@ -87,6 +87,7 @@ def authorize_url(
 ) -> Secret[str]:
     """The page to open in the browser (RFC 6749 §4.1.1, RFC 7636 §4.3). Secret, because it holds `state`."""
     query = {
+        **dict(provider.authorize_parameters),
         "response_type": "code",
         "client_id": provider.client_id,
         "redirect_uri": redirect_uri,
@@ -94,13 +95,12 @@ def authorize_url(
         "code_challenge": code_challenge,
         "code_challenge_method": "S256",
         "state": state.reveal(),
-        **dict(provider.authorize_parameters),
         "originator": provider.originator,
+        "allowed_workspace_id": ",".join(workspaces),
     }
-    if workspaces:
-        query["allowed_workspace_id"] = ",".join(workspaces)
     glue = "&" if "?" in provider.authorization_endpoint else "?"
-    return Secret(f"{provider.authorization_endpoint}{glue}{urlencode(query)}")
+    given = urlencode({name: value for name, value in query.items() if value})
+    return Secret(f"{provider.authorization_endpoint}{glue}{given}")
 
 
 def _json(provider: Provider, url: str, body: dict[str, str]) -> Request:

@@ -12,13 +12,13 @@ from typing import Final, cast
 import attrs
 
 from codex_oauth_core.codex.answers import Answer, is_success, no_answer, usable_secret
-from codex_oauth_core.codex.codes import LOGIN_OVER
+from codex_oauth_core.codex.codes import CLIENT_REJECTED, LOGIN_OVER
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import ExchangeFact, Granted, RefreshFact, Refused, Tokens, TryAgain
-from codex_oauth_core.reading.http_time import iso_date
+from codex_oauth_core.reading.http_time import iso_date, plausible_time
 from codex_oauth_core.reading.json_body import as_object
-from codex_oauth_core.reading.jwt import expiry, plausible_time, read_claims
+from codex_oauth_core.reading.jwt import expiry, read_claims
 from codex_oauth_core.reading.numbers import read_seconds
 from codex_oauth_core.secret import Secret
 
@@ -28,13 +28,12 @@ CLAIMS: Final = "https://api.openai.com/auth"
 _ACCOUNT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
 _LONGEST_TOKEN: Final = 16 * 1024
 _MILLISECONDS_FROM: Final = 10**11  # a Unix time above this is in milliseconds
-_CLIENT_CODES: Final = ("invalid_client", "unauthorized_client")
 
 
 def read_exchange(response: ResponseReceived) -> ExchangeFact:
     """What the server says to an authorization code. The code is spent unless it surely was not."""
     answer = Answer(response)
-    if is_success(answer.status) and isinstance(answer.body, dict):
+    if _grants(answer):
         return Granted(_tokens(answer))
     if answer.region_blocked:
         return Refused(ErrorKind.REGION_BLOCKED, answer.code, answer.status)
@@ -48,17 +47,18 @@ def read_refresh(response: ResponseReceived) -> RefreshFact:
     """What the server says to a refresh token. Only a known code, or a 401 in JSON, ends a login."""
     answer = Answer(response)
     status, code = answer.status, answer.code
-    if is_success(status) and isinstance(answer.body, dict):
+    if _grants(answer):
         return Granted(_tokens(answer))
     if answer.region_blocked:
         return TryAgain(ErrorKind.REGION_BLOCKED, False, answer.retry_after, code, status)
-    if code in _CLIENT_CODES:
+    refused = 400 <= status < 500  # what a failing server says of a login is not its last word
+    if refused and code in CLIENT_REJECTED:
         return Refused(ErrorKind.CLIENT_REJECTED, code, status)
-    if code is not None and code in LOGIN_OVER and 400 <= status < 500:
-        return Refused(ErrorKind.LOGIN_REQUIRED, code, status, LOGIN_OVER[code])
+    if refused and code is not None and code in LOGIN_OVER:
+        return Refused(ErrorKind.LOGIN_REQUIRED, code, status, message=LOGIN_OVER[code])
     if _blocked(answer):
         return TryAgain(ErrorKind.BLOCKED, False, answer.retry_after, code, status)
-    if status == 401 and isinstance(answer.body, dict):
+    if status == 401 and answer.readable:
         return Refused(ErrorKind.LOGIN_REQUIRED, code, status)
     return _temporary(answer)
 
@@ -84,6 +84,13 @@ def account_id_from_token(token: Secret[str]) -> str | None:
     claims = as_object(read_claims(token).get(CLAIMS))
     account_id = claims.get("chatgpt_account_id")
     return account_id if isinstance(account_id, str) and _ACCOUNT_ID.fullmatch(account_id) else None
+
+
+def _grants(answer: Answer) -> bool:
+    """Whether a 2xx answer holds tokens, or at least no reason why it does not."""
+    if not is_success(answer.status) or not isinstance(answer.body, dict):
+        return False
+    return answer.code is None or not {"access_token", "refresh_token"}.isdisjoint(answer.fields)
 
 
 def _blocked(answer: Answer) -> bool:

@@ -137,7 +137,7 @@ class DeviceFlow(ExchangingFlow):
                 assert_never(fact)
 
     def _postpone(self, failure: TryAgain) -> Effect:
-        self._failure = failure
+        self._failure = failure = self._named(failure)
         until = self._now + max(2.0 ** (self._tries - 1), failure.retry_after or 0.0)
         hopeless = failure.kind is ErrorKind.TLS_UNTRUSTED
         if hopeless or self._tries >= CODE_TRIES or until >= self._code_limit:
@@ -146,10 +146,16 @@ class DeviceFlow(ExchangingFlow):
         limited = failure.kind is ErrorKind.RATE_LIMITED
         return Wait(until, Why.RATE_LIMITED if limited else Why.RETRY, cause=failure.kind)
 
+    def _named(self, failure: TryAgain) -> TryAgain:
+        """A server that asks us to wait for longer than we try for a code limits us, whatever its status."""
+        patience = self._code_limit - self._now
+        limits = failure.retry_after is not None and failure.retry_after >= patience
+        return attrs.evolve(failure, kind=ErrorKind.RATE_LIMITED) if limits else failure
+
     def _show_code(self, device: DeviceAuthorization, response: ResponseReceived) -> Effect:
         self._move(Trigger.CODE_ISSUED)
         self._device, self._failure = device, None
-        self._deadline = min(response.sent_at, self._now) + min(device.expires_in, self.max_lifetime)
+        self._deadline = min(self._deadline, min(response.sent_at, self._now) + device.expires_in)
         self._pace = Pace(device.interval, self._deadline)
         self._prompt = DevicePrompt(
             verification_uri=device.verification_uri,
@@ -206,7 +212,8 @@ class DeviceFlow(ExchangingFlow):
         self._move(Trigger.RETRY_LATER)
         self._failure = failure
         self._maybe_lost |= failure.maybe_answered
-        return self._wait(self._pace.failed(self._now, failure.retry_after), Why.RETRY, failure.kind)
+        why = Why.RATE_LIMITED if failure.kind is ErrorKind.RATE_LIMITED else Why.RETRY
+        return self._wait(self._pace.failed(self._now, failure.retry_after), why, failure.kind)
 
     def _gone(self, fact: Gone) -> Effect:
         if not self._answered_once:  # the login may not have reached every server yet

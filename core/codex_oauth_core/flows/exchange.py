@@ -29,6 +29,8 @@ __all__ = ["ExchangingFlow"]
 EXCHANGE_LIMIT: Final = 30.0
 """Seconds within which an exchange that was surely not sent is tried again."""
 
+LONGEST_REQUEST: Final = 300.0
+
 REVOCATION_LIMIT: Final = 10.0
 """Seconds for the one attempt to revoke what is not kept."""
 
@@ -41,6 +43,11 @@ class _Code:
     code_verifier: Secret[str]
     redirect_uri: str
     give_up_at: float
+
+
+def _bounded(_flow: object, field: attrs.Attribute[float], seconds: float) -> None:
+    if not 0 < seconds <= LONGEST_REQUEST:
+        raise ValueError(f"{field.name}: more than 0 and at most {LONGEST_REQUEST:g} seconds")
 
 
 def _as_tuple(names: Iterable[str]) -> tuple[str, ...]:
@@ -64,7 +71,7 @@ class ExchangingFlow(Flow):
 
     provider: Provider = attrs.field(default=CODEX)
     workspaces: tuple[str, ...] = attrs.field(default=(), converter=_as_tuple)
-    request_timeout: float = attrs.field(default=15.0, validator=attrs.validators.gt(0))
+    request_timeout: float = attrs.field(default=15.0, validator=_bounded)
     _code: _Code | None = attrs.field(default=None, init=False, repr=False)
     _tries: int = attrs.field(default=0, init=False, repr=False)
     _failure: TryAgain | None = attrs.field(default=None, init=False, repr=False)
@@ -120,6 +127,7 @@ class ExchangingFlow(Flow):
         if isinstance(verdict, Credential):
             self._move(self.granted)
             return Finished(verdict)
+        # with a refresh token go all the tokens that came with it (RFC 7009 §2.1)
         token = tokens.refresh_token or tokens.access_token
         if token is None:
             return self._fail(verdict)

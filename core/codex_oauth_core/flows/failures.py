@@ -11,7 +11,7 @@ from typing import Final
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Cause, Phase, RequestFailed
 from codex_oauth_core.facts import Refused, TryAgain
-from codex_oauth_core.secret import Secret
+from codex_oauth_core.secret import Secret, shares_text
 
 __all__ = ["gave_up", "refused", "without_answer"]
 
@@ -26,7 +26,6 @@ _KINDS: Final[Mapping[Cause, ErrorKind]] = {
     Cause.TRUNCATED: ErrorKind.NETWORK,
     Cause.TOO_BIG: ErrorKind.INVALID_RESPONSE,
 }
-_TELLING: Final = 8  # letters from which a piece of a secret tells something
 
 
 def without_answer(event: RequestFailed) -> TryAgain:
@@ -45,6 +44,7 @@ def refused(
     """The error for a refusal. `secrets` are never repeated, even where a server echoes one as a code."""
     return SignInError.of(
         fact.kind,
+        fact.message,
         code=_safe(fact.code, secrets),
         status=fact.status,
         reason=fact.reason,
@@ -57,8 +57,4 @@ def refused(
 def _safe(code: str | None, secrets: Iterable[Secret[str]]) -> str | None:
     if code is None:
         return None
-    echoes = any(
-        value in code or (len(code) >= _TELLING and code in value)
-        for value in (secret.reveal().lower() for secret in secrets)
-    )
-    return "other" if echoes else code
+    return "other" if any(shares_text(code, secret) for secret in secrets) else code

@@ -9,8 +9,7 @@ from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import Refused, Tokens
 from codex_oauth_core.provider import Provider
-from codex_oauth_core.reading.http_time import rfc3339
-from codex_oauth_core.reading.jwt import plausible_time
+from codex_oauth_core.reading.http_time import plausible_time, rfc3339
 
 __all__ = ["expires_at", "judge_grant"]
 
@@ -43,4 +42,4 @@ def expires_at(tokens: Tokens, event: ResponseReceived) -> int | None:
     begun = event.wall - max(0.0, event.at - event.sent_at)
     told = None if tokens.expires_in is None else plausible_time(begun + tokens.expires_in)
     moment = told or tokens.token_expires_at
-    return None if moment is None else int(moment * 1000)
+    return None if moment is None else round(moment * 1000)

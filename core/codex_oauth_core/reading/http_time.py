@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-__all__ = ["header", "http_date", "iso_date", "retry_after", "rfc3339"]
+__all__ = ["header", "http_date", "iso_date", "plausible_time", "retry_after", "rfc3339"]
 
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _CLOCK: Final = r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)"
@@ -24,6 +24,8 @@ _FORMS: Final = tuple(
     )
 )
 _SECONDS: Final = re.compile(r"\d{1,10}", re.ASCII)
+_YEAR_2001: Final = 978_307_200
+_YEAR_2101: Final = 4_133_980_800
 _CENTURY_PIVOT: Final = 70  # two-digit years: 70-99 are the twentieth century
 
 
@@ -75,13 +77,21 @@ def retry_after(headers: Mapping[str, str], wall: float) -> float | None:
     text = header(headers, "retry-after")
     if text is None:
         return None
-    if _SECONDS.fullmatch(text.strip()):
-        return float(text)
+    digits = text.strip(" \t")  # what else strip() removes, float() does not take
+    if _SECONDS.fullmatch(digits):
+        return float(digits)
     then = http_date(text)
     if then is None:
         return None
     now = http_date(header(headers, "date"))
     return max(0.0, then - (wall if now is None else now))
+
+
+def plausible_time(value: object) -> float | None:
+    """`value` as Unix seconds if it is a number within the years 2001 to 2100, else None."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if _YEAR_2001 <= value < _YEAR_2101 else None  # no NaN passes this
 
 
 def rfc3339(wall: float) -> str:

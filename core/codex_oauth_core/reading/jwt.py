@@ -11,15 +11,14 @@ import binascii
 from collections.abc import Mapping
 from typing import Final, cast
 
+from codex_oauth_core.reading.http_time import plausible_time
 from codex_oauth_core.reading.json_body import read_json
 from codex_oauth_core.secret import Secret
 
-__all__ = ["expiry", "plausible_time", "read_claims"]
+__all__ = ["expiry", "read_claims"]
 
 _MAX_SEGMENT: Final = 16 * 1024
 _SEGMENTS: Final = 3
-_YEAR_2001: Final = 978_307_200
-_YEAR_2101: Final = 4_133_980_800
 
 
 def read_claims(token: Secret[str]) -> Mapping[str, object]:
@@ -39,10 +38,3 @@ def read_claims(token: Secret[str]) -> Mapping[str, object]:
 def expiry(token: Secret[str]) -> float | None:
     """The `exp` claim in Unix seconds, or None unless it is a plausible number (years 2001 to 2100)."""
     return plausible_time(read_claims(token).get("exp"))
-
-
-def plausible_time(value: object) -> float | None:
-    """`value` as Unix seconds if it is a number within the years 2001 to 2100, else None."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if _YEAR_2001 <= value < _YEAR_2101 else None  # no NaN passes this
