@@ -10,8 +10,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from codex_oauth.browser.paste import PasteSource as PasteSource
     from codex_oauth.entropy import new_pkce as new_pkce
     from codex_oauth.entropy import new_state as new_state
+    from codex_oauth.listener.async_listener import AsyncCallbackListener as AsyncCallbackListener
+    from codex_oauth.listener.sync_listener import CallbackListener as CallbackListener
     from codex_oauth.sign_in import login as login
     from codex_oauth.stores.file_store import FileStore as FileStore
     from codex_oauth.stores.store import Store as Store
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from codex_oauth.worlds.world import World as World
     from codex_oauth.worlds.world import run as run
     from codex_oauth_core import CODEX as CODEX
+    from codex_oauth_core import BrowserFlow as BrowserFlow
+    from codex_oauth_core import BrowserPrompt as BrowserPrompt
     from codex_oauth_core import Credential as Credential
     from codex_oauth_core import DeviceFlow as DeviceFlow
     from codex_oauth_core import DevicePrompt as DevicePrompt
@@ -36,6 +41,9 @@ if TYPE_CHECKING:
 
 _HOMES: Final[dict[str, tuple[str, ...]]] = {
     "codex_oauth.entropy": ("new_pkce", "new_state"),
+    "codex_oauth.browser.paste": ("PasteSource",),
+    "codex_oauth.listener.async_listener": ("AsyncCallbackListener",),
+    "codex_oauth.listener.sync_listener": ("CallbackListener",),
     "codex_oauth.sign_in": ("login",),
     "codex_oauth.stores.file_store": ("FileStore",),
     "codex_oauth.stores.store": ("Store",),
@@ -43,6 +51,8 @@ _HOMES: Final[dict[str, tuple[str, ...]]] = {
     "codex_oauth.worlds.prompted": ("PromptedWorld",),
     "codex_oauth.worlds.world": ("World", "run"),
     "codex_oauth_core": (
+        "BrowserFlow",
+        "BrowserPrompt",
         "CODEX",
         "Credential",
         "DeviceFlow",

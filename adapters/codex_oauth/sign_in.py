@@ -1,116 +1,171 @@
-"""The front doors: sign in, sign out. Here, and only here, a failed sign-in is raised.
+"""The front door: sign in, with the browser or with a device code. Here a failed sign-in is raised.
 
-Rules of this file: what was granted is kept or revoked, never forgotten; a stored login is replaced only
-by one that is already granted.
+Rules of this file: the listener is bound before a page is shown; what opens or shows a page never ends a
+sign-in; where no port can be had, a device code is the way out, unless the caller insists.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Final, Literal
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import attrs
 
-from codex_oauth.stores.store import Conflict, Store
+if TYPE_CHECKING:
+    from codex_oauth.listener.sync_listener import CallbackListener
+
+from codex_oauth.entropy import new_pkce, new_state
+from codex_oauth.keeping import keep_or_revoke
+from codex_oauth.stores.store import Store
+from codex_oauth.worlds.callbacks import CallbackSource
 from codex_oauth.worlds.prompted import PromptedWorld
 from codex_oauth.worlds.world import World, run
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import Prompt, SendRequest
+from codex_oauth_core.effects import BrowserPrompt, Prompt
 from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.events import ResponseReceived
+from codex_oauth_core.flows.base import Flow
+from codex_oauth_core.flows.browser import BrowserFlow
 from codex_oauth_core.flows.device import DeviceFlow
-from codex_oauth_core.flows.exchange import REVOCATION_LIMIT
+from codex_oauth_core.flows.exchange import as_ids
 from codex_oauth_core.provider import Provider
-from codex_oauth_core.record import Record
 
-__all__ = ["keep", "login", "provider_of", "revoke"]
+__all__ = ["WorldMaker", "login"]
 
-_SAVE_TRIES: Final = 5
+WorldMaker = Callable[[Sequence[CallbackSource]], World]
+"""Makes the world of one sign-in; the sources bring the browser's redirect, if it is to bring one."""
 
 
 def login(
     *,
-    device: Literal[True],
     on_prompt: Callable[[Prompt], None],
+    device: bool | None = None,
     provider: Provider = CODEX,
     store: Store | None = None,
     workspaces: Iterable[str] = (),
-    world: World | None = None,
+    open_browser: bool = True,
+    ports: Sequence[int] | None = None,
+    callbacks: Iterable[CallbackSource] = (),
+    on_note: Callable[[str], None] | None = None,
+    make_world: WorldMaker | None = None,
 ) -> Credential:
-    """Sign in with a device code (RFC 8628), and block until that has succeeded or failed.
+    """Sign in, and block until that has succeeded or failed. Raises SignInError.
 
-    `on_prompt` gets a `DevicePrompt`, for the person to see: nothing is printed here. With a `store` the
-    login is kept there and becomes its current one. `workspaces`: the account must be one of these.
-    `world` performs the effects; by default an `HttpxWorld`. Raises SignInError.
+    `device`: with a device code (True), with the browser (False), or as suits this machine (None).
+    `on_prompt` gets a `DevicePrompt` or a `BrowserPrompt`, for the person to see: nothing is printed here.
+    `on_note` gets one plain line where there is a choice to explain. With a `store` the login is kept there
+    and becomes its current one. `workspaces`: the account must be one of these.
+
+    Of the browser: `open_browser` also opens the page; `ports` are where to listen instead of the
+    provider's; `callbacks` are further ways in which the redirect can come, such as a `PasteSource`.
+    `make_world` performs the effects; by default an `HttpxWorld`.
     """
     if store is not None:
         store.prepare()
-    with PromptedWorld(_usual_world() if world is None else world, on_prompt) as prompted:
-        outcome = run(DeviceFlow(provider=provider, workspaces=workspaces), prompted)
-        if isinstance(outcome, SignInError):
-            raise outcome
-        if store is not None:
-            _keep_or_revoke(outcome, store, provider, prompted)
-    return outcome
+    door = _Door(provider, store, workspaces, on_prompt, on_note or _unsaid, make_world or _usual_world)
+    if device or (device is None and _suits_a_device_code(door)):
+        return door.enter(DeviceFlow(provider=provider, workspaces=door.workspaces))
+    try:
+        return _with_browser(
+            door, ports or provider.redirect_ports, tuple(callbacks), open_browser=open_browser
+        )
+    except SignInError as error:
+        if device is False or error.kind is not ErrorKind.CALLBACK_PORT_UNAVAILABLE:
+            raise
+        door.on_note(f"Signing in with a device code: {error.message}")
+    return door.enter(DeviceFlow(provider=provider, workspaces=door.workspaces))
 
 
-def _usual_world() -> World:
+@attrs.frozen
+class _Door:
+    """What both ways share."""
+
+    provider: Provider
+    store: Store | None
+    workspaces: tuple[str, ...] = attrs.field(converter=as_ids)
+    on_prompt: Callable[[Prompt], None]
+    on_note: Callable[[str], None]
+    make_world: WorldMaker
+
+    def enter(
+        self,
+        flow: Flow,
+        sources: Sequence[CallbackSource] = (),
+        on_prompt: Callable[[Prompt], None] | None = None,
+    ) -> Credential:
+        """Run a flow to its end, and keep what it grants."""
+        with PromptedWorld(self.make_world(sources), on_prompt or self.on_prompt) as world:
+            outcome = run(flow, world)
+            if isinstance(outcome, SignInError):
+                raise outcome
+            if self.store is not None:
+                keep_or_revoke(outcome, self.store, self.provider, world)
+        return outcome
+
+
+def _with_browser(
+    door: _Door, ports: Sequence[int], callbacks: tuple[CallbackSource, ...], *, open_browser: bool
+) -> Credential:
+    with ExitStack() as closing:
+        sources = callbacks
+        redirect_uri = door.provider.redirect_uri(ports[0])
+        listener = _listener(door, ports, required=not callbacks)
+        if listener is not None:
+            closing.enter_context(listener)
+            sources, redirect_uri = (listener, *callbacks), listener.redirect_uri
+        flow = BrowserFlow(
+            redirect_uri=redirect_uri,
+            pkce=new_pkce(),
+            state=new_state(),
+            provider=door.provider,
+            workspaces=door.workspaces,
+        )
+        return door.enter(flow, sources, _opening(door) if open_browser else None)
+
+
+def _listener(door: _Door, ports: Sequence[int], *, required: bool) -> CallbackListener | None:
+    from codex_oauth.listener.sync_listener import CallbackListener
+
+    try:
+        return CallbackListener(ports, door.provider.redirect_host, door.provider.redirect_path)
+    except SignInError as error:
+        if required:
+            raise
+        door.on_note(f"{error.message} Only a paste can finish this sign-in.")
+    return None
+
+
+def _opening(door: _Door) -> Callable[[Prompt], None]:
+    """Show the page's address, and then open it; if that fails, the address is there."""
+
+    def show_and_open(prompt: Prompt) -> None:
+        from codex_oauth.browser.open_browser import NotOpened, open_url
+
+        door.on_prompt(prompt)
+        if not isinstance(prompt, BrowserPrompt):
+            return
+        outcome = open_url(prompt.authorize_url, origin=prompt.issuer)
+        if isinstance(outcome, NotOpened):
+            door.on_note(f"The browser was not opened: {outcome.reason}. Open the page yourself.")
+
+    return show_and_open
+
+
+def _suits_a_device_code(door: _Door) -> bool:
+    from codex_oauth.browser.choose import choose_here
+
+    choice = choose_here()
+    ways = {"device": "a device code", "browser": "the browser"}
+    door.on_note(f"Signing in with {ways[choice.flow]}: {choice.reason}.")
+    return choice.flow == "device"
+
+
+def _usual_world(callbacks: Sequence[CallbackSource]) -> World:
     from codex_oauth.worlds.httpx_world import HttpxWorld
 
-    return HttpxWorld()
+    return HttpxWorld(callbacks=callbacks)
 
 
-def _keep_or_revoke(credential: Credential, store: Store, provider: Provider, world: World) -> None:
-    """Keep a login; if that fails in any way, end it at the server, unless it is the one that is stored."""
-    try:
-        keep(credential, store)
-    except BaseException as error:
-        if _is_stored(credential, store):
-            raise
-        revoked = revoke(credential, provider, world)
-        if isinstance(error, SignInError):
-            raise attrs.evolve(error, details={**error.details, "revoked": revoked}) from error
-        raise
-
-
-def _is_stored(credential: Credential, store: Store) -> bool:
-    try:
-        record = store.slot(credential.account_id).load()
-    except SignInError:
-        return False
-    return record is not None and record.credential.refresh_token == credential.refresh_token
-
-
-def keep(credential: Credential, store: Store) -> None:
-    """Store a new login in place of the account's old one, and make it the current one.
-
-    Raises SignInError: `corrupt_auth`, `auth_read_failed`, `auth_write_failed`.
-    """
-    slot = store.slot(credential.account_id)
-    record, expected = Record(credential), None
-    for _ in range(_SAVE_TRIES):
-        found = slot.save(record, expected, replace_corrupt=True)
-        if not isinstance(found, Conflict):
-            store.select(credential.account_id)
-            return
-        expected = None if found.record is None else found.record.fingerprint
-    raise SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="contended")
-
-
-def revoke(credential: Credential, provider: Provider, world: World) -> bool:
-    """End a login at the server (RFC 7009), best effort within 10 s; whether the server confirmed it."""
-    token = credential.refresh_token
-    request = provider.dialect.revocation_request(provider, token, "refresh_token")
-    answer = world.perform(SendRequest(request, REVOCATION_LIMIT, once=True))
-    return isinstance(answer, ResponseReceived) and provider.dialect.read_revocation(answer)
-
-
-def provider_of(credential: Credential) -> Provider | None:
-    """The provider that a credential belongs to; None if it is of another client or a bad issuer."""
-    if credential.client_id != CODEX.client_id:
-        return None
-    try:
-        return CODEX.at(credential.issuer)
-    except ValueError:
-        return None
+def _unsaid(note: str) -> None:
+    """Nobody asked for notes."""

@@ -82,7 +82,12 @@ def test_no_secret_in_any_effect_event_error_or_traceback(
         effect = flow.receive(world.perform(effect))
     world.log += [seen(flow), seen(effect), seen(effect.outcome)]
     try:
-        login(device=True, on_prompt=print, store=FileStore(tmp_path), world=Curious(scripted(ENDS[name])))
+        login(
+            device=True,
+            on_prompt=print,
+            store=FileStore(tmp_path),
+            make_world=lambda _: Curious(scripted(ENDS[name])),
+        )
     except SignInError as error:
         frames = traceback.TracebackException.from_exception(error, capture_locals=True)
         world.log += ["".join(frames.format()), json.dumps(error.to_dict())]
@@ -132,7 +137,7 @@ def test_no_secret_in_logs_at_debug_or_in_urls_over_real_http(
                 on_prompt=lambda prompt: texts.append(seen(prompt)),
                 provider=CODEX.at(server.url),
                 store=FileStore(tmp_path),
-                world=skipping_world(clock),
+                make_world=lambda _: skipping_world(clock),
             )
         except SignInError as error:
             texts += traceback.format_exception(error) + [seen(error)]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import attrs
 import pytest
 
 from codex_oauth import CODEX, Credential, DevicePrompt, ErrorKind, FileStore, SignInError, login
-from codex_oauth.sign_in import keep, provider_of, revoke
+from codex_oauth.keeping import keep, provider_of, revoke
 from codex_oauth.stores.store import Conflict, Saved
 from codex_oauth.testing.fake_world import FakeWorld, Lost, Reply, scripted
 from codex_oauth_core.effects import Prompt
@@ -36,7 +37,9 @@ def sign_in(
     *replies: Reply | Lost, store: FileStore | None = None, workspaces: tuple[str, ...] = ()
 ) -> tuple[Credential, FakeWorld]:
     world = FakeWorld(scripted(replies))
-    return login(device=True, on_prompt=ignore, store=store, workspaces=workspaces, world=world), world
+    return login(
+        device=True, on_prompt=ignore, store=store, workspaces=workspaces, make_world=lambda _: world
+    ), world
 
 
 @pytest.fixture
@@ -59,7 +62,7 @@ def test_without_a_store_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_the_prompt_is_shown_once() -> None:
     shown: list[Prompt] = []
-    login(device=True, on_prompt=shown.append, world=FakeWorld(scripted(SIGN_IN)))
+    login(device=True, on_prompt=shown.append, make_world=lambda _: FakeWorld(scripted(SIGN_IN)))
     assert [type(prompt) for prompt in shown] == [DevicePrompt]
 
 
@@ -93,7 +96,7 @@ def test_a_store_that_cannot_be_written_fails_before_anybody_is_asked(tmp_path: 
     (tmp_path / "home").write_text("a file where the directory should be")
     world = FakeWorld(scripted(()))
     with pytest.raises(SignInError) as raised:
-        login(device=True, on_prompt=ignore, store=FileStore(tmp_path / "home"), world=world)
+        login(device=True, on_prompt=ignore, store=FileStore(tmp_path / "home"), make_world=lambda _: world)
     assert raised.value.kind is ErrorKind.AUTH_WRITE_FAILED
     assert world.performed == []
 
@@ -108,7 +111,7 @@ def test_a_granted_login_that_cannot_be_stored_is_revoked(
     monkeypatch.setattr("codex_oauth.stores.file_store.FileSlot.save", full)
     world = FakeWorld(scripted((*SIGN_IN, answer)))
     with pytest.raises(SignInError) as raised:
-        login(device=True, on_prompt=ignore, store=store, world=world)
+        login(device=True, on_prompt=ignore, store=store, make_world=lambda _: world)
     assert raised.value.kind is ErrorKind.AUTH_WRITE_FAILED
     assert raised.value.details == {"reason": "disk_full", "revoked": confirmed}
     last = world.requests[-1]
@@ -125,7 +128,7 @@ def test_a_login_that_is_stored_is_not_revoked_whatever_fails_after_it(
     monkeypatch.setattr(FileStore, "select", lost)
     world = FakeWorld(scripted(SIGN_IN))
     with pytest.raises(SignInError) as raised:
-        login(device=True, on_prompt=ignore, store=store, world=world)
+        login(device=True, on_prompt=ignore, store=store, make_world=lambda _: world)
     assert raised.value.details == {"reason": "denied"}
     assert not any("revoke" in request.request.url for request in world.requests)
     assert store.accounts() == ("acct_fake",)
@@ -141,7 +144,7 @@ def test_what_is_granted_is_revoked_whatever_interrupts_the_keeping(
     monkeypatch.setattr("codex_oauth.stores.file_store.FileSlot.save", interrupted)
     world = FakeWorld(scripted((*SIGN_IN, as_json(200, {}))))
     with pytest.raises(interruption):
-        login(device=True, on_prompt=ignore, store=store, world=world)
+        login(device=True, on_prompt=ignore, store=store, make_world=lambda _: world)
     assert world.requests[-1].request.url == CODEX.revocation_endpoint
 
 
@@ -151,7 +154,7 @@ def test_a_pointer_that_cannot_be_replaced_is_known_before_anybody_is_asked(
 ) -> None:
     store.prepare()
     pointer = store.home / "current"
-    make = {
+    make: dict[str, Callable[[], None]] = {
         "directory": pointer.mkdir,
         "symlink": lambda: pointer.symlink_to("x"),
         "fifo": lambda: os.mkfifo(pointer),
@@ -159,7 +162,7 @@ def test_a_pointer_that_cannot_be_replaced_is_known_before_anybody_is_asked(
     make[kind]()
     world = FakeWorld(scripted(()))
     with pytest.raises(SignInError) as raised:
-        login(device=True, on_prompt=ignore, store=store, world=world)
+        login(device=True, on_prompt=ignore, store=store, make_world=lambda _: world)
     assert raised.value.kind is ErrorKind.AUTH_WRITE_FAILED
     assert world.performed == []
 

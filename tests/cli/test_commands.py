@@ -14,7 +14,7 @@ import pytest
 from codex_oauth import Credential, FileStore, Secret
 from codex_oauth.authority import Approve, Authority, AuthorityServer, Fault, Policy, serve
 from codex_oauth.cli.exit_codes import EXIT_CODES
-from codex_oauth.sign_in import keep
+from codex_oauth.keeping import keep
 from codex_oauth_core import CODEX, ErrorKind
 from tests.cli.commands import Done, run_command
 

@@ -15,7 +15,7 @@ from codex_oauth import Credential, ErrorKind, FileStore, Secret, SignInError
 from codex_oauth.authority import Account, Approve, Authority, Policy, serve
 from codex_oauth.authority.tokens import mint
 from codex_oauth.cli.account import describe, name_of
-from codex_oauth.cli.login import cancelled_by_sigint
+from codex_oauth.cli.login import Interrupt
 from codex_oauth.cli.output import report
 from codex_oauth.cli.text import clock, left, moment, printable
 from tests.cli.commands import COMMAND, environment, run_command
@@ -41,7 +41,7 @@ def test_the_interrupt_handler_comes_back() -> None:
 
     before = signal.signal(signal.SIGINT, mine)
     try:
-        with cancelled_by_sigint(Counting()):
+        with Interrupt():
             assert signal.getsignal(signal.SIGINT) is not mine
         assert signal.getsignal(signal.SIGINT) is mine
     finally:
@@ -49,10 +49,17 @@ def test_the_interrupt_handler_comes_back() -> None:
 
 
 def test_the_second_ctrl_c_interrupts() -> None:
-    world = Counting()
-    with pytest.raises(KeyboardInterrupt), cancelled_by_sigint(world):
+    with Interrupt() as interrupt:
+        world = interrupt.cancels(Counting())
         signal.raise_signal(signal.SIGINT)
         assert world.cancels == 1
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        assert world.cancels == 1
+
+
+def test_ctrl_c_before_there_is_a_world_interrupts() -> None:
+    with Interrupt(), pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
 
 

@@ -24,6 +24,7 @@ ALLOWED = frozenset(
         "collections.abc",
         "datetime",
         "enum",
+        "h11",  # the callback receiver's, and nobody else's
         "hashlib",
         "hmac",
         "importlib",  # the root's lazy names (PEP 562)
@@ -36,7 +37,7 @@ ALLOWED = frozenset(
         "urllib.parse",
     }
 )
-"""All that the core may import: no module of the standard library that does I/O, and two libraries."""
+"""All that the core may import: no module of the standard library that does I/O, and three libraries."""
 
 FORBIDDEN_NAMES = frozenset(
     {"open", "print", "input", "exec", "eval", "compile", "breakpoint", "__import__", "globals"}
@@ -87,6 +88,7 @@ NEVER_LOADED = frozenset(
 """Modules that nothing below a flow may load, the libraries of the core included."""
 
 CORE = python_files("core")
+RECEIVER = ROOT / "core" / "codex_oauth_core" / "receiver"
 
 
 def _imports(tree: ast.AST) -> Iterator[str]:
@@ -132,6 +134,11 @@ def test_the_core_calls_nothing_that_does_io_or_reads_a_clock(path: Path) -> Non
     is_root = path == ROOT / "core" / "codex_oauth_core" / "__init__.py"
     allowed = {"globals", "import_module"} if is_root else set[str]()  # its names load on first use
     assert set(_bad_calls(_parse(path))) <= allowed
+
+
+def test_only_the_receiver_imports_h11() -> None:
+    users = {path.parent for path in CORE if "h11" in _imports(_parse(path))}
+    assert users == {RECEIVER}
 
 
 def test_the_allow_list_holds_nothing_unused() -> None:
@@ -203,7 +210,12 @@ def test_the_whole_core_loads_no_module_that_does_io() -> None:
     modules = [_module_name(path) for path in CORE]
     loaded = _loaded_by(*modules)
     assert set(modules) <= loaded
-    assert loaded & NEVER_LOADED == set()
+    assert loaded & NEVER_LOADED == {"h11"}
+
+
+def test_only_the_receiver_loads_h11() -> None:
+    others = [_module_name(path) for path in CORE if RECEIVER not in path.parents]
+    assert "h11" not in _loaded_by(*others)
 
 
 def test_threads_and_logging_come_from_transitions_alone() -> None:

@@ -10,6 +10,8 @@ from collections.abc import Callable
 import pytest
 
 from codex_oauth.clock import instant
+from codex_oauth.entropy import new_pkce, new_state
+from codex_oauth.listener.sync_listener import CallbackListener
 from codex_oauth.transport.protocol import Answer
 from codex_oauth.worlds import sync_world
 from codex_oauth.worlds.httpx_world import HttpxWorld
@@ -17,17 +19,23 @@ from codex_oauth.worlds.sync_world import SyncWorld
 from codex_oauth.worlds.world import World, run
 from codex_oauth_core import (
     CODEX,
+    CallbackReceived,
+    CallbackRule,
     Cancelled,
     DeviceFlow,
     ErrorKind,
     RequestFailed,
     ResponseReceived,
+    Secret,
     SendRequest,
     SignInError,
     TimeReached,
     Wait,
     Why,
 )
+from codex_oauth_core.callback import Accepted
+from codex_oauth_core.flows.browser import BrowserFlow
+from tests.listener.sign_ins import ask, get
 from tests.transport.servers import OK, Server, answering, at_most, no_new_sockets, post, silent, trickling
 
 
@@ -214,3 +222,177 @@ def test_a_flow_runs_in_it_to_its_end() -> None:
         outcome = run(flow, world)
     assert isinstance(outcome, SignInError)
     assert outcome.kind is ErrorKind.DEVICE_CODE_UNSUPPORTED
+
+
+# -- callbacks -----------------------------------------------------------------------------------------
+
+ACCEPTED = Accepted(Secret("code=x&state=y"))
+
+
+def rule() -> CallbackRule:
+    return CallbackRule("http://localhost:1455/auth/callback", Secret("y"), (), "https://auth.example")
+
+
+def browser_wait(rule: CallbackRule, seconds: float = 60) -> Wait:
+    return Wait(instant() + seconds, Why.CALLBACK, callback=rule)
+
+
+class Source:
+    """Says what it was told to, `after` some seconds, and keeps account of its starts and stops."""
+
+    def __init__(self, after: float | None = None, error: Exception | None = None) -> None:
+        self.calls: list[str] = []
+        self.rules: list[CallbackRule] = []
+        self._after = after
+        self._error = error
+        self._timer: threading.Timer | None = None
+
+    def start(self, rule: CallbackRule, accept: Callable[[Accepted], None]) -> None:
+        if self._error is not None:
+            raise self._error
+        self.calls.append("start")
+        self.rules.append(rule)
+        if self._after is not None:
+            self._timer = soon(lambda: accept(ACCEPTED), self._after)
+
+    def stop(self) -> None:
+        self.calls.append("stop")
+        if self._timer is not None:
+            self._timer.join()
+
+
+def test_the_first_redirect_ends_the_wait_and_every_source() -> None:
+    sources = [Source(), Source(after=0.05), Source(after=0.06)]
+    with no_new_sockets(), at_most(1), SyncWorld(unsendable, callbacks=sources) as world:
+        event = world.perform(browser_wait(rule()))
+        assert isinstance(event, CallbackReceived)
+        assert event.query == ACCEPTED.query
+        assert [source.calls for source in sources] == [["start", "stop"]] * 3
+
+
+def test_a_redirect_at_once_is_no_exception() -> None:
+    class Immediate(Source):
+        def start(self, rule: CallbackRule, accept: Callable[[Accepted], None]) -> None:
+            super().start(rule, accept)
+            accept(ACCEPTED)
+
+    with at_most(1), SyncWorld(unsendable, callbacks=[Immediate()]) as world:
+        assert isinstance(world.perform(browser_wait(rule())), CallbackReceived)
+
+
+def test_sources_are_started_before_the_prompt_is_shown() -> None:
+    order: list[str] = []
+    source = Source(after=0.05)
+    source.calls = order
+    with SyncWorld(unsendable, on_wait=lambda _: order.append("shown"), callbacks=[source]) as world:
+        world.perform(browser_wait(rule()))
+    assert order == ["start", "shown", "stop"]
+
+
+def test_after_a_redirect_later_waits_block_again() -> None:
+    looks = 0
+
+    def now() -> tuple[float, float]:
+        nonlocal looks
+        looks += 1
+        return instant(), 0.0
+
+    with SyncWorld(unsendable, callbacks=[Source(after=0.0)], now=now) as world:
+        world.perform(browser_wait(rule()))
+        looks = 0
+        assert isinstance(world.perform(Wait(instant() + 0.1, Why.RETRY)), TimeReached)
+    assert looks < 5  # asleep meanwhile, not spinning
+
+
+def test_a_redirect_is_said_once_and_a_rule_is_started_once() -> None:
+    source, same = Source(after=0.0), rule()
+    with SyncWorld(unsendable, callbacks=[source]) as world:
+        assert isinstance(world.perform(browser_wait(same)), CallbackReceived)
+        assert isinstance(world.perform(browser_wait(same, 0.05)), TimeReached)
+        assert source.calls == ["start", "stop"]
+        assert isinstance(world.perform(browser_wait(rule())), CallbackReceived)
+    assert source.calls == ["start", "stop"] * 2
+    assert source.rules[1] is not same
+
+
+def test_sources_serve_waits_with_a_rule_only() -> None:
+    source = Source(after=0.0)
+    with SyncWorld(unsendable, callbacks=[source]) as world:
+        assert isinstance(world.perform(wait(0.05)), TimeReached)
+    assert source.calls == []
+
+
+def test_time_and_cancel_stop_the_sources_too() -> None:
+    source = Source()
+    with SyncWorld(unsendable, callbacks=[source]) as world:
+        assert isinstance(world.perform(browser_wait(rule(), 0.05)), TimeReached)
+        assert source.calls == ["start", "stop"]
+        timer = soon(world.cancel)
+        assert isinstance(world.perform(browser_wait(rule())), Cancelled)
+        timer.join()
+        assert source.calls == ["start", "stop"] * 2
+        assert isinstance(world.perform(browser_wait(rule())), Cancelled)
+    assert source.calls == ["start", "stop"] * 2
+
+
+def test_a_source_that_cannot_start_raises_and_the_others_are_stopped() -> None:
+    first, last = Source(), Source()
+    broken = Source(error=SignInError.of(ErrorKind.CALLBACK_SERVER_FAILED))
+    shown: list[Wait] = []
+    with (
+        no_new_sockets(),
+        pytest.raises(SignInError),
+        SyncWorld(unsendable, on_wait=shown.append, callbacks=[first, broken, last]) as world,
+    ):
+        world.perform(browser_wait(rule()))
+    assert (first.calls, last.calls, shown) == (["start", "stop"], [], [])
+
+
+def test_an_exception_while_it_waits_stops_the_sources() -> None:
+    source = Source()
+
+    def broken(wait: Wait, at: float) -> None:
+        raise LookupError
+
+    with pytest.raises(LookupError), SyncWorld(unsendable, on_tick=broken, callbacks=[source]) as world:
+        world.perform(browser_wait(rule()))
+    assert source.calls == ["start", "stop"]
+
+
+def test_a_redirect_counts_even_if_time_is_up_when_it_is_noticed() -> None:
+    late = 0.0
+
+    def now() -> tuple[float, float]:
+        return instant() + late, 0.0
+
+    class Sleepy(Source):
+        def start(self, rule: CallbackRule, accept: Callable[[Accepted], None]) -> None:
+            nonlocal late
+            super().start(rule, accept)
+            accept(ACCEPTED)
+            late = 3600.0
+
+    with SyncWorld(unsendable, callbacks=[Sleepy()], now=now) as world:
+        assert isinstance(world.perform(browser_wait(rule())), CallbackReceived)
+
+
+def test_a_browser_flow_runs_with_a_real_listener() -> None:
+    def browse(shown: Wait) -> None:
+        if shown.callback is not None:
+            query = f"error=access_denied&state={shown.callback.state.reveal()}"
+            answers.append(ask(listener.port, get(f"/auth/callback?{query}", listener.port)))
+
+    answers: list[bytes] = []
+    with (
+        no_new_sockets(),
+        at_most(2),
+        CallbackListener((0,)) as listener,
+        HttpxWorld(callbacks=[listener], on_wait=browse) as world,
+    ):
+        flow = BrowserFlow(
+            provider=CODEX, redirect_uri=listener.redirect_uri, pkce=new_pkce(), state=new_state()
+        )
+        outcome = run(flow, world)
+    assert isinstance(outcome, SignInError)
+    assert outcome.kind is ErrorKind.DENIED
+    assert answers[0].startswith(b"HTTP/1.1 200")

@@ -1,4 +1,4 @@
-"""`codex-oauth login`: sign in with a device code."""
+"""`codex-oauth login`: sign in with the browser or with a device code."""
 
 from __future__ import annotations
 
@@ -6,36 +6,49 @@ import argparse
 import os
 import signal
 import threading
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, Protocol, Self, TypeVar
 
 from codex_oauth.cli.account import name_of, summary
 from codex_oauth.cli.output import emit, report, result
 from codex_oauth.cli.text import printable
-from codex_oauth.cli.views import choose_view
+from codex_oauth.cli.views import View, choose_view
 from codex_oauth.sign_in import login
 from codex_oauth.stores.file_store import FileStore
+from codex_oauth.worlds.callbacks import CallbackSource
+from codex_oauth.worlds.world import World
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.errors import ErrorKind, SignInError
 
-__all__ = ["cancelled_by_sigint", "run_login"]
+__all__ = ["Interrupt", "run_login"]
 
 
 def run_login(args: argparse.Namespace) -> int:
     """Sign in, and keep the login. Raises SignInError."""
     from codex_oauth.worlds.httpx_world import HttpxWorld
 
-    _refuse_without_a_person(device=args.device)
+    _refuse_without_a_person(named=args.device or args.browser)
     store = FileStore(args.store)
     provider = CODEX.at(args.issuer) if args.issuer else CODEX
     view = choose_view(as_json=args.json)
-    world = HttpxWorld(on_wait=view.wait, on_tick=view.tick)
+    interrupt = Interrupt()
+
+    def make_world(callbacks: Sequence[CallbackSource]) -> World:
+        return interrupt.cancels(HttpxWorld(on_wait=view.wait, on_tick=view.tick, callbacks=callbacks))
+
     try:
-        with cancelled_by_sigint(world):
+        with interrupt:
             credential = login(
-                device=True, on_prompt=view.prompt, provider=provider, store=store, world=world
+                device=True if args.device else False if args.browser else None,
+                on_prompt=view.prompt,
+                on_note=lambda note: view.note(_with_the_flag(note)),
+                provider=provider,
+                store=store,
+                open_browser=not args.no_open,
+                ports=None if args.port is None else (args.port,),
+                callbacks=_pastes(view) if args.paste else (),
+                make_world=make_world,
             )
     except SignInError as error:
         if not args.json:
@@ -54,14 +67,29 @@ def run_login(args: argparse.Namespace) -> int:
     return 0
 
 
-def _refuse_without_a_person(*, device: bool) -> None:
+def _with_the_flag(note: str) -> str:
+    """A note about the choice, with the flag that changes it."""
+    for way, flag in (("a device code", "--browser"), ("the browser", "--device")):
+        if note.startswith(f"Signing in with {way}:"):
+            return f"{note} Use {flag} to change that."
+    return note
+
+
+def _pastes(view: View) -> tuple[CallbackSource, ...]:
+    from codex_oauth.browser.paste import EXPLANATIONS, WARNING, PasteSource
+
+    view.note(f"You can also paste the address of the last page here. {WARNING}")
+    return (PasteSource(lambda reason: view.note(f"{EXPLANATIONS[reason]} Try again.")),)
+
+
+def _refuse_without_a_person(*, named: bool) -> None:
     """In CI a login that nobody asked for by name would wait for nobody."""
-    if os.environ.get("CI", "").lower() in ("", "0", "false") or device:
+    if os.environ.get("CI", "").lower() in ("", "0", "false") or named:
         return
     raise SignInError.of(
         ErrorKind.LOGIN_REQUIRED,
         "This looks like CI, where nobody can approve a sign-in. "
-        "Sign in with --device if somebody watches, or bring a login in CODEX_OAUTH_HOME.",
+        "Sign in with --device or --browser if somebody watches, or bring a login in CODEX_OAUTH_HOME.",
     )
 
 
@@ -72,19 +100,35 @@ class Cancellable(Protocol):
         """Cancel it."""
 
 
-@contextmanager
-def cancelled_by_sigint(world: Cancellable) -> Generator[None]:
-    """The first Ctrl-C cancels in order, so that a granted login is not lost; the second interrupts."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+W = TypeVar("W", bound=Cancellable)
 
-    def cancel(number: int, frame: FrameType | None) -> None:
+
+class Interrupt:
+    """Ctrl-C within a `with` block: the first cancels in order, so that a granted login is not lost; the
+    second interrupts.
+    """
+
+    def __init__(self) -> None:
+        self._worlds: list[Cancellable] = []
+        self._before: Any = None
+
+    def cancels(self, world: W) -> W:
+        """The world, which the next Ctrl-C cancels."""
+        self._worlds.append(world)
+        return world
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._cancel)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _cancel(self, number: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        world.cancel()
-
-    before: Any = signal.signal(signal.SIGINT, cancel)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+        if not self._worlds:
+            raise KeyboardInterrupt
+        for world in self._worlds:
+            world.cancel()

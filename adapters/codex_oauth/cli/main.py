@@ -21,7 +21,8 @@ __all__ = ["build_parser", "main"]
 
 EXAMPLES: Final = """\
 examples:
-  codex-oauth login --device          sign in with a code that you type in a browser
+  codex-oauth login                   sign in, with the browser or with a code, as suits this machine
+  codex-oauth login --device          sign in with a code that you type on any device
   codex-oauth status                  who is signed in, and until when
   curl -H "Authorization: Bearer $(codex-oauth token)" ...
   codex-oauth logout                  sign out, here and at the server
@@ -34,7 +35,10 @@ exit codes:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
-    args = build_parser().parse_args(argv)
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    if (mistake := getattr(args, "check", _no_mistake)(args)) is not None:
+        parser.error(mistake)
     leave_no_core()
     try:
         return int(args.run(args))
@@ -99,14 +103,19 @@ class _Commands(Protocol):
 
 
 def _add_login(commands: _Commands) -> None:
-    login = commands.add_parser("login", help="sign in", description="Sign in with a device code.")
-    login.add_argument(
-        "--device", action="store_true", help="with a code to type elsewhere; the only way so far"
-    )
+    about = "Sign in with the browser or with a device code; without a flag, as suits this machine."
+    login = commands.add_parser("login", help="sign in", description=about)
+    way = login.add_mutually_exclusive_group()
+    way.add_argument("--device", action="store_true", help="with a code to type on any device")
+    way.add_argument("--browser", action="store_true", help="with the browser on this machine")
+    login.add_argument("--no-open", action="store_true", help="print the page's address, and open nothing")
+    login.add_argument("--paste", action="store_true", help="also take the address of the last page, pasted")
+    ports = "listen here for the browser; with the Codex provider only 1455 and 1457"
+    login.add_argument("--port", metavar="N", type=_port, help=ports)
     where = "another authorization server: https, or http on loopback"
     login.add_argument("--issuer", metavar="URL", type=_issuer, help=where)
     _add_common(login)
-    login.set_defaults(run=_lazily("codex_oauth.cli.login", "run_login"))
+    login.set_defaults(run=_lazily("codex_oauth.cli.login", "run_login"), check=_check_login)
 
 
 def _add_stored(commands: _Commands, name: str, text: str, function: str) -> argparse.ArgumentParser:
@@ -136,6 +145,27 @@ def _issuer(text: str) -> str:
         return CODEX.at(text).issuer
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _no_mistake(args: argparse.Namespace) -> None:
+    """Most commands have nothing that argparse cannot check."""
+
+
+def _check_login(args: argparse.Namespace) -> str | None:
+    """What is wrong with the arguments of `login` together."""
+    from codex_oauth_core.codex import CODEX
+
+    if args.device and (args.port is not None or args.no_open or args.paste):
+        return "--port, --no-open and --paste belong to the browser, not to --device"
+    if args.issuer in (None, CODEX.issuer) and args.port not in (None, *CODEX.redirect_ports):
+        return f"--port: the Codex provider takes only {' and '.join(map(str, CODEX.redirect_ports))}"
+    return None
+
+
+def _port(text: str) -> int:
+    if text.isascii() and text.isdigit() and int(text) <= 65535:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a port")
 
 
 def _lazily(module: str, function: str) -> Callable[[argparse.Namespace], int]:

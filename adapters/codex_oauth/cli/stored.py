@@ -74,7 +74,7 @@ def run_logout(args: argparse.Namespace) -> int:
 
 
 def _revoke(store: FileStore, account_id: str) -> bool:
-    from codex_oauth.sign_in import provider_of, revoke
+    from codex_oauth.keeping import provider_of, revoke
     from codex_oauth.worlds.httpx_world import HttpxWorld
 
     try:

@@ -34,11 +34,12 @@ def clock(seconds: float) -> str:
 
 def left(seconds: float) -> str:
     """A duration in words, rounded down to its largest unit: `9 days`, `1 hour`, `12 minutes`."""
+    seconds = max(0.0, seconds)
     for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
         count = int(seconds // size)
         if count:
             return f"{count} {unit}{'' if count == 1 else 's'}"
-    return f"{max(0, int(seconds))} seconds"
+    return f"{int(seconds)} seconds"
 
 
 def moment(milliseconds: int | None) -> str | None:

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
-from typing import Final, Protocol
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol, assert_never
 
 from codex_oauth.cli.output import emit, hint
-from codex_oauth.cli.text import clock, left
+from codex_oauth.cli.text import clock, left, printable
 from codex_oauth_core.codex import CODEX
-from codex_oauth_core.effects import DevicePrompt, Prompt, Wait, Why
+from codex_oauth_core.effects import BrowserPrompt, DevicePrompt, Prompt, Wait, Why
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.reading.http_time import rfc3339
 
 __all__ = ["JsonView", "LineView", "LiveView", "View", "choose_view"]
 
+_PHISHING: Final = "Only go on if you started this sign-in yourself just now."
 HEARTBEAT: Final = 30.0
 """Seconds between two lines that say that it still waits."""
 
@@ -44,6 +45,9 @@ class View(Protocol):
 
     def prompt(self, prompt: Prompt) -> None:
         """A new prompt came."""
+
+    def note(self, note: str) -> None:
+        """Something is to be explained, in a line."""
 
     def wait(self, wait: Wait) -> None:
         """A wait begins."""
@@ -81,11 +85,12 @@ class LineView:
         self._expires_at = 0.0
 
     def prompt(self, prompt: Prompt) -> None:
-        if not isinstance(prompt, DevicePrompt):
-            return
         self._expires_at = prompt.expires_at
-        for line in device_lines(prompt):
+        for line in prompt_lines(prompt):
             hint(line)
+
+    def note(self, note: str) -> None:
+        hint(printable(note))
 
     def wait(self, wait: Wait) -> None:
         status = status_of(wait)
@@ -97,11 +102,14 @@ class LineView:
         if at < self._next_beat or wait.prompt is None:
             return
         if self._next_beat:
-            hint(f"{status_of(wait)}; the code expires in {left(self._expires_at - time.time())}.")
+            hint(f"{status_of(wait)}; {self._left(left)}.")
         self._next_beat = at + HEARTBEAT
 
     def close(self) -> None:
         """Nothing: what was said stays."""
+
+    def _left(self, words: Callable[[float], str]) -> str:
+        return f"{words(self._expires_at - time.time())} left"
 
 
 class LiveView(LineView):
@@ -111,8 +119,12 @@ class LiveView(LineView):
         """Nothing: the next tick shows it."""
 
     def tick(self, wait: Wait, at: float) -> None:
-        rest = f"; the code expires in {clock(self._expires_at - time.time())}" if wait.prompt else ""
+        rest = f"; {self._left(clock)}" if wait.prompt else ""
         self._draw(f"{status_of(wait)}{rest}.")
+
+    def note(self, note: str) -> None:
+        self._draw("")
+        super().note(note)
 
     def close(self) -> None:
         self._draw("")
@@ -131,16 +143,18 @@ class JsonView:
         self._said: tuple[Why, ErrorKind | None] | None = None
 
     def prompt(self, prompt: Prompt) -> None:
-        if isinstance(prompt, DevicePrompt):
-            emit(
-                {
-                    "event": "device_code",
-                    "verification_uri": prompt.verification_uri,
-                    "user_code": prompt.user_code,
-                    "expires_at": rfc3339(prompt.expires_at),
-                    "issuer": prompt.issuer,
-                }
-            )
+        shared = {"expires_at": rfc3339(prompt.expires_at), "issuer": prompt.issuer}
+        match prompt:
+            case DevicePrompt():
+                page, code = prompt.verification_uri, prompt.user_code
+                emit({"event": "device_code", "verification_uri": page, "user_code": code, **shared})
+            case BrowserPrompt():
+                emit({"event": "browser_url", "url": prompt.authorize_url.reveal(), **shared})
+            case _:
+                assert_never(prompt)
+
+    def note(self, note: str) -> None:
+        emit({"event": "note", "text": note})
 
     def wait(self, wait: Wait) -> None:
         if (wait.why, wait.cause) != self._said:
@@ -154,21 +168,17 @@ class JsonView:
         """Nothing: what was said stays."""
 
 
-def device_lines(prompt: DevicePrompt) -> list[str]:
-    """What a person must see to approve a device login (RFC 8628 §3.3 and §5.4)."""
+def prompt_lines(prompt: Prompt) -> list[str]:
+    """What a person must see to sign in (RFC 8628 §3.3 and §5.4; RFC 8252 §4.1)."""
     elsewhere = [] if prompt.issuer == CODEX.issuer else [f"This signs in at {prompt.issuer}.", ""]
-    return [
-        "Sign in with ChatGPT (Codex)",
-        "",
-        *elsewhere,
-        "Open this page on any device:",
-        "",
-        f"    {prompt.verification_uri}",
-        "",
-        "and enter this code:",
-        "",
-        f"    {prompt.user_code}",
-        "",
-        "Only go on if you started this sign-in yourself just now. Never share the code.",
-        "",
-    ]
+    start = ["Sign in with ChatGPT (Codex)", "", *elsewhere]
+    match prompt:
+        case DevicePrompt():
+            page, code = f"    {prompt.verification_uri}", f"    {prompt.user_code}"
+            steps = ["Open this page on any device:", "", page, "", "and enter this code:", "", code, ""]
+            return [*start, *steps, f"{_PHISHING} Never share the code.", ""]
+        case BrowserPrompt():
+            page = f"    {prompt.authorize_url.reveal()}"
+            return [*start, "Open this page in a browser on this machine:", "", page, "", _PHISHING, ""]
+        case _:
+            assert_never(prompt)

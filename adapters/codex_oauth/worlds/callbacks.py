@@ -19,7 +19,8 @@ class CallbackSource(Protocol):
 
     def start(self, rule: CallbackRule, accept: Callable[[Accepted], None]) -> None:
         """Begin to judge what comes by `rule`, in the background; call `accept` for the genuine redirect, at
-        most once and from any thread. `accept` does not block.
+        most once and from any thread. `accept` does not block. Raises SignInError
+        (`callback_server_failed`) if it cannot begin.
         """
         ...
 

@@ -11,13 +11,15 @@ import selectors
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, Self, assert_never
 
 from codex_oauth.clock import Clock, now
 from codex_oauth.transport.protocol import Answer, Transport, never
+from codex_oauth.worlds.callbacks import CallbackSource
+from codex_oauth_core.callback import Accepted, CallbackRule
 from codex_oauth_core.effects import SendRequest, Wait
-from codex_oauth_core.events import Cancelled, Event, TimeReached
+from codex_oauth_core.events import CallbackReceived, Cancelled, Event, TimeReached
 
 __all__ = ["SLICE", "TICK", "SyncWorld"]
 
@@ -33,7 +35,8 @@ class SyncWorld:
 
     `send` carries requests. `on_wait` gets every `Wait` before it blocks: show its prompt there.
     `on_tick` gets the `Wait` and the present instant at its start and about once a second: count down
-    there. What they raise is raised by `perform`. They may call `cancel()`.
+    there. What they raise is raised by `perform`. They may call `cancel()`. `callbacks` bring the
+    redirect of a `Wait` that bears a `callback`, and are started before it is shown.
     """
 
     def __init__(
@@ -42,12 +45,16 @@ class SyncWorld:
         *,
         on_wait: Callable[[Wait], None] | None = None,
         on_tick: Callable[[Wait, float], None] | None = None,
+        callbacks: Iterable[CallbackSource] = (),
         now: Clock = now,
     ) -> None:
         self._send = send
         self._on_wait = on_wait
         self._on_tick = on_tick
         self._now = now
+        self._callbacks = tuple(callbacks)
+        self._sources = contextlib.ExitStack()  # stops those that were started
+        self._heard: _Heard | None = None
         self._cancelled = False  # a flag and no threading.Event: a signal handler may set it
         self._alarm: _Alarm | None = None
 
@@ -56,7 +63,9 @@ class SyncWorld:
         return self._now()
 
     def perform(self, effect: SendRequest | Wait) -> Event:
-        """Do what the effect asks. Raises RuntimeError outside the `with` block."""
+        """Do what the effect asks. Raises RuntimeError outside the `with` block, and what a source of
+        `callbacks` raises that cannot start: no event says that, and waiting would be in vain.
+        """
         alarm = self._alarm
         if alarm is None:
             raise RuntimeError("a world performs effects inside its `with` block")
@@ -82,17 +91,38 @@ class SyncWorld:
         return self._send(effect, lambda: self._cancelled)
 
     def _wait(self, wait: Wait, alarm: _Alarm) -> Event:
+        heard = self._listen(wait.callback, alarm)
         if self._on_wait is not None and not self._cancelled:
             self._on_wait(wait)
         while True:
+            alarm.clear()  # before the look at what it may have rung for
             at, _ = self._now()
-            if self._cancelled:
-                return Cancelled(at)
-            if at >= wait.until:
-                return TimeReached(at)
+            if event := self._answer(wait, heard, at):
+                self._sources.close()
+                return event
             if self._on_tick is not None:
                 self._on_tick(wait, at)
             alarm.sleep(min(wait.until - at, SLICE if self._on_tick is None else min(SLICE, TICK)))
+
+    def _answer(self, wait: Wait, heard: _Heard | None, at: float) -> Event | None:
+        if self._cancelled:
+            return Cancelled(at)
+        if heard is not None and heard.accepted is not None:
+            accepted, heard.accepted = heard.accepted, None  # said once, or a flow that refuses it would spin
+            return CallbackReceived(at, accepted.query)
+        return TimeReached(at) if at >= wait.until else None
+
+    def _listen(self, rule: CallbackRule | None, alarm: _Alarm) -> _Heard | None:
+        """Start every source, once for each rule; what they have heard by it."""
+        if rule is None:
+            return None
+        if self._heard is not None and self._heard.rule is rule:
+            return self._heard
+        heard = self._heard = _Heard(rule, alarm)
+        for source in () if self._cancelled else self._callbacks:
+            source.start(rule, heard.accept)
+            self._sources.callback(source.stop)
+        return heard
 
     def __enter__(self) -> Self:
         self._alarm = _Alarm()
@@ -100,12 +130,30 @@ class SyncWorld:
 
     def __exit__(self, *exc_info: object) -> None:
         alarm, self._alarm = self._alarm, None
-        if alarm is not None:
-            alarm.close()
+        try:
+            self._sources.close()
+        finally:
+            if alarm is not None:
+                alarm.close()
+
+
+class _Heard:
+    """What the sources have heard by one rule: the first redirect counts."""
+
+    def __init__(self, rule: CallbackRule, alarm: _Alarm) -> None:
+        self.rule = rule
+        self.accepted: Accepted | None = None
+        self._alarm = alarm
+
+    def accept(self, accepted: Accepted) -> None:
+        """End the wait. From any thread."""
+        if self.accepted is None:
+            self.accepted = accepted
+        self._alarm.ring()
 
 
 class _Alarm:
-    """Sleep that another thread can end, for good: a selector on one end of a socket pair."""
+    """Sleep that another thread can end: a selector on one end of a socket pair."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()  # reentrant: a signal handler may ring while we close
@@ -114,6 +162,7 @@ class _Alarm:
             self._bell, hammer = (self._resources.enter_context(end) for end in socket.socketpair())
             self._hammer = hammer
             self._selector = self._resources.enter_context(selectors.DefaultSelector())
+            self._bell.setblocking(False)
             self._hammer.setblocking(False)
             self._selector.register(self._bell, selectors.EVENT_READ)
         except BaseException:
@@ -121,8 +170,14 @@ class _Alarm:
             raise
 
     def sleep(self, seconds: float) -> None:
-        """Block for `seconds`, or until somebody rings. Once rung it does not block any more."""
+        """Block for `seconds`, or until somebody rings. Once rung it does not block until `clear()`."""
         self._selector.select(seconds)
+
+    def clear(self) -> None:
+        """Forget what was rung so far."""
+        with contextlib.suppress(BlockingIOError):
+            while self._bell.recv(4096):
+                pass
 
     def ring(self) -> None:
         """End every sleep. Does nothing once it is closed."""

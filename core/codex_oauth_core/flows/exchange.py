@@ -24,7 +24,7 @@ from codex_oauth_core.flows.grant import judge_grant
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.secret import Secret
 
-__all__ = ["ExchangingFlow"]
+__all__ = ["ExchangingFlow", "as_ids"]
 
 EXCHANGE_LIMIT: Final = 30.0
 """Seconds within which an exchange that was surely not sent is tried again."""
@@ -50,7 +50,7 @@ def _bounded(_flow: object, field: attrs.Attribute[float], seconds: float) -> No
         raise ValueError(f"{field.name}: more than 0 and at most {LONGEST_REQUEST:g} seconds")
 
 
-def _as_tuple(names: Iterable[str]) -> tuple[str, ...]:
+def as_ids(names: Iterable[str]) -> tuple[str, ...]:
     if isinstance(names, str):
         raise TypeError("workspaces is a collection of ids, not one string")
     return tuple(names)
@@ -70,7 +70,7 @@ class ExchangingFlow(Flow):
     fail: ClassVar[StrEnum]
 
     provider: Provider = attrs.field(default=CODEX)
-    workspaces: tuple[str, ...] = attrs.field(default=(), converter=_as_tuple)
+    workspaces: tuple[str, ...] = attrs.field(default=(), converter=as_ids)
     request_timeout: float = attrs.field(default=15.0, validator=_bounded)
     _code: _Code | None = attrs.field(default=None, init=False, repr=False)
     _tries: int = attrs.field(default=0, init=False, repr=False)

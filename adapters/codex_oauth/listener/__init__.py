@@ -1,0 +1,1 @@
+"""The port on this machine that the browser comes back to."""

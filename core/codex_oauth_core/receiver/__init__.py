@@ -1,0 +1,8 @@
+"""The callback receiver: what a loopback port answers, as bytes in and bytes out."""
+
+from __future__ import annotations
+
+from codex_oauth_core.receiver.gate import CallbackGate
+from codex_oauth_core.receiver.receiver import CallbackReceiver
+
+__all__ = ["CallbackGate", "CallbackReceiver"]
