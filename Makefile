@@ -1,6 +1,6 @@
 # Everything a developer or CI does here. `make` lists it.
-# Rules of this file: a target is one .PHONY line with its help; only `fmt`, `diagrams` and `lock` change
-# files of the project; PYTHON names the interpreter that .venv is built with.
+# Rules of this file: a target is one .PHONY line with its help; only `fmt`, `diagrams`, `lock` and what
+# `fuzz` finds change files of the project; PYTHON names the interpreter that .venv is built with.
 
 PYTHON ?= python3
 VENV := .venv
@@ -68,6 +68,10 @@ fmt: $(STAMP)
 .PHONY: props ## the property tests, with many more examples
 props: $(STAMP)
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -n 2 -m hypothesis
+
+.PHONY: fuzz ## search for bytes that break the callback receiver (FUZZ_SECONDS=60); findings go to its corpus
+fuzz: $(STAMP)
+	$(BIN)/python -m tests.fuzz.fuzz_receiver --seconds $(or $(FUZZ_SECONDS),60)
 
 .PHONY: diagrams ## write: draw the state machines from their tables
 diagrams: $(STAMP)

@@ -68,6 +68,9 @@ class KindFacts:
 
 _AGAIN: Final = "Start the sign-in again."
 _LATER: Final = "Try again in a few minutes."
+_ENABLE_DEVICE: Final = (
+    "Enable device code sign-in in ChatGPT: Settings > Security; in a workspace an administrator allows it."
+)
 _CHECK_NETWORK: Final = "Check the network connection, VPN and proxy settings."
 _STORE_RIGHTS: Final = "Check the owner, the permissions and the free space of the login's directory."
 
@@ -82,15 +85,11 @@ KINDS: Final[Mapping[ErrorKind, KindFacts]] = {
         "The approval did not reach us: an answer was lost on the way.", (_AGAIN,), True
     ),
     ErrorKind.DEVICE_CODE_UNSUPPORTED: KindFacts(
-        "Sign-in with a device code is not available here.", ("Sign in with the browser instead.",)
+        "Sign-in with a device code is not available here.", (_ENABLE_DEVICE, "Or sign in with the browser.")
     ),
     ErrorKind.DEVICE_AUTH_FAILED: KindFacts(
         "The sign-in server refused the device code.",
-        (
-            "Enable device code sign-in in ChatGPT: Settings > Security; "
-            "in a workspace an administrator allows it.",
-            "Or sign in with the browser instead.",
-        ),
+        (_ENABLE_DEVICE, "Or sign in with the browser."),
     ),
     ErrorKind.TOKEN_REQUEST_FAILED: KindFacts(
         "The sign-in was approved, but no token was issued for it.", (_AGAIN,), True

@@ -1,7 +1,8 @@
-"""Sign in with a device code over real HTTP, against an authorization server of our own on loopback.
+"""Sign in over real HTTP, against an authorization server of our own on loopback.
 
-At a terminal a person opens the printed page and approves; without one the server approves by itself.
-Nothing leaves this machine, and the login is kept in a temporary directory.
+On a desktop the browser opens the server's consent page; elsewhere, at a terminal, a person opens the printed
+page and types the code; without a terminal the server approves a device code by itself. Nothing leaves this
+machine, and the login is kept in a temporary directory.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import sys
 from tempfile import TemporaryDirectory
 
 from codex_oauth.authority import Approve, Authority, Policy, serve
+from codex_oauth.browser.choose import choose_here
 from codex_oauth.cli.main import main as codex_oauth
 
 
@@ -18,8 +20,9 @@ def main() -> int:
     person = sys.stdin.isatty() and sys.stderr.isatty()
     approve, after = (Approve.ASK, 0.0) if person else (Approve.AUTO, 3.0)
     policy = Policy(approve=approve, approve_after=after, interval=2, lifetime=300, strict_pace=False)
+    way = "--browser" if person and choose_here().flow == "browser" else "--device"
     with TemporaryDirectory() as home, serve(Authority(policy=policy)) as server:
-        login = ["login", "--device", "--issuer", server.url, "--store", home]
+        login = ["login", way, "--issuer", server.url, "--store", home]
         return run(*login) or run("status", "--store", home)
 
 

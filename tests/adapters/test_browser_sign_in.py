@@ -62,16 +62,15 @@ def sign_in(server: AuthorityServer, **options: Any) -> tuple[Credential, list[h
     threads: list[Thread] = []
     seen: list[httpx.Response] = []
     try:
-        credential = login(
-            **{
-                "device": False,
-                "provider": CODEX.at(server.url),
-                "on_prompt": browsing(threads, seen),
-                "open_browser": False,
-                "ports": (0,),
-                **options,
-            }
-        )
+        given: dict[str, Any] = {
+            "device": False,
+            "provider": CODEX.at(server.url),
+            "on_prompt": browsing(threads, seen),
+            "open_browser": False,
+            "ports": (0,),
+            **options,
+        }
+        credential = login(**given)
     finally:
         for thread in threads:
             thread.join(10)

@@ -160,7 +160,7 @@ def test_bad_polls_do_not_end_a_login(tmp_path: Path) -> None:
     with serve(Authority(policy=AT_ONCE, faults=faults)) as server:
         done = login(tmp_path, server)
     assert done.code == 0
-    assert "Trying again: the server cannot be reached." in done.err
+    assert "Trying again: no usable answer came from the server." in done.err
     assert "Trying again: a web page came instead of an answer." in done.err
 
 

@@ -44,7 +44,8 @@ URI = "http://localhost:1455/auth/callback"
 
 
 def flow(**options: Any) -> BrowserFlow:
-    return BrowserFlow(**{"redirect_uri": URI, "pkce": PAIR, "state": Secret(STATE), **options})
+    given: dict[str, Any] = {"redirect_uri": URI, "pkce": PAIR, "state": Secret(STATE), **options}
+    return BrowserFlow(**given)
 
 
 def callback(query: str = f"code={CODE}&state={STATE}", at: float = T0 + 20) -> CallbackReceived:

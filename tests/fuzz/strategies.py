@@ -32,17 +32,27 @@ def _apply(data: bytes, edit: Edit) -> bytes:
 def edited(seeds: Sequence[bytes]) -> st.SearchStrategy[bytes]:
     """One of these byte strings with a few places cut out, put in or changed."""
     edits = st.lists(st.tuples(st.integers(0, 400), st.integers(0, 12), pieces), max_size=4)
-    return st.builds(lambda seed, changes: reduce(_apply, changes, seed), st.sampled_from(seeds), edits)
+    return st.builds(_edited, st.sampled_from(seeds), edits)
+
+
+def _edited(seed: bytes, edits: list[Edit]) -> bytes:
+    return reduce(_apply, edits, seed)
 
 
 def _request(method: str, target: str, version: str, host: str | None, fields: list[str]) -> bytes:
     return request(target, *fields, method=method, version=version, host=host)
 
 
-_QUERIES = (f"state={STATE}", f"state={STATE}{SUFFIX}", "state=x", "code=c", "code=", "error=access_denied")
-_QUERIES += (f"iss={ISSUER}", "iss=x", "a=%FF", "st%61te=x", "", ";", "+")
+def _target(path: str, parts: list[str]) -> str:
+    return f"{path}?{'&'.join(parts)}"
+
+
+_QUERIES = (
+    *(f"state={STATE}", f"state={STATE}{SUFFIX}", "state=x", "code=c", "code=", "error=access_denied"),
+    *(f"iss={ISSUER}", "iss=x", "a=%FF", "st%61te=x", "", ";", "+"),
+)
 _targets = st.builds(
-    lambda path, parts: f"{path}?{'&'.join(parts)}",
+    _target,
     st.sampled_from(
         ["/auth/callback"] * 4
         + ["/", "//auth/callback", "/auth/callback/", "*", "http://localhost:1455/auth/callback"]

@@ -7,6 +7,7 @@ import enum
 import re
 from collections.abc import Iterator
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -108,11 +109,19 @@ SEED_NAMES = (
 )
 
 
+def find_spec_or_none(name: str) -> object:
+    """The spec of a module, None for what is no module."""
+    try:
+        return find_spec(name)
+    except ModuleNotFoundError:  # its parent is a module and no package
+        return None
+
+
 def _look_up(dotted: str) -> Any:
     """The value of a dotted name; of a field of an attrs class: its default."""
     parts = dotted.split(".")
     value, at = import_module(parts[0]), 1
-    while at < len(parts) and not hasattr(value, parts[at]):  # a submodule that nobody loaded yet
+    while at < len(parts) and find_spec_or_none(".".join(parts[: at + 1])):
         value, at = import_module(".".join(parts[: at + 1])), at + 1
     result: Any = value
     for part in parts[at:]:

@@ -1,1 +1,1 @@
-"""The command line, `codex-oauth`: one file a command."""
+"""The command line, `codex-oauth`: `login`, `authority`, and `stored` (status, token, logout)."""

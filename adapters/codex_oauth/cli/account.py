@@ -21,7 +21,11 @@ def current_record(store: FileStore) -> Record:
     account_id = store.current()
     record = None if account_id is None else store.slot(account_id).load()
     if record is None:
-        raise SignInError.of(ErrorKind.LOGIN_REQUIRED, "Nobody is signed in.")
+        others = len(store.accounts()) or None
+        where = str(store.home)
+        raise SignInError.of(
+            ErrorKind.LOGIN_REQUIRED, "Nobody is signed in.", path=where, other_logins=others
+        )
     return record
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_arguments", "main", "run_authority"]
 
+_FAULTS: Final = 'a JSON file: {"faults": [{"endpoint": "poll", "requests": "1-3", "status": 502}]}'
 _MISSING: Final = "The authority needs an extra: pip install 'codex-oauth[authority]'"
 _LOOK: Final = 0.5  # seconds; on Windows a wait without a limit would not see Ctrl-C
 
@@ -53,7 +54,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--interval", type=_interval, default=5, metavar="SECONDS", help="between polls (default 5)")
     add("--lifetime", type=_lifetime, default=900.0, metavar="SECONDS", help="of a code (default 900)")
-    add("--faults", type=Path, metavar="FILE", help="a JSON file of scripted faults")
+    add(
+        "--faults",
+        type=Path,
+        metavar="FILE",
+        help=_FAULTS,
+    )
 
 
 def main(args: argparse.Namespace) -> int:

@@ -6,12 +6,14 @@ import argparse
 import os
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any, Protocol, Self, TypeVar
 
+import attrs
+
 from codex_oauth.cli.account import name_of, summary
-from codex_oauth.cli.output import emit, report, result
+from codex_oauth.cli.output import NoOutput, emit, hint, report, result
 from codex_oauth.cli.text import printable
 from codex_oauth.cli.views import View, choose_view
 from codex_oauth.sign_in import login
@@ -19,6 +21,7 @@ from codex_oauth.stores.file_store import FileStore
 from codex_oauth.worlds.callbacks import CallbackSource
 from codex_oauth.worlds.world import World
 from codex_oauth_core.codex import CODEX
+from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
 
 __all__ = ["Interrupt", "run_login"]
@@ -32,7 +35,7 @@ def run_login(args: argparse.Namespace) -> int:
     store = FileStore(args.store)
     provider = CODEX.at(args.issuer) if args.issuer else CODEX
     view = choose_view(as_json=args.json)
-    interrupt = Interrupt()
+    interrupt = Interrupt(view.note)
 
     def make_world(callbacks: Sequence[CallbackSource]) -> World:
         return interrupt.cancels(HttpxWorld(on_wait=view.wait, on_tick=view.tick, callbacks=callbacks))
@@ -59,12 +62,20 @@ def run_login(args: argparse.Namespace) -> int:
         return EXIT_CODES[error.kind]
     finally:
         view.close()
+    try:
+        _say(args, credential, store)
+    except NoOutput:
+        hint("codex-oauth: you are signed in; the login was stored before its description failed.")
+        raise
+    return 0
+
+
+def _say(args: argparse.Namespace, credential: Credential, store: FileStore) -> None:
     if args.json:
         emit({"event": "done", "ok": True, **summary(credential, store)})
     else:
         result(f"Signed in as {name_of(credential)}.")
         result(f"Stored in {printable(str(store.slot(credential.account_id).path), 4096)}.")
-    return 0
 
 
 def _with_the_flag(note: str) -> str:
@@ -86,11 +97,14 @@ def _refuse_without_a_person(*, named: bool) -> None:
     """In CI a login that nobody asked for by name would wait for nobody."""
     if os.environ.get("CI", "").lower() in ("", "0", "false") or named:
         return
-    raise SignInError.of(
-        ErrorKind.LOGIN_REQUIRED,
-        "This looks like CI, where nobody can approve a sign-in. "
-        "Sign in with --device or --browser if somebody watches, or bring a login in CODEX_OAUTH_HOME.",
+    error = SignInError.of(
+        ErrorKind.LOGIN_REQUIRED, "This looks like CI, where nobody can approve a sign-in."
     )
+    ways = (
+        "If somebody watches, name the way: --device or --browser.",
+        "Or bring a login in CODEX_OAUTH_HOME.",
+    )
+    raise attrs.evolve(error, next_actions=ways)
 
 
 class Cancellable(Protocol):
@@ -108,7 +122,8 @@ class Interrupt:
     second interrupts.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
         self._worlds: list[Cancellable] = []
         self._before: Any = None
 
@@ -130,5 +145,6 @@ class Interrupt:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         if not self._worlds:
             raise KeyboardInterrupt
+        self._say("Stopping; a request that may issue tokens is finished first. Ctrl-C again stops at once.")
         for world in self._worlds:
             world.cancel()

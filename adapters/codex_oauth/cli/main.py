@@ -13,12 +13,12 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Final, Protocol
 
-from codex_oauth.cli.exit_codes import EXIT_CODES, INTERRUPTED, UNEXPECTED
-from codex_oauth.cli.process import leave_no_core
+from codex_oauth.cli.process import give_streams, leave_no_core, show_warnings
 from codex_oauth_core._version import __version__
 
-__all__ = ["build_parser", "main"]
+__all__ = ["build_parser", "main", "show_help"]
 
+INTERRUPTED: Final = 130  # known before anything else has loaded
 EXAMPLES: Final = """\
 examples:
   codex-oauth login                   sign in, with the browser or with a code, as suits this machine
@@ -35,20 +35,34 @@ exit codes:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
+    give_streams()
+    try:
+        return _run(argv)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _run(argv: Sequence[str] | None) -> int:
     parser = build_parser()
     args = parser.parse_args(argv)
     if (mistake := getattr(args, "check", _no_mistake)(args)) is not None:
         parser.error(mistake)
     leave_no_core()
+    show_warnings(_warn)
     try:
         return int(args.run(args))
-    except KeyboardInterrupt:
-        return INTERRUPTED
     except Exception as error:  # noqa: BLE001  # the outermost handler
         return _failed(error, as_json=getattr(args, "json", False))
 
 
+def _warn(text: str) -> None:
+    from codex_oauth.cli.output import hint
+
+    hint(text)
+
+
 def _failed(error: Exception, *, as_json: bool) -> int:
+    from codex_oauth.cli.exit_codes import EXIT_CODES, UNEXPECTED
     from codex_oauth.cli.output import NoOutput, hint, report
     from codex_oauth_core.errors import SignInError
 
@@ -84,7 +98,8 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"codex-oauth {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(metavar="COMMAND", title="commands")
+    parser.set_defaults(run=_lazily("codex_oauth.cli.main", "show_help"))
     _add_login(commands)
     _add_stored(commands, "status", "say who is signed in, without a network", "run_status")
     _add_stored(commands, "token", "print the access token, and nothing else", "run_token")
@@ -145,6 +160,12 @@ def _issuer(text: str) -> str:
         return CODEX.at(text).issuer
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def show_help(args: argparse.Namespace) -> int:
+    """What the bare command does: say what there is. Exit code 2, because it was not used."""
+    build_parser().print_help(sys.stderr)
+    return 2
 
 
 def _no_mistake(args: argparse.Namespace) -> None:

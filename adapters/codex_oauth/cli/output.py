@@ -56,7 +56,8 @@ def report(error: SignInError, *, as_json: bool, event: str | None = None) -> No
         emit({**({"event": event} if event else {}), **error.to_dict()})
         return
     hint(f"codex-oauth: {error.message}")
-    for name, value in error.details.items():
-        hint(f"  {name}: {printable(str(value))}")
     for action in error.next_actions:
         hint(f"  -> {action}")
+    details = ", ".join(f"{name}: {printable(str(value))}" for name, value in error.details.items())
+    if details:
+        hint(f"  ({details})")

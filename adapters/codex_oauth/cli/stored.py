@@ -7,7 +7,7 @@ import argparse
 from codex_oauth.cli.account import current_record, describe, is_expired, summary
 from codex_oauth.cli.exit_codes import LOGIN_REQUIRED
 from codex_oauth.cli.output import emit, hint, result
-from codex_oauth.cli.text import moment
+from codex_oauth.cli.text import moment, printable
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
@@ -26,7 +26,7 @@ def run_status(args: argparse.Namespace) -> int:
         for line in describe(credential, store):
             result(line)
         if expired:
-            hint("The access token has expired: run `codex-oauth login` again.")
+            hint("The access token has expired: run `codex-oauth login`.")
     return LOGIN_REQUIRED if expired else 0
 
 
@@ -70,6 +70,8 @@ def run_logout(args: argparse.Namespace) -> int:
         False: "Signed out here; the server did not confirm that it ended the login.",
     }
     _say(args, said[revoked], revoked=revoked)
+    if others := len(store.accounts()):
+        hint(f"Other logins that stay in {printable(str(store.home), 4096)}: {others}.")
     return 0
 
 

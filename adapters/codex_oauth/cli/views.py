@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final, Protocol, assert_never
 
 from codex_oauth.cli.output import emit, hint
@@ -25,11 +25,11 @@ HEARTBEAT: Final = 30.0
 """Seconds between two lines that say that it still waits."""
 
 _CAUSES: Final[Mapping[ErrorKind | None, str]] = {
-    ErrorKind.NETWORK: "the server cannot be reached",
+    ErrorKind.NETWORK: "no usable answer came from the server",
     ErrorKind.TLS_UNTRUSTED: "the server's certificate is not trusted",
     ErrorKind.BLOCKED: "a web page came instead of an answer",
     ErrorKind.RATE_LIMITED: "the server asks for fewer requests",
-    ErrorKind.INVALID_RESPONSE: "the answer could not be used",
+    ErrorKind.INVALID_RESPONSE: "the server's answer could not be used",
 }
 _STATES: Final[Mapping[Why, str]] = {
     Why.PENDING: "Waiting for your approval",
@@ -102,14 +102,11 @@ class LineView:
         if at < self._next_beat or wait.prompt is None:
             return
         if self._next_beat:
-            hint(f"{status_of(wait)}; {self._left(left)}.")
+            hint(f"{status_of(wait)}; {left(self._expires_at - time.time())} left.")
         self._next_beat = at + HEARTBEAT
 
     def close(self) -> None:
         """Nothing: what was said stays."""
-
-    def _left(self, words: Callable[[float], str]) -> str:
-        return f"{words(self._expires_at - time.time())} left"
 
 
 class LiveView(LineView):
@@ -119,8 +116,8 @@ class LiveView(LineView):
         """Nothing: the next tick shows it."""
 
     def tick(self, wait: Wait, at: float) -> None:
-        rest = f"; {self._left(clock)}" if wait.prompt else ""
-        self._draw(f"{status_of(wait)}{rest}.")
+        rest = f"{clock(self._expires_at - time.time())}  " if wait.prompt else ""
+        self._draw(f"{rest}{status_of(wait)}")
 
     def note(self, note: str) -> None:
         self._draw("")
@@ -176,7 +173,8 @@ def prompt_lines(prompt: Prompt) -> list[str]:
         case DevicePrompt():
             page, code = f"    {prompt.verification_uri}", f"    {prompt.user_code}"
             steps = ["Open this page on any device:", "", page, "", "and enter this code:", "", code, ""]
-            return [*start, *steps, f"{_PHISHING} Never share the code.", ""]
+            end = f"The code expires in {left(prompt.expires_at - time.time() + 1)}."
+            return [*start, *steps, f"{_PHISHING} Never share the code.", end, ""]
         case BrowserPrompt():
             page = f"    {prompt.authorize_url.reveal()}"
             return [*start, "Open this page in a browser on this machine:", "", page, "", _PHISHING, ""]

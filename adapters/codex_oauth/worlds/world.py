@@ -14,11 +14,11 @@ from codex_oauth_core.errors import SignInError
 from codex_oauth_core.events import Event, Started
 from codex_oauth_core.flows.base import Flow
 
-__all__ = ["World", "run"]
+__all__ = ["Performer", "World", "run"]
 
 
-class World(Protocol):
-    """Performs effects. It belongs to one run, and only `cancel()` may be called from elsewhere."""
+class Performer(Protocol):
+    """All that `run()` needs: a port to another I/O stack begins with these two methods."""
 
     def now(self) -> tuple[float, float]:
         """The instant on a monotonic clock that counts suspended time, and Unix time; both in seconds."""
@@ -30,6 +30,13 @@ class World(Protocol):
         """
         ...
 
+
+class World(Performer, Protocol):
+    """Performs effects, can be cancelled, and closes what it opened when its `with` block ends.
+
+    It belongs to one run, and only `cancel()` may be called from elsewhere.
+    """
+
     def cancel(self) -> None:
         """Make `perform` answer with `Cancelled` as soon as the effect allows it; from any thread."""
         ...
@@ -39,7 +46,7 @@ class World(Protocol):
     def __exit__(self, *exc_info: object) -> None: ...
 
 
-def run(flow: Flow, world: World) -> Credential | SignInError:
+def run(flow: Flow, world: Performer) -> Credential | SignInError:
     """Drive `flow` to its end in `world`, and return its outcome. A failed sign-in is a value here."""
     effect = flow.receive(Started(*world.now()))
     while not isinstance(effect, Finished):

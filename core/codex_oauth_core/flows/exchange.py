@@ -51,6 +51,7 @@ def _bounded(_flow: object, field: attrs.Attribute[float], seconds: float) -> No
 
 
 def as_ids(names: Iterable[str]) -> tuple[str, ...]:
+    """Workspace ids as a tuple. Raises TypeError for one string, which would be taken letter by letter."""
     if isinstance(names, str):
         raise TypeError("workspaces is a collection of ids, not one string")
     return tuple(names)
