@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pexpect
@@ -134,7 +135,7 @@ def test_a_paste_wrong_and_then_right(tmp_path: Path, server: AuthorityServer) -
         "--port",
         "0",
     ]
-    child = pexpect.spawn(
+    child: Any = pexpect.spawn(
         COMMAND[0],
         arguments,
         env=environment(tmp_path, TERM="dumb"),
@@ -144,7 +145,7 @@ def test_a_paste_wrong_and_then_right(tmp_path: Path, server: AuthorityServer) -
     )
     child.expect("anyone who has it, it is your sign-in")
     child.expect(r"\r\n    (http\S+)\r\n")
-    url = str(child.match[1])  # pyright: ignore[reportOptionalSubscript]
+    url = str(child.match[1])
     child.expect("Waiting for the browser")
     child.sendline("http://localhost:1/elsewhere?code=x&state=y")
     child.expect("That is another address")
