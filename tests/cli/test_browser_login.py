@@ -123,6 +123,11 @@ def test_ctrl_c_while_it_waits_leaves_no_listener(tmp_path: Path, server: Author
         socket.create_connection(("127.0.0.1", port), 1).close()
 
 
+def at_a_terminal(home: Path, arguments: list[str]) -> pexpect.spawn[str]:
+    env = environment(home, TERM="dumb")
+    return pexpect.spawn(COMMAND[0], arguments, env=env, encoding="utf-8", timeout=20, dimensions=(24, 400))
+
+
 def test_a_paste_wrong_and_then_right(tmp_path: Path, server: AuthorityServer) -> None:
     arguments = [
         *COMMAND[1:],
@@ -135,14 +140,7 @@ def test_a_paste_wrong_and_then_right(tmp_path: Path, server: AuthorityServer) -
         "--port",
         "0",
     ]
-    child: Any = pexpect.spawn(
-        COMMAND[0],
-        arguments,
-        env=environment(tmp_path, TERM="dumb"),
-        encoding="utf-8",
-        timeout=20,
-        dimensions=(24, 400),
-    )
+    child: Any = at_a_terminal(tmp_path, arguments)
     child.expect("anyone who has it, it is your sign-in")
     child.expect(r"\r\n    (http\S+)\r\n")
     url = str(child.match[1])

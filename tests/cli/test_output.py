@@ -41,7 +41,7 @@ def test_the_interrupt_handler_comes_back() -> None:
 
     before = signal.signal(signal.SIGINT, mine)
     try:
-        with Interrupt(print):
+        with Interrupt():
             assert signal.getsignal(signal.SIGINT) is not mine
         assert signal.getsignal(signal.SIGINT) is mine
     finally:
@@ -49,7 +49,7 @@ def test_the_interrupt_handler_comes_back() -> None:
 
 
 def test_the_second_ctrl_c_interrupts() -> None:
-    with Interrupt(print) as interrupt:
+    with Interrupt() as interrupt:
         world = interrupt.cancels(Counting())
         signal.raise_signal(signal.SIGINT)
         assert world.cancels == 1
@@ -59,7 +59,7 @@ def test_the_second_ctrl_c_interrupts() -> None:
 
 
 def test_ctrl_c_before_there_is_a_world_interrupts() -> None:
-    with Interrupt(print), pytest.raises(KeyboardInterrupt):
+    with Interrupt(), pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
 
 

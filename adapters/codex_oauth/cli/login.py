@@ -6,14 +6,14 @@ import argparse
 import os
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import FrameType
 from typing import Any, Protocol, Self, TypeVar
 
 import attrs
 
 from codex_oauth.cli.account import name_of, summary
-from codex_oauth.cli.output import NoOutput, emit, hint, report, result
+from codex_oauth.cli.output import NoOutput, emit, hint, hint_from_a_signal, report, result
 from codex_oauth.cli.text import printable
 from codex_oauth.cli.views import View, choose_view
 from codex_oauth.sign_in import login
@@ -35,7 +35,7 @@ def run_login(args: argparse.Namespace) -> int:
     store = FileStore(args.store)
     provider = CODEX.at(args.issuer) if args.issuer else CODEX
     view = choose_view(as_json=args.json)
-    interrupt = Interrupt(view.note)
+    interrupt = Interrupt()
 
     def make_world(callbacks: Sequence[CallbackSource]) -> World:
         return interrupt.cancels(HttpxWorld(on_wait=view.wait, on_tick=view.tick, callbacks=callbacks))
@@ -122,8 +122,7 @@ class Interrupt:
     second interrupts.
     """
 
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
+    def __init__(self) -> None:
         self._worlds: list[Cancellable] = []
         self._before: Any = None
 
@@ -145,6 +144,6 @@ class Interrupt:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         if not self._worlds:
             raise KeyboardInterrupt
-        self._say("Stopping; a request that may issue tokens is finished first. Ctrl-C again stops at once.")
+        hint_from_a_signal("Stopping; tokens that are on their way are awaited. Ctrl-C again stops at once.")
         for world in self._worlds:
             world.cancel()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any, Final, TextIO
@@ -15,7 +16,7 @@ from typing import Any, Final, TextIO
 from codex_oauth.cli.text import printable
 from codex_oauth_core.errors import SignInError
 
-__all__ = ["NoOutput", "emit", "hint", "report", "result"]
+__all__ = ["NoOutput", "emit", "hint", "hint_from_a_signal", "report", "result"]
 
 SCHEMA_VERSION: Final = 1
 
@@ -29,6 +30,12 @@ def hint(text: str = "") -> None:
     """A line for the person, on stderr; where nobody can read it, nothing."""
     with contextlib.suppress(NoOutput):
         _write(sys.stderr, text)
+
+
+def hint_from_a_signal(text: str) -> None:
+    """A line for the person, from a signal handler: `print` may be under way, and cannot be entered twice."""
+    with contextlib.suppress(OSError):
+        os.write(2, f"\n{text}\n".encode())
 
 
 class NoOutput(Exception):
