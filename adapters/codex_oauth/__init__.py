@@ -6,8 +6,9 @@ load on first use (PEP 562), so that importing this package costs next to nothin
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from codex_oauth_core._lazy import lazy_names
+
+TYPE_CHECKING = False  # as typing's, without loading typing
 
 if TYPE_CHECKING:
     from codex_oauth.browser.paste import PasteSource as PasteSource
@@ -39,49 +40,36 @@ if TYPE_CHECKING:
     from codex_oauth_core import Wait as Wait
     from codex_oauth_core import __version__ as __version__
 
-_HOMES: Final[dict[str, tuple[str, ...]]] = {
-    "codex_oauth.entropy": ("new_pkce", "new_state"),
-    "codex_oauth.browser.paste": ("PasteSource",),
-    "codex_oauth.listener.async_listener": ("AsyncCallbackListener",),
-    "codex_oauth.listener.sync_listener": ("CallbackListener",),
-    "codex_oauth.sign_in": ("login",),
-    "codex_oauth.stores.file_store": ("FileStore",),
-    "codex_oauth.stores.store": ("Store",),
-    "codex_oauth.worlds.httpx_world": ("HttpxWorld",),
-    "codex_oauth.worlds.prompted": ("PromptedWorld",),
-    "codex_oauth.worlds.world": ("World", "run"),
-    "codex_oauth_core": (
-        "BrowserFlow",
-        "BrowserPrompt",
-        "CODEX",
-        "Credential",
-        "DeviceFlow",
-        "DevicePrompt",
-        "ErrorKind",
-        "Finished",
-        "IllegalEvent",
-        "Provider",
-        "Secret",
-        "SendRequest",
-        "SignInError",
-        "Started",
-        "Wait",
-        "__version__",
-    ),
-}
-_HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
-
-__all__ = sorted(_HOME_OF)  # pyright: ignore[reportUnsupportedDunderAll]  # one table serves both
-
-
-def __getattr__(name: str) -> Any:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(home), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return list(__all__)
+__all__, __getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "codex_oauth.browser.paste": ("PasteSource",),
+        "codex_oauth.entropy": ("new_pkce", "new_state"),
+        "codex_oauth.listener.async_listener": ("AsyncCallbackListener",),
+        "codex_oauth.listener.sync_listener": ("CallbackListener",),
+        "codex_oauth.sign_in": ("login",),
+        "codex_oauth.stores.file_store": ("FileStore",),
+        "codex_oauth.stores.store": ("Store",),
+        "codex_oauth.worlds.httpx_world": ("HttpxWorld",),
+        "codex_oauth.worlds.prompted": ("PromptedWorld",),
+        "codex_oauth.worlds.world": ("World", "run"),
+        "codex_oauth_core": (
+            "BrowserFlow",
+            "BrowserPrompt",
+            "CODEX",
+            "Credential",
+            "DeviceFlow",
+            "DevicePrompt",
+            "ErrorKind",
+            "Finished",
+            "IllegalEvent",
+            "Provider",
+            "Secret",
+            "SendRequest",
+            "SignInError",
+            "Started",
+            "Wait",
+            "__version__",
+        ),
+    },
+)

@@ -6,8 +6,9 @@ A flow takes one event and returns one effect. It has no clock, socket, file or 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from codex_oauth_core._lazy import lazy_names
+
+TYPE_CHECKING = False  # as typing's, without loading typing
 
 if TYPE_CHECKING:
     from codex_oauth_core._version import __version__ as __version__
@@ -43,53 +44,40 @@ if TYPE_CHECKING:
     from codex_oauth_core.record import Record as Record
     from codex_oauth_core.secret import Secret as Secret
 
-_HOMES: Final[dict[str, tuple[str, ...]]] = {
-    "_version": ("__version__",),
-    "callback": ("CallbackRule",),
-    "codex": ("CODEX",),
-    "credential": ("Credential", "DeviceAuthorization"),
-    "effects": (
-        "BrowserPrompt",
-        "DevicePrompt",
-        "Effect",
-        "Finished",
-        "Request",
-        "SendRequest",
-        "Wait",
-        "Why",
-    ),
-    "errors": ("ErrorKind", "IllegalEvent", "SignInError"),
-    "events": (
-        "CallbackReceived",
-        "Cancelled",
-        "Cause",
-        "Event",
-        "Phase",
-        "RequestFailed",
-        "ResponseReceived",
-        "Started",
-        "TimeReached",
-    ),
-    "flows.browser": ("BrowserFlow",),
-    "flows.device": ("DeviceFlow",),
-    "pkce": ("Pkce",),
-    "provider": ("Dialect", "Provider"),
-    "record": ("Record",),
-    "secret": ("Secret",),
-}
-_HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
-
-__all__ = sorted(_HOME_OF)  # pyright: ignore[reportUnsupportedDunderAll]  # one table serves both
-
-
-def __getattr__(name: str) -> Any:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return list(__all__)
+__all__, __getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "codex_oauth_core._version": ("__version__",),
+        "codex_oauth_core.callback": ("CallbackRule",),
+        "codex_oauth_core.codex": ("CODEX",),
+        "codex_oauth_core.credential": ("Credential", "DeviceAuthorization"),
+        "codex_oauth_core.effects": (
+            "BrowserPrompt",
+            "DevicePrompt",
+            "Effect",
+            "Finished",
+            "Request",
+            "SendRequest",
+            "Wait",
+            "Why",
+        ),
+        "codex_oauth_core.errors": ("ErrorKind", "IllegalEvent", "SignInError"),
+        "codex_oauth_core.events": (
+            "CallbackReceived",
+            "Cancelled",
+            "Cause",
+            "Event",
+            "Phase",
+            "RequestFailed",
+            "ResponseReceived",
+            "Started",
+            "TimeReached",
+        ),
+        "codex_oauth_core.flows.browser": ("BrowserFlow",),
+        "codex_oauth_core.flows.device": ("DeviceFlow",),
+        "codex_oauth_core.pkce": ("Pkce",),
+        "codex_oauth_core.provider": ("Dialect", "Provider"),
+        "codex_oauth_core.record": ("Record",),
+        "codex_oauth_core.secret": ("Secret",),
+    },
+)

@@ -228,3 +228,17 @@ def test_the_root_loads_nothing_until_a_name_is_used() -> None:
     ours = {name for name in _loaded_by("codex_oauth_core") if name.startswith("codex_oauth_core")}
     assert ours == {"codex_oauth_core"}
     assert not _loaded_by("codex_oauth_core") & {"attrs", "transitions"}
+
+
+@pytest.mark.parametrize("package", ["codex_oauth_core", "codex_oauth"])
+def test_importing_a_package_loads_next_to_nothing(package: str) -> None:
+    code = f"import {package}, sys; print({{'typing', 'attr', 'attrs', 'httpx', 'ssl'}} & set(sys.modules))"
+    path = os.pathsep.join((str(ROOT / "core"), str(ROOT / "adapters")))
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        env={"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "set()"

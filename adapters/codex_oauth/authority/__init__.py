@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from codex_oauth_core._lazy import lazy_names
+
+TYPE_CHECKING = False  # as typing's, without loading typing
 
 if TYPE_CHECKING:
     from codex_oauth.authority.answer import Answer as Answer
@@ -21,30 +22,14 @@ if TYPE_CHECKING:
     from codex_oauth.authority.server import AuthorityServer as AuthorityServer
     from codex_oauth.authority.server import serve as serve
 
-_HOME_OF: Final = {
-    "Account": "policy",
-    "Answer": "answer",
-    "Approve": "policy",
-    "Authority": "authority",
-    "AuthorityServer": "server",
-    "Fault": "faults",
-    "Policy": "policy",
-    "Received": "journal",
-    "read_faults": "faults",
-    "serve": "server",
-}
-
-__all__ = sorted(_HOME_OF)  # pyright: ignore[reportUnsupportedDunderAll]  # one table serves both
-
-
-def __getattr__(name: str) -> Any:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return list(__all__)
+__all__, __getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "codex_oauth.authority.answer": ("Answer",),
+        "codex_oauth.authority.authority": ("Authority",),
+        "codex_oauth.authority.faults": ("Fault", "read_faults"),
+        "codex_oauth.authority.journal": ("Received",),
+        "codex_oauth.authority.policy": ("Account", "Approve", "Policy"),
+        "codex_oauth.authority.server": ("AuthorityServer", "serve"),
+    },
+)
