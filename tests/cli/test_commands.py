@@ -200,7 +200,7 @@ def test_usage_errors(tmp_path: Path, arguments: tuple[str, ...]) -> None:
 def test_nobody_is_signed_in(tmp_path: Path, command: str) -> None:
     for_people, for_programs = run_command(tmp_path, command), run_command(tmp_path, command, "--json")
     assert (for_people.code, for_people.out) == (4, "")
-    assert for_people.err.startswith("codex-oauth: Nobody is signed in.\n")
+    assert for_people.err.startswith("codex-oauth: Nobody is signed in.\n  -> Sign in: codex-oauth login\n")
     assert for_programs.code == 4
     assert for_programs.documents[0]["error"]["kind"] == "login_required"
 

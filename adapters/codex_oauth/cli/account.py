@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import attrs
+
 from codex_oauth.cli.text import left, moment, printable
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.codex.identity import read_identity
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core.errors import Detail, ErrorKind, SignInError
 from codex_oauth_core.record import Record
 
-__all__ = ["current_record", "describe", "is_expired", "name_of", "summary"]
+__all__ = ["current_record", "describe", "is_expired", "name_of", "sign_in_first", "summary"]
 
 
 def current_record(store: FileStore) -> Record:
@@ -22,11 +24,14 @@ def current_record(store: FileStore) -> Record:
     record = None if account_id is None else store.slot(account_id).load()
     if record is None:
         others = len(store.accounts()) or None
-        where = str(store.home)
-        raise SignInError.of(
-            ErrorKind.LOGIN_REQUIRED, "Nobody is signed in.", path=where, other_logins=others
-        )
+        raise sign_in_first("Nobody is signed in.", path=str(store.home), other_logins=others)
     return record
+
+
+def sign_in_first(message: str, **details: Detail) -> SignInError:
+    """The error `login_required`, with the command that helps."""
+    error = SignInError.of(ErrorKind.LOGIN_REQUIRED, message, **details)
+    return attrs.evolve(error, next_actions=("Sign in: codex-oauth login",))
 
 
 def is_expired(credential: Credential) -> bool:

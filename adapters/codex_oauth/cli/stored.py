@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from codex_oauth.cli.account import current_record, describe, is_expired, summary
+from codex_oauth.cli.account import current_record, describe, is_expired, sign_in_first, summary
 from codex_oauth.cli.exit_codes import LOGIN_REQUIRED
 from codex_oauth.cli.output import emit, hint, result
 from codex_oauth.cli.text import moment, printable
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core.errors import SignInError
 
 __all__ = ["run_logout", "run_status", "run_token"]
 
@@ -35,7 +35,7 @@ def run_token(args: argparse.Namespace) -> int:
     credential = current_record(FileStore(args.store)).credential
     if is_expired(credential):
         since = moment(credential.expires_at)
-        raise SignInError.of(ErrorKind.LOGIN_REQUIRED, "The access token has expired.", expires_at=since)
+        raise sign_in_first("The access token has expired.", expires_at=since)
     if args.json:
         _print_document(credential)
     else:
