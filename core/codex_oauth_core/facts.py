@@ -83,8 +83,9 @@ class Approved:
 class Tokens:
     """A token answer, field by field; an unusable field is None and `problem` says what was wrong.
 
-    `expires_in` is seconds from the start of the request, `token_expires_at` Unix seconds as the token
-    itself says, `earliest_refresh_at` Unix milliseconds.
+    `expires_in` is seconds from the start of the request; `token_expires_at` and `server_time` are Unix
+    seconds by the server's clock, as the token itself and the answer say; `earliest_refresh_at` is Unix
+    milliseconds.
     """
 
     access_token: Secret[str] | None
@@ -95,6 +96,7 @@ class Tokens:
     earliest_refresh_at: int | None = None
     account_id: str | None = None
     problem: str | None = None
+    server_time: float | None = None
 
 
 @attrs.frozen
@@ -106,7 +108,11 @@ class Granted:
 
 @attrs.frozen
 class TryAgain:
-    """No real answer. `maybe_answered`: the server may have acted, and its answer was lost."""
+    """No real answer. `maybe_answered`: the server may have acted, and its answer was lost.
+
+    Of a refresh, `maybe_answered` leaves open whether the refresh token is spent; without it, it surely is
+    not, and may be sent again.
+    """
 
     kind: ErrorKind
     maybe_answered: bool = False
@@ -118,7 +124,11 @@ class TryAgain:
 
 @attrs.frozen
 class Refused:
-    """The server's last word. `uncertain`: it may have acted all the same."""
+    """The server's last word. `uncertain`: it may have acted all the same.
+
+    Of a refresh, `LOGIN_REQUIRED` is the end of the login; any other kind leaves it as it was, its refresh
+    token unspent, but is not worth another try now.
+    """
 
     kind: ErrorKind
     code: str | None = None

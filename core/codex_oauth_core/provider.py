@@ -44,6 +44,8 @@ class Dialect:
     read_exchange: Callable[[ResponseReceived], ExchangeFact]
     refresh_request: Callable[[Provider, Secret[str]], Request]
     read_refresh: Callable[[ResponseReceived], RefreshFact]
+    login_over_message: Callable[[str], str | None]
+    """Takes the error code that ended a login; a fixed text for people, None for the usual one."""
     revocation_request: Callable[[Provider, Secret[str], str], Request]
     """Takes provider, token and token type hint."""
     read_revocation: Callable[[ResponseReceived], bool]

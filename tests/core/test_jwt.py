@@ -31,6 +31,7 @@ def test_padding_does_not_matter(padding: str) -> None:
     assert read_claims(Secret(f"h.{payload}.s")) == ({"a": 10} if len(payload) % 4 in (0, 3) else {})
 
 
+# J1, J2, J5
 @pytest.mark.parametrize(
     "token",
     ["", "a", "a.b", "a..b", "....", "a.b.c.d", "h.!!!.s", "h.é.s", "h.YQ.s", "h." + segment(b"[1]") + ".s"]
@@ -44,10 +45,12 @@ def test_an_opaque_token_has_no_claims(token: str) -> None:
     assert read_claims(Secret(token)) == {}
 
 
+# J4
 def test_of_duplicate_claims_the_last_wins() -> None:
     assert read_claims(Secret("h." + segment(b'{"exp":1,"exp":2}') + ".s")) == {"exp": 2}
 
 
+# J7
 def test_algorithms_and_key_hints_are_ignored() -> None:
     token = jwt({"sub": "x"}).split(".")
     evil = segment(b'{"alg":"none","crit":["x"],"jku":"https://evil.example"}')
@@ -55,6 +58,7 @@ def test_algorithms_and_key_hints_are_ignored() -> None:
     assert read_claims(Secret(f"{evil}.{token[1]}.x")) == {"sub": "x"}
 
 
+# J3
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [
@@ -86,3 +90,15 @@ def test_the_expiry_of_a_token() -> None:
 def test_reading_never_raises(token: str) -> None:
     assert isinstance(read_claims(Secret(token)), dict)
     assert expiry(Secret(token)) is None or expiry(Secret(token))
+
+
+# J6
+@pytest.mark.parametrize("text", ["\ud800", "\x1b[31m", "\u202e", "\u200b", "a\r\nb"])
+def test_hostile_text_in_a_claim_is_read_as_it_is_and_escaped_by_who_shows_it(text: str) -> None:
+    assert read_claims(Secret(jwt({"email": text}))) == {"email": text}
+
+
+# J3
+@pytest.mark.parametrize("exp", ["1e400", "-1e400", "NaN", "Infinity", "-Infinity"])
+def test_an_expiry_that_is_no_number_of_json_is_none(exp: str) -> None:
+    assert expiry(Secret("h." + segment(f'{{"exp": {exp}}}'.encode()) + ".s")) is None

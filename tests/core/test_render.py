@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -45,9 +47,14 @@ CODES = (
 CLAIMS = {"exp": WALL + 60, "https://api.openai.com/auth": {"chatgpt_account_id": "acc-1"}}
 JUNK: tuple[Any, ...] = (None, True, -1, 0, 7, 2.5, 1e300, "5", "", "junk ", [], {}, "2026-11-23T10:00:00Z")
 
+
+def http_date_of(seconds: float) -> str:
+    return format_datetime(datetime.fromtimestamp(seconds, UTC), usegmt=True)
+
+
 statuses = st.sampled_from(
     (200, 201, 204, 302, 400, 401, 403, 404, 407, 408, 409, 429, 500, 503, 530)
-) | st.integers(200, 599)
+) | st.integers(100, 599)
 jwts = st.sampled_from(("opaque", render.unsigned_token(CLAIMS).reveal(), "with space"))
 values = st.sampled_from(JUNK) | jwts | st.text(max_size=5)
 codes = st.sampled_from(CODES) | st.text(max_size=8)
@@ -82,6 +89,7 @@ headers = st.fixed_dictionaries(
         "Content-Type": st.sampled_from(("text/html", "application/json")),
         "cf-mitigated": st.just("challenge"),
         "Retry-After": st.sampled_from(("7", "0", "9999999999", "soon")),
+        "Date": st.integers(900_000_000, 4_200_000_000).map(http_date_of) | st.just("now"),
     },
 )
 responses = st.builds(ResponseReceived, st.just(AT), st.just(AT), st.just(WALL), statuses, headers, texts)
@@ -117,6 +125,14 @@ def test_a_refresh_answer_reads_back_as_the_same_fact(response: ResponseReceived
 def test_every_millisecond_of_earliest_refresh_survives(moment: int) -> None:
     fact = Granted(Tokens(Secret("a"), earliest_refresh_at=moment))
     assert read_refresh(render.render_refresh(fact).received(AT, AT, WALL)) == fact
+
+
+@given(st.integers(978_307_200, 4_133_980_799).map(float))
+def test_every_second_of_the_servers_clock_survives_as_an_http_date(moment: float) -> None:
+    fact = Granted(Tokens(Secret("a"), server_time=moment))
+    answer = render.render_refresh(fact)
+    assert read_refresh(answer.received(AT, AT, WALL)) == fact
+    assert dict(answer.headers)["Date"] == http_date_of(moment)
 
 
 @pytest.mark.parametrize("confirmed", [True, False])
@@ -169,6 +185,8 @@ def test_what_no_answer_can_say_is_refused() -> None:
         render.render_poll(TryAgain(ErrorKind.NETWORK, cause="reset"))
     with pytest.raises(ValueError, match="tls_untrusted"):
         render.render_poll(TryAgain(ErrorKind.TLS_UNTRUSTED))
+    with pytest.raises(ValueError, match="region_blocked"):
+        render.render_refresh(TryAgain(ErrorKind.REGION_BLOCKED))
     with pytest.raises(ValueError, match="not tokens"):
         render.render_poll(Granted(Tokens(Secret("a"))))
 

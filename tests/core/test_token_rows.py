@@ -1,4 +1,7 @@
-"""Every row of the token endpoint's answers: to an exchange, to a refresh, to a revocation."""
+"""Every row of the token endpoint's answers: its fields, an exchange, a revocation.
+
+A refresh has rows of its own: see `test_refresh_rows`.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,14 @@ from hypothesis import strategies as st
 
 from codex_oauth.testing.fake_world import Reply
 from codex_oauth_core.codex import CODEX
-from codex_oauth_core.codex.codes import LOGIN_OVER
 from codex_oauth_core.codex.token_answers import (
     account_id_from_token,
     read_exchange,
-    read_refresh,
     read_revocation,
 )
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind
-from codex_oauth_core.facts import Granted, Refused, TryAgain
+from codex_oauth_core.facts import Granted, Refused
 from codex_oauth_core.flows.grant import expires_at, judge_grant
 from codex_oauth_core.secret import Secret
 from tests.strategies import objects
@@ -30,10 +31,6 @@ E = ErrorKind
 
 def exchange(reply: Reply) -> Any:
     return read_exchange(response(reply))
-
-
-def refresh(reply: Reply) -> Any:
-    return read_refresh(response(reply))
 
 
 def judged(reply: Reply, *workspaces: str) -> Any:
@@ -149,6 +146,7 @@ def test_the_account_is_named_by_the_access_token_before_the_id_token() -> None:
     assert judged(tokens(access_token="opaque", id_token=account_token("second"))).account_id == "second"
 
 
+# J8
 @pytest.mark.parametrize("account_id", ["", 7, None, ["x"], "a b", "a\r\nX: y", "é", "x" * 129, {"id": "x"}])
 def test_an_account_id_that_is_no_header_value_is_none(account_id: object) -> None:
     assert account_id_from_token(Secret(jwt({CLAIMS: {"chatgpt_account_id": account_id}}))) is None
@@ -194,83 +192,7 @@ def test_a_refused_exchange(reply: Reply, fact: object) -> None:
     assert exchange(reply) == fact
 
 
-# -- a refresh -----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", sorted(LOGIN_OVER))
-@pytest.mark.parametrize("status", [400, 401, 403])
-def test_codes_after_which_the_login_is_over(name: str, status: int) -> None:
-    nested, flat = code(name, status), as_json(status, {"error": name.upper()})
-    assert (
-        refresh(nested) == refresh(flat) == Refused(E.LOGIN_REQUIRED, name, status, message=LOGIN_OVER[name])
-    )
-
-
-def test_each_of_those_codes_has_its_own_message() -> None:
-    assert len(set(LOGIN_OVER.values())) == len(LOGIN_OVER) == 11
-
-
-@pytest.mark.parametrize(
-    ("reply", "kind", "uncertain"),
-    [
-        (as_json(403, {}), E.INVALID_RESPONSE, False),
-        (code("weird", 400), E.INVALID_RESPONSE, False),
-        (as_json(408, {}), E.NETWORK, True),
-        (as_json(429, {}), E.RATE_LIMITED, False),
-        (page(429), E.RATE_LIMITED, False),
-        (as_json(503, {}, {"Retry-After": "5"}), E.NETWORK, False),
-        (as_json(503, {}), E.NETWORK, True),
-        (as_json(500, {}), E.NETWORK, True),
-        (code("invalid_grant", 500), E.NETWORK, True),
-        (page(200), E.BLOCKED, True),
-        (Reply(200, b"noise"), E.INVALID_RESPONSE, True),
-        (Reply(400, b"noise"), E.INVALID_RESPONSE, True),
-        (page(403), E.BLOCKED, False),
-        (page(401), E.BLOCKED, False),
-        (as_json(401, {}, {"cf-mitigated": "challenge"}), E.BLOCKED, False),
-        (code("unsupported_country_region_territory", 403), E.REGION_BLOCKED, False),
-        (code("unsupported_country_region_territory", 200), E.REGION_BLOCKED, False),
-        (code("invalid_grant", 200), E.INVALID_RESPONSE, True),
-        (code("invalid_client", 500), E.NETWORK, True),
-        (code("invalid_grant", 302), E.BLOCKED, True),
-    ],
-)
-def test_failures_that_keep_the_login(reply: Reply, kind: ErrorKind, uncertain: bool) -> None:
-    fact = refresh(reply)
-    assert isinstance(fact, TryAgain)
-    assert (fact.kind, fact.maybe_answered) == (kind, uncertain)
-
-
-@pytest.mark.parametrize(
-    "reply",
-    [
-        as_json(401, {}),
-        as_json(401, []),
-        as_json(401, None),
-        code("weird", 401),
-        as_json(401, {"error": {"code": 7}}),
-    ],
-)
-def test_a_401_in_json_ends_the_login(reply: Reply) -> None:
-    assert refresh(reply).kind is E.LOGIN_REQUIRED
-
-
-@pytest.mark.parametrize("name", ["invalid_client", "unauthorized_client"])
-@pytest.mark.parametrize("status", [400, 401])
-def test_a_rejected_client_keeps_the_login(name: str, status: int) -> None:
-    assert refresh(code(name, status)) == Refused(E.CLIENT_REJECTED, name, status)
-
-
-def test_a_refresh_keeps_what_can_be_used_of_an_answer() -> None:
-    fact = refresh(tokens(access_token="not usable", id_token=...))
-    assert isinstance(fact, Granted)
-    assert fact.tokens.refresh_token == Secret("canary-refresh-token-5566")
-    assert fact.tokens.access_token is None
-    assert fact.tokens.problem == "access_token"
-
-
-def test_a_refresh_answer_without_a_refresh_token_says_so_by_none() -> None:
-    assert refresh(tokens(refresh_token=...)).tokens.refresh_token is None
+# -- a revocation, and every answer --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -284,7 +206,6 @@ def test_only_a_2xx_confirms_a_revocation(status: int, confirmed: bool) -> None:
 def test_every_response_has_a_meaning(status: int, body: bytes, type_: str) -> None:
     reply = Reply(status, body, {"content-type": type_})
     assert isinstance(exchange(reply), Granted | Refused)
-    assert isinstance(refresh(reply), Granted | Refused | TryAgain)
 
 
 @given(

@@ -132,4 +132,4 @@ class Grants:
 
 
 def _over(code: str, status: int = 401) -> Refused:
-    return Refused(ErrorKind.LOGIN_REQUIRED, code, status, LOGIN_OVER[code])
+    return Refused(ErrorKind.LOGIN_REQUIRED, code, status, message=LOGIN_OVER[code])

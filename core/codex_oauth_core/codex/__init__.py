@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from codex_oauth_core.codex import device_answers, poll, requests, token_answers
+from codex_oauth_core.codex import codes, device_answers, poll, requests, token_answers
 from codex_oauth_core.provider import Dialect, Provider
 
 __all__ = ["CODEX", "CODEX_DIALECT"]
@@ -22,6 +22,7 @@ CODEX_DIALECT: Final = Dialect(
     read_exchange=token_answers.read_exchange,
     refresh_request=requests.refresh_request,
     read_refresh=token_answers.read_refresh,
+    login_over_message=codes.LOGIN_OVER.get,
     revocation_request=requests.revocation_request,
     read_revocation=token_answers.read_revocation,
     authorize_url=requests.authorize_url,

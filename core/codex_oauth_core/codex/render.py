@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Final, assert_never
 
 import attrs
@@ -54,6 +55,8 @@ _JSON: Final = (("Content-Type", "application/json"),)
 _PAGE: Final = (("Content-Type", "text/html; charset=utf-8"), ("cf-mitigated", "challenge"))
 _NOISE: Final = (("Content-Type", "text/plain; charset=utf-8"),)
 _STAND_IN: Final = "stand-in"
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _LONGEST_RETRY_AFTER: Final = 9_999_999_999
 _BEYOND_WHOLE: Final = 1e15  # larger numbers stay as they are
 _CUSTOMARY: Final[Mapping[ErrorKind, int]] = {
@@ -151,12 +154,12 @@ def render_refresh(fact: RefreshFact) -> Rendered:
     match fact:
         case Granted():
             return _granted(fact.tokens)
-        case TryAgain(kind=ErrorKind.BLOCKED, code=None, maybe_answered=False, status=int(status)) if (
-            status not in (401, 403)
-        ):
-            return _page(fact, readable=True)
         case TryAgain():
             return _no_answer(fact)
+        case Refused(kind=ErrorKind.BLOCKED):
+            return _page(fact)
+        case Refused(kind=ErrorKind.INVALID_RESPONSE, code=None):
+            return _noise(fact)
         case Refused():
             return _refusal(fact)
         case _:
@@ -219,7 +222,8 @@ def _granted(tokens: Tokens) -> Rendered:
         "earliest_refresh_at": tokens.earliest_refresh_at,
         "token_type": "unusable" if wrong_type else "Bearer",
     }
-    return _answer(200, {name: value for name, value in fields.items() if value is not None})
+    known = {name: value for name, value in fields.items() if value is not None}
+    return _answer(200, known, _date(tokens.server_time))
 
 
 def _hidden_token(tokens: Tokens) -> Secret[str]:
@@ -250,7 +254,7 @@ def _slow_down(fact: SlowDown) -> Rendered:
 
 def _no_answer(fact: TryAgain) -> Rendered:
     match fact.kind:
-        case ErrorKind.NETWORK | ErrorKind.REGION_BLOCKED:
+        case ErrorKind.NETWORK:
             return _refusal(fact)
         case ErrorKind.RATE_LIMITED | ErrorKind.BLOCKED:
             return _page(fact)
@@ -266,13 +270,11 @@ def _refusal(fact: TryAgain | Refused) -> Rendered:
     return render_error(fact.code, _status(fact), _headers(fact))
 
 
-def _page(fact: TryAgain | Refused, *, readable: bool = False) -> Rendered:
-    """A firewall's page; with a code, or if it must be `readable`, JSON that is marked as one."""
+def _page(fact: TryAgain | Refused) -> Rendered:
+    """A firewall's page; with a code, JSON that is marked as one."""
     status, headers = _status(fact), _headers(fact)
     if fact.code is not None:
         return render_error(fact.code, status, (*headers, _PAGE[1]))
-    if readable:
-        return _answer(status, [], (*headers, _PAGE[1]))
     return Rendered(status, (*_PAGE, *headers), Secret(b"<!doctype html><title>Blocked</title>"))
 
 
@@ -325,6 +327,15 @@ def _retry_after(seconds: float | None) -> Headers:
     if seconds is None:
         return ()
     return (("Retry-After", str(min(math.ceil(seconds), _LONGEST_RETRY_AFTER))),)
+
+
+def _date(seconds: float | None) -> Headers:
+    """The server's clock as an HTTP date (RFC 9110 §5.6.7), whatever the locale is."""
+    if seconds is None:
+        return ()
+    moment = datetime.fromtimestamp(int(seconds), UTC)
+    day, month = _DAYS[moment.weekday()], _MONTHS[moment.month - 1]
+    return (("Date", f"{day}, {moment:%d} {month} {moment:%Y %H:%M:%S} GMT"),)
 
 
 def _number(seconds: float | None) -> float | None:

@@ -15,8 +15,8 @@ from codex_oauth_core.codex.answers import Answer, is_success, no_answer, usable
 from codex_oauth_core.codex.codes import CLIENT_REJECTED, LOGIN_OVER
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import ResponseReceived
-from codex_oauth_core.facts import ExchangeFact, Granted, RefreshFact, Refused, Tokens, TryAgain
-from codex_oauth_core.reading.http_time import iso_date, plausible_time
+from codex_oauth_core.facts import ExchangeFact, Granted, RefreshFact, Refused, Tokens
+from codex_oauth_core.reading.http_time import http_date, iso_date, plausible_time
 from codex_oauth_core.reading.json_body import as_object
 from codex_oauth_core.reading.jwt import expiry, read_claims
 from codex_oauth_core.reading.numbers import read_seconds
@@ -27,6 +27,7 @@ __all__ = ["account_id_from_token", "read_exchange", "read_refresh", "read_revoc
 CLAIMS: Final = "https://api.openai.com/auth"
 _ACCOUNT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
 _LONGEST_TOKEN: Final = 16 * 1024
+_NO_REFUSALS: Final = (408, 429)  # 4xx that say nothing of the request itself
 _MILLISECONDS_FROM: Final = 10**11  # a Unix time above this is in milliseconds
 
 
@@ -44,30 +45,46 @@ def read_exchange(response: ResponseReceived) -> ExchangeFact:
 
 
 def read_refresh(response: ResponseReceived) -> RefreshFact:
-    """What the server says to a refresh token. Only a known code, or a 401 in JSON, ends a login."""
+    """What the server says to a refresh token.
+
+    Tokens are granted whatever stands beside them. A 4xx is the server's word: the refresh token is not
+    spent, and only a known code, or a 401 in JSON, ends the login. All else leaves open what became of it.
+    """
     answer = Answer(response)
-    status, code = answer.status, answer.code
-    if _grants(answer):
-        return Granted(_tokens(answer))
+    granted = _granted_anything(answer)
+    if granted is not None:
+        return Granted(granted)
     if answer.region_blocked:
-        return TryAgain(ErrorKind.REGION_BLOCKED, False, answer.retry_after, code, status)
-    refused = 400 <= status < 500  # what a failing server says of a login is not its last word
-    if refused and code in CLIENT_REJECTED:
-        return Refused(ErrorKind.CLIENT_REJECTED, code, status)
-    if refused and code is not None and code in LOGIN_OVER:
-        return Refused(ErrorKind.LOGIN_REQUIRED, code, status, message=LOGIN_OVER[code])
-    if _blocked(answer):
-        return TryAgain(ErrorKind.BLOCKED, False, answer.retry_after, code, status)
-    if status == 401 and answer.readable:
-        return Refused(ErrorKind.LOGIN_REQUIRED, code, status)
-    return _temporary(answer)
-
-
-def _temporary(answer: Answer) -> TryAgain:
-    fact = no_answer(answer)
+        return Refused(ErrorKind.REGION_BLOCKED, answer.code, answer.status)
+    if 400 <= answer.status < 500 and answer.status not in _NO_REFUSALS:
+        return _refused_refresh(answer)
+    # A redirect too was written by something in between, and nobody can tell whether before or after the
+    # request was passed on: a 303 even says after (RFC 9110 §15.4.4).
     unspent = answer.status == 429 or (answer.status == 503 and answer.retry_after is not None)
-    lost = not unspent and not _is_refusal(answer)
-    return attrs.evolve(fact, maybe_answered=lost)
+    return attrs.evolve(no_answer(answer), maybe_answered=not unspent)
+
+
+def _granted_anything(answer: Answer) -> Tokens | None:
+    if not is_success(answer.status) or not isinstance(answer.body, dict):
+        return None
+    tokens = _tokens(answer)
+    return None if tokens.access_token is None and tokens.refresh_token is None else tokens
+
+
+def _refused_refresh(answer: Answer) -> Refused:
+    kind = _refusal_kind(answer)
+    message = LOGIN_OVER.get(answer.code or "") if kind is ErrorKind.LOGIN_REQUIRED else None
+    return Refused(kind, answer.code, answer.status, message=message)
+
+
+def _refusal_kind(answer: Answer) -> ErrorKind:
+    if answer.is_page or answer.status == 407:  # whatever code is in it, it is not the server's word
+        return ErrorKind.BLOCKED
+    if answer.code in CLIENT_REJECTED:
+        return ErrorKind.CLIENT_REJECTED
+    if answer.code in LOGIN_OVER or (answer.status == 401 and answer.readable):
+        return ErrorKind.LOGIN_REQUIRED
+    return ErrorKind.INVALID_RESPONSE
 
 
 def _is_refusal(answer: Answer) -> bool:
@@ -112,6 +129,7 @@ def _tokens(answer: Answer) -> Tokens:
         earliest_refresh_at=_moment(fields.get("earliest_refresh_at")),
         account_id=_account_id(access, id_token),
         problem="token_type" if not bearer else "access_token" if access is None else None,
+        server_time=plausible_time(http_date(answer.header("date"))),
     )
 
 

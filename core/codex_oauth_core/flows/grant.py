@@ -1,4 +1,4 @@
-"""Whether granted tokens make the credential that was asked for."""
+"""Whether granted tokens make the credential that was asked for, and until when by which clock."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from codex_oauth_core.facts import Refused, Tokens
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.reading.http_time import plausible_time, rfc3339
 
-__all__ = ["expires_at", "judge_grant"]
+__all__ = ["expires_at", "judge_grant", "server_offset"]
 
 
 def judge_grant(
@@ -38,8 +38,25 @@ def judge_grant(
 
 
 def expires_at(tokens: Tokens, event: ResponseReceived) -> int | None:
-    """Unix milliseconds: by `expires_in` from the start of the request, else by the token itself."""
+    """When the access token expires, by this machine's clock, in Unix milliseconds; it may be in the past.
+
+    By `expires_in` from the start of the request, else by the token itself, with its server's clock set
+    against ours. None if neither says, or if this machine's clock is outside the years 2001 to 2100.
+    """
+    if plausible_time(event.wall) is None:
+        return None
     begun = event.wall - max(0.0, event.at - event.sent_at)
     told = None if tokens.expires_in is None else plausible_time(begun + tokens.expires_in)
-    moment = told or tokens.token_expires_at
+    moment = _by_our_clock(tokens, event) if told is None else told
     return None if moment is None else round(moment * 1000)
+
+
+def _by_our_clock(tokens: Tokens, event: ResponseReceived) -> float | None:
+    if tokens.token_expires_at is None:
+        return None
+    return plausible_time(tokens.token_expires_at - (server_offset(tokens, event) or 0.0))
+
+
+def server_offset(tokens: Tokens, event: ResponseReceived) -> float | None:
+    """The server's clock less this machine's when the answer came, in seconds; None if it did not say."""
+    return None if tokens.server_time is None else tokens.server_time - event.wall
