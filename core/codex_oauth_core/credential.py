@@ -32,12 +32,14 @@ class DeviceAuthorization:
 class Credential:
     """A login. It belongs to `issuer` and `client_id`: refresh and revoke it only there.
 
+    Without a `refresh_token` it is borrowed from another program, and cannot be renewed or revoked here.
+
     `expires_at` and `earliest_refresh_at` are Unix milliseconds, None when unknown; `obtained_at` is
     RFC 3339 in UTC.
     """
 
     access_token: Secret[str]
-    refresh_token: Secret[str]
+    refresh_token: Secret[str] | None
     account_id: str
     issuer: str
     client_id: str

@@ -13,13 +13,16 @@ import attrs
 from codex_oauth_core.callback import CallbackRule
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core.outcomes import Adopted, Deposited, Kept, Renewed, Revoked
 from codex_oauth_core.secret import Secret
+from codex_oauth_core.storage import StorageEffect
 
 __all__ = [
     "BrowserPrompt",
     "DevicePrompt",
     "Effect",
     "Finished",
+    "Outcome",
     "Prompt",
     "Request",
     "SendRequest",
@@ -109,11 +112,14 @@ class Wait:
     cause: ErrorKind | None = None
 
 
+Outcome = Credential | Renewed | Adopted | Kept | Deposited | Revoked | SignInError
+
+
 @attrs.frozen
 class Finished:
     """The flow is over; every further event raises `IllegalEvent`. Failures are values here."""
 
-    outcome: Credential | SignInError
+    outcome: Outcome
 
 
-Effect = SendRequest | Wait | Finished
+Effect = SendRequest | Wait | StorageEffect | Finished

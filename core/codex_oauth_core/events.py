@@ -13,6 +13,7 @@ from enum import StrEnum, unique
 import attrs
 
 from codex_oauth_core.secret import Secret
+from codex_oauth_core.storage import StorageAnswer
 
 __all__ = [
     "CallbackReceived",
@@ -23,6 +24,7 @@ __all__ = [
     "RequestFailed",
     "ResponseReceived",
     "Started",
+    "StoreAnswered",
     "TimeReached",
 ]
 
@@ -112,4 +114,15 @@ class Cancelled:
     at: float
 
 
-Event = Started | ResponseReceived | RequestFailed | TimeReached | CallbackReceived | Cancelled
+@attrs.frozen
+class StoreAnswered:
+    """What the store says to a storage effect: `answer`, at the instant `at` and the Unix time `wall`."""
+
+    at: float
+    wall: float
+    answer: StorageAnswer
+
+
+Event = (
+    Started | ResponseReceived | RequestFailed | TimeReached | CallbackReceived | StoreAnswered | Cancelled
+)

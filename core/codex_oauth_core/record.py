@@ -46,9 +46,9 @@ class Record:
     """A stored login.
 
     `generation` counts its renewals. `parent` is the SHA-256 of the refresh token that this one was
-    exchanged for. `uncertain_at` (Unix seconds) marks a refresh whose answer was lost, `spent` a
-    refresh token that must not be sent again, `dead_code` the server's last word. `server_offset` is
-    the server's clock less ours, in seconds. `unknown` holds what a newer release wrote.
+    exchanged for, None of a sign-in. `uncertain_at` (Unix seconds) marks a refresh whose answer was
+    lost, `spent` a refresh token that must not be sent again, `dead_code` the server's last word.
+    `server_offset` is the server's clock less ours, in seconds. `unknown` holds what a newer release wrote.
     """
 
     credential: Credential
@@ -63,8 +63,20 @@ class Record:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the refresh token: the version that a compare-and-set compares."""
-        return self.credential.refresh_token.fingerprint()
+        """SHA-256 of the refresh token (of the access token, where there is no other): the version that a
+        compare-and-set compares.
+        """
+        return (self.credential.refresh_token or self.credential.access_token).fingerprint()
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the refresh token may have been spent by a renewal whose answer nobody stored."""
+        return self.uncertain_at is not None or self.intent is not None
+
+    @property
+    def is_renewable(self) -> bool:
+        """Whether there is a refresh token that is not known to be worthless."""
+        return self.credential.refresh_token is not None and not self.spent and self.dead_code is None
 
 
 class _Unfit(Exception):  # never leaves this file
@@ -212,7 +224,7 @@ def _credential(fields: Mapping[str, Any]) -> Credential:
     id_token = _take(fields, "id_token", _token)
     return Credential(
         access_token=Secret(_need(fields, "access_token", _token)),
-        refresh_token=Secret(_need(fields, "refresh_token", _token)),
+        refresh_token=_secret_or_null(fields, "refresh_token"),
         account_id=_need(fields, "account_id", _account),
         issuer=_need(fields, "issuer", _text),
         client_id=_need(fields, "client_id", _text),
@@ -221,6 +233,14 @@ def _credential(fields: Mapping[str, Any]) -> Credential:
         expires_at=_take(fields, "expires_at", _natural),
         earliest_refresh_at=_take(fields, "earliest_refresh_at", _natural),
     )
+
+
+def _secret_or_null(fields: Mapping[str, Any], name: str) -> Secret[str] | None:
+    """A token that may be null, and must not be missing."""
+    value = _take(fields, name, _token)
+    if name not in fields:
+        raise _Unfit(name)
+    return None if value is None else Secret(value)
 
 
 def _intent(fields: Mapping[str, Any]) -> Intent:

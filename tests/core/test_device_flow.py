@@ -129,6 +129,7 @@ def test_time_never_runs_backwards() -> None:
     assert again.until == wait.until + 5
 
 
+# F33
 def test_after_a_suspend_past_the_deadline_it_expires_without_a_poll() -> None:
     flow = DeviceFlow()
     flow.receive(Started(T0, 0.0))

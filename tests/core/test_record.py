@@ -32,7 +32,7 @@ strangers = st.dictionaries(st.text(max_size=12), json_finite, max_size=3)
 credentials = st.builds(
     Credential,
     access_token=tokens,
-    refresh_token=tokens,
+    refresh_token=st.none() | tokens,
     account_id=accounts,
     issuer=texts,
     client_id=texts,
@@ -116,6 +116,7 @@ def test_a_rewrite_changes_no_byte(record: Record) -> None:
     assert write_record(again) == once
 
 
+# F14
 @given(st.binary(max_size=200))
 def test_no_bytes_make_reading_raise(data: bytes) -> None:
     assert isinstance(read_record(data), Record | SignInError)
@@ -152,6 +153,7 @@ def test_the_least_that_is_a_record() -> None:
     assert rest == (0, None, None, False, {})
 
 
+# R8, L6
 def test_fields_of_a_newer_release_survive_a_rewrite_at_both_levels() -> None:
     document = plain(color="blue", unknown=[1], credential__plan={"tier": "pro"}, credential__unknown=2)
     found = read(document)
@@ -169,7 +171,7 @@ WRONG: dict[str, tuple[Any, ...]] = {
     "schema_version": (..., None, "1", 1.0, True, 0, -1, [1]),
     "credential": (..., None, "x", [], 1),
     "credential.access_token": (..., None, 1, "", "a b", "a\n", "é", "x" * 16385, [], {}),
-    "credential.refresh_token": (..., None, 1, "", "a b", "a\x7f", []),
+    "credential.refresh_token": (..., 1, "", "a b", "a\x7f", []),
     "credential.id_token": (1, "", "a b", {}),
     "credential.account_id": (..., None, 1, "", "../x", "a/b", "a.b", "x" * 129, "é", "a\n"),
     "credential.issuer": (..., None, "", 1, "a\nb", "x" * 4097),
@@ -253,6 +255,7 @@ UNREADABLE: dict[str, tuple[bytes, str]] = {
 }
 
 
+# F14
 @pytest.mark.parametrize(("data", "why"), UNREADABLE.values(), ids=UNREADABLE.keys())
 def test_a_document_that_is_none_is_a_typed_error(data: bytes, why: str) -> None:
     assert reason(data) == why
@@ -297,3 +300,24 @@ def test_the_fingerprint_is_the_refresh_tokens() -> None:
     found = read(plain())
     assert isinstance(found, Record)
     assert found.fingerprint == Secret("canary-refresh").fingerprint()
+
+
+def test_a_borrowed_login_has_null_where_its_refresh_token_would_be() -> None:
+    found = read(plain(credential__refresh_token=None))
+    assert isinstance(found, Record)
+    assert found.credential.refresh_token is None
+    written = json.loads(write_record(found))["credential"]
+    assert "refresh_token" in written
+    assert written["refresh_token"] is None
+    assert read_record(write_record(found)) == found
+
+
+def test_a_record_without_the_member_refresh_token_is_corrupt() -> None:
+    assert reason(json.dumps(plain(credential__refresh_token=...)).encode()) == "credential.refresh_token"
+
+
+def test_the_fingerprint_of_a_borrowed_login_is_the_access_tokens() -> None:
+    found = read(plain(credential__refresh_token=None))
+    assert isinstance(found, Record)
+    assert found.fingerprint == Secret("canary-access").fingerprint()
+    assert found.fingerprint != Secret("canary-refresh").fingerprint()

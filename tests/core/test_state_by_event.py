@@ -25,7 +25,9 @@ from codex_oauth_core import (
     Started,
     TimeReached,
 )
+from codex_oauth_core.events import StoreAnswered
 from codex_oauth_core.flows.device_table import FINAL, TABLE, State
+from codex_oauth_core.storage import Released
 from tests.support import PENDING, T0, W0, approved, as_json, code, issued, response, tokens
 
 NOT_SENT: Final = RequestFailed(T0, Phase.NOT_SENT, Cause.CONNECT)
@@ -62,6 +64,7 @@ EVENTS: Final[Mapping[str, Event]] = {
     "RequestFailed": NOT_SENT,
     "TimeReached": TimeReached(LATER + 5),
     "CallbackReceived": CallbackReceived(LATER, Secret("code=x&state=y")),
+    "StoreAnswered": StoreAnswered(LATER, W0, Released()),
     "Cancelled": Cancelled(LATER),
 }
 REQUESTS: Final = {"ResponseReceived", "RequestFailed"}

@@ -6,32 +6,40 @@ opened, however the run ends). A port to another I/O stack is one more class wit
 
 from __future__ import annotations
 
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar, cast
 
-from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import Finished, SendRequest, Wait
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.events import Event, Started
 from codex_oauth_core.flows.base import Flow
+from codex_oauth_core.storage import StorageEffect
 
-__all__ = ["Performer", "World", "run"]
+__all__ = ["Performer", "PerformerOf", "World", "run"]
+
+E = TypeVar("E", bound=SendRequest | Wait | StorageEffect)
+E_contra = TypeVar("E_contra", bound=SendRequest | Wait | StorageEffect, contravariant=True)
+T = TypeVar("T")
 
 
-class Performer(Protocol):
-    """All that `run()` needs: a port to another I/O stack begins with these two methods."""
+class PerformerOf(Protocol[E_contra]):
+    """All that `run()` needs to drive a flow that emits effects of the types `E`."""
 
     def now(self) -> tuple[float, float]:
         """The instant on a monotonic clock that counts suspended time, and Unix time; both in seconds."""
         ...
 
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: E_contra) -> Event:
         """Do what the effect asks, and return the event that answers it. Never raises for a failure of
         the network: that is `RequestFailed`.
         """
         ...
 
 
-class World(Performer, Protocol):
+Performer = PerformerOf[SendRequest | Wait]
+"""Performs what a sign-in asks for: a port to another I/O stack begins with these two methods."""
+
+
+class World(PerformerOf[SendRequest | Wait], Protocol):
     """Performs effects, can be cancelled, and closes what it opened when its `with` block ends.
 
     It belongs to one run, and only `cancel()` may be called from elsewhere.
@@ -46,9 +54,9 @@ class World(Performer, Protocol):
     def __exit__(self, *exc_info: object) -> None: ...
 
 
-def run(flow: Flow, world: Performer) -> Credential | SignInError:
-    """Drive `flow` to its end in `world`, and return its outcome. A failed sign-in is a value here."""
+def run(flow: Flow[E, T], world: PerformerOf[E]) -> T | SignInError:
+    """Drive `flow` to its end in `world`, and return its outcome. A failure is a value here."""
     effect = flow.receive(Started(*world.now()))
     while not isinstance(effect, Finished):
         effect = flow.receive(world.perform(effect))
-    return effect.outcome
+    return cast("T | SignInError", effect.outcome)

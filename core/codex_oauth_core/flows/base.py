@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from enum import StrEnum
-from typing import Any, ClassVar, assert_never
+from typing import Any, ClassVar, Generic, TypeVar, assert_never, cast
 
 import attrs
 
@@ -22,18 +22,37 @@ from codex_oauth_core.events import (
     RequestFailed,
     ResponseReceived,
     Started,
+    StoreAnswered,
     TimeReached,
 )
 from codex_oauth_core.facts import TryAgain
 from codex_oauth_core.flows.failures import without_answer
 from codex_oauth_core.flows.table import FlowMachine, fire
+from codex_oauth_core.storage import (
+    ANSWERS,
+    Delete,
+    Load,
+    Lock,
+    Release,
+    Rescue,
+    Reserve,
+    Save,
+    StorageAnswer,
+    StorageEffect,
+)
 
 __all__ = ["Flow"]
 
+E_co = TypeVar("E_co", bound=SendRequest | Wait | StorageEffect, covariant=True)
+T_co = TypeVar("T_co", covariant=True)
+
 
 @attrs.define(eq=False, kw_only=True)
-class Flow(ABC):
-    """A sign-in as a machine. One driver uses it at a time; it needs no lock for that."""
+class Flow(ABC, Generic[E_co, T_co]):
+    """A machine that emits effects of the types `E_co` and ends with a `T_co` or a `SignInError`.
+
+    One driver uses it at a time; it needs no lock for that.
+    """
 
     machine: ClassVar[FlowMachine]
     cancel_trigger: ClassVar[StrEnum]
@@ -47,7 +66,7 @@ class Flow(ABC):
         """The outstanding effect; None before `Started`."""
         return self._effect
 
-    def receive(self, event: Event) -> Effect:
+    def receive(self, event: Event) -> E_co | Finished:
         """Take the answer to the outstanding effect (first: `Started`), and return the next effect.
 
         Perform that effect and call `receive` with what came of it, until it is `Finished`. Never
@@ -58,7 +77,7 @@ class Flow(ABC):
             raise IllegalEvent(f"{type(event).__name__} is no answer in state {self.state.name}")
         self._now = max(self._now, event.at)
         self._effect = self._next(event)
-        return self._effect
+        return cast("E_co | Finished", self._effect)
 
     def _next(self, event: Event) -> Effect:
         match event:
@@ -75,6 +94,8 @@ class Flow(ABC):
                 return self._end(self.cancel_trigger, SignInError.of(ErrorKind.CANCELLED))
             case CallbackReceived():
                 return self._called_back(event)
+            case StoreAnswered():
+                return self._stored(event.answer)
             case _:
                 assert_never(event)
 
@@ -92,6 +113,9 @@ class Flow(ABC):
 
     def _called_back(self, event: CallbackReceived) -> Effect:
         raise IllegalEvent(f"{type(event).__name__} is no answer in state {self.state.name}")
+
+    def _stored(self, answer: StorageAnswer) -> Effect:
+        raise IllegalEvent(f"{type(answer).__name__} is no answer in state {self.state.name}")
 
     def _move(self, trigger: StrEnum) -> None:
         fire(self.machine, trigger, self)
@@ -113,5 +137,7 @@ def _answers(event: Event, effect: Effect | None) -> bool:
             return isinstance(event, Started | Cancelled)
         case Finished():
             return False
+        case Load() | Lock() | Reserve() | Save() | Rescue() | Delete() | Release():
+            return isinstance(event, StoreAnswered) and isinstance(event.answer, ANSWERS[type(effect)])
         case _:
             assert_never(effect)

@@ -58,7 +58,7 @@ def as_ids(names: Iterable[str]) -> tuple[str, ...]:
 
 
 @attrs.define(eq=False, kw_only=True)
-class ExchangingFlow(Flow):
+class ExchangingFlow(Flow[SendRequest | Wait, Credential]):
     """A flow that ends by exchanging a code.
 
     `workspaces`: the account must be one of these, if any are given. `request_timeout`: seconds that

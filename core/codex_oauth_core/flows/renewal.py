@@ -1,0 +1,313 @@
+"""A login is renewed: read, lock, read again, reserve, send once, save, release.
+
+Rules of this file: the refresh token rotates and is spent by sending it, so nothing is sent before its
+successor's place is on the disk, and nothing is judged before the successor is saved; one request for each
+time the lock is held; every wait is without the lock; nothing here ever deletes a login.
+"""
+
+from __future__ import annotations
+
+from typing import Final, assert_never
+
+import attrs
+
+from codex_oauth_core.codex import CODEX
+from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait, Why
+from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core.events import ResponseReceived, Started
+from codex_oauth_core.facts import Granted, Refused, Tokens, TryAgain
+from codex_oauth_core.flows.failures import gave_up, refused
+from codex_oauth_core.flows.freshness import RenewalPolicy
+from codex_oauth_core.flows.renewal_table import MACHINE, State, Trigger
+from codex_oauth_core.flows.renewed import as_sign_in, renewed_record
+from codex_oauth_core.flows.storing import BUSY_TOO_LONG, QUEUE_STEP, StoringFlow
+from codex_oauth_core.flows.verdict import Asked, expired_at_birth, not_signed_in
+from codex_oauth_core.outcomes import Adopted, Kept, KeptBecause, Renewed
+from codex_oauth_core.provider import Provider
+from codex_oauth_core.record import Intent, Record
+from codex_oauth_core.secret import Secret
+from codex_oauth_core.storage import (
+    Conflict,
+    Load,
+    Loaded,
+    Lock,
+    LockBusy,
+    Locked,
+    Release,
+    Rescue,
+    Reserve,
+    Save,
+    StorageAnswer,
+    StoreFailed,
+)
+
+__all__ = ["Renewal"]
+
+MOST_TRIES: Final = 4
+
+_Result = Renewed | Adopted | Kept | SignInError
+
+
+@attrs.define(eq=False, kw_only=True)
+class Renewal(StoringFlow[Renewed | Adopted | Kept]):
+    """Renew the stored login of one account (RFC 6749 §6), if it is due.
+
+    `rejected`: the access token that a server refused with 401. `forced`: renew even what is current.
+    `jitter`: from 0 to 1, drawn once by each process. It ends with `Renewed`, `Adopted` (another process
+    was faster), `Kept` (the old access token is usable) or a `SignInError` (it is not).
+    """
+
+    machine = MACHINE
+    cancel_trigger = Trigger.CANCEL
+
+    provider: Provider = attrs.field(default=CODEX)
+    rejected: Secret[str] | None = None
+    forced: bool = False
+    policy: RenewalPolicy = attrs.field(factory=RenewalPolicy)
+    jitter: float = 0.5
+    state: State = attrs.field(default=State.IDLE, init=False)
+    _asked: Asked = attrs.field(init=False, repr=False)
+    _record: Record | None = attrs.field(default=None, init=False, repr=False)
+    _first_seen: Record | None = attrs.field(default=None, init=False, repr=False)
+    _crash: Intent | None = attrs.field(default=None, init=False, repr=False)
+    _result: _Result | None = attrs.field(default=None, init=False, repr=False)
+    _queued_until: float | None = attrs.field(default=None, init=False, repr=False)
+    _retry_until: float | None = attrs.field(default=None, init=False, repr=False)
+    _due_at: float = attrs.field(default=0.0, init=False, repr=False)
+    _failure: TryAgain | None = attrs.field(default=None, init=False, repr=False)
+    _tries: int = attrs.field(default=0, init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._asked = Asked(
+            provider=self.provider,
+            policy=self.policy,
+            jitter=self.jitter,
+            rejected=self.rejected,
+            forced=self.forced,
+        )
+
+    def _start(self, event: Started) -> Effect:
+        self._move(Trigger.START)
+        return Load()
+
+    def _stored(self, answer: StorageAnswer) -> Effect:
+        match self.state:
+            case State.READING | State.REREADING:
+                return self._read(answer)
+            case State.LOCKING:
+                return self._locked(answer)
+            case State.RESERVING:
+                return self._reserved(answer)
+            case State.RESCUING:
+                return self._rescued(answer)
+            case State.SAVING:
+                return self._saved(answer)
+            case State.RELEASING:
+                self._move(Trigger.RELEASED)
+                return self._over()
+            case State.RELEASING_TO_RETRY:
+                self._move(Trigger.RELEASED)
+                return Wait(self._due_at, *self._why())
+            case _:
+                return self._unexpected(answer)
+
+    def _read(self, answer: StorageAnswer) -> Effect:
+        if isinstance(answer, StoreFailed):
+            return self._failed_to_store(answer.error)
+        assert isinstance(answer, Loaded)
+        record = answer.record
+        verdict = self._asked.verdict(record, self._wall, self._first_seen)
+        self._record = record
+        self._first_seen = self._first_seen or record
+        if record is None or verdict is not None:
+            return self._end_with(Trigger.CURRENT, verdict or not_signed_in())
+        under_lock = self.state is State.REREADING
+        self._move(Trigger.STALE)
+        return Reserve(self._take_over(record)) if under_lock else Lock()
+
+    def _take_over(self, record: Record) -> Record:
+        """The record without the intent of a process that was interrupted; its doubt stays."""
+        self._crash = record.intent or self._crash
+        if record.intent is not None:
+            since = record.uncertain_at or record.intent.at
+            record = attrs.evolve(record, intent=None, uncertain_at=since)
+        self._record = record
+        return record
+
+    def _locked(self, answer: StorageAnswer) -> Effect:
+        if isinstance(answer, StoreFailed):
+            return self._failed_to_store(answer.error)
+        if isinstance(answer, Locked):
+            self._move(Trigger.LOCKED)
+            return Load()
+        assert isinstance(answer, LockBusy)
+        record = self._held_record()
+        if not self._asked.is_pressing(record, self._wall):
+            self._move(Trigger.BUSY)
+            return Finished(Kept(record, KeptBecause.BUSY))
+        if self._queued_until is None:
+            self._queued_until = self._now + self.policy.lock_limit
+        self._move(Trigger.QUEUE)
+        return Wait(self._now + QUEUE_STEP, Why.QUEUED)
+
+    def _reserved(self, answer: StorageAnswer) -> Effect:
+        if isinstance(answer, StoreFailed):
+            return self._failed_to_store(answer.error)
+        token = self._held_record().credential.refresh_token
+        assert token is not None  # the verdict has seen to it
+        self._move(Trigger.RESERVED)
+        if self._retry_until is None:
+            self._retry_until = self._now + self.policy.retry_limit
+        self._tries += 1
+        request = self.provider.dialect.refresh_request(self.provider, token)
+        return SendRequest(request, self.policy.request_timeout, once=True)
+
+    def _responded(self, response: ResponseReceived) -> Effect:
+        fact = self.provider.dialect.read_refresh(response)
+        match fact:
+            case Granted():
+                return self._granted(fact.tokens, response)
+            case TryAgain():
+                return self._unanswered(fact)
+            case Refused():
+                return self._refused(fact)
+            case _:
+                assert_never(fact)
+
+    def _granted(self, tokens: Tokens, response: ResponseReceived) -> Effect:
+        """Save what was issued; what is to be said about it comes after that."""
+        record = self._held_record()
+        if tokens.access_token is None and tokens.refresh_token is None:
+            return self._unanswered(TryAgain(ErrorKind.INVALID_RESPONSE, True, status=response.status))
+        if tokens.account_id not in (None, record.credential.account_id):
+            return self._granted_another(record, tokens, response)
+        renewed = renewed_record(record, tokens, response)
+        self._result = Renewed(renewed)
+        if tokens.access_token is None:
+            self._result = SignInError.of(ErrorKind.INVALID_RESPONSE, reason=tokens.problem)
+        elif not self._asked.is_usable(renewed, self._wall):
+            self._result = expired_at_birth()
+        return self._save(Trigger.ANSWERED, renewed)
+
+    def _granted_another(self, record: Record, tokens: Tokens, response: ResponseReceived) -> Effect:
+        """Another account's tokens are kept under its id; the old refresh token is not sent again."""
+        changed = SignInError.of(ErrorKind.ACCOUNT_CHANGED)
+        self._result = self._asked.kept_or(changed, record, self._wall)
+        if tokens.refresh_token is None:
+            self._move(Trigger.REFUSED)
+            return Release()
+        self._record = attrs.evolve(record, spent=True, uncertain_at=None)
+        self._move(Trigger.OTHER_ACCOUNT)
+        return Rescue(as_sign_in(record, tokens, response))
+
+    def _rescued(self, answer: StorageAnswer) -> Effect:
+        """What another account got is kept or not; our own login is marked all the same."""
+        trigger = Trigger.STORE_FAILED if isinstance(answer, StoreFailed) else Trigger.RESCUED
+        return self._save(trigger, self._held_record())
+
+    def _unanswered(self, failure: TryAgain) -> Effect:
+        record = self._held_record()
+        if failure.maybe_answered:
+            lost = attrs.evolve(gave_up(failure), uncertain=True)
+            self._result = self._asked.kept_or(refused(lost, self._secrets()), record, self._wall)
+            return self._save(Trigger.UNCERTAIN, attrs.evolve(record, uncertain_at=self._wall))
+        due_at = self._retry_at(failure)
+        if due_at is None:
+            return self._refused(gave_up(failure))
+        self._due_at, self._failure = due_at, failure
+        self._move(Trigger.NOT_SENT)
+        return Release()
+
+    def _retry_at(self, failure: TryAgain) -> float | None:
+        """When to try once more what was surely not acted upon; None if the caller is better served now."""
+        if failure.kind is ErrorKind.TLS_UNTRUSTED or self._tries >= MOST_TRIES:
+            return None
+        if not self.forced and self._asked.is_usable(self._held_record(), self._wall):
+            return None
+        pause = 2.0 ** (self._tries - 1) * (0.75 + 0.5 * self.jitter)
+        due_at = self._now + max(pause, failure.retry_after or 0.0)
+        return due_at if self._retry_until is not None and due_at < self._retry_until else None
+
+    def _refused(self, fact: Refused) -> Effect:
+        record = self._held_record()
+        error = refused(fact, self._secrets())
+        if fact.kind is not ErrorKind.LOGIN_REQUIRED:
+            self._result = self._asked.kept_or(error, record, self._wall)
+            self._move(Trigger.REFUSED)
+            return Release()
+        self._result = self._asked.kept_or(self._with_history(error, record), record, self._wall)
+        code = str(error.details.get("code") or "unauthorized")
+        return self._save(Trigger.ANSWERED, attrs.evolve(record, dead_code=code))
+
+    def _with_history(self, error: SignInError, record: Record) -> SignInError:
+        """The error, and the earlier renewal that may be its cause."""
+        if record.uncertain_at is None:
+            return error
+        what = "was interrupted" if self._crash else "lost its answer"
+        told = {**error.details, "uncertain_at": record.uncertain_at}
+        if self._crash is not None:
+            told |= {"pid": self._crash.pid, "host": self._crash.host}
+        message = (
+            f"{error.message} An earlier renewal {what} after the refresh token was sent, or may have been."
+        )
+        return attrs.evolve(error, message=message, details=told)
+
+    def _save(self, trigger: Trigger, record: Record) -> Effect:
+        self._move(trigger)
+        return Save(record, self._held_record().fingerprint)
+
+    def _saved(self, answer: StorageAnswer) -> Effect:
+        if isinstance(answer, Conflict):
+            self._result = self._conflict(answer.record)
+            self._move(Trigger.CONFLICT)
+        elif isinstance(answer, StoreFailed):
+            if isinstance(self._result, Renewed):  # the old refresh token is spent: go on with what we have
+                self._result = attrs.evolve(self._result, unsaved=answer.error)
+            self._move(Trigger.STORE_FAILED)
+        else:
+            self._move(Trigger.SAVED)
+        return Release()
+
+    def _conflict(self, stored: Record | None) -> _Result:
+        """Somebody signed in or out meanwhile: that counts, and not what was renewed."""
+        if stored is None:
+            return not_signed_in()
+        if self._asked.is_usable(stored, self._wall):
+            return Adopted(stored)
+        return SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="contended")
+
+    def _due(self) -> Effect:
+        if self.state is State.QUEUED and self._queued_until is not None and self._now >= self._queued_until:
+            busy = SignInError.of(ErrorKind.NETWORK, BUSY_TOO_LONG, reason="lock_busy")
+            return self._end_with(Trigger.EXHAUSTED, self._asked.kept_or(busy, self._record, self._wall))
+        woken_late = self._retry_until is not None and self._now >= self._retry_until
+        if self.state is State.BACKING_OFF and woken_late and self._failure is not None:
+            error = refused(gave_up(self._failure), self._secrets())
+            return self._end_with(Trigger.EXHAUSTED, self._asked.kept_or(error, self._record, self._wall))
+        self._move(Trigger.DUE)
+        return Load()
+
+    def _why(self) -> tuple[Why, None, None, ErrorKind | None]:
+        kind = None if self._failure is None else self._failure.kind
+        return Why.RATE_LIMITED if kind is ErrorKind.RATE_LIMITED else Why.RETRY, None, None, kind
+
+    def _failed_to_store(self, error: SignInError) -> Effect:
+        return self._end_with(Trigger.STORE_FAILED, self._asked.kept_or(error, self._record, self._wall))
+
+    def _end_with(self, trigger: Trigger, result: _Result) -> Effect:
+        """End with `result`; where the lock is held, after it is given back."""
+        self._result = result
+        self._move(trigger)
+        return Release() if self.state is State.RELEASING else self._over()
+
+    def _over(self) -> Finished:
+        assert self._result is not None
+        return Finished(self._result)
+
+    def _held_record(self) -> Record:
+        assert self._record is not None  # no state that asks is reached without one
+        return self._record
+
+    def _secrets(self) -> tuple[Secret[str], ...]:
+        token = None if self._record is None else self._record.credential.refresh_token
+        return () if token is None else (token,)

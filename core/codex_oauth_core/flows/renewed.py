@@ -1,0 +1,57 @@
+"""What a renewal's answer makes of a stored record.
+
+Rules of this file: pure; a new refresh token is kept whatever is wrong with the rest of the answer, because
+the old one is spent; what the answer leaves out stays as it was.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+
+from codex_oauth_core.credential import Credential
+from codex_oauth_core.events import ResponseReceived
+from codex_oauth_core.facts import Tokens
+from codex_oauth_core.flows.grant import expires_at, server_offset
+from codex_oauth_core.reading.http_time import rfc3339
+from codex_oauth_core.record import Record
+from codex_oauth_core.secret import Secret
+
+__all__ = ["UNUSABLE", "as_sign_in", "renewed_credential", "renewed_record"]
+
+UNUSABLE: Final = Secret("unusable")
+"""Stands for an access token that was not issued as it must be; it has always expired."""
+
+
+def renewed_record(record: Record, tokens: Tokens, event: ResponseReceived) -> Record:
+    """The successor of `record`: one generation on, and nothing in doubt."""
+    return Record(
+        credential=renewed_credential(record.credential, tokens, event),
+        generation=record.generation + 1,
+        parent=record.fingerprint,
+        server_offset=server_offset(tokens, event),
+        unknown=record.unknown,
+    )
+
+
+def as_sign_in(record: Record, tokens: Tokens, event: ResponseReceived) -> Record:
+    """Tokens of another account, as a login of that account."""
+    base = attrs.evolve(
+        record.credential, account_id=tokens.account_id or record.credential.account_id, id_token=None
+    )
+    return Record(renewed_credential(base, tokens, event), server_offset=server_offset(tokens, event))
+
+
+def renewed_credential(old: Credential, tokens: Tokens, event: ResponseReceived) -> Credential:
+    """`old` with what was issued anew. Without a usable access token it is marked `UNUSABLE`, and expired."""
+    usable = tokens.access_token is not None
+    return attrs.evolve(
+        old,
+        access_token=tokens.access_token or UNUSABLE,
+        refresh_token=tokens.refresh_token or old.refresh_token,
+        id_token=tokens.id_token or old.id_token,
+        expires_at=expires_at(tokens, event) if usable else 0,
+        earliest_refresh_at=tokens.earliest_refresh_at,
+        obtained_at=rfc3339(event.wall),
+    )

@@ -1,0 +1,151 @@
+"""Whether a stored login is to be renewed now; if not, how the renewal ends.
+
+Rules of this file: pure judgement over a record, the time and what was asked for; the rows stand in the
+order in which they count. A refresh token is spent only when it must be while its fate is in doubt.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+
+from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core.flows.freshness import RenewalPolicy, Standing, age, standing
+from codex_oauth_core.outcomes import Adopted, Kept, KeptBecause
+from codex_oauth_core.provider import Provider
+from codex_oauth_core.record import Record
+from codex_oauth_core.secret import Secret
+
+__all__ = ["INTENT_LIVES", "Asked", "expired_at_birth", "not_signed_in"]
+
+INTENT_LIVES: Final = 20.0
+"""Seconds for which an intent may still be acted on: a hold of the lock is shorter."""
+
+
+def not_signed_in() -> SignInError:
+    """The error where nothing is stored."""
+    return SignInError.of(ErrorKind.LOGIN_REQUIRED, "Nobody is signed in.")
+
+
+@attrs.frozen(kw_only=True)
+class Asked:
+    """What a renewal was asked for.
+
+    `rejected`: an access token that a server refused with 401; a login that still has it is renewed
+    whatever its expiry says. `forced`: renew even what is current.
+    """
+
+    provider: Provider
+    policy: RenewalPolicy
+    jitter: float
+    rejected: Secret[str] | None
+    forced: bool
+
+    def is_rejected(self, record: Record) -> bool:
+        """Whether the record's access token is the one that was refused."""
+        return self.rejected is not None and record.credential.access_token == self.rejected
+
+    def stands(self, record: Record, wall: float) -> Standing:
+        """How the record's access token stands; a refused one has expired."""
+        if self.is_rejected(record):
+            return Standing.EXPIRED
+        return standing(record, wall, self.policy, self.jitter)
+
+    def is_usable(self, record: Record, wall: float) -> bool:
+        """Whether the access token is not known to be dead."""
+        return self.stands(record, wall) is not Standing.EXPIRED
+
+    def is_pressing(self, record: Record, wall: float) -> bool:
+        """Whether it is worth waiting for another process."""
+        return self.forced or self.stands(record, wall) in (Standing.MANDATORY, Standing.EXPIRED)
+
+    def kept_or(self, error: SignInError, record: Record | None, wall: float) -> Kept | SignInError:
+        """The end of a renewal that failed: with the old access token, while it lives."""
+        usable = record is not None and self.is_usable(record, wall)
+        return Kept(record, KeptBecause.FAILED, error) if record and usable else error
+
+    def verdict(
+        self, record: Record | None, wall: float, first_seen: Record | None
+    ) -> Kept | Adopted | SignInError | None:
+        """How the renewal ends with what is stored now; None if it is to be renewed.
+
+        `first_seen` is what was stored when the renewal began, None if this is its first look.
+        """
+        if record is None:
+            return not_signed_in()
+        if error := self._not_ours(record):
+            return error
+        if self._is_done(record, wall, first_seen):
+            return Adopted(record)
+        if self.stands(record, wall) is Standing.CURRENT and not self.forced:
+            return Kept(record, KeptBecause.CURRENT)
+        if error := self._not_renewable(record):
+            return self.kept_or(error, record, wall)
+        return self._not_yet(record, wall)
+
+    def _not_ours(self, record: Record) -> SignInError | None:
+        bound = record.credential
+        if (bound.issuer, bound.client_id) == (self.provider.issuer, self.provider.client_id):
+            return None
+        text = "The stored login belongs to another authorization server or client."
+        return SignInError.of(ErrorKind.CLIENT_REJECTED, text, reason="other_issuer", issuer=bound.issuer)
+
+    def _is_done(self, record: Record, wall: float, first_seen: Record | None) -> bool:
+        """Whether somebody else has done what was asked for."""
+        if self.rejected is not None:
+            return not self.is_rejected(record) and self.is_usable(record, wall)
+        moved = first_seen is not None and (
+            record.credential.access_token != first_seen.credential.access_token
+        )
+        return moved and self.stands(record, wall) is Standing.CURRENT
+
+    def _not_renewable(self, record: Record) -> SignInError | None:
+        over = ErrorKind.LOGIN_REQUIRED
+        if record.credential.refresh_token is None:
+            text = "The access token was copied from another program, and cannot be renewed here."
+            return SignInError.of(over, text, reason="borrowed")
+        if record.spent:
+            text = "The server answered with another account when this login was renewed."
+            return SignInError.of(over, text, reason="account_changed")
+        if record.dead_code is not None:
+            said = self.provider.dialect.login_over_message(record.dead_code)
+            return SignInError.of(over, said, code=record.dead_code)
+        return None
+
+    def _not_yet(self, record: Record, wall: float) -> Kept | SignInError | None:
+        """Whether it is too early to spend the refresh token."""
+        pressing = self.stands(record, wall) in (Standing.MANDATORY, Standing.EXPIRED)
+        if record.in_doubt and not pressing:
+            live = record.intent is not None and abs(wall - record.intent.at) < INTENT_LIVES
+            return Kept(record, KeptBecause.BUSY if live else KeptBecause.UNCERTAIN)
+        if self.is_rejected(record):
+            return None
+        if _within(record.uncertain_at, wall, self.policy.spacing):
+            text = "The answer to the last renewal was lost; the next one has to wait a minute."
+            lost = SignInError.of(ErrorKind.NETWORK, text, reason="uncertain")
+            return self._spaced(record, wall, lost)
+        obtained = age(record, wall)
+        if obtained is None or obtained >= self.policy.spacing:
+            return None
+        if self.is_usable(record, wall) or _born_expired(record, wall, obtained):
+            return self._spaced(record, wall, expired_at_birth())
+        return None
+
+    def _spaced(self, record: Record, wall: float, error: SignInError) -> Kept | SignInError:
+        return Kept(record, KeptBecause.SPACED) if self.is_usable(record, wall) else error
+
+
+def expired_at_birth() -> SignInError:
+    """The error of an access token that is of no use from the start."""
+    text = "The server issued an access token that has already expired. This machine's clock may be wrong."
+    return SignInError.of(ErrorKind.INVALID_RESPONSE, text, reason="expired_token")
+
+
+def _within(moment: float | None, wall: float, span: float) -> bool:
+    return moment is not None and 0 <= wall - moment < span
+
+
+def _born_expired(record: Record, wall: float, obtained: float) -> bool:
+    expires_at = record.credential.expires_at
+    return expires_at is not None and expires_at / 1000 <= wall - obtained

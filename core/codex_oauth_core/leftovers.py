@@ -1,0 +1,56 @@
+"""What to do with a record that an interrupted process left beside a stored one.
+
+Rules of this file: pure judgement, for every store. A renewal that was answered and never put in its place
+is worth everything: its predecessor is spent. A renewal of anything else than what is stored is worth
+nothing, and an old login must never overwrite a new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from codex_oauth_core.record import Record
+
+__all__ = ["best_leftover"]
+
+
+def best_leftover(
+    stored: Record | None, rescued: Iterable[Record] = (), strays: Iterable[Record] = ()
+) -> Record | None:
+    """The record to put in place of `stored`, which may be nothing; None if `stored` stays.
+
+    `rescued` were put beside on purpose, complete. `strays` are complete too, but nobody got to say so.
+    A sign-in (a record without `parent`) that was rescued wins over a renewal that is stored, and the last
+    sign-in over the others, stored or not. A renewal wins if it was exchanged for exactly what is stored. All others are to be removed.
+    """
+    rescues = list(rescued)
+    sign_ins = [record for record in rescues if record.parent is None]
+    root = max(sign_ins, key=_age, default=stored)
+    if root is not None and stored is not None and stored.parent is None and _age(stored) > _age(root):
+        root = stored
+    candidates = [*rescues, *strays]
+    found = root
+    while (successor := next((each for each in candidates if _succeeds(each, found)), None)) is not None:
+        found = successor
+        candidates.remove(successor)
+    return None if found is stored else found
+
+
+def _age(record: Record) -> str:
+    return record.credential.obtained_at
+
+
+def _succeeds(renewed: Record, stored: Record | None) -> bool:
+    """Whether `renewed` was exchanged for what is stored, at the same server, for the same account.
+
+    Where a server issues the same refresh token again, parent and child have it too: the count tells them.
+    """
+    if stored is None or renewed.parent is None:
+        return False
+    new, old = renewed.credential, stored.credential
+    return (
+        old.refresh_token is not None
+        and renewed.parent == old.refresh_token.fingerprint()
+        and (renewed.fingerprint != stored.fingerprint or renewed.generation > stored.generation)
+        and (new.issuer, new.client_id, new.account_id) == (old.issuer, old.client_id, old.account_id)
+    )

@@ -1,0 +1,78 @@
+"""How the flows about a stored login end, where they do not fail.
+
+Rules of this file: frozen data. A failure is a `SignInError`; a failure that leaves a usable access token
+is `Kept` with that error.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum, unique
+
+import attrs
+
+from codex_oauth_core.errors import SignInError
+from codex_oauth_core.record import Record
+
+__all__ = ["Adopted", "Deposited", "Kept", "KeptBecause", "Renewed", "Revoked"]
+
+
+@attrs.frozen
+class Renewed:
+    """The login was renewed, and is stored as `record`.
+
+    `unsaved`: it could not be stored in its place. Use it from memory, and say so.
+    """
+
+    record: Record
+    unsaved: SignInError | None = None
+
+
+@attrs.frozen
+class Adopted:
+    """Another process has stored a newer login meanwhile: `record`."""
+
+    record: Record
+
+
+@unique
+class KeptBecause(StrEnum):
+    """Why an access token was not renewed, although it is usable."""
+
+    CURRENT = "current"
+    """Nothing is due."""
+    BUSY = "busy"
+    """Another process is renewing it."""
+    UNCERTAIN = "uncertain"
+    """The answer to an earlier renewal was lost: the next may end the login, so it waits until it must be."""
+    SPACED = "spaced"
+    """It was renewed, or tried, less than a minute ago."""
+    FAILED = "failed"
+    """The renewal failed: `Kept.error` says how."""
+
+
+@attrs.frozen
+class Kept:
+    """The login was left as it is, and its access token is usable. An `error` should be told."""
+
+    record: Record
+    why: KeptBecause
+    error: SignInError | None = None
+
+
+@attrs.frozen
+class Deposited:
+    """A sign-in is stored as `record`, in place of `replaced`.
+
+    `rescued`: the login was locked for too long; it is kept beside, and found by whoever locks it next.
+    """
+
+    record: Record
+    replaced: Record | None = None
+    rescued: bool = False
+
+
+@attrs.frozen
+class Revoked:
+    """The login is ended. `confirmed`: the server said so; None where nothing was asked of it."""
+
+    confirmed: bool | None

@@ -1,0 +1,182 @@
+"""What a flow asks of a store, and what a store answers.
+
+Rules of this file: effects and answers are frozen data; no storage effect blocks, so none is ever
+cancelled; what another process may cause is an answer of its own (`LockBusy`, `Conflict`), and a storage
+that fails is `StoreFailed`. `expected` is the `Record.fingerprint` that is believed to be stored, None for
+nothing: a compare-and-set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import attrs
+
+from codex_oauth_core.errors import SignInError
+from codex_oauth_core.record import Record
+
+__all__ = [
+    "ANSWERS",
+    "Conflict",
+    "Delete",
+    "Deleted",
+    "Load",
+    "Loaded",
+    "Lock",
+    "LockBusy",
+    "Locked",
+    "Release",
+    "Released",
+    "Rescue",
+    "Rescued",
+    "Reserve",
+    "Reserved",
+    "Save",
+    "Saved",
+    "StorageAnswer",
+    "StorageEffect",
+    "StoreFailed",
+]
+
+
+@attrs.frozen
+class Load:
+    """Read what is stored, with or without the lock: `Loaded`."""
+
+
+@attrs.frozen
+class Lock:
+    """Take the lock of this login, at once or not at all: `Locked` or `LockBusy`."""
+
+
+@attrs.frozen
+class Reserve:
+    """Make sure that `record` and a successor of its size can be saved, and leave a durable mark (the
+    record's `intent`) that its refresh token is about to be spent: `Reserved`. Needs the lock, and makes
+    sure that it still is the lock.
+    """
+
+    record: Record
+
+
+@attrs.frozen
+class Save:
+    """Store `record` if `expected` is stored: `Saved` or `Conflict`. Needs the lock.
+
+    `replace_corrupt` is for a new sign-in only: what cannot be read is put aside, and the record stored
+    whatever `expected` is. A login that a newer release wrote is never put aside.
+    """
+
+    record: Record
+    expected: str | None
+    replace_corrupt: bool = False
+
+
+@attrs.frozen
+class Rescue:
+    """Keep `record` beside the login of its account, without a lock, for whoever locks that login next:
+    `Rescued`.
+    """
+
+    record: Record
+
+
+@attrs.frozen
+class Delete:
+    """Remove the login and all that is left of it, if `expected` is stored: `Deleted` or `Conflict`.
+
+    `even_corrupt`: also if what is stored cannot be read.
+    """
+
+    expected: str | None
+    even_corrupt: bool = False
+
+
+@attrs.frozen
+class Release:
+    """Give the lock back, with what was reserved and not used: `Released`.
+
+    If no `Save` was tried since `Reserve`, nothing was spent, and the intent is taken back. After a `Save`
+    that failed it stays: it is the only mark of what was spent.
+    """
+
+
+StorageEffect = Load | Lock | Reserve | Save | Rescue | Delete | Release
+
+
+@attrs.frozen
+class Loaded:
+    """What is stored: a record, or nothing."""
+
+    record: Record | None
+
+
+@attrs.frozen
+class Locked:
+    """The lock is ours until `Release`."""
+
+
+@attrs.frozen
+class LockBusy:
+    """Somebody else has the lock, or is about to spend the refresh token."""
+
+
+@attrs.frozen
+class Reserved:
+    """The space is there, and the intent is marked, both on the disk."""
+
+
+@attrs.frozen
+class Saved:
+    """The record is stored, and survives a crash of the machine."""
+
+
+@attrs.frozen
+class Conflict:
+    """Something else is stored than the caller believes: `record`, or nothing. Nothing was changed."""
+
+    record: Record | None
+
+
+@attrs.frozen
+class Rescued:
+    """The record will be found by whoever locks its login next."""
+
+
+@attrs.frozen
+class Deleted:
+    """Nothing of the login is stored any more."""
+
+
+@attrs.frozen
+class Released:
+    """The lock is free. Nothing that can fail is left to do."""
+
+
+@attrs.frozen
+class StoreFailed:
+    """The storage failed; what was stored is still stored.
+
+    `error` is of kind `corrupt_auth`, `auth_read_failed` or `auth_write_failed`. `rescued`: the record to
+    be saved was kept all the same, as by `Rescue`.
+    """
+
+    error: SignInError
+    rescued: bool = False
+
+
+StorageAnswer = (
+    Loaded | Locked | LockBusy | Reserved | Saved | Conflict | Rescued | Deleted | Released | StoreFailed
+)
+
+ANSWERS: Final[Mapping[type[StorageEffect], tuple[type[StorageAnswer], ...]]] = {
+    Load: (Loaded, StoreFailed),
+    Lock: (Locked, LockBusy, StoreFailed),
+    Reserve: (Reserved, StoreFailed),
+    Save: (Saved, Conflict, StoreFailed),
+    Rescue: (Rescued, StoreFailed),
+    Delete: (Deleted, Conflict, StoreFailed),
+    Release: (Released,),
+}
+"""Which answers fit which effect."""
