@@ -35,9 +35,19 @@ if TYPE_CHECKING:
     from codex_oauth_core.events import RequestFailed as RequestFailed
     from codex_oauth_core.events import ResponseReceived as ResponseReceived
     from codex_oauth_core.events import Started as Started
+    from codex_oauth_core.events import StoreAnswered as StoreAnswered
     from codex_oauth_core.events import TimeReached as TimeReached
     from codex_oauth_core.flows.browser import BrowserFlow as BrowserFlow
+    from codex_oauth_core.flows.deposit import Deposit as Deposit
     from codex_oauth_core.flows.device import DeviceFlow as DeviceFlow
+    from codex_oauth_core.flows.freshness import RenewalPolicy as RenewalPolicy
+    from codex_oauth_core.flows.renewal import Renewal as Renewal
+    from codex_oauth_core.flows.revocation import Revocation as Revocation
+    from codex_oauth_core.outcomes import Adopted as Adopted
+    from codex_oauth_core.outcomes import Deposited as Deposited
+    from codex_oauth_core.outcomes import Kept as Kept
+    from codex_oauth_core.outcomes import Renewed as Renewed
+    from codex_oauth_core.outcomes import Revoked as Revoked
     from codex_oauth_core.pkce import Pkce as Pkce
     from codex_oauth_core.provider import Dialect as Dialect
     from codex_oauth_core.provider import Provider as Provider
@@ -71,10 +81,16 @@ __all__, __getattr__, __dir__ = lazy_names(
             "RequestFailed",
             "ResponseReceived",
             "Started",
+            "StoreAnswered",
             "TimeReached",
         ),
         "codex_oauth_core.flows.browser": ("BrowserFlow",),
+        "codex_oauth_core.flows.deposit": ("Deposit",),
         "codex_oauth_core.flows.device": ("DeviceFlow",),
+        "codex_oauth_core.flows.freshness": ("RenewalPolicy",),
+        "codex_oauth_core.flows.renewal": ("Renewal",),
+        "codex_oauth_core.flows.revocation": ("Revocation",),
+        "codex_oauth_core.outcomes": ("Adopted", "Deposited", "Kept", "Renewed", "Revoked"),
         "codex_oauth_core.pkce": ("Pkce",),
         "codex_oauth_core.provider": ("Dialect", "Provider"),
         "codex_oauth_core.record": ("Record",),

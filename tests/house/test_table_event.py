@@ -15,11 +15,26 @@ import pytest
 from transitions import Machine, MachineError
 from transitions.core import Event
 
-from codex_oauth_core.flows import browser_table, device_table
+from codex_oauth_core.flows import (
+    browser_table,
+    deposit_table,
+    device_table,
+    renewal_table,
+    revocation_table,
+)
 from codex_oauth_core.flows.table import FlowMachine, TableEvent, fire
 
-TABLES = (device_table, browser_table)
-each_table = pytest.mark.parametrize("table", TABLES, ids=lambda table: table.__name__.rpartition(".")[2])
+SIGN_INS = (device_table, browser_table)
+STORED = (renewal_table, deposit_table, revocation_table)
+
+
+def _each(*tables: ModuleType) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("table", tables, ids=lambda table: table.__name__.rpartition(".")[2])
+
+
+each_table = _each(*SIGN_INS, *STORED)
+each_sign_in = _each(*SIGN_INS)
+each_stored = _each(*STORED)
 
 
 @attrs.define(eq=False)
@@ -135,7 +150,7 @@ def test_every_live_state_can_end(table: ModuleType) -> None:
         assert _closure(state, steps) & set(table.FINAL), state
 
 
-@each_table
+@each_sign_in
 def test_every_live_state_can_reach_success(table: ModuleType) -> None:
     steps = _steps(table.TABLE)
     doomed = {state for state in table.LIVE if table.State.SIGNED_IN not in _closure(state, steps)}
@@ -147,11 +162,47 @@ def test_nothing_leads_out_of_an_end(table: ModuleType) -> None:
     assert not {source for _, source, _ in table.TABLE} & set(table.FINAL)
 
 
-@each_table
+@each_sign_in
 def test_every_live_state_can_be_denied_expired_cancelled_and_failed(table: ModuleType) -> None:
     for state in table.LIVE:
         ends = {dest for _, source, dest in table.TABLE if source is state and dest in table.FINAL}
         assert ends >= set(table.FINAL) - {table.State.SIGNED_IN}, state
+
+
+@each_stored
+def test_a_flow_about_a_stored_login_has_one_end(table: ModuleType) -> None:
+    """How it ended is in its outcome."""
+    assert table.FINAL == (table.State.DONE,)
+
+
+@each_stored
+def test_what_takes_the_lock_gives_it_back_before_the_end(table: ModuleType) -> None:
+    """From `locked` on no way leads to an end, or to a wait, but through `released`."""
+    entered = next(dest for trigger, _, dest in table.TABLE if trigger == "locked")
+    held = _closure(entered, _steps(row for row in table.TABLE if row[0] != "released"))
+    idle = {"idle", "queued", "backing_off", "locking", "done"}
+    assert not {state.value for state in held} & idle
+    assert {source for trigger, source, _ in table.TABLE if trigger == "released"} <= held
+
+
+@each_stored
+def test_nothing_is_cancelled_while_the_lock_is_held(table: ModuleType) -> None:
+    cancelled = {source.value for trigger, source, _ in table.TABLE if trigger == "cancel"}
+    assert "idle" in cancelled
+    assert cancelled <= {"idle", "queued", "backing_off"}
+
+
+def test_a_renewal_saves_whatever_came_of_a_token_that_may_be_spent() -> None:
+    """The one state in which it is sent leads on to a save, unless the server said that it is as it was."""
+    states, triggers = renewal_table.State, renewal_table.Trigger
+    unspent = {triggers.REFUSED, triggers.NOT_SENT}
+    after = {
+        dest
+        for trigger, source, dest in renewal_table.TABLE
+        if source is states.SENDING and trigger not in unspent
+    }
+    assert after == {states.SAVING, states.RESCUING}
+    assert {dest for _, source, dest in renewal_table.TABLE if source is states.RESCUING} == {states.SAVING}
 
 
 def _steps(rows: Iterable[tuple[StrEnum, Enum, Enum]]) -> dict[Enum, set[Enum]]:

@@ -1,0 +1,170 @@
+"""A finished sign-in is stored: lock, read, save, release; or kept beside, if the lock cannot be had.
+
+Rules of this file: the login deposited last wins, except that a borrowed one (without a refresh token)
+never takes the place of one that can be renewed, unless that is asked for.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+
+from codex_oauth_core.effects import Effect, Finished, Wait, Why
+from codex_oauth_core.errors import ErrorKind, IllegalEvent, SignInError
+from codex_oauth_core.events import Cancelled, Event, ResponseReceived, Started
+from codex_oauth_core.facts import TryAgain
+from codex_oauth_core.flows.deposit_table import MACHINE, State, Trigger
+from codex_oauth_core.flows.storing import BUSY_TOO_LONG, QUEUE_STEP, StoringFlow
+from codex_oauth_core.outcomes import Deposited
+from codex_oauth_core.record import Record
+from codex_oauth_core.storage import (
+    Conflict,
+    Load,
+    Loaded,
+    Lock,
+    LockBusy,
+    Release,
+    Rescue,
+    Save,
+    StorageAnswer,
+    StoreFailed,
+)
+
+__all__ = ["Deposit"]
+
+MOST_CONFLICTS: Final = 5
+
+
+@attrs.define(eq=False, kw_only=True)
+class Deposit(StoringFlow[Deposited]):
+    """Store `record`, a new login, in place of the account's old one.
+
+    `lock_limit`: seconds to wait for another process; after that, or when cancelled, the login is kept
+    beside. `force`: a borrowed login may replace one that can be renewed. It ends with `Deposited` or a
+    `SignInError` of kind `corrupt_auth`, `auth_read_failed`, `auth_write_failed` or, for a borrowed login
+    without `force`, `invalid_request` (one that can be renewed is stored) or `network` (it was locked).
+    """
+
+    machine = MACHINE
+    cancel_trigger = Trigger.CANCEL
+
+    record: Record
+    lock_limit: float = 20.0
+    force: bool = False
+    state: State = attrs.field(default=State.IDLE, init=False)
+    _queued_until: float | None = attrs.field(default=None, init=False, repr=False)
+    _replaced: Record | None = attrs.field(default=None, init=False, repr=False)
+    _conflicts: int = attrs.field(default=0, init=False, repr=False)
+    _result: Deposited | SignInError | None = attrs.field(default=None, init=False, repr=False)
+
+    def _start(self, event: Started) -> Effect:
+        self._move(Trigger.START)
+        return Lock()
+
+    def _stored(self, answer: StorageAnswer) -> Effect:
+        match self.state:
+            case State.LOCKING:
+                return self._locked(answer)
+            case State.READING:
+                return self._read(answer)
+            case State.SAVING:
+                return self._saved(answer)
+            case State.RESCUING:
+                return self._rescued(answer)
+            case State.RELEASING:
+                self._move(Trigger.RELEASED)
+                return self._over()
+            case _:
+                return self._unexpected(answer)
+
+    def _locked(self, answer: StorageAnswer) -> Effect:
+        if isinstance(answer, StoreFailed):
+            self._result = answer.error
+            self._move(Trigger.STORE_FAILED)
+            return self._over()
+        if not isinstance(answer, LockBusy):
+            self._move(Trigger.LOCKED)
+            return Load()
+        if self._queued_until is None:
+            self._queued_until = self._now + self.lock_limit
+        self._move(Trigger.BUSY)
+        return Wait(self._now + QUEUE_STEP, Why.QUEUED)
+
+    def _next(self, event: Event) -> Effect:
+        if isinstance(event, Cancelled) and self.state is State.QUEUED:
+            self._queued_until = self._now  # give up the wait, and not the login
+            return self._due()
+        return super()._next(event)
+
+    def _due(self) -> Effect:
+        if self._queued_until is not None and self._now >= self._queued_until:
+            return self._give_up_the_lock()
+        self._move(Trigger.DUE)
+        return Lock()
+
+    def _give_up_the_lock(self) -> Effect:
+        """Keep the login beside; not a borrowed one, which would take the place of whatever is stored."""
+        if self._is_borrowed and not self.force:
+            self._move(Trigger.REFUSED)
+            return Finished(SignInError.of(ErrorKind.NETWORK, BUSY_TOO_LONG, reason="lock_busy"))
+        self._move(Trigger.EXHAUSTED)
+        return Rescue(self.record)
+
+    @property
+    def _is_borrowed(self) -> bool:
+        return self.record.credential.refresh_token is None
+
+    def _read(self, answer: StorageAnswer) -> Effect:
+        """What is stored is replaced, whatever it is: the new login is at hand, and whole."""
+        stored = answer.record if isinstance(answer, Loaded) else None
+        return self._replace(Trigger.LOADED, stored)
+
+    def _replace(self, trigger: Trigger, stored: Record | None) -> Effect:
+        if error := self._not_to_replace(stored):
+            self._result = error
+            self._move(Trigger.REFUSED)
+            return Release()
+        self._move(trigger)
+        self._replaced = stored
+        return Save(self.record, None if stored is None else stored.fingerprint, replace_corrupt=True)
+
+    def _not_to_replace(self, stored: Record | None) -> SignInError | None:
+        if stored is None or self.force or not self._is_borrowed or not stored.is_renewable:
+            return None
+        text = "This account is signed in already, with a login that can be renewed; a copied token cannot."
+        error = SignInError.of(ErrorKind.INVALID_REQUEST, text, reason="renewable_login")
+        return attrs.evolve(error, next_actions=("Keep that login, or replace it with --force.",))
+
+    def _saved(self, answer: StorageAnswer) -> Effect:
+        if isinstance(answer, Conflict) and self._conflicts < MOST_CONFLICTS:
+            self._conflicts += 1
+            return self._replace(Trigger.CONFLICT, answer.record)
+        self._result = Deposited(self.record, self._replaced)
+        if isinstance(answer, Conflict):
+            self._result = SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="contended")
+        if isinstance(answer, StoreFailed):
+            rescued = Deposited(self.record, self._replaced, rescued=True)
+            self._result = rescued if answer.rescued else answer.error
+        failed = isinstance(self._result, SignInError)
+        self._move(Trigger.STORE_FAILED if failed else Trigger.SAVED)
+        return Release()
+
+    def _rescued(self, answer: StorageAnswer) -> Effect:
+        if isinstance(answer, StoreFailed):
+            self._result = answer.error
+            self._move(Trigger.STORE_FAILED)
+        else:
+            self._result = Deposited(self.record, rescued=True)
+            self._move(Trigger.RESCUED)
+        return self._over()
+
+    def _over(self) -> Finished:
+        assert self._result is not None
+        return Finished(self._result)
+
+    def _responded(self, response: ResponseReceived) -> Effect:
+        raise IllegalEvent("a deposit sends nothing")
+
+    def _unanswered(self, failure: TryAgain) -> Effect:
+        raise IllegalEvent("a deposit sends nothing")
