@@ -1,58 +1,81 @@
-"""What becomes of a granted login: it is kept or revoked, never forgotten.
+"""What becomes of a granted login: it is kept or revoked, never forgotten; and how a kept one is ended.
 
 Rules of this file: a stored login is replaced only by one that is already granted; a login that is stored
-is never revoked by what fails after that.
+is never revoked by what fails after that; the machines decide, and failures are raised here.
 """
 
 from __future__ import annotations
 
-from typing import Final
+import warnings
 
 import attrs
 
-from codex_oauth.stores.store import Conflict, Store
-from codex_oauth.worlds.world import World
+from codex_oauth.stores.store import Store, StoreWarning
+from codex_oauth.worlds.storing import StoringWorld
+from codex_oauth.worlds.world import Performer, World, run
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import SendRequest
-from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.events import ResponseReceived
-from codex_oauth_core.flows.exchange import REVOCATION_LIMIT
+from codex_oauth_core.errors import SignInError
+from codex_oauth_core.flows.deposit import Deposit
+from codex_oauth_core.flows.revocation import Revocation
+from codex_oauth_core.outcomes import Deposited
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.record import Record
 
-__all__ = ["keep", "keep_or_revoke", "provider_of", "revoke"]
-
-_SAVE_TRIES: Final = 5
+__all__ = ["end_login", "keep", "keep_or_revoke", "provider_of", "revoke"]
 
 
-def keep_or_revoke(credential: Credential, store: Store, provider: Provider, world: World) -> None:
+def keep_or_revoke(credential: Credential, store: Store, provider: Provider, world: World) -> Deposited:
     """Keep a login; if that fails in any way, end it at the server, unless it is the one that is stored."""
     try:
-        keep(credential, store)
+        return keep(Record(credential), store, world)
     except BaseException as error:
         if _is_stored(credential, store):
             raise
-        revoked = revoke(credential, provider, world)
+        revoked = revoke(credential, store, provider, world)
         if isinstance(error, SignInError):
             raise attrs.evolve(error, details={**error.details, "revoked": revoked}) from error
         raise
 
 
-def keep(credential: Credential, store: Store) -> None:
+def keep(record: Record, store: Store, world: Performer, *, force: bool = False) -> Deposited:
     """Store a new login in place of the account's old one, and make it the current one.
 
-    Raises SignInError: `corrupt_auth`, `auth_read_failed`, `auth_write_failed`.
+    `force`: a login without a refresh token may replace one that has one. Raises SignInError:
+    `corrupt_auth`, `auth_read_failed`, `auth_write_failed`, or `invalid_request` for such a login.
     """
-    slot = store.slot(credential.account_id)
-    record, expected = Record(credential), None
-    for _ in range(_SAVE_TRIES):
-        found = slot.save(record, expected, replace_corrupt=True)
-        if not isinstance(found, Conflict):
-            store.select(credential.account_id)
-            return
-        expected = None if found.record is None else found.record.fingerprint
-    raise SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="contended")
+    account_id = record.credential.account_id
+    with StoringWorld(world, store, account_id) as storing:
+        outcome = run(Deposit(record=record, force=force), storing)
+    if isinstance(outcome, SignInError):
+        raise outcome
+    if outcome.rescued:
+        text = "The login is locked by another process: the new one is kept beside it until it is free."
+        warnings.warn(text, StoreWarning, stacklevel=2)
+    store.select(account_id)
+    return outcome
+
+
+def end_login(store: Store, account_id: str, provider: Provider | None, world: Performer) -> bool | None:
+    """Revoke a stored login at `provider`, best effort within 10 s, then delete it, whatever it is.
+
+    Whether the server confirmed; None where nothing was asked of it. Raises SignInError: `network`
+    (`details.reason`: `lock_busy`), `auth_write_failed`.
+    """
+    with StoringWorld(world, store, account_id) as storing:
+        outcome = run(Revocation(provider=provider), storing)
+    if isinstance(outcome, SignInError):
+        raise outcome
+    return outcome.confirmed
+
+
+def revoke(credential: Credential, store: Store, provider: Provider, world: Performer) -> bool:
+    """End a login of an account in `store` that is not what is stored there, at the server (RFC 7009), best
+    effort within 10 s; whether the server confirmed it.
+    """
+    with StoringWorld(world, store, credential.account_id) as storing:
+        outcome = run(Revocation(provider=provider, credential=credential), storing)
+    return not isinstance(outcome, SignInError) and outcome.confirmed is True
 
 
 def _is_stored(credential: Credential, store: Store) -> bool:
@@ -61,14 +84,6 @@ def _is_stored(credential: Credential, store: Store) -> bool:
     except SignInError:
         return False
     return record is not None and record.credential.refresh_token == credential.refresh_token
-
-
-def revoke(credential: Credential, provider: Provider, world: World) -> bool:
-    """End a login at the server (RFC 7009), best effort within 10 s; whether the server confirmed it."""
-    token = credential.refresh_token
-    request = provider.dialect.revocation_request(provider, token, "refresh_token")
-    answer = world.perform(SendRequest(request, REVOCATION_LIMIT, once=True))
-    return isinstance(answer, ResponseReceived) and provider.dialect.read_revocation(answer)
 
 
 def provider_of(credential: Credential) -> Provider | None:

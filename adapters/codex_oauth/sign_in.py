@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from codex_oauth.listener.sync_listener import CallbackListener
 
 from codex_oauth.entropy import new_pkce, new_state
-from codex_oauth.keeping import keep_or_revoke
+from codex_oauth.keeping import keep_or_revoke, provider_of, revoke
 from codex_oauth.stores.store import Store
 from codex_oauth.worlds.callbacks import CallbackSource
 from codex_oauth.worlds.prompted import PromptedWorld
@@ -25,11 +25,11 @@ from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import BrowserPrompt, Prompt
 from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.flows.base import Flow
 from codex_oauth_core.flows.browser import BrowserFlow
 from codex_oauth_core.flows.device import DeviceFlow
-from codex_oauth_core.flows.exchange import as_ids
+from codex_oauth_core.flows.exchange import ExchangingFlow, as_ids
 from codex_oauth_core.provider import Provider
+from codex_oauth_core.record import Record
 
 __all__ = ["WorldMaker", "login"]
 
@@ -43,6 +43,7 @@ def login(
     device: bool | None = None,
     provider: Provider = CODEX,
     store: Store | None = None,
+    revoke_old: bool = False,
     workspaces: Iterable[str] = (),
     open_browser: bool = True,
     ports: Sequence[int] | None = None,
@@ -55,7 +56,8 @@ def login(
     `device`: with a device code (True), with the browser (False), or as suits this machine (None).
     `on_prompt` gets a `DevicePrompt` or a `BrowserPrompt`, for the person to see: nothing is printed here.
     `on_note` gets one plain line where there is a choice to explain. With a `store` the login is kept there
-    and becomes its current one. `workspaces`: the account must be one of these.
+    and becomes its current one; `revoke_old` then ends the one that it replaces at the server, which may end
+    other sessions of that account too. `workspaces`: the account must be one of these.
 
     Of the browser: `open_browser` also opens the page; `ports` are where to listen instead of the
     provider's; `callbacks` are further ways in which the redirect can come, such as a `PasteSource`.
@@ -63,7 +65,9 @@ def login(
     """
     if store is not None:
         store.prepare()
-    door = _Door(provider, store, workspaces, on_prompt, on_note or _unsaid, make_world or _usual_world)
+    door = _Door(
+        provider, store, revoke_old, workspaces, on_prompt, on_note or _unsaid, make_world or _usual_world
+    )
     if device or (device is None and _suits_a_device_code(door)):
         return door.enter(DeviceFlow(provider=provider, workspaces=door.workspaces))
     try:
@@ -83,6 +87,7 @@ class _Door:
 
     provider: Provider
     store: Store | None
+    revoke_old: bool
     workspaces: tuple[str, ...] = attrs.field(converter=as_ids)
     on_prompt: Callable[[Prompt], None]
     on_note: Callable[[str], None]
@@ -90,7 +95,7 @@ class _Door:
 
     def enter(
         self,
-        flow: Flow,
+        flow: ExchangingFlow,
         sources: Sequence[CallbackSource] = (),
         on_prompt: Callable[[Prompt], None] | None = None,
     ) -> Credential:
@@ -100,8 +105,16 @@ class _Door:
             if isinstance(outcome, SignInError):
                 raise outcome
             if self.store is not None:
-                keep_or_revoke(outcome, self.store, self.provider, world)
+                deposited = keep_or_revoke(outcome, self.store, self.provider, world)
+                if self.revoke_old and deposited.replaced is not None:
+                    self._revoke(deposited.replaced, self.store, world)
         return outcome
+
+    def _revoke(self, old: Record, store: Store, world: World) -> None:
+        """End a login that was replaced; the new one is stored already."""
+        provider = provider_of(old.credential)
+        if provider is None or not revoke(old.credential, store, provider, world):
+            self.on_note("The server did not confirm that it ended the login that was replaced.")
 
 
 def _with_browser(

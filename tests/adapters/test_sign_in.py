@@ -12,11 +12,13 @@ import pytest
 
 from codex_oauth import CODEX, Credential, DevicePrompt, ErrorKind, FileStore, SignInError, login
 from codex_oauth.keeping import keep, provider_of, revoke
-from codex_oauth.stores.store import Conflict, Saved
+from codex_oauth.stores.held import FileHeld
+from codex_oauth.stores.store import Conflict, Saved, SaveFailed
 from codex_oauth.testing.fake_world import FakeWorld, Lost, Reply, scripted
 from codex_oauth_core.effects import Prompt
 from codex_oauth_core.record import Record
 from codex_oauth_core.secret import Secret
+from tests.stores.logins import save
 from tests.support import SIGN_IN, account_token, approved, as_json, code, issued, tokens
 
 OLD = Credential(
@@ -47,6 +49,11 @@ def store(tmp_path: Path) -> FileStore:
     return FileStore(tmp_path / "home")
 
 
+def kept(credential: Credential, store: FileStore) -> None:
+    with FakeWorld(scripted(())) as world:
+        keep(Record(credential), store, world)
+
+
 def test_a_login_is_kept_and_becomes_the_current_one(store: FileStore) -> None:
     credential, _ = sign_in(*SIGN_IN, store=store)
     assert store.current() == credential.account_id == "acct_fake"
@@ -67,7 +74,7 @@ def test_the_prompt_is_shown_once() -> None:
 
 
 def test_a_failed_sign_in_is_raised_and_keeps_the_old_login(store: FileStore) -> None:
-    keep(OLD, store)
+    kept(OLD, store)
     with pytest.raises(SignInError) as raised:
         sign_in(issued(), code("access_denied"), store=store)
     assert raised.value.kind is ErrorKind.DENIED
@@ -77,7 +84,7 @@ def test_a_failed_sign_in_is_raised_and_keeps_the_old_login(store: FileStore) ->
 
 
 def test_a_new_login_replaces_the_old_one_of_its_account_and_revokes_nothing(store: FileStore) -> None:
-    keep(OLD, store)
+    kept(OLD, store)
     credential, world = sign_in(*SIGN_IN, store=store)
     record = store.slot("acct_fake").load()
     assert record is not None
@@ -106,9 +113,9 @@ def test_a_granted_login_that_cannot_be_stored_is_revoked(
     store: FileStore, monkeypatch: pytest.MonkeyPatch, answer: Reply | Lost, confirmed: bool
 ) -> None:
     def full(*args: object, **kwargs: object) -> None:
-        raise SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="disk_full")
+        raise SaveFailed(SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="disk_full"))
 
-    monkeypatch.setattr("codex_oauth.stores.file_store.FileSlot.save", full)
+    monkeypatch.setattr(FileHeld, "save", full)
     world = FakeWorld(scripted((*SIGN_IN, answer)))
     with pytest.raises(SignInError) as raised:
         login(device=True, on_prompt=ignore, store=store, make_world=lambda _: world)
@@ -141,7 +148,7 @@ def test_what_is_granted_is_revoked_whatever_interrupts_the_keeping(
     def interrupted(*args: object, **kwargs: object) -> None:
         raise interruption
 
-    monkeypatch.setattr("codex_oauth.stores.file_store.FileSlot.save", interrupted)
+    monkeypatch.setattr(FileHeld, "save", interrupted)
     world = FakeWorld(scripted((*SIGN_IN, as_json(200, {}))))
     with pytest.raises(interruption):
         login(device=True, on_prompt=ignore, store=store, make_world=lambda _: world)
@@ -168,10 +175,10 @@ def test_a_pointer_that_cannot_be_replaced_is_known_before_anybody_is_asked(
 
 
 def test_a_conflicting_save_is_repeated_because_the_newer_login_wins(store: FileStore) -> None:
-    keep(OLD, store)
+    kept(OLD, store)
     newer = attrs.evolve(OLD, refresh_token=Secret("newer"))
-    assert isinstance(store.slot("acct_fake").save(Record(newer), None), Conflict)
-    keep(newer, store)
+    assert isinstance(save(store.slot("acct_fake"), Record(newer), None), Conflict)
+    kept(newer, store)
     record = store.slot("acct_fake").load()
     assert record is not None
     assert record.credential == newer
@@ -182,14 +189,14 @@ def test_a_store_that_always_conflicts_is_an_error(store: FileStore, monkeypatch
     def conflict(*args: object, **kwargs: object) -> Conflict:
         return Conflict(Record(OLD))
 
-    monkeypatch.setattr("codex_oauth.stores.file_store.FileSlot.save", conflict)
+    monkeypatch.setattr(FileHeld, "save", conflict)
     with pytest.raises(SignInError) as raised:
-        keep(OLD, store)
+        kept(OLD, store)
     assert raised.value.details == {"reason": "contended"}
 
 
 def test_a_corrupt_old_login_is_replaced_by_an_explicit_sign_in(store: FileStore) -> None:
-    assert isinstance(store.slot("acct_fake").save(Record(OLD), None), Saved)
+    assert isinstance(save(store.slot("acct_fake"), Record(OLD), None), Saved)
     store.slot("acct_fake").path.write_bytes(b"\0torn")
     credential, _ = sign_in(*SIGN_IN, store=store)
     record = store.slot("acct_fake").load()
@@ -209,9 +216,11 @@ def test_a_credential_is_revoked_only_where_it_came_from() -> None:
 @pytest.mark.parametrize(
     ("answer", "confirmed"), [(as_json(204, {}), True), (as_json(503, {}), False), (Lost(), False)]
 )
-def test_only_the_server_confirms_a_revocation(answer: Reply | Lost, confirmed: bool) -> None:
+def test_only_the_server_confirms_a_revocation(
+    store: FileStore, answer: Reply | Lost, confirmed: bool
+) -> None:
     with FakeWorld(scripted((answer,))) as world:
-        assert revoke(OLD, CODEX, world) is confirmed
+        assert revoke(OLD, store, CODEX, world) is confirmed
 
 
 def test_workspaces_are_a_collection() -> None:

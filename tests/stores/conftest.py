@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from codex_oauth.stores import file_store
+from codex_oauth.stores import stored
 from codex_oauth.stores.file_store import FileSlot, FileStore
-from tests.stores.logins import NOBODY, login
+from tests.stores.logins import NOBODY, login, save
 
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file_store, "_REREAD_AFTER", (0.0,))
+    monkeypatch.setattr(stored, "_REREAD_AFTER", (0.0,))
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def store(home: Path) -> FileStore:
 def slot(store: FileStore) -> FileSlot:
     """The place of a login that is stored."""
     slot = store.slot("acct_1")
-    slot.save(login(1), None)
+    save(slot, login(1), None)
     return slot
 
 

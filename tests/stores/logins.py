@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -13,6 +14,9 @@ from typing import Any
 import attrs
 import pytest
 
+from codex_oauth.stores.file_slot import FileSlot
+from codex_oauth.stores.held import FileHeld
+from codex_oauth.stores.store import Conflict, Deleted, Saved, SaveFailed
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.record import Record
@@ -47,10 +51,55 @@ def describe(error: SignInError) -> tuple[ErrorKind, Any]:
     return error.kind, error.details["reason"]
 
 
+def locked(slot: FileSlot) -> FileHeld:
+    """The lock, which must be free."""
+    held = slot.lock()
+    assert held is not None
+    return held
+
+
+def save(
+    slot: FileSlot, record: Record, expected: str | None, replace_corrupt: bool = False
+) -> Saved | Conflict:
+    """Save under the lock. A failure is the error that a flow is told."""
+    with locked(slot) as held:
+        try:
+            return held.save(record, expected, replace_corrupt=replace_corrupt)
+        except SaveFailed as failed:
+            raise failed.error from failed.__cause__
+
+
+def delete(slot: FileSlot, expected: str | None) -> Deleted | Conflict:
+    """Delete under the lock."""
+    with locked(slot) as held:
+        return held.delete(expected)
+
+
+def discard(slot: FileSlot) -> Deleted | Conflict:
+    """Delete under the lock, whatever is stored, as a person's sign-out does."""
+    with locked(slot) as held:
+        expected: str | None = None
+        with contextlib.suppress(SignInError):
+            stored = held.load()
+            expected = None if stored is None else stored.fingerprint
+        return held.delete(expected, even_corrupt=True)
+
+
+def renewed(record: Record, number: int, **fields: Any) -> Record:
+    """What a renewal made of `record`."""
+    token = record.credential.refresh_token
+    assert token is not None
+    account_id = record.credential.account_id
+    after = login(number, account_id, generation=record.generation + 1, parent=token.fingerprint())
+    return attrs.evolve(after, **fields)
+
+
 def tree(root: Path) -> dict[str, int]:
-    """Every path under `root`, with its mode."""
+    """Every path under `root` but the locks', which stay for ever, with its mode."""
     return {
-        os.fspath(path.relative_to(root)): path.lstat().st_mode & 0o7777 for path in sorted(root.rglob("*"))
+        os.fspath(path.relative_to(root)): path.lstat().st_mode & 0o7777
+        for path in sorted(root.rglob("*"))
+        if path.suffix != ".lock"
     }
 
 
@@ -70,17 +119,17 @@ def failing(monkeypatch: pytest.MonkeyPatch, step: str, error: BaseException) ->
 
 
 def names(place: Path) -> set[str]:
-    """What is directly in `place`."""
-    return {path.name for path in place.iterdir()}
+    """What is directly in `place`, but for locks, which stay for ever."""
+    return {path.name for path in place.iterdir() if path.suffix != ".lock"}
 
 
-_PRELUDE = """
-import encodings.idna, os, platformdirs, sys, traceback
+PRELUDE = """
+import encodings.idna, filelock, os, platformdirs, socket, sys, traceback
 from pathlib import Path
 from codex_oauth.stores import directory, file_store, files, paths
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth_core.errors import SignInError
-from tests.stores.logins import describe, login, tree
+from tests.stores.logins import delete, describe, discard, locked, login, renewed, save, tree
 uid, umask = int(sys.argv[1]), int(sys.argv[2])
 if uid >= 0:
     os.setgroups([]); os.setgid(uid); os.setuid(uid)
@@ -104,7 +153,7 @@ def child(
     changed = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **(env or {})}
     arguments = [str(-1 if uid is None else uid), str(-1 if umask is None else umask)]
     return subprocess.run(
-        [*before, sys.executable, "-W", "error", "-c", _PRELUDE + code, *arguments],
+        [*before, sys.executable, "-W", "error", "-c", PRELUDE + code, *arguments],
         capture_output=True,
         text=True,
         timeout=60,

@@ -15,12 +15,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from codex_oauth.stores import file_store, files
+from codex_oauth.stores import files, stored
 from codex_oauth.stores.file_store import FileSlot, FileStore
 from codex_oauth.stores.store import Conflict, Deleted, Saved
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.record import LONGEST_RECORD, Record, write_record
-from tests.stores.logins import describe, failing, login, names, tree
+from tests.stores.logins import delete, describe, discard, failing, login, names, save, tree
 
 CORRUPT = ErrorKind.CORRUPT_AUTH
 WHOLE = write_record(login(1))
@@ -43,15 +43,16 @@ damage = pytest.mark.parametrize("content", [row[0] for row in DAMAGED.values()]
 damaged = pytest.mark.parametrize(("content", "reason"), DAMAGED.values(), ids=DAMAGED.keys())
 
 
+# F14
 @damaged
 def test_a_damaged_file_is_a_typed_error_and_stays(slot: FileSlot, content: bytes, reason: str) -> None:
     slot.path.write_bytes(content)
     for use in (
         slot.load,
-        lambda: slot.save(login(2), None),
-        lambda: slot.save(login(2), login(1).fingerprint),
-        lambda: slot.delete(login(1).fingerprint),
-        lambda: slot.delete(None),
+        lambda: save(slot, login(2), None),
+        lambda: save(slot, login(2), login(1).fingerprint),
+        lambda: delete(slot, login(1).fingerprint),
+        lambda: delete(slot, None),
     ):
         with pytest.raises(SignInError) as caught:
             use()
@@ -61,10 +62,11 @@ def test_a_damaged_file_is_a_typed_error_and_stays(slot: FileSlot, content: byte
     assert set(tree(slot.home)) == {"logins", "logins/acct_1.json"}
 
 
+# F14
 @damage
 def test_a_new_sign_in_puts_a_damaged_file_aside(slot: FileSlot, content: bytes) -> None:
     slot.path.write_bytes(content)
-    assert slot.save(login(2), None, replace_corrupt=True) == Saved()
+    assert save(slot, login(2), None, replace_corrupt=True) == Saved()
     assert slot.load() == login(2)
     aside = slot.path.with_name("acct_1.json.corrupt-1")
     assert aside.read_bytes() == content
@@ -74,7 +76,7 @@ def test_a_new_sign_in_puts_a_damaged_file_aside(slot: FileSlot, content: bytes)
 def test_what_was_put_aside_is_never_overwritten(store: FileStore, slot: FileSlot) -> None:
     for number in range(1, 4):
         slot.path.write_bytes(b"junk %d" % number)
-        slot.save(login(number), None, replace_corrupt=True)
+        save(slot, login(number), None, replace_corrupt=True)
     asides = [slot.path.with_name(f"acct_1.json.corrupt-{number}").read_bytes() for number in range(1, 4)]
     assert asides == [b"junk 1", b"junk 2", b"junk 3"]
     assert store.accounts() == ("acct_1",)
@@ -85,6 +87,7 @@ def test_the_longest_login_is_read(slot: FileSlot) -> None:
     assert slot.load() == login(1)
 
 
+# F14
 def test_a_huge_file_is_not_read_to_its_end(slot: FileSlot) -> None:
     with slot.path.open("r+b") as file:
         file.truncate(1 << 40)  # sparse: reading it would need a terabyte of memory
@@ -93,16 +96,17 @@ def test_a_huge_file_is_not_read_to_its_end(slot: FileSlot) -> None:
     assert describe(caught.value) == (CORRUPT, "too_big")
 
 
+# F14
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=300))
 def test_no_content_of_a_file_makes_more_than_a_typed_error(slot: FileSlot, content: bytes) -> None:
-    slot.discard()
-    slot.save(login(1), None)
+    discard(slot)
+    save(slot, login(1), None)
     slot.path.write_bytes(content)
     with pytest.raises(SignInError) as caught:
         slot.load()
     assert caught.value.kind is CORRUPT
-    assert slot.save(login(2), None, replace_corrupt=True) == Saved()
+    assert save(slot, login(2), None, replace_corrupt=True) == Saved()
     assert slot.load() == login(2)
 
 
@@ -112,13 +116,14 @@ def newer(slot: FileSlot) -> bytes:
     return content
 
 
+# R8, L6
 def test_a_login_of_a_newer_release_is_read_only(slot: FileSlot) -> None:
     content = newer(slot)
     for use in (
         slot.load,
-        lambda: slot.save(login(2), None),
-        lambda: slot.save(login(2), None, replace_corrupt=True),
-        lambda: slot.delete(None),
+        lambda: save(slot, login(2), None),
+        lambda: save(slot, login(2), None, replace_corrupt=True),
+        lambda: delete(slot, None),
     ):
         with pytest.raises(SignInError) as caught:
             use()
@@ -131,7 +136,7 @@ def test_a_login_of_a_newer_release_is_read_only(slot: FileSlot) -> None:
 
 def test_a_sign_out_removes_a_login_of_a_newer_release(slot: FileSlot) -> None:
     newer(slot)
-    assert slot.discard() == Deleted()
+    assert discard(slot) == Deleted()
     assert set(tree(slot.home)) == {"logins"}
 
 
@@ -139,7 +144,7 @@ def test_a_login_under_another_accounts_name_is_not_used(store: FileStore, slot:
     other = store.slot("ACCT_1")
     other.path.write_bytes(slot.path.read_bytes())  # as on a file system that ignores case
     other.path.chmod(0o600)
-    for use in (other.load, lambda: other.save(login(2, "ACCT_1"), None, replace_corrupt=True)):
+    for use in (other.load, lambda: save(other, login(2, "ACCT_1"), None, replace_corrupt=True)):
         with pytest.raises(SignInError) as caught:
             use()
         assert describe(caught.value) == (CORRUPT, "other_account")
@@ -155,11 +160,13 @@ def test_a_sign_out_removes_what_is_left_of_this_login_and_no_other(
 ) -> None:
     others = ["acct_12", "acct_1_", "xacct_1", "acct_1-json"]
     for account_id in others:
-        store.slot(account_id).save(login(1, account_id), None)
+        save(store.slot(account_id), login(1, account_id), None)
         (slot.path.parent / f"{account_id}.json.rescue").write_bytes(b"kept")
     for stray in STRAYS:
-        (slot.path.parent / f"acct_1.json{stray}").write_bytes(b"canary")
-    assert (slot.discard() if way == "discard" else slot.delete(login(1).fingerprint)) == Deleted()
+        copy = slot.path.parent / f"acct_1.json{stray}"
+        copy.write_bytes(b"canary")
+        copy.chmod(0o600)
+    assert (discard(slot) if way == "discard" else delete(slot, login(1).fingerprint)) == Deleted()
     left = {f"{account_id}.json{ending}" for account_id in others for ending in ("", ".rescue")}
     assert names(slot.path.parent) == left
 
@@ -183,9 +190,9 @@ def test_a_removal_that_stops_half_way_can_be_seen_and_repeated(
 ) -> None:
     (slot.path.parent / "acct_1.json.rescue").write_bytes(b"")
     with failing(monkeypatch, "unlink", OSError(errno.EIO, "prose")), pytest.raises(SignInError):
-        slot.discard()
+        discard(slot)
     assert slot.load() == login(1)
-    assert slot.discard() == Deleted()
+    assert discard(slot) == Deleted()
     assert set(tree(slot.home)) == {"logins"}
 
 
@@ -252,14 +259,15 @@ UNSTORABLE: dict[str, Record] = {
 @pytest.mark.parametrize("record", UNSTORABLE.values(), ids=UNSTORABLE.keys())
 def test_nothing_is_stored_that_could_not_be_read_again(slot: FileSlot, record: Record) -> None:
     with pytest.raises(SignInError) as caught:
-        slot.save(record, login(1).fingerprint)
+        save(slot, record, login(1).fingerprint)
     assert describe(caught.value) == (ErrorKind.AUTH_WRITE_FAILED, "not_storable")
     assert slot.load() == login(1)
 
 
-REREAD_AFTER = file_store._REREAD_AFTER  # pyright: ignore[reportPrivateUsage]  # no wait in other tests
+REREAD_AFTER = stored._REREAD_AFTER  # pyright: ignore[reportPrivateUsage]  # no wait in other tests
 
 
+# R9
 def test_a_file_that_is_being_written_in_place_is_read_again(
     slot: FileSlot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -270,7 +278,7 @@ def test_a_file_that_is_being_written_in_place_is_read_again(
         slot.path.write_bytes(WHOLE[: 100 * len(pauses)] if len(pauses) < 3 else WHOLE)
 
     slot.path.write_bytes(b"")
-    monkeypatch.setattr(file_store, "_REREAD_AFTER", REREAD_AFTER)
+    monkeypatch.setattr(stored, "_REREAD_AFTER", REREAD_AFTER)
     monkeypatch.setattr(time, "sleep", write_on)
     assert slot.load() == login(1)
     assert len(pauses) == 3
@@ -294,27 +302,26 @@ def test_a_file_that_is_json_is_not_read_again(
 def test_a_login_saved_by_another_process_meanwhile_is_a_conflict(
     slot: FileSlot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = files._fill  # pyright: ignore[reportPrivateUsage]  # the instant before the comparison
+    real = files.fill  # the instant before the comparison
 
     def overtaken(fd: int, content: Any) -> None:
         real(fd, content)
-        monkeypatch.setattr(files, "_fill", real)
-        slot.save(login(3), login(1).fingerprint)
+        slot.path.write_bytes(write_record(login(3)))  # by a program that takes no lock
 
-    monkeypatch.setattr(files, "_fill", overtaken)
-    assert slot.save(login(2), login(1).fingerprint) == Conflict(login(3))
+    monkeypatch.setattr(files, "fill", overtaken)
+    assert save(slot, login(2), login(1).fingerprint) == Conflict(login(3))
     assert slot.load() == login(3)
 
 
 def test_a_sign_out_during_a_save_is_not_undone(slot: FileSlot, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = files._fill  # pyright: ignore[reportPrivateUsage]  # the instant before the comparison
+    real = files.fill  # the instant before the comparison
 
     def signed_out(fd: int, content: Any) -> None:
         real(fd, content)
-        slot.discard()
+        slot.path.unlink()  # by a person who takes no lock
 
-    monkeypatch.setattr(files, "_fill", signed_out)
-    assert slot.save(login(2), login(1).fingerprint) == Conflict(None)
+    monkeypatch.setattr(files, "fill", signed_out)
+    assert save(slot, login(2), login(1).fingerprint) == Conflict(None)
     assert set(tree(slot.home)) == {"logins"}
 
 
@@ -323,7 +330,7 @@ def test_not_even_the_variables_of_a_failure_show_a_secret(
     slot: FileSlot, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     with failing(monkeypatch, step, OSError(errno.EIO, "prose")), pytest.raises(SignInError) as caught:
-        slot.save(login(2), login(1).fingerprint)
+        save(slot, login(2), login(1).fingerprint)
     assert "canary" not in told(caught.value)
 
 

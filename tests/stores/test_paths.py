@@ -13,7 +13,7 @@ from codex_oauth.stores.failures import shown
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.paths import account_in, default_home, login_name
 from codex_oauth_core.errors import ErrorKind, SignInError
-from tests.stores.logins import child, describe, login, tree
+from tests.stores.logins import child, describe, login, save, tree
 
 VARIABLES = ("CODEX_OAUTH_HOME", "HOME", "XDG_STATE_HOME")
 WORKS = {
@@ -53,6 +53,7 @@ def set_environment(monkeypatch: pytest.MonkeyPatch, values: dict[str, str]) -> 
         monkeypatch.setenv(name, value)
 
 
+# F34
 @pytest.mark.parametrize(("environment", "path"), WORKS.values(), ids=WORKS.keys())
 def test_an_environment_that_names_a_home(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], path: str
@@ -62,6 +63,7 @@ def test_an_environment_that_names_a_home(
     assert FileStore().home == Path(path)
 
 
+# F34
 @pytest.mark.parametrize(("environment", "reason"), FAILS.values(), ids=FAILS.keys())
 def test_an_environment_that_names_none(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], reason: str
@@ -73,6 +75,7 @@ def test_an_environment_that_names_none(
     assert "CODEX_OAUTH_HOME" in caught.value.next_actions[0]
 
 
+# F34
 def test_a_relative_xdg_path_is_never_the_current_directory(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -81,6 +84,7 @@ def test_a_relative_xdg_path_is_never_the_current_directory(
     assert default_home() == Path("/home/u/.local/state/codex-oauth")
 
 
+# F34
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user without a passwd entry")
 def test_a_user_that_the_system_does_not_know_has_no_home(tmp_path: Path) -> None:
     code = "try: FileStore()\nexcept SignInError as error: print(error.details['reason'])"
@@ -105,6 +109,7 @@ def test_a_home_that_the_caller_names_stays_when_the_current_directory_changes(
     assert store.home == tmp_path / "store"
 
 
+# F34
 @pytest.mark.parametrize(
     ("home", "reason"),
     [
@@ -121,36 +126,39 @@ def test_a_home_that_the_caller_may_not_name(home: str, reason: str) -> None:
     assert caught.value.details["reason"] == reason
 
 
+# F34
 def test_a_very_long_home_is_a_typed_error() -> None:
     store = FileStore("/tmp/" + "x" * 300)
     with pytest.raises(SignInError) as read:
         store.accounts()
     with pytest.raises(SignInError) as written:
-        store.slot("acct_1").save(login(), None)
+        save(store.slot("acct_1"), login(), None)
     assert describe(read.value) == (ErrorKind.AUTH_READ_FAILED, "name_too_long")
     assert describe(written.value) == (ErrorKind.AUTH_WRITE_FAILED, "name_too_long")
 
 
+# F34
 @pytest.mark.parametrize(
     "name", ["a\nb", "\udcff\udcfe", "a b", "ünïcode", "-rf", "\u202ereversed", "x" * 200]
 )
 def test_an_odd_home_works(tmp_path: Path, name: str) -> None:
     store = FileStore(tmp_path / name)
-    store.slot("acct_1").save(login(), None)
+    save(store.slot("acct_1"), login(), None)
     store.select("acct_1")
     assert FileStore(tmp_path / name).slot(store.current() or "").load() == login()
 
 
+# F34
 def test_nothing_is_created_outside_the_home(tmp_path: Path) -> None:
     for name in ("person", "scratch", "here", "state", "home"):
         (tmp_path / name).mkdir()
     code = """
 store = FileStore()
 slot = store.slot("acct_1")
-slot.save(login(1), None); slot.save(login(2), login(1).fingerprint); slot.save(login(3), None)
+save(slot, login(1), None); save(slot, login(2), login(1).fingerprint); save(slot, login(3), None)
 store.select("acct_1"); store.current(); store.select(None)
-slot.path.write_bytes(b"junk"); slot.save(login(4), None, replace_corrupt=True)
-slot.delete(login(4).fingerprint); slot.save(login(5), None); slot.discard()
+slot.path.write_bytes(b"junk"); save(slot, login(4), None, replace_corrupt=True)
+delete(slot, login(4).fingerprint); save(slot, login(5), None); discard(slot)
 """
     env = {"HOME": "person", "TMPDIR": "scratch", "XDG_STATE_HOME": "state", "CODEX_OAUTH_HOME": "home"}
     done = child(code, cwd=tmp_path / "here", env={name: str(tmp_path / path) for name, path in env.items()})
@@ -161,8 +169,6 @@ slot.delete(login(4).fingerprint); slot.save(login(5), None); slot.discard()
 def test_asking_creates_nothing(tmp_path: Path, store: FileStore) -> None:
     slot = store.slot("acct_1")
     slot.load()
-    slot.delete(None)
-    slot.discard()
     store.select(None)
     assert (store.accounts(), store.current()) == ((), None)
     assert list(tmp_path.iterdir()) == []
@@ -193,7 +199,7 @@ def test_importing_the_store_loads_nothing_heavy() -> None:
     code = """
 import sys
 import codex_oauth.stores.file_store
-names = ("platformdirs", "httpx", "ssl", "socket", "tempfile", "random", "secrets", "shutil", "subprocess")
+names = ("filelock", "platformdirs", "httpx", "ssl", "socket", "tempfile", "random", "secrets", "shutil", "subprocess")
 print([name for name in names if name in sys.modules])
 """
     import subprocess

@@ -15,7 +15,7 @@ import pytest
 from codex_oauth.stores.file_store import FileSlot, FileStore
 from codex_oauth.stores.store import Deleted
 from codex_oauth_core.errors import ErrorKind, SignInError
-from tests.stores.logins import as_root, describe, given_away, login, tree
+from tests.stores.logins import as_root, delete, describe, discard, given_away, login, save, tree
 
 READ, WRITE = ErrorKind.AUTH_READ_FAILED, ErrorKind.AUTH_WRITE_FAILED
 
@@ -86,6 +86,7 @@ ROWS = [pytest.param(*row, id=name) for name, row in ODD.items()] + [
 ]
 
 
+# L1, L3
 @pytest.mark.parametrize(("spoil", "reason"), ROWS)
 def test_an_odd_file_is_neither_read_nor_replaced(
     slot: FileSlot, spoil: Callable[[Path], None], reason: str
@@ -98,10 +99,10 @@ def test_an_odd_file_is_neither_read_nor_replaced(
     for expected in (None, login(1).fingerprint):
         for replace_corrupt in (False, True):
             with pytest.raises(SignInError) as written:
-                slot.save(login(2), expected, replace_corrupt=replace_corrupt)
+                save(slot, login(2), expected, replace_corrupt=replace_corrupt)
             assert describe(written.value) == (WRITE, reason)
     with pytest.raises(SignInError) as deleted:
-        slot.delete(login(1).fingerprint)
+        delete(slot, login(1).fingerprint)
     assert describe(deleted.value) == (WRITE, reason)
     assert tree(slot.home) == before
 
@@ -120,7 +121,7 @@ def test_a_sign_out_removes_an_odd_file_and_not_what_it_leads_to(
     spoil(slot.path)
     elsewhere = slot.home / "elsewhere"
     led = elsewhere.exists()
-    assert slot.discard() == Deleted()
+    assert discard(slot) == Deleted()
     assert slot.load() is None
     assert elsewhere.exists() == led
 
@@ -128,7 +129,7 @@ def test_a_sign_out_removes_an_odd_file_and_not_what_it_leads_to(
 def test_a_directory_in_place_of_a_file_is_not_removed(slot: FileSlot) -> None:
     directory(slot.path)
     with pytest.raises(SignInError) as caught:
-        slot.discard()
+        discard(slot)
     assert describe(caught.value)[1] in ("not_a_regular_file", "denied")  # EISDIR, elsewhere EPERM
 
 
@@ -185,7 +186,7 @@ def test_a_file_that_is_replaced_while_it_is_read_is_whole(
 
     def replace_first(fd: int) -> os.stat_result:
         monkeypatch.setattr(os, "fstat", real)
-        slot.save(login(2), login(1).fingerprint)
+        save(slot, login(2), login(1).fingerprint)
         return real(fd)
 
     original_open = os.open
@@ -213,7 +214,7 @@ def test_a_link_in_place_of_a_directory_is_not_followed(slot: FileSlot, where: s
     with pytest.raises(SignInError) as read:
         slot.load()
     with pytest.raises(SignInError) as written:
-        slot.save(login(2), login(1).fingerprint)
+        save(slot, login(2), login(1).fingerprint)
     assert [describe(read.value), describe(written.value)] == [(READ, "symlink"), (WRITE, "symlink")]
     assert tree(target) == before
     assert not (slot.home.parent / "nowhere").exists()
@@ -229,7 +230,7 @@ def test_a_file_in_place_of_a_directory_is_named(store: FileStore, where: str) -
     with pytest.raises(SignInError) as read:
         slot.load()
     with pytest.raises(SignInError) as written:
-        slot.save(login(1), None)
+        save(slot, login(1), None)
     assert describe(read.value) == (READ, "not_a_directory")
     assert describe(written.value) == (WRITE, "not_a_directory")
 

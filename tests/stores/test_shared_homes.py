@@ -11,7 +11,8 @@ import pytest
 
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.store import Saved
-from tests.stores.logins import login, names
+from codex_oauth_core.errors import SignInError
+from tests.stores.logins import login, names, save
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def store(tmp_path: Path) -> FileStore:
 
 
 def test_a_sign_out_leaves_other_peoples_files_in_a_shared_home(store: FileStore) -> None:
-    store.slot("acct_1").save(login(1), None)
+    save(store.slot("acct_1"), login(1), None)
     store.select("acct_1")
     others = ("current.csv", "current.txt", "current.tmp", "current.rescue", "currently")
     for other in others:
@@ -34,7 +35,7 @@ def test_a_home_that_serves_more_keeps_its_mode(store: FileStore) -> None:
     store.home.mkdir()
     (store.home / "current.csv").write_text("not ours")
     store.home.chmod(0o755)
-    store.slot("acct_1").save(login(1), None)
+    save(store.slot("acct_1"), login(1), None)
     assert stat.S_IMODE(store.home.stat().st_mode) == 0o755
 
 
@@ -49,7 +50,7 @@ def test_a_file_system_that_cannot_sync_a_directory_is_enough(
         real(fd)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    assert store.slot("acct_1").save(login(1), None) == Saved()
+    assert save(store.slot("acct_1"), login(1), None) == Saved()
 
 
 def test_a_home_swapped_for_a_link_takes_no_login_elsewhere(
@@ -66,6 +67,8 @@ def test_a_home_swapped_for_a_link_takes_no_login_elsewhere(
         real(path, mode, dir_fd=dir_fd)
 
     monkeypatch.setattr(os, "mkdir", mkdir)
-    store.slot("acct_1").save(login(1), None)
+    with pytest.raises(SignInError) as caught:
+        save(store.slot("acct_1"), login(1), None)
+    assert caught.value.details["reason"] == "missing"  # nobody else would look for the lock there
     assert names(victim) == set()
-    assert names(tmp_path / "moved" / "logins") == {"acct_1.json"}
+    assert names(tmp_path / "moved" / "logins") == set()

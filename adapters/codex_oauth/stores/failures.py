@@ -16,7 +16,7 @@ import attrs
 
 from codex_oauth_core.errors import ErrorKind, SignInError
 
-__all__ = ["ADVICE", "FileProblem", "advised", "failure", "reporting", "shown"]
+__all__ = ["ADVICE", "FileProblem", "advised", "explained", "failure", "reporting", "shown"]
 
 
 class FileProblem(Exception):  # never leaves the stores: it becomes a SignInError
@@ -56,6 +56,15 @@ ADVICE: Final[Mapping[str, str]] = {
     "not_storable": "Update codex-oauth.",
     "schema_too_new": "Update codex-oauth, or sign out and sign in again.",
     "other_account": "Sign out of the named account, and sign in again.",
+    "no_locks": "Set CODEX_OAUTH_HOME to a directory on a local disk, or open the store with soft_lock=True.",
+    "lock_lost": "Try again, and let no program remove the lock files of codex-oauth.",
+    "changed": "Try again: the stored login was changed meanwhile.",
+    "no_key": "Restore the store's key in the keyring, or sign out and sign in again.",
+    "keyring_timeout": "Unlock the keyring that holds the store's key, and try again.",
+    "keyring_unavailable": "Unlock the keyring of this computer, or keep the login in a FileStore.",
+    "extra_missing": "Install the extra: pip install 'codex-oauth[keyring]'.",
+    "seal_too_new": "Update codex-oauth.",
+    "sealed_wrong": "Sign in again: the stored login was sealed with another key, or damaged.",
 }
 
 _BY_ERRNO: Final[Mapping[int, str]] = {
@@ -106,13 +115,20 @@ def advised(error: SignInError) -> SignInError:
     return error if advice is None else attrs.evolve(error, next_actions=(advice,))
 
 
+def explained(kind: ErrorKind, path: str | os.PathLike[str], problem: FileProblem | OSError) -> SignInError:
+    """What a failure of a file means, as an error of `kind`. `path` is what the operation was about."""
+    if isinstance(problem, FileProblem):
+        return failure(kind, problem.reason, problem.path)
+    code = problem.errno or 0
+    return failure(kind, _BY_ERRNO.get(code, "os_error"), path, code)
+
+
 @contextmanager
 def reporting(kind: ErrorKind, path: str | os.PathLike[str]) -> Generator[None, None, None]:
     """Turn every failure of a file inside into a SignInError of `kind`. `path` is what it is about."""
     try:
         yield
     except FileProblem as problem:
-        raise failure(kind, problem.reason, problem.path) from None
+        raise explained(kind, path, problem) from None
     except OSError as error:
-        code = error.errno or 0
-        raise failure(kind, _BY_ERRNO.get(code, "os_error"), path, code) from error
+        raise explained(kind, path, error) from error

@@ -2,12 +2,17 @@
 
 Rules of this file: only a plain file of our own is read, and nothing is opened that could block or be
 somewhere else; a file is complete, private and on the disk before it takes its name, and then its name
-is made durable; a failure at any point leaves the old file as it was, and no copy behind; content is a
-`Secret`, because a debugger prints the variables of every frame that an error passes.
+is made durable; a failure at any point leaves the old file as it was; content is a `Secret`, because a
+debugger prints the variables of every frame that an error passes.
+
+    <name>.<16 hex>.tmp       not yet in its place; complete only if it can be read
+    <name>.<16 hex>.rescue    complete, and put beside on purpose
+    <name>.corrupt-<n>        could not be read, and a new sign-in took its place
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
@@ -21,7 +26,22 @@ from codex_oauth.stores.failures import shown
 from codex_oauth.stores.store import StoreWarning
 from codex_oauth_core.secret import Secret
 
-__all__ = ["Staged", "is_temporary", "move_aside", "read_file", "remove_file", "stage"]
+__all__ = [
+    "Staged",
+    "belongs_to",
+    "check_file",
+    "create_temporary",
+    "fill",
+    "is_rescued",
+    "is_temporary",
+    "move_aside",
+    "owner_of_rescued",
+    "put_in_place",
+    "read_file",
+    "remove_file",
+    "remove_name",
+    "stage",
+]
 
 _PRIVATE: Final = 0o600
 _OTHERS: Final = 0o077
@@ -33,6 +53,7 @@ _CLOSED_FLAGS: Final = (
     | getattr(os, "O_BINARY", 0)
 )
 _TEMPORARY: Final = re.compile(r"\.[0-9a-f]{16}\.tmp", re.ASCII)
+_RESCUED: Final = re.compile(r"\.[0-9a-f]{16}\.rescue", re.ASCII)
 _PATIENCE: float = 0.0 if POSIX else 2.0
 """Seconds to go on trying to replace a file that another program, a virus scanner say, holds open."""
 
@@ -49,7 +70,8 @@ _REFUSED: Final[tuple[tuple[str, Callable[[os.stat_result], bool]], ...]] = (
 )
 
 
-def _check(directory: Directory, name: str, found: os.stat_result) -> None:
+def check_file(directory: Directory, name: str, found: os.stat_result) -> None:
+    """Refuse what is not a plain file of our own. Raises FileProblem."""
     for reason, refuses in _REFUSED:
         if refuses(found):
             raise directory.problem(reason, name)
@@ -65,14 +87,14 @@ def read_file(directory: Directory, name: str, longest: int) -> Secret[bytes] | 
     found = directory.lstat(name)
     if found is None:
         return None
-    _check(directory, name, found)  # opening a device or a pipe may have effects of its own
+    check_file(directory, name, found)  # opening a device or a pipe may have effects of its own
     try:
         fd = os.open(directory.at(name), os.O_RDONLY | _CLOSED_FLAGS, dir_fd=directory.fd)
     except FileNotFoundError:
         return None
     try:
         found = os.fstat(fd)
-        _check(directory, name, found)
+        check_file(directory, name, found)
         loose = POSIX and bool(stat.S_IMODE(found.st_mode) & _OTHERS)
         if loose:
             _make_private(directory, name, fd)
@@ -94,7 +116,7 @@ def _make_private(directory: Directory, name: str, fd: int) -> None:
 
 
 class Staged:
-    """A complete file under a temporary name. `with` removes it unless it was committed."""
+    """A complete file under a temporary name. `with` removes it unless it was committed or rescued."""
 
     __slots__ = ("_directory", "_name", "_temporary")
 
@@ -103,6 +125,18 @@ class Staged:
         self._name = name
         self._temporary: str | None = temporary
 
+    @property
+    def is_pending(self) -> bool:
+        """Whether it still has its temporary name."""
+        return self._temporary is not None
+
+    def exists(self) -> bool:
+        """Whether the file is still there under its temporary name."""
+        try:
+            return self._temporary is not None and self._directory.lstat(self._temporary) is not None
+        except OSError:
+            return False
+
     def __enter__(self) -> Self:
         return self
 
@@ -110,7 +144,7 @@ class Staged:
         if self._temporary is None:
             return
         try:
-            _unlink(self._directory, self._temporary)
+            remove_name(self._directory, self._temporary)
         except OSError:
             if exc_type is None:  # else the first failure is the one to tell
                 raise
@@ -120,36 +154,73 @@ class Staged:
 
         Raises OSError. If only the last step fails, the file has its name.
         """
+        self._rename(self._name)
+
+    def rescue(self) -> None:
+        """Give the file a name by which it is found as rescued, and make that durable. Raises OSError."""
+        self._rename(f"{self._name}.{os.urandom(8).hex()}.rescue")
+
+    def _rename(self, name: str) -> None:
         assert self._temporary is not None
-        _replace(self._directory, self._temporary, self._name)
+        _replace(self._directory, self._temporary, name)
         self._temporary = None
         self._directory.sync()
 
 
+def create_temporary(directory: Directory, name: str) -> tuple[str, int]:
+    """An empty private file under a temporary name for the file `name`: that name and an open
+    descriptor. Raises OSError.
+    """
+    temporary = f"{name}.{os.urandom(8).hex()}.tmp"
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _CLOSED_FLAGS
+    fd = os.open(directory.at(temporary), flags, _PRIVATE, dir_fd=directory.fd)
+    try:
+        if POSIX:
+            os.fchmod(fd, _PRIVATE)  # before there is content; open's mode is cut by the umask
+    except BaseException:
+        os.close(fd)
+        with contextlib.suppress(OSError):
+            remove_name(directory, temporary)
+        raise
+    return temporary, fd
+
+
 def stage(directory: Directory, name: str, content: Secret[bytes]) -> Staged:
     """Write `content` under a temporary name beside `name`, private and on the disk. Raises OSError."""
-    temporary = f"{name}.{os.urandom(8).hex()}.tmp"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CLOSED_FLAGS
-    fd = os.open(directory.at(temporary), flags, _PRIVATE, dir_fd=directory.fd)
+    temporary, fd = create_temporary(directory, name)
     staged = Staged(directory, name, temporary)
     try:
-        _fill(fd, content)
+        fill(fd, content)
     except BaseException as error:
         staged.__exit__(type(error))
         raise
     return staged
 
 
-def _fill(fd: int, content: Secret[bytes]) -> None:
+def fill(fd: int, content: Secret[bytes]) -> None:
+    """Write all of `content` to the disk, and close the descriptor. Raises OSError."""
     try:
-        if POSIX:
-            os.fchmod(fd, _PRIVATE)  # before there is content; open's mode is cut by the umask
         rest = memoryview(content.reveal())
         while rest:
             rest = rest[os.write(fd, rest) :]
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def put_in_place(directory: Directory, copy: str, name: str) -> None:
+    """Let a complete copy take the place of the file `name`, durably: its content is on the disk first.
+
+    Raises OSError.
+    """
+    flags = (os.O_RDONLY if POSIX else os.O_RDWR) | _CLOSED_FLAGS
+    fd = os.open(directory.at(copy), flags, dir_fd=directory.fd)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    _replace(directory, copy, name)
+    directory.sync()
 
 
 def _replace(directory: Directory, old: str, new: str) -> None:
@@ -165,7 +236,8 @@ def _replace(directory: Directory, old: str, new: str) -> None:
             time.sleep(0.05)
 
 
-def _unlink(directory: Directory, name: str) -> None:
+def remove_name(directory: Directory, name: str) -> None:
+    """Remove one name, whatever it is; nothing if it is gone. Raises OSError."""
     try:
         os.unlink(directory.at(name), dir_fd=directory.fd)
     except FileNotFoundError:
@@ -187,6 +259,17 @@ def is_temporary(found: str, name: str) -> bool:
     return found.startswith(name) and _TEMPORARY.fullmatch(found, len(name)) is not None
 
 
+def is_rescued(found: str, name: str) -> bool:
+    """Whether a file is a rescued one of the file `name`."""
+    return found.startswith(name) and _RESCUED.fullmatch(found, len(name)) is not None
+
+
+def owner_of_rescued(found: str) -> str | None:
+    """The name of the file that a rescued one belongs to; None if it is no rescued one."""
+    name = found.rsplit(".", 2)[0]
+    return name if is_rescued(found, name) else None
+
+
 def belongs_to(found: str, name: str) -> bool:
     """Whether a file in a directory of ours alone is a copy of the file `name`, of whatever kind."""
     return found.startswith(f"{name}.")
@@ -199,6 +282,6 @@ def remove_file(directory: Directory, name: str, goes_too: Callable[[str, str], 
     """
     for found in directory.names():
         if goes_too(found, name):
-            _unlink(directory, found)
-    _unlink(directory, name)
+            remove_name(directory, found)
+    remove_name(directory, name)
     directory.sync()

@@ -1,49 +1,28 @@
 """What a store of logins can do, whatever keeps them.
 
-Rules of this file: a protocol, and the values that answer it; what another process may cause is a value
-(`Conflict`), a storage that fails is a `SignInError` of kind `corrupt_auth`, `auth_read_failed` or
-`auth_write_failed`; a method's argument that no program should pass is a ValueError.
+Rules of this file: protocols only; what another process may cause is a value (`Conflict`, no lock), a
+storage that fails is a `SignInError` of kind `corrupt_auth`, `auth_read_failed` or `auth_write_failed`; a
+method's argument that no program should pass is a ValueError.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
-import attrs
-
+from codex_oauth_core.errors import SignInError
 from codex_oauth_core.record import Record
+from codex_oauth_core.storage import Conflict, Deleted, Saved
 
-__all__ = ["Conflict", "Deleted", "Saved", "Slot", "Store", "StoreWarning"]
+__all__ = ["Conflict", "Deleted", "Held", "SaveFailed", "Saved", "Slot", "Store", "StoreWarning"]
 
 
 class StoreWarning(UserWarning):
     """A store found something unsafe, and put it right."""
 
 
-@attrs.frozen
-class Saved:
-    """The record is stored, and survives a crash of the machine."""
-
-
-@attrs.frozen
-class Deleted:
-    """Nothing of the login is stored any more."""
-
-
-@attrs.frozen
-class Conflict:
-    """Something else is stored than the caller believes: `record`, or nothing. Nothing was changed."""
-
-    record: Record | None
-
-
 class Slot(Protocol):
-    """The place of one login. It keeps no state of its own: any number may exist, in any thread.
-
-    `expected` is the `Record.fingerprint` that the caller believes is stored, None for nothing: a
-    compare-and-set. The lock and the reservation of space that a refresh needs join here as methods of
-    their own, and change none of these.
-    """
+    """The place of one login. It keeps no state of its own: any number may exist, in any thread."""
 
     @property
     def account_id(self) -> str:
@@ -51,44 +30,93 @@ class Slot(Protocol):
         ...
 
     def load(self) -> Record | None:
-        """The stored record, None if there is none. Takes no lock, and never sees half a record.
+        """The stored record; where there is none, a rescued sign-in, or None. Takes no lock, changes
+        nothing, and never sees half a record.
 
         Raises SignInError: `corrupt_auth` (with `details.reason` as `read_record` gives it, or
         `other_account`), `auth_read_failed`.
         """
         ...
 
+    def lock(self) -> Held | None:
+        """The lock of this login, among all processes; None if somebody else has it, or has left an
+        intent that is younger than 20 s and may still be acted on. Never blocks.
+
+        What earlier holders left behind is dealt with now: see `codex_oauth_core.leftovers`.
+        Raises SignInError: `auth_write_failed` (`details.reason`: `no_locks` where the file system has none).
+        """
+        ...
+
+    def rescue(self, record: Record) -> None:
+        """Keep a record beside the login, durably and without the lock: see `Rescue`.
+
+        Raises SignInError: `auth_write_failed`; ValueError for a record of another account.
+        """
+        ...
+
+
+class Held(Protocol):
+    """One login's lock, held. `release()` or the end of a `with` block gives it back; it belongs to one
+    thread at a time, and to the process that took it: in a forked child it is released, and holds nothing.
+    """
+
+    def load(self) -> Record | None:
+        """As `Slot.load`, under the lock."""
+        ...
+
+    def reserve(self, record: Record) -> None:
+        """See `Reserve`: space for `record` and a successor, and the intent in the stored record, durably;
+        then a last look whether the lock is still the lock.
+
+        Raises SignInError: `corrupt_auth`, `auth_write_failed` (`details.reason`: `lock_lost`; `changed` if
+        something else than `record` is stored).
+        """
+        ...
+
     def save(
         self, record: Record, expected: str | None, *, replace_corrupt: bool = False
     ) -> Saved | Conflict:
-        """Store `record` if `expected` is stored.
+        """See `Save`.
 
-        `replace_corrupt` is for a new sign-in only: a login that cannot be read is put aside, and the
-        record stored whatever `expected` is. A login that a newer release wrote is never put aside.
-        Raises SignInError: `corrupt_auth`, `auth_write_failed`; what was stored is then still stored.
-        Raises ValueError for a record of another account.
+        Raises `SaveFailed`, with what was stored still stored; ValueError for a record of another account.
         """
         ...
 
-    def delete(self, expected: str | None) -> Deleted | Conflict:
-        """Remove the login and all that is left of it, if `expected` is stored.
-
-        Raises SignInError: `corrupt_auth`, `auth_write_failed`.
-        """
+    def delete(self, expected: str | None, *, even_corrupt: bool = False) -> Deleted | Conflict:
+        """See `Delete`. Raises SignInError: `corrupt_auth`, `auth_write_failed`."""
         ...
 
-    def discard(self) -> Deleted:
-        """Remove the login and all that is left of it, whatever it is: what a person's sign-out does with
-        a login that `delete` refuses. Raises SignInError: `auth_write_failed`.
-        """
+    def release(self) -> None:
+        """See `Release`. Twice is once. Never raises: what cannot be put right is left to the next holder."""
         ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None:
+        """Give the lock back; after an exception the intent stays, for nobody says what was sent."""
+        ...
+
+
+class SaveFailed(Exception):
+    """A record could not be stored in its place. `rescued`: it was kept beside, for the next holder."""
+
+    def __init__(self, error: SignInError, *, rescued: bool = False) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.rescued = rescued
 
 
 class Store(Protocol):
     """A set of logins, at most one for an account, and a pointer to the one in use."""
 
     def accounts(self) -> tuple[str, ...]:
-        """The ids of the accounts that have a login, readable or not, in order.
+        """The ids of the accounts that have a login, readable or not, or a rescued sign-in; in order.
 
         Raises SignInError: `auth_read_failed`.
         """

@@ -1,0 +1,284 @@
+"""A login whose lock is held: what may be done with its files, and in which order.
+
+Rules of this file: before a refresh token is spent, everything is on the disk that its answer needs; after
+it, a complete copy of the answer is never removed, only put in its place or beside; whatever the holder
+does, giving the lock back leaves the next one a login that can be judged. Another process (a forked
+child too) that inherited this object holds nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import attrs
+
+from codex_oauth.stores.directory import Directory
+from codex_oauth.stores.failures import FileProblem, explained, failure, reporting
+from codex_oauth.stores.files import Staged, move_aside, remove_file, stage
+from codex_oauth.stores.form import Form, may_be_put_aside
+from codex_oauth.stores.locks import LoginLock
+from codex_oauth.stores.processes import our_intent
+from codex_oauth.stores.reserved import Reserved, reserve_space
+from codex_oauth.stores.store import Conflict, Deleted, Saved, SaveFailed
+from codex_oauth.stores.stored import find
+from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core.leftovers import best_leftover
+from codex_oauth_core.record import Record
+from codex_oauth_core.secret import Secret
+
+__all__ = ["FileHeld"]
+
+_LEAST_SPACE: Final = 16 * 1024  # bytes; three tokens of a few kilobytes
+_WRITE: Final = ErrorKind.AUTH_WRITE_FAILED
+
+
+class FileHeld:
+    """See `Held`. Get it from `FileSlot.lock`.
+
+    `doubt`: why what earlier holders left behind could not be dealt with; then nothing is reserved.
+    """
+
+    __slots__ = ("_directory", "_form", "_free", "_lock", "_marked", "_name", "_pid", "_reserved", "doubt")
+
+    def __init__(self, directory: Directory, name: str, form: Form, lock: LoginLock) -> None:
+        self._directory = directory
+        self._name = name
+        self._form = form
+        self._lock = lock
+        self._pid = os.getpid()
+        self._free = False
+        self._reserved: Reserved | None = None
+        self._marked: Record | None = None
+        self.doubt: SignInError | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if exc_type is not None:
+            self._marked = None  # nobody says whether the refresh token was sent: the doubt stays
+        self.release()
+
+    @property
+    def _path(self) -> Path:
+        return self._form.path
+
+    def _must_hold(self, kind: ErrorKind = _WRITE) -> None:
+        if self._free or self._pid != os.getpid():  # given back, or the parent's of a forked process
+            raise failure(kind, "lock_lost", self._path)
+
+    def _find(self) -> Record | SignInError | None:
+        return find(self._directory, self._name, self._form)
+
+    def load(self) -> Record | None:
+        """See `Held.load`. A sign-in that was rescued since the lock was taken is for the next holder."""
+        self._must_hold(ErrorKind.AUTH_READ_FAILED)
+        with reporting(ErrorKind.AUTH_READ_FAILED, self._path):
+            found = self._find()
+        if isinstance(found, SignInError):
+            raise found
+        return found
+
+    # before the refresh token is spent
+
+    def reserve(self, record: Record) -> None:
+        """See `Held.reserve`."""
+        self._must_hold()
+        self._form.check(record)
+        if self.doubt is not None:
+            raise self.doubt
+        with reporting(_WRITE, self._path):
+            self._must_be_stored(record)
+            marked = attrs.evolve(record, intent=our_intent())
+            content = self._form.write(marked)
+            self._take_space(max(_LEAST_SPACE, 2 * len(content.reveal())))
+            self._mark(marked, content)
+        self._must_have_the_lock()
+
+    def _must_have_the_lock(self) -> None:
+        if not self._lock.is_intact():
+            raise failure(_WRITE, "lock_lost", self._path)
+
+    def _must_be_stored(self, record: Record) -> None:
+        found = self._find()
+        if isinstance(found, SignInError):
+            raise found
+        if _fingerprint(found) != record.fingerprint:
+            raise failure(_WRITE, "changed", self._path)
+
+    def _take_space(self, size: int) -> None:
+        self._drop_space()
+        self._reserved = reserve_space(self._directory, self._name, size)
+
+    def _mark(self, marked: Record, content: Secret[bytes]) -> None:
+        with stage(self._directory, self._name, content) as staged:
+            self._must_have_the_lock()  # as late as can be: a login that another holder stored must stay
+            self._marked = marked
+            staged.commit()
+
+    # after it
+
+    def save(
+        self, record: Record, expected: str | None, *, replace_corrupt: bool = False
+    ) -> Saved | Conflict:
+        """See `Held.save`."""
+        self._form.check(record)
+        marked, self._marked = self._marked, None  # whatever fails now, the refresh token may be spent
+        staged = self._staged(record)
+        found = self._compared(staged, record, expected, replace_corrupt)
+        if isinstance(found, Conflict):
+            self._marked = marked
+            return found
+        try:
+            staged.commit()
+        except OSError as error:
+            raise self._failed(staged, error, record, found) from error
+        return Saved()
+
+    def _staged(self, record: Record) -> Staged:
+        """The record's content, on the disk, in the space that was reserved, or else in new space."""
+        try:
+            self._must_hold()
+            content = self._form.write(record)
+            with reporting(_WRITE, self._path):
+                return self._in_reserved(content) or stage(self._directory, self._name, content)
+        except SignInError as error:
+            raise SaveFailed(error) from error.__cause__
+
+    def _in_reserved(self, content: Secret[bytes]) -> Staged | None:
+        try:
+            return None if self._reserved is None else self._reserved.fill(content)
+        except OSError:
+            return None
+
+    def _compared(
+        self, staged: Staged, record: Record, expected: str | None, replace_corrupt: bool
+    ) -> Record | Conflict | None:
+        """What is stored and is to be replaced, or the conflict. The copy is removed if it is of no use."""
+        try:
+            found = self._find()
+            if isinstance(found, SignInError) and replace_corrupt and may_be_put_aside(found):
+                move_aside(self._directory, self._name)
+                return None
+        except FileProblem as problem:
+            found = explained(_WRITE, self._path, problem)
+        except OSError as error:  # a good login may be there all the same
+            raise self._failed(staged, error, record, expected) from error
+        if isinstance(found, SignInError):
+            _discard(staged)
+            raise SaveFailed(found)
+        if _fingerprint(found) != expected:
+            _discard(staged)
+            return Conflict(found)
+        return found
+
+    def _failed(
+        self,
+        staged: Staged,
+        failed: OSError,
+        record: Record,
+        replaced: Record | str | None,
+    ) -> SaveFailed:
+        """The failure to put a complete copy in its place, after trying to put it beside."""
+        error = explained(_WRITE, self._path, failed)
+        if not staged.is_pending:  # it has its name, and a crash of the machine may take that back
+            return SaveFailed(error, rescued=True)
+        if not _would_be_adopted(record, replaced):
+            _discard(staged)
+            return SaveFailed(error)
+        return SaveFailed(error, rescued=_put_beside(staged, record))
+
+    # the end
+
+    def delete(self, expected: str | None, *, even_corrupt: bool = False) -> Deleted | Conflict:
+        """See `Held.delete`."""
+        self._must_hold()
+        with reporting(_WRITE, self._path):
+            found = self._readable(even_corrupt)
+            if isinstance(found, SignInError):
+                if not even_corrupt:
+                    raise found
+            elif _fingerprint(found) != expected:
+                return Conflict(found)
+            self._drop_space()
+            remove_file(self._directory, self._name)
+        self._marked = None
+        return Deleted()
+
+    def _readable(self, even_corrupt: bool) -> Record | SignInError | None:
+        try:
+            return self._find()
+        except (FileProblem, OSError) as problem:
+            if even_corrupt:
+                return explained(_WRITE, self._path, problem)
+            raise
+
+    def release(self) -> None:
+        """See `Held.release`."""
+        if self._free:
+            return
+        self._free = True
+        try:
+            if self._pid == os.getpid():
+                self._take_intent_back()
+                self._drop_space()
+            elif self._reserved is not None:
+                self._reserved.forget()
+        finally:
+            self._lock.give_back()
+            self._directory.__exit__()
+
+    def _take_intent_back(self) -> None:
+        """Store what was stored before `reserve`, if only the intent was added, and the lock still is one."""
+        marked, self._marked = self._marked, None
+        if marked is None or not self._lock.is_intact():
+            return
+        with contextlib.suppress(OSError, FileProblem, SignInError):
+            content = self._form.write(attrs.evolve(marked, intent=None))
+            with self._in_reserved(content) or stage(self._directory, self._name, content) as staged:
+                if self._find() == marked:
+                    staged.commit()
+
+    def _drop_space(self) -> None:
+        reserved, self._reserved = self._reserved, None
+        if reserved is not None:
+            reserved.drop()
+
+
+def _fingerprint(record: Record | None) -> str | None:
+    return None if record is None else record.fingerprint
+
+
+def _would_be_adopted(record: Record, replaced: Record | str | None) -> bool:
+    """Whether the next holder would put `record`, rescued, in the place of what it was to replace; of that
+    only the fingerprint may be known.
+    """
+    if isinstance(replaced, str):
+        return record.parent in (None, replaced)
+    return best_leftover(replaced, [record]) is record
+
+
+def _put_beside(staged: Staged, record: Record) -> bool:
+    """Whether the next holder will find the complete copy: a renewal also under its temporary name."""
+    with contextlib.suppress(OSError):
+        staged.rescue()
+    if not staged.is_pending:
+        return True
+    if record.parent is not None and staged.exists():
+        return True
+    _discard(staged)
+    return False
+
+
+def _discard(staged: Staged) -> None:
+    with contextlib.suppress(OSError):  # the next holder tries again
+        staged.__exit__(None)

@@ -1,0 +1,166 @@
+"""The lock of one login, among all processes: the kernel's, on a file that is never removed.
+
+Rules of this file: taking it never blocks; the file is ours, private, and reached through no link; the lock
+is looked at again before anything is staked on it, because whoever removes its file lets another process
+have the lock too; a forked child has no lock, and takes none from its parent.
+
+filelock does the locking; after a fork it closes the child's descriptors without unlocking, so that no child
+keeps a dead parent's lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from codex_oauth.stores.directory import POSIX, Directory
+from codex_oauth.stores.files import check_file
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+__all__ = ["LoginLock", "is_held_here", "lock_name", "take_lock"]
+
+_PRIVATE: Final = 0o600
+_NO_LOCKS: Final = frozenset(
+    getattr(errno, name)
+    for name in ("ENOLCK", "ENOSYS", "EOPNOTSUPP", "ENOTSUP", "ESTALE", "EINVAL")
+    if hasattr(errno, name)
+)
+_HELD: Final[dict[int, tuple[int, str]]] = {}
+"""The process and the path of every lock that is held; a forked child inherits its parent's rows, which are
+not its own. No lock guards it: a fork could copy that in the locked state.
+"""
+
+_Identity = tuple[int, int]
+
+
+class LoginLock:
+    """A lock that was taken. `give_back()` once."""
+
+    __slots__ = ("_directory", "_identity", "_lock", "_name")
+
+    def __init__(self, directory: Directory, name: str, lock: BaseFileLock, identity: _Identity) -> None:
+        self._directory = directory
+        self._name = name
+        self._lock = lock
+        self._identity = identity
+        _HELD[id(self)] = (os.getpid(), _path(directory, name))
+
+    def is_intact(self) -> bool:
+        """Whether the lock's file still is what is locked. If not, another process may have the lock too."""
+        try:
+            return _identity(self._directory, self._name) == self._identity
+        except OSError:
+            return False
+
+    def give_back(self) -> None:
+        """Let others have it. In a forked child: nothing, it has none. Never raises."""
+        _HELD.pop(id(self), None)
+        with contextlib.suppress(OSError):
+            self._lock.release()
+
+
+def lock_name(name: str, *, soft: bool) -> str:
+    """The name of the lock of a login's file. A soft lock has one of its own: it is held as long as it is
+    there, and the other one always is.
+    """
+    return Path(name).stem + (".softlock" if soft else ".lock")
+
+
+def is_held_here(directory: Directory, name: str) -> bool:
+    """Whether this process holds a lock of that path, also one whose file was removed."""
+    return (os.getpid(), _path(directory, name)) in list(_HELD.values())
+
+
+def take_lock(directory: Directory, name: str, *, soft: bool) -> LoginLock | None:
+    """The lock `name` in a directory; None if somebody has it.
+
+    Raises FileProblem (`no_locks`, or as `read_file`), OSError.
+    """
+    from filelock import Timeout
+
+    locked: list[_Identity] = []
+    lock = _soft_lock(directory, name) if soft else _kernel_lock(directory, name, locked)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return None
+    except OSError as error:
+        if error.errno in _NO_LOCKS:
+            raise directory.problem("no_locks", name) from error
+        raise
+    identity = locked[0] if locked else _identity(directory, name)
+    if identity is None or identity != _identity(directory, name):  # removed between opening and locking
+        lock.release()
+        return None
+    return LoginLock(directory, name, lock, identity)
+
+
+def _kernel_lock(directory: Directory, name: str, locked: list[_Identity]) -> BaseFileLock:
+    from filelock import FileLock, has_fcntl
+
+    if POSIX and not has_fcntl:  # FileLock is a soft one there
+        raise directory.problem("no_locks", name)
+    _provide(directory, name)
+
+    def see(fd: int) -> None:
+        found = os.fstat(fd)
+        check_file(directory, name, found)
+        locked.append((found.st_dev, found.st_ino))
+
+    return FileLock(
+        _path(directory, name),
+        mode=_PRIVATE,
+        thread_local=False,
+        fallback_to_soft=False,
+        preserve_lock_file=True,
+        on_acquired=see,
+    )
+
+
+def _soft_lock(directory: Directory, name: str) -> BaseFileLock:
+    from filelock import SoftFileLock
+
+    return SoftFileLock(_path(directory, name), mode=_PRIVATE, thread_local=False)
+
+
+def _provide(directory: Directory, name: str) -> None:
+    """Make sure that the lock's file is there, is a plain one of ours, and can be opened by us alone."""
+    found = directory.lstat(name)
+    if found is None:
+        _create(directory, name)
+        return
+    check_file(directory, name, found)
+    if POSIX and stat.S_IMODE(found.st_mode) != _PRIVATE:  # a umask, and a crash before it was undone
+        os.chmod(directory.at(name), _PRIVATE, dir_fd=directory.fd)
+
+
+def _create(directory: Directory, name: str) -> None:
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+    try:
+        fd = os.open(directory.at(name), flags, _PRIVATE, dir_fd=directory.fd)
+    except FileExistsError:  # another process was faster
+        return
+    try:
+        if POSIX:
+            os.fchmod(fd, _PRIVATE)
+    finally:
+        os.close(fd)
+
+
+def _path(directory: Directory, name: str) -> str:
+    """The one path of a lock, for all spellings. Raises FileProblem if the directory was moved."""
+    real = os.path.realpath(directory.path)
+    if directory.fd is not None and not os.path.samestat(os.lstat(real), os.fstat(directory.fd)):
+        raise directory.problem("missing")
+    return os.path.join(real, name)  # noqa: PTH118  # of a text
+
+
+def _identity(directory: Directory, name: str) -> _Identity | None:
+    found = directory.lstat(name)
+    return None if found is None else (found.st_dev, found.st_ino)

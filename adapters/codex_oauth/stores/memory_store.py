@@ -1,0 +1,271 @@
+"""Logins in the memory of one process: for notebooks, for tests, and for servers that keep them elsewhere.
+
+Rules of this file: what is kept is the serialised record, so that it is a value and would fit any other
+store; all that is kept of one login is one frozen value, replaced in one step, so that a forked child
+starts with a whole one; the mutex is held for dictionary look-ups only, never for a caller's work.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final, Self, TypeVar
+
+import attrs
+
+from codex_oauth.stores.failures import advised
+from codex_oauth.stores.paths import login_name
+from codex_oauth.stores.processes import is_pending, our_intent
+from codex_oauth.stores.store import Conflict, Deleted, Saved, SaveFailed
+from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core.leftovers import best_leftover
+from codex_oauth_core.record import Record, read_record, write_record
+from codex_oauth_core.secret import Secret, unseen
+
+__all__ = ["MemoryHeld", "MemorySlot", "MemoryStore"]
+
+_T = TypeVar("_T")
+_Kept = Secret[bytes]
+
+
+@attrs.frozen
+class _Place:
+    """All that is kept of one login."""
+
+    stored: _Kept | None = None
+    rescued: tuple[_Kept, ...] = ()
+
+    def record(self) -> Record | None:
+        """What is stored."""
+        return None if self.stored is None else _opened(self.stored)
+
+    def present(self) -> _Place:
+        """The same login as a reader sees it: a rescued sign-in fills an empty place."""
+        return self.settled() if self.stored is None else self
+
+    def settled(self) -> _Place:
+        """The same login, after the rescued records have been put in place or dropped."""
+        found = best_leftover(self.record(), [_opened(kept) for kept in self.rescued])
+        return _Place(self.stored if found is None else _closed(found))
+
+
+_Work = Callable[[_Place], tuple[_Place, _T]]
+
+
+class MemoryStore:
+    """Logins that end with the process. Any number of threads may use one store; two stores share nothing.
+
+    A forked child has a copy of what was stored, and no lock is held in it. The two copies go separate
+    ways: let only one of the two processes renew a login.
+    """
+
+    def __init__(self) -> None:
+        self._places: dict[str, _Place] = {}
+        self._selected: str | None = None
+        self.begin()
+        _STORES.add(self)
+
+    def begin(self) -> None:
+        """Forget all locks: for a process in which their holders do not exist."""
+        self._mutex = threading.Lock()
+        self._holders: dict[str, MemoryHeld] = {}
+
+    def accounts(self) -> tuple[str, ...]:
+        """See `Store.accounts`."""
+        places = self._places.copy().items()
+        return tuple(sorted(account for account, place in places if place.present().stored))
+
+    def current(self) -> str | None:
+        """See `Store.current`."""
+        return self._selected if self._selected in self.accounts() else None
+
+    def select(self, account_id: str | None) -> None:
+        """See `Store.select`."""
+        if account_id is not None:
+            login_name(account_id)
+        self._selected = account_id
+
+    def prepare(self) -> None:
+        """See `Store.prepare`: there is always room."""
+
+    def slot(self, account_id: str) -> MemorySlot:
+        """See `Store.slot`."""
+        login_name(account_id)
+        return MemorySlot(self, account_id)
+
+    def place(self, account_id: str) -> _Place:
+        """What is kept of one login."""
+        return self._places.get(account_id, _Place())
+
+    def change(self, account_id: str, work: _Work[_T], held: MemoryHeld | None = None) -> _T:
+        """Replace what is kept of one login by what `work` makes of it, in one step, and return what it
+        tells. Raises SignInError (`lock_lost`) if `held` is given and does not hold the lock.
+        """
+        with self._mutex:
+            if held is not None and self._holders.get(account_id) is not held:
+                raise _refusal("lock_lost")
+            self._places[account_id], told = work(self.place(account_id))
+        return told
+
+    def take(self, held: MemoryHeld) -> bool:
+        """Give the lock to `held`, if nobody has it and nobody has just announced a renewal."""
+        account_id = held.account_id
+        with self._mutex:
+            place = self.place(account_id)
+            if account_id in self._holders or _is_announced(place.record()):
+                return False
+            self._places[account_id] = place.settled()
+            self._holders[account_id] = held
+            return True
+
+    def give_back(self, held: MemoryHeld) -> None:
+        """Free the lock, if `held` has it."""
+        with self._mutex:
+            if self._holders.get(held.account_id) is held:
+                del self._holders[held.account_id]
+
+
+@attrs.frozen
+class MemorySlot:
+    """One login of a `MemoryStore`. Get it from `MemoryStore.slot`."""
+
+    _store: MemoryStore = attrs.field(repr=False)
+    account_id: str
+
+    def load(self) -> Record | None:
+        """See `Slot.load`."""
+        return self._store.place(self.account_id).present().record()
+
+    def lock(self) -> MemoryHeld | None:
+        """See `Slot.lock`."""
+        held = MemoryHeld(self._store, self.account_id)
+        return held if self._store.take(held) else None
+
+    def rescue(self, record: Record) -> None:
+        """See `Slot.rescue`."""
+        kept = _kept(record, self.account_id)
+        self._store.change(
+            self.account_id, lambda place: (attrs.evolve(place, rescued=(*place.rescued, kept)), None)
+        )
+
+
+@attrs.define(eq=False)
+class MemoryHeld:
+    """The lock of one login of a `MemoryStore`. Get it from `MemorySlot.lock`."""
+
+    _store: MemoryStore = attrs.field(repr=False)
+    account_id: str
+    _before: _Kept | None = attrs.field(default=None, init=False, repr=False)
+    """What was stored before this holder announced itself in it."""
+
+    def load(self) -> Record | None:
+        """See `Held.load`."""
+        return self._store.place(self.account_id).present().record()
+
+    def reserve(self, record: Record) -> None:
+        """See `Held.reserve`."""
+        marked = _kept(attrs.evolve(record, intent=our_intent()), self.account_id)
+
+        def mark(found: _Place) -> tuple[_Place, _Kept | None]:
+            place = found.present()
+            if _fingerprint(place.record()) != record.fingerprint:
+                raise _refusal("changed")
+            return attrs.evolve(place, stored=marked), place.stored
+
+        self._before = self._store.change(self.account_id, mark, self)
+
+    def save(
+        self, record: Record, expected: str | None, *, replace_corrupt: bool = False
+    ) -> Saved | Conflict:
+        """See `Held.save`. Nothing in memory is ever corrupt."""
+        try:
+            kept = _kept(record, self.account_id)
+            conflict = self._compare_and_set(expected, lambda place: attrs.evolve(place, stored=kept))
+        except SignInError as error:
+            self._before = None
+            raise SaveFailed(error) from None
+        return conflict or Saved()
+
+    def delete(self, expected: str | None, *, even_corrupt: bool = False) -> Deleted | Conflict:
+        """See `Held.delete`."""
+        return self._compare_and_set(expected, lambda place: _Place()) or Deleted()
+
+    def release(self) -> None:
+        """See `Held.release`."""
+        if self._before is not None:
+            before, self._before = self._before, None
+            with suppress(SignInError):  # in a forked child
+                self._store.change(
+                    self.account_id, lambda place: (attrs.evolve(place, stored=before), None), self
+                )
+        self._store.give_back(self)
+
+    def _compare_and_set(self, expected: str | None, change: Callable[[_Place], _Place]) -> Conflict | None:
+        def compare(found: _Place) -> tuple[_Place, Conflict | None]:
+            place = found.present()
+            stored = place.record()
+            if _fingerprint(stored) != expected:
+                return found, Conflict(stored)
+            return change(place), None
+
+        conflict = self._store.change(self.account_id, compare, self)
+        if conflict is None:
+            self._before = None
+        return conflict
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, exc_type: type[BaseException] | None = None, *exc_info: object) -> None:
+        if exc_type is not None:
+            self._before = None
+        self.release()
+
+
+def _kept(record: Record, account_id: str) -> _Kept:
+    """The record, serialised. Raises SignInError (`not_storable`) for one that could not be read again."""
+    if record.credential.account_id != account_id:
+        raise ValueError("the record is another account's")
+    kept = _closed(record)
+    if unseen(lambda: read_record(kept.reveal())) != record:
+        raise _refusal("not_storable")
+    return kept
+
+
+def _closed(record: Record) -> _Kept:
+    return unseen(lambda: Secret(write_record(record)))
+
+
+def _opened(kept: _Kept) -> Record:
+    record = unseen(lambda: read_record(kept.reveal()))
+    assert isinstance(record, Record)  # it was read once before it was kept
+    return record
+
+
+def _is_announced(stored: Record | None) -> bool:
+    """Whether the process that this one was forked from may be about to renew the login."""
+    intent = None if stored is None else stored.intent
+    return intent is not None and is_pending(intent, held_here=False)
+
+
+def _fingerprint(record: Record | None) -> str | None:
+    return None if record is None else record.fingerprint
+
+
+def _refusal(reason: str) -> SignInError:
+    return advised(SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason=reason))
+
+
+_STORES: Final = weakref.WeakSet[MemoryStore]()
+
+
+def _begin_again() -> None:
+    for store in list(_STORES):
+        store.begin()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(after_in_child=_begin_again)

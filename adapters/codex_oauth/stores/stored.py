@@ -1,0 +1,57 @@
+"""What is stored of a login, looked at without a lock.
+
+Rules of this file: nothing is changed; a file that is being written in place by another program gets 200 ms
+to become whole; a directory that is not there holds nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from codex_oauth.stores.directory import Directory
+from codex_oauth.stores.files import is_rescued, read_file
+from codex_oauth.stores.form import Form
+from codex_oauth.stores.remains import read_copy
+from codex_oauth_core.errors import SignInError
+from codex_oauth_core.leftovers import best_leftover
+from codex_oauth_core.record import Record
+
+__all__ = ["find", "find_rescued"]
+
+_REREAD_AFTER: tuple[float, ...] = (0.02, 0.06, 0.12)
+"""Seconds before each new look at a file that is no JSON: another program may be writing it in place."""
+
+_MAY_BECOME_WHOLE: Final = ("not_json", "sealed_wrong")
+
+
+def find(directory: Directory | None, name: str, form: Form) -> Record | SignInError | None:
+    """The stored login, why it cannot be read as one, or None. Raises FileProblem, OSError."""
+    found = _look(directory, name, form)
+    for pause in _REREAD_AFTER:
+        if not isinstance(found, SignInError) or found.details["reason"] not in _MAY_BECOME_WHOLE:
+            break
+        time.sleep(pause)
+        found = _look(directory, name, form)
+    return found
+
+
+def _look(directory: Directory | None, name: str, form: Form) -> Record | SignInError | None:
+    content = None if directory is None else read_file(directory, name, form.longest)
+    return None if content is None else form.read(content)
+
+
+def find_rescued(directory: Directory | None, name: str, form: Form) -> Record | SignInError | None:
+    """The sign-in that was rescued where no login is stored, why there may be one that cannot be read, or
+    None. Raises OSError.
+    """
+    if directory is None:
+        return None
+    rescued: list[Record] = []
+    for each in directory.names():
+        if is_rescued(each, name):
+            found = read_copy(directory, each, form)
+            if isinstance(found, SignInError):
+                return found
+            rescued += [] if found is None else [found]
+    return best_leftover(None, rescued)

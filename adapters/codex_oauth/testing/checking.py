@@ -1,0 +1,110 @@
+"""What the checks of a store are made of: sample logins, and assertions that say what is wrong.
+
+Rules of this file: an `AssertionError` whose text stands alone, whatever runs the check and with whatever
+options; the tokens of a sample are recognisable, so that a check can see whether a text shows one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, NoReturn, TypeVar
+
+import attrs
+
+from codex_oauth.stores.store import Held, Slot, Store
+from codex_oauth_core.credential import Credential
+from codex_oauth_core.record import Record
+from codex_oauth_core.secret import Secret
+
+__all__ = [
+    "ACCOUNT",
+    "TELLTALE",
+    "fail",
+    "locked",
+    "put",
+    "refused",
+    "renewed",
+    "same",
+    "sample",
+    "settle",
+    "true",
+]
+
+_E = TypeVar("_E", bound=Exception)
+
+ACCOUNT: Final = "acct_1"
+TELLTALE: Final = "telltale"
+"""In every token of a sample, and nowhere else."""
+
+
+def sample(number: int = 1, account_id: str = ACCOUNT, **fields: Any) -> Record:
+    """A login that was signed in; a higher `number` later."""
+    credential = Credential(
+        access_token=Secret(f"{TELLTALE}-access-{number}"),
+        refresh_token=Secret(f"{TELLTALE}-refresh-{number}"),
+        id_token=Secret(f"{TELLTALE}-id-{number}"),
+        account_id=account_id,
+        issuer="https://auth.example",
+        client_id="app_1",
+        obtained_at=f"2027-01-15T08:{number % 60:02}:07Z",
+        expires_at=1_800_000_000_000,
+    )
+    return attrs.evolve(Record(credential), **fields)
+
+
+def renewed(record: Record, number: int) -> Record:
+    """What a renewal made of `record`."""
+    token = record.credential.refresh_token
+    parent = None if token is None else token.fingerprint()
+    return sample(number, record.credential.account_id, generation=record.generation + 1, parent=parent)
+
+
+def fail(what: str) -> NoReturn:
+    """The check fails."""
+    raise AssertionError(what)
+
+
+def true(fact: object, what: str) -> None:
+    """`what` says what must hold."""
+    if not fact:
+        fail(what)
+
+
+def same(found: object, wanted: object, what: str) -> None:
+    """`what` says what must be equal. No text shows a secret."""
+    if found != wanted:
+        fail(f"{what}: expected {wanted!r}, found {found!r}")
+
+
+def refused(kind: type[_E], what: str, work: Callable[..., object], *arguments: object) -> _E:
+    """The error that `work` must raise."""
+    try:
+        work(*arguments)
+    except kind as error:
+        return error
+    fail(f"{what} was not refused")
+
+
+def locked(slot: Slot) -> Held:
+    """The lock, which must be free."""
+    held = slot.lock()
+    if held is None:
+        fail("lock() gave None although nobody has the lock")
+    return held
+
+
+def put(store: Store, record: Record, expected: str | None = None) -> Slot:
+    """Save a record in its place, and say which place that is."""
+    slot = store.slot(record.credential.account_id)
+    with locked(slot) as held:
+        answer = held.save(record, expected)
+    same(type(answer).__name__, "Saved", "the answer to a save")
+    return slot
+
+
+def settle(slot: Slot) -> Record | None:
+    """What is stored after the lock was taken and given back, which puts rescued records in their place."""
+    with locked(slot) as held:
+        found = held.load()
+    same(slot.load(), found, "what is loaded without the lock, after it was loaded with it")
+    return found

@@ -1,0 +1,150 @@
+"""Checks of a store: what was kept beside a login finds its place, and nothing that is gone comes back."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+
+from codex_oauth.stores.store import Deleted, Store
+from codex_oauth.testing.checking import ACCOUNT, locked, put, renewed, same, sample, settle
+
+__all__ = ["LEFTOVER_CHECKS"]
+
+
+def a_rescued_sign_in_is_seen_where_nothing_is_stored(store: Store) -> None:
+    slot = store.slot(ACCOUNT)
+    record = sample(1, unknown={"color": "blue"})
+    slot.rescue(record)
+    same(slot.load(), record, "the login in a place where only a sign-in was rescued")
+    same(store.accounts(), (ACCOUNT,), "the accounts, of which one has a rescued sign-in only")
+    store.select(ACCOUNT)
+    same(store.current(), ACCOUNT, "the current account, which has a rescued sign-in only")
+    same(settle(slot), record, "the login, after the lock was taken")
+
+
+def a_rescued_sign_in_can_be_saved_over(store: Store) -> None:
+    slot = store.slot(ACCOUNT)
+    slot.rescue(sample(1))
+    put(store, renewed(sample(1), 2), sample(1).fingerprint)
+    same(settle(slot), renewed(sample(1), 2), "the login, after the rescued one was renewed")
+
+
+def a_rescue_needs_no_lock_and_waits_for_the_next_one(store: Store) -> None:
+    slot = put(store, sample(1))
+    with locked(slot) as held:
+        slot.rescue(sample(2))
+        same((held.load(), slot.load()), (sample(1), sample(1)), "the login, before the lock is taken again")
+    same(slot.load(), sample(1), "the login, before the lock is taken again")
+    same(settle(slot), sample(2), "the login, after the lock was taken again")
+
+
+def a_rescued_sign_in_wins_over_a_renewal_of_the_old_login(store: Store) -> None:
+    slot = put(store, sample(1))
+    with locked(slot) as held:
+        held.reserve(sample(1))
+        slot.rescue(sample(3))
+        held.save(renewed(sample(1), 2), sample(1).fingerprint)
+    same(settle(slot), sample(3), "the login, after a sign-in was rescued during a renewal")
+
+
+def the_newest_rescued_sign_in_wins(store: Store) -> None:
+    for account_id, order in (("a", (2, 3)), ("b", (3, 2))):
+        slot = put(store, sample(1, account_id))
+        for number in order:
+            slot.rescue(sample(number, account_id))
+        same(settle(slot), sample(3, account_id), "the login, after two sign-ins were rescued")
+
+
+def a_rescued_renewal_of_what_is_stored_wins(store: Store) -> None:
+    slot = put(store, sample(1))
+    slot.rescue(renewed(sample(1), 2))
+    same(settle(slot), renewed(sample(1), 2), "the login, after its renewal was rescued")
+
+
+def a_rescued_renewal_of_something_else_is_dropped(store: Store) -> None:
+    slot = put(store, sample(1))
+    slot.rescue(renewed(sample(7), 8))
+    same(settle(slot), sample(1), "the login, after another one's renewal was rescued")
+    put(store, sample(7), sample(1).fingerprint)
+    same(settle(slot), sample(7), "a later login, which a dropped record was a renewal of")
+
+
+def a_rescued_renewal_at_another_server_is_dropped(store: Store) -> None:
+    slot = put(store, sample(1))
+    renewal = renewed(sample(1), 2)
+    for credential in (
+        attrs.evolve(renewal.credential, issuer="https://other.example"),
+        attrs.evolve(renewal.credential, client_id="app_2"),
+    ):
+        slot.rescue(attrs.evolve(renewal, credential=credential))
+        same(settle(slot), sample(1), "the login, after a renewal elsewhere was rescued")
+
+
+def a_rescued_renewal_of_nothing_is_no_login(store: Store) -> None:
+    slot = store.slot(ACCOUNT)
+    slot.rescue(renewed(sample(1), 2))
+    same((slot.load(), store.accounts()), (None, ()), "the store, with only a renewal of nothing rescued")
+    same(settle(slot), None, "the login, after a renewal of nothing was rescued")
+
+
+def a_rescued_renewal_follows_its_rescued_sign_in(store: Store) -> None:
+    slot = put(store, sample(1))
+    slot.rescue(renewed(sample(2), 3))
+    slot.rescue(sample(2))
+    same(settle(slot), renewed(sample(2), 3), "the login, after a sign-in and its renewal were rescued")
+
+
+def what_was_rescued_counts_once(store: Store) -> None:
+    slot = put(store, sample(1))
+    slot.rescue(sample(2))
+    same(settle(slot), sample(2), "the login, after a sign-in was rescued")
+    put(store, renewed(sample(2), 3), sample(2).fingerprint)
+    same(settle(slot), renewed(sample(2), 3), "the login that was saved after the rescued one")
+    put(store, sample(1), renewed(sample(2), 3).fingerprint)
+    same(settle(slot), sample(1), "the login that was saved last")
+
+
+def a_deletion_removes_what_was_rescued(store: Store) -> None:
+    slot = put(store, sample(1))
+    with locked(slot) as held:
+        slot.rescue(sample(2))
+        slot.rescue(renewed(sample(1), 3))
+        same(held.delete(sample(1).fingerprint), Deleted(), "the answer to a deletion")
+        same(slot.load(), None, "the login, after it was deleted with all that was rescued")
+    same((settle(slot), store.accounts()), (None, ()), "the store, after the lock was taken again")
+    put(store, sample(1))
+    same(settle(slot), sample(1), "a new login, after an old one was deleted with all that was rescued")
+
+
+def a_sign_in_rescued_after_a_deletion_is_kept(store: Store) -> None:
+    slot = put(store, sample(1))
+    with locked(slot) as held:
+        held.delete(sample(1).fingerprint)
+        slot.rescue(sample(2))
+    same(settle(slot), sample(2), "the login that was rescued after a deletion")
+
+
+def a_rescue_touches_no_other_account(store: Store) -> None:
+    other = put(store, sample(1, "b"))
+    store.slot("a").rescue(sample(2, "a"))
+    same(settle(other), sample(1, "b"), "the login of another account than the rescued one")
+    same(store.accounts(), ("a", "b"), "the accounts")
+
+
+LEFTOVER_CHECKS: Final = (
+    a_rescued_sign_in_is_seen_where_nothing_is_stored,
+    a_rescued_sign_in_can_be_saved_over,
+    a_rescue_needs_no_lock_and_waits_for_the_next_one,
+    a_rescued_sign_in_wins_over_a_renewal_of_the_old_login,
+    the_newest_rescued_sign_in_wins,
+    a_rescued_renewal_of_what_is_stored_wins,
+    a_rescued_renewal_of_something_else_is_dropped,
+    a_rescued_renewal_at_another_server_is_dropped,
+    a_rescued_renewal_of_nothing_is_no_login,
+    a_rescued_renewal_follows_its_rescued_sign_in,
+    what_was_rescued_counts_once,
+    a_deletion_removes_what_was_rescued,
+    a_sign_in_rescued_after_a_deletion_is_kept,
+    a_rescue_touches_no_other_account,
+)

@@ -1,0 +1,87 @@
+"""The page about stores: its contract names every method, and its examples run."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from codex_oauth.stores import store as protocols
+from codex_oauth.testing import STORE_CHECKS, StoreCheck
+from tests.house.tree import ROOT
+
+PAGE = (ROOT / "docs" / "stores.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def _methods(protocol: type) -> set[str]:
+    return {name for name in vars(protocol) if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("protocol", [protocols.Store, protocols.Slot, protocols.Held])
+def test_the_contract_names_every_method_once(protocol: type) -> None:
+    table = PAGE.partition(f"**`{protocol.__name__}`**")[2].partition("\n**`")[0].partition("\n\nWhat")[0]
+    listed = re.findall(r"^\| `(\w+)[`(]", table, re.MULTILINE)
+    assert sorted(listed) == sorted(_methods(protocol))
+
+
+def test_the_page_says_where_each_store_is() -> None:
+    for dotted in re.findall(r"^\| `(codex_oauth[\w.]+)`", PAGE, re.MULTILINE):
+        module, _, name = dotted.rpartition(".")
+        assert hasattr(__import__(module, fromlist=[name]), name)
+
+
+def test_the_short_example_runs() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", BLOCKS[0]],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.fixture(scope="module")
+def example() -> Any:
+    """The store of the page, as a module."""
+    module = ModuleType("example")
+    exec(compile(BLOCKS[1], "docs/stores.md", "exec"), module.__dict__)  # the page's own code
+    return module
+
+
+@pytest.mark.parametrize("check", STORE_CHECKS, ids=lambda check: check.__name__)
+def test_the_example_passes(check: StoreCheck, example: Any, tmp_path: Path) -> None:
+    check(example.TableStore(tmp_path / "logins"))
+
+
+def test_the_examples_lock_holds_among_processes_and_ends_with_its_holder(
+    example: Any, tmp_path: Path
+) -> None:
+    code = (
+        BLOCKS[1]
+        + """
+import sys
+held = TableStore(Path(sys.argv[1])).slot("acct_1").lock()
+print(held is not None, flush=True)
+sys.stdin.readline()
+"""
+    )
+    slot = example.TableStore(tmp_path).slot("acct_1")
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "True\n"
+        assert slot.lock() is None
+        other.kill()
+    with slot.lock() as held:
+        assert held.load() is None
+
+
+def test_the_page_has_the_two_examples_that_are_run() -> None:
+    assert len(BLOCKS) == PAGE.count("```python") == 2
