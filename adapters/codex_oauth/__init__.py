@@ -1,7 +1,8 @@
 """Sign in with ChatGPT (Codex).
 
-`login()` is the front door. `DeviceFlow` with `run()` and a world of your own is the way under it. Names
-load on first use (PEP 562), so that importing this package costs next to nothing.
+`login()` is the front door, and `TokenSource` keeps the login alive. `DeviceFlow` with `run()` and a world of
+your own is the way under it. Names load on first use (PEP 562), so that importing this package costs next to
+nothing.
 """
 
 from __future__ import annotations
@@ -18,21 +19,37 @@ if TYPE_CHECKING:
     from codex_oauth.listener.sync_listener import CallbackListener as CallbackListener
     from codex_oauth.sign_in import login as login
     from codex_oauth.stores.file_store import FileStore as FileStore
+    from codex_oauth.stores.memory_store import MemoryStore as MemoryStore
+    from codex_oauth.stores.sealed_file_store import SealedFileStore as SealedFileStore
     from codex_oauth.stores.store import Store as Store
+    from codex_oauth.tokens.hosts import HostNotAllowed as HostNotAllowed
+    from codex_oauth.tokens.httpx_auth import CodexAuth as CodexAuth
+    from codex_oauth.tokens.notes import CodexOAuthWarning as CodexOAuthWarning
+    from codex_oauth.tokens.refresh import RefreshIncomplete as RefreshIncomplete
+    from codex_oauth.tokens.refresh import arefresh as arefresh
+    from codex_oauth.tokens.refresh import refresh as refresh
+    from codex_oauth.tokens.requests_auth import CodexRequestsAuth as CodexRequestsAuth
+    from codex_oauth.tokens.token_source import TokenSource as TokenSource
     from codex_oauth.worlds.httpx_world import HttpxWorld as HttpxWorld
     from codex_oauth.worlds.prompted import PromptedWorld as PromptedWorld
+    from codex_oauth.worlds.storing import StoringWorld as StoringWorld
     from codex_oauth.worlds.world import World as World
     from codex_oauth.worlds.world import run as run
     from codex_oauth_core import CODEX as CODEX
     from codex_oauth_core import BrowserFlow as BrowserFlow
     from codex_oauth_core import BrowserPrompt as BrowserPrompt
     from codex_oauth_core import Credential as Credential
+    from codex_oauth_core import Deposit as Deposit
     from codex_oauth_core import DeviceFlow as DeviceFlow
     from codex_oauth_core import DevicePrompt as DevicePrompt
     from codex_oauth_core import ErrorKind as ErrorKind
     from codex_oauth_core import Finished as Finished
     from codex_oauth_core import IllegalEvent as IllegalEvent
     from codex_oauth_core import Provider as Provider
+    from codex_oauth_core import Record as Record
+    from codex_oauth_core import Renewal as Renewal
+    from codex_oauth_core import RenewalPolicy as RenewalPolicy
+    from codex_oauth_core import Revocation as Revocation
     from codex_oauth_core import Secret as Secret
     from codex_oauth_core import SendRequest as SendRequest
     from codex_oauth_core import SignInError as SignInError
@@ -49,21 +66,35 @@ __all__, __getattr__, __dir__ = lazy_names(
         "codex_oauth.listener.sync_listener": ("CallbackListener",),
         "codex_oauth.sign_in": ("login",),
         "codex_oauth.stores.file_store": ("FileStore",),
+        "codex_oauth.stores.memory_store": ("MemoryStore",),
+        "codex_oauth.stores.sealed_file_store": ("SealedFileStore",),
         "codex_oauth.stores.store": ("Store",),
+        "codex_oauth.tokens.hosts": ("HostNotAllowed",),
+        "codex_oauth.tokens.httpx_auth": ("CodexAuth",),
+        "codex_oauth.tokens.notes": ("CodexOAuthWarning",),
+        "codex_oauth.tokens.refresh": ("RefreshIncomplete", "arefresh", "refresh"),
+        "codex_oauth.tokens.requests_auth": ("CodexRequestsAuth",),
+        "codex_oauth.tokens.token_source": ("TokenSource",),
         "codex_oauth.worlds.httpx_world": ("HttpxWorld",),
         "codex_oauth.worlds.prompted": ("PromptedWorld",),
+        "codex_oauth.worlds.storing": ("StoringWorld",),
         "codex_oauth.worlds.world": ("World", "run"),
         "codex_oauth_core": (
             "BrowserFlow",
             "BrowserPrompt",
             "CODEX",
             "Credential",
+            "Deposit",
             "DeviceFlow",
             "DevicePrompt",
             "ErrorKind",
             "Finished",
             "IllegalEvent",
             "Provider",
+            "Record",
+            "Renewal",
+            "RenewalPolicy",
+            "Revocation",
             "Secret",
             "SendRequest",
             "SignInError",

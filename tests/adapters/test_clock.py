@@ -20,6 +20,7 @@ def test_the_instant_never_runs_backwards() -> None:
     assert instants == sorted(instants)
 
 
+# R13
 @pytest.mark.parametrize(
     ("platform", "name"),
     [("linux", "CLOCK_BOOTTIME"), ("android", "CLOCK_BOOTTIME"), ("darwin", "CLOCK_MONOTONIC")],

@@ -1,0 +1,1 @@
+"""Using a stored login: a token that is always good, headers for it, and auth for HTTP clients."""

@@ -1,0 +1,91 @@
+"""Which URLs may be sent an access token.
+
+Rules of this file: exact hosts only, by https, or by http on a loopback address that was listed; a URL that
+two parsers could read in two ways is refused; an error names the host, escaped, and nothing else of the URL.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+import attrs
+
+from codex_oauth_core.provider import is_loopback
+
+__all__ = ["DEFAULT_HOSTS", "HostNotAllowed", "Hosts"]
+
+DEFAULT_HOSTS: Final = ("chatgpt.com",)
+
+_HOST: Final = r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
+_ENTRY: Final = re.compile(_HOST, re.ASCII)
+_URL: Final = re.compile(rf"(?P<scheme>https?)://{_HOST}(?=[/?#]|\Z)", re.ASCII | re.IGNORECASE)
+_AUTHORITY: Final = re.compile(r"[^/?#]*//(?P<authority>[^/?#]*)")
+_USUAL_PORT: Final = {"https": 443, "http": 80}
+_LONGEST_SHOWN: Final = 100
+
+
+class HostNotAllowed(ValueError):
+    """A URL to which no token is sent. `host` is its host as far as it can be made out, escaped."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(f"No token is sent to {host}: only by https, and to the hosts that were listed.")
+        self.host = host
+
+
+@attrs.frozen
+class _Entry:
+    """A listed host; without a port it is the usual one, and on a loopback address any."""
+
+    host: str
+    port: int | None
+
+    def fits(self, scheme: str, host: str, port: int) -> bool:
+        loopback = is_loopback(host)
+        if host != self.host or (scheme == "http" and not loopback):
+            return False
+        return (self.port is None and loopback) or port == (self.port or _USUAL_PORT[scheme])
+
+
+def _entries(names: Iterable[str]) -> tuple[_Entry, ...]:
+    if isinstance(names, str):
+        raise TypeError("hosts is a collection of hosts, not one string")
+    return tuple(_entry(name) for name in names)
+
+
+def _entry(name: str) -> _Entry:
+    found = _ENTRY.fullmatch(name) or _ENTRY.fullmatch(f"[{name}]")
+    if found is None or found["host"].endswith("."):
+        raise ValueError(f"hosts: {name!a} is not HOST or HOST:PORT in plain ASCII")
+    return _Entry(_bare(found["host"]), None if found["port"] is None else int(found["port"]))
+
+
+def _bare(host: str) -> str:
+    return host.strip("[]").lower()
+
+
+@attrs.frozen
+class Hosts:
+    """The hosts that may have the token: `HOST` or `HOST:PORT`. ValueError for anything else, such as a URL
+    or a pattern.
+    """
+
+    _allowed: tuple[_Entry, ...] = attrs.field(converter=_entries)
+
+    def check(self, url: str) -> None:
+        """Raise HostNotAllowed unless a token may be sent to `url`."""
+        found = _URL.match(url)
+        if found is None or not self._allow(found):
+            raise HostNotAllowed(_shown(url))
+
+    def _allow(self, found: re.Match[str]) -> bool:
+        scheme, host = found["scheme"].lower(), _bare(found["host"])
+        port = _USUAL_PORT[scheme] if found["port"] is None else int(found["port"])
+        return any(entry.fits(scheme, host, port) for entry in self._allowed)
+
+
+def _shown(url: str) -> str:
+    found = _AUTHORITY.match(url)
+    host = "" if found is None else found["authority"].rpartition("@")[2]
+    return ascii(host[:_LONGEST_SHOWN]) if host else "a URL without a host"

@@ -1,0 +1,128 @@
+"""What a token source remembers between two calls, and what it makes of it.
+
+Rules of this file: no I/O, no lock, no thread; the caller guards it. A renewal that failed or was not due
+is not begun again for a while, so that a server that is down does not see a storm of requests.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto, unique
+from typing import Final, assert_never
+
+import attrs
+
+from codex_oauth.tokens.renewing import Failure, Landing
+from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core.flows.freshness import RenewalPolicy, Standing, standing
+from codex_oauth_core.outcomes import Adopted, Kept, KeptBecause, Renewed
+from codex_oauth_core.record import Record
+from codex_oauth_core.secret import Secret
+
+__all__ = ["Fresh", "Memory", "Step"]
+
+_FAILED_FOR: Final = 30.0  # seconds, and up to twice that
+_PAUSES: Final = {
+    KeptBecause.CURRENT: 1.0,
+    KeptBecause.BUSY: 1.0,
+    KeptBecause.UNCERTAIN: _FAILED_FOR,
+    KeptBecause.SPACED: _FAILED_FOR,
+    KeptBecause.FAILED: _FAILED_FOR,
+}
+"""Seconds, and up to twice that, before the next look at a login that was kept as it is."""
+
+_JUDGED_FOR: Final = 1.0  # seconds for which a token that was found current counts as current
+
+
+@unique
+class Step(Enum):
+    """What to do for a caller who wants a token."""
+
+    USE = auto()
+    USE_AND_RENEW = auto()
+    """Use the old token, and begin a renewal for those who come later."""
+    RENEW = auto()
+
+
+@attrs.frozen
+class Fresh:
+    """A record that needs no thought from `since` to `until` (Unix seconds)."""
+
+    record: Record
+    since: float
+    until: float
+
+
+@attrs.define(eq=False, kw_only=True)
+class Memory:
+    """All that is remembered. `jitter` is from 0 to 1."""
+
+    policy: RenewalPolicy
+    jitter: float
+    record: Record | None = None
+    fresh: Fresh | None = None
+    refused: Secret[str] | None = None
+    """The record's access token, if a server refused it and nothing else has been had since."""
+    failure: Failure | None = None
+    _quiet_until: float = attrs.field(default=float("-inf"), init=False)
+    _failed_until: float = attrs.field(default=float("-inf"), init=False)
+    _force_from: float = attrs.field(default=float("-inf"), init=False)
+
+    def step(self, rejected: Secret[str] | None, at: float, wall: float) -> Step:
+        """What to do now, at the instant `at`, for a caller whose token `rejected` was refused, if any."""
+        record = self.record
+        if record is None or self.refused is not None:
+            return Step.RENEW
+        if rejected is not None and record.credential.access_token == rejected:
+            return Step.USE if at < max(self._force_from, self._failed_until) else Step.RENEW
+        how = standing(record, wall, self.policy, self.jitter)
+        match how:
+            case Standing.CURRENT:
+                self.fresh = Fresh(record, wall, wall + _JUDGED_FOR)
+                return Step.USE
+            case Standing.ADVISORY:
+                return Step.USE if at < self._quiet_until else Step.USE_AND_RENEW
+            case Standing.MANDATORY:
+                return Step.USE if at < self._quiet_until else Step.RENEW
+            case Standing.EXPIRED:
+                return Step.RENEW
+            case _:
+                assert_never(how)
+
+    def begin(self, rejected: Secret[str] | None, at: float) -> Secret[str] | None:
+        """Take in that a renewal begins at the instant `at`; which token it must replace whatever its age."""
+        ours = None if self.record is None else self.record.credential.access_token
+        if rejected is None or ours not in (None, rejected):
+            return self.refused
+        self._force_from = at + self.policy.spacing
+        self.refused, self.fresh = rejected, None
+        return rejected
+
+    def learn(self, landing: Landing, at: float) -> None:
+        """Take in how a renewal ended, at the instant `at`."""
+        self.fresh = None
+        outcome = landing.outcome
+        match outcome:
+            case Renewed() | Adopted():
+                self._have(outcome.record)
+            case Kept():
+                self._have(outcome.record)
+                self._quiet_until = at + self._jittered(_PAUSES[outcome.why])
+                if outcome.why is KeptBecause.FAILED:
+                    self._failed_until = self._quiet_until
+            case SignInError():
+                if not landing.recalled:
+                    self._fail(outcome, landing, at)
+            case _:
+                assert_never(outcome)
+
+    def _have(self, record: Record) -> None:
+        self.record, self.refused, self.failure = record, None, None
+
+    def _fail(self, error: SignInError, landing: Landing, at: float) -> None:
+        if error.kind is not ErrorKind.CANCELLED:
+            self.failure = Failure(error, landing.seen, at + self._jittered(_FAILED_FOR))
+        if error.kind is ErrorKind.LOGIN_REQUIRED:
+            self.record = None
+
+    def _jittered(self, seconds: float) -> float:
+        return seconds * (1 + self.jitter)

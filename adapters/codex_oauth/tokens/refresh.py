@@ -1,0 +1,167 @@
+"""One renewal without a store: a refresh token in, a credential out.
+
+Rules of this file: exactly one exchange, whatever comes of it; what a server issued is never dropped, even
+where the answer cannot be accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from codex_oauth.clock import now
+from codex_oauth.tokens.run_world import usual_world
+from codex_oauth.worlds.world import World
+from codex_oauth_core.codex import CODEX
+from codex_oauth_core.credential import Credential
+from codex_oauth_core.effects import SendRequest
+from codex_oauth_core.errors import KINDS, ErrorKind, SignInError
+from codex_oauth_core.events import Event, RequestFailed, ResponseReceived
+from codex_oauth_core.facts import Granted, Refused, Tokens, TryAgain
+from codex_oauth_core.flows.failures import gave_up, refused, without_answer
+from codex_oauth_core.flows.freshness import RenewalPolicy
+from codex_oauth_core.flows.renewed import UNUSABLE, renewed_credential
+from codex_oauth_core.provider import Provider
+from codex_oauth_core.secret import Secret
+
+if TYPE_CHECKING:
+    from codex_oauth.tokens.flight import Flight
+
+__all__ = ["RefreshIncomplete", "arefresh", "refresh"]
+
+_TIMEOUT: Final = RenewalPolicy().request_timeout
+
+
+@attrs.define(eq=False, repr=False)
+class RefreshIncomplete(SignInError):
+    """The refresh token was exchanged, and the answer does not make a credential: `kind` and `details` say
+    why. The old refresh token is spent; go on with these, of which the server left out what is None.
+    """
+
+    refresh_token: Secret[str] | None = None
+    access_token: Secret[str] | None = None
+
+
+def refresh(
+    refresh_token: str | Secret[str],
+    provider: Provider = CODEX,
+    *,
+    account_id: str | None = None,
+    make_world: Callable[[], World] | None = None,
+) -> Credential:
+    """Exchange a refresh token for a new credential (RFC 6749 §6), once. Nothing is stored.
+
+    The refresh token rotates: this call spends it, also if it fails with `details["uncertain"]`, and sending
+    it again ends the whole login. Store what comes back before anything else is done; a `TokenSource` does
+    all that. Do not interrupt it: what was issued then is lost. Where the answer has no new refresh token,
+    the old one is still good, and comes back.
+
+    `account_id`: whose login it is; by default as the new token says. Raises SignInError, and of it
+    `RefreshIncomplete`, with the tokens, where something was issued that is no credential: no usable access
+    token, no account id (`no_account_id`) or another than `account_id` (`account_changed`).
+    """
+    token = refresh_token if isinstance(refresh_token, Secret) else Secret(refresh_token)
+    del refresh_token  # not in the frame of an error
+    return _result(_begun(token, provider, account_id, make_world).wait())
+
+
+async def arefresh(
+    refresh_token: str | Secret[str],
+    provider: Provider = CODEX,
+    *,
+    account_id: str | None = None,
+    make_world: Callable[[], World] | None = None,
+) -> Credential:
+    """`refresh()` for asyncio and trio. A cancel scope of anyio or trio waits for its result;
+    `Task.cancel()` of asyncio does not.
+    """
+    from anyio import CancelScope
+
+    token = refresh_token if isinstance(refresh_token, Secret) else Secret(refresh_token)
+    del refresh_token  # not in the frame of an error
+    flight = _begun(token, provider, account_id, make_world)
+    with CancelScope(shield=True):
+        await flight.wait_async()
+    return _result(flight.wait())
+
+
+def _begun(
+    token: Secret[str],
+    provider: Provider,
+    account_id: str | None,
+    make_world: Callable[[], World] | None,
+) -> Flight[Credential | SignInError]:
+    from codex_oauth.tokens.flight import Flight
+
+    def work() -> Credential | SignInError:
+        request = provider.dialect.refresh_request(provider, token)
+        with (make_world or (lambda: usual_world(now)))() as world:
+            event = world.perform(SendRequest(request, _TIMEOUT, once=True))
+        return _judged(event, token, provider, account_id)
+
+    flight = Flight(work, after=lambda _: None, cancel=lambda: None)
+    if not flight.start():
+        flight.run()
+    return flight
+
+
+def _result(outcome: Credential | SignInError) -> Credential:
+    if isinstance(outcome, SignInError):
+        raise outcome
+    return outcome
+
+
+def _judged(
+    event: Event, token: Secret[str], provider: Provider, account_id: str | None
+) -> Credential | SignInError:
+    if isinstance(event, RequestFailed):
+        return _failed(without_answer(event), token)
+    if not isinstance(event, ResponseReceived):
+        return SignInError.of(ErrorKind.CANCELLED)
+    fact = provider.dialect.read_refresh(event)
+    if isinstance(fact, Granted):
+        return _granted(fact.tokens, event, token, provider, account_id)
+    return _failed(fact, token)
+
+
+def _failed(fact: TryAgain | Refused, token: Secret[str]) -> SignInError:
+    if isinstance(fact, TryAgain):
+        fact = attrs.evolve(gave_up(fact), uncertain=fact.maybe_answered)
+    return refused(fact, (token,))
+
+
+def _granted(
+    tokens: Tokens, event: ResponseReceived, token: Secret[str], provider: Provider, account_id: str | None
+) -> Credential | SignInError:
+    whose = account_id or tokens.account_id
+    if tokens.access_token is None:
+        return _incomplete(ErrorKind.INVALID_RESPONSE, tokens, reason=tokens.problem)
+    if whose is None:
+        return _incomplete(ErrorKind.NO_ACCOUNT_ID, tokens)
+    if tokens.account_id not in (None, whose):
+        return _incomplete(ErrorKind.ACCOUNT_CHANGED, tokens)
+    old = Credential(
+        access_token=UNUSABLE,
+        refresh_token=token,
+        account_id=whose,
+        issuer=provider.issuer,
+        client_id=provider.client_id,
+        obtained_at="",
+    )
+    return renewed_credential(old, tokens, event)
+
+
+def _incomplete(kind: ErrorKind, tokens: Tokens, *, reason: str | None = None) -> RefreshIncomplete:
+    facts = KINDS[kind]
+    details = {} if reason is None else {"reason": reason}
+    return RefreshIncomplete(
+        kind=kind,
+        message=facts.message,
+        details=details,
+        retryable=False,
+        next_actions=facts.next_actions,
+        refresh_token=tokens.refresh_token,
+        access_token=tokens.access_token,
+    )

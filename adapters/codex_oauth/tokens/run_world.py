@@ -1,0 +1,76 @@
+"""The world of a renewal: the usual one, made when it is first needed, and ended early by an exit.
+
+Rules of this file: nothing is loaded or opened for a renewal that turns out to be not due; a wait ends when
+the program is about to exit, a request that was begun does not.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Final, Self
+
+import attrs
+
+from codex_oauth.clock import Clock
+from codex_oauth_core.effects import SendRequest, Wait
+from codex_oauth_core.events import Cancelled, Event
+
+if TYPE_CHECKING:
+    from codex_oauth.worlds.world import World
+
+__all__ = ["RunWorld", "usual_world"]
+
+_LOOK_UP: Final = 1.0  # seconds between two looks whether the program is about to exit
+
+
+def usual_world(now: Clock) -> World:
+    """A world over httpx, which is loaded now."""
+    from codex_oauth.worlds.httpx_world import HttpxWorld
+
+    return HttpxWorld(now=now)
+
+
+class RunWorld:
+    """Performs effects in the world that `make_world` gives, which must tell the time as `now` does."""
+
+    def __init__(self, make_world: Callable[[], World], now: Clock) -> None:
+        self._make_world = make_world
+        self._now = now
+        self._world: World | None = None
+        self._cancelled = False
+        self._closing = ExitStack()
+
+    def now(self) -> tuple[float, float]:
+        """The instant, and Unix time; both in seconds."""
+        return self._now()
+
+    def perform(self, effect: SendRequest | Wait) -> Event:
+        """Do what the effect asks; a long wait is cut short, which is harmless."""
+        if not isinstance(effect, Wait):
+            return self._entered().perform(effect)
+        at, _ = self._now()
+        if self._cancelled or not threading.main_thread().is_alive():
+            return Cancelled(at)
+        return self._entered().perform(attrs.evolve(effect, until=min(effect.until, at + _LOOK_UP)))
+
+    def cancel(self) -> None:
+        """End the wait that is under way, and all that follow. From any thread."""
+        self._cancelled = True
+        if world := self._world:
+            world.cancel()
+
+    def _entered(self) -> World:
+        world = self._world
+        if world is None:
+            world = self._world = self._closing.enter_context(self._make_world())
+            if self._cancelled:  # while it was made
+                world.cancel()
+        return world
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._closing.close()

@@ -1,0 +1,267 @@
+"""A token that is always good: from memory while it is fresh, else renewed once for all who ask.
+
+Rules of this file: a fresh token costs a look at the clock; one renewal at a time, on a thread of its own,
+which no caller can cut; callers wait for it, or go on with the old token where that is good enough. What is
+remembered is judged in `memory`, and a renewal is done in `renewing`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from threading import RLock
+from typing import TYPE_CHECKING, Final, Self
+
+import attrs
+
+from codex_oauth.clock import Clock, now
+from codex_oauth.stores.store import Store
+from codex_oauth.tokens.forks import in_every_child
+from codex_oauth.tokens.hosts import DEFAULT_HOSTS, Hosts
+from codex_oauth.tokens.memory import Memory, Step
+from codex_oauth.tokens.notes import Notes, warn
+from codex_oauth.tokens.renewing import Landing, Renewer
+from codex_oauth.tokens.run_world import RunWorld, usual_world
+from codex_oauth_core.codex import CODEX
+from codex_oauth_core.credential import Credential
+from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core.flows.freshness import RenewalPolicy
+from codex_oauth_core.provider import Provider
+from codex_oauth_core.record import Record
+from codex_oauth_core.secret import Secret
+
+if TYPE_CHECKING:
+    from codex_oauth.tokens.flight import Flight
+    from codex_oauth.worlds.world import World
+
+__all__ = ["TokenSource"]
+
+_USUAL_POLICY: Final = RenewalPolicy()
+
+
+class TokenSource:
+    """The access token of a stored login, renewed whenever that is due. For any number of threads, tasks
+    and event loops at once; `token` fits `OpenAI(api_key=...)`, and `atoken` fits `AsyncOpenAI`.
+
+    `account_id`: whose login; by default the store's current one, and the same from then on.
+    `provider`: by default the one that the login is bound to. `hosts` may be sent the token: `HOST` or
+    `HOST:PORT`. `make_world` makes the world of one renewal, by default an `HttpxWorld`; its clock is `now`.
+    `jitter`, from 0 to 1, spreads processes; by default it is drawn at random. `on_note` gets one line about
+    a login that works and needs attention, on a renewal's thread; by default it is a `CodexOAuthWarning`.
+    ValueError for what is no account id and for what is no host.
+
+    Every method but `close` raises SignInError where there is no usable login.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        account_id: str | None = None,
+        provider: Provider | None = None,
+        policy: RenewalPolicy = _USUAL_POLICY,
+        hosts: Iterable[str] = DEFAULT_HOSTS,
+        make_world: Callable[[], World] | None = None,
+        now: Clock = now,
+        jitter: float | None = None,
+        on_note: Callable[[str], None] | None = None,
+    ) -> None:
+        if account_id is not None:
+            store.slot(account_id)
+        self._renewer = Renewer(store=store, account_id=account_id, provider=provider, policy=policy, now=now)
+        self._hosts = Hosts(hosts)
+        self._make_world = make_world or (lambda: usual_world(now))
+        self._now = now
+        self._jitter = jitter
+        self._notes = Notes(on_note or warn)
+        self._closed = False
+        self._memory = Memory(policy=policy, jitter=_drawn() if jitter is None else jitter)
+        self._begin()
+        in_every_child(self._begin)
+
+    def _begin(self) -> None:
+        """Forget a renewal that is under way: for a forked child, which has not got its thread."""
+        self._lock = RLock()  # reentrant: a signal handler may ask for a token
+        self._flight: Flight[Landing] | None = None
+        if self._jitter is None:
+            self._memory.jitter = _drawn()
+
+    # -- what callers want ------------------------------------------------------------------------------
+
+    def token(self) -> str:
+        """An access token to use now. It is not bound to a host here: give it to clients of the hosts that it
+        is meant for, or use `headers()` or `CodexAuth`.
+        """
+        return self._record().credential.access_token.reveal()
+
+    async def atoken(self) -> str:
+        """`token()` for asyncio and trio."""
+        return (await self._arecord()).credential.access_token.reveal()
+
+    def credential(self, *, rejected: Secret[str] | None = None) -> Credential:
+        """The login to use now; `rejected` is an access token that a server refused with 401."""
+        return self._record(rejected).credential
+
+    async def acredential(self, *, rejected: Secret[str] | None = None) -> Credential:
+        """`credential()` for asyncio and trio."""
+        return (await self._arecord(rejected)).credential
+
+    def rejected(self, token: str) -> str:
+        """What to use instead of `token`, which a server refused with 401. The same token again if there is
+        nothing better: at most one renewal a minute is begun by a refusal.
+        """
+        secret = Secret(token)
+        del token  # not in the frame of an error
+        return self._record(secret).credential.access_token.reveal()
+
+    async def arejected(self, token: str) -> str:
+        """`rejected()` for asyncio and trio."""
+        secret = Secret(token)
+        del token  # not in the frame of an error
+        return (await self._arecord(secret)).credential.access_token.reveal()
+
+    def headers(self, url: str) -> dict[str, str]:
+        """The headers for a request to `url`. Raises HostNotAllowed, a ValueError, for a URL that must not
+        have the token.
+        """
+        self.check(url)
+        return self.headers_of(self._record().credential)
+
+    async def aheaders(self, url: str) -> dict[str, str]:
+        """`headers()` for asyncio and trio."""
+        self.check(url)
+        return self.headers_of((await self._arecord()).credential)
+
+    def check(self, url: str) -> None:
+        """Raise HostNotAllowed unless the token may be sent to `url`."""
+        self._hosts.check(url)
+
+    def headers_of(self, credential: Credential) -> dict[str, str]:
+        """The headers that carry a login of this source."""
+        provider = self._renewer.provider or CODEX
+        return {
+            "Authorization": f"Bearer {credential.access_token.reveal()}",
+            "ChatGPT-Account-Id": credential.account_id,
+            "originator": provider.originator,
+        }
+
+    def close(self) -> None:
+        """Begin no renewal any more, and end the one that is under way: at once if it waits, when it is
+        stored if its request was sent (at most about 15 s). A fresh token is still given out.
+        """
+        if flight := self._end():
+            with suppress(Exception):  # those who asked are told
+                flight.wait()
+
+    async def aclose(self) -> None:
+        """`close()` for asyncio and trio."""
+        if flight := self._end():
+            with suppress(Exception):  # those who asked are told
+                await flight.wait_async()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
+
+    # -- how they get it --------------------------------------------------------------------------------
+
+    def _record(self, rejected: Secret[str] | None = None) -> Record:
+        found = self._fresh() if rejected is None else None
+        while found is None:
+            step = self._next(rejected)
+            found = step if isinstance(step, Record) else self._landed(step.wait(), rejected)
+        return found
+
+    async def _arecord(self, rejected: Secret[str] | None = None) -> Record:
+        found = self._fresh() if rejected is None else None
+        while found is None:
+            step = self._next(rejected)
+            found = step if isinstance(step, Record) else self._landed(await step.wait_async(), rejected)
+        return found
+
+    def _fresh(self) -> Record | None:
+        """The record in memory, if it was found current a moment ago."""
+        fresh = self._memory.fresh
+        if fresh is None or not fresh.since <= self._now()[1] < fresh.until:
+            return None
+        return fresh.record
+
+    def _next(self, rejected: Secret[str] | None) -> Record | Flight[Landing]:
+        """What to use, or the renewal to wait for."""
+        with self._lock:
+            step, record = self._memory.step(rejected, *self._now()), self._memory.record
+            usable = None if step is Step.RENEW else record
+            if usable is not None and (step is Step.USE or self._flight is not None or self._closed):
+                return usable
+            if self._flight is not None:
+                return self._flight
+            if self._closed:
+                raise SignInError.of(ErrorKind.CANCELLED, "The token source is closed.")
+            flight = self._prepared(rejected)
+            if flight.start():
+                # only now: an interrupt before this leaves nothing that others would wait for
+                self._flight = flight
+                return usable or flight
+        flight.run()  # without threads everybody renews for himself; the store lets one do it
+        return flight
+
+    def _prepared(self, rejected: Secret[str] | None) -> Flight[Landing]:
+        from codex_oauth.tokens.flight import Flight
+
+        memory = self._memory
+        refused = memory.begin(rejected, self._now()[0])
+        usual = None if memory.record is None else memory.record.credential.account_id
+        failure, jitter = memory.failure, memory.jitter
+        world = RunWorld(self._make_world, self._now)
+
+        def work() -> Landing:
+            landing = None
+            try:
+                landing = self._renewer.renew(
+                    world, usual=usual, rejected=refused, failure=failure, jitter=jitter
+                )
+                return landing
+            finally:
+                self._learn(flight, landing)
+
+        flight = Flight(work, after=lambda landing: self._notes.hear(landing.outcome), cancel=world.cancel)
+        return flight
+
+    def _learn(self, flight: Flight[Landing], landing: Landing | None) -> None:
+        with self._lock:
+            if self._flight is flight:
+                self._flight = None
+            if landing is not None:
+                self._memory.learn(landing, self._now()[0])
+
+    def _landed(self, landing: Landing, rejected: Secret[str] | None) -> Record | None:
+        """What came of a renewal; None to ask again, because it began before our token was refused."""
+        outcome = landing.outcome
+        if isinstance(outcome, SignInError):
+            raise attrs.evolve(outcome)  # one of its own for everybody: a traceback grows with each raise
+        record = outcome.record
+        if rejected is not None and landing.rejected is None and record.credential.access_token == rejected:
+            return None
+        return record
+
+    def _end(self) -> Flight[Landing] | None:
+        with self._lock:
+            self._closed = True
+            flight = self._flight
+        if flight is not None:
+            flight.cancel()
+        return flight
+
+
+def _drawn() -> float:
+    """A random number from 0 to 1."""
+    return int.from_bytes(os.urandom(4)) / 2**32

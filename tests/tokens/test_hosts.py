@@ -1,0 +1,137 @@
+"""Which URLs may have the token: exact hosts, by https, whatever a URL pretends."""
+
+from __future__ import annotations
+
+import pytest
+
+from codex_oauth.tokens.hosts import DEFAULT_HOSTS, HostNotAllowed, Hosts
+
+GOOD = [
+    "https://chatgpt.com",
+    "https://chatgpt.com/",
+    "https://chatgpt.com/backend-api/codex/responses?x=1#y",
+    "https://chatgpt.com?x=@evil.example",
+    "https://chatgpt.com:443/x",
+    "HTTPS://ChatGPT.com/x",
+]
+
+BAD = [
+    "",
+    "chatgpt.com",
+    "//chatgpt.com/x",
+    "http://chatgpt.com/x",
+    "ftp://chatgpt.com/x",
+    "wss://chatgpt.com/x",
+    "https:chatgpt.com/x",
+    "https:///chatgpt.com",
+    "https://chatgpt.com.evil.example/",
+    "https://evil.example/chatgpt.com",
+    "https://evil.example#chatgpt.com",
+    "https://api.chatgpt.com/",
+    "https://chatgpt.com./",
+    "https://chatgpt.com@evil.example/",
+    "https://user@chatgpt.com/",
+    "https://user:pass@chatgpt.com/",
+    "https://evil.example\\@chatgpt.com/",
+    "https://chatgpt.com\\.evil.example/",
+    "https://chatgpt.com:8443/",
+    "https://chatgpt.com:/",
+    "https://chatgpt.com:0443x/",
+    "https://chatgpt.com:99999/",
+    "https://chatgpt.com:٤٤٣/",
+    "https://chatgpt\t.com/",
+    "https://chatgpt.com\n.evil.example/",
+    "https://chatgpt.com\n",
+    " https://chatgpt.com/",
+    "https://chatgpt。com/",
+    "https://\uff43hatgpt.com/",
+    "https://chatg\u0440t.com/",
+    "https://%63hatgpt.com/",
+    "https://[chatgpt.com]/",
+    "https://127.0.0.1/",
+    "http://localhost/",
+]
+
+
+@pytest.mark.parametrize("url", GOOD)
+def test_the_listed_host_may_have_the_token(url: str) -> None:
+    Hosts(DEFAULT_HOSTS).check(url)
+
+
+@pytest.mark.parametrize("url", BAD)
+def test_no_other_url_gets_it(url: str) -> None:
+    with pytest.raises(HostNotAllowed):
+        Hosts(DEFAULT_HOSTS).check(url)
+
+
+@pytest.mark.parametrize(
+    ("listed", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8123/x"),
+        ("127.0.0.1", "https://127.0.0.1/x"),
+        ("localhost", "http://localhost:8123/"),
+        ("::1", "http://[::1]:8123/"),
+        ("[::1]", "http://[::1]:8123/"),
+        ("[::1]:8123", "http://[::1]:8123/"),
+        ("127.0.0.1:8123", "http://127.0.0.1:8123/"),
+        ("gateway.example:8443", "https://gateway.example:8443/"),
+        ("Gateway.Example", "https://gateway.example/"),
+    ],
+)
+def test_what_was_listed_is_allowed(listed: str, url: str) -> None:
+    Hosts([listed]).check(url)
+
+
+@pytest.mark.parametrize(
+    ("listed", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.2:8123/"),
+        ("127.0.0.1", "http://localhost:8123/"),
+        ("127.0.0.1:8123", "http://127.0.0.1:8124/"),
+        ("127.0.0.1", "http://2130706433/"),
+        ("127.0.0.1", "http://127.1/"),
+        ("127.0.0.1", "http://0x7f.0.0.1/"),
+        ("gateway.example", "http://gateway.example/"),
+        ("gateway.example", "https://gateway.example:8443/"),
+        ("gateway.example:80", "http://gateway.example/"),
+    ],
+)
+def test_what_was_not_listed_is_refused(listed: str, url: str) -> None:
+    with pytest.raises(HostNotAllowed):
+        Hosts([listed]).check(url)
+
+
+@pytest.mark.parametrize("url", [*GOOD, "http://127.0.0.1/"])
+def test_an_empty_list_allows_nothing(url: str) -> None:
+    with pytest.raises(HostNotAllowed):
+        Hosts(()).check(url)
+
+
+@pytest.mark.parametrize(
+    "listed", ["https://chatgpt.com", "*.chatgpt.com", "", "chatgpt.com/", "chatgpt.com.", "é.example", "a b"]
+)
+def test_only_a_host_can_be_listed(listed: str) -> None:
+    with pytest.raises(ValueError, match="HOST or HOST:PORT"):
+        Hosts([listed])
+
+
+def test_one_string_is_no_list_of_hosts() -> None:
+    with pytest.raises(TypeError, match="not one string"):
+        Hosts("chatgpt.com")
+
+
+def test_the_error_names_the_host_escaped_and_nothing_else() -> None:
+    with pytest.raises(HostNotAllowed) as refused:
+        Hosts(DEFAULT_HOSTS).check(
+            "https://user:canary@evil\x1b[31m\u202e.example/canary?canary=canary#canary"
+        )
+    assert "canary" not in str(refused.value)
+    assert refused.value.host == "'evil\\x1b[31m\\u202e.example'"
+    assert refused.value.host in str(refused.value)
+    assert str(refused.value).isascii()
+
+
+def test_a_long_host_is_cut() -> None:
+    with pytest.raises(HostNotAllowed) as refused:
+        Hosts(DEFAULT_HOSTS).check("https://" + "a" * 100_000)
+    assert len(str(refused.value)) < 300
