@@ -1,13 +1,18 @@
-"""How hypothesis searches: `make test` is quick and repeatable, `make props` goes on for longer.
+"""How hypothesis searches: `make test` is quick and repeatable, `make props` goes on for longer; and a net
+under all tests.
 
-Rules of this file: the quick profile draws the same examples in every run, so that a red run is red
+Rules of this file: no test reaches for the real servers; the quick profile draws the same examples in every run, so that a red run is red
 again on another machine; the long one draws new ones, and keeps what it falsified in `.hypothesis/`.
 """
 
 from __future__ import annotations
 
 import os
+import socket
+from collections.abc import Generator
+from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 _SLOW_MACHINES = (HealthCheck.too_slow,)
@@ -29,3 +34,20 @@ settings.register_profile(
     suppress_health_check=_SLOW_MACHINES,
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+_REAL = ("openai.com", "chatgpt.com")
+_getaddrinfo = socket.getaddrinfo
+
+
+def _only_ours(host: Any, *args: Any, **options: Any) -> Any:
+    if str(host).rstrip(".").endswith(_REAL):
+        raise AssertionError(f"a test reaches for {host}")
+    return _getaddrinfo(host, *args, **options)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def nobody_reaches_for_the_real_servers() -> Generator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", _only_ours)
+        yield

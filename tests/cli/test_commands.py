@@ -15,7 +15,9 @@ from codex_oauth import Credential, FileStore, Secret
 from codex_oauth.authority import Approve, Authority, AuthorityServer, Fault, Policy, serve
 from codex_oauth.cli.exit_codes import EXIT_CODES
 from codex_oauth.keeping import keep
+from codex_oauth.testing.fake_world import FakeWorld, scripted
 from codex_oauth_core import CODEX, ErrorKind
+from codex_oauth_core.record import Record
 from tests.cli.commands import Done, run_command
 
 ACCOUNT = "00000000-0000-4000-8000-0000000000fa"
@@ -47,8 +49,25 @@ def hold(home: Path, **changes: Any) -> Credential:
         expires_at=4_000_000_000_000,
     )
     credential = attrs.evolve(credential, **changes)
-    keep(credential, stored(home))
+    put(home, credential)
     return credential
+
+
+def put(home: Path, credential: Credential) -> None:
+    """Store a login over whatever is there."""
+    with FakeWorld(scripted(())) as world:
+        keep(Record(credential), stored(home), world, force=True)
+
+
+def expire(home: Path) -> Credential:
+    """Let the stored access token have expired."""
+    account_id = stored(home).current()
+    assert account_id is not None
+    record = stored(home).slot(account_id).load()
+    assert record is not None
+    old = attrs.evolve(record.credential, expires_at=1_700_000_000_000, obtained_at="2023-11-01T00:00:00Z")
+    put(home, old)
+    return old
 
 
 def test_from_login_to_logout(tmp_path: Path, server: AuthorityServer) -> None:
@@ -205,14 +224,56 @@ def test_nobody_is_signed_in(tmp_path: Path, command: str) -> None:
     assert for_programs.documents[0]["error"]["kind"] == "login_required"
 
 
-def test_an_expired_token_is_not_printed(tmp_path: Path) -> None:
-    hold(tmp_path, expires_at=1_700_000_000_000)
+def test_an_expired_token_is_not_printed_where_it_cannot_be_renewed(tmp_path: Path) -> None:
+    hold(tmp_path, expires_at=1_700_000_000_000, issuer="http://127.0.0.1:9")
     token = run_command(tmp_path, "token")
-    assert (token.code, token.out) == (4, "")
-    assert "2023-11-14T22:13:20Z" in token.err
+    assert (token.code, token.out) == (5, "")
+    assert token.err.startswith("codex-oauth: No answer came from the sign-in server")
     status = run_command(tmp_path, "status", "--json")
+    assert status.code == 0
+    assert status.documents[0] | {"ok": True, "expired": True, "renewable": True} == status.documents[0]
+
+
+def test_an_expired_token_is_renewed(tmp_path: Path, server: AuthorityServer) -> None:
+    assert login(tmp_path, server).code == 0
+    old = expire(tmp_path)
+    token = run_command(tmp_path, "token")
+    assert (token.code, token.err) == (0, "")
+    assert token.out.strip() not in ("", old.access_token.reveal())
+    assert run_command(tmp_path, "token").out == token.out
+    assert len(server.authority.received("refresh")) == 1
+
+
+def test_u16_a_login_that_the_server_has_ended_is_never_ok(tmp_path: Path, server: AuthorityServer) -> None:
+    assert login(tmp_path, server).code == 0
+    spent = expire(tmp_path)
+    assert run_command(tmp_path, "token").code == 0
+    put(tmp_path, spent)  # as a copy of the file would: its refresh token is used twice
+    for _ in range(2):
+        token = run_command(tmp_path, "token", "--json")
+        assert (token.code, token.documents[0]["error"]["details"]["code"]) == (4, "refresh_token_reused")
+    assert len(server.authority.received("refresh")) == 2  # and the dead one is not sent again
+    status = run_command(tmp_path, "status")
     assert status.code == 4
-    assert (status.documents[0]["ok"], status.documents[0]["expired"]) == (False, True)
+    assert "already used" in status.out
+    document = run_command(tmp_path, "status", "--json").documents[0]
+    assert (document["ok"], document["renewable"], document["ended_by"]) == (
+        False,
+        False,
+        "refresh_token_reused",
+    )
+
+
+def test_a_copied_token_is_used_while_it_lives_and_its_logout_revokes_nothing(tmp_path: Path) -> None:
+    hold(tmp_path, refresh_token=None)
+    assert run_command(tmp_path, "token").out == "stored-access\n"
+    status = run_command(tmp_path, "status")
+    assert (status.code, "copied from another program" in status.out) == (0, True)
+    hold(tmp_path, refresh_token=None, expires_at=1_700_000_000_000)
+    assert [run_command(tmp_path, command).code for command in ("token", "status")] == [4, 4]
+    logout = run_command(tmp_path, "logout", "--json")
+    assert (logout.code, logout.documents[0]["revoked"]) == (0, None)
+    assert "stays signed in" in logout.documents[0]["message"]
 
 
 def test_a_token_of_unknown_expiry_is_printed(tmp_path: Path) -> None:
@@ -291,6 +352,7 @@ def test_in_ci_a_login_that_nobody_named_fails_at_once(tmp_path: Path, server: A
     assert login(tmp_path, server, CI="true").code == 0
 
 
+# J6
 def test_text_of_a_token_reaches_the_terminal_filtered(tmp_path: Path, server: AuthorityServer) -> None:
     evil = "a\x1b]0;pwned\x07\r\u202e@example.com"
     account = attrs.evolve(server.authority.policy.account, email=evil)

@@ -18,6 +18,7 @@ from codex_oauth.cli.account import describe, name_of
 from codex_oauth.cli.login import Interrupt
 from codex_oauth.cli.output import report
 from codex_oauth.cli.text import clock, left, moment, printable
+from codex_oauth_core.record import Record
 from tests.cli.commands import COMMAND, environment, run_command
 from tests.cli.test_commands import hold
 
@@ -68,6 +69,7 @@ def test_details_of_an_error_are_filtered(capsys: pytest.CaptureFixture[str]) ->
     assert not BAD & set(capsys.readouterr().err)
 
 
+# J6
 def test_whatever_a_credential_says_is_filtered(tmp_path: Path) -> None:
     account = Account(plan=EVIL, email=EVIL)
     access, refresh, identity = mint(
@@ -76,7 +78,7 @@ def test_whatever_a_credential_says_is_filtered(tmp_path: Path) -> None:
     credential = Credential(
         access, refresh, "acct_1", f"https://a/{EVIL}", "c", EVIL, identity, expires_at=4_000_000_000_000
     )
-    text = "".join(describe(credential, FileStore(tmp_path))) + name_of(credential)
+    text = "".join(describe(Record(credential), FileStore(tmp_path))) + name_of(credential)
     assert "x9b31m" in text
     assert not BAD & set(text)
 
@@ -180,4 +182,4 @@ def test_a_hostile_faults_file_is_filtered(tmp_path: Path) -> None:
 
 def test_a_secret_never_comes_from_a_reveal_by_accident(tmp_path: Path) -> None:
     credential = hold(tmp_path, access_token=Secret("canary-access"))
-    assert "canary" not in "".join(describe(credential, FileStore(tmp_path)))
+    assert "canary" not in "".join(describe(Record(credential), FileStore(tmp_path)))

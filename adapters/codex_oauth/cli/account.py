@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from codex_oauth.cli.output import hint, hint_from_a_signal
+from codex_oauth.cli.process import interrupted_once
 from codex_oauth.cli.text import left, moment, printable
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth_core.codex import CODEX
+from codex_oauth_core.codex.codes import LOGIN_OVER
 from codex_oauth_core.codex.identity import read_identity
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.errors import Detail, ErrorKind, SignInError
+from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.record import Record
 
-__all__ = ["current_record", "describe", "is_expired", "name_of", "sign_in_first", "summary"]
+if TYPE_CHECKING:
+    from codex_oauth.tokens.token_source import TokenSource
+
+__all__ = [
+    "current_record",
+    "describe",
+    "is_expired",
+    "name_of",
+    "renewing",
+    "summary",
+    "why_over",
+]
+
+_SIGN_IN: Final = ("Sign in: codex-oauth login",)
 
 
 def current_record(store: FileStore) -> Record:
@@ -24,14 +42,11 @@ def current_record(store: FileStore) -> Record:
     record = None if account_id is None else store.slot(account_id).load()
     if record is None:
         others = len(store.accounts()) or None
-        raise sign_in_first("Nobody is signed in.", path=str(store.home), other_logins=others)
+        nobody = SignInError.of(
+            ErrorKind.LOGIN_REQUIRED, "Nobody is signed in.", path=str(store.home), other_logins=others
+        )
+        raise _with_a_command(nobody)
     return record
-
-
-def sign_in_first(message: str, **details: Detail) -> SignInError:
-    """The error `login_required`, with the command that helps."""
-    error = SignInError.of(ErrorKind.LOGIN_REQUIRED, message, **details)
-    return attrs.evolve(error, next_actions=("Sign in: codex-oauth login",))
 
 
 def is_expired(credential: Credential) -> bool:
@@ -46,8 +61,45 @@ def name_of(credential: Credential) -> str:
     return f"{printable(identity.email or 'an account without an email')} ({credential.account_id}{plan})"
 
 
-def summary(credential: Credential, store: FileStore) -> dict[str, Any]:
+def why_over(record: Record) -> str | None:
+    """Why a login can neither be used nor renewed; None if it can."""
+    credential = record.credential
+    if record.dead_code is not None:
+        return f"{LOGIN_OVER.get(record.dead_code, 'The server has ended the login.')} It cannot be renewed."
+    if record.spent:
+        return "The server answered with another account when this login was renewed."
+    if credential.refresh_token is None and is_expired(credential):
+        return "The access token, copied from another program, has expired."
+    return None
+
+
+@contextmanager
+def renewing(store: FileStore) -> Generator[TokenSource, None, None]:
+    """The current login's tokens, renewed where that is due. At the end, and on Ctrl-C or SIGTERM, what was
+    sent to the server is awaited and stored.
+    """
+    from codex_oauth.tokens.token_source import TokenSource
+
+    stopping = "Stopping; a renewal that is on its way is awaited and stored."
+    source = TokenSource(store, on_note=hint)
+    with interrupted_once(lambda: hint_from_a_signal(stopping)):
+        try:
+            yield source
+        except SignInError as error:
+            raise _with_a_command(error) from None
+        finally:
+            source.close()
+
+
+def _with_a_command(error: SignInError) -> SignInError:
+    if error.kind is not ErrorKind.LOGIN_REQUIRED:
+        return error
+    return attrs.evolve(error, next_actions=_SIGN_IN)
+
+
+def summary(record: Record, store: FileStore) -> dict[str, Any]:
     """The login as JSON fields. No secret is among them."""
+    credential = record.credential
     identity = read_identity(credential)
     return {
         "account_id": credential.account_id,
@@ -57,21 +109,36 @@ def summary(credential: Credential, store: FileStore) -> dict[str, Any]:
         "obtained_at": credential.obtained_at,
         "expires_at": moment(credential.expires_at),
         "expired": is_expired(credential),
+        "renewable": record.is_renewable,
+        "uncertain": record.in_doubt,
+        "ended_by": record.dead_code,
         "path": str(store.slot(credential.account_id).path),
     }
 
 
-def describe(credential: Credential, store: FileStore) -> list[str]:
+def describe(record: Record, store: FileStore) -> list[str]:
     """The login as lines for a person."""
+    credential = record.credential
     lines = [
         f"Signed in as {name_of(credential)}",
         f"  access token:  {_validity(credential)}",
+        f"  renewal:       {_renewal(record)}",
         f"  obtained at:   {printable(credential.obtained_at, 40)}",
         f"  stored in:     {printable(str(store.slot(credential.account_id).path), 4096)}",
     ]
     if credential.issuer != CODEX.issuer:
         lines.append(f"  issuer:        {printable(credential.issuer)}")
     return lines
+
+
+def _renewal(record: Record) -> str:
+    if record.credential.refresh_token is None:
+        return "no: the access token was copied from another program"
+    if not record.is_renewable:
+        return f"no: {why_over(record)}"
+    if record.in_doubt:
+        return "in doubt: the answer to an earlier renewal was lost; it is tried again when it must be"
+    return "by itself, when it is due"
 
 
 def _validity(credential: Credential) -> str:

@@ -23,6 +23,7 @@ from codex_oauth.worlds.world import World
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core.record import Record
 
 __all__ = ["Interrupt", "run_login"]
 
@@ -48,6 +49,7 @@ def run_login(args: argparse.Namespace) -> int:
                 on_note=lambda note: view.note(_with_the_flag(note)),
                 provider=provider,
                 store=store,
+                revoke_old=args.revoke_old,
                 open_browser=not args.no_open,
                 ports=None if args.port is None else (args.port,),
                 callbacks=_pastes(view) if args.paste else (),
@@ -72,7 +74,7 @@ def run_login(args: argparse.Namespace) -> int:
 
 def _say(args: argparse.Namespace, credential: Credential, store: FileStore) -> None:
     if args.json:
-        emit({"event": "done", "ok": True, **summary(credential, store)})
+        emit({"event": "done", "ok": True, **summary(Record(credential), store)})
     else:
         result(f"Signed in as {name_of(credential)}.")
         result(f"Stored in {printable(str(store.slot(credential.account_id).path), 4096)}.")

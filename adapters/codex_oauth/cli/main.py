@@ -105,6 +105,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_stored(commands, "token", "print the access token, and nothing else", "run_token")
     logout = _add_stored(commands, "logout", "end the login at the server, and delete it here", "run_logout")
     logout.add_argument("--local", action="store_true", help="only delete it here")
+    _add_import(commands)
+    _add_export(commands)
     _add_authority(commands)
     return parser
 
@@ -129,6 +131,8 @@ def _add_login(commands: _Commands) -> None:
     login.add_argument("--port", metavar="N", type=_port, help=ports)
     where = "another authorization server: https, or http on loopback"
     login.add_argument("--issuer", metavar="URL", type=_issuer, help=where)
+    ended = "then end the replaced login at the server; other sessions of the account may end too"
+    login.add_argument("--revoke-old", action="store_true", help=ended)
     _add_common(login)
     login.set_defaults(run=_lazily("codex_oauth.cli.login", "run_login"), check=_check_login)
 
@@ -138,6 +142,33 @@ def _add_stored(commands: _Commands, name: str, text: str, function: str) -> arg
     _add_common(command)
     command.set_defaults(run=_lazily("codex_oauth.cli.stored", function))
     return command
+
+
+def _add_import(commands: _Commands) -> None:
+    about = "Copy the access token of the Codex CLI, or take its login over."
+    take = commands.add_parser("import", help="take the Codex CLI's login", description=about)
+    where = "its auth.json; default: in CODEX_HOME, else in ~/.codex"
+    take.add_argument("--from-codex", metavar="PATH", nargs="?", const="", required=True, help=where)
+    move = "take the whole login over: the Codex CLI must sign in again"
+    take.add_argument("--move", action="store_true", help=move)
+    force = "replace a login of the same account that can be renewed"
+    take.add_argument("--force", action="store_true", help=force)
+    take.add_argument("--yes", action="store_true", help="do not ask")
+    _add_common(take)
+    take.set_defaults(run=_lazily("codex_oauth.cli.transfer", "run_import"))
+
+
+def _add_export(commands: _Commands) -> None:
+    about = "Write the login as an auth.json of the Codex CLI."
+    give = commands.add_parser("export", help="write the login for the Codex CLI", description=about)
+    what = "the file to write; without a refresh token it works until the access token expires"
+    give.add_argument("--to-codex", metavar="PATH", required=True, help=what)
+    whole = "with the refresh token: only that copy may renew from then on"
+    give.add_argument("--include-refresh", action="store_true", help=whole)
+    give.add_argument("--force", action="store_true", help="replace a file")
+    give.add_argument("--yes", action="store_true", help="do not ask")
+    _add_common(give)
+    give.set_defaults(run=_lazily("codex_oauth.cli.transfer", "run_export"))
 
 
 def _add_authority(commands: _Commands) -> None:

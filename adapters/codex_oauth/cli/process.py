@@ -4,14 +4,50 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Final
 
-__all__ = ["give_streams", "leave_no_core", "show_warnings"]
+__all__ = ["give_streams", "interrupted_once", "leave_no_core", "show_warnings"]
 
 _PR_SET_DUMPABLE: Final = 4
+_ENDING: Final = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+"""Signals with which people and systems ask a program to end."""
+
+
+@contextmanager
+def interrupted_once(say: Callable[[], None]) -> Generator[None]:
+    """Within the block the first of Ctrl-C, SIGTERM and a closed terminal is a KeyboardInterrupt, after
+    `say()`; all that follow are passed over until the process ends, or an impatient person would cut the
+    thread that the interpreter waits for at its end. A signal that was ignored before is ignored.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    interrupted = False
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal interrupted
+        if interrupted:  # no SIG_IGN: a signal that is noticed already would complain about that
+            return
+        interrupted = True
+        say()
+        raise KeyboardInterrupt
+
+    heard = [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupt) for number in heard}
+    try:
+        yield
+    finally:
+        for number, handler in () if interrupted else before.items():
+            signal.signal(number, handler)
 
 
 def give_streams() -> None:

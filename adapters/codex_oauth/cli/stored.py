@@ -3,43 +3,50 @@
 from __future__ import annotations
 
 import argparse
+from typing import Final
 
-from codex_oauth.cli.account import current_record, describe, is_expired, sign_in_first, summary
+from codex_oauth.cli.account import current_record, describe, renewing, summary, why_over
 from codex_oauth.cli.exit_codes import LOGIN_REQUIRED
 from codex_oauth.cli.output import emit, hint, result
 from codex_oauth.cli.text import moment, printable
 from codex_oauth.stores.file_store import FileStore
+from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import SignInError
+from codex_oauth_core.provider import Provider
+from codex_oauth_core.record import Record
 
 __all__ = ["run_logout", "run_status", "run_token"]
 
 
 def run_status(args: argparse.Namespace) -> int:
-    """Say who is signed in, without a network. Exit code 4 if nobody is, or the token has expired."""
+    """Say who is signed in, without a network. Exit code 4 if nobody is, or the login cannot be used."""
     store = FileStore(args.store)
-    credential = current_record(store).credential
-    expired = is_expired(credential)
+    record = current_record(store)
+    over = why_over(record)
     if args.json:
-        emit({"ok": not expired, **summary(credential, store)})
+        emit({"ok": over is None, **summary(record, store)})
     else:
-        for line in describe(credential, store):
+        for line in describe(record, store):
             result(line)
-        if expired:
-            hint("The access token has expired: run `codex-oauth login`.")
-    return LOGIN_REQUIRED if expired else 0
+        if over is not None:
+            hint(f"{over} Run `codex-oauth login`.")
+    return 0 if over is None else LOGIN_REQUIRED
 
 
 def run_token(args: argparse.Namespace) -> int:
-    """Print the access token and one newline, or the credential-process document with `--json`."""
-    credential = current_record(FileStore(args.store)).credential
-    if is_expired(credential):
-        since = moment(credential.expires_at)
-        raise sign_in_first("The access token has expired.", expires_at=since)
-    if args.json:
-        _print_document(credential)
-    else:
-        result(credential.access_token.reveal())
+    """Print the access token and one newline, or the credential-process document with `--json`.
+
+    It is renewed first if that is due.
+    """
+    store = FileStore(args.store)
+    current_record(store)
+    with renewing(store) as source:
+        credential = source.credential()
+        if args.json:
+            _print_document(credential)
+        else:
+            result(credential.access_token.reveal())
     return 0
 
 
@@ -61,33 +68,51 @@ def run_logout(args: argparse.Namespace) -> int:
     if account_id is None:
         _say(args, "Nobody was signed in.", revoked=None)
         return 0
-    revoked = None if args.local else _revoke(store, account_id)
-    store.slot(account_id).discard()
+    record = _readable(store, account_id)
+    revoked = _end(store, account_id, _provider(record, local=args.local))
     store.select(None)
-    said = {
-        None: "Signed out here.",
-        True: "Signed out; the server has confirmed it.",
-        False: "Signed out here; the server did not confirm that it ended the login.",
-    }
-    _say(args, said[revoked], revoked=revoked)
+    _say(args, _farewell(record, revoked=revoked), revoked=revoked)
     if others := len(store.accounts()):
         hint(f"Other logins that stay in {printable(str(store.home), 4096)}: {others}.")
     return 0
 
 
-def _revoke(store: FileStore, account_id: str) -> bool:
-    from codex_oauth.keeping import provider_of, revoke
+def _readable(store: FileStore, account_id: str) -> Record | None:
+    """The login; what cannot be read is deleted all the same."""
+    try:
+        return store.slot(account_id).load()
+    except SignInError:
+        return None
+
+
+def _provider(record: Record | None, *, local: bool) -> Provider | None:
+    """Where the login is to be ended; None for nowhere."""
+    from codex_oauth.keeping import provider_of
+
+    if local:
+        return None
+    return (record and provider_of(record.credential)) or CODEX
+
+
+def _end(store: FileStore, account_id: str, provider: Provider | None) -> bool | None:
+    from codex_oauth.keeping import end_login
     from codex_oauth.worlds.httpx_world import HttpxWorld
 
-    try:
-        record = store.slot(account_id).load()
-    except SignInError:
-        return False  # what cannot be read cannot be revoked, and is deleted all the same
-    provider = None if record is None else provider_of(record.credential)
-    if record is None or provider is None:
-        return False
     with HttpxWorld() as world:
-        return revoke(record.credential, provider, world)
+        return end_login(store, account_id, provider, world)
+
+
+def _farewell(record: Record | None, *, revoked: bool | None) -> str:
+    if record is not None and record.credential.refresh_token is None:
+        return "Deleted the copied token here; the program that it came from stays signed in."
+    return _SAID[revoked]
+
+
+_SAID: Final = {
+    None: "Signed out here.",
+    True: "Signed out; the server has confirmed it.",
+    False: "Signed out here; the server did not confirm that it ended the login.",
+}
 
 
 def _say(args: argparse.Namespace, text: str, *, revoked: bool | None) -> None:

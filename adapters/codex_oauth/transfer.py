@@ -1,0 +1,269 @@
+"""Logins from and to the Codex CLI: copied, moved, handed out.
+
+Rules of this file: two programs that renew one login end it, so a copy has no refresh token, and a login that
+is moved is stored here, durably, before it is taken from there; if it cannot be taken, only a copy stays.
+The Codex CLI's file is written by a move and by an export, and by nothing else; nothing here ever renews.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, NoReturn
+
+import attrs
+
+from codex_oauth.auth_file import (
+    about,
+    check_target,
+    codex_auth_path,
+    directory_of,
+    read_anywhere,
+    read_here,
+)
+from codex_oauth.stores.failures import failure, shown
+from codex_oauth.stores.files import stage
+from codex_oauth.stores.store import Saved, SaveFailed, Store
+from codex_oauth_core.codex import CODEX
+from codex_oauth_core.codex.auth_json import read_auth_json, without_tokens, write_auth_json
+from codex_oauth_core.credential import Credential
+from codex_oauth_core.effects import SendRequest
+from codex_oauth_core.errors import Detail, ErrorKind, SignInError
+from codex_oauth_core.record import Record
+from codex_oauth_core.secret import Secret
+
+__all__ = ["export_codex", "import_codex", "place_of"]
+
+_REREAD_AFTER: tuple[float, ...] = (0.02, 0.06, 0.12)
+"""Seconds before each new look at a file that is no JSON: the Codex CLI writes it in place."""
+
+_MOVE_TRIES: Final = 3
+_FORCE: Final = "Add --force to replace it."
+
+
+def import_codex(
+    store: Store, path: str | os.PathLike[str] | None = None, *, move: bool = False, force: bool = False
+) -> Record:
+    """Store the Codex CLI's login, and make it the current one.
+
+    It copies the access token: that works until it expires, and cannot be renewed here. `move` takes the
+    whole login over: it is removed from `path`, and the Codex CLI must sign in again; end its running
+    sessions first. `path` is an `auth.json` or its directory, by default the Codex CLI's own. `force`: a
+    login of the same account that can be renewed may be replaced.
+
+    Raises SignInError: `login_required` (no such file, or its token has expired), `corrupt_auth` (see
+    `read_auth_json`), `invalid_request` (`details.reason`: `renewable_login`, `no_refresh_token`),
+    `auth_read_failed`, `auth_write_failed`.
+    """
+    where = place_of(path)
+    if move:
+        return _moved(store, where, force=force)
+    _, found = _login(lambda: read_anywhere(where))
+    credential = attrs.evolve(found, refresh_token=None)
+    _refuse_expired(credential)
+    return _kept(credential, store, force=force)
+
+
+def export_codex(
+    record: Record, path: str | os.PathLike[str], *, include_refresh: bool = False, force: bool = False
+) -> None:
+    """Write a login as an `auth.json` that the Codex CLI can use, readable by its owner only.
+
+    Without `include_refresh` it works until the access token expires. With it, the copy must be the only
+    one that renews from now on: two programs that renew one login end it. `force`: a file at `path` may be
+    replaced.
+
+    Raises SignInError: `login_required` (what is asked for is not usable any more), `invalid_request`
+    (`details.reason`: `no_refresh_token`, `other_issuer`, or the member of the login that the Codex CLI
+    could not read), `auth_write_failed` (`details.reason`: `exists` for a file at `path`).
+    """
+    _refuse_useless(record, include_refresh=include_refresh)
+    where = Path(path)
+    content = _as_auth_json(record.credential, include_refresh=include_refresh)
+    with about(where, ErrorKind.AUTH_WRITE_FAILED), directory_of(where) as directory:
+        check_target(directory, where, force=force)
+        with stage(directory, where.name, content) as staged:
+            check_target(directory, where, force=force)  # it may have come meanwhile
+            staged.commit()
+
+
+def place_of(path: str | os.PathLike[str] | None) -> Path:
+    """The `auth.json` that is meant by a path to it, or to its directory, or by none."""
+    where = codex_auth_path() if path is None else Path(path)
+    return where / codex_auth_path().name if where.is_dir() else where
+
+
+def _as_auth_json(credential: Credential, *, include_refresh: bool) -> Secret[bytes]:
+    try:
+        return write_auth_json(credential, include_refresh=include_refresh)
+    except ValueError as member:
+        text = "The Codex CLI could not read this login."
+        raise _refused(text, "Sign in again: codex-oauth login", reason=str(member)) from None
+
+
+# -- copying ----------------------------------------------------------------------------------------
+
+
+def _login(read: Callable[[], Secret[bytes]]) -> tuple[Secret[bytes], Credential]:
+    """What `read` gives, and the login in it. What is no JSON is looked at again: it may be half written."""
+    content = read()
+    found = read_auth_json(content)
+    for pause in _REREAD_AFTER:
+        if not isinstance(found, SignInError) or found.details["reason"] != "not_json":
+            break
+        time.sleep(pause)
+        content = read()
+        found = read_auth_json(content)
+    if isinstance(found, SignInError):
+        raise found
+    return content, found
+
+
+def _kept(credential: Credential, store: Store, *, force: bool) -> Record:
+    """Store a login. Without `force`, one of the same account that can be renewed stays."""
+    from codex_oauth.keeping import keep
+    from codex_oauth.worlds.sync_world import SyncWorld
+
+    if not force:
+        _refuse_to_replace(store, credential.account_id)
+    record = Record(credential)
+    with SyncWorld(_sends_nothing) as world:
+        keep(record, store, world, force=force)
+    return record
+
+
+def _sends_nothing(effect: SendRequest, stopped: Callable[[], bool]) -> NoReturn:
+    raise AssertionError("storing a login sends nothing")
+
+
+def _refuse_to_replace(store: Store, account_id: str) -> None:
+    stored = store.slot(account_id).load()
+    if stored is None or not stored.is_renewable:
+        return
+    text = "This account is signed in already, with a login that can be renewed."
+    raise _refused(text, _FORCE, reason="renewable_login", account_id=account_id)
+
+
+# -- moving -----------------------------------------------------------------------------------------
+
+
+def _moved(store: Store, where: Path, *, force: bool) -> Record:
+    """Take a login over. Where that cannot be finished, what was stored becomes a copy."""
+    taken: list[Credential] = []
+    try:
+        return _move(store, where, taken, force=force)
+    except BaseException as error:
+        if not taken or not _is_stored(taken[-1], store) or not _has_refresh_token(where):
+            raise
+        handed_back = _hand_back(taken[-1], store)
+        if isinstance(error, SignInError):
+            raise _half_moved(error, handed_back=handed_back) from None
+        raise
+
+
+def _move(store: Store, where: Path, taken: list[Credential], *, force: bool) -> Record:
+    for _ in range(_MOVE_TRIES):
+        if _move_once(store, where, taken, force=force):
+            return Record(taken[-1])
+    text = "The Codex CLI's file changes all the time: end its running sessions, and try again."
+    raise SignInError.of(ErrorKind.AUTH_WRITE_FAILED, text, reason="contended", path=shown(where))
+
+
+def _move_once(store: Store, where: Path, taken: list[Credential], *, force: bool) -> bool:
+    """Whether a login was stored here and removed there; False if the file changed meanwhile.
+
+    The new content of the file is on the disk before anything is stored, so that nothing is left to fail
+    but a rename.
+    """
+    with about(where, ErrorKind.AUTH_WRITE_FAILED), directory_of(where) as directory:
+        content, credential = _login(lambda: read_here(directory, where))
+        if credential.refresh_token is None:
+            text = "The Codex CLI has no refresh token there that could be moved."
+            raise _refused(text, "Copy the access token: without --move.", reason="no_refresh_token")
+        with stage(directory, where.name, _rest(content, where)) as staged:
+            again = bool(taken)  # then what is stored is what the file held before
+            taken.append(credential)
+            _kept(credential, store, force=force or again)
+            if read_here(directory, where) != content:
+                return False
+            try:
+                staged.commit()
+            except OSError:
+                if staged.is_pending:  # else only the directory could not be made durable
+                    raise
+    return True
+
+
+def _rest(content: Secret[bytes], where: Path) -> Secret[bytes]:
+    try:
+        return without_tokens(content)
+    except ValueError:
+        raise failure(ErrorKind.AUTH_WRITE_FAILED, "not_storable", where) from None
+
+
+def _is_stored(credential: Credential, store: Store) -> bool:
+    with contextlib.suppress(SignInError):
+        stored = store.slot(credential.account_id).load()
+        return stored is not None and stored.fingerprint == Record(credential).fingerprint
+    return False
+
+
+def _has_refresh_token(where: Path) -> bool:
+    """Whether the Codex CLI can still renew; if that cannot be told, the login is ours."""
+    try:
+        return _login(lambda: read_anywhere(where))[1].refresh_token is not None
+    except SignInError:
+        return False
+
+
+def _hand_back(credential: Credential, store: Store) -> bool:
+    """Give up the refresh token that the Codex CLI still has; whether that could be done."""
+    borrowed = Record(attrs.evolve(credential, refresh_token=None))
+    with contextlib.suppress(SignInError, SaveFailed):
+        held = store.slot(credential.account_id).lock()
+        if held is not None:
+            with held:
+                return isinstance(held.save(borrowed, Record(credential).fingerprint), Saved)
+    return False
+
+
+def _half_moved(error: SignInError, *, handed_back: bool) -> SignInError:
+    if handed_back:
+        text = "The login could not be taken from the Codex CLI: only its access token was copied."
+        return attrs.evolve(error, message=text)
+    text = "The login was copied, and could not be taken from the Codex CLI: now both would renew it."
+    delete = "Delete it here before either renews it: codex-oauth logout --local"
+    return attrs.evolve(error, message=text, next_actions=(delete, *error.next_actions))
+
+
+# -- what is good enough ----------------------------------------------------------------------------
+
+
+def _refuse_expired(credential: Credential) -> None:
+    if credential.expires_at is None or credential.expires_at / 1000 > time.time():
+        return
+    error = SignInError.of(ErrorKind.LOGIN_REQUIRED, "The access token has expired.", reason="expired")
+    raise attrs.evolve(error, next_actions=("Renew it in the program that signed in, and try again.",))
+
+
+def _refuse_useless(record: Record, *, include_refresh: bool) -> None:
+    """Refuse to export what would not work, or not there."""
+    credential = record.credential
+    without = "Export it without the refresh token."
+    if not include_refresh:
+        _refuse_expired(credential)
+    elif credential.refresh_token is None:
+        raise _refused("This login is a copy without a refresh token.", without, reason="no_refresh_token")
+    elif not record.is_renewable:
+        raise SignInError.of(ErrorKind.LOGIN_REQUIRED, code=record.dead_code)
+    elif (credential.issuer, credential.client_id) != (CODEX.issuer, CODEX.client_id):
+        text = "The Codex CLI would send this refresh token to another server than the one it is from."
+        raise _refused(text, without, reason="other_issuer")
+
+
+def _refused(text: str, action: str, **details: Detail) -> SignInError:
+    error = SignInError.of(ErrorKind.INVALID_REQUEST, text, **details)
+    return attrs.evolve(error, next_actions=(action,))
