@@ -91,6 +91,7 @@ def test_the_display_ticks_from_the_start_and_then_every_second(monkeypatch: pyt
     assert all(later - earlier >= 0.049 for earlier, later in itertools.pairwise(ticks))
 
 
+# F33
 def test_a_resume_from_suspend_is_noticed_within_a_slice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sync_world, "SLICE", 0.05)
     slept = 0.0

@@ -1,0 +1,149 @@
+"""Answers to a refresh token and stored logins for tests, and what must hold for every byte string.
+
+Rules of this file: what a success, a refusal and a usable token are is spelled out here a second time,
+without the readers' own code, so that what they conclude can be held against it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Final, cast
+
+import attrs
+
+from codex_oauth.stores.memory_store import MemoryStore
+from codex_oauth.testing.fake_world import FakeWorld, Reply
+from codex_oauth.worlds.storing import StoringWorld
+from codex_oauth.worlds.world import run
+from codex_oauth_core.codex import CODEX
+from codex_oauth_core.effects import Request
+from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core.flows.renewal import Renewal
+from codex_oauth_core.record import LONGEST_RECORD, Record, read_record, write_record
+from tests.faults.runs import ACCOUNT, OLD, Fate, Ran, login, put
+from tests.support import account_token
+
+__all__ = ["ANSWERS", "RECORDS", "as_bytes", "check_answer", "check_record"]
+
+ISSUER: Final = "http://127.0.0.1:9"
+_USABLE: Final = re.compile(r"[\x21-\x7e]{1,16384}")
+
+
+def as_bytes(status: int, body: Any, retry_after: str = "", kind: str = "application/json") -> bytes:
+    """An answer as one byte string: two lines, and the body."""
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return f"{status} {kind}\n{retry_after}\n".encode() + data
+
+
+_TOKENS: Final = {
+    "access_token": account_token(marker="new"),
+    "refresh_token": "canary-refresh-new",
+    "id_token": account_token(marker="id"),
+    "expires_in": 864_000,
+    "token_type": "Bearer",
+}
+ANSWERS: Final = (
+    as_bytes(200, _TOKENS),
+    as_bytes(200, {**_TOKENS, "access_token": account_token("acct_other"), "expires_in": "7"}),
+    as_bytes(400, {"error": "invalid_grant"}),
+    as_bytes(401, {"error": {"code": "refresh_token_reused", "message": "canary prose"}}),
+    as_bytes(403, b"<html>canary", kind="text/html"),
+    as_bytes(429, {}, "7"),
+    as_bytes(503, {}, "Fri, 15 Jan 2027 08:01:07 GMT"),
+)
+
+
+def _parsed(data: bytes) -> Reply:
+    first, _, rest = data.partition(b"\n")
+    second, _, body = rest.partition(b"\n")
+    number, _, kind = first.decode("latin-1").partition(" ")
+    status = int(number) % 1000 if re.fullmatch(r"[0-9]{1,9}", number) else 200
+    headers = {"content-type": kind, "retry-after": second.decode("latin-1")}
+    return Reply(status, body, {name: value for name, value in headers.items() if value})
+
+
+def check_answer(data: bytes) -> None:
+    """What holds for any answer: a renewal ends, tells no secret, leaves the login in one of five ways, each
+    only where the answer allows it, and what it stores can be read again.
+    """
+    reply, requests = _parsed(data), 0
+
+    def server(request: Request, at: float, wall: float) -> Reply:
+        nonlocal requests
+        requests += 1
+        assert OLD in request.body.reveal().decode()
+        return reply
+
+    store, fake = MemoryStore(), FakeWorld(server)
+    before = put(store, login(ISSUER, fake.wall, -1.0))
+    with StoringWorld(fake, store, ACCOUNT) as world:
+        outcome = run(Renewal(provider=CODEX.at(ISSUER)), world)
+    after = store.slot(ACCOUNT).load()
+    assert after is not None
+    fate = Ran(outcome, before, after, []).fate
+    assert fate in _allowed(reply)
+    assert requests == 1 or (fate is Fate.INTACT and requests <= 4 and reply.status in (429, 503))
+    _tells_nothing(f"{outcome!r} {outcome}", reply)
+
+
+def _allowed(reply: Reply) -> tuple[Fate, ...]:
+    if 200 <= reply.status < 300:
+        issued = _issued(reply.body)
+        region = b"unsupported_country_region_territory" in reply.body.lower()
+        return (Fate.RENEWED, Fate.SPENT) if issued else (Fate.UNCERTAIN, *([Fate.INTACT] if region else []))
+    if reply.status == 429 or not 400 <= reply.status < 500 or reply.status == 408:
+        return (Fate.INTACT,) if reply.status == 429 else (Fate.UNCERTAIN, Fate.INTACT)
+    return (Fate.INTACT, Fate.DEAD)
+
+
+def _issued(body: bytes) -> bool:
+    """Whether there is a token of use in a body."""
+    try:
+        value = json.loads(body.decode())
+    except (ValueError, RecursionError):
+        return False
+    if not isinstance(value, dict):
+        return False
+    fields = cast("dict[str, object]", value)
+    kind = fields.get("token_type")
+    bearer = kind is None or (isinstance(kind, str) and kind.lower() == "bearer")
+    found = [fields.get("refresh_token"), fields.get("access_token") if bearer else None]
+    return any(isinstance(value, str) and _USABLE.fullmatch(value) for value in found)
+
+
+def _tells_nothing(told: str, reply: Reply) -> None:
+    """No token and no prose; an error code is a word, and may be any."""
+    assert OLD not in told
+    assert "canary-refresh-new" not in told or reply.status >= 300
+    assert str(_TOKENS["access_token"]) not in told
+    assert "canary prose" not in told
+    assert "<html" not in told
+
+
+RECORDS: Final = (
+    write_record(login(ISSUER, 1_800_000_000.0, 100.0)),
+    write_record(
+        attrs.evolve(login(ISSUER, 1_800_000_000.0, -1.0), uncertain_at=1.5, dead_code="x", spent=True)
+    ),
+    b'{"schema_version": 2, "credential": "canary"}',
+    b"",
+)
+
+
+def check_record(data: bytes) -> None:
+    """What holds for any file: it is a login or a typed error that repeats nothing of it, and a login that is
+    written again is the same login.
+    """
+    found = read_record(data)
+    if isinstance(found, SignInError):
+        assert found.kind is ErrorKind.CORRUPT_AUTH
+        assert found.details["reason"]
+        assert "canary" not in f"{found!r} {found} {found.to_dict()}"
+        return
+    assert isinstance(found, Record)
+    assert len(data) <= LONGEST_RECORD
+    assert OLD not in repr(found)
+    written = write_record(found)
+    assert read_record(written) == found
+    assert write_record(found) == written
