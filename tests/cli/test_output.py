@@ -16,6 +16,7 @@ from codex_oauth.authority import Account, Approve, Authority, Policy, serve
 from codex_oauth.authority.tokens import mint
 from codex_oauth.cli.account import describe, name_of
 from codex_oauth.cli.login import Interrupt
+from codex_oauth.cli.process import ENDING
 from codex_oauth.cli.output import report
 from codex_oauth.cli.text import clock, left, moment, printable
 from codex_oauth_core.record import Record
@@ -36,23 +37,34 @@ class Counting:
         self.cancels += 1
 
 
-def test_the_interrupt_handler_comes_back() -> None:
+@pytest.mark.parametrize("number", ENDING)
+def test_the_interrupt_handler_comes_back(number: int) -> None:
     def mine(*args: object) -> None:
         """Somebody's own."""
 
-    before = signal.signal(signal.SIGINT, mine)
+    before = signal.signal(number, mine)
     try:
         with Interrupt():
-            assert signal.getsignal(signal.SIGINT) is not mine
-        assert signal.getsignal(signal.SIGINT) is mine
+            assert signal.getsignal(number) is not mine
+        assert signal.getsignal(number) is mine
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before)
 
 
-def test_the_second_ctrl_c_interrupts() -> None:
+def test_a_signal_that_was_ignored_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nohup
+    try:
+        with Interrupt():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_the_second_signal_interrupts(number: int) -> None:
     with Interrupt() as interrupt:
         world = interrupt.cancels(Counting())
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(number)
         assert world.cancels == 1
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)

@@ -14,6 +14,7 @@ import attrs
 
 from codex_oauth.cli.account import name_of, summary
 from codex_oauth.cli.output import NoOutput, emit, hint, hint_from_a_signal, report, result
+from codex_oauth.cli.process import ENDING
 from codex_oauth.cli.text import printable
 from codex_oauth.cli.views import View, choose_view
 from codex_oauth.sign_in import login
@@ -120,13 +121,13 @@ W = TypeVar("W", bound=Cancellable)
 
 
 class Interrupt:
-    """Ctrl-C within a `with` block: the first cancels in order, so that a granted login is not lost; the
-    second interrupts.
+    """Ctrl-C, SIGTERM or a closed terminal within a `with` block: the first cancels in order, so that a
+    granted login is not lost; the second interrupts.
     """
 
     def __init__(self) -> None:
         self._worlds: list[Cancellable] = []
-        self._before: Any = None
+        self._before: dict[int, Any] = {}
 
     def cancels(self, world: W) -> W:
         """The world, which the next Ctrl-C cancels."""
@@ -135,15 +136,17 @@ class Interrupt:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._cancel)
+            heard = [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]
+            self._before = {number: signal.signal(number, self._cancel) for number in heard}
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def _cancel(self, number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for ending in self._before:
+            signal.signal(ending, signal.default_int_handler)
         if not self._worlds:
             raise KeyboardInterrupt
         hint_from_a_signal("Stopping; tokens that are on their way are awaited. Ctrl-C again stops at once.")

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
-__all__ = ["give_streams", "interrupted_once", "leave_no_core", "show_warnings"]
+__all__ = ["ENDING", "give_streams", "interrupted_once", "leave_no_core", "show_warnings"]
 
 _PR_SET_DUMPABLE: Final = 4
-_ENDING: Final = tuple(
+ENDING: Final = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
 """Signals with which people and systems ask a program to end."""
@@ -41,7 +41,7 @@ def interrupted_once(say: Callable[[], None]) -> Generator[None]:
         say()
         raise KeyboardInterrupt
 
-    heard = [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]
+    heard = [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, interrupt) for number in heard}
     try:
         yield
