@@ -26,11 +26,13 @@ help:
 .PHONY: install ## build .venv from the hash-locked requirements (again only when they change)
 install: $(STAMP)
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock pyproject.toml tests/tokens/openai2.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("codex-oauth needs Python 3.11 or newer; %s is %d.%d. Name another one: make PYTHON=python3.12" % (sys.executable, *v[:2]))'
 	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	rm -rf $(VENV)/openai2
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --target $(VENV)/openai2 -r tests/tokens/openai2.lock
 	@touch $@
 
 .PHONY: demo ## sign in with a device code against the authority on loopback
@@ -69,9 +71,18 @@ fmt: $(STAMP)
 props: $(STAMP)
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -n 2 -m hypothesis
 
-.PHONY: fuzz ## search for bytes that break the callback receiver (FUZZ_SECONDS=60); findings go to its corpus
+.PHONY: sim ## the simulation: a hundred thousand schedules of up to five processes (SIM="--runs N --seed S --replay S")
+sim: $(STAMP)
+	$(BIN)/python -m tests.simulation $(SIM)
+
+.PHONY: storm ## the same with real processes: killed, stopped, out of space (STORM="--rounds N")
+storm: $(STAMP)
+	$(BIN)/python -m tests.storm $(STORM)
+
+.PHONY: fuzz ## search for bytes that break the callback receiver or a reader (FUZZ_SECONDS=60 each)
 fuzz: $(STAMP)
 	$(BIN)/python -m tests.fuzz.fuzz_receiver --seconds $(or $(FUZZ_SECONDS),60)
+	$(BIN)/python -m tests.fuzz.fuzz_readers --seconds $(or $(FUZZ_SECONDS),60)
 
 .PHONY: diagrams ## write: draw the state machines from their tables
 diagrams: $(STAMP)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from codex_oauth_core.record import Record
 
-__all__ = ["best_leftover"]
+__all__ = ["best_leftover", "is_worth_keeping"]
 
 
 def best_leftover(
@@ -21,7 +21,8 @@ def best_leftover(
 
     `rescued` were put beside on purpose, complete. `strays` are complete too, but nobody got to say so.
     A sign-in (a record without `parent`) that was rescued wins over a renewal that is stored, and the last
-    sign-in over the others, stored or not. A renewal wins if it was exchanged for exactly what is stored. All others are to be removed.
+    sign-in over the others, stored or not. A renewal wins if it was exchanged for exactly what is stored.
+    All others are to be removed.
     """
     rescues = list(rescued)
     sign_ins = [record for record in rescues if record.parent is None]
@@ -34,6 +35,16 @@ def best_leftover(
         found = successor
         candidates.remove(successor)
     return None if found is stored else found
+
+
+def is_worth_keeping(record: Record, expected: str | None) -> bool:
+    """Whether a record that could not be saved in the place of what has the fingerprint `expected` is to be
+    kept beside: whoever locks the login next would adopt it. A mark on the very same tokens would not be,
+    and must not pass for a sign-in.
+    """
+    if record.parent is None:
+        return record.fingerprint != expected
+    return record.parent == expected
 
 
 def _age(record: Record) -> str:

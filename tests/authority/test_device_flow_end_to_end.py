@@ -9,7 +9,7 @@ import pytest
 from codex_oauth.authority import Approve, Authority, Fault, Policy
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import DevicePrompt, Effect, Finished, SendRequest, Wait
+from codex_oauth_core.effects import DevicePrompt, Finished, SendRequest, Wait
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Started, TimeReached
 from codex_oauth_core.flows.device import DeviceFlow
@@ -34,7 +34,7 @@ class Run:
 
     def finish(self, on_prompt: Callable[[DevicePrompt], None] = lambda _: None) -> Credential | SignInError:
         flow = DeviceFlow(provider=CODEX.at(ISSUER))
-        effect: Effect = flow.receive(Started(self.now, self.wall))
+        effect: SendRequest | Wait | Finished = flow.receive(Started(self.now, self.wall))
         while not isinstance(effect, Finished):
             if isinstance(effect, Wait):
                 self._show(effect, on_prompt)
@@ -42,6 +42,7 @@ class Run:
                 effect = flow.receive(TimeReached(self.now))
             else:
                 effect = self._send(flow, effect)
+        assert isinstance(effect.outcome, Credential | SignInError)
         return effect.outcome
 
     def _show(self, wait: Wait, on_prompt: Callable[[DevicePrompt], None]) -> None:
@@ -49,7 +50,7 @@ class Run:
             self.prompts.append(wait.prompt)
             on_prompt(wait.prompt)
 
-    def _send(self, flow: DeviceFlow, effect: SendRequest) -> Effect:
+    def _send(self, flow: DeviceFlow, effect: SendRequest) -> SendRequest | Wait | Finished:
         sent_at = self.now
         self.now += ROUND_TRIP / 2
         answer = self.authority.handle(effect.request, self.now, self.wall)

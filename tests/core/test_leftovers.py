@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_oauth_core.leftovers import best_leftover
+from codex_oauth_core.leftovers import best_leftover, is_worth_keeping
 from codex_oauth_core.record import Record
 from codex_oauth_core.secret import Secret
 from tests.core.storing import borrowed, login
@@ -203,3 +203,14 @@ def _descendants(root: Record | None, records: list[Record]) -> list[Record]:
         reached += children
         todo += children
     return reached
+
+
+def test_r11_what_could_not_be_saved_is_kept_beside_only_where_it_would_be_adopted() -> None:
+    """A mark that was kept beside would pass for a sign-in, and an old login would replace a newer one."""
+    mark = attrs.evolve(STORED, uncertain_at=1.0)
+    assert not is_worth_keeping(mark, STORED.fingerprint)
+    assert is_worth_keeping(RENEWED, STORED.fingerprint)
+    assert not is_worth_keeping(RENEWED, RENEWED.fingerprint)
+    assert not is_worth_keeping(RENEWED, None)
+    assert is_worth_keeping(sign_in(7), STORED.fingerprint)
+    assert is_worth_keeping(sign_in(7), None)

@@ -21,7 +21,7 @@ from codex_oauth.stores.held import FileHeld
 from codex_oauth.stores.locks import is_held_here, lock_name, take_lock
 from codex_oauth.stores.places import Place
 from codex_oauth.stores.processes import is_pending
-from codex_oauth.stores.remains import settle
+from codex_oauth.stores.remains import rescued_names, settle
 from codex_oauth.stores.stored import find, find_rescued
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.record import Record
@@ -71,6 +71,8 @@ class FileSlot:
                 return None
             held = FileHeld(logins, self._place.name, self._form, lock)
             held.doubt = self._settled(logins, stored)
+            if held.doubt is not None:
+                held.left = frozenset(rescued_names(logins, self._place.name))
             undo.pop_all()
         return held
 

@@ -22,11 +22,12 @@ from codex_oauth.stores.files import Staged, move_aside, remove_file, stage
 from codex_oauth.stores.form import Form, may_be_put_aside
 from codex_oauth.stores.locks import LoginLock
 from codex_oauth.stores.processes import our_intent
+from codex_oauth.stores.remains import read_copy, rescued_names
 from codex_oauth.stores.reserved import Reserved, reserve_space
 from codex_oauth.stores.store import Conflict, Deleted, Saved, SaveFailed
 from codex_oauth.stores.stored import find
 from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.leftovers import best_leftover
+from codex_oauth_core.leftovers import best_leftover, is_worth_keeping
 from codex_oauth_core.record import Record
 from codex_oauth_core.secret import Secret
 
@@ -40,9 +41,21 @@ class FileHeld:
     """See `Held`. Get it from `FileSlot.lock`.
 
     `doubt`: why what earlier holders left behind could not be dealt with; then nothing is reserved.
+    `left`: the names of what was kept beside, and is still there.
     """
 
-    __slots__ = ("_directory", "_form", "_free", "_lock", "_marked", "_name", "_pid", "_reserved", "doubt")
+    __slots__ = (
+        "_directory",
+        "_form",
+        "_free",
+        "_lock",
+        "_marked",
+        "_name",
+        "_pid",
+        "_reserved",
+        "doubt",
+        "left",
+    )
 
     def __init__(self, directory: Directory, name: str, form: Form, lock: LoginLock) -> None:
         self._directory = directory
@@ -54,6 +67,7 @@ class FileHeld:
         self._reserved: Reserved | None = None
         self._marked: Record | None = None
         self.doubt: SignInError | None = None
+        self.left: frozenset[str] = frozenset()
 
     def __enter__(self) -> Self:
         return self
@@ -134,14 +148,14 @@ class FileHeld:
         self._form.check(record)
         marked, self._marked = self._marked, None  # whatever fails now, the refresh token may be spent
         staged = self._staged(record)
-        found = self._compared(staged, record, expected, replace_corrupt)
-        if isinstance(found, Conflict):
+        conflict = self._compared(staged, record, expected, replace_corrupt)
+        if conflict is not None:
             self._marked = marked
-            return found
+            return conflict
         try:
             staged.commit()
         except OSError as error:
-            raise self._failed(staged, error, record, found) from error
+            raise self._failed(staged, error, record, expected) from error
         return Saved()
 
     def _staged(self, record: Record) -> Staged:
@@ -162,8 +176,8 @@ class FileHeld:
 
     def _compared(
         self, staged: Staged, record: Record, expected: str | None, replace_corrupt: bool
-    ) -> Record | Conflict | None:
-        """What is stored and is to be replaced, or the conflict. The copy is removed if it is of no use."""
+    ) -> Conflict | None:
+        """The conflict, if something else is stored. The copy is then removed: it is of no use."""
         try:
             found = self._find()
             if isinstance(found, SignInError) and replace_corrupt and may_be_put_aside(found):
@@ -179,20 +193,20 @@ class FileHeld:
         if _fingerprint(found) != expected:
             _discard(staged)
             return Conflict(found)
-        return found
+        return None
 
     def _failed(
         self,
         staged: Staged,
         failed: OSError,
         record: Record,
-        replaced: Record | str | None,
+        expected: str | None,
     ) -> SaveFailed:
         """The failure to put a complete copy in its place, after trying to put it beside."""
         error = explained(_WRITE, self._path, failed)
         if not staged.is_pending:  # it has its name, and a crash of the machine may take that back
             return SaveFailed(error, rescued=True)
-        if not _would_be_adopted(record, replaced):
+        if not is_worth_keeping(record, expected):
             _discard(staged)
             return SaveFailed(error)
         return SaveFailed(error, rescued=_put_beside(staged, record))
@@ -209,10 +223,19 @@ class FileHeld:
                     raise found
             elif _fingerprint(found) != expected:
                 return Conflict(found)
+            newer = self._rescued_since()
+            if newer is not None:
+                return Conflict(newer)
             self._drop_space()
             remove_file(self._directory, self._name)
         self._marked = None
         return Deleted()
+
+    def _rescued_since(self) -> Record | None:
+        """A sign-in that was kept beside since the lock was taken: nobody has asked to end that one."""
+        names = [name for name in rescued_names(self._directory, self._name) if name not in self.left]
+        copies = [read_copy(self._directory, name, self._form) for name in names]
+        return best_leftover(None, [copy for copy in copies if isinstance(copy, Record)])
 
     def _readable(self, even_corrupt: bool) -> Record | SignInError | None:
         try:
@@ -256,15 +279,6 @@ class FileHeld:
 
 def _fingerprint(record: Record | None) -> str | None:
     return None if record is None else record.fingerprint
-
-
-def _would_be_adopted(record: Record, replaced: Record | str | None) -> bool:
-    """Whether the next holder would put `record`, rescued, in the place of what it was to replace; of that
-    only the fingerprint may be known.
-    """
-    if isinstance(replaced, str):
-        return record.parent in (None, replaced)
-    return best_leftover(replaced, [record]) is record
 
 
 def _put_beside(staged: Staged, record: Record) -> bool:

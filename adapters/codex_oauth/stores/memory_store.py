@@ -191,6 +191,9 @@ class MemoryHeld:
 
     def delete(self, expected: str | None, *, even_corrupt: bool = False) -> Deleted | Conflict:
         """See `Held.delete`."""
+        newer = best_leftover(None, [_opened(kept) for kept in self._store.place(self.account_id).rescued])
+        if newer is not None:  # since the lock was taken: nobody has asked to end that one
+            return Conflict(newer)
         return self._compare_and_set(expected, lambda place: _Place()) or Deleted()
 
     def release(self) -> None:

@@ -25,7 +25,7 @@ from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.leftovers import best_leftover
 from codex_oauth_core.record import Record
 
-__all__ = ["read_copy", "settle"]
+__all__ = ["read_copy", "rescued_names", "settle"]
 
 
 def settle(directory: Directory, name: str, form: Form, stored: Record | SignInError | None) -> None:
@@ -47,6 +47,11 @@ def settle(directory: Directory, name: str, form: Form, stored: Record | SignInE
     if best is not None:
         put_in_place(directory, best, name)
     _remove(directory, (each for each in names if each != best))
+
+
+def rescued_names(directory: Directory, name: str) -> list[str]:
+    """What was kept beside the login `name`, by its holders and by those who could not get the lock."""
+    return [each for each in directory.names() if is_rescued(each, name)]
 
 
 def _best(stored: Record | None, copies: dict[str, Record | None], name: str) -> str | None:

@@ -83,7 +83,9 @@ class Held(Protocol):
         ...
 
     def delete(self, expected: str | None, *, even_corrupt: bool = False) -> Deleted | Conflict:
-        """See `Delete`. Raises SignInError: `corrupt_auth`, `auth_write_failed`."""
+        """See `Delete`. A sign-in that was rescued since the lock was taken is a `Conflict`: nobody has asked
+        to end that one. Raises SignInError: `corrupt_auth`, `auth_write_failed`.
+        """
         ...
 
     def release(self) -> None:
