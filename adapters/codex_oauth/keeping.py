@@ -15,7 +15,7 @@ from codex_oauth.worlds.storing import StoringWorld
 from codex_oauth.worlds.world import Performer, World, run
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.errors import SignInError
+from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.flows.deposit import Deposit
 from codex_oauth_core.flows.revocation import Revocation
 from codex_oauth_core.outcomes import Deposited
@@ -26,16 +26,17 @@ __all__ = ["end_login", "keep", "keep_or_revoke", "provider_of", "revoke"]
 
 
 def keep_or_revoke(credential: Credential, store: Store, provider: Provider, world: World) -> Deposited:
-    """Keep a login; if that fails in any way, end it at the server, unless it is the one that is stored."""
+    """Keep a login; if that fails in any way, end it at the server, unless it may be stored all the same."""
     try:
-        return keep(Record(credential), store, world)
+        deposited = _deposit(Record(credential), store, world, force=False)
     except BaseException as error:
-        if _is_stored(credential, store):
+        if _may_be_stored(credential, store):
             raise
         revoked = revoke(credential, store, provider, world)
         if isinstance(error, SignInError):
             raise attrs.evolve(error, details={**error.details, "revoked": revoked}) from error
         raise
+    return _announced(deposited, store)
 
 
 def keep(record: Record, store: Store, world: Performer, *, force: bool = False) -> Deposited:
@@ -44,16 +45,24 @@ def keep(record: Record, store: Store, world: Performer, *, force: bool = False)
     `force`: a login without a refresh token may replace one that has one. Raises SignInError:
     `corrupt_auth`, `auth_read_failed`, `auth_write_failed`, or `invalid_request` for such a login.
     """
-    account_id = record.credential.account_id
-    with StoringWorld(world, store, account_id) as storing:
+    return _announced(_deposit(record, store, world, force=force), store)
+
+
+def _deposit(record: Record, store: Store, world: Performer, *, force: bool) -> Deposited:
+    with StoringWorld(world, store, record.credential.account_id) as storing:
         outcome = run(Deposit(record=record, force=force), storing)
     if isinstance(outcome, SignInError):
         raise outcome
-    if outcome.rescued:
-        text = "The login is locked by another process: the new one is kept beside it until it is free."
-        warnings.warn(text, StoreWarning, stacklevel=2)
-    store.select(account_id)
     return outcome
+
+
+def _announced(deposited: Deposited, store: Store) -> Deposited:
+    """Make a stored login the current one. From here on nothing ends it, whatever fails."""
+    store.select(deposited.record.credential.account_id)
+    if deposited.rescued:
+        text = "The login is locked by another process: the new one is kept beside it until it is free."
+        warnings.warn(text, StoreWarning, stacklevel=3)
+    return deposited
 
 
 def end_login(store: Store, account_id: str, provider: Provider | None, world: Performer) -> bool | None:
@@ -78,11 +87,12 @@ def revoke(credential: Credential, store: Store, provider: Provider, world: Perf
     return not isinstance(outcome, SignInError) and outcome.confirmed is True
 
 
-def _is_stored(credential: Credential, store: Store) -> bool:
+def _may_be_stored(credential: Credential, store: Store) -> bool:
+    """Whether the login is stored, or nobody can tell: what cannot be looked at is not ended."""
     try:
         record = store.slot(credential.account_id).load()
-    except SignInError:
-        return False
+    except SignInError as error:
+        return error.kind is not ErrorKind.CORRUPT_AUTH
     return record is not None and record.credential.refresh_token == credential.refresh_token
 
 

@@ -258,3 +258,17 @@ def test_the_policy_is_the_documented_one() -> None:
         "request_timeout": 12.0,
         "retry_limit": 30.0,
     }
+
+
+def test_f32_r13_a_clock_that_was_fast_and_was_set_right_lets_no_token_live_too_long() -> None:
+    """It dated a token of ten days when it was thirty days ahead."""
+    ahead, life = 30 * 86_400.0, 864_000.0
+    record = attrs.evolve(
+        login(life, life=life), server_offset=-ahead
+    )  # by the fast clock: obtained at W0, good until W0 + life
+    true_time = W0 - ahead
+    assert standing(record, true_time + 60, RenewalPolicy()) is Standing.CURRENT
+    assert standing(record, true_time + life - 60, RenewalPolicy()) is Standing.MANDATORY
+    assert standing(record, true_time + life + 1, RenewalPolicy()) is Standing.EXPIRED
+    assert standing(record, W0 + 60, RenewalPolicy()) is Standing.CURRENT  # it was not set right
+    assert standing(attrs.evolve(record, server_offset=None), true_time, RenewalPolicy()) is Standing.CURRENT

@@ -108,11 +108,6 @@ RULES: Final[tuple[_Rule, ...]] = (
         lambda c: "kept uncertain",
     ),
     (
-        "R4: a refused token does not wait for the spacing",
-        lambda c: c.rejected == "this",
-        lambda c: "renew",
-    ),
-    (
         "R3, F32: the answer was lost less than a minute ago: the old token while it lives",
         lambda c: c.doubt in ("uncertain fresh", "both fresh") and c.alive,
         lambda c: "kept spaced",
@@ -121,6 +116,11 @@ RULES: Final[tuple[_Rule, ...]] = (
         "R3, F32: and without one an error for as long",
         lambda c: c.doubt in ("uncertain fresh", "both fresh"),
         lambda c: "error network uncertain",
+    ),
+    (
+        "R4: a refused token waits for no other spacing",
+        lambda c: c.rejected == "this",
+        lambda c: "renew",
     ),
     (
         "F32: renewed less than a minute ago",

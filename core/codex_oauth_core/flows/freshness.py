@@ -71,7 +71,7 @@ def standing(record: Record, wall: float, policy: RenewalPolicy, jitter: float =
     if expires_at is None:
         unknown_for = age(record, wall)
         return Standing.CURRENT if unknown_for is None or unknown_for < policy.max_age else Standing.ADVISORY
-    left = expires_at / 1000 - wall
+    left = expires_at / 1000 - wall + _moved(record, wall, policy)
     if left <= 0:
         return Standing.EXPIRED
     lifetime = _lifetime(record, expires_at)
@@ -92,6 +92,16 @@ def _lifetime(record: Record, expires_at: int) -> float | None:
     obtained = iso_date(record.credential.obtained_at)
     lifetime = None if obtained is None else expires_at / 1000 - obtained
     return lifetime if lifetime is not None and lifetime > 0 else None
+
+
+def _moved(record: Record, wall: float, policy: RenewalPolicy) -> float:
+    """How far this machine's clock was off when it dated the tokens, if it has been set right since: they
+    were obtained in the future then.
+    """
+    obtained = iso_date(record.credential.obtained_at)
+    if obtained is None or record.server_offset is None or obtained - wall <= policy.skew:
+        return 0.0
+    return record.server_offset
 
 
 def _may_begin(record: Record, wall: float) -> bool:

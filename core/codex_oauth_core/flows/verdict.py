@@ -119,12 +119,12 @@ class Asked:
         if record.in_doubt and not pressing:
             live = record.intent is not None and abs(wall - record.intent.at) < INTENT_LIVES
             return Kept(record, KeptBecause.BUSY if live else KeptBecause.UNCERTAIN)
-        if self.is_rejected(record):
-            return None
         if _within(record.uncertain_at, wall, self.policy.spacing):
             text = "The answer to the last renewal was lost; the next one has to wait a minute."
             lost = SignInError.of(ErrorKind.NETWORK, text, reason="uncertain")
             return self._spaced(record, wall, lost)
+        if self.is_rejected(record):
+            return None
         obtained = age(record, wall)
         if obtained is None or obtained >= self.policy.spacing:
             return None
