@@ -1,0 +1,107 @@
+"""What the processes share: one login's files, as `FileStore` keeps them, and who may hold its lock.
+
+Rules of this file: every method is one step of a file system (a rename, a write that was synced, a lock call),
+so a crash can fall between any two of them and never within one; it judges nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from codex_oauth_core.record import Record
+
+__all__ = ["Copy", "Disk"]
+
+
+@attrs.define(eq=False)
+class Copy:
+    """A file beside the login. `record` None: space that was reserved and not yet filled. `rescued`: it has
+    the name that says that it is complete, and is meant for whoever takes the lock next.
+    """
+
+    record: Record | None
+    rescued: bool = False
+
+
+@attrs.define(eq=False)
+class Disk:
+    """One login's directory. `full`: no new file can be written; what was reserved is there. `sticky`: no file
+    can be removed, as where a virus scanner holds it open.
+    """
+
+    changed: Callable[[int, Record | None, Record | None], None]
+    """Is told of every change of the login: who, what was there, what is there."""
+    main: Record | None = None
+    copies: dict[int, Copy] = attrs.field(factory=dict[int, Copy])
+    full: bool = False
+    sticky: bool = False
+    lock_file: int = 0
+    """The inode of the lock's file; a new number each time that somebody removes it."""
+    holders: dict[int, int] = attrs.field(factory=dict[int, int])
+    """Which process holds the kernel's lock on which inode."""
+    _next: int = 0
+
+    def write(self, record: Record | None) -> int | None:
+        """A new temporary file, synced; None if there is no space."""
+        if self.full:
+            return None
+        self._next += 1
+        self.copies[self._next] = Copy(record)
+        return self._next
+
+    def fill(self, name: int, record: Record) -> bool:
+        """Write into reserved space; False if somebody has removed it."""
+        copy = self.copies.get(name)
+        if copy is None:
+            return False
+        copy.record = record
+        return True
+
+    def put_in_place(self, name: int, pid: int) -> bool:
+        """Rename a copy to the login's name; False if somebody has removed it."""
+        copy = self.copies.pop(name, None)
+        if copy is None or copy.record is None:
+            return False
+        before, self.main = self.main, copy.record
+        self.changed(pid, before, self.main)
+        return True
+
+    def set_aside(self, name: int) -> bool:
+        """Rename a copy to a rescue; False if somebody has removed it."""
+        copy = self.copies.get(name)
+        if copy is None:
+            return False
+        copy.rescued = True
+        return True
+
+    def remove(self, name: int | None) -> None:
+        """Remove a copy, if it is there and can be removed."""
+        if name is not None and not self.sticky:
+            self.copies.pop(name, None)
+
+    def remove_login(self, pid: int) -> None:
+        """Remove the login itself."""
+        before, self.main = self.main, None
+        self.changed(pid, before, None)
+
+    def lock(self, pid: int) -> int | None:
+        """Lock the lock's file; None if somebody has it."""
+        if self.lock_file in self.holders:
+            return None
+        self.holders[self.lock_file] = pid
+        return self.lock_file
+
+    def unlock(self, inode: int) -> None:
+        """Give a lock back."""
+        self.holders.pop(inode, None)
+
+    def remove_lock_file(self) -> None:
+        """What a third party may do: whoever opens the lock's file next gets another one."""
+        self.lock_file += 1
+
+    def died(self, pid: int) -> None:
+        """The kernel frees all locks of a process that ended. Its files stay."""
+        for inode in [inode for inode, holder in self.holders.items() if holder == pid]:
+            del self.holders[inode]

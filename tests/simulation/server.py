@@ -1,0 +1,159 @@
+"""The authority in virtual time: its own grants and its own token endpoint, and an eye on every token.
+
+Rules of this file: what a token is worth is decided by `codex_oauth.authority`, never here; here is only noted
+what came and why a family died. Tokens are named by labels (`r2.1`: family 2, after one renewal).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import attrs
+
+from codex_oauth.authority.answer import Answer
+from codex_oauth.authority.devices import Devices
+from codex_oauth.authority.grants import Grants, _Family
+from codex_oauth.authority.policy import Policy
+from codex_oauth.authority.protocol import Protocol
+from codex_oauth.authority.reading import FORM, JSON, Call, Rejected
+from codex_oauth_core.codex import CODEX
+from codex_oauth_core.codex.render import render_error
+from codex_oauth_core.credential import Credential
+from codex_oauth_core.facts import Granted
+from codex_oauth_core.pkce import s256
+from codex_oauth_core.reading.http_time import rfc3339
+from codex_oauth_core.record import Record
+from codex_oauth_core.secret import Secret
+
+__all__ = ["ACCOUNT", "LIFETIME", "WALL", "Server"]
+
+LIFETIME: Final = 3600
+"""Seconds for which an access token is good."""
+
+WALL: Final = 1_800_000_000.0
+"""Unix time at the instant 0, by the server's clock."""
+
+POLICY: Final = Policy(access_lifetime=LIFETIME)
+ACCOUNT: Final = POLICY.account.account_id
+_VERIFIER: Final = "v" * 43
+_REDIRECT: Final = "http://localhost/callback"
+
+
+@attrs.define(eq=False)
+class Server:
+    """One authority, one account, any number of sign-ins."""
+
+    rng: random.Random
+    labels: dict[str, str] = attrs.field(factory=dict[str, str], init=False)
+    """The label of every token that was ever issued, by its fingerprint."""
+    deaths: dict[int, str] = attrs.field(factory=dict[int, str], init=False)
+    """Why a family ended first, by its number."""
+    refused: set[str] = attrs.field(factory=set[str], init=False)
+    """Fingerprints of access tokens that the API rejects although nothing is wrong with them."""
+    _grants: Grants = attrs.field(init=False)
+    _protocol: Protocol = attrs.field(init=False)
+    _numbers: dict[int, int] = attrs.field(factory=dict[int, int], init=False)
+    _families: list[_Family] = attrs.field(factory=list[_Family], init=False)
+    _issued: list[int] = attrs.field(factory=list[int], init=False)
+    _expires: dict[str, float] = attrs.field(factory=dict[str, float], init=False)
+
+    def __attrs_post_init__(self) -> None:
+        entropy: Callable[[int], bytes] = self.rng.randbytes
+        self._grants = Grants(POLICY, CODEX.client_id, entropy)
+        self._protocol = Protocol(CODEX.client_id, Devices(POLICY, entropy), self._grants, entropy)
+
+    # -- what clients do --------------------------------------------------------------------------------
+
+    def sign_in(self, now: float, wall: float) -> Record:
+        """A finished sign-in, as a client with the clock `wall` would store it."""
+        code = self._grants.issue_code([_REDIRECT], s256(_VERIFIER), " ".join(CODEX.scopes), now)
+        fact = self._grants.exchange(
+            code, Secret(_VERIFIER), _REDIRECT, CODEX.issuer, now=now, wall=WALL + now
+        )
+        assert isinstance(fact, Granted)
+        access, refresh = fact.tokens.access_token, fact.tokens.refresh_token
+        assert access is not None
+        assert refresh is not None
+        self._learn(refresh.fingerprint(), now)
+        return Record(
+            Credential(
+                access_token=access,
+                refresh_token=refresh,
+                account_id=ACCOUNT,
+                issuer=CODEX.issuer,
+                client_id=CODEX.client_id,
+                obtained_at=rfc3339(wall),
+                expires_at=round((wall + LIFETIME) * 1000),
+            )
+        )
+
+    def refresh(self, call: Call, fields: Mapping[str, str]) -> Answer:
+        """The token endpoint's answer to a refresh."""
+        presented = Secret(fields["refresh_token"]).fingerprint()
+        answer = _answered(lambda: self._protocol.token(call, fields))
+        if answer.status == 200:
+            self._learn(presented, call.now)
+        return answer
+
+    def revoke(self, call: Call, fields: Mapping[str, str]) -> Answer:
+        """The revocation endpoint's answer."""
+        self.dies(self.family_of(Secret(fields["token"]).fingerprint()), "logout")
+        return _answered(lambda: self._protocol.revoke(call, fields))
+
+    def honours(self, access: str, now: float) -> bool:
+        """Whether the API takes the access token with this fingerprint."""
+        family = self._grants._by_access[access]
+        return not family.revoked and now < self._expires[access] and access not in self.refused
+
+    # -- what befalls it --------------------------------------------------------------------------------
+
+    def end_family(self, number: int) -> None:
+        """Revoke a sign-in for reasons of the server's own."""
+        self._families[number].revoked = True
+        self.dies(number, "server")
+
+    def dies(self, number: int, why: str) -> None:
+        """Note why a family ended; the first reason stays."""
+        self.deaths.setdefault(number, why)
+
+    # -- what there is to know --------------------------------------------------------------------------
+
+    def family_of(self, fingerprint: str) -> int:
+        """The number of the sign-in that a refresh token belongs to."""
+        return self._numbers[id(self._grants._by_refresh[fingerprint])]
+
+    def is_dead(self, number: int) -> bool:
+        """Whether no token of a sign-in is worth anything."""
+        return self._families[number].revoked
+
+    def summary(self) -> tuple[tuple[str, bool], ...]:
+        """All that decides what the server will answer."""
+        return tuple((self.labels[family.current], family.revoked) for family in self._families)
+
+    def _learn(self, presented: str, now: float) -> None:
+        """Give labels to what was issued last for the family of a refresh token."""
+        family = self._grants._by_refresh[presented]
+        if id(family) not in self._numbers:
+            self._numbers[id(family)] = len(self._families)
+            self._families.append(family)
+            self._issued.append(0)
+        number = self._numbers[id(family)]
+        access = next(reversed(self._grants._by_access))
+        self.labels[family.current] = f"r{number}.{self._issued[number]}"
+        self.labels[access] = f"a{number}.{self._issued[number]}"
+        self._issued[number] += 1
+        self._expires[access] = now + LIFETIME
+
+
+def read_fields(call: Call) -> dict[str, str]:
+    """The parameters of a request to the token or the revocation endpoint."""
+    return call.body_fields((FORM, JSON))
+
+
+def _answered(answer: Callable[[], Answer]) -> Answer:
+    try:
+        return answer()
+    except Rejected as mistake:
+        return Answer.of(render_error(mistake.code, mistake.status, mistake.headers, mistake.why))

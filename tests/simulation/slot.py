@@ -1,0 +1,300 @@
+"""One process's way to the login: `FileSlot` and `FileHeld`, step by step in virtual time.
+
+Rules of this file: the order of the steps is that of `codex_oauth.stores.file_slot`, `.held` and `.remains`;
+what to adopt is decided by `codex_oauth_core.leftovers`, as there. Each `yield` is a point between two steps,
+at which the process may be interrupted, paused or killed, and others go on; it yields seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Final, Protocol, TypeVar, assert_never
+
+import attrs
+
+from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core.leftovers import best_leftover, is_worth_keeping
+from codex_oauth_core.record import Intent, Record
+from codex_oauth_core.storage import (
+    Conflict,
+    Delete,
+    Deleted,
+    Load,
+    Loaded,
+    Lock,
+    LockBusy,
+    Locked,
+    Release,
+    Released,
+    Rescue,
+    Rescued,
+    Reserve,
+    Reserved,
+    Save,
+    Saved,
+    StorageAnswer,
+    StorageEffect,
+    StoreFailed,
+)
+from tests.simulation.disk import Disk
+
+__all__ = ["HOST", "Owner", "Slot", "Steps"]
+
+T = TypeVar("T")
+Steps = Generator[float, None, T]
+"""A piece of a process: yields how many seconds pass until its next step."""
+
+HOST: Final = "simulated"
+INTENT_LIFE: Final = 20.0
+_RESCUE_TRIES: Final = 8
+
+
+class Owner(Protocol):
+    """The process, as its slot needs it."""
+
+    pid: int
+
+    @property
+    def wall(self) -> float:
+        """Unix time by the process's clock."""
+        ...
+
+    def pause(self) -> float:
+        """How long the next step takes."""
+        ...
+
+    def strikes(self, what: str) -> bool:
+        """Whether a storage fault of this name happens now, once."""
+        ...
+
+    def is_alive(self, pid: int) -> bool:
+        """Whether a process runs, stopped ones included."""
+        ...
+
+    def staged(self, record: Record) -> None:
+        """A complete copy of `record` is on the disk, not yet in its place."""
+        ...
+
+    def holds(self, *, taken: bool) -> None:
+        """The lock was taken or given back."""
+        ...
+
+    def deletes(self) -> None:
+        """What is stored is about to be removed."""
+        ...
+
+
+@attrs.define(eq=False)
+class _Held:
+    inode: int
+    space: int | None = None
+    marked: Record | None = None
+    left: frozenset[int] = frozenset()
+
+
+@attrs.define(eq=False)
+class Slot:
+    """The login as one process sees it."""
+
+    disk: Disk
+    owner: Owner
+    held: _Held | None = None
+
+    def perform(self, effect: StorageEffect) -> Steps[StorageAnswer]:
+        """Do what the effect asks, and return the answer."""
+        match effect:
+            case Load():
+                return self._load()
+            case Lock():
+                return self._lock()
+            case Reserve():
+                return self._reserve(effect.record, self._must_hold())
+            case Save():
+                return self._save(effect, self._must_hold())
+            case Rescue():
+                return self._rescue(effect.record)
+            case Delete():
+                return self._delete(effect.expected, self._must_hold())
+            case Release():
+                return self.release()
+            case _:
+                assert_never(effect)
+
+    def is_intact(self) -> bool:
+        """Whether the lock that is held, if any, still is the lock."""
+        return self.held is None or self.held.inode == self.disk.lock_file
+
+    def _must_hold(self) -> _Held:
+        if self.held is None:
+            raise RuntimeError("the lock is not held")
+        return self.held
+
+    def _load(self) -> Steps[StorageAnswer]:
+        yield self.owner.pause()
+        if self.owner.strikes("read_error"):
+            return _failed(ErrorKind.AUTH_READ_FAILED, "io_error")
+        found = self.disk.main
+        if found is None and self.held is None:
+            rescued = [copy.record for copy in self.disk.copies.values() if copy.rescued and copy.record]
+            found = best_leftover(None, rescued)
+        return Loaded(found)
+
+    # -- the lock ---------------------------------------------------------------------------------------
+
+    def _lock(self) -> Steps[StorageAnswer]:
+        yield self.owner.pause()
+        inode = self.disk.lock(self.owner.pid)
+        if inode is None:
+            return LockBusy()
+        self.held = _Held(inode)
+        self.owner.holds(taken=True)
+        yield self.owner.pause()
+        if self._is_spoken_for():
+            self._unlock(self.held)
+            return LockBusy()
+        yield from self._settle()
+        self.held.left = frozenset(self.disk.copies)
+        return Locked()
+
+    def _is_spoken_for(self) -> bool:
+        """Whether somebody without the lock may still be about to spend the refresh token."""
+        intent = None if self.disk.main is None else self.disk.main.intent
+        if intent is None or abs(self.owner.wall - intent.at) >= INTENT_LIFE:
+            return False
+        return intent.pid != self.owner.pid and self.owner.is_alive(intent.pid)
+
+    def _settle(self) -> Steps[None]:
+        """Adopt the best of what earlier holders left, and remove the rest."""
+        names = list(self.disk.copies)
+        whole = {name: copy for name in names if (copy := self.disk.copies[name]).record is not None}
+        rescued = [copy.record for copy in whole.values() if copy.rescued and copy.record]
+        strays = [copy.record for copy in whole.values() if not copy.rescued and copy.record]
+        best = best_leftover(self.disk.main, rescued, strays)
+        for name, copy in whole.items():
+            if best is not None and copy.record is best:
+                yield self.owner.pause()
+                self.disk.put_in_place(name, self.owner.pid)
+        for name in names:
+            yield self.owner.pause()
+            self.disk.remove(name)
+
+    def release(self) -> Steps[StorageAnswer]:
+        """Take an intent back that nothing was saved over, and let others have the lock."""
+        held, disk = self.held, self.disk
+        if held is None:
+            return Released()
+        yield self.owner.pause()
+        if held.marked is not None and self.is_intact():
+            name = held.space if held.space in disk.copies else disk.write(None)
+            if name is not None and disk.main is held.marked:
+                disk.fill(name, attrs.evolve(held.marked, intent=None))
+                yield self.owner.pause()
+                if disk.main is held.marked:
+                    disk.put_in_place(name, self.owner.pid)
+            disk.remove(name)
+        disk.remove(held.space)
+        yield self.owner.pause()
+        self._unlock(held)
+        return Released()
+
+    def _unlock(self, held: _Held) -> None:
+        self.held = None
+        self.disk.unlock(held.inode)
+        self.owner.holds(taken=False)
+
+    # -- under the lock ---------------------------------------------------------------------------------
+
+    def _reserve(self, record: Record, held: _Held) -> Steps[StorageAnswer]:
+        yield self.owner.pause()
+        if self.disk.main is None or self.disk.main.fingerprint != record.fingerprint:
+            return _failed(ErrorKind.AUTH_WRITE_FAILED, "changed")
+        self.disk.remove(held.space)
+        held.space = self.disk.write(None)
+        if held.space is None:
+            return _failed(ErrorKind.AUTH_WRITE_FAILED, "disk_full")
+        yield self.owner.pause()
+        marked = attrs.evolve(record, intent=Intent(self.owner.pid, HOST, self.owner.wall))
+        name = self.disk.write(marked)
+        if name is None:
+            return _failed(ErrorKind.AUTH_WRITE_FAILED, "disk_full")
+        yield self.owner.pause()
+        if not self.is_intact():
+            self.disk.remove(name)
+            return _failed(ErrorKind.AUTH_WRITE_FAILED, "lock_lost")
+        held.marked = marked
+        if not self.disk.put_in_place(name, self.owner.pid):  # another holder took it for a leftover
+            return _failed(ErrorKind.AUTH_WRITE_FAILED, "missing")
+        yield self.owner.pause()
+        return Reserved() if self.is_intact() else _failed(ErrorKind.AUTH_WRITE_FAILED, "lock_lost")
+
+    def _save(self, effect: Save, held: _Held) -> Steps[StorageAnswer]:
+        yield self.owner.pause()
+        disk, record, name = self.disk, effect.record, held.space
+        marked, held.marked = held.marked, None  # whatever fails now, the refresh token may be spent
+        if name is None or not disk.fill(name, record):
+            name = disk.write(record)
+        if name is None:
+            return _failed(ErrorKind.AUTH_WRITE_FAILED, "disk_full")
+        held.space = None
+        self.owner.staged(record)
+        yield self.owner.pause()
+        if not self.matches(effect.expected):
+            disk.remove(name)
+            held.marked = marked
+            return Conflict(disk.main)
+        if self.owner.strikes("save_error") or not disk.put_in_place(name, self.owner.pid):
+            return self._save_failed(name, effect)
+        yield self.owner.pause()
+        return Saved()
+
+    def matches(self, expected: str | None) -> bool:
+        """Whether what is stored is what is believed to be stored."""
+        return expected == (None if self.disk.main is None else self.disk.main.fingerprint)
+
+    def _save_failed(self, name: int, effect: Save) -> StoreFailed:
+        """The copy is kept beside, where the next holder would take it."""
+        useful = is_worth_keeping(effect.record, effect.expected)
+        rescued = useful and not self.owner.strikes("rescue_error") and self.disk.set_aside(name)
+        if not rescued:
+            self.disk.remove(name)
+        return attrs.evolve(_failed(ErrorKind.AUTH_WRITE_FAILED, "io_error"), rescued=rescued)
+
+    def _delete(self, expected: str | None, held: _Held) -> Steps[StorageAnswer]:
+        yield self.owner.pause()
+        if not self.matches(expected):
+            return Conflict(self.disk.main)
+        since = [
+            copy.record
+            for name, copy in self.disk.copies.items()
+            if copy.rescued and copy.record and name not in held.left
+        ]
+        if (newer := best_leftover(None, since)) is not None:
+            return Conflict(newer)
+        if self.owner.strikes("save_error") or self.disk.sticky:
+            return _failed(ErrorKind.AUTH_WRITE_FAILED, "io_error")
+        self.owner.deletes()
+        for name in list(self.disk.copies):
+            self.disk.remove(name)
+            yield self.owner.pause()
+        if self.disk.main is not None:
+            self.disk.remove_login(self.owner.pid)
+        held.marked = held.space = None
+        yield self.owner.pause()
+        return Deleted()
+
+    # -- without it -------------------------------------------------------------------------------------
+
+    def _rescue(self, record: Record) -> Steps[StorageAnswer]:
+        for _ in range(_RESCUE_TRIES):
+            yield self.owner.pause()
+            name = None if self.owner.strikes("rescue_error") else self.disk.write(record)
+            if name is None:
+                return _failed(ErrorKind.AUTH_WRITE_FAILED, "disk_full")
+            yield self.owner.pause()
+            if self.disk.set_aside(name):  # else the holder of the lock took it for a leftover
+                return Rescued()
+        return _failed(ErrorKind.AUTH_WRITE_FAILED, "missing")
+
+
+def _failed(kind: ErrorKind, reason: str) -> StoreFailed:
+    return StoreFailed(SignInError.of(kind, reason=reason))
