@@ -60,7 +60,7 @@ def _announced(deposited: Deposited, store: Store) -> Deposited:
     """Make a stored login the current one. From here on nothing ends it, whatever fails."""
     store.select(deposited.record.credential.account_id)
     if deposited.rescued:
-        text = "The login is locked by another process: the new one is kept beside it until it is free."
+        text = "The login is locked by another process: the new one is kept beside it until it is free"
         warnings.warn(text, StoreWarning, stacklevel=3)
     return deposited
 

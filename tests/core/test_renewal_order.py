@@ -176,7 +176,7 @@ def test_f8_a_token_that_dies_while_it_waits_is_not_given_out() -> None:
 
 def _busy(error: Any) -> bool:
     told = (error.kind, error.details, error.message)
-    text = "Another process has been renewing the login for too long."
+    text = "Another process has held the login's lock for too long; the login is as it was."
     return bool(told == (ErrorKind.NETWORK, {"reason": "lock_busy"}, text))
 
 

@@ -113,3 +113,12 @@ def test_f32_a_first_sign_in_is_corrected_too() -> None:
     credential = judge_grant(found, CODEX, (), event)
     assert isinstance(credential, Credential)
     assert credential.expires_at == (NOW + 7200 + LIVES) * 1000
+
+
+@pytest.mark.parametrize("into", [-1.0, 0.0, 1800.0, 3600.0])
+def test_f33_a_suspend_while_the_answer_was_under_way_is_no_wrong_clock(into: float) -> None:
+    """The request was sent at NOW, answered some time later, and read after an hour of sleep."""
+    found, event = dated(NOW + into, NOW + 3600, expires_in=..., access_token=account_token(exp=NOW + LIVES))
+    slept = attrs.evolve(event, sent_at=event.at - 3600)
+    assert server_offset(found, slept) == 0.0
+    assert expires_at(found, slept) == (NOW + LIVES) * 1000

@@ -134,9 +134,9 @@ class Slot:
         if self.owner.strikes("read_error"):
             return _failed(ErrorKind.AUTH_READ_FAILED, "io_error")
         found = self.disk.main
-        if found is None and self.held is None:
+        if self.held is None and (found is None or not found.is_renewable):
             rescued = [copy.record for copy in self.disk.copies.values() if copy.rescued and copy.record]
-            found = best_leftover(None, rescued)
+            found = best_leftover(None, rescued) or found
         return Loaded(found)
 
     # -- the lock ---------------------------------------------------------------------------------------

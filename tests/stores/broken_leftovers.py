@@ -133,3 +133,8 @@ def deletes_what_nobody_asked_to_end(self: MemoryHeld, expected: str | None, **o
 )
 def drops_rescues_of_nothing(self: Any) -> Any:
     return _settled(self) if self.stored else _Place()
+
+
+@breaks(memory_store._Place, "present", "a_rescued_sign_in_is_seen_where_the_login_is_over")
+def shows_a_login_that_is_over(self: Any) -> Any:
+    return self.settled() if self.stored is None else self

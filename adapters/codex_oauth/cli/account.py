@@ -18,6 +18,7 @@ from codex_oauth_core.codex.codes import LOGIN_OVER
 from codex_oauth_core.codex.identity import read_identity
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core.flows.verdict import INTENT_LIVES
 from codex_oauth_core.record import Record
 
 if TYPE_CHECKING:
@@ -62,7 +63,9 @@ def name_of(credential: Credential) -> str:
 
 
 def why_over(record: Record) -> str | None:
-    """Why a login can neither be used nor renewed; None if it can."""
+    """Why a login is over: it cannot be renewed any more, or not at all and its token has expired. None if it
+    is not.
+    """
     credential = record.credential
     if record.dead_code is not None:
         return f"{LOGIN_OVER.get(record.dead_code, 'The server has ended the login.')} It cannot be renewed."
@@ -136,6 +139,8 @@ def _renewal(record: Record) -> str:
         return "no: the access token was copied from another program"
     if not record.is_renewable:
         return f"no: {why_over(record)}"
+    if record.intent is not None and abs(time.time() - record.intent.at) < INTENT_LIVES:
+        return "under way, by another process"
     if record.in_doubt:
         return "in doubt: the answer to an earlier renewal was lost; it is tried again when it must be"
     return "by itself, when it is due"

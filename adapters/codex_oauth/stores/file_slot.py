@@ -51,8 +51,8 @@ class FileSlot:
         """See `Slot.load`."""
         with reporting(ErrorKind.AUTH_READ_FAILED, self.path), self._place.reading() as logins:
             found = find(logins, self._place.name, self._form)
-            if found is None:
-                found = find_rescued(logins, self._place.name, self._form)
+            if found is None or (isinstance(found, Record) and not found.is_renewable):
+                found = find_rescued(logins, self._place.name, self._form) or found
         if isinstance(found, SignInError):
             raise found
         return found

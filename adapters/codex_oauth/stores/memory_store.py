@@ -43,8 +43,11 @@ class _Place:
         return None if self.stored is None else _opened(self.stored)
 
     def present(self) -> _Place:
-        """The same login as a reader sees it: a rescued sign-in fills an empty place."""
-        return self.settled() if self.stored is None else self
+        """The same login as a reader sees it: a rescued sign-in takes the place of nothing, and of a login
+        that is over.
+        """
+        stored = self.record()
+        return self.settled() if stored is None or not stored.is_renewable else self
 
     def settled(self) -> _Place:
         """The same login, after the rescued records have been put in place or dropped."""

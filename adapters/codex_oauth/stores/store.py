@@ -30,7 +30,8 @@ class Slot(Protocol):
         ...
 
     def load(self) -> Record | None:
-        """The stored record; where there is none, a rescued sign-in, or None. Takes no lock, changes
+        """The stored record; where there is none, or one that cannot be renewed, a rescued sign-in, if there
+        is one. Takes no lock, changes
         nothing, and never sees half a record.
 
         Raises SignInError: `corrupt_auth` (with `details.reason` as `read_record` gives it, or

@@ -23,6 +23,15 @@ def a_rescued_sign_in_is_seen_where_nothing_is_stored(store: Store) -> None:
     same(settle(slot), record, "the login, after the lock was taken")
 
 
+def a_rescued_sign_in_is_seen_where_the_login_is_over(store: Store) -> None:
+    for account_id, mark in (("a", {"dead_code": "invalid_grant"}), ("b", {"spent": True})):
+        slot = put(store, sample(1, account_id, **mark))
+        with locked(slot):
+            slot.rescue(sample(2, account_id))
+            same(slot.load(), sample(2, account_id), "the login, after a new sign-in was rescued")
+        same(settle(slot), sample(2, account_id), "the login, after the lock was taken")
+
+
 def a_rescued_sign_in_can_be_saved_over(store: Store) -> None:
     slot = store.slot(ACCOUNT)
     slot.rescue(sample(1))
@@ -131,6 +140,7 @@ def a_rescue_touches_no_other_account(store: Store) -> None:
 
 LEFTOVER_CHECKS: Final = (
     a_rescued_sign_in_is_seen_where_nothing_is_stored,
+    a_rescued_sign_in_is_seen_where_the_login_is_over,
     a_rescued_sign_in_can_be_saved_over,
     a_rescue_needs_no_lock_and_waits_for_the_next_one,
     a_rescued_sign_in_wins_over_a_renewal_of_the_old_login,

@@ -15,7 +15,7 @@ from codex_oauth_core.errors import ErrorKind, IllegalEvent, SignInError
 from codex_oauth_core.events import Cancelled, Event, ResponseReceived, Started
 from codex_oauth_core.facts import TryAgain
 from codex_oauth_core.flows.deposit_table import MACHINE, State, Trigger
-from codex_oauth_core.flows.storing import BUSY_TOO_LONG, QUEUE_STEP, StoringFlow
+from codex_oauth_core.flows.storing import QUEUE_STEP, StoringFlow, busy_too_long
 from codex_oauth_core.outcomes import Deposited
 from codex_oauth_core.record import Record
 from codex_oauth_core.storage import (
@@ -107,7 +107,7 @@ class Deposit(StoringFlow[Deposited]):
         """Keep the login beside; not a borrowed one, which would take the place of whatever is stored."""
         if self._is_borrowed and not self.force:
             self._move(Trigger.REFUSED)
-            return Finished(SignInError.of(ErrorKind.NETWORK, BUSY_TOO_LONG, reason="lock_busy"))
+            return Finished(busy_too_long())
         self._move(Trigger.EXHAUSTED)
         return Rescue(self.record)
 

@@ -58,5 +58,13 @@ def _by_our_clock(tokens: Tokens, event: ResponseReceived) -> float | None:
 
 
 def server_offset(tokens: Tokens, event: ResponseReceived) -> float | None:
-    """The server's clock less this machine's when the answer came, in seconds; None if it did not say."""
-    return None if tokens.server_time is None else tokens.server_time - event.wall
+    """The server's clock less this machine's, in seconds; None if the server did not say.
+
+    Zero if its time falls, to the second, between the request and the answer: those may be far apart, where
+    the machine was suspended in between.
+    """
+    if tokens.server_time is None:
+        return None
+    begun = event.wall - max(0.0, event.at - event.sent_at)
+    right = begun - 1 <= tokens.server_time <= event.wall
+    return 0.0 if right else tokens.server_time - event.wall

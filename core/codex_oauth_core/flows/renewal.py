@@ -20,7 +20,7 @@ from codex_oauth_core.flows.failures import gave_up, refused
 from codex_oauth_core.flows.freshness import RenewalPolicy
 from codex_oauth_core.flows.renewal_table import MACHINE, State, Trigger
 from codex_oauth_core.flows.renewed import as_sign_in, renewed_record
-from codex_oauth_core.flows.storing import BUSY_TOO_LONG, QUEUE_STEP, StoringFlow
+from codex_oauth_core.flows.storing import QUEUE_STEP, StoringFlow, busy_too_long
 from codex_oauth_core.flows.verdict import Asked, expired_at_birth, not_signed_in
 from codex_oauth_core.outcomes import Adopted, Kept, KeptBecause, Renewed
 from codex_oauth_core.provider import Provider
@@ -278,7 +278,7 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
 
     def _due(self) -> Effect:
         if self.state is State.QUEUED and self._queued_until is not None and self._now >= self._queued_until:
-            busy = SignInError.of(ErrorKind.NETWORK, BUSY_TOO_LONG, reason="lock_busy")
+            busy = busy_too_long()
             return self._end_with(Trigger.EXHAUSTED, self._asked.kept_or(busy, self._record, self._wall))
         woken_late = self._retry_until is not None and self._now >= self._retry_until
         if self.state is State.BACKING_OFF and woken_late and self._failure is not None:

@@ -18,7 +18,7 @@ from codex_oauth_core.events import ResponseReceived, Started
 from codex_oauth_core.facts import TryAgain
 from codex_oauth_core.flows.exchange import REVOCATION_LIMIT
 from codex_oauth_core.flows.revocation_table import MACHINE, State, Trigger
-from codex_oauth_core.flows.storing import BUSY_TOO_LONG, QUEUE_STEP, StoringFlow
+from codex_oauth_core.flows.storing import QUEUE_STEP, StoringFlow, busy_too_long
 from codex_oauth_core.outcomes import Revoked
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.storage import (
@@ -105,7 +105,7 @@ class Revocation(StoringFlow[Revoked]):
 
     def _due(self) -> Effect:
         if self._queued_until is not None and self._now >= self._queued_until:
-            busy = SignInError.of(ErrorKind.NETWORK, BUSY_TOO_LONG, reason="lock_busy")
+            busy = busy_too_long()
             return self._fail(Trigger.EXHAUSTED, busy)
         self._move(Trigger.DUE)
         return Lock()

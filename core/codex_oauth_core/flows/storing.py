@@ -11,17 +11,26 @@ from typing import Final, TypeVar
 import attrs
 
 from codex_oauth_core.effects import Effect, SendRequest, Wait
-from codex_oauth_core.errors import IllegalEvent
+from codex_oauth_core.errors import ErrorKind, IllegalEvent, SignInError
 from codex_oauth_core.events import Event, ResponseReceived, Started, StoreAnswered
 from codex_oauth_core.flows.base import Flow
 from codex_oauth_core.storage import StorageAnswer, StorageEffect
 
-__all__ = ["BUSY_TOO_LONG", "QUEUE_STEP", "StoringFlow"]
+__all__ = ["QUEUE_STEP", "StoringFlow", "busy_too_long"]
 
 QUEUE_STEP: Final = 0.025
 """Seconds between two looks at a login that another process has locked."""
 
-BUSY_TOO_LONG: Final = "Another process has been renewing the login for too long."
+
+def busy_too_long() -> SignInError:
+    """The error of a lock that could not be had in time."""
+    text = "Another process has held the login's lock for too long; the login is as it was."
+    error = SignInError.of(ErrorKind.NETWORK, text, reason="lock_busy")
+    return attrs.evolve(
+        error,
+        next_actions=("Look for a codex-oauth or a program using it that hangs, and end it.", "Try again."),
+    )
+
 
 T_co = TypeVar("T_co", covariant=True)
 
