@@ -6,6 +6,7 @@ must be a plain file of our own that no link leads to; every failure is a SignIn
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Generator
@@ -17,12 +18,20 @@ import attrs
 
 from codex_oauth.stores.directory import Directory, open_directory
 from codex_oauth.stores.failures import FileProblem, failure, reporting, shown
-from codex_oauth.stores.files import check_file, read_file
+from codex_oauth.stores.files import check_file, is_temporary, read_file, remove_name
 from codex_oauth_core.codex.auth_json import LONGEST_AUTH_JSON
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.secret import Secret
 
-__all__ = ["about", "check_target", "codex_auth_path", "directory_of", "read_anywhere", "read_here"]
+__all__ = [
+    "about",
+    "check_target",
+    "codex_auth_path",
+    "directory_of",
+    "read_anywhere",
+    "read_here",
+    "remove_temporaries",
+]
 
 _NAME: Final = "auth.json"
 _FLAGS: Final = (
@@ -100,6 +109,24 @@ def check_target(directory: Directory, where: Path, *, force: bool) -> None:
         error = SignInError.of(ErrorKind.AUTH_WRITE_FAILED, text, reason="exists", path=shown(where))
         raise attrs.evolve(error, next_actions=("Name another file, or add --force to replace it.",))
     check_file(directory, where.name, found)
+
+
+def remove_temporaries(directory: Directory, where: Path) -> None:
+    """Remove what an earlier replacement of `where` left beside it when it was cut off: plain files of our
+    own with exactly the names that `stage` gives. What cannot be removed stays.
+    """
+    with contextlib.suppress(OSError):
+        for name in directory.names():
+            if is_temporary(name, where.name):
+                _remove_own(directory, name)
+
+
+def _remove_own(directory: Directory, name: str) -> None:
+    with contextlib.suppress(FileProblem, OSError):
+        found = directory.lstat(name)
+        if found is not None:
+            check_file(directory, name, found)
+            remove_name(directory, name)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 Rules of this file: two programs that renew one login end it, so a copy has no refresh token, and a login that
 is moved is stored here, durably, before it is taken from there; if it cannot be taken, only a copy stays.
+A move that was cut off is finished by the next one, which never puts an older login over a newer one.
 The Codex CLI's file is written by a move and by an export, and by nothing else; nothing here ever renews.
 """
 
@@ -23,15 +24,18 @@ from codex_oauth.auth_file import (
     directory_of,
     read_anywhere,
     read_here,
+    remove_temporaries,
 )
+from codex_oauth.stores.directory import Directory
 from codex_oauth.stores.failures import failure, shown
-from codex_oauth.stores.files import stage
-from codex_oauth.stores.store import Saved, SaveFailed, Store
+from codex_oauth.stores.files import Staged, stage
+from codex_oauth.stores.store import Held, Saved, SaveFailed, Slot, Store
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.codex.auth_json import read_auth_json, without_tokens, write_auth_json
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import SendRequest
 from codex_oauth_core.errors import Detail, ErrorKind, SignInError
+from codex_oauth_core.outcomes import Deposited
 from codex_oauth_core.record import Record
 from codex_oauth_core.secret import Secret
 
@@ -52,7 +56,8 @@ def import_codex(
     It copies the access token: that works until it expires, and cannot be renewed here. `move` takes the
     whole login over: it is removed from `path`, and the Codex CLI must sign in again; end its running
     sessions first. `path` is an `auth.json` or its directory, by default the Codex CLI's own. `force`: a
-    login of the same account that can be renewed may be replaced.
+    login of the same account that can be renewed may be replaced; in a move, not by the one that it was
+    renewed from: that one is only removed from `path`.
 
     Raises SignInError: `login_required` (no such file, or its token has expired), `corrupt_auth` (see
     `read_auth_json`), `invalid_request` (`details.reason`: `renewable_login`, `no_refresh_token`),
@@ -64,7 +69,9 @@ def import_codex(
     _, found = _login(lambda: read_anywhere(where))
     credential = attrs.evolve(found, refresh_token=None)
     _refuse_expired(credential)
-    return _kept(credential, store, force=force)
+    if not force:
+        _refuse_to_replace(store.slot(credential.account_id).load())
+    return _kept(credential, store, force=force).record
 
 
 def export_codex(
@@ -122,79 +129,124 @@ def _login(read: Callable[[], Secret[bytes]]) -> tuple[Secret[bytes], Credential
     return content, found
 
 
-def _kept(credential: Credential, store: Store, *, force: bool) -> Record:
-    """Store a login. Without `force`, one of the same account that can be renewed stays."""
+def _kept(credential: Credential, store: Store, *, force: bool) -> Deposited:
+    """Store a login, and make it the current one. `force`: as in `keep`."""
     from codex_oauth.keeping import keep
     from codex_oauth.worlds.sync_world import SyncWorld
 
-    if not force:
-        _refuse_to_replace(store, credential.account_id)
-    record = Record(credential)
     with SyncWorld(_sends_nothing) as world:
-        keep(record, store, world, force=force)
-    return record
+        return keep(Record(credential), store, world, force=force)
 
 
 def _sends_nothing(effect: SendRequest, stopped: Callable[[], bool]) -> NoReturn:
     raise AssertionError("storing a login sends nothing")
 
 
-def _refuse_to_replace(store: Store, account_id: str) -> None:
-    stored = store.slot(account_id).load()
+def _refuse_to_replace(stored: Record | None) -> None:
     if stored is None or not stored.is_renewable:
         return
     text = "This account is signed in already, with a login that can be renewed."
+    account_id = stored.credential.account_id
     raise _refused(text, _FORCE, reason="renewable_login", account_id=account_id)
 
 
 # -- moving -----------------------------------------------------------------------------------------
 
 
+@attrs.frozen
+class _Taken:
+    """What a move has stored, or may have: by fingerprint, and the accounts where it was only rescued."""
+
+    fingerprints: set[str] = attrs.field(factory=set[str])
+    rescued: set[str] = attrs.field(factory=set[str])
+
+
 def _moved(store: Store, where: Path, *, force: bool) -> Record:
     """Take a login over. Where that cannot be finished, what was stored becomes a copy."""
-    taken: list[Credential] = []
+    taken = _Taken()
     try:
         return _move(store, where, taken, force=force)
     except BaseException as error:
-        if not taken or not _is_stored(taken[-1], store) or not _has_refresh_token(where):
-            raise
-        handed_back = _hand_back(taken[-1], store)
-        if isinstance(error, SignInError):
+        account_id = _account_there(where) if taken.fingerprints else None
+        handed_back = None if account_id is None else _hand_back(store.slot(account_id), taken)
+        if handed_back is not None and isinstance(error, SignInError):
             raise _half_moved(error, handed_back=handed_back) from None
         raise
 
 
-def _move(store: Store, where: Path, taken: list[Credential], *, force: bool) -> Record:
+def _move(store: Store, where: Path, taken: _Taken, *, force: bool) -> Record:
     for _ in range(_MOVE_TRIES):
-        if _move_once(store, where, taken, force=force):
-            return Record(taken[-1])
+        record = _move_once(store, where, taken, force=force)
+        if record is not None:
+            return record
     text = "The Codex CLI's file changes all the time: end its running sessions, and try again."
     raise SignInError.of(ErrorKind.AUTH_WRITE_FAILED, text, reason="contended", path=shown(where))
 
 
-def _move_once(store: Store, where: Path, taken: list[Credential], *, force: bool) -> bool:
-    """Whether a login was stored here and removed there; False if the file changed meanwhile.
+def _move_once(store: Store, where: Path, taken: _Taken, *, force: bool) -> Record | None:
+    """The login that is stored here and was removed there; None if the file changed meanwhile.
 
     The new content of the file is on the disk before anything is stored, so that nothing is left to fail
     but a rename.
     """
     with about(where, ErrorKind.AUTH_WRITE_FAILED), directory_of(where) as directory:
-        content, credential = _login(lambda: read_here(directory, where))
-        if credential.refresh_token is None:
-            text = "The Codex CLI has no refresh token there that could be moved."
-            raise _refused(text, "Copy the access token: without --move.", reason="no_refresh_token")
+        content, credential = _to_move(directory, where)
         with stage(directory, where.name, _rest(content, where)) as staged:
-            again = bool(taken)  # then what is stored is what the file held before
-            taken.append(credential)
-            _kept(credential, store, force=force or again)
+            record = _take(credential, store, taken, force=force)
             if read_here(directory, where) != content:
-                return False
-            try:
-                staged.commit()
-            except OSError:
-                if staged.is_pending:  # else only the directory could not be made durable
-                    raise
-    return True
+                return None
+            _commit(staged)
+        remove_temporaries(directory, where)  # only now: another move may still need its own
+    return record
+
+
+def _to_move(directory: Directory, where: Path) -> tuple[Secret[bytes], Credential]:
+    content, credential = _login(lambda: read_here(directory, where))
+    if credential.refresh_token is None:
+        text = "The Codex CLI has no refresh token there that could be moved."
+        raise _refused(text, "Copy the access token: without --move.", reason="no_refresh_token")
+    return content, credential
+
+
+def _take(credential: Credential, store: Store, taken: _Taken, *, force: bool) -> Record:
+    """Store a login, unless it, or what it was renewed to, is stored: then an earlier move was cut off."""
+    stored = _stored(store, credential.account_id, force=force)
+    found = Record(credential)
+    if stored is not None and _is_from(stored, found):
+        if stored.fingerprint == found.fingerprint:
+            taken.fingerprints.add(found.fingerprint)
+        store.select(credential.account_id)
+        return stored
+    if not force and (stored is None or stored.fingerprint not in taken.fingerprints):
+        _refuse_to_replace(stored)
+    taken.fingerprints.add(found.fingerprint)  # before it is stored: storing may be interrupted
+    if _kept(credential, store, force=True).rescued:
+        taken.rescued.add(credential.account_id)
+    return found
+
+
+def _stored(store: Store, account_id: str, *, force: bool) -> Record | None:
+    try:
+        return store.slot(account_id).load()
+    except SignInError:
+        if force:
+            return None
+        raise
+
+
+def _is_from(stored: Record, found: Record) -> bool:
+    """Whether what is stored is the found login, or was renewed from it."""
+    if stored.credential.refresh_token is None:
+        return False
+    return found.fingerprint in (stored.fingerprint, stored.parent)
+
+
+def _commit(staged: Staged) -> None:
+    try:
+        staged.commit()
+    except OSError:
+        if staged.is_pending:  # else only the directory could not be made durable
+            raise
 
 
 def _rest(content: Secret[bytes], where: Path) -> Secret[bytes]:
@@ -204,29 +256,39 @@ def _rest(content: Secret[bytes], where: Path) -> Secret[bytes]:
         raise failure(ErrorKind.AUTH_WRITE_FAILED, "not_storable", where) from None
 
 
-def _is_stored(credential: Credential, store: Store) -> bool:
-    with contextlib.suppress(SignInError):
-        stored = store.slot(credential.account_id).load()
-        return stored is not None and stored.fingerprint == Record(credential).fingerprint
-    return False
-
-
-def _has_refresh_token(where: Path) -> bool:
-    """Whether the Codex CLI can still renew; if that cannot be told, the login is ours."""
+def _account_there(where: Path) -> str | None:
+    """The account whose login the Codex CLI can still renew; if that cannot be told, the login is ours."""
     try:
-        return _login(lambda: read_anywhere(where))[1].refresh_token is not None
+        _, credential = _login(lambda: read_anywhere(where))
     except SignInError:
-        return False
+        return None
+    return None if credential.refresh_token is None else credential.account_id
 
 
-def _hand_back(credential: Credential, store: Store) -> bool:
-    """Give up the refresh token that the Codex CLI still has; whether that could be done."""
-    borrowed = Record(attrs.evolve(credential, refresh_token=None))
+def _hand_back(slot: Slot, taken: _Taken) -> bool | None:
+    """Give up what was taken, for the Codex CLI has that login, or its renewal: whether that could be done;
+    None if nothing that was taken is stored. The lock comes first: what was rescued is stored by then.
+    """
     with contextlib.suppress(SignInError, SaveFailed):
-        held = store.slot(credential.account_id).lock()
+        held = slot.lock()
         if held is not None:
             with held:
-                return isinstance(held.save(borrowed, Record(credential).fingerprint), Saved)
+                return _give_up(held, taken)
+    return False if slot.account_id in taken.rescued or _is_stored(slot, taken) else None
+
+
+def _give_up(held: Held, taken: _Taken) -> bool | None:
+    stored = held.load()
+    if stored is None or stored.fingerprint not in taken.fingerprints:
+        return None
+    borrowed = Record(attrs.evolve(stored.credential, refresh_token=None))
+    return isinstance(held.save(borrowed, stored.fingerprint), Saved)
+
+
+def _is_stored(slot: Slot, taken: _Taken) -> bool:
+    with contextlib.suppress(SignInError):
+        stored = slot.load()
+        return stored is not None and stored.fingerprint in taken.fingerprints
     return False
 
 

@@ -100,12 +100,12 @@ def test_a_child_does_not_renew_in_step_with_its_parent() -> None:
 @needs_fork
 def test_a_source_that_is_gone_costs_a_child_nothing() -> None:
     gc.collect()
-    before = len(forks._BEGIN)
+    before = len(forks._OWNERS)
     source = rig().source()
-    assert len(forks._BEGIN) == before + 1
+    assert len(forks._OWNERS) == before + 1
     del source
     gc.collect()
-    assert len(forks._BEGIN) == before
+    assert len(forks._OWNERS) == before
 
 
 # -- threads -------------------------------------------------------------------------------------------
@@ -260,3 +260,11 @@ def test_f36_a_renewal_that_only_waits_does_not_hold_the_program_up() -> None:
         ).start()
     """)
     assert (sorted(lines), code) == (["ended: SignInError", "held up: False"], 0)
+
+
+def test_f36_the_end_of_a_program_that_keeps_a_source_is_quiet() -> None:
+    code = "from codex_oauth import MemoryStore, TokenSource; source = TokenSource(MemoryStore())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
-__all__ = ["in_every_child"]
-
-_BEGIN: Final[set[weakref.WeakMethod[Callable[[], None]]]] = set()
+__all__ = ["begin_again_in_children"]
 
 
-def in_every_child(begin: Callable[[], None]) -> None:
-    """Have the method `begin` called in every forked child, for as long as its object lives."""
-    _BEGIN.add(weakref.WeakMethod(begin, _BEGIN.discard))
+class Beginner(Protocol):
+    """Something that can begin again."""
+
+    def begin(self) -> None:
+        """Forget what does not exist in a forked child."""
+
+
+_OWNERS: Final = weakref.WeakSet[Beginner]()
+
+
+def begin_again_in_children(owner: Beginner) -> None:
+    """Have `owner.begin()` called in every forked child, for as long as `owner` lives."""
+    _OWNERS.add(owner)
 
 
 def _begin_again() -> None:
-    for known in list(_BEGIN):
-        begin = known()
-        if begin is not None:
-            begin()
+    for owner in list(_OWNERS):
+        owner.begin()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork

@@ -17,7 +17,7 @@ import attrs
 
 from codex_oauth.clock import Clock, now
 from codex_oauth.stores.store import Store
-from codex_oauth.tokens.forks import in_every_child
+from codex_oauth.tokens.forks import begin_again_in_children
 from codex_oauth.tokens.hosts import DEFAULT_HOSTS, Hosts
 from codex_oauth.tokens.memory import Memory, Step
 from codex_oauth.tokens.notes import Notes, warn
@@ -77,10 +77,10 @@ class TokenSource:
         self._notes = Notes(on_note or warn)
         self._closed = False
         self._memory = Memory(policy=policy, jitter=_drawn() if jitter is None else jitter)
-        self._begin()
-        in_every_child(self._begin)
+        self.begin()
+        begin_again_in_children(self)
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
         """Forget a renewal that is under way: for a forked child, which has not got its thread."""
         self._lock = RLock()  # reentrant: a signal handler may ask for a token
         self._flight: Flight[Landing] | None = None
