@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from importlib import import_module
 from threading import RLock
 from typing import TYPE_CHECKING, Final, Self
 
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TokenSource"]
 
+_FOR_A_LOOK: Final = ("codex_oauth.keeping", "codex_oauth_core.flows.renewal")
+_FOR_A_RENEWAL: Final = ("codex_oauth.worlds.httpx_world", "filelock")
 _USUAL_POLICY: Final = RenewalPolicy()
 
 
@@ -218,6 +221,9 @@ class TokenSource:
         from codex_oauth.tokens.flight import Flight
 
         memory = self._memory
+        # here and not on the thread: a child forked meanwhile would inherit the lock of a half-loaded module
+        for name in _FOR_A_LOOK if memory.record is None else (*_FOR_A_LOOK, *_FOR_A_RENEWAL):
+            import_module(name)
         refused = memory.begin(rejected, self._now()[0])
         usual = None if memory.record is None else memory.record.credential.account_id
         failure, jitter = memory.failure, memory.jitter
