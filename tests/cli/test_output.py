@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import subprocess
+from collections.abc import Generator
 from pathlib import Path
 
 import attrs
@@ -60,6 +61,18 @@ def test_a_signal_that_was_ignored_stays_ignored() -> None:
         signal.signal(signal.SIGHUP, before)
 
 
+@pytest.fixture
+def heard() -> Generator[None, None, None]:
+    """No signal is ignored, even where the tests themselves run under nohup."""
+    before = {number: signal.getsignal(number) for number in ENDING}
+    for number in ENDING:
+        signal.signal(number, signal.default_int_handler)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("number", ENDING)
 def test_the_second_signal_interrupts(number: int) -> None:
     with Interrupt() as interrupt:

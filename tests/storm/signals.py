@@ -11,6 +11,7 @@ import os
 import pty
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,6 +59,14 @@ CASES: Final = (
 )
 
 
+_HEARING: Final = (
+    sys.executable,
+    "-c",
+    "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_DFL); os.execvp(sys.argv[1], sys.argv[1:])",
+)
+"""The beginning of a command that hears SIGHUP, also where the storm itself runs under nohup."""
+
+
 def interrupted(home: Path, cases: Sequence[Case] = CASES) -> Row:
     """`codex-oauth token` is interrupted after it has sent the refresh token."""
     tally = Tally("signals in the section, `codex-oauth token`", 1)
@@ -86,7 +95,7 @@ def _run(home: Path, ground: Ground, case: Case) -> Done:
     """The command, and the signal at its time."""
     ours, theirs = pty.openpty() if case.terminal else (None, None)
     with subprocess.Popen(
-        [*([] if theirs is None else _on_terminal(theirs)), *COMMAND, "token"],
+        [*_HEARING, *([] if theirs is None else _on_terminal(theirs)), *COMMAND, "token"],
         env=environment(home),
         cwd=home,
         stdin=subprocess.DEVNULL,
