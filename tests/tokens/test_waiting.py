@@ -299,6 +299,6 @@ class _RealTime:
 def test_the_usual_world_is_over_httpx_and_tells_the_source_s_time() -> None:
     from codex_oauth.worlds.httpx_world import HttpxWorld
 
-    world = run_world.usual_world(lambda: (1.0, 2.0))
+    world = run_world.UsualWorld(lambda: (1.0, 2.0))()
     assert isinstance(world, HttpxWorld)
     assert world.now() == (1.0, 2.0)

@@ -43,6 +43,11 @@ class Flight(Generic[T]):
         self._landed: Future[T | _Crashed] = Future()
         self.cancel = cancel
 
+    @property
+    def landed(self) -> bool:
+        """Whether the work is done, or has failed."""
+        return self._landed.done()
+
     def start(self) -> bool:
         """Begin on a thread; False if there is none to be had: then call `run()`."""
         if not _THREADS:

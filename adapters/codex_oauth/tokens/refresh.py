@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from codex_oauth.clock import now
-from codex_oauth.tokens.run_world import usual_world
+from codex_oauth.tokens.run_world import UsualWorld
 from codex_oauth.worlds.world import World
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
@@ -97,7 +97,7 @@ def _begun(
 
     def work() -> Credential | SignInError:
         request = provider.dialect.refresh_request(provider, token)
-        with (make_world or (lambda: usual_world(now)))() as world:
+        with (make_world or UsualWorld(now))() as world:
             event = world.perform(SendRequest(request, _TIMEOUT, once=True))
         return _judged(event, token, provider, account_id)
 

@@ -1,10 +1,13 @@
 """One renewal from beginning to end: which login, whose, and what came of it.
 
 Rules of this file: it blocks, and knows no threads; how a renewal ends is a value; a failure is answered
-from memory while the very same login is stored, so that a hopeless one is not tried at every call.
+from memory while the very same login is stored, so that a hopeless one is not tried at every call. A store
+that cannot be read takes no token away that still lives.
 """
 
 from __future__ import annotations
+
+from typing import Final
 
 import attrs
 
@@ -12,9 +15,10 @@ from codex_oauth.clock import Clock
 from codex_oauth.stores.store import Store
 from codex_oauth.tokens.run_world import RunWorld
 from codex_oauth_core.codex import CODEX
-from codex_oauth_core.errors import SignInError
-from codex_oauth_core.flows.freshness import RenewalPolicy
-from codex_oauth_core.outcomes import Adopted, Kept, Renewed
+from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core.flows.freshness import RenewalPolicy, Standing, standing
+from codex_oauth_core.flows.verdict import Asked, not_signed_in
+from codex_oauth_core.outcomes import Adopted, Kept, KeptBecause, Renewed
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.record import Record
 from codex_oauth_core.secret import Secret
@@ -64,28 +68,62 @@ class Renewer:
     policy: RenewalPolicy
     now: Clock
 
+    def look(self, jitter: float) -> Landing | None:
+        """What is stored, if there is nothing to do about it; None if a renewal is to judge. Only reads."""
+        try:
+            account_id, record = self._stored(None)
+        except SignInError:
+            return None
+        asked = Asked(
+            provider=self.provider_for(record), policy=self.policy, jitter=jitter, rejected=None, forced=False
+        )
+        verdict = asked.verdict(record, self.now()[1], None)
+        if record is None or not isinstance(verdict, Kept) or verdict.why is not KeptBecause.CURRENT:
+            return None
+        return Landing(verdict, Seen(account_id, record.fingerprint), None)
+
     def renew(
         self,
         world: RunWorld,
         *,
-        usual: str | None,
+        known: Record | None,
         rejected: Secret[str] | None,
         failure: Failure | None,
         jitter: float,
     ) -> Landing:
-        """Renew the login if it is due. `usual` is the account of the last time."""
-        seen = Seen(None, None)
+        """Renew the login if it is due. `known` is what was had the last time."""
+        landing = self._renewed(world, known, rejected, failure, jitter)
+        outcome = landing.outcome
+        if not isinstance(outcome, SignInError) or outcome.kind is not ErrorKind.AUTH_READ_FAILED:
+            return landing
+        if known is None or rejected is not None:
+            return landing
+        if standing(known, self.now()[1], self.policy, jitter) is Standing.EXPIRED:
+            return landing
+        return attrs.evolve(landing, outcome=Kept(known, KeptBecause.FAILED, outcome))
+
+    def _renewed(
+        self,
+        world: RunWorld,
+        known: Record | None,
+        rejected: Secret[str] | None,
+        failure: Failure | None,
+        jitter: float,
+    ) -> Landing:
         try:
-            account_id = self.account_id or usual or self.store.current()
-            record = None if account_id is None else self.store.slot(account_id).load()
+            account_id, record = self._stored(None if known is None else known.credential.account_id)
         except SignInError as error:
-            return Landing(error, seen, rejected)
+            return Landing(error, Seen(None, None), rejected)
         seen = Seen(account_id, None if record is None else record.fingerprint)
         if failure is not None and failure.seen == seen and self.now()[0] < failure.until:
             return Landing(failure.error, seen, rejected, recalled=True)
         if account_id is None:
-            return Landing(_nobody(), seen, rejected)
+            return Landing(not_signed_in(), seen, rejected)
         return Landing(self._run(world, account_id, record, rejected, jitter), seen, rejected)
+
+    def _stored(self, usual: str | None) -> tuple[str | None, Record | None]:
+        account_id = self.account_id or usual or self.store.current()
+        return account_id, None if account_id is None else self.store.slot(account_id).load()
 
     def _run(
         self,
@@ -109,12 +147,11 @@ class Renewer:
         """Who renews this record."""
         if self.provider is not None:
             return self.provider
+        if record is None or (record.credential.issuer, record.credential.client_id) == _USUAL:
+            return CODEX
         from codex_oauth.keeping import provider_of
 
-        return (record and provider_of(record.credential)) or CODEX
+        return provider_of(record.credential) or CODEX
 
 
-def _nobody() -> SignInError:
-    from codex_oauth_core.flows.verdict import not_signed_in
-
-    return not_signed_in()
+_USUAL: Final = (CODEX.issuer, CODEX.client_id)

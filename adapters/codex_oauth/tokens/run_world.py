@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Final, Self
 
 import attrs
@@ -20,16 +20,32 @@ from codex_oauth_core.events import Cancelled, Event
 if TYPE_CHECKING:
     from codex_oauth.worlds.world import World
 
-__all__ = ["RunWorld", "usual_world"]
+__all__ = ["RunWorld", "UsualWorld"]
 
 _LOOK_UP: Final = 1.0  # seconds between two looks whether the program is about to exit
 
 
-def usual_world(now: Clock) -> World:
-    """A world over httpx, which is loaded now."""
-    from codex_oauth.worlds.httpx_world import HttpxWorld
+@attrs.frozen
+class UsualWorld:
+    """Makes worlds over httpx."""
 
-    return HttpxWorld(now=now)
+    now: Clock
+
+    def load(self) -> None:
+        """Load, once, all that a request needs, the certificates too: no fork should fall into that."""
+        import encodings.idna  # noqa: F401  # which a look-up of a host would load
+
+        import codex_oauth.worlds.httpx_world  # noqa: F401
+        from codex_oauth.transport.tls import tls_context
+
+        with suppress(OSError):  # the request will tell
+            tls_context()
+
+    def __call__(self) -> World:
+        """A world of its own for one renewal."""
+        from codex_oauth.worlds.httpx_world import HttpxWorld
+
+        return HttpxWorld(now=self.now)
 
 
 class RunWorld:

@@ -8,11 +8,13 @@ remembered is judged in `memory`, and a renewal is done in `renewing`.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from threading import RLock
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import attrs
 
@@ -23,7 +25,7 @@ from codex_oauth.tokens.hosts import DEFAULT_HOSTS, Hosts
 from codex_oauth.tokens.memory import Memory, Step
 from codex_oauth.tokens.notes import Notes, warn
 from codex_oauth.tokens.renewing import Landing, Renewer
-from codex_oauth.tokens.run_world import RunWorld, usual_world
+from codex_oauth.tokens.run_world import RunWorld, UsualWorld
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
@@ -38,8 +40,13 @@ if TYPE_CHECKING:
 
 __all__ = ["TokenSource"]
 
-_FOR_A_LOOK: Final = ("codex_oauth.keeping", "codex_oauth_core.flows.renewal")
-_FOR_A_RENEWAL: Final = ("codex_oauth.worlds.httpx_world", "filelock")
+T = TypeVar("T")
+_FOR_A_RENEWAL: Final = (
+    "codex_oauth.tokens.flight",
+    "codex_oauth.keeping",
+    "codex_oauth_core.flows.renewal",
+    "filelock",
+)
 _USUAL_POLICY: Final = RenewalPolicy()
 
 
@@ -74,7 +81,7 @@ class TokenSource:
             store.slot(account_id)
         self._renewer = Renewer(store=store, account_id=account_id, provider=provider, policy=policy, now=now)
         self._hosts = Hosts(hosts)
-        self._make_world = make_world or (lambda: usual_world(now))
+        self._make_world = make_world or UsualWorld(now)
         self._now = now
         self._jitter = jitter
         self._notes = Notes(on_note or warn)
@@ -87,6 +94,7 @@ class TokenSource:
         """Forget a renewal that is under way: for a forked child, which has not got its thread."""
         self._lock = RLock()  # reentrant: a signal handler may ask for a token
         self._flight: Flight[Landing] | None = None
+        self._landings: deque[tuple[Landing, float]] = deque()
         if self._jitter is None:
             self._memory.jitter = _drawn()
 
@@ -179,6 +187,8 @@ class TokenSource:
 
     def _record(self, rejected: Secret[str] | None = None) -> Record:
         found = self._fresh() if rejected is None else None
+        if self._is_new:
+            self._hand_in(self._renewer.look(self._memory.jitter))
         while found is None:
             step = self._next(rejected)
             found = step if isinstance(step, Record) else self._landed(step.wait(), rejected)
@@ -186,10 +196,17 @@ class TokenSource:
 
     async def _arecord(self, rejected: Secret[str] | None = None) -> Record:
         found = self._fresh() if rejected is None else None
+        if self._is_new:
+            self._hand_in(await _aside(partial(self._renewer.look, self._memory.jitter)))
         while found is None:
             step = self._next(rejected)
             found = step if isinstance(step, Record) else self._landed(await step.wait_async(), rejected)
         return found
+
+    @property
+    def _is_new(self) -> bool:
+        """Whether nothing has been seen yet, good or bad."""
+        return self._memory.record is None and self._memory.failure is None and self._flight is None
 
     def _fresh(self) -> Record | None:
         """The record in memory, if it was found current a moment ago."""
@@ -201,12 +218,14 @@ class TokenSource:
     def _next(self, rejected: Secret[str] | None) -> Record | Flight[Landing]:
         """What to use, or the renewal to wait for."""
         with self._lock:
+            self._settle()
             step, record = self._memory.step(rejected, *self._now()), self._memory.record
             usable = None if step is Step.RENEW else record
-            if usable is not None and (step is Step.USE or self._flight is not None or self._closed):
+            flight = self._under_way
+            if usable is not None and (step is Step.USE or flight is not None or self._closed):
                 return usable
-            if self._flight is not None:
-                return self._flight
+            if flight is not None:
+                return flight
             if self._closed:
                 raise SignInError.of(ErrorKind.CANCELLED, "The token source is closed.")
             flight = self._prepared(rejected)
@@ -217,37 +236,48 @@ class TokenSource:
         flight.run()  # without threads everybody renews for himself; the store lets one do it
         return flight
 
+    @property
+    def _under_way(self) -> Flight[Landing] | None:
+        flight = self._flight
+        return None if flight is None or flight.landed else flight
+
     def _prepared(self, rejected: Secret[str] | None) -> Flight[Landing]:
+        # here and not on the thread: a child forked meanwhile would inherit the lock of a half-loaded module
+        for name in _FOR_A_RENEWAL:
+            import_module(name)
+        if isinstance(self._make_world, UsualWorld):
+            self._make_world.load()
         from codex_oauth.tokens.flight import Flight
 
         memory = self._memory
-        # here and not on the thread: a child forked meanwhile would inherit the lock of a half-loaded module
-        for name in _FOR_A_LOOK if memory.record is None else (*_FOR_A_LOOK, *_FOR_A_RENEWAL):
-            import_module(name)
         refused = memory.begin(rejected, self._now()[0])
-        usual = None if memory.record is None else memory.record.credential.account_id
-        failure, jitter = memory.failure, memory.jitter
+        known, failure, jitter = memory.record, memory.failure, memory.jitter
         world = RunWorld(self._make_world, self._now)
 
         def work() -> Landing:
-            landing = None
-            try:
-                landing = self._renewer.renew(
-                    world, usual=usual, rejected=refused, failure=failure, jitter=jitter
-                )
-                return landing
-            finally:
-                self._learn(flight, landing)
+            landing = self._renewer.renew(
+                world, known=known, rejected=refused, failure=failure, jitter=jitter
+            )
+            self._hand_in(landing)
+            return landing
 
-        flight = Flight(work, after=lambda landing: self._notes.hear(landing.outcome), cancel=world.cancel)
-        return flight
+        return Flight(work, after=lambda landing: self._notes.hear(landing.outcome), cancel=world.cancel)
 
-    def _learn(self, flight: Flight[Landing], landing: Landing | None) -> None:
-        with self._lock:
-            if self._flight is flight:
-                self._flight = None
-            if landing is not None:
-                self._memory.learn(landing, self._now()[0])
+    def _hand_in(self, landing: Landing | None) -> None:
+        """Have it remembered. It waits for no lock, whose holder may be a caller that waits for us because a
+        signal handler asked again: whoever asks next takes it in first.
+        """
+        if landing is not None:
+            self._landings.append((landing, self._now()[0]))
+            if self._lock.acquire(blocking=False):
+                try:
+                    self._settle()
+                finally:
+                    self._lock.release()
+
+    def _settle(self) -> None:
+        while self._landings:
+            self._memory.learn(*self._landings.popleft())
 
     def _landed(self, landing: Landing, rejected: Secret[str] | None) -> Record | None:
         """What came of a renewal; None to ask again, because it began before our token was refused."""
@@ -262,10 +292,19 @@ class TokenSource:
     def _end(self) -> Flight[Landing] | None:
         with self._lock:
             self._closed = True
-            flight = self._flight
+            flight = self._under_way
         if flight is not None:
             flight.cancel()
         return flight
+
+
+async def _aside(work: Callable[[], T]) -> T:
+    """Do what may block for a moment on a thread, if there is one to be had."""
+    from anyio.to_thread import run_sync
+
+    with suppress(RuntimeError, NotImplementedError):
+        return await run_sync(work)
+    return work()
 
 
 def _drawn() -> float:
