@@ -68,7 +68,7 @@ def import_codex(
         return _moved(store, where, force=force)
     _, found = _login(lambda: read_anywhere(where))
     credential = attrs.evolve(found, refresh_token=None)
-    _refuse_expired(credential)
+    _refuse_expired(credential, "Renew it in the program that signed in, and try again.")
     if not force:
         _refuse_to_replace(store.slot(credential.account_id).load())
     return _kept(credential, store, force=force).record
@@ -304,11 +304,11 @@ def _half_moved(error: SignInError, *, handed_back: bool) -> SignInError:
 # -- what is good enough ----------------------------------------------------------------------------
 
 
-def _refuse_expired(credential: Credential) -> None:
+def _refuse_expired(credential: Credential, action: str) -> None:
     if credential.expires_at is None or credential.expires_at / 1000 > time.time():
         return
     error = SignInError.of(ErrorKind.LOGIN_REQUIRED, "The access token has expired.", reason="expired")
-    raise attrs.evolve(error, next_actions=("Renew it in the program that signed in, and try again.",))
+    raise attrs.evolve(error, next_actions=(action,))
 
 
 def _refuse_useless(record: Record, *, include_refresh: bool) -> None:
@@ -316,7 +316,7 @@ def _refuse_useless(record: Record, *, include_refresh: bool) -> None:
     credential = record.credential
     without = "Export it without the refresh token."
     if not include_refresh:
-        _refuse_expired(credential)
+        _refuse_expired(credential, "Renew it, and try again: codex-oauth token")
     elif credential.refresh_token is None:
         raise _refused("This login is a copy without a refresh token.", without, reason="no_refresh_token")
     elif not record.is_renewable:

@@ -131,8 +131,12 @@ def test_where_nobody_can_be_asked_it_needs_yes(
     answer(monkeypatch, "yes\n", stdin=stdin, stderr=stderr)
     assert run(store, command, *OPTIONS[command], "--force", *form) == 2
     said = capsys.readouterr()
-    assert "needs --yes" in said.err
-    assert said.out == ""
+    if "--json" in form:
+        refusal = json.loads(said.out)["error"]
+        assert (refusal["kind"], refusal["details"]["reason"]) == ("invalid_request", "not_confirmed")
+    else:
+        assert said.out == ""
+    assert "needs --yes" in said.err + said.out
     assert tokens_in(theirs)["refresh_token"] == REFRESH
     assert not Path("out.json").exists()
 
@@ -204,3 +208,15 @@ def test_s11_a_path_is_escaped_before_it_reaches_a_terminal(
     assert not {"\x1b", "\u202e"} & set(said.out + said.err)
     assert r"a\x1b[31m\u202e{0}.json" in said.out
     assert out.exists()
+
+
+@pytest.mark.parametrize("inside", ["logins/acct_1.json", "current", "new.json", "logins"])
+def test_an_export_never_writes_among_the_logins_that_are_kept_here(store: FileStore, inside: str) -> None:
+    record = put(store)
+    before = {path: path.read_bytes() for path in store.home.rglob("*") if path.is_file()}
+    target = store.home / "logins" / ".." / inside
+    with pytest.raises(SignInError) as raised:
+        run(store, "export", "--to-codex", str(target), "--force")
+    assert raised.value.details["reason"] == "own_store"
+    assert {path: path.read_bytes() for path in store.home.rglob("*") if path.is_file()} == before
+    assert store.slot(record.credential.account_id).load() == record

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.sealed_file_store import SealedFileStore
-from codex_oauth.stores.store import Saved
-from codex_oauth_core.errors import SignInError
+from codex_oauth.stores.store import Saved, SaveFailed
+from codex_oauth_core.errors import ErrorKind, SignInError
 from tests.stores.fake_keyrings import (
     SHOWN,
     ForgetfulKeyring,
@@ -169,6 +170,7 @@ def test_deleting_by_who_knows_what_is_stored_works_as_ever(sealed: SealedFileSt
 _SAVER = """
 import sys
 from pathlib import Path
+from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.sealed_file_store import SealedFileStore
 from tests.stores.fake_keyrings import SharedKeyring
 from tests.stores.logins import login, save
@@ -210,3 +212,15 @@ def test_processes_that_save_first_at_once_end_up_with_one_key(tmp_path: Path) -
     for number in numbers:
         assert store.slot(f"acct_{number}").load() == login(number, f"acct_{number}")
     assert (tmp_path / "keyring" / "log").read_text() == "set\n"
+
+
+def test_a_sealed_login_in_a_plain_store_is_named_and_never_put_aside(
+    home: Path, sealed: SealedFileStore
+) -> None:
+    slot = FileStore(home).slot("acct_1")
+    assert load_error(FileStore(home)) == (ErrorKind.AUTH_READ_FAILED, "sealed")
+    held = slot.lock()
+    assert held is not None
+    with held, pytest.raises(SaveFailed):
+        held.save(login(2), None, replace_corrupt=True)
+    assert sealed.slot("acct_1").load() == login(1)

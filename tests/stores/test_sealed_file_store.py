@@ -102,7 +102,7 @@ def test_a_login_that_was_moved_to_another_account_is_refused(home: Path, sealed
 def test_a_plain_login_is_not_taken_for_a_sealed_one_nor_the_other_way_round(
     home: Path, keyring: WorkingKeyring, sealed: SealedFileStore
 ) -> None:
-    assert load_error(FileStore(home)) == (CORRUPT, "not_json")
+    assert load_error(FileStore(home)) == (READ, "sealed")
     plain = FileStore(home.parent / "plain")
     save(plain.slot("acct_1"), login(1), None)
     asked = len(keyring.calls)

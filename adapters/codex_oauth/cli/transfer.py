@@ -15,7 +15,7 @@ import attrs
 
 from codex_oauth.cli.account import current_record, name_of, summary
 from codex_oauth.cli.exit_codes import OK, USAGE
-from codex_oauth.cli.output import emit, hint, result
+from codex_oauth.cli.output import emit, hint, report, result
 from codex_oauth.cli.text import moment, printable
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.transfer import export_codex, import_codex, place_of
@@ -70,8 +70,9 @@ def _until(credential: Credential) -> str:
 
 def run_export(args: argparse.Namespace) -> int:
     """Write the current login as a file that the Codex CLI can use."""
-    where = Path(args.to_codex)
-    credential = (record := current_record(FileStore(args.store))).credential
+    where, store = Path(args.to_codex), FileStore(args.store)
+    credential = (record := current_record(store)).credential
+    _refuse_own_home(where, store)
     if args.include_refresh and not _agreed(args, "--include-refresh", _HAND_OUT, where):
         return USAGE
     export_codex(record, where, include_refresh=args.include_refresh, force=args.force)
@@ -91,6 +92,14 @@ def run_export(args: argparse.Namespace) -> int:
     return OK
 
 
+def _refuse_own_home(where: Path, store: FileStore) -> None:
+    """Refuse to write over what is stored here."""
+    if where.resolve().is_relative_to(store.home.resolve()):
+        text = "Logins of this program are kept there: the file would take the place of one."
+        error = SignInError.of(ErrorKind.INVALID_REQUEST, text, reason="own_store", path=str(where))
+        raise attrs.evolve(error, next_actions=("Name another path.",))
+
+
 def _exported(*, renewable: bool) -> str:
     if renewable:
         return "Only that copy may renew it now. Delete the login here: codex-oauth logout --local"
@@ -107,7 +116,9 @@ def _agreed(args: argparse.Namespace, option: str, warning: tuple[str, ...], whe
     for line in warning:
         hint(line.format(path=printable(str(where), 4096)))
     if not _is_terminal():
-        hint(f"codex-oauth: {option} needs --yes where nobody can be asked.")
+        text = f"{option} needs --yes where nobody can be asked."
+        unasked = SignInError.of(ErrorKind.INVALID_REQUEST, text, reason="not_confirmed")
+        report(attrs.evolve(unasked, next_actions=()), as_json=args.json)
         return False
     hint("Type yes to go on:")
     if sys.stdin.readline().strip().lower() != "yes":

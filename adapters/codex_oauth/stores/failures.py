@@ -59,6 +59,7 @@ ADVICE: Final[Mapping[str, str]] = {
     "no_locks": "Set CODEX_OAUTH_HOME to a directory on a local disk, or open the store with soft_lock=True.",
     "lock_lost": "Try again, and let no program remove the lock files of codex-oauth.",
     "changed": "Try again: the stored login was changed meanwhile.",
+    "sealed": "Open this store with its seal, as the program that sealed it does, or name another directory.",
     "no_key": "Restore the store's key in the keyring, or sign out and sign in again.",
     "keyring_timeout": "Unlock the keyring that holds the store's key, and try again.",
     "keyring_unavailable": "Unlock the keyring of this computer, or keep the login in a FileStore.",

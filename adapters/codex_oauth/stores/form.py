@@ -12,7 +12,7 @@ from typing import Final
 import attrs
 
 from codex_oauth.stores.failures import advised, failure, shown
-from codex_oauth.stores.seal import Seal, SealBroken
+from codex_oauth.stores.seal import SEALED, Seal, SealBroken
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.record import LONGEST_RECORD, Record, read_record, write_record
 from codex_oauth_core.secret import Secret, unseen
@@ -80,6 +80,8 @@ class Form:
     def _unsealed(self, content: Secret[bytes]) -> Secret[bytes] | SignInError:
         seal = self.seal
         if seal is None:
+            if content.reveal().startswith(SEALED):  # it may be good: it is never put aside
+                return failure(ErrorKind.AUTH_READ_FAILED, "sealed", self.path)
             return content
         if len(content.reveal()) > self.longest:
             return failure(ErrorKind.CORRUPT_AUTH, "too_big", self.path)

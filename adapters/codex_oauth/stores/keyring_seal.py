@@ -17,16 +17,13 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from codex_oauth.stores.keyring_key import KEY_LENGTH, KeyringKey
-from codex_oauth.stores.seal import SealBroken
+from codex_oauth.stores.seal import SEALED, SealBroken
 from codex_oauth_core.secret import Secret
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-__all__ = ["SEALED", "KeyringSeal"]
-
-SEALED: Final = b"codex-oauth sealed "
-"""How every sealed content begins, of whatever version."""
+__all__ = ["KeyringSeal"]
 
 _HEAD: Final = SEALED + b"1\n"
 _WHICH: Final = 8

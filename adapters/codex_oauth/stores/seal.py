@@ -6,11 +6,14 @@ has a seal writes nothing of a login unsealed, neither a temporary file nor a re
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from codex_oauth_core.secret import Secret
 
-__all__ = ["Seal", "SealBroken"]
+__all__ = ["SEALED", "Seal", "SealBroken"]
+
+SEALED: Final = b"codex-oauth sealed "
+"""How every content begins that a store of this library has sealed, of whatever version."""
 
 
 class SealBroken(Exception):
