@@ -11,6 +11,7 @@ import hashlib
 import os
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from tests.adapters.in_chromium import SignIn, headers_of, look_at, signing_in
 pytestmark = pytest.mark.skipif(
     os.environ.get("CODEX_OAUTH_NO_BROWSER") == "1", reason="CODEX_OAUTH_NO_BROWSER=1"
 )
+PATIENCE = 20.0
 RECEIVED_TEXT = ("Sign-in received.", "You can close this page; the result is in the application.")
 FAILED_TEXT = (
     "The sign-in was not completed.",
@@ -242,7 +244,10 @@ def test_an_icon_and_a_connection_that_stays_silent_do_no_harm(
     other.goto("about:blank")
     assert other.evaluate(CONNECT, sign_in.redirect_uri) == "held back"
     assert set(answers) == {NOT_FOR_YOU[404]}
-    assert len(connected) > len(answers)
+    deadline = time.monotonic() + PATIENCE
+    while len(connected) <= len(answers):  # the listener may not have looked yet
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
     assert sign_in.waiting
     assert decide(page, sign_in, "Approve").status == 200
     assert texts(page) == RECEIVED_TEXT
