@@ -59,12 +59,14 @@ CASES: Final = (
 )
 
 
-_HEARING: Final = (
-    sys.executable,
-    "-c",
-    "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_DFL); os.execvp(sys.argv[1], sys.argv[1:])",
-)
-"""The beginning of a command that hears SIGHUP, also where the storm itself runs under nohup."""
+_HEAR: Final = """
+import os, signal, sys
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+_HEARING: Final = (sys.executable, "-c", _HEAR)
+"""The beginning of a command that hears every signal, also where the storm runs in the background."""
 
 
 def interrupted(home: Path, cases: Sequence[Case] = CASES) -> Row:
