@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from importlib import import_module
 from typing import TYPE_CHECKING, Final, Self
 
 import attrs
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RunWorld", "UsualWorld"]
 
+# the second is loaded by the look-up of a host, in its thread
+_WHAT_A_REQUEST_NEEDS: Final = ("codex_oauth.worlds.httpx_world", "encodings.idna")
 _LOOK_UP: Final = 1.0  # seconds between two looks whether the program is about to exit
 
 
@@ -33,11 +36,10 @@ class UsualWorld:
 
     def load(self) -> None:
         """Load, once, all that a request needs, the certificates too: no fork should fall into that."""
-        import encodings.idna  # noqa: F401  # which a look-up of a host would load
-
-        import codex_oauth.worlds.httpx_world  # noqa: F401
         from codex_oauth.transport.tls import tls_context
 
+        for name in _WHAT_A_REQUEST_NEEDS:
+            import_module(name)
         with suppress(OSError):  # the request will tell
             tls_context()
 
