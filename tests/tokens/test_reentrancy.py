@@ -95,6 +95,8 @@ made = rig()
 source = made.source()
 def ask(*_):
     source.token()
+made.make_due(-1)
+source.token()  # loads what a renewal needs: a handler that interrupts an import finds half a module
 signal.signal(signal.SIGALRM, ask)
 for _ in range(300):
     made.make_due(-1)
@@ -104,7 +106,7 @@ signal.setitimer(signal.ITIMER_REAL, 0)
 print(made.refreshes)
 """
     out, _ = said(code)
-    assert int(out) == 300
+    assert int(out) == 301
 
 
 def test_an_interrupt_before_the_start_leaves_nothing_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,6 +62,9 @@ class TokenSource:
     ValueError for what is no account id and for what is no host.
 
     Every method but `close` raises SignInError where there is no usable login.
+
+    A signal handler may ask too, but not before the first renewal has loaded what renewals need: Python's
+    imports can't be entered twice.
     """
 
     def __init__(
