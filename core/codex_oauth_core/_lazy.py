@@ -14,11 +14,11 @@ def lazy_names(
     package: str, homes: Mapping[str, tuple[str, ...]]
 ) -> tuple[list[str], Callable[[str], Any], Callable[[], list[str]]]:
     """`__all__`, `__getattr__` and `__dir__` of `package`, from the names that each module is the home of."""
-    from importlib import import_module
-
     home_of = {name: home for home, names in homes.items() for name in names}
 
     def load(name: str) -> Any:
+        from importlib import import_module
+
         home = home_of.get(name)
         if home is None:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")

@@ -14,11 +14,9 @@ from pathlib import Path
 from typing import Final, Self
 
 from codex_oauth.stores.failures import FileProblem, shown
+from codex_oauth.stores.plain import DIRECTORY_FLAGS, POSIX
 
 __all__ = ["POSIX", "Directory", "open_directory", "provide_directory", "secure"]
-
-POSIX: Final = os.name == "posix"
-"""Whether files have owners and modes, and directories can be opened."""
 
 _PRIVATE: Final = 0o700
 _ROOT_UID: Final = 0
@@ -83,8 +81,7 @@ def open_directory(path: Path, parent: Directory | None = None) -> Directory | N
         if not stat.S_ISDIR(found.st_mode):
             reason = "symlink" if stat.S_ISLNK(found.st_mode) else "not_a_directory"
             raise FileProblem(reason, shown(path))
-        flags = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
-        return Directory(path, os.open(where, flags, dir_fd=parent_fd) if POSIX else None)
+        return Directory(path, os.open(where, DIRECTORY_FLAGS, dir_fd=parent_fd) if POSIX else None)
     except FileNotFoundError:
         return None
 

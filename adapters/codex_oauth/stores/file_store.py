@@ -16,7 +16,8 @@ from codex_oauth.stores.failures import reporting
 from codex_oauth.stores.file_slot import FileSlot
 from codex_oauth.stores.files import is_temporary, owner_of_rescued, read_file, remove_file, stage
 from codex_oauth.stores.form import Form
-from codex_oauth.stores.paths import CURRENT, LOGINS, account_in, default_home, login_name, usable_home
+from codex_oauth.stores.names import CURRENT, LOGINS, LONGEST_POINTER, account_in, login_name
+from codex_oauth.stores.paths import default_home, usable_home
 from codex_oauth.stores.places import Place, directory_place, file_place
 from codex_oauth.stores.seal import Seal
 from codex_oauth_core.errors import ErrorKind, SignInError
@@ -24,7 +25,6 @@ from codex_oauth_core.secret import Secret
 
 __all__ = ["FileSlot", "FileStore"]
 
-_LONGEST_POINTER: Final = 256
 _USUAL_SIZE: Final = 16 * 1024  # bytes; three tokens of a few kilobytes
 
 
@@ -69,8 +69,8 @@ class FileStore:
         """See `Store.current`. A pointer that cannot be understood counts as none."""
         path = self.home / CURRENT
         with reporting(ErrorKind.AUTH_READ_FAILED, path), self._pointer.reading() as home:
-            line = None if home is None else read_file(home, self._pointer.name, _LONGEST_POINTER)
-        if line is None or len(line.reveal()) > _LONGEST_POINTER:
+            line = None if home is None else read_file(home, self._pointer.name, LONGEST_POINTER)
+        if line is None or len(line.reveal()) > LONGEST_POINTER:
             return None
         account_id = line.reveal().decode("ascii", "replace").strip()
         return account_id if account_id in self.accounts() else None
@@ -103,8 +103,8 @@ class FileStore:
     def prepare(self) -> None:
         """See `Store.prepare`. It writes and removes files as a login needs them."""
         with reporting(ErrorKind.AUTH_WRITE_FAILED, self.home / CURRENT), self._pointer.writable() as home:
-            read_file(home, self._pointer.name, _LONGEST_POINTER)  # must be a file that can be replaced
-            with stage(home, self._pointer.name, Secret(bytes(_LONGEST_POINTER))):
+            read_file(home, self._pointer.name, LONGEST_POINTER)  # must be a file that can be replaced
+            with stage(home, self._pointer.name, Secret(bytes(LONGEST_POINTER))):
                 pass
         place = file_place(self.home, LOGINS, login_name("prepare"), follow=self.follow_symlinks)
         with (

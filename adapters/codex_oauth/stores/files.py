@@ -15,7 +15,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import stat
 import time
 import warnings
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from typing import Final, Self
 
 from codex_oauth.stores.directory import POSIX, Directory
 from codex_oauth.stores.failures import shown
+from codex_oauth.stores.plain import CLOSED_FLAGS, is_open_to_others, refusal
 from codex_oauth.stores.store import StoreWarning
 from codex_oauth_core.secret import Secret
 
@@ -44,37 +44,17 @@ __all__ = [
 ]
 
 _PRIVATE: Final = 0o600
-_OTHERS: Final = 0o077
-_CLOSED_FLAGS: Final = (
-    getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_NONBLOCK", 0)
-    | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_NOCTTY", 0)
-    | getattr(os, "O_BINARY", 0)
-)
 _TEMPORARY: Final = re.compile(r"\.[0-9a-f]{16}\.tmp", re.ASCII)
 _RESCUED: Final = re.compile(r"\.[0-9a-f]{16}\.rescue", re.ASCII)
 _PATIENCE: float = 0.0 if POSIX else 2.0
 """Seconds to go on trying to replace a file that another program, a virus scanner say, holds open."""
 
 
-def _is_foreign(found: os.stat_result) -> bool:
-    return POSIX and found.st_uid != os.geteuid()
-
-
-_REFUSED: Final[tuple[tuple[str, Callable[[os.stat_result], bool]], ...]] = (
-    ("symlink", lambda found: stat.S_ISLNK(found.st_mode)),
-    ("not_a_regular_file", lambda found: not stat.S_ISREG(found.st_mode)),
-    ("wrong_owner", _is_foreign),
-    ("hard_link", lambda found: found.st_nlink > 1),  # 0 is a file that was replaced just now
-)
-
-
 def check_file(directory: Directory, name: str, found: os.stat_result) -> None:
     """Refuse what is not a plain file of our own. Raises FileProblem."""
-    for reason, refuses in _REFUSED:
-        if refuses(found):
-            raise directory.problem(reason, name)
+    reason = refusal(found)
+    if reason is not None:
+        raise directory.problem(reason, name)
 
 
 def read_file(directory: Directory, name: str, longest: int) -> Secret[bytes] | None:
@@ -89,13 +69,13 @@ def read_file(directory: Directory, name: str, longest: int) -> Secret[bytes] | 
         return None
     check_file(directory, name, found)  # opening a device or a pipe may have effects of its own
     try:
-        fd = os.open(directory.at(name), os.O_RDONLY | _CLOSED_FLAGS, dir_fd=directory.fd)
+        fd = os.open(directory.at(name), os.O_RDONLY | CLOSED_FLAGS, dir_fd=directory.fd)
     except FileNotFoundError:
         return None
     try:
         found = os.fstat(fd)
         check_file(directory, name, found)
-        loose = POSIX and bool(stat.S_IMODE(found.st_mode) & _OTHERS)
+        loose = is_open_to_others(found)
         if loose:
             _make_private(directory, name, fd)
         with open(fd, "rb", closefd=False) as file:
@@ -172,7 +152,7 @@ def create_temporary(directory: Directory, name: str) -> tuple[str, int]:
     descriptor. Raises OSError.
     """
     temporary = f"{name}.{os.urandom(8).hex()}.tmp"
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _CLOSED_FLAGS
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | CLOSED_FLAGS
     fd = os.open(directory.at(temporary), flags, _PRIVATE, dir_fd=directory.fd)
     try:
         if POSIX:
@@ -213,7 +193,7 @@ def put_in_place(directory: Directory, copy: str, name: str) -> None:
 
     Raises OSError.
     """
-    flags = (os.O_RDONLY if POSIX else os.O_RDWR) | _CLOSED_FLAGS
+    flags = (os.O_RDONLY if POSIX else os.O_RDWR) | CLOSED_FLAGS
     fd = os.open(directory.at(copy), flags, dir_fd=directory.fd)
     try:
         os.fsync(fd)

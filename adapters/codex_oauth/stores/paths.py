@@ -10,21 +10,13 @@ is an error and never the current directory; nothing is created here.
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
-from typing import Final
 
 from codex_oauth.stores.failures import failure
+from codex_oauth.stores.names import CURRENT, HOME_VARIABLE, LOGINS, account_in, login_name
 from codex_oauth_core.errors import ErrorKind
 
 __all__ = ["CURRENT", "HOME_VARIABLE", "LOGINS", "account_in", "default_home", "login_name", "usable_home"]
-
-HOME_VARIABLE: Final = "CODEX_OAUTH_HOME"
-LOGINS: Final = "logins"
-CURRENT: Final = "current"
-
-_ACCOUNT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
-_SUFFIX: Final = ".json"
 
 
 def default_home() -> Path:
@@ -82,16 +74,3 @@ def _encodable(text: str | bytes) -> bool:
 
 def _is_root(path: Path) -> bool:
     return path.parent == path
-
-
-def login_name(account_id: str) -> str:
-    """The name of an account's file. Raises ValueError for what is no account id."""
-    if not _ACCOUNT_ID.fullmatch(account_id):
-        raise ValueError("an account id is 1 to 128 letters, digits, `_` and `-`")
-    return account_id + _SUFFIX
-
-
-def account_in(name: str) -> str | None:
-    """The account id in the name of a login's file; None for the name of anything else."""
-    stem = name.removesuffix(_SUFFIX)
-    return stem if stem != name and _ACCOUNT_ID.fullmatch(stem) else None

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
+from codex_oauth_core.reading.iso_time import iso_date
+
 __all__ = ["header", "http_date", "iso_date", "plausible_time", "retry_after", "rfc3339"]
 
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -55,17 +57,6 @@ def _year(digits: str) -> int:
     if len(digits) > 2:
         return year
     return year + (1900 if year >= _CENTURY_PIVOT else 2000)
-
-
-def iso_date(text: object) -> float | None:
-    """An ISO 8601 date and time **with offset** as Unix seconds; None for anything else."""
-    if not isinstance(text, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(text.strip())
-        return moment.timestamp() if moment.tzinfo else None
-    except (ValueError, OverflowError):
-        return None
 
 
 def retry_after(headers: Mapping[str, str], wall: float) -> float | None:

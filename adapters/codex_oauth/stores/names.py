@@ -1,0 +1,38 @@
+"""What files and variables of a store are called.
+
+Rules of this file: names only, and cheap to load; nothing is looked up here.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False  # as typing's, without loading typing
+if TYPE_CHECKING:
+    from typing import Final
+
+__all__ = ["CURRENT", "HOME_VARIABLE", "LOGINS", "LONGEST_POINTER", "account_in", "login_name"]
+
+HOME_VARIABLE: Final = "CODEX_OAUTH_HOME"
+LOGINS: Final = "logins"
+CURRENT: Final = "current"
+LONGEST_POINTER: Final = 256
+"""Bytes of `current` that are read at most."""
+
+_LETTERS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+_SUFFIX: Final = ".json"
+
+
+def login_name(account_id: str) -> str:
+    """The name of an account's file. Raises ValueError for what is no account id."""
+    if not _is_account(account_id):
+        raise ValueError("an account id is 1 to 128 letters, digits, `_` and `-`")
+    return account_id + _SUFFIX
+
+
+def account_in(name: str) -> str | None:
+    """The account id in the name of a login's file; None for the name of anything else."""
+    stem = name.removesuffix(_SUFFIX)
+    return stem if stem != name and _is_account(stem) else None
+
+
+def _is_account(text: str) -> bool:
+    return 0 < len(text) <= 128 and not text.strip(_LETTERS)

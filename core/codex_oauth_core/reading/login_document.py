@@ -1,0 +1,227 @@
+"""A stored login's document, read strictly: each of its fields, checked.
+
+Rules of this file: a document that does not fit raises `Unfit`, which names the field or the fault and never
+a value; nothing heavier than `json` is loaded, because commands that only print a token start with this.
+"""
+
+from __future__ import annotations
+
+import json
+
+TYPE_CHECKING = False  # as typing's, without loading typing
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any, Final, NoReturn, TypeGuard
+
+__all__ = ["LONGEST_DOCUMENT", "SCHEMA_VERSION", "TooNew", "Unfit", "login_fields", "read_document"]
+
+SCHEMA_VERSION: Final = 1
+
+LONGEST_DOCUMENT: Final = 1024 * 1024
+"""Bytes of a stored login that are read at most."""
+
+_DEEPEST: Final = 32  # levels of the document; the writer of JSON recurses
+
+
+class Unfit(Exception):
+    """A document or a field does not fit. Its text names the field or the fault, never a value."""
+
+
+class TooNew(Exception):
+    """A newer release wrote the document."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__("schema_too_new")
+        self.version = version
+
+
+def read_document(data: bytes) -> Mapping[str, Any]:
+    """The JSON object in `data` (RFC 8259), read strictly: no NaN, no infinity, no name twice.
+
+    Raises Unfit, and TooNew for a document that is to be left alone.
+    """
+    if len(data) > LONGEST_DOCUMENT:
+        raise Unfit("too_big")
+    try:
+        document: object = json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=_members,
+            parse_constant=_no_constant,
+            parse_float=_finite,
+        )
+    except (ValueError, RecursionError):  # bad UTF-8, bad JSON, a number of 5000 digits; nested too deep
+        raise Unfit("not_json") from None
+    if not _is_object(document):
+        raise Unfit("not_an_object")
+    if not _is_shallow(document):
+        raise Unfit("too_deep")
+    version: int = _need(document, "schema_version", _whole)
+    if version > SCHEMA_VERSION:
+        raise TooNew(version)
+    if version != SCHEMA_VERSION:
+        raise Unfit("schema_version")
+    return document
+
+
+def login_fields(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a record, each of which fits or is None where it is absent; those of its `credential`
+    and of its `intent` in dictionaries of their own. Raises Unfit.
+    """
+    inner = _object(document, "credential")
+    intent = None if document.get("intent") is None else _object(document, "intent")
+    return {
+        "credential": _inside("credential", _credential, inner),
+        "generation": _take(document, "generation", _natural) or 0,
+        "parent": _take(document, "parent", _hash),
+        "intent": None if intent is None else _inside("intent", _intent, intent),
+        "uncertain_at": _take(document, "uncertain_at", _number),
+        "spent": _take(document, "spent", _flag) or False,
+        "dead_code": _take(document, "dead_code", _text),
+        "server_offset": _take(document, "server_offset", _number),
+    }
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a name twice")
+    return members
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if abs(number) == float("inf"):
+        raise ValueError("infinity")
+    return number
+
+
+def _is_shallow(document: dict[str, Any]) -> bool:
+    level: list[dict[str, Any] | list[Any]] = [document]
+    for _ in range(_DEEPEST):
+        level = [value for outer in level for value in _values(outer) if _is_container(value)]
+    return not level
+
+
+def _values(container: dict[str, Any] | list[Any]) -> Iterable[object]:
+    return container.values() if isinstance(container, dict) else container
+
+
+def _is_container(value: object) -> TypeGuard[dict[str, Any] | list[Any]]:
+    return isinstance(value, dict | list)
+
+
+def _is_object(value: object) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict)
+
+
+def _inside(
+    name: str, read: Callable[[Mapping[str, Any]], dict[str, Any]], fields: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What `read` makes of the object `name`; a field of it that does not fit is called `name.field`."""
+    try:
+        return read(fields)
+    except Unfit as unfit:
+        raise Unfit(f"{name}.{unfit}") from None
+
+
+def _credential(fields: Mapping[str, Any]) -> dict[str, Any]:
+    if fields.get("kind", "subscription") != "subscription":
+        raise Unfit("kind")
+    id_token = _take(fields, "id_token", _token)
+    return {
+        "access_token": _need(fields, "access_token", _token),
+        "refresh_token": _token_or_null(fields, "refresh_token"),
+        "account_id": _need(fields, "account_id", _account),
+        "issuer": _need(fields, "issuer", _text),
+        "client_id": _need(fields, "client_id", _text),
+        "obtained_at": _need(fields, "obtained_at", _text),
+        "id_token": id_token,
+        "expires_at": _take(fields, "expires_at", _natural),
+        "earliest_refresh_at": _take(fields, "earliest_refresh_at", _natural),
+    }
+
+
+def _token_or_null(fields: Mapping[str, Any], name: str) -> str | None:
+    """A token that may be null, and must not be missing."""
+    value: str | None = _take(fields, name, _token)
+    if name not in fields:
+        raise Unfit(name)
+    return value
+
+
+def _intent(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "pid": _need(fields, "pid", _natural),
+        "host": _need(fields, "host", _text),
+        "at": _need(fields, "at", _number),
+    }
+
+
+def _object(fields: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value: object = fields.get(name)
+    if not _is_object(value):
+        raise Unfit(name)
+    return value
+
+
+def _take(fields: Mapping[str, Any], name: str, fits: Callable[[Any], bool]) -> Any:
+    """An optional field: None if it is absent or null. Raises Unfit if it does not fit."""
+    value = fields.get(name)
+    if value is not None and not fits(value):
+        raise Unfit(name)
+    return value
+
+
+def _need(fields: Mapping[str, Any], name: str, fits: Callable[[Any], bool]) -> Any:
+    value = _take(fields, name, fits)
+    if value is None:
+        raise Unfit(name)
+    return value
+
+
+_HEX: Final = "0123456789abcdef"
+_ID: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+_LONGEST: Final = 4096
+_LARGEST: Final = 10**15
+
+
+def _token(value: object) -> bool:
+    return (
+        isinstance(value, str)
+        and 0 < len(value) <= 16384
+        and value.isascii()
+        and value.isprintable()
+        and " " not in value
+    )
+
+
+def _account(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= 128 and not value.strip(_ID)
+
+
+def _hash(value: object) -> bool:
+    return isinstance(value, str) and len(value) == 64 and not value.strip(_HEX)
+
+
+def _text(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= _LONGEST and value.isprintable()
+
+
+def _flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _natural(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _LARGEST
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST
