@@ -13,6 +13,8 @@ TYPE_CHECKING = False  # as typing's, without loading typing
 if TYPE_CHECKING:
     from codex_oauth_core._version import __version__ as __version__
     from codex_oauth_core.callback import CallbackRule as CallbackRule
+    from codex_oauth_core.checkpoints.error import CheckpointError as CheckpointError
+    from codex_oauth_core.checkpoints.restore import restore as restore
     from codex_oauth_core.codex import CODEX as CODEX
     from codex_oauth_core.credential import Credential as Credential
     from codex_oauth_core.credential import DeviceAuthorization as DeviceAuthorization
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from codex_oauth_core.events import Phase as Phase
     from codex_oauth_core.events import RequestFailed as RequestFailed
     from codex_oauth_core.events import ResponseReceived as ResponseReceived
+    from codex_oauth_core.events import Resumed as Resumed
     from codex_oauth_core.events import Started as Started
     from codex_oauth_core.events import StoreAnswered as StoreAnswered
     from codex_oauth_core.events import TimeReached as TimeReached
@@ -53,12 +56,15 @@ if TYPE_CHECKING:
     from codex_oauth_core.provider import Provider as Provider
     from codex_oauth_core.record import Record as Record
     from codex_oauth_core.secret import Secret as Secret
+    from codex_oauth_core.traces.recorder import Recorder as Recorder
 
 __all__, __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "codex_oauth_core._version": ("__version__",),
         "codex_oauth_core.callback": ("CallbackRule",),
+        "codex_oauth_core.checkpoints.error": ("CheckpointError",),
+        "codex_oauth_core.checkpoints.restore": ("restore",),
         "codex_oauth_core.codex": ("CODEX",),
         "codex_oauth_core.credential": ("Credential", "DeviceAuthorization"),
         "codex_oauth_core.effects": (
@@ -80,6 +86,7 @@ __all__, __getattr__, __dir__ = lazy_names(
             "Phase",
             "RequestFailed",
             "ResponseReceived",
+            "Resumed",
             "Started",
             "StoreAnswered",
             "TimeReached",
@@ -95,5 +102,6 @@ __all__, __getattr__, __dir__ = lazy_names(
         "codex_oauth_core.provider": ("Dialect", "Provider"),
         "codex_oauth_core.record": ("Record",),
         "codex_oauth_core.secret": ("Secret",),
+        "codex_oauth_core.traces.recorder": ("Recorder",),
     },
 )

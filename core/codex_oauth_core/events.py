@@ -23,6 +23,7 @@ __all__ = [
     "Phase",
     "RequestFailed",
     "ResponseReceived",
+    "Resumed",
     "Started",
     "StoreAnswered",
     "TimeReached",
@@ -32,6 +33,14 @@ __all__ = [
 @attrs.frozen
 class Started:
     """The first event of every flow. Go on by performing the effect that `receive()` returns."""
+
+    at: float
+    wall: float
+
+
+@attrs.frozen
+class Resumed:
+    """The first event of a flow that `restore()` made: the present time, by this driver's clocks."""
 
     at: float
     wall: float
@@ -124,5 +133,12 @@ class StoreAnswered:
 
 
 Event = (
-    Started | ResponseReceived | RequestFailed | TimeReached | CallbackReceived | StoreAnswered | Cancelled
+    Started
+    | Resumed
+    | ResponseReceived
+    | RequestFailed
+    | TimeReached
+    | CallbackReceived
+    | StoreAnswered
+    | Cancelled
 )

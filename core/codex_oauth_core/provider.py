@@ -19,6 +19,7 @@ from codex_oauth_core.credential import DeviceAuthorization
 from codex_oauth_core.effects import Request
 from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import DeviceFact, ExchangeFact, PollFact, RefreshFact
+from codex_oauth_core.rendering import Renderers
 from codex_oauth_core.secret import Secret
 
 __all__ = ["Dialect", "Provider", "is_loopback"]
@@ -51,6 +52,8 @@ class Dialect:
     read_revocation: Callable[[ResponseReceived], bool]
     authorize_url: Callable[[Provider, str, Secret[str], str, Sequence[str]], Secret[str]]
     """Takes provider, redirect URI, state, code challenge and allowed workspaces."""
+    render: Renderers | None = None
+    """The inverse of the readers. Without it a sign-in in this dialect leaves no trace."""
 
 
 def _checked_issuer(issuer: str) -> str:

@@ -26,6 +26,7 @@ from codex_oauth_core.events import (
     Event,
     Phase,
     RequestFailed,
+    Resumed,
     Started,
     StoreAnswered,
     TimeReached,
@@ -261,6 +262,7 @@ def told(answer: StorageAnswer, at: float = T0) -> StoreAnswered:
 
 EVENTS: Final[Mapping[str, Event]] = {
     "Started": Started(T0, W0),
+    "Resumed": Resumed(T0, W0),
     "Cancelled": Cancelled(LATER),
     "TimeReached": TimeReached(LATER),
     "TimeReached much later": TimeReached(MUCH_LATER),

@@ -10,6 +10,7 @@ import attrs
 import pytest
 
 from codex_oauth.testing.fake_world import FakeWorld, Lost, Reply, scripted
+from codex_oauth.testing.scenarios import SCENARIOS, Scenario
 from codex_oauth.worlds.world import run
 from codex_oauth_core import (
     CODEX,
@@ -32,7 +33,6 @@ from codex_oauth_core import (
     Why,
 )
 from codex_oauth_core.flows.device_table import State
-from tests.scenarios import SCENARIOS, Scenario
 from tests.support import (
     CODE,
     DEVICE_ID,

@@ -8,6 +8,7 @@ import attrs
 import pytest
 
 from codex_oauth.testing.fake_world import FakeWorld, Lost, Reply, scripted
+from codex_oauth.testing.scenarios import DONE, GONE, RESET, UNKNOWN, UNSENT
 from codex_oauth.worlds.world import run
 from codex_oauth_core import (
     CODEX,
@@ -38,7 +39,6 @@ from codex_oauth_core.reading.json_body import MAX_BODY, read_json
 from codex_oauth_core.reading.jwt import read_claims
 from codex_oauth_core.reading.numbers import read_seconds
 from codex_oauth_core.secret import shares_text
-from tests.scenarios import DONE, GONE, RESET, UNKNOWN, UNSENT
 from tests.support import (
     DEVICE_ID,
     PENDING,

@@ -21,6 +21,7 @@ from codex_oauth_core import (
     Phase,
     RequestFailed,
     ResponseReceived,
+    Resumed,
     Secret,
     Started,
     TimeReached,
@@ -60,6 +61,7 @@ WAYS: Final[Mapping[State, tuple[Event, ...]]] = {
 }
 EVENTS: Final[Mapping[str, Event]] = {
     "Started": Started(LATER, W0),
+    "Resumed": Resumed(LATER, W0),  # of use only to a restored flow: tests/checkpoints
     "ResponseReceived": answer(PENDING),
     "RequestFailed": NOT_SENT,
     "TimeReached": TimeReached(LATER + 5),

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from codex_oauth_core.codex import codes, device_answers, poll, requests, token_answers
+from codex_oauth_core.codex import codes, device_answers, poll, render, requests, token_answers
 from codex_oauth_core.provider import Dialect, Provider
+from codex_oauth_core.registered import CLIENT_ID, ISSUER
 
 __all__ = ["CODEX", "CODEX_DIALECT"]
 
@@ -26,21 +27,20 @@ CODEX_DIALECT: Final = Dialect(
     revocation_request=requests.revocation_request,
     read_revocation=token_answers.read_revocation,
     authorize_url=requests.authorize_url,
+    render=render.RENDERERS,
 )
 
-_ISSUER: Final = "https://auth.openai.com"
-
 CODEX: Final = Provider(
-    issuer=_ISSUER,
-    client_id="app_EMoamEEZ73f0CkXaXp7hrann",
+    issuer=ISSUER,
+    client_id=CLIENT_ID,
     scopes=("openid", "profile", "email", "offline_access"),
-    authorization_endpoint=f"{_ISSUER}/oauth/authorize",
-    token_endpoint=f"{_ISSUER}/oauth/token",
-    revocation_endpoint=f"{_ISSUER}/oauth/revoke",
-    device_authorization_endpoint=f"{_ISSUER}/api/accounts/deviceauth/usercode",
-    device_token_endpoint=f"{_ISSUER}/api/accounts/deviceauth/token",
-    verification_uri=f"{_ISSUER}/codex/device",
-    device_redirect_uri=f"{_ISSUER}/deviceauth/callback",
+    authorization_endpoint=f"{ISSUER}/oauth/authorize",
+    token_endpoint=f"{ISSUER}/oauth/token",
+    revocation_endpoint=f"{ISSUER}/oauth/revoke",
+    device_authorization_endpoint=f"{ISSUER}/api/accounts/deviceauth/usercode",
+    device_token_endpoint=f"{ISSUER}/api/accounts/deviceauth/token",
+    verification_uri=f"{ISSUER}/codex/device",
+    device_redirect_uri=f"{ISSUER}/deviceauth/callback",
     redirect_host="localhost",
     redirect_ports=(1455, 1457),
     redirect_path="/auth/callback",

@@ -13,7 +13,15 @@ from typing import Final
 
 from codex_oauth_core.reading.json_body import as_object
 
-__all__ = ["CLIENT_REJECTED", "LOGIN_OVER", "REGION_BLOCKED", "PollCode", "error_code", "known_poll_code"]
+__all__ = [
+    "CLIENT_REJECTED",
+    "LOGIN_OVER",
+    "REGION_BLOCKED",
+    "PollCode",
+    "error_code",
+    "known_code",
+    "known_poll_code",
+]
 
 REGION_BLOCKED: Final = "unsupported_country_region_territory"
 """At every endpoint; it never means that a login is over."""
@@ -86,6 +94,17 @@ LOGIN_OVER: Final[Mapping[str, str]] = {
 
 CLIENT_REJECTED: Final = ("invalid_client", "unauthorized_client")
 _TYPES: Final = frozenset((*_POLL_CODES, *LOGIN_OVER, *CLIENT_REJECTED))
+_OAUTH: Final = (
+    "invalid_request",
+    "invalid_scope",
+    "unsupported_grant_type",
+    "unsupported_response_type",
+    "server_error",
+    "temporarily_unavailable",
+)
+"""Further codes of RFC 6749 §4.1.2.1 and §5.2."""
+
+_KNOWN: Final = {code: code for code in (*_POLL_CODES, *LOGIN_OVER, *CLIENT_REJECTED, *_OAUTH)}
 _WORD: Final = re.compile(r"[a-z0-9][a-z0-9_.:-]{0,63}", re.ASCII)
 
 
@@ -95,6 +114,12 @@ def known_poll_code(code: str) -> PollCode | None:
     if found or not code.startswith("deviceauth_"):
         return found
     return next((group for ending, group in _POLL_ENDINGS if code.endswith(ending)), None)
+
+
+def known_code(code: str) -> str:
+    """A code as a text of this file: itself, the first of its class in a poll answer, or `other`."""
+    group = known_poll_code(code)
+    return _KNOWN.get(code, "other" if group is None else _POLL_CLASSES[group][0])
 
 
 def error_code(body: object) -> str | None:

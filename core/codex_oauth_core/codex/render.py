@@ -13,11 +13,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, assert_never
 
-import attrs
-
+from codex_oauth_core.codex.codes import known_code
 from codex_oauth_core.codex.token_answers import CLAIMS
 from codex_oauth_core.errors import ErrorKind
-from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import (
     Approved,
     DeviceFact,
@@ -35,9 +33,11 @@ from codex_oauth_core.facts import (
     Unrecognized,
 )
 from codex_oauth_core.pkce import base64url, s256
+from codex_oauth_core.rendering import Headers, Rendered, Renderers
 from codex_oauth_core.secret import Secret
 
 __all__ = [
+    "RENDERERS",
     "Rendered",
     "render_device_authorization",
     "render_error",
@@ -47,8 +47,6 @@ __all__ = [
     "render_revocation",
     "unsigned_token",
 ]
-
-Headers = tuple[tuple[str, str], ...]
 
 PENDING_CODE: Final = "deviceauth_authorization_pending"
 _JSON: Final = (("Content-Type", "application/json"),)
@@ -72,19 +70,6 @@ _CUSTOMARY: Final[Mapping[ErrorKind, int]] = {
     ErrorKind.INVALID_RESPONSE: 200,
 }
 """The status of a fact that does not say one; 400 for other kinds."""
-
-
-@attrs.frozen
-class Rendered:
-    """An answer to send. The body is secret, because it may hold tokens."""
-
-    status: int
-    headers: Headers
-    body: Secret[bytes]
-
-    def received(self, sent_at: float, at: float, wall: float) -> ResponseReceived:
-        """The event of this answer at the client that began its request at `sent_at`."""
-        return ResponseReceived(sent_at, at, wall, self.status, dict(self.headers), self.body)
 
 
 def render_device_authorization(fact: DeviceFact) -> Rendered:
@@ -228,12 +213,17 @@ def _granted(tokens: Tokens) -> Rendered:
 
 def _hidden_token(tokens: Tokens) -> Secret[str]:
     """A token that says what was read from one whose type made it unusable."""
-    claims: dict[str, object] = {}
-    if tokens.token_expires_at is not None:
-        claims["exp"] = tokens.token_expires_at
-    if tokens.account_id is not None:
-        claims[CLAIMS] = {"chatgpt_account_id": tokens.account_id}
-    return unsigned_token(claims)
+    return unsigned_token(_claims(tokens.token_expires_at, tokens.account_id))
+
+
+def _marked_token(mark: str, expires_at: float | None, account_id: str | None) -> Secret[str]:
+    return unsigned_token({"jti": mark, **_claims(expires_at, account_id)})
+
+
+def _claims(expires_at: float | None, account_id: str | None) -> dict[str, object]:
+    """What a token says of its expiry and its account, where it says anything."""
+    about = None if account_id is None else {"chatgpt_account_id": account_id}
+    return {name: value for name, value in (("exp", expires_at), (CLAIMS, about)) if value is not None}
 
 
 def _plain(token: Secret[str] | None) -> str | None:
@@ -348,3 +338,15 @@ def _number(seconds: float | None) -> float | None:
 def _interval(seconds: float) -> object:
     """A string of a whole number, as the service writes it; a number where it is not whole."""
     return str(int(seconds)) if seconds == int(seconds) else seconds
+
+
+RENDERERS: Final = Renderers(
+    name="codex",
+    device_authorization=render_device_authorization,
+    poll=render_poll,
+    exchange=render_exchange,
+    revocation=lambda confirmed: render_revocation(confirmed=confirmed),
+    token=_marked_token,
+    known_code=known_code,
+)
+"""This dialect's answers as data, for traces."""

@@ -21,6 +21,7 @@ from codex_oauth_core.events import (
     Event,
     RequestFailed,
     ResponseReceived,
+    Resumed,
     Started,
     StoreAnswered,
     TimeReached,
@@ -60,10 +61,11 @@ class Flow(ABC, Generic[E_co, T_co]):
     state: Any  # each flow narrows it to its own State
     _effect: Effect | None = attrs.field(default=None, init=False, repr=False)
     _now: float = attrs.field(default=-math.inf, init=False, repr=False)
+    _seq: int = attrs.field(default=0, init=False, repr=False)  # events received
 
     @property
     def effect(self) -> Effect | None:
-        """The outstanding effect; None before `Started`."""
+        """The outstanding effect; None before `Started` or `Resumed`."""
         return self._effect
 
     def receive(self, event: Event) -> E_co | Finished:
@@ -73,11 +75,16 @@ class Flow(ABC, Generic[E_co, T_co]):
         blocks, and never raises for anything that a network or a person can send; raises
         `IllegalEvent` for an event that does not answer the outstanding effect.
         """
-        if not _answers(event, self._effect):
+        if not self._welcomes(event):
             raise IllegalEvent(f"{type(event).__name__} is no answer in state {self.state.name}")
         self._now = max(self._now, event.at)
         self._effect = self._next(event)
+        self._seq += 1
         return cast("E_co | Finished", self._effect)
+
+    def _welcomes(self, event: Event) -> bool:
+        """Whether an event answers the outstanding effect."""
+        return _answers(event, self._effect)
 
     def _next(self, event: Event) -> Effect:
         match event:
@@ -96,6 +103,8 @@ class Flow(ABC, Generic[E_co, T_co]):
                 return self._called_back(event)
             case StoreAnswered():
                 return self._stored(event.answer)
+            case Resumed():
+                return self._resumed(event)
             case _:
                 assert_never(event)
 
@@ -116,6 +125,9 @@ class Flow(ABC, Generic[E_co, T_co]):
 
     def _stored(self, answer: StorageAnswer) -> Effect:
         raise IllegalEvent(f"{type(answer).__name__} is no answer in state {self.state.name}")
+
+    def _resumed(self, event: Resumed) -> Effect:
+        raise IllegalEvent(f"{type(event).__name__} is no answer in state {self.state.name}")
 
     def _move(self, trigger: StrEnum) -> None:
         fire(self.machine, trigger, self)

@@ -6,18 +6,22 @@ a redirect with the right state can end the flow, whatever else arrives.
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import ClassVar, Final
+from collections.abc import Mapping
+from enum import Enum, StrEnum
+from typing import Any, ClassVar, Final
 
 import attrs
 
 from codex_oauth_core.callback import Accepted, CallbackRule, read_redirect
+from codex_oauth_core.checkpoints.forms import NAME, SECRET, Form
 from codex_oauth_core.effects import BrowserPrompt, Effect, Wait, Why
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import CallbackReceived, ResponseReceived, Started
 from codex_oauth_core.facts import Refused, TryAgain
 from codex_oauth_core.flows.browser_table import MACHINE, State, Trigger
-from codex_oauth_core.flows.exchange import ExchangingFlow
+from codex_oauth_core.flows.exchange import KEPT, ExchangingFlow
+from codex_oauth_core.flows.kept import PKCE
+from codex_oauth_core.flows.resumable import Resting
 from codex_oauth_core.pkce import Pkce
 from codex_oauth_core.secret import Secret
 
@@ -35,6 +39,19 @@ class BrowserFlow(ExchangingFlow):
     redirects. Answer with `CallbackReceived` when the rule has accepted one. It waits `lifetime` seconds.
     """
 
+    kind: ClassVar[str] = "browser"
+    kept: ClassVar[Mapping[str, Form[Any]]] = {
+        **KEPT,
+        "redirect_uri": NAME,
+        "pkce": PKCE,
+        "callback_state": SECRET,
+    }
+    needs: ClassVar[Mapping[Enum, tuple[str, ...]]] = {
+        State.AWAITING_CALLBACK: ("wait",),
+        State.EXCHANGING: ("_code",),
+        State.HOLDING_CODE: ("_code", "_failure", "wait"),
+        State.REVOKING: ("_verdict", "_unwanted"),
+    }
     machine = MACHINE
     cancel_trigger: ClassVar[StrEnum] = Trigger.CANCEL
     retry_later: ClassVar[StrEnum] = Trigger.RETRY_LATER
@@ -50,11 +67,14 @@ class BrowserFlow(ExchangingFlow):
 
     def _start(self, event: Started) -> Effect:
         self._move(Trigger.START)
+        return self._await_callback(self._now + self.lifetime, event.wall)
+
+    def _await_callback(self, until: float, wall: float) -> Wait:
         url = self.provider.dialect.authorize_url(
             self.provider, self.redirect_uri, self.callback_state, self.pkce.code_challenge, self.workspaces
         )
-        prompt = BrowserPrompt(url, event.wall + self.lifetime, self.provider.issuer)
-        return Wait(self._now + self.lifetime, Why.CALLBACK, prompt, self._rule())
+        prompt = BrowserPrompt(url, wall + (until - self._now), self.provider.issuer)
+        return Wait(until, Why.CALLBACK, prompt, self._rule())
 
     def _rule(self) -> CallbackRule:
         suffixes, issuer = self.provider.state_suffixes, self.provider.issuer
@@ -89,6 +109,16 @@ class BrowserFlow(ExchangingFlow):
         if self.state is State.EXCHANGING:
             return self._exchange_unanswered(failure)
         return self._revoked(confirmed=False)
+
+    def _outstanding(self, resting: Resting, wall: float) -> Effect:
+        if self.state is State.EXCHANGING:
+            return self._exchange_resumed(handed_over=resting.handed_over)
+        wait = resting.wait
+        if wait is None:
+            return self._revocation_resumed(handed_over=resting.handed_over)
+        if self.state is State.HOLDING_CODE:
+            return Wait(wait.until, wait.why, cause=wait.cause)
+        return self._await_callback(wait.until, wall)
 
     def _trigger_for(self, kind: ErrorKind) -> StrEnum:
         return _ENDING.get(kind, Trigger.FAIL)

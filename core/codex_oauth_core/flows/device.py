@@ -6,11 +6,14 @@ allowed; it knows no endpoint, no field name and no status code of any provider.
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import ClassVar, Final, assert_never
+import re
+from collections.abc import Mapping
+from enum import Enum, StrEnum
+from typing import Any, ClassVar, Final, assert_never
 
 import attrs
 
+from codex_oauth_core.checkpoints.forms import FLAG, INSTANT, Form, optional
 from codex_oauth_core.credential import DeviceAuthorization
 from codex_oauth_core.effects import DevicePrompt, Effect, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind
@@ -29,9 +32,11 @@ from codex_oauth_core.facts import (
     Unrecognized,
 )
 from codex_oauth_core.flows.device_table import MACHINE, State, Trigger
-from codex_oauth_core.flows.exchange import ExchangingFlow
+from codex_oauth_core.flows.exchange import KEPT, ExchangingFlow
 from codex_oauth_core.flows.failures import gave_up
+from codex_oauth_core.flows.kept import DEVICE, PACE
 from codex_oauth_core.flows.pace import Pace
+from codex_oauth_core.flows.resumable import Resting, Waiting
 from codex_oauth_core.secret import Secret
 
 __all__ = ["DeviceFlow"]
@@ -41,6 +46,12 @@ CODE_LIMIT: Final = 30.0
 """Seconds, and tries, for obtaining a device authorization."""
 
 _ENDING: Final = {ErrorKind.DENIED: Trigger.DENY, ErrorKind.EXPIRED: Trigger.EXPIRE}
+
+
+def _origin(uri: str) -> tuple[str, str]:
+    """The scheme, and host with port, of a URI (RFC 6454 §4)."""
+    scheme, _, rest = uri.partition("://")
+    return scheme, re.split(r"[/?#]", rest, maxsplit=1)[0]
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -53,6 +64,26 @@ class DeviceFlow(ExchangingFlow):
     10 s more where a login that is not kept is revoked).
     """
 
+    kind: ClassVar[str] = "device"
+    kept: ClassVar[Mapping[str, Form[Any]]] = {
+        **KEPT,
+        "_deadline": INSTANT,
+        "_code_limit": INSTANT,
+        "_device": optional(DEVICE),
+        "_pace": PACE,
+        "_answered_once": FLAG,
+        "_known_pending": FLAG,
+        "_maybe_lost": FLAG,
+    }
+    needs: ClassVar[Mapping[Enum, tuple[str, ...]]] = {
+        State.REQUESTING_CODE: (),
+        State.POSTPONED: ("wait",),
+        State.WAITING: ("_device", "wait"),
+        State.POLLING: ("_device",),
+        State.EXCHANGING: ("_code",),
+        State.HOLDING_CODE: ("_code", "_failure", "wait"),
+        State.REVOKING: ("_verdict", "_unwanted"),
+    }
     machine = MACHINE
     cancel_trigger: ClassVar[StrEnum] = Trigger.CANCEL
     retry_later: ClassVar[StrEnum] = Trigger.RETRY_LATER
@@ -70,6 +101,11 @@ class DeviceFlow(ExchangingFlow):
     _answered_once: bool = attrs.field(default=False, init=False, repr=False)
     _known_pending: bool = attrs.field(default=False, init=False, repr=False)
     _maybe_lost: bool = attrs.field(default=False, init=False, repr=False)
+
+    @property
+    def authorization(self) -> DeviceAuthorization | None:
+        """What the server issued; None before it has."""
+        return self._device
 
     # -- which state takes which event -------------------------------------------------------------
 
@@ -116,6 +152,9 @@ class DeviceFlow(ExchangingFlow):
 
     def _ask_for_code(self) -> SendRequest:
         self._tries += 1
+        return self._code_request()
+
+    def _code_request(self) -> SendRequest:
         request = self.provider.dialect.device_authorization_request(self.provider)
         return SendRequest(request, self.request_timeout)
 
@@ -157,13 +196,16 @@ class DeviceFlow(ExchangingFlow):
         self._device, self._failure = device, None
         self._deadline = min(self._deadline, min(response.sent_at, self._now) + device.expires_in)
         self._pace = Pace(device.interval, self._deadline)
-        self._prompt = DevicePrompt(
+        self._prompt = self._shown(device, response.wall)
+        return self._wait(self._pace.first(self._now), Why.PENDING)
+
+    def _shown(self, device: DeviceAuthorization, wall: float) -> DevicePrompt:
+        return DevicePrompt(
             verification_uri=device.verification_uri,
             user_code=device.user_code.strip(),
-            expires_at=response.wall + (self._deadline - self._now),
+            expires_at=wall + (self._deadline - self._now),
             issuer=self.provider.issuer,
         )
-        return self._wait(self._pace.first(self._now), Why.PENDING)
 
     # -- polling -----------------------------------------------------------------------------------
 
@@ -171,7 +213,10 @@ class DeviceFlow(ExchangingFlow):
         if self._now >= self._deadline or self._device is None:
             return self._give_up()
         self._move(Trigger.DUE)
-        request = self.provider.dialect.poll_request(self.provider, self._device)
+        return self._poll_request(self._device)
+
+    def _poll_request(self, device: DeviceAuthorization) -> SendRequest:
+        request = self.provider.dialect.poll_request(self.provider, device)
         return SendRequest(request, self.request_timeout)
 
     def _polled(self, fact: PollFact, response: ResponseReceived) -> Effect:
@@ -232,6 +277,37 @@ class DeviceFlow(ExchangingFlow):
 
     def _wait(self, until: float, why: Why, cause: ErrorKind | None = None) -> Wait:
         return Wait(until, why, self._prompt, cause=cause)
+
+    # -- picking up --------------------------------------------------------------------------------
+
+    def _outstanding(self, resting: Resting, wall: float) -> Effect:
+        if self._device is not None:
+            self._prompt = self._shown(self._device, wall)
+        match self.state:
+            case State.REQUESTING_CODE:
+                return self._code_request() if self._now < self._code_limit else self._give_up()
+            case State.POLLING if self._device is not None and self._now < self._deadline:
+                return self._poll_request(self._device)
+            case State.POLLING:
+                return self._give_up()
+            case State.EXCHANGING:
+                return self._exchange_resumed(handed_over=resting.handed_over)
+            case State.REVOKING:
+                return self._revocation_resumed(handed_over=resting.handed_over)
+            case _:
+                return self._waited(resting.wait)
+
+    def _waited(self, wait: Waiting | None) -> Wait:
+        assert wait is not None
+        prompt = self._prompt if self.state is State.WAITING else None
+        return Wait(wait.until, wait.why, prompt, cause=wait.cause)
+
+    def misfit(self) -> str | None:
+        """As for every flow; and the page to open is on the provider's own server."""
+        pinned, device = self.provider.verification_uri, self._device
+        if device is not None and _origin(device.verification_uri) != _origin(pinned):
+            return "verification_uri"
+        return super().misfit()
 
     # -- endings -----------------------------------------------------------------------------------
 

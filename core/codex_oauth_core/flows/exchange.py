@@ -6,21 +6,34 @@ not kept is revoked; every failure names whether the server may have acted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import ClassVar, Final, assert_never
+from typing import Any, ClassVar, Final, assert_never
 
 import attrs
 
+from codex_oauth_core.checkpoints.forms import (
+    COUNT,
+    INSTANT,
+    NAME,
+    SECRET,
+    TEXT,
+    Form,
+    each,
+    number,
+    optional,
+    record,
+)
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import Granted, Refused, Tokens, TryAgain
-from codex_oauth_core.flows.base import Flow
 from codex_oauth_core.flows.failures import gave_up, refused
 from codex_oauth_core.flows.grant import judge_grant
+from codex_oauth_core.flows.kept import REFUSED, TRY_AGAIN
+from codex_oauth_core.flows.resumable import ResumableFlow
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.secret import Secret
 
@@ -45,6 +58,28 @@ class _Code:
     give_up_at: float
 
 
+@attrs.frozen
+class _Unwanted:
+    """A token that is being revoked, and what kind of token it is (RFC 7009 §2.1)."""
+
+    token: Secret[str]
+    hint: str
+
+
+KEPT: Final[Mapping[str, Form[Any]]] = {
+    "workspaces": each(TEXT),
+    "request_timeout": number(1e-6, LONGEST_REQUEST),
+    "_code": optional(
+        record(_Code, authorization_code=SECRET, code_verifier=SECRET, redirect_uri=NAME, give_up_at=INSTANT)
+    ),
+    "_tries": COUNT,
+    "_failure": optional(TRY_AGAIN),
+    "_verdict": optional(REFUSED),
+    "_unwanted": optional(record(_Unwanted, token=SECRET, hint=NAME)),
+}
+"""What a checkpoint holds of this leg."""
+
+
 def _bounded(_flow: object, field: attrs.Attribute[float], seconds: float) -> None:
     if not 0 < seconds <= LONGEST_REQUEST:
         raise ValueError(f"{field.name}: more than 0 and at most {LONGEST_REQUEST:g} seconds")
@@ -58,7 +93,7 @@ def as_ids(names: Iterable[str]) -> tuple[str, ...]:
 
 
 @attrs.define(eq=False, kw_only=True)
-class ExchangingFlow(Flow[SendRequest | Wait, Credential]):
+class ExchangingFlow(ResumableFlow[SendRequest | Wait, Credential]):
     """A flow that ends by exchanging a code.
 
     `workspaces`: the account must be one of these, if any are given. `request_timeout`: seconds that
@@ -77,6 +112,7 @@ class ExchangingFlow(Flow[SendRequest | Wait, Credential]):
     _tries: int = attrs.field(default=0, init=False, repr=False)
     _failure: TryAgain | None = attrs.field(default=None, init=False, repr=False)
     _verdict: Refused | None = attrs.field(default=None, init=False, repr=False)
+    _unwanted: _Unwanted | None = attrs.field(default=None, init=False, repr=False)
 
     def _hold(self, code: Secret[str], verifier: Secret[str], redirect_uri: str) -> SendRequest:
         """Take a code, and send it for the first time."""
@@ -134,12 +170,29 @@ class ExchangingFlow(Flow[SendRequest | Wait, Credential]):
             return self._fail(verdict)
         self._move(self.unwanted)
         self._verdict = verdict
-        hint = "refresh_token" if tokens.refresh_token else "access_token"
-        request = self.provider.dialect.revocation_request(self.provider, token, hint)
+        self._unwanted = _Unwanted(token, "refresh_token" if tokens.refresh_token else "access_token")
+        return self._revoke(self._unwanted)
+
+    def _revoke(self, unwanted: _Unwanted) -> SendRequest:
+        request = self.provider.dialect.revocation_request(self.provider, unwanted.token, unwanted.hint)
         return SendRequest(request, REVOCATION_LIMIT, once=True)
 
     def _revoked(self, *, confirmed: bool) -> Finished:
         return self._fail(self._verdict or Refused(ErrorKind.INVALID_RESPONSE), revoked=confirmed)
+
+    # -- picked up with a request that is sent once, and may have been -------------------------------
+
+    def _exchange_resumed(self, *, handed_over: bool) -> Effect:
+        code = self._code
+        if handed_over and code is not None and self._now < code.give_up_at:
+            return self._exchange(code)
+        lost = Refused(ErrorKind.TOKEN_REQUEST_FAILED, reason="put_down", uncertain=not handed_over)
+        return self._fail(lost)
+
+    def _revocation_resumed(self, *, handed_over: bool) -> Effect:
+        if handed_over and self._unwanted is not None:
+            return self._revoke(self._unwanted)
+        return self._revoked(confirmed=False)
 
     def _fail(self, fact: Refused, *, revoked: bool | None = None) -> Finished:
         return self._end(self._trigger_for(fact.kind), refused(fact, self._secrets(), revoked=revoked))

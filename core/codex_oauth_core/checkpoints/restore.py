@@ -1,0 +1,52 @@
+"""From a checkpoint to the flow that was put down.
+
+Rules of this file: a checkpoint is hostile input, sealed or not; whatever is wrong with it is a
+CheckpointError, and a traceback shows nothing of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, cast
+
+from codex_oauth_core.checkpoints.error import CheckpointError
+from codex_oauth_core.flows.browser import BrowserFlow
+from codex_oauth_core.flows.device import DeviceFlow
+from codex_oauth_core.flows.resumable import VERSION
+from codex_oauth_core.provider import Provider
+from codex_oauth_core.secret import unseen
+
+__all__ = ["restore"]
+
+_KINDS: Final[Mapping[object, type[DeviceFlow | BrowserFlow]]] = {
+    flow.kind: flow for flow in (DeviceFlow, BrowserFlow)
+}
+
+
+def restore(mapping: Mapping[str, object], provider: Provider) -> DeviceFlow | BrowserFlow:
+    """The flow that `checkpoint()` put down. Feed it `Resumed` first: that returns the outstanding effect.
+
+    Polls are repeated. A `once` request that was outstanding, and not handed over, may have been sent: the
+    flow then ends as `token_request_failed` with `details.uncertain`. Time limits have gone on by the wall
+    clock; where that was set back, what was left to them then is left now.
+
+    Endpoints come from `provider` alone. Raises CheckpointError: `not_a_checkpoint`, `too_new`,
+    `other_provider` (another issuer or client), `malformed`.
+    """
+    return unseen(lambda: _restore(mapping, provider))
+
+
+def _restore(mapping: object, provider: Provider) -> DeviceFlow | BrowserFlow:
+    if not isinstance(mapping, Mapping):
+        raise CheckpointError("not_a_checkpoint")
+    found = cast("Mapping[object, object]", mapping)
+    named = {name: value for name, value in found.items() if isinstance(name, str)}
+    version, kind = named.get("version"), named.get("flow")
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+        raise CheckpointError("not_a_checkpoint")
+    if version > VERSION:
+        raise CheckpointError("too_new")
+    flow = _KINDS.get(kind) if isinstance(kind, str) else None
+    if flow is None or len(named) != len(found):
+        raise CheckpointError("malformed", "flow")
+    return flow.from_mapping(named, provider)

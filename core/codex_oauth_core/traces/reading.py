@@ -1,0 +1,235 @@
+"""A trace from a file: any text is a trace or a `TraceError`, and nothing else.
+
+Rules of this file: what comes out can be fed to a shadow, and shown: every field has its type, every number
+is finite and every time is one that a calendar has. What a step did is told as written, whatever it says.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypeVar, cast
+
+import attrs
+
+from codex_oauth_core.events import (
+    CallbackReceived,
+    Cancelled,
+    Cause,
+    Event,
+    Phase,
+    RequestFailed,
+    ResponseReceived,
+    Started,
+    TimeReached,
+)
+from codex_oauth_core.secret import Secret
+from codex_oauth_core.traces.fields import Fields
+from codex_oauth_core.traces.form import FORMAT, VERSION, Gap, Header, TraceError
+from codex_oauth_core.traces.shadow import SHADOWS
+
+__all__ = ["LONGEST_LINE", "MOST_LINES", "Asked", "Ended", "Sent", "Step", "Trace", "Waited", "read_trace"]
+
+LONGEST_LINE: Final = 256 * 1024
+"""Characters."""
+MOST_LINES: Final = 100_000
+_MOST_WORKSPACES: Final = 1000
+_DEEPEST: Final = 4  # objects within objects
+
+K = TypeVar("K", Phase, Cause)
+
+
+@attrs.frozen
+class Sent:
+    """A request was sent: its name, how long it might take, and whether only `once`."""
+
+    request: str
+    timeout: float
+    once: bool
+
+
+@attrs.frozen
+class Waited:
+    """A wait began, for the reason `why`; `cause`: what the last attempt met."""
+
+    until: float
+    why: str
+    cause: str | None
+    prompt: str | None
+
+
+@attrs.frozen
+class Ended:
+    """It was over: signed in, or with the `error` of that kind."""
+
+    error: str | None
+    details: Mapping[str, object]
+
+
+Asked = Sent | Waited | Ended
+
+
+@attrs.frozen
+class Step:
+    """One line: the event, and what the flow then did."""
+
+    number: int
+    """Of the line, from 1."""
+    event: Event
+    trigger: str | None
+    state: str
+    asked: Asked
+    fields: Mapping[str, Any]
+    """The line as it was written."""
+
+
+@attrs.frozen
+class Trace:
+    """A whole trace. `gap`: why it stops early, if it says so."""
+
+    header: Header
+    steps: tuple[Step, ...]
+    gap: Gap | None
+
+
+def read_trace(lines: Iterable[str]) -> Trace:
+    """The trace in these lines, with or without their line ends. Raises TraceError, and nothing else."""
+    header: Header | None = None
+    steps: list[Step] = []
+    gap: Gap | None = None
+    for number, line in enumerate(lines, 1):
+        fields = Fields(_object(line, number), number)
+        if gap is not None:
+            fields.wrong("there is nothing after a gap")
+        if "gap" in fields.members:
+            gap = _gap(fields, begun=header is not None)
+        elif header is None:
+            header = _header(fields)
+        else:
+            steps.append(_step(fields))
+    if header is None:
+        raise TraceError("It is empty.")
+    return Trace(header, tuple(steps), gap)
+
+
+def _object(line: str, number: int) -> Mapping[str, object]:
+    if number > MOST_LINES:
+        raise TraceError(f"It has more than {MOST_LINES} lines.")
+    if len(line) > LONGEST_LINE:
+        raise TraceError(f"Line {number}: it is too long.")
+    try:
+        value = json.loads(line, parse_float=_finite, parse_constant=_finite)
+    except (ValueError, RecursionError):
+        raise TraceError(f"Line {number}: it is not JSON.") from None
+    if not isinstance(value, dict) or not _is_shallow(cast("object", value), _DEEPEST):
+        raise TraceError(f"Line {number}: it is no flat JSON object.")
+    return cast("Mapping[str, object]", value)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("not finite")
+    return number
+
+
+def _is_shallow(value: object, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return True
+    inner = cast("Iterable[object]", value.values() if isinstance(value, dict) else value)
+    return levels > 0 and all(_is_shallow(each, levels - 1) for each in inner)
+
+
+def _gap(fields: Fields, *, begun: bool) -> Gap:
+    try:
+        gap = Gap(cast("str", fields.members["gap"]))
+    except ValueError:
+        raise TraceError(f"Line {fields.number}: the gap has no reason that is known here.") from None
+    if not begun:
+        raise TraceError(f"Nothing was recorded: {gap.value}.")
+    return gap
+
+
+def _header(fields: Fields) -> Header:
+    version = fields.members.get("version")
+    if fields.members.get("format") != FORMAT or isinstance(version, bool) or not isinstance(version, int):
+        raise TraceError("It is no trace of codex-oauth.")
+    if version > VERSION:
+        raise TraceError(f"It was written by a newer codex-oauth: this one reads version {VERSION}.")
+    if version != VERSION:
+        raise TraceError("There is no such version of traces.")
+    flow = fields.text("flow")
+    if flow not in SHADOWS:
+        fields.wrong("there is no such flow here")
+    return Header(
+        library=fields.text("library"),
+        flow=flow,
+        dialect=fields.text("dialect"),
+        issuer=fields.text("issuer"),
+        lifetime=fields.number_of("lifetime"),
+        request_timeout=fields.number_of("request_timeout"),
+        workspaces=fields.texts("workspaces", _MOST_WORKSPACES),
+    )
+
+
+# -- steps ------------------------------------------------------------------------------------------
+
+
+def _step(fields: Fields) -> Step:
+    event, asked = fields.inner("event"), fields.inner("effect")
+    make_event, make_asked = _EVENTS.get(event.text("kind")), _ASKED.get(asked.text("kind"))
+    if make_event is None:
+        fields.wrong("there is no such event here")
+    if make_asked is None:
+        fields.wrong("there is no such effect here")
+    trigger, state = fields.text_or_none("trigger"), fields.text("state")
+    return Step(fields.number, make_event(event), trigger, state, make_asked(asked), fields.members)
+
+
+def _response(fields: Fields) -> Event:
+    return ResponseReceived(
+        fields.number_of("sent_at"),
+        fields.number_of("at"),
+        fields.wall(),
+        fields.whole("status"),
+        fields.text_by_name("headers"),
+        Secret(fields.ascii("body").encode("ascii")),
+    )
+
+
+def _failed(fields: Fields) -> Event:
+    return RequestFailed(fields.number_of("at"), _one(Phase, fields, "phase"), _one(Cause, fields, "cause"))
+
+
+def _one(kind: type[K], fields: Fields, name: str) -> K:
+    found = next((each for each in kind if each.value == fields.text(name)), None)
+    return fields.wrong(f"there is no such {name} here") if found is None else found
+
+
+_EVENTS: Final[Mapping[str, Callable[[Fields], Event]]] = {
+    "started": lambda fields: Started(fields.number_of("at"), fields.wall()),
+    "response": _response,
+    "failed": _failed,
+    "time_reached": lambda fields: TimeReached(fields.number_of("at")),
+    "callback": lambda fields: CallbackReceived(fields.number_of("at"), Secret(fields.ascii("query"))),
+    "cancelled": lambda fields: Cancelled(fields.number_of("at")),
+}
+
+
+def _sent(fields: Fields) -> Asked:
+    return Sent(fields.text("request"), fields.number_of("timeout"), fields.flag("once"))
+
+
+def _waited(fields: Fields) -> Asked:
+    causes = fields.text_or_none("cause"), fields.text_or_none("prompt")
+    return Waited(fields.number_of("until"), fields.text("why"), *causes)
+
+
+def _ended(fields: Fields) -> Asked:
+    if fields.text("outcome") == "credential":
+        return Ended(None, {})
+    return Ended(fields.text("error"), fields.inner("details").members)
+
+
+_ASKED: Final[Mapping[str, Callable[[Fields], Asked]]] = {"send": _sent, "wait": _waited, "finished": _ended}
