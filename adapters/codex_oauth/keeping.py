@@ -7,6 +7,7 @@ is never revoked by what fails after that; the machines decide, and failures are
 from __future__ import annotations
 
 import warnings
+from typing import Final
 
 import attrs
 
@@ -22,7 +23,18 @@ from codex_oauth_core.outcomes import Deposited
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.record import Record
 
-__all__ = ["end_login", "keep", "keep_or_revoke", "provider_of", "revoke"]
+__all__ = [
+    "KEPT_BESIDE",
+    "end_login",
+    "keep",
+    "keep_or_revoke",
+    "may_be_stored",
+    "not_kept",
+    "provider_of",
+    "revoke",
+]
+
+KEPT_BESIDE: Final = "The login is locked by another process: the new one is kept beside it until it is free"
 
 
 def keep_or_revoke(credential: Credential, store: Store, provider: Provider, world: World) -> Deposited:
@@ -30,11 +42,11 @@ def keep_or_revoke(credential: Credential, store: Store, provider: Provider, wor
     try:
         deposited = _deposit(Record(credential), store, world, force=False)
     except BaseException as error:
-        if _may_be_stored(credential, store):
+        if may_be_stored(credential, store):
             raise
         revoked = revoke(credential, store, provider, world)
         if isinstance(error, SignInError):
-            raise attrs.evolve(error, details={**error.details, "revoked": revoked}) from error
+            raise not_kept(error, revoked=revoked) from error
         raise
     return _announced(deposited, store)
 
@@ -60,8 +72,7 @@ def _announced(deposited: Deposited, store: Store) -> Deposited:
     """Make a stored login the current one. From here on nothing ends it, whatever fails."""
     store.select(deposited.record.credential.account_id)
     if deposited.rescued:
-        text = "The login is locked by another process: the new one is kept beside it until it is free"
-        warnings.warn(text, StoreWarning, stacklevel=3)
+        warnings.warn(KEPT_BESIDE, StoreWarning, stacklevel=3)
     return deposited
 
 
@@ -87,13 +98,18 @@ def revoke(credential: Credential, store: Store, provider: Provider, world: Perf
     return not isinstance(outcome, SignInError) and outcome.confirmed is True
 
 
-def _may_be_stored(credential: Credential, store: Store) -> bool:
+def may_be_stored(credential: Credential, store: Store) -> bool:
     """Whether the login is stored, or nobody can tell: what cannot be looked at is not ended."""
     try:
         record = store.slot(credential.account_id).load()
     except SignInError as error:
         return error.kind is not ErrorKind.CORRUPT_AUTH
     return record is not None and record.credential.refresh_token == credential.refresh_token
+
+
+def not_kept(error: SignInError, *, revoked: bool) -> SignInError:
+    """Why a granted login was not kept, and whether the server confirmed that it ended it."""
+    return attrs.evolve(error, details={**error.details, "revoked": revoked})
 
 
 def provider_of(credential: Credential) -> Provider | None:

@@ -15,8 +15,20 @@ import attrs
 if TYPE_CHECKING:
     from codex_oauth.listener.sync_listener import CallbackListener
 
-from codex_oauth.entropy import new_pkce, new_state
 from codex_oauth.keeping import keep_or_revoke, provider_of, revoke
+from codex_oauth.signing_in import (
+    NOT_CONFIRMED,
+    Recording,
+    browser_flow,
+    choose,
+    falls_back,
+    noted,
+    only_a_paste,
+    open_page,
+    unrecorded,
+    unsaid,
+    with_a_device_code,
+)
 from codex_oauth.stores.store import Store
 from codex_oauth.worlds.callbacks import CallbackSource
 from codex_oauth.worlds.prompted import PromptedWorld
@@ -24,8 +36,7 @@ from codex_oauth.worlds.world import World, run
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import BrowserPrompt, Prompt
-from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.flows.browser import BrowserFlow
+from codex_oauth_core.errors import SignInError
 from codex_oauth_core.flows.device import DeviceFlow
 from codex_oauth_core.flows.exchange import ExchangingFlow, as_ids
 from codex_oauth_core.provider import Provider
@@ -50,6 +61,7 @@ def login(
     callbacks: Iterable[CallbackSource] = (),
     on_note: Callable[[str], None] | None = None,
     make_world: WorldMaker | None = None,
+    record: Recording | None = None,
 ) -> Credential:
     """Sign in, and block until that has succeeded or failed. Raises SignInError.
 
@@ -61,12 +73,19 @@ def login(
 
     Of the browser: `open_browser` also opens the page; `ports` are where to listen instead of the
     provider's; `callbacks` are further ways in which the redirect can come, such as a `PasteSource`.
-    `make_world` performs the effects; by default an `HttpxWorld`.
+    `make_world` performs the effects; by default an `HttpxWorld`. `record` may wrap the flow in a `Recorder`.
     """
     if store is not None:
         store.prepare()
     door = _Door(
-        provider, store, revoke_old, workspaces, on_prompt, on_note or _unsaid, make_world or _usual_world
+        provider,
+        store,
+        revoke_old,
+        workspaces,
+        on_prompt,
+        on_note or unsaid,
+        make_world or _usual_world,
+        record or unrecorded,
     )
     if device or (device is None and _suits_a_device_code(door)):
         return door.enter(DeviceFlow(provider=provider, workspaces=door.workspaces))
@@ -75,9 +94,9 @@ def login(
             door, ports or provider.redirect_ports, tuple(callbacks), open_browser=open_browser
         )
     except SignInError as error:
-        if device is False or error.kind is not ErrorKind.CALLBACK_PORT_UNAVAILABLE:
+        if not falls_back(error, device):
             raise
-        door.on_note(f"Signing in with a device code: {error.message}")
+        door.on_note(with_a_device_code(error))
     return door.enter(DeviceFlow(provider=provider, workspaces=door.workspaces))
 
 
@@ -92,6 +111,7 @@ class _Door:
     on_prompt: Callable[[Prompt], None]
     on_note: Callable[[str], None]
     make_world: WorldMaker
+    record: Recording
 
     def enter(
         self,
@@ -101,7 +121,7 @@ class _Door:
     ) -> Credential:
         """Run a flow to its end, and keep what it grants."""
         with PromptedWorld(self.make_world(sources), on_prompt or self.on_prompt) as world:
-            outcome = run(flow, world)
+            outcome = run(self.record(flow), world)
             if isinstance(outcome, SignInError):
                 raise outcome
             if self.store is not None:
@@ -114,7 +134,7 @@ class _Door:
         """End a login that was replaced; the new one is stored already."""
         provider = provider_of(old.credential)
         if provider is None or not revoke(old.credential, store, provider, world):
-            self.on_note("The server did not confirm that it ended the login that was replaced.")
+            self.on_note(NOT_CONFIRMED)
 
 
 def _with_browser(
@@ -127,13 +147,7 @@ def _with_browser(
         if listener is not None:
             closing.enter_context(listener)
             sources, redirect_uri = (listener, *callbacks), listener.redirect_uri
-        flow = BrowserFlow(
-            redirect_uri=redirect_uri,
-            pkce=new_pkce(),
-            state=new_state(),
-            provider=door.provider,
-            workspaces=door.workspaces,
-        )
+        flow = browser_flow(door.provider, door.workspaces, redirect_uri)
         return door.enter(flow, sources, _opening(door) if open_browser else None)
 
 
@@ -145,7 +159,7 @@ def _listener(door: _Door, ports: Sequence[int], *, required: bool) -> CallbackL
     except SignInError as error:
         if required:
             raise
-        door.on_note(f"{error.message} Only a paste can finish this sign-in.")
+        door.on_note(only_a_paste(error))
     return None
 
 
@@ -153,24 +167,16 @@ def _opening(door: _Door) -> Callable[[Prompt], None]:
     """Show the page's address, and then open it; if that fails, the address is there."""
 
     def show_and_open(prompt: Prompt) -> None:
-        from codex_oauth.browser.open_browser import NotOpened, open_url
-
         door.on_prompt(prompt)
-        if not isinstance(prompt, BrowserPrompt):
-            return
-        outcome = open_url(prompt.authorize_url, origin=prompt.issuer)
-        if isinstance(outcome, NotOpened):
-            door.on_note(f"The browser was not opened: {outcome.reason}. Open the page yourself.")
+        if isinstance(prompt, BrowserPrompt) and (note := open_page(prompt)) is not None:
+            door.on_note(note)
 
     return show_and_open
 
 
 def _suits_a_device_code(door: _Door) -> bool:
-    from codex_oauth.browser.choose import choose_here
-
-    choice = choose_here()
-    ways = {"device": "a device code", "browser": "the browser"}
-    door.on_note(f"Signing in with {ways[choice.flow]}: {choice.reason}.")
+    choice = choose()
+    door.on_note(noted(choice))
     return choice.flow == "device"
 
 
@@ -178,7 +184,3 @@ def _usual_world(callbacks: Sequence[CallbackSource]) -> World:
     from codex_oauth.worlds.httpx_world import HttpxWorld
 
     return HttpxWorld(callbacks=callbacks)
-
-
-def _unsaid(note: str) -> None:
-    """Nobody asked for notes."""

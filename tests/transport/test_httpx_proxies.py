@@ -224,7 +224,7 @@ def test_an_unusable_proxy_is_a_proxy_failure(
     def not_installed(name: str) -> None:
         del name
 
-    monkeypatch.setattr("codex_oauth.transport.bounded_transport.find_spec", not_installed)
+    monkeypatch.setattr("codex_oauth.transport.exchange.find_spec", not_installed)
     env(ALL_PROXY=UNUSABLE[case])
     answer = HttpxTransport()(post("https://server.test/"))
     assert isinstance(answer, RequestFailed)

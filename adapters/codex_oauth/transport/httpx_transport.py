@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Generator
-from typing import Final
 
 import httpx
 
 from codex_oauth.clock import Clock, now
 from codex_oauth.transport.bounded_transport import BoundedTransport
 from codex_oauth.transport.deadline import Deadline, StopRequested
+from codex_oauth.transport.exchange import NO_AUTH, to_httpx
 from codex_oauth.transport.failures import FAILURES, judge
 from codex_oauth.transport.progress import Progress, Stage
 from codex_oauth.transport.protocol import Answer, never
@@ -24,8 +24,6 @@ from codex_oauth_core.events import Cancelled, Cause, Phase, RequestFailed, Resp
 from codex_oauth_core.reading.json_body import MAX_BODY
 
 __all__ = ["HttpxTransport"]
-
-_NO_AUTH: Final = httpx.Auth()  # else httpx would turn user information in a URL into a header
 
 
 class HttpxTransport:
@@ -54,7 +52,7 @@ class HttpxTransport:
             raise error.with_traceback(None) from None  # its frames hold the bodies, as bytes
 
     def _send(self, effect: SendRequest, deadline: Deadline, progress: Progress) -> Answer:
-        request = _to_httpx(effect, progress)
+        request = to_httpx(effect, progress, new_connection=True)
         deadline.slice()
         sent_at = self._instant()
         with self._answered(request, deadline, progress) as response:
@@ -74,24 +72,13 @@ class HttpxTransport:
         `httpx.Client` reads Location and Set-Cookie also where they are not followed or kept.
         """
         if self._client is not None:
-            yield self._client.send(request, stream=True, auth=_NO_AUTH, follow_redirects=False)
+            yield self._client.send(request, stream=True, auth=NO_AUTH, follow_redirects=False)
             return
         with contextlib.closing(BoundedTransport(deadline, progress)) as transport:
             yield transport.handle_request(request)
 
     def _instant(self) -> float:
         return self._now()[0]
-
-
-def _to_httpx(effect: SendRequest, progress: Progress) -> httpx.Request:
-    request = effect.request
-    return httpx.Request(
-        request.method,
-        request.url,
-        headers=[*request.headers, ("Connection", "close")],
-        content=request.body.reveal(),
-        extensions={"timeout": httpx.Timeout(effect.timeout).as_dict(), "trace": progress},
-    )
 
 
 def _read(response: httpx.Response, deadline: Deadline) -> bytes | None:

@@ -17,7 +17,7 @@ import attrs
 
 from codex_oauth.transport.deadline import Deadline
 
-__all__ = ["Address", "in_worker", "resolve"]
+__all__ = ["Address", "begun", "in_worker", "is_literal", "lookup", "resolve"]
 
 T = TypeVar("T")
 
@@ -35,15 +35,26 @@ def resolve(host: str, port: int, deadline: Deadline) -> tuple[Address, ...]:
 
     Raises OSError (`socket.gaierror`) or UnicodeError if there are none, and what `Deadline.slice` raises.
     """
-    if _is_literal(host):
-        return _lookup(host, port)
-    return in_worker(lambda: _lookup(host, port), deadline)
+    if is_literal(host):
+        return lookup(host, port)
+    return in_worker(lambda: lookup(host, port), deadline)
 
 
 def in_worker(call: Callable[[], T], deadline: Deadline) -> T:
     """What `call` returns or raises, unless the deadline comes first: then its thread is abandoned.
 
     Raises OSError, too, if no thread can be started.
+    """
+    future = begun(call)
+    while not future.done():
+        wait([future], timeout=deadline.slice())
+    return future.result()
+
+
+def begun(call: Callable[[], T]) -> Future[T]:
+    """What `call` is going to return or raise, on a thread that nobody has to wait for.
+
+    Raises OSError if no thread can be started.
     """
     future: Future[T] = Future()
 
@@ -57,17 +68,17 @@ def in_worker(call: Callable[[], T], deadline: Deadline) -> T:
         Thread(target=work, name="codex-oauth-resolver", daemon=True).start()
     except RuntimeError as error:
         raise OSError(str(error)) from error
-    while not future.done():
-        wait([future], timeout=deadline.slice())
-    return future.result()
+    return future
 
 
-def _lookup(host: str, port: int) -> tuple[Address, ...]:
+def lookup(host: str, port: int) -> tuple[Address, ...]:
+    """What the system's resolver says; it blocks, however long that takes. Raises OSError, UnicodeError."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return tuple(dict.fromkeys(Address(family, sockaddr) for family, _, _, _, sockaddr in found))
 
 
-def _is_literal(host: str) -> bool:
+def is_literal(host: str) -> bool:
+    """Whether a host is an address, so that a lookup asks nobody."""
     try:
         ipaddress.ip_address(host)
     except ValueError:

@@ -17,9 +17,9 @@ from typing import Final, Self, assert_never
 from codex_oauth.clock import Clock, now
 from codex_oauth.transport.protocol import Answer, Transport, never
 from codex_oauth.worlds.callbacks import CallbackSource
-from codex_oauth_core.callback import Accepted, CallbackRule
+from codex_oauth.worlds.waiting import Sources, answer_of
 from codex_oauth_core.effects import SendRequest, Wait
-from codex_oauth_core.events import CallbackReceived, Cancelled, Event, TimeReached
+from codex_oauth_core.events import Cancelled, Event
 
 __all__ = ["SLICE", "TICK", "SyncWorld"]
 
@@ -52,9 +52,7 @@ class SyncWorld:
         self._on_wait = on_wait
         self._on_tick = on_tick
         self._now = now
-        self._callbacks = tuple(callbacks)
-        self._sources = contextlib.ExitStack()  # stops those that were started
-        self._heard: _Heard | None = None
+        self._sources = Sources(callbacks)
         self._cancelled = False  # a flag and no threading.Event: a signal handler may set it
         self._alarm: _Alarm | None = None
 
@@ -91,38 +89,18 @@ class SyncWorld:
         return self._send(effect, lambda: self._cancelled)
 
     def _wait(self, wait: Wait, alarm: _Alarm) -> Event:
-        heard = self._listen(wait.callback, alarm)
+        heard = self._sources.listen(wait.callback, alarm.ring, cancelled=self._cancelled)
         if self._on_wait is not None and not self._cancelled:
             self._on_wait(wait)
         while True:
             alarm.clear()  # before the look at what it may have rung for
             at, _ = self._now()
-            if event := self._answer(wait, heard, at):
-                self._sources.close()
+            if event := answer_of(wait, heard, at, cancelled=self._cancelled):
+                self._sources.stop()
                 return event
             if self._on_tick is not None:
                 self._on_tick(wait, at)
             alarm.sleep(min(wait.until - at, SLICE if self._on_tick is None else min(SLICE, TICK)))
-
-    def _answer(self, wait: Wait, heard: _Heard | None, at: float) -> Event | None:
-        if self._cancelled:
-            return Cancelled(at)
-        if heard is not None and heard.accepted is not None:
-            accepted, heard.accepted = heard.accepted, None  # said once, or a flow that refuses it would spin
-            return CallbackReceived(at, accepted.query)
-        return TimeReached(at) if at >= wait.until else None
-
-    def _listen(self, rule: CallbackRule | None, alarm: _Alarm) -> _Heard | None:
-        """Start every source, once for each rule; what they have heard by it."""
-        if rule is None:
-            return None
-        if self._heard is not None and self._heard.rule is rule:
-            return self._heard
-        heard = self._heard = _Heard(rule, alarm)
-        for source in () if self._cancelled else self._callbacks:
-            source.start(rule, heard.accept)
-            self._sources.callback(source.stop)
-        return heard
 
     def __enter__(self) -> Self:
         self._alarm = _Alarm()
@@ -131,25 +109,10 @@ class SyncWorld:
     def __exit__(self, *exc_info: object) -> None:
         alarm, self._alarm = self._alarm, None
         try:
-            self._sources.close()
+            self._sources.stop()
         finally:
             if alarm is not None:
                 alarm.close()
-
-
-class _Heard:
-    """What the sources have heard by one rule: the first redirect counts."""
-
-    def __init__(self, rule: CallbackRule, alarm: _Alarm) -> None:
-        self.rule = rule
-        self.accepted: Accepted | None = None
-        self._alarm = alarm
-
-    def accept(self, accepted: Accepted) -> None:
-        """End the wait. From any thread."""
-        if self.accepted is None:
-            self.accepted = accepted
-        self._alarm.ring()
 
 
 class _Alarm:

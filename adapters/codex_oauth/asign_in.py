@@ -1,0 +1,220 @@
+"""The front door of an asynchronous program: `login()` for asyncio and trio.
+
+Rules of this file: as in `sign_in`. A cancelled task leaves the sign-in at once, but for what is at stake:
+an exchange that was begun is finished, and what it grants is stored, or revoked where there is no store; then
+the cancellation is raised. No task, no socket and no lock is left behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, suppress
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from codex_oauth.listener.async_listener import AsyncCallbackListener
+
+from codex_oauth.async_keeping import akeep_or_revoke, arevoke
+from codex_oauth.event_loops import aside, said
+from codex_oauth.keeping import provider_of
+from codex_oauth.signing_in import (
+    NOT_CONFIRMED,
+    Recording,
+    browser_flow,
+    choose,
+    falls_back,
+    noted,
+    only_a_paste,
+    open_page,
+    unrecorded,
+    unsaid,
+    with_a_device_code,
+)
+from codex_oauth.stores.store import Store
+from codex_oauth.worlds.async_prompted import AsyncPromptedWorld
+from codex_oauth.worlds.async_world import AsyncWorld, arun
+from codex_oauth.worlds.callbacks import CallbackSource
+from codex_oauth_core.codex import CODEX
+from codex_oauth_core.credential import Credential
+from codex_oauth_core.effects import BrowserPrompt, Prompt
+from codex_oauth_core.errors import SignInError
+from codex_oauth_core.flows.device import DeviceFlow
+from codex_oauth_core.flows.exchange import ExchangingFlow, as_ids
+from codex_oauth_core.provider import Provider
+from codex_oauth_core.record import Record
+
+__all__ = ["AsyncWorldMaker", "alogin"]
+
+AsyncWorldMaker = Callable[[Sequence[CallbackSource]], AsyncWorld]
+"""Makes the world of one sign-in; the sources bring the browser's redirect, if it is to bring one."""
+
+OnPrompt = Callable[[Prompt], Awaitable[None] | None]
+
+
+async def alogin(
+    *,
+    on_prompt: OnPrompt,
+    device: bool | None = None,
+    provider: Provider = CODEX,
+    store: Store | None = None,
+    revoke_old: bool = False,
+    workspaces: Iterable[str] = (),
+    open_browser: bool = True,
+    ports: Sequence[int] | None = None,
+    callbacks: Iterable[CallbackSource] = (),
+    on_note: Callable[[str], None] | None = None,
+    make_world: AsyncWorldMaker | None = None,
+    record: Recording | None = None,
+) -> Credential:
+    """Sign in; the parameters are those of `login()`, and `on_prompt` may be a coroutine function. Raises
+    SignInError.
+
+    The task may be cancelled at any time, by asyncio, anyio or trio: see the rules of this file. `make_world`
+    performs the effects; by default an `AsyncHttpxWorld`. It may be asked for a second world, which revokes
+    what was granted and cannot be handed over.
+    """
+    from anyio.lowlevel import checkpoint
+
+    door = _Door(
+        provider,
+        store,
+        revoke_old,
+        workspaces,
+        on_prompt,
+        on_note or unsaid,
+        make_world or _usual_world,
+        record or unrecorded,
+    )
+    try:
+        if store is not None:
+            await aside(store.prepare)
+        credential = await _through(door, device, ports, tuple(callbacks), open_browser=open_browser)
+        await checkpoint()  # a cancellation that came late is raised here, while the login is in hand
+    except BaseException:
+        await door.give_back()
+        raise
+    return credential
+
+
+async def _through(
+    door: _Door,
+    device: bool | None,
+    ports: Sequence[int] | None,
+    callbacks: tuple[CallbackSource, ...],
+    *,
+    open_browser: bool,
+) -> Credential:
+    if device or (device is None and await _suits_a_device_code(door)):
+        return await door.enter(DeviceFlow(provider=door.provider, workspaces=door.workspaces))
+    try:
+        ports = ports or door.provider.redirect_ports
+        return await _with_browser(door, ports, callbacks, open_browser=open_browser)
+    except SignInError as error:
+        if not falls_back(error, device):
+            raise
+        door.on_note(with_a_device_code(error))
+    return await door.enter(DeviceFlow(provider=door.provider, workspaces=door.workspaces))
+
+
+@attrs.define(eq=False)
+class _Door:
+    """What both ways share, and what has been granted."""
+
+    provider: Provider
+    store: Store | None
+    revoke_old: bool
+    workspaces: tuple[str, ...] = attrs.field(converter=as_ids)
+    on_prompt: OnPrompt
+    on_note: Callable[[str], None]
+    make_world: AsyncWorldMaker
+    record: Recording
+    granted: Credential | None = attrs.field(default=None, init=False)
+
+    async def enter(
+        self,
+        flow: ExchangingFlow,
+        sources: Sequence[CallbackSource] = (),
+        on_prompt: OnPrompt | None = None,
+    ) -> Credential:
+        """Run a flow to its end, and keep what it grants. Between the grant and the store nothing is cut."""
+        async with AsyncPromptedWorld(self.make_world(sources), on_prompt or self.on_prompt) as world:
+            outcome = await arun(self.record(flow), world)
+            if isinstance(outcome, SignInError):
+                raise outcome
+            self.granted = outcome
+            if self.store is not None:
+                deposited = await akeep_or_revoke(outcome, self.store, self.provider, world)
+                if self.revoke_old and deposited.replaced is not None:
+                    await self._revoke(deposited.replaced, self.store, world)
+        return outcome
+
+    async def _revoke(self, old: Record, store: Store, world: AsyncWorld) -> None:
+        """End a login that was replaced; the new one is stored already."""
+        provider = provider_of(old.credential)
+        if provider is None or not await arevoke(old.credential, store, provider, world):
+            self.on_note(NOT_CONFIRMED)
+
+    async def give_back(self) -> None:
+        """End what was granted, and is neither stored nor handed over; best effort."""
+        from codex_oauth.stores.memory_store import MemoryStore
+
+        if self.granted is None or self.store is not None:
+            return
+        with suppress(Exception):  # the caller is told why it gets no login, and not of this
+            async with self.make_world(()) as world:
+                await arevoke(self.granted, MemoryStore(), self.provider, world)
+
+
+async def _with_browser(
+    door: _Door, ports: Sequence[int], callbacks: tuple[CallbackSource, ...], *, open_browser: bool
+) -> Credential:
+    async with AsyncExitStack() as closing:
+        sources = callbacks
+        redirect_uri = door.provider.redirect_uri(ports[0])
+        listener = _listener(door, ports, required=not callbacks)
+        if listener is not None:
+            from codex_oauth.listener.async_source import AsyncListenerSource
+
+            await closing.enter_async_context(listener)
+            source = await closing.enter_async_context(AsyncListenerSource(listener))
+            sources, redirect_uri = (source, *callbacks), listener.redirect_uri
+        flow = browser_flow(door.provider, door.workspaces, redirect_uri)
+        return await door.enter(flow, sources, _opening(door) if open_browser else None)
+    raise AssertionError("nothing here swallows an exception")
+
+
+def _listener(door: _Door, ports: Sequence[int], *, required: bool) -> AsyncCallbackListener | None:
+    from codex_oauth.listener.async_listener import AsyncCallbackListener
+
+    try:
+        return AsyncCallbackListener(ports, door.provider.redirect_host, door.provider.redirect_path)
+    except SignInError as error:
+        if required:
+            raise
+        door.on_note(only_a_paste(error))
+    return None
+
+
+def _opening(door: _Door) -> OnPrompt:
+    """Show the page's address, and then open it; if that fails, the address is there."""
+
+    async def show_and_open(prompt: Prompt) -> None:
+        await said(door.on_prompt(prompt))
+        if isinstance(prompt, BrowserPrompt) and (note := await aside(lambda: open_page(prompt))) is not None:
+            door.on_note(note)
+
+    return show_and_open
+
+
+async def _suits_a_device_code(door: _Door) -> bool:
+    choice = await aside(choose)
+    door.on_note(noted(choice))
+    return choice.flow == "device"
+
+
+def _usual_world(callbacks: Sequence[CallbackSource]) -> AsyncWorld:
+    from codex_oauth.worlds.async_httpx_world import AsyncHttpxWorld
+
+    return AsyncHttpxWorld(callbacks=callbacks)

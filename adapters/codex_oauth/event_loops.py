@@ -1,0 +1,131 @@
+"""What asyncio and trio do differently, for code that runs on both: being woken, and not being cut.
+
+Rules of this file: whatever was begun here is over when its caller goes on, so no task outlives anybody; a
+cancellation that came meanwhile is never lost. anyio and asyncio are imported where they are used.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from asyncio import CancelledError
+
+__all__ = ["Scheduler", "aside", "on_this_loop", "said", "uncut"]
+
+T = TypeVar("T")
+
+Scheduler = Callable[[Callable[[], object]], None]
+"""Has something done in an event loop, soon; from any thread, and from a signal handler."""
+
+
+def on_this_loop() -> Scheduler:
+    """How to have something done in the event loop that runs here. Nothing happens once it has ended."""
+    trio = _trio()
+    if trio is not None:
+        soon = trio.lowlevel.current_trio_token().run_sync_soon
+    else:
+        from asyncio import get_running_loop
+
+        soon = get_running_loop().call_soon_threadsafe
+
+    def schedule(work: Callable[[], object]) -> None:
+        try:
+            soon(work)
+        except RuntimeError:  # the loop has ended, and with it whoever waited
+            return
+
+    return schedule
+
+
+async def uncut(call: Callable[[], Awaitable[T]]) -> T:
+    """What `call` returns or raises. No cancellation cuts it, neither of a scope nor of asyncio's task, nor
+    the end of `asyncio.run`; one that came meanwhile is raised by the caller's next await. Ctrl-C is a
+    cancellation in `asyncio.run`; in trio it is KeyboardInterrupt, which leaves at once, as in blocking code.
+    """
+    if _trio() is None:
+        return await _uncut_on_asyncio(call)
+    from anyio import CancelScope
+
+    with CancelScope(shield=True):
+        return await call()
+    raise AssertionError("nobody cancels that scope")
+
+
+async def aside(call: Callable[[], T]) -> T:
+    """What `call`, which blocks, returns or raises: on a worker thread, and uncut.
+
+    Where there is no thread to be had it is called here, and blocks.
+    """
+    from anyio import CapacityLimiter, to_thread
+
+    begun = False
+
+    def work() -> T:
+        nonlocal begun
+        begun = True
+        return call()
+
+    async def on_a_thread() -> T:
+        return await to_thread.run_sync(work, limiter=CapacityLimiter(1))  # waits for no other thread
+
+    try:
+        return await uncut(on_a_thread)
+    except RuntimeError:
+        if begun:
+            raise
+    return call()
+
+
+async def said(result: Awaitable[None] | None) -> None:
+    """Wait for what a callback began, if it is a coroutine function."""
+    if result is not None:
+        await result
+
+
+def _trio() -> Any:
+    """The module, if its event loop runs here."""
+    trio = sys.modules.get("trio")
+    return trio if trio is not None and trio.lowlevel.in_trio_task() else None
+
+
+async def _uncut_on_asyncio(call: Callable[[], Awaitable[T]]) -> T:
+    """In a task of its own: asyncio's `cancel()` goes through shields, so it must not find what to cut."""
+    import asyncio
+
+    from anyio import CancelScope
+
+    async def work() -> T:
+        return await call()
+
+    task = asyncio.get_running_loop().create_task(work(), name="codex-oauth uncut")
+    _hide(task)
+    cancelled: asyncio.CancelledError | None = None
+    with CancelScope(shield=True):
+        while not task.done():
+            try:
+                await asyncio.wait([task])
+            except asyncio.CancelledError as error:
+                cancelled = error
+    if cancelled is not None:
+        _cancel_again(cancelled)
+    return task.result()
+
+
+def _hide(task: Any) -> None:
+    """Keep a task out of `asyncio.all_tasks()`, which `asyncio.run` cancels at its end. Its caller waits."""
+    from asyncio import tasks
+
+    tasks._unregister_task(task)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # documented for task classes
+
+
+def _cancel_again(cancelled: CancelledError) -> None:
+    """Raise a cancellation at the next await; it counts once, for `asyncio.timeout` and task groups."""
+    from asyncio import current_task
+
+    task = current_task()
+    assert task is not None
+    task.uncancel()
+    task.cancel(*cancelled.args)

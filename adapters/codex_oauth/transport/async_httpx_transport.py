@@ -1,0 +1,135 @@
+"""The transport over httpx for asyncio and trio: one request in, one event out.
+
+Rules of this file: as in `httpx_transport`; and the time limit is a cancel scope around all of it, DNS and
+TLS included, on the event loop's clock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
+
+import anyio
+import httpx
+
+from codex_oauth.clock import Clock, now
+from codex_oauth.event_loops import uncut
+from codex_oauth.transport.async_bounded_transport import AsyncBoundedTransport
+from codex_oauth.transport.async_protocol import AsyncAnswer
+from codex_oauth.transport.deadline import TimeUp
+from codex_oauth.transport.exchange import NO_AUTH, to_httpx
+from codex_oauth.transport.failures import FAILURES, judge
+from codex_oauth.transport.progress import Progress, Stage
+from codex_oauth_core.effects import SendRequest
+from codex_oauth_core.events import Cause, Phase, RequestFailed, ResponseReceived
+from codex_oauth_core.reading.json_body import MAX_BODY
+
+__all__ = ["AsyncHttpxTransport"]
+
+
+class AsyncHttpxTransport:
+    """Sends requests, by default with our TLS and proxies: a `once` request on a connection of its own,
+    others on connections that may be used again. `aclose()` closes those. Any number of requests at a time.
+
+    `client`: an `httpx.AsyncClient` of your own to send with instead. It then decides about TLS, proxies and
+    reuse of connections, and stays open. (httpcore 1.0 forgets a socket whose TLS handshake is cancelled; our
+    own network does not.)
+    """
+
+    def __init__(self, client: httpx.AsyncClient | None = None, *, now: Clock = now) -> None:
+        self._client = client
+        self._now = now
+        self._shared = AsyncBoundedTransport()
+
+    async def __call__(self, effect: SendRequest) -> AsyncAnswer:
+        """Send, as `AsyncTransport` says."""
+        progress = Progress()
+        if effect.timeout <= 0:
+            return self._failed(TimeUp(), progress)
+        try:
+            with anyio.move_on_after(effect.timeout):
+                return await self._send(effect, progress)
+            return self._failed(TimeoutError(), progress)
+        except FAILURES as error:
+            return self._failed(error, progress)
+        except BaseException as error:  # noqa: BLE001  # raised again
+            raise error.with_traceback(None) from None  # its frames hold the bodies, as bytes
+
+    async def aclose(self) -> None:
+        """Close the connections that were kept; a client of the user's stays open."""
+        await uncut(self._shared.aclose)
+
+    def _failed(self, error: Exception, progress: Progress) -> RequestFailed:
+        return RequestFailed(self._instant(), *judge(error, progress.stage))
+
+    async def _send(self, effect: SendRequest, progress: Progress) -> AsyncAnswer:
+        request = to_httpx(effect, _trace(progress), new_connection=effect.once)
+        request.stream = _Whole(request.content)
+        sent_at = self._instant()
+        async with self._answered(request, progress, once=effect.once) as response:
+            progress.stage = Stage.ANSWERED
+            body = await _read(response)
+            at, wall = self._now()
+        if body is None:
+            return RequestFailed(at, Phase.MAYBE_SENT, Cause.TOO_BIG)
+        return ResponseReceived(sent_at, at, wall, response.status_code, dict(response.headers), body)
+
+    @contextlib.asynccontextmanager
+    async def _answered(
+        self, request: httpx.Request, progress: Progress, *, once: bool
+    ) -> AsyncGenerator[httpx.Response]:
+        """The answer, its body still to be read. Without a client of the user's nothing looks at it."""
+        async with contextlib.AsyncExitStack() as closing:
+            if self._client is not None:
+                response = await self._client.send(request, stream=True, auth=NO_AUTH, follow_redirects=False)
+            else:
+                transport = AsyncBoundedTransport() if once else self._shared
+                if once:
+                    closing.push_async_callback(transport.aclose)
+                response = await transport.carry(request, progress)
+            closing.push_async_callback(_close, response)
+            yield response
+
+    def _instant(self) -> float:
+        return self._now()[0]
+
+
+class _Whole(httpx.AsyncByteStream):
+    """A request's body. No generator: one that is left in its middle is a warning of trio's."""
+
+    def __init__(self, body: bytes) -> None:
+        self._pieces = [body]
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._pieces:
+            raise StopAsyncIteration
+        return self._pieces.pop()
+
+
+def _trace(progress: Progress) -> Callable[[str, Mapping[str, Any]], Awaitable[None]]:
+    async def trace(name: str, info: Mapping[str, Any]) -> None:
+        progress(name, info)
+
+    return trace
+
+
+async def _close(response: httpx.Response) -> None:
+    with anyio.CancelScope(shield=True):
+        await response.aclose()
+
+
+async def _read(response: httpx.Response) -> bytes | None:
+    """The body as it came, undecoded; None if it is larger than a body may be."""
+    if response.is_stream_consumed:  # a mock's answer is read before we get it
+        return response.content if len(response.content) <= MAX_BODY else None
+    body = bytearray()
+    with anyio.CancelScope() as enough:
+        async for piece in response.aiter_raw():
+            body += piece
+            if len(body) > MAX_BODY:
+                enough.cancel()  # raised by the next read, in generators that would be left in their middle
+    return None if enough.cancel_called else bytes(body)

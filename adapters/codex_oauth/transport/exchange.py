@@ -1,0 +1,72 @@
+"""One request in the terms of httpx and httpcore, whether a blocking or an asynchronous transport carries it.
+
+Rules of this file: nothing here does any I/O; the body is revealed here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import ssl
+from importlib.util import find_spec
+from typing import Any, Final
+
+import httpcore
+import httpx
+
+from codex_oauth.transport.proxies import BadProxyError, Proxy, proxy_for
+from codex_oauth.transport.tls import tls_context
+from codex_oauth_core.effects import SendRequest
+
+__all__ = ["NO_AUTH", "tls_for", "to_httpcore", "to_httpcore_proxy", "to_httpx", "usable_proxy"]
+
+NO_AUTH: Final = httpx.Auth()  # else httpx would turn user information in a URL into a header
+
+
+def to_httpx(effect: SendRequest, trace: Any, *, new_connection: bool) -> httpx.Request:
+    """The request as the core wrote it. `trace` is httpcore's extension; it is told of every step."""
+    request = effect.request
+    more = [("Connection", "close")] if new_connection else []
+    return httpx.Request(
+        request.method,
+        request.url,
+        headers=[*request.headers, *more],
+        content=request.body.reveal(),
+        extensions={"timeout": httpx.Timeout(effect.timeout).as_dict(), "trace": trace},
+    )
+
+
+def to_httpcore(request: httpx.Request, content: bytes | httpx.AsyncByteStream) -> httpcore.Request:
+    """The same for httpcore, which takes the body in either form."""
+    url = request.url
+    return httpcore.Request(
+        method=request.method,
+        url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+        headers=request.headers.raw,
+        content=content,
+        extensions=request.extensions,
+    )
+
+
+def usable_proxy(url: httpx.URL) -> Proxy | None:
+    """See `proxy_for`. Raises `httpcore.ProxyError` for a proxy that cannot be used."""
+    try:
+        proxy = proxy_for(url)
+    except BadProxyError as error:
+        raise httpcore.ProxyError(str(error)) from None
+    if proxy and proxy.is_socks and find_spec("socksio") is None:
+        raise httpcore.ProxyError("a SOCKS proxy needs the package socksio")
+    return proxy
+
+
+def tls_for(url: httpx.URL, proxy: Proxy | None) -> ssl.SSLContext | None:
+    """The TLS context, if the server or the proxy is spoken to over TLS."""
+    return tls_context() if "https" in (url.scheme, proxy.scheme if proxy else "") else None
+
+
+def to_httpcore_proxy(proxy: Proxy) -> httpcore.Proxy:
+    """The proxy for httpcore, with its credentials."""
+    name, password = proxy.username.reveal().encode(), proxy.password.reveal().encode()
+    return httpcore.Proxy(
+        httpcore.URL(scheme=proxy.scheme, host=proxy.host, port=proxy.port, target="/"),
+        auth=(name, password) if name or password else None,
+        ssl_context=tls_context() if proxy.scheme == "https" else None,
+    )

@@ -1,0 +1,172 @@
+"""The world of an asynchronous program: one task, one effect at a time, on asyncio or trio.
+
+Rules of this file: instants come from `now`, sleep from anyio, in slices, so that a resume from suspend is
+noticed; whatever it opened is closed when its `async with` block ends. The cancellation of a task is no
+event, and cuts no `once` request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Final, Self, assert_never
+
+from codex_oauth.clock import Clock, now
+from codex_oauth.event_loops import on_this_loop, said, uncut
+from codex_oauth.transport.async_protocol import AsyncTransport
+from codex_oauth.worlds.callbacks import CallbackSource
+from codex_oauth.worlds.waiting import Sources, answer_of
+from codex_oauth_core.effects import SendRequest, Wait
+from codex_oauth_core.events import Cancelled, Event
+
+if TYPE_CHECKING:
+    from anyio import CancelScope
+
+__all__ = ["SLICE", "TICK", "AnyioWorld"]
+
+SLICE: Final = 5.0
+"""Seconds that a wait sleeps at most, so that a resume from suspend is noticed."""
+
+TICK: Final = 1.0
+"""Seconds between two ticks of a countdown."""
+
+
+class AnyioWorld:
+    """Performs effects by awaiting. Use it in an `async with` block, for one run.
+
+    `send` carries requests. `on_wait` gets every `Wait` before it sleeps: show its prompt there. `on_tick`
+    gets the `Wait` and the present instant at its start and about once a second: count down there. Both may
+    be coroutine functions; what they raise is raised by `perform`, and they may call `cancel()`. `callbacks`
+    bring the redirect of a `Wait` that bears a `callback`, and are started before it is shown.
+
+    A task that is cancelled leaves a wait or a request at once. A `once` request is sent to its end, within
+    its time limit; its answer is returned, and the cancellation is raised by the next await that it may cut.
+    """
+
+    def __init__(
+        self,
+        send: AsyncTransport,
+        *,
+        on_wait: Callable[[Wait], Awaitable[None] | None] | None = None,
+        on_tick: Callable[[Wait, float], Awaitable[None] | None] | None = None,
+        callbacks: Iterable[CallbackSource] = (),
+        now: Clock = now,
+    ) -> None:
+        self._send = send
+        self._on_wait = on_wait
+        self._on_tick = on_tick
+        self._now = now
+        self._sources = Sources(callbacks)
+        self._cancelled = False
+        self._alarm: _Alarm | None = None
+
+    def now(self) -> tuple[float, float]:
+        """The instant, and Unix time; both in seconds."""
+        return self._now()
+
+    async def perform(self, effect: SendRequest | Wait) -> Event:
+        """Do what the effect asks. Raises RuntimeError outside the `async with` block, and what a source of
+        `callbacks` raises that cannot start: no event says that, and waiting would be in vain.
+        """
+        alarm = self._alarm
+        if alarm is None:
+            raise RuntimeError("a world performs effects inside its `async with` block")
+        match effect:
+            case SendRequest():
+                return await (self._once(effect) if effect.once else self._request(effect, alarm))
+            case Wait():
+                return await self._wait(effect, alarm)
+            case _:
+                assert_never(effect)
+
+    def cancel(self) -> None:
+        """Answer `Cancelled` as soon as possible; a `once` request is finished first. From any thread, and
+        from a signal handler.
+        """
+        self._cancelled = True
+        if alarm := self._alarm:
+            alarm.cut()
+
+    async def _once(self, effect: SendRequest) -> Event:
+        return await uncut(lambda: self._send(effect))
+
+    async def _request(self, effect: SendRequest, alarm: _Alarm) -> Event:
+        from anyio.lowlevel import checkpoint
+
+        await checkpoint()
+        if not self._cancelled:
+            with alarm.cuttable():
+                return await self._send(effect)
+        return Cancelled(self._now()[0])
+
+    async def _wait(self, wait: Wait, alarm: _Alarm) -> Event:
+        from anyio.lowlevel import checkpoint
+
+        await checkpoint()
+        heard = self._sources.listen(wait.callback, alarm.ring, cancelled=self._cancelled)
+        if self._on_wait is not None and not self._cancelled:
+            await said(self._on_wait(wait))
+        while True:
+            alarm.clear()  # before the look at what it may have rung for
+            at, _ = self._now()
+            if event := answer_of(wait, heard, at, cancelled=self._cancelled):
+                self._sources.stop()
+                return event
+            if self._on_tick is not None:
+                await said(self._on_tick(wait, at))
+            await alarm.sleep(min(wait.until - at, SLICE if self._on_tick is None else min(SLICE, TICK)))
+
+    async def __aenter__(self) -> Self:
+        self._alarm = _Alarm()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self._alarm = None
+        self._sources.stop()
+
+
+class _Alarm:
+    """Sleep that another thread can end, and a request that it can cut."""
+
+    def __init__(self) -> None:
+        from anyio import Event
+
+        self._soon = on_this_loop()
+        self._rung = Event()
+        self._scope: CancelScope | None = None
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep for `seconds`, or until somebody rings. Once rung it does not sleep until `clear()`."""
+        from anyio import move_on_after
+
+        with move_on_after(seconds):
+            await self._rung.wait()
+
+    def cuttable(self) -> CancelScope:
+        """A scope that `cut()` cancels."""
+        from anyio import CancelScope
+
+        self._scope = CancelScope()
+        return self._scope
+
+    def clear(self) -> None:
+        """Forget what was rung so far."""
+        from anyio import Event
+
+        if self._rung.is_set():
+            self._rung = Event()
+
+    def ring(self) -> None:
+        """End every sleep. From any thread."""
+        self._soon(self._ring)
+
+    def cut(self) -> None:
+        """End every sleep and every request that may be cut. From any thread."""
+        self._soon(self._cut)
+
+    def _ring(self) -> None:
+        self._rung.set()
+
+    def _cut(self) -> None:
+        self._ring()
+        if self._scope is not None:
+            self._scope.cancel()

@@ -1,0 +1,62 @@
+"""What an asynchronous driver is: the same loop with `await`, and worlds whose `perform` can be awaited.
+
+Rules of this file: as in `worlds.world`. A cancelled task is no event: it leaves the loop, and the world's
+`async with` closes everything.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, Self, TypeVar, cast
+
+from codex_oauth_core.effects import Finished, SendRequest, Wait
+from codex_oauth_core.errors import SignInError
+from codex_oauth_core.events import Event, Started
+from codex_oauth_core.flows.base import Flow
+from codex_oauth_core.storage import StorageEffect
+
+__all__ = ["AsyncPerformer", "AsyncPerformerOf", "AsyncWorld", "arun"]
+
+E = TypeVar("E", bound=SendRequest | Wait | StorageEffect)
+E_contra = TypeVar("E_contra", bound=SendRequest | Wait | StorageEffect, contravariant=True)
+T = TypeVar("T")
+
+
+class AsyncPerformerOf(Protocol[E_contra]):
+    """All that `arun()` needs to drive a flow that emits effects of the types `E`."""
+
+    def now(self) -> tuple[float, float]:
+        """The instant on a monotonic clock that counts suspended time, and Unix time; both in seconds."""
+        ...
+
+    async def perform(self, effect: E_contra) -> Event:
+        """Do what the effect asks, and return the event that answers it. Never raises for a failure of
+        the network: that is `RequestFailed`. A cancelled task does not cut a `once` request.
+        """
+        ...
+
+
+AsyncPerformer = AsyncPerformerOf[SendRequest | Wait]
+"""Performs what a sign-in asks for: a port to another event loop begins with these two methods."""
+
+
+class AsyncWorld(AsyncPerformerOf[SendRequest | Wait], Protocol):
+    """Performs effects, can be cancelled, and closes what it opened when its `async with` block ends.
+
+    It belongs to one run, and only `cancel()` may be called from elsewhere.
+    """
+
+    def cancel(self) -> None:
+        """Make `perform` answer with `Cancelled` as soon as the effect allows it; from any thread."""
+        ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *exc_info: object) -> None: ...
+
+
+async def arun(flow: Flow[E, T], world: AsyncPerformerOf[E]) -> T | SignInError:
+    """Drive `flow` to its end in `world`, and return its outcome. A failure is a value here."""
+    effect = flow.receive(Started(*world.now()))
+    while not isinstance(effect, Finished):
+        effect = flow.receive(await world.perform(effect))
+    return cast("T | SignInError", effect.outcome)
