@@ -9,10 +9,10 @@ import pytest
 
 from codex_oauth.authority import Answer, Authority, Fault, Policy, serve
 from codex_oauth.testing import FakeWorld, Lost, Reply, answered_by, scripted
+from codex_oauth.testing.scenarios import SCENARIOS, Scenario
 from codex_oauth.worlds.world import run
 from codex_oauth_core import CODEX, Credential, DeviceFlow, ErrorKind, Phase, Request, Secret, SignInError
 from tests.adapters.virtual_time import SkippingClock, skipping_world
-from tests.scenarios import SCENARIOS, Scenario
 
 ROUND_TRIP = 0.25
 BUSY = 0.5  # seconds by which a busy machine may be late

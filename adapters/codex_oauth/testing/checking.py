@@ -1,4 +1,4 @@
-"""What the checks of a store are made of: sample logins, and assertions that say what is wrong.
+"""What checks are made of: assertions that say what is wrong; and sample logins, for those of a store.
 
 Rules of this file: an `AssertionError` whose text stands alone, whatever runs the check and with whatever
 options; the tokens of a sample are recognisable, so that a check can see whether a text shows one.
@@ -27,6 +27,7 @@ __all__ = [
     "same",
     "sample",
     "settle",
+    "told",
     "true",
 ]
 
@@ -74,6 +75,13 @@ def same(found: object, wanted: object, what: str) -> None:
     """`what` says what must be equal. No text shows a secret."""
     if found != wanted:
         fail(f"{what}: expected {wanted!r}, found {found!r}")
+
+
+def told(check: object, error: Exception) -> AssertionError:
+    """The error of a check that failed, with the check's name: what it said, or what was raised."""
+    said = str(error) if isinstance(error, AssertionError) else ""
+    wrong = said or f"{type(error).__name__} was raised"
+    return AssertionError(f"{getattr(check, '__name__', check)}: {wrong}")
 
 
 def refused(kind: type[_E], what: str, work: Callable[..., object], *arguments: object) -> _E:

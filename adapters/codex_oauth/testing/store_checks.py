@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from codex_oauth.stores.store import Store
+from codex_oauth.testing.checking import told
 from codex_oauth.testing.keeping_checks import KEEPING_CHECKS
 from codex_oauth.testing.leftover_checks import LEFTOVER_CHECKS
 from codex_oauth.testing.locking_checks import LOCKING_CHECKS
@@ -50,6 +51,4 @@ def check_store(make: Callable[[], Store]) -> None:
         try:
             check(store)
         except Exception as error:
-            said = str(error) if isinstance(error, AssertionError) else ""
-            wrong = said or f"{type(error).__name__} was raised"
-            raise AssertionError(f"{check.__name__}: {wrong}") from error
+            raise told(check, error) from error

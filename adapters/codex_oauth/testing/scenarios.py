@@ -1,7 +1,7 @@
 """Scenarios of the device flow: what the server does, how the login ends, and when it waits until.
 
-Rules of this file: instants are seconds after `Started`; each request takes 0.25 s; every find of a
-property test becomes a row. All worlds run the same rows.
+Rules of this file: instants are seconds after `Started`; each request takes `ROUND_TRIP` seconds; every find
+of a property test becomes a row. All worlds run the same rows.
 """
 
 from __future__ import annotations
@@ -12,25 +12,36 @@ from typing import Any, Final
 import attrs
 
 from codex_oauth.testing.fake_world import Lost, Reply
+from codex_oauth.testing.replies import PENDING, SLOW_DOWN, approved, as_json, issued, page, refusal, tokens
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import Cause, Phase
-from tests.support import PENDING, SIGN_IN, SLOW_DOWN, approved, as_json, code, issued, page, tokens
 
-__all__ = ["SCENARIOS", "Scenario"]
+__all__ = ["ROUND_TRIP", "SCENARIOS", "Scenario"]
 
 E = ErrorKind
+ROUND_TRIP: Final = 0.25
+"""Seconds that each request takes, by the clock of the flow."""
+
 UNSENT: Final = Lost(Cause.CONNECT, Phase.NOT_SENT)
 CERTIFICATE: Final = Lost(Cause.TLS_CERTIFICATE, Phase.NOT_SENT)
 RESET: Final = Lost(Cause.RESET, Phase.MAYBE_SENT)
-UNKNOWN: Final = code("weird", 403)
-GONE: Final = code("deviceauth_not_found", 404)
+UNKNOWN: Final = refusal("weird", 403)
+GONE: Final = refusal("deviceauth_not_found", 404)
+SIGN_IN: Final = (issued(), PENDING, approved(), tokens())
+OPAQUE: Final = "opaque"  # a token that is no JWT says nothing about an account
 DONE: Final = (approved(), tokens())
 
 
 @attrs.frozen
 class Scenario:
+    """`replies` to each request of a `DeviceFlow(workspaces=...)`, and what must come of them.
+
+    `ends` is None for a credential; `waits` are the instants of each `Wait.until`, in seconds since
+    `Started`, and its `why`; `details` are some of the error's.
+    """
+
     name: str
-    replies: tuple[Reply | Lost, ...]
+    replies: tuple[Reply | Lost, ...] = attrs.field(repr=False)
     ends: ErrorKind | None
     waits: tuple[tuple[float, str], ...]
     details: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
@@ -57,19 +68,19 @@ SCENARIOS: Final = (
     ),
     Scenario(
         "slow_down at 200 and 429 counts alike",
-        (issued(), code("slow_down", 200), code("slow_down", 429), *DONE),
+        (issued(), refusal("slow_down", 200), refusal("slow_down", 429), *DONE),
         None,
         ((5.25, P), (15.5, S), (30.75, S)),
     ),
     Scenario(
         "slow_down with a larger interval",
-        (issued(), code("slow_down", 400, None, interval="40"), PENDING, *DONE),
+        (issued(), refusal("slow_down", 400, interval="40"), PENDING, *DONE),
         None,
         ((5.25, P), (45.5, S), (85.75, P)),
     ),
     Scenario(
         "slow_down with a smaller interval still adds five",
-        (issued(), code("slow_down", 400, None, interval=1), *DONE),
+        (issued(), refusal("slow_down", 400, interval=1), *DONE),
         None,
         ((5.25, P), (15.5, S)),
     ),
@@ -87,7 +98,7 @@ SCENARIOS: Final = (
     ),
     Scenario(
         "a rate limit with a name ends nothing",
-        (issued(), code("rate_limit_exceeded", 429), *DONE),
+        (issued(), refusal("rate_limit_exceeded", 429), *DONE),
         None,
         ((5.25, P), (15.5, L)),
     ),
@@ -147,9 +158,9 @@ SCENARIOS: Final = (
         ((0.25 + (10 - 0.25) / 2, P), (10.0, R)),
     ),
     Scenario(
-        "denied", (issued(), code("access_denied", 403)), E.DENIED, ((5.25, P),), {"code": "access_denied"}
+        "denied", (issued(), refusal("access_denied", 403)), E.DENIED, ((5.25, P),), {"code": "access_denied"}
     ),
-    Scenario("expired by the server", (issued(), code("expired_token", 400)), E.EXPIRED, ((5.25, P),)),
+    Scenario("expired by the server", (issued(), refusal("expired_token", 400)), E.EXPIRED, ((5.25, P),)),
     Scenario(
         "an unknown code is pending until a known one was seen",
         (issued(), UNKNOWN, UNKNOWN, PENDING, UNKNOWN),
@@ -200,7 +211,7 @@ SCENARIOS: Final = (
     ),
     Scenario(
         "region blocked in a poll",
-        (issued(), code("unsupported_country_region_territory")),
+        (issued(), refusal("unsupported_country_region_territory")),
         E.REGION_BLOCKED,
         ((5.25, P),),
     ),
@@ -210,7 +221,7 @@ SCENARIOS: Final = (
     ),
     Scenario("no device login here", (as_json(404, {}),), E.DEVICE_CODE_UNSUPPORTED, ()),
     Scenario(
-        "device login disabled", (code("disabled", 403),), E.DEVICE_AUTH_FAILED, (), {"code": "disabled"}
+        "device login disabled", (refusal("disabled", 403),), E.DEVICE_AUTH_FAILED, (), {"code": "disabled"}
     ),
     Scenario("a firewall page instead of a code", (page(403),), E.BLOCKED, ()),
     Scenario("an untrusted certificate at the start ends it", (CERTIFICATE,), E.TLS_UNTRUSTED, ()),
@@ -236,7 +247,7 @@ SCENARIOS: Final = (
     ),
     Scenario(
         "the code is refused",
-        (issued(), approved(), code("invalid_grant", 400)),
+        (issued(), approved(), refusal("invalid_grant", 400)),
         E.TOKEN_REQUEST_FAILED,
         ((5.25, P),),
     ),
@@ -254,7 +265,7 @@ SCENARIOS: Final = (
     ),
     Scenario(
         "no account in the token",
-        (issued(), approved(), tokens(access_token="opaque", id_token=...), as_json(200, {})),
+        (issued(), approved(), tokens(access_token=OPAQUE, id_token=...), as_json(200, {})),
         E.NO_ACCOUNT_ID,
         ((5.25, P),),
         {"revoked": True},

@@ -1,0 +1,171 @@
+"""A small HTTP server for checks of a world: on loopback, scripted, and attentive to how its client behaves.
+
+Rules of this file: the standard library alone; nothing waits for longer than `PATIENCE`, so that a world
+without limits fails its check and does not hang it; at the end every socket is closed and every thread over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import ssl
+import struct
+import threading
+from collections.abc import Callable
+from typing import Final, Self
+
+import attrs
+
+__all__ = ["PATIENCE", "Act", "LoopbackServer", "Received", "has_left", "reset", "until_left"]
+
+PATIENCE: Final = 4.0
+"""Seconds after which the server gives up on a client."""
+
+_HEAD_END: Final = b"\r\n\r\n"
+_LINGER_ZERO: Final = struct.pack("HH", 1, 0) if os.name == "nt" else struct.pack("ii", 1, 0)
+
+
+@attrs.frozen
+class Received:
+    """A request as it came. `connection` counts from 1."""
+
+    connection: int
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...] = attrs.field(repr=False)
+    body: bytes = attrs.field(repr=False)
+
+    def header(self, name: str) -> tuple[str, ...]:
+        """Every value of a header, by its name in any case."""
+        return tuple(value for key, value in self.headers if key.lower() == name.lower())
+
+
+Act = Callable[[socket.socket, Received], None]
+"""Answers one request. The connection stays open for the next one, unless the act shuts it down."""
+
+
+class LoopbackServer:
+    """Listens on 127.0.0.1 while its `with` block lasts. `received` is what came in."""
+
+    def __init__(self, act: Act, tls: ssl.SSLContext | None = None) -> None:
+        self._act = act
+        self._tls = tls
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self.received: list[Received] = []
+        self.connections = 0
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self._ended = False
+        self._threads = [threading.Thread(target=self._accept, name="loopback server", daemon=True)]
+
+    @property
+    def url(self) -> str:
+        """Where it is, without a trailing slash."""
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
+
+    @property
+    def open_connections(self) -> int:
+        """How many connections the clients have not closed yet."""
+        with self._lock:
+            return len(self._open)
+
+    def _accept(self) -> None:
+        while True:
+            sock, _ = self._listener.accept()
+            if self._ended:
+                sock.close()
+                return
+            self.connections += 1
+            thread = threading.Thread(target=self._serve, args=(sock, self.connections), daemon=True)
+            self._threads.append(thread)
+            with self._lock:
+                self._open.add(sock)
+            thread.start()
+
+    def _serve(self, sock: socket.socket, number: int) -> None:
+        try:
+            sock.settimeout(PATIENCE)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # the client left: often the point of a check
+            with contextlib.suppress(OSError, ValueError), self._secured(sock) as line:
+                while True:
+                    request = _read(line, number)
+                    self.received.append(request)
+                    self._act(line, request)
+        finally:
+            with self._lock:
+                self._open.discard(sock)
+            sock.close()
+
+    def _secured(self, sock: socket.socket) -> contextlib.AbstractContextManager[socket.socket]:
+        return self._tls.wrap_socket(sock, server_side=True) if self._tls else contextlib.nullcontext(sock)
+
+    def __enter__(self) -> Self:
+        self._threads[0].start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._ended = True
+        with contextlib.suppress(OSError), socket.socket() as waker:
+            waker.connect(("127.0.0.1", self.port))
+        self._threads[0].join()
+        self._listener.close()
+        with self._lock:
+            for sock in self._open:
+                with contextlib.suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads[1:]:
+            thread.join()
+
+
+def _read(sock: socket.socket, number: int) -> Received:
+    """One request. OSError if the client leaves before it is whole, ValueError if it is no HTTP."""
+    data = b""
+    while _HEAD_END not in data:
+        data += _more(sock)
+    head, _, body = data.partition(_HEAD_END)
+    lines = head.decode("latin-1").split("\r\n")
+    method, target, _ = lines[0].split(" ")
+    headers = tuple((name, value.strip()) for name, _, value in (line.partition(":") for line in lines[1:]))
+    found = Received(number, method, target, headers, b"")
+    length = int(next(iter(found.header("Content-Length")), "0"))
+    while len(body) < length:
+        body += _more(sock)
+    return attrs.evolve(found, body=body)
+
+
+def _more(sock: socket.socket) -> bytes:
+    data = sock.recv(65536)
+    if not data:
+        raise ConnectionResetError
+    return data
+
+
+def until_left(sock: socket.socket) -> None:
+    """Wait until the client goes away, or patience ends."""
+    with contextlib.suppress(OSError):
+        while sock.recv(65536):
+            pass
+
+
+def has_left(sock: socket.socket, seconds: float) -> bool:
+    """Whether the client goes away within so many seconds, which pass if it does not."""
+    before = sock.gettimeout()
+    sock.settimeout(seconds)
+    try:
+        return not sock.recv(1)
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+    finally:
+        sock.settimeout(before)
+
+
+def reset(sock: socket.socket) -> None:
+    """End the connection by a reset (RST)."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
+    sock.close()
+    raise ConnectionResetError

@@ -1,0 +1,146 @@
+"""The checks that every world passes: run them against a port of your own.
+
+Rules of this file: no test framework; each check starts a loopback server of its own, makes new worlds, and
+raises an `AssertionError` that says what is wrong.
+
+    check_world(MyWorld)                                  # MyWorld(now=...) makes one
+    check_world(MyWorld, listening=MyWorld)               # one that takes callbacks= and on_wait= too
+
+or, a test for each check:
+
+    @pytest.mark.parametrize("check", WORLD_CHECKS, ids=lambda check: check.__name__)
+    def test_my_world(check: WorldCheck) -> None:
+        check(MyWorld)
+
+What a port must offer is one parameter: `now`, a clock that it takes every instant of its events from, and
+measures `Wait.until` against. The checks hand over clocks of their own, and step them past what a flow
+waits for between two effects: so no port needs a way to skip a wait, and no check sleeps for long. Real time
+passes on these clocks while a wait or a time limit is measured; sleeping and limits may run on any clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final, Protocol, TypeVar
+
+from codex_oauth.clock import Clock
+from codex_oauth.testing.async_world_checks import (
+    ASYNC_LISTENING_CHECKS,
+    ASYNC_TLS_CHECKS,
+    ASYNC_WORLD_CHECKS,
+    AsyncListeningCheck,
+    AsyncWorldCheck,
+)
+from codex_oauth.testing.checking import told
+from codex_oauth.testing.performing import Awaited, completed
+from codex_oauth.worlds.callbacks import CallbackSource
+from codex_oauth.worlds.world import World
+from codex_oauth_core.effects import Wait
+
+__all__ = [
+    "LISTENING_CHECKS",
+    "TLS_CHECKS",
+    "WORLD_CHECKS",
+    "ListeningCheck",
+    "MakeListeningWorld",
+    "MakeWorld",
+    "WorldCheck",
+    "check_world",
+]
+
+_M = TypeVar("_M")
+
+
+class MakeWorld(Protocol):
+    """Makes a new world. Often its class."""
+
+    def __call__(self, *, now: Clock) -> World:
+        """A world that has not been entered, on the clock `now`."""
+        ...
+
+
+class MakeListeningWorld(Protocol):
+    """Makes a new world that takes callbacks. Often its class."""
+
+    def __call__(
+        self, *, now: Clock, callbacks: Iterable[CallbackSource], on_wait: Callable[[Wait], None]
+    ) -> World:
+        """A world that has not been entered; its parameters mean what those of `SyncWorld` mean."""
+        ...
+
+
+class WorldCheck(Protocol):
+    """One check. Its name says what must hold."""
+
+    __name__: str
+
+    def __call__(self, make: MakeWorld, /) -> None:
+        """Raises AssertionError if it does not hold of worlds from `make`."""
+        ...
+
+
+class ListeningCheck(Protocol):
+    """One check of a world that takes callbacks. Its name says what must hold."""
+
+    __name__: str
+
+    def __call__(self, make: MakeListeningWorld, /) -> None:
+        """Raises AssertionError if it does not hold of worlds from `make`."""
+        ...
+
+
+def _of_worlds(check: AsyncWorldCheck) -> WorldCheck:
+    def blocking(make: MakeWorld, /) -> None:
+        def awaited(*, now: Clock) -> Awaited:
+            return Awaited(make(now=now))
+
+        completed(check(awaited))
+
+    blocking.__name__ = check.__name__
+    return blocking
+
+
+def _of_listening_worlds(check: AsyncListeningCheck) -> ListeningCheck:
+    def blocking(make: MakeListeningWorld, /) -> None:
+        def awaited(
+            *, now: Clock, callbacks: Iterable[CallbackSource], on_wait: Callable[[Wait], None]
+        ) -> Awaited:
+            return Awaited(make(now=now, callbacks=callbacks, on_wait=on_wait))
+
+        completed(check(awaited))
+
+    blocking.__name__ = check.__name__
+    return blocking
+
+
+WORLD_CHECKS: Final = tuple(_of_worlds(check) for check in ASYNC_WORLD_CHECKS)
+"""In the order in which a new world is best built."""
+
+_OVER_TLS: Final = {check.__name__ for check in ASYNC_TLS_CHECKS}
+TLS_CHECKS: Final = tuple(check for check in WORLD_CHECKS if check.__name__ in _OVER_TLS)
+"""Those that need TLS."""
+
+LISTENING_CHECKS: Final = tuple(_of_listening_worlds(check) for check in ASYNC_LISTENING_CHECKS)
+"""For a world that takes callbacks."""
+
+
+def check_world(make: MakeWorld, *, listening: MakeListeningWorld | None = None, tls: bool = True) -> None:
+    """Run every check of `WORLD_CHECKS` with `make`, but those of `TLS_CHECKS` if `tls` is false (for a world
+    that has no TLS where it is tested), and of `LISTENING_CHECKS` with `listening` if given.
+
+    Raises AssertionError at the first that fails: its text names the check and says what is wrong. What a
+    world raised, it has as its cause.
+    """
+    for check in WORLD_CHECKS:
+        if tls or check not in TLS_CHECKS:
+            _named(check, make)
+    if listening is not None:
+        for listening_check in LISTENING_CHECKS:
+            _named(listening_check, listening)
+
+
+def _named(check: Callable[[_M], None], make: _M) -> None:
+    try:
+        check(make)
+    except Exception as error:
+        raise told(check, error) from error

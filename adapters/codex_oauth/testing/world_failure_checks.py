@@ -1,0 +1,143 @@
+"""Checks of a world: what becomes of a request that gets no whole answer, and how long it may take."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import time
+from collections.abc import Generator
+from typing import Final
+
+from codex_oauth.testing.checked_clock import CheckedClock
+from codex_oauth.testing.checking import same, true
+from codex_oauth.testing.loopback import Act, LoopbackServer, Received, until_left
+from codex_oauth.testing.loopback_acts import OK, chunked, closing, in_turn, resetting, silent, trickling
+from codex_oauth.testing.performing import MakeAsyncWorld, event_of, failed, failure, post, response
+from codex_oauth.testing.untrusted import untrusted_context
+from codex_oauth_core.events import Cause, Phase, RequestFailed
+
+__all__ = ["FAILURE_CHECKS", "LIMIT", "OVER_TLS", "SOON", "nobody_listens"]
+
+LIMIT: Final = 0.3
+"""The time limit of a request that is to reach it."""
+
+SOON: Final = 2.0
+"""Seconds within which what is over is answered, on a busy machine."""
+
+_HEAD: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 400\r\n"
+
+
+@contextlib.contextmanager
+def nobody_listens() -> Generator[str]:
+    """The URL of a port where connections are refused until the block ends."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
+
+
+async def a_refused_connection_was_not_sent(make: MakeAsyncWorld) -> None:
+    with nobody_listens() as url:
+        async with make(now=CheckedClock()) as world:
+            failed(await world.perform(post(url, 5.0)), Phase.NOT_SENT, Cause.CONNECT)
+
+
+async def a_reset_connection_may_have_been_sent(make: MakeAsyncWorld) -> None:
+    failed(await event_of(make, resetting), Phase.MAYBE_SENT, Cause.RESET)
+
+
+async def a_connection_that_ends_without_an_answer_may_have_been_sent(make: MakeAsyncWorld) -> None:
+    failed(await event_of(make, closing(b"")), Phase.MAYBE_SENT, Cause.RESET)
+
+
+async def a_truncated_body_is_no_answer(make: MakeAsyncWorld) -> None:
+    for sent in (_HEAD + b"\r\nhalf", chunked(b"half", end=False)):
+        failed(await event_of(make, closing(sent)), Phase.MAYBE_SENT, Cause.TRUNCATED, Cause.RESET)
+
+
+async def what_is_not_http_is_no_answer(make: MakeAsyncWorld) -> None:
+    for sent in (b"220 mail.example ESMTP\r\n", b"\0\xff" * 100, b"HTTP/1.1 abc\r\n\r\n"):
+        same(failure(await event_of(make, closing(sent))).phase, Phase.MAYBE_SENT, "the phase")
+
+
+async def a_silent_server_is_left_at_the_time_limit(make: MakeAsyncWorld) -> None:
+    await _is_left(make, silent)
+    await _is_left(make, _silent_after(_HEAD))
+    await _is_left(make, _silent_after(_HEAD + b"\r\nhalf"))
+
+
+async def a_trickling_server_is_left_at_the_time_limit(make: MakeAsyncWorld) -> None:
+    await _is_left(make, trickling(_HEAD + b"X-Long: ", [b"x"] * 60 + [b"\r\n\r\n" + b"y" * 400]))
+    await _is_left(make, trickling(_HEAD + b"\r\n", [b"x"] * 60 + [b"y" * 340]))
+
+
+async def an_untrusted_certificate_is_refused(make: MakeAsyncWorld) -> None:
+    with LoopbackServer(in_turn(OK), untrusted_context()) as server:
+        async with make(now=CheckedClock()) as world:
+            event = await world.perform(post(server.url))
+    same(len(server.received), 0, "the number of requests to a server that nobody may trust")
+    failed(event, Phase.NOT_SENT, Cause.TLS_CERTIFICATE)
+
+
+async def a_failed_handshake_is_no_exception(make: MakeAsyncWorld) -> None:
+    without_a_certificate = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with LoopbackServer(in_turn(OK), without_a_certificate) as server:
+        async with make(now=CheckedClock()) as world:
+            event = await world.perform(post(server.url))
+    true(isinstance(event, RequestFailed), f"the event of a handshake that fails is {event!r}")
+
+
+async def nothing_is_sent_twice(make: MakeAsyncWorld) -> None:
+    for act in (resetting, closing(b"")):
+        for once in (False, True):
+            with LoopbackServer(act) as server:
+                async with make(now=CheckedClock()) as world:
+                    failure(await world.perform(post(server.url, once=once)))
+            same(len(server.received), 1, "the number of requests that came for one that failed")
+
+
+async def a_once_request_has_a_connection_of_its_own(make: MakeAsyncWorld) -> None:
+    with LoopbackServer(in_turn(OK)) as server:
+        async with make(now=CheckedClock()) as world:
+            for once in (False, True, True):
+                response(await world.perform(post(server.url, once=once)))
+    first, second, third = (request.connection for request in server.received)
+    true(first != second, "a `once` request came on the connection of the request before")
+    true(second != third, "a `once` request came on the connection of another `once` request")
+
+
+async def _is_left(make: MakeAsyncWorld, act: Act) -> None:
+    begun = time.monotonic()
+    with LoopbackServer(act) as server:
+        async with make(now=CheckedClock()) as world:
+            event = await world.perform(post(server.url, LIMIT))
+            took = time.monotonic() - begun
+    failed(event, Phase.MAYBE_SENT, Cause.TIMEOUT)
+    true(took < LIMIT + SOON, f"a time limit of {LIMIT} s took {took:.1f} s")
+    true(took > LIMIT / 2, f"a time limit of {LIMIT} s took {took:.3f} s only")
+
+
+def _silent_after(sent: bytes) -> Act:
+    def act(sock: socket.socket, request: Received) -> None:
+        sock.sendall(sent)
+        until_left(sock)
+
+    return act
+
+
+OVER_TLS: Final = (an_untrusted_certificate_is_refused, a_failed_handshake_is_no_exception)
+"""Those that need TLS."""
+
+FAILURE_CHECKS: Final = (
+    a_refused_connection_was_not_sent,
+    a_reset_connection_may_have_been_sent,
+    a_connection_that_ends_without_an_answer_may_have_been_sent,
+    a_truncated_body_is_no_answer,
+    what_is_not_http_is_no_answer,
+    a_silent_server_is_left_at_the_time_limit,
+    a_trickling_server_is_left_at_the_time_limit,
+    an_untrusted_certificate_is_refused,
+    a_failed_handshake_is_no_exception,
+    nothing_is_sent_twice,
+    a_once_request_has_a_connection_of_its_own,
+)

@@ -1,0 +1,24 @@
+"""All the broken worlds, by what is wrong with them."""
+
+from __future__ import annotations
+
+from tests.conformance import broken_answers, broken_failures, broken_listening, broken_times
+from tests.conformance.breakage import BROKEN, Broken
+
+__all__ = [
+    "BROKEN",
+    "Broken",
+    "broken_answers",
+    "broken_failures",
+    "broken_listening",
+    "broken_times",
+    "close_what_was_left",
+]
+
+
+def close_what_was_left() -> None:
+    """Close what the broken worlds left open."""
+    broken_failures.close_what_was_left()
+    while broken_times.LEFT:
+        broken_times.LEFT.pop().close()
+    broken_times.CancelsAllOfItsKind.cancelled.clear()
