@@ -1,0 +1,108 @@
+"""The deadlines of a pool: one heap, whatever the number of flows.
+
+Rules of this file: one small object for each flow that waits; whoever does not wait any more is skipped when
+its turn comes, and swept out before such entries are more than half of the heap.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from codex_oauth_core.events import CallbackReceived, Event, TimeReached
+from codex_oauth_core.secret import Secret
+
+if TYPE_CHECKING:
+    from codex_oauth.pool.handle import Handle
+
+__all__ = ["Beginning", "CalledBack", "Deadlines", "Due"]
+
+FEW: Final = 64
+"""Entries below which the heap is not worth sweeping."""
+
+
+class Due(float):
+    """The instant from which a flow is to be told `event()`, and whose it is.
+
+    It is a number, so that the heap compares it without calling Python.
+    """
+
+    __slots__ = ("handle",)
+    handle: Handle[Any]
+
+    def event(self, at: float, wall: float) -> Event:
+        """What the flow is told, at the instant `at` and the Unix time `wall`."""
+        return TimeReached(at)
+
+
+class Beginning(Due):
+    """A flow that has not begun: `begin` makes its first event."""
+
+    __slots__ = ("begin",)
+    begin: Callable[[float, float], Event]
+
+    def event(self, at: float, wall: float) -> Event:
+        """The first event."""
+        return self.begin(at, wall)
+
+
+class CalledBack(Due):
+    """A flow whose redirect came in, with this query."""
+
+    __slots__ = ("query",)
+    query: Secret[str]
+
+    def event(self, at: float, wall: float) -> Event:
+        """The redirect."""
+        return CallbackReceived(at, self.query)
+
+
+class Deadlines:
+    """Flows in the order in which they are due. An entry counts as long as its handle holds it as `at`."""
+
+    __slots__ = ("_heap", "_stale")
+
+    def __init__(self) -> None:
+        self._heap: list[Due] = []
+        self._stale = 0
+
+    @property
+    def next(self) -> float:
+        """The instant of the first; infinity if there is none."""
+        heap = self._heap
+        while heap and heap[0].handle.at is not heap[0]:
+            heapq.heappop(heap)
+            self._stale -= 1
+        return heap[0] if heap else math.inf
+
+    def put(self, due: Due, handle: Handle[Any]) -> None:
+        """Let `handle` wait for `due`, and for nothing else any more."""
+        self.drop(handle)
+        due.handle = handle
+        handle.at = due
+        heapq.heappush(self._heap, due)
+
+    def take(self, at: float) -> Due | None:
+        """The first that is due at the instant `at`, and not any more in here."""
+        if self.next > at or not self._heap:
+            return None
+        due = heapq.heappop(self._heap)
+        due.handle.at = None
+        return due
+
+    def drop(self, handle: Handle[Any]) -> None:
+        """Let `handle` wait no more."""
+        if not isinstance(handle.at, Due):
+            return
+        handle.at = None
+        self._stale += 1
+        if self._stale > FEW and self._stale * 2 > len(self._heap):
+            self._heap = [due for due in self._heap if due.handle.at is due]
+            heapq.heapify(self._heap)
+            self._stale = 0
+
+    def __iter__(self) -> Iterator[Handle[Any]]:
+        """The handles that wait, in no order."""
+        return (due.handle for due in self._heap if due.handle.at is due)

@@ -1,0 +1,351 @@
+"""Tens of thousands of sign-ins in one asyncio or trio program.
+
+Rules of this file: a flow is told that its time has come only when a request slot is free, so that what it
+asks for is sent at once; who is due first is served first; nobody is early. One task waits for all flows,
+and there is one more for each request in flight. All of them are shielded: they end because the pool ends
+them, when its `async with` block is left, and never in the middle of a `once` request.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import deque
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, cast
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from codex_oauth.clock import Clock, now
+from codex_oauth.event_loops import uncut
+from codex_oauth.pool.bell import Bell
+from codex_oauth.pool.deadlines import Beginning, CalledBack, Deadlines, Due
+from codex_oauth.pool.handle import Handle, Running, SignIn
+from codex_oauth.transport.async_protocol import AsyncTransport
+from codex_oauth_core.callback import Accepted
+from codex_oauth_core.credential import Credential
+from codex_oauth_core.effects import Finished, Prompt, SendRequest, Wait
+from codex_oauth_core.errors import SignInError
+from codex_oauth_core.events import Cancelled, Cause, Event, Phase, RequestFailed, Started
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
+
+__all__ = ["FlowPool"]
+
+K = TypeVar("K")
+
+SLICE: Final = 5.0
+"""Seconds that the pool sleeps at most, so that a resume from suspend is noticed."""
+
+GRAIN: Final = 0.001
+"""Seconds that it sleeps at least: an event loop that wakes a little early is not asked again and again."""
+
+TURN: Final = 32
+"""Steps after which other tasks of the program come to their turn."""
+
+SPREAD: Final = 0.1
+"""The part of a wait that jitter adds to it at most."""
+
+
+class FlowPool(Generic[K]):
+    """Drives sign-ins to their ends: add flows inside the `async with` block, and iterate over what comes.
+
+        async with FlowPool(send) as pool:
+            pool.add(DeviceFlow(), "ada")
+            async for key, outcome in pool: ...
+
+    `send` carries requests, at most `max_requests` at a time. `on_prompt(key, prompt)` is called for each new
+    prompt, `on_wait(key, wait)` for each wait, and `on_end(key, outcome)`, if it is given, takes the outcomes
+    in place of the iteration; what they raise comes out of the `async with` block, in an exception group, and
+    ends the pool. `jitter`: seconds by which a wait is prolonged at most, at random, and by no more than a
+    tenth of it; `draw` gives random numbers from 0 to 1.
+
+    Leaving the block, in whatever way, cancels the flows that are left. A `once` request in flight is
+    finished first, and its outcome counts. Outcomes that nobody took can be iterated over afterwards.
+
+    Everything here is to be called from the event loop's thread.
+    """
+
+    def __init__(
+        self,
+        send: AsyncTransport,
+        *,
+        max_requests: int = 64,
+        on_prompt: Callable[[K, Prompt], None] | None = None,
+        on_wait: Callable[[K, Wait], None] | None = None,
+        on_end: Callable[[K, Credential | SignInError], None] | None = None,
+        jitter: float = 0.5,
+        draw: Callable[[], float] = random.random,
+        now: Clock = now,
+    ) -> None:
+        if max_requests < 1:
+            raise ValueError("max_requests: at least 1")
+        if jitter < 0:
+            raise ValueError("jitter: 0 or more seconds; a wait is never shortened")
+        self._send = send
+        self._slots = max_requests  # that are free
+        self._on_prompt = on_prompt
+        self._on_wait = on_wait
+        self._on_end = on_end
+        self._jitter = jitter
+        self._draw = draw
+        self._now = now
+        self._deadlines = Deadlines()
+        self._running: set[Handle[K]] = set()
+        self._outcomes: deque[tuple[K, Credential | SignInError]] = deque()
+        self._live = 0
+        self._news = Bell()  # rung for whoever waits for outcomes
+        self._work = Bell()  # rung for the task that waits for deadlines
+        self._wakes_at = -math.inf
+        self._tasks: TaskGroup | None = None
+        self._closed = False
+
+    # -- for the user ------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        """How many flows are not over."""
+        return self._live
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are in flight; never more than `max_requests`."""
+        return len(self._running)
+
+    @property
+    def late(self) -> float:
+        """Seconds since which somebody has been waiting for a request slot: 0 while the pool keeps up."""
+        return max(0.0, self._now()[0] - self._deadlines.next)
+
+    def add(self, flow: SignIn, key: K, *, begin: Callable[[float, float], Event] = Started) -> Handle[K]:
+        """Take a flow that nobody has driven yet; `begin` makes its first event of the instant and Unix time.
+
+        `key` comes back with its prompts and its outcome; two flows may have the same. Raises RuntimeError
+        outside the `async with` block.
+        """
+        if self._tasks is None or self._closed:
+            raise RuntimeError("a pool takes flows inside its `async with` block")
+        handle = Handle(self, flow, key)
+        due = Beginning(self._now()[0])
+        due.begin = begin
+        self._live += 1
+        self._put(due, handle)
+        return handle
+
+    def cancel(self, handle: Handle[K]) -> None:
+        """The same as `handle.cancel()`."""
+        if isinstance(handle.at, Running):
+            handle.at.cancel()
+        elif handle.flow is not None:
+            self._deadlines.drop(handle)
+            self._settle(handle, handle.flow.receive(Cancelled(self._now()[0])), None)
+
+    async def cancel_all(self) -> None:
+        """Cancel every flow. What `on_end` raises comes together in one exception group at the end."""
+        failed: list[Exception] = []
+        for count, handle in enumerate([*self._running, *self._deadlines], start=1):
+            try:
+                self.cancel(handle)
+            except Exception as error:  # noqa: BLE001  # raised below; the others are to be cancelled too
+                failed.append(error)
+            if count % TURN == 0:
+                await checkpoint()
+        if failed:
+            raise ExceptionGroup("flows were cancelled", failed)
+
+    def accept(self, handle: Handle[K], accepted: Accepted) -> bool:
+        """The same as `handle.accept(accepted)`."""
+        wait = handle.flow and handle.flow.effect
+        if not isinstance(wait, Wait) or wait.callback is None or isinstance(handle.at, CalledBack):
+            return False
+        due = CalledBack(self._now()[0])
+        due.query = accepted.query
+        self._put(due, handle)
+        return True
+
+    async def join(self) -> None:
+        """Return as soon as no flow is left."""
+        while self._live:
+            await self._news.wait()
+
+    def __aiter__(self) -> Self:
+        """Iterates over `(key, outcome)` as flows end, until no flow is left."""
+        return self
+
+    async def __anext__(self) -> tuple[K, Credential | SignInError]:
+        while not self._outcomes:
+            if not self._live:
+                raise StopAsyncIteration
+            await self._news.wait()
+        return self._outcomes.popleft()
+
+    # -- the task that waits -----------------------------------------------------------------------
+
+    async def _dispatch(self, tasks: TaskGroup) -> None:
+        with anyio.CancelScope(shield=True):
+            while not self._closed:
+                if self._slots and (handle := self._take(TURN)):
+                    self._slots -= 1
+                    tasks.start_soon(self._serve, handle)
+                await self._rest()
+
+    async def _rest(self) -> None:
+        """Sleep until a slot is free and somebody is due. If that is so now, let others have a turn."""
+        self._wakes_at = self._deadlines.next if self._slots else -math.inf
+        left = self._wakes_at - self._now()[0] if self._slots else SLICE
+        if left <= 0:
+            await checkpoint()
+            return
+        with anyio.move_on_after(min(max(left, GRAIN), SLICE)):
+            await self._work.wait()
+
+    def _take(self, steps: int) -> Handle[K] | None:
+        """The first flow that is due and has something to send, if it is found within so many steps. Whoever
+        calls this has a slot for it.
+        """
+        for _ in range(0 if self._closed else steps):
+            at, wall = self._now()
+            due = self._deadlines.take(at)
+            if due is None:
+                return None
+            handle: Handle[K] = due.handle
+            flow = _alive(handle)
+            shown = _prompt_of(flow)
+            effect = flow.receive(due.event(at, wall))
+            if isinstance(effect, SendRequest):
+                handle.at = Running(effect, shown)
+                self._running.add(handle)
+                return handle
+            self._settle(handle, effect, shown)
+        return None
+
+    def _put(self, due: Due, handle: Handle[K]) -> None:
+        self._deadlines.put(due, handle)
+        if due < self._wakes_at:
+            self._work.ring()
+
+    # -- the tasks that send -----------------------------------------------------------------------
+
+    async def _serve(self, first: Handle[K]) -> None:
+        """Use one request slot for as long as the next that is due has something to send."""
+        handle: Handle[K] | None = first
+        try:
+            with anyio.CancelScope(shield=True):
+                while handle is not None:
+                    await self._perform(handle)
+                    await checkpoint()  # `send` may have answered without one
+                    handle = self._take(1)
+        finally:
+            self._slots += 1
+            self._work.ring()
+
+    async def _perform(self, handle: Handle[K]) -> None:
+        """Send for one flow, until it waits or is over."""
+        flow, running = _alive(handle), handle.at
+        assert isinstance(running, Running)
+        effect: SendRequest | Wait | Finished = running.effect
+        try:
+            while isinstance(effect, SendRequest):
+                running.effect = effect
+                effect = flow.receive(await self._answer(running))
+        except anyio.get_cancelled_exc_class():  # asyncio goes through shields when its loop ends
+            self._settle(handle, flow.receive(Cancelled(self._now()[0])), None)
+            raise
+        finally:
+            self._running.discard(handle)
+        if running.cancelled and isinstance(effect, Wait):
+            effect = flow.receive(Cancelled(self._now()[0]))
+        self._settle(handle, effect, running.shown)
+
+    async def _answer(self, running: Running) -> Event:
+        if running.effect.once:
+            return await uncut(lambda: self._request(running))
+        return Cancelled(self._now()[0]) if running.cancelled else await self._request(running)
+
+    async def _request(self, running: Running) -> Event:
+        effect = running.effect
+        with anyio.CancelScope() as running.scope:
+            if self._closed:
+                running.bound()
+            return await self._send(effect)
+        at = self._now()[0]
+        return RequestFailed(at, Phase.MAYBE_SENT, Cause.TIMEOUT) if effect.once else Cancelled(at)
+
+    # -- what comes of it --------------------------------------------------------------------------
+
+    def _settle(self, handle: Handle[K], effect: SendRequest | Wait | Finished, shown: Prompt | None) -> None:
+        """Let the flow wait, or end it. `shown` is the prompt of its last wait."""
+        assert not isinstance(effect, SendRequest)
+        if isinstance(effect, Finished):
+            self._end(handle, cast("Credential | SignInError", effect.outcome))
+            return
+        self._put(Due(self._prolonged(effect.until)), handle)
+        prompt = effect.prompt
+        if prompt is not None and prompt is not shown and self._on_prompt is not None:
+            self._on_prompt(handle.key, prompt)
+        if self._on_wait is not None and not handle.over:
+            self._on_wait(handle.key, effect)
+
+    def _prolonged(self, until: float) -> float:
+        if not self._jitter:
+            return until
+        return until + self._draw() * max(0.0, min(self._jitter, SPREAD * (until - self._now()[0])))
+
+    def _end(self, handle: Handle[K], outcome: Credential | SignInError) -> None:
+        handle.flow = handle.at = None
+        self._live -= 1
+        self._news.ring()
+        if self._on_end is None:
+            self._outcomes.append((handle.key, outcome))
+        else:
+            self._on_end(handle.key, outcome)
+
+    # -- beginning and end -------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        if self._tasks is not None or self._closed:
+            raise RuntimeError("a pool is used for one `async with` block")
+        tasks = self._tasks = await anyio.create_task_group().__aenter__()
+        tasks.start_soon(self._dispatch, tasks)
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        tasks = self._tasks
+        assert tasks is not None
+        self._closed = True
+        tasks.start_soon(self._finish)
+        try:
+            return await tasks.__aexit__(exc_type, exc, traceback)
+        except BaseExceptionGroup as group:
+            if group.exceptions == (exc,):
+                return False  # the block's own comes out as it is
+            raise
+        finally:
+            self._live = 0
+            self._news.ring()
+
+    async def _finish(self) -> None:
+        """End every flow; nothing is left then but `once` requests, each in its task."""
+        with anyio.CancelScope(shield=True):
+            self._work.ring()
+            for handle in self._running:
+                if isinstance(handle.at, Running):
+                    handle.at.bound()
+            await self.cancel_all()
+
+
+def _alive(handle: Handle[Any]) -> SignIn:
+    assert handle.flow is not None
+    return handle.flow
+
+
+def _prompt_of(flow: SignIn) -> Prompt | None:
+    wait = flow.effect
+    return wait.prompt if isinstance(wait, Wait) else None
