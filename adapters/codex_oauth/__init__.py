@@ -12,11 +12,13 @@ from codex_oauth_core._lazy import lazy_names
 TYPE_CHECKING = False  # as typing's, without loading typing
 
 if TYPE_CHECKING:
+    from codex_oauth.asign_in import alogin as alogin
     from codex_oauth.browser.paste import PasteSource as PasteSource
     from codex_oauth.entropy import new_pkce as new_pkce
     from codex_oauth.entropy import new_state as new_state
     from codex_oauth.listener.async_listener import AsyncCallbackListener as AsyncCallbackListener
     from codex_oauth.listener.sync_listener import CallbackListener as CallbackListener
+    from codex_oauth.pool.flow_pool import FlowPool as FlowPool
     from codex_oauth.sign_in import login as login
     from codex_oauth.stores.file_store import FileStore as FileStore
     from codex_oauth.stores.memory_store import MemoryStore as MemoryStore
@@ -30,6 +32,12 @@ if TYPE_CHECKING:
     from codex_oauth.tokens.refresh import refresh as refresh
     from codex_oauth.tokens.requests_auth import CodexRequestsAuth as CodexRequestsAuth
     from codex_oauth.tokens.token_source import TokenSource as TokenSource
+    from codex_oauth.worlds.anyio_world import AnyioWorld as AnyioWorld
+    from codex_oauth.worlds.async_httpx_world import AsyncHttpxWorld as AsyncHttpxWorld
+    from codex_oauth.worlds.async_prompted import AsyncPromptedWorld as AsyncPromptedWorld
+    from codex_oauth.worlds.async_storing import AsyncStoringWorld as AsyncStoringWorld
+    from codex_oauth.worlds.async_world import AsyncWorld as AsyncWorld
+    from codex_oauth.worlds.async_world import arun as arun
     from codex_oauth.worlds.httpx_world import HttpxWorld as HttpxWorld
     from codex_oauth.worlds.prompted import PromptedWorld as PromptedWorld
     from codex_oauth.worlds.storing import StoringWorld as StoringWorld
@@ -38,6 +46,7 @@ if TYPE_CHECKING:
     from codex_oauth_core import CODEX as CODEX
     from codex_oauth_core import BrowserFlow as BrowserFlow
     from codex_oauth_core import BrowserPrompt as BrowserPrompt
+    from codex_oauth_core import CheckpointError as CheckpointError
     from codex_oauth_core import Credential as Credential
     from codex_oauth_core import Deposit as Deposit
     from codex_oauth_core import DeviceFlow as DeviceFlow
@@ -47,8 +56,10 @@ if TYPE_CHECKING:
     from codex_oauth_core import IllegalEvent as IllegalEvent
     from codex_oauth_core import Provider as Provider
     from codex_oauth_core import Record as Record
+    from codex_oauth_core import Recorder as Recorder
     from codex_oauth_core import Renewal as Renewal
     from codex_oauth_core import RenewalPolicy as RenewalPolicy
+    from codex_oauth_core import Resumed as Resumed
     from codex_oauth_core import Revocation as Revocation
     from codex_oauth_core import Secret as Secret
     from codex_oauth_core import SendRequest as SendRequest
@@ -56,10 +67,18 @@ if TYPE_CHECKING:
     from codex_oauth_core import Started as Started
     from codex_oauth_core import Wait as Wait
     from codex_oauth_core import __version__ as __version__
+    from codex_oauth_core import restore as restore
 
 __all__, __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "codex_oauth.worlds.async_world": ("AsyncWorld", "arun"),
+        "codex_oauth.worlds.async_storing": ("AsyncStoringWorld",),
+        "codex_oauth.worlds.async_prompted": ("AsyncPromptedWorld",),
+        "codex_oauth.worlds.async_httpx_world": ("AsyncHttpxWorld",),
+        "codex_oauth.worlds.anyio_world": ("AnyioWorld",),
+        "codex_oauth.pool.flow_pool": ("FlowPool",),
+        "codex_oauth.asign_in": ("alogin",),
         "codex_oauth.browser.paste": ("PasteSource",),
         "codex_oauth.entropy": ("new_pkce", "new_state"),
         "codex_oauth.listener.async_listener": ("AsyncCallbackListener",),
@@ -81,6 +100,10 @@ __all__, __getattr__, __dir__ = lazy_names(
         "codex_oauth.worlds.world": ("World", "run"),
         "codex_oauth_core": (
             "BrowserFlow",
+            "restore",
+            "Resumed",
+            "Recorder",
+            "CheckpointError",
             "BrowserPrompt",
             "CODEX",
             "Credential",

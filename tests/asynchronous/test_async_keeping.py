@@ -1,0 +1,305 @@
+"""Keeping and ending logins asynchronously: a store that blocks, a lock that is busy, a task that is cancelled."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import anyio
+import attrs
+import pytest
+from anyio.lowlevel import checkpoint
+
+from codex_oauth.async_keeping import aend_login, akeep, akeep_or_revoke, arevoke
+from codex_oauth.stores.file_slot import FileSlot
+from codex_oauth.stores.file_store import FileStore
+from codex_oauth.stores.held import FileHeld
+from codex_oauth.stores.memory_store import MemoryStore
+from codex_oauth.stores.store import SaveFailed, Store, StoreWarning
+from codex_oauth.testing.fake_world import FakeWorld, Reply
+from codex_oauth.transport.async_protocol import AsyncAnswer
+from codex_oauth.worlds.anyio_world import AnyioWorld
+from codex_oauth.worlds.async_storing import AsyncStoringWorld
+from codex_oauth.worlds.async_world import arun
+from codex_oauth_core import CODEX, Deposit, Record, SendRequest
+from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core.events import RequestFailed, ResponseReceived, StoreAnswered
+from codex_oauth_core.storage import Load, Lock, Locked, Reserve, Save
+from tests.asynchronous.running import each_backend, run
+from tests.stores.logins import locked, login, save
+from tests.transport.servers import at_most, post
+
+NEW = attrs.evolve(login(2).credential, issuer=CODEX.issuer, client_id=CODEX.client_id)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FileStore:
+    store = FileStore(tmp_path / "home")
+    save(store.slot("acct_1"), login(1), None)
+    store.select("acct_1")
+    return store
+
+
+class Network:
+    """Answers 200 to everything, after a while."""
+
+    def __init__(self, takes: float = 0.0) -> None:
+        self.sent: list[SendRequest] = []
+        self.answered = 0
+        self._takes = takes
+
+    async def __call__(self, effect: SendRequest) -> AsyncAnswer:
+        self.sent.append(effect)
+        await anyio.sleep(self._takes)
+        self.answered += 1
+        answer = FakeWorld(lambda request, at, wall: Reply(200)).perform(effect)
+        assert isinstance(answer, ResponseReceived | RequestFailed)
+        return answer
+
+
+def stored(store: Store) -> Record | None:
+    return store.slot("acct_1").load()
+
+
+def adopted(store: FileStore) -> bool:
+    """Whether the next holder of the lock finds the new login."""
+    with locked(store.slot("acct_1")) as held:
+        found = held.load()
+    return found is not None and found.credential == NEW
+
+
+@each_backend
+def test_a_login_is_kept_and_becomes_the_current_one(store: FileStore, backend: str) -> None:
+    async def main() -> None:
+        async with AnyioWorld(Network()) as world:
+            deposited = await akeep(Record(NEW), store, world)
+        assert deposited.replaced is not None
+
+    run(main, backend)
+    assert stored(store) == Record(NEW)
+
+
+@each_backend
+def test_a_memory_store_will_do(backend: str) -> None:
+    memory = MemoryStore()
+
+    async def main() -> None:
+        async with AnyioWorld(Network()) as world:
+            await akeep(Record(NEW), memory, world)
+            assert await aend_login(memory, "acct_1", CODEX, world) is True
+
+    run(main, backend)
+    assert stored(memory) is None
+
+
+@each_backend
+def test_a_cancelled_task_does_not_wait_for_the_lock_and_keeps_the_login_beside(
+    store: FileStore, backend: str
+) -> None:
+    async def main() -> None:
+        async with AnyioWorld(Network()) as world:
+            with anyio.move_on_after(0.1) as scope:
+                await akeep_or_revoke(NEW, store, CODEX, world)
+            assert scope.cancelled_caught
+
+    with (
+        locked(store.slot("acct_1")),
+        pytest.warns(StoreWarning, match="kept beside"),
+        at_most(3),
+    ):
+        run(main, backend)
+    assert adopted(store)
+
+
+@each_backend
+def test_a_login_that_cannot_be_kept_is_revoked_even_for_a_cancelled_task(
+    store: FileStore, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: object, **kwargs: object) -> None:
+        raise SaveFailed(SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="disk_full"))
+
+    monkeypatch.setattr(FileHeld, "save", full)
+    network = Network(takes=0.05)
+
+    async def main() -> None:
+        async with AnyioWorld(network) as world:
+            with anyio.CancelScope() as scope:
+                scope.cancel()
+                with pytest.raises(SignInError) as raised:
+                    await akeep_or_revoke(NEW, store, CODEX, world)
+                assert raised.value.details == {"reason": "disk_full", "revoked": True}
+
+    run(main, backend)
+    assert network.answered == 1
+
+
+@each_backend
+def test_a_login_is_not_revoked_where_nobody_can_tell_whether_it_is_stored(
+    store: FileStore, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(self: object) -> None:
+        raise SignInError.of(ErrorKind.AUTH_READ_FAILED, reason="io_error")
+
+    def unlockable(self: object) -> None:
+        raise SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="io_error")
+
+    monkeypatch.setattr(FileSlot, "load", unreadable)
+    monkeypatch.setattr(FileSlot, "lock", unlockable)
+    network = Network()
+
+    async def main() -> None:
+        async with AnyioWorld(network) as world:
+            with pytest.raises(SignInError):
+                await akeep_or_revoke(NEW, store, CODEX, world)
+
+    run(main, backend)
+    assert network.sent == []
+
+
+@each_backend
+def test_only_the_server_confirms_a_revocation(store: FileStore, backend: str) -> None:
+    async def main() -> None:
+        async with AnyioWorld(Network()) as world:
+            assert await arevoke(NEW, store, CODEX, world)
+            assert not await arevoke(attrs.evolve(NEW, client_id="another"), store, CODEX, world)
+
+    run(main, backend)
+
+
+# -- the world with a store ----------------------------------------------------------------------------
+
+
+@each_backend
+def test_a_busy_lock_is_waited_for(store: FileStore, backend: str) -> None:
+    async def main() -> None:
+        held = store.slot("acct_1").lock()
+        assert held is not None
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_release_later, held)
+            async with AnyioWorld(Network()) as web, AsyncStoringWorld(web, store, "acct_1") as world:
+                await arun(Deposit(record=Record(NEW)), world)
+
+    run(main, backend)
+    assert stored(store) == Record(NEW)
+
+
+async def _release_later(held: FileHeld) -> None:
+    await anyio.sleep(0.1)
+    held.release()
+
+
+@each_backend
+def test_the_lock_is_given_back_however_the_block_ends(store: FileStore, backend: str) -> None:
+    async def cancelled() -> None:
+        async with AnyioWorld(Network()) as web, AsyncStoringWorld(web, store, "acct_1") as world:
+            event = await world.perform(Lock())
+            assert isinstance(event, StoreAnswered)
+            assert isinstance(event.answer, Locked)
+            assert store.slot("acct_1").lock() is None
+            await anyio.sleep_forever()
+
+    async def main() -> None:
+        with anyio.move_on_after(0.1):
+            await cancelled()
+        async with AnyioWorld(Network()) as web:
+            with pytest.raises(LookupError):
+                await _broken(web, store)
+
+    run(main, backend)
+    with locked(store.slot("acct_1")):
+        pass
+
+
+async def _broken(web: AnyioWorld, store: FileStore) -> None:
+    async with AsyncStoringWorld(web, store, "acct_1") as world:
+        await world.perform(Lock())
+        raise LookupError
+
+
+@each_backend
+def test_after_a_request_whose_answer_was_not_stored_the_intent_stays(store: FileStore, backend: str) -> None:
+    async def main() -> None:
+        record = stored(store)
+        assert record is not None
+        async with AnyioWorld(Network()) as web, AsyncStoringWorld(web, store, "acct_1") as world:
+            for effect in (Lock(), Load(), Reserve(record), post("https://auth.example/", once=True)):
+                await world.perform(effect)
+
+    run(main, backend)
+    record = stored(store)
+    assert record is not None
+    assert record.intent is not None
+
+
+@each_backend
+def test_a_cancelled_task_sends_nothing_under_the_lock_and_takes_the_intent_back(
+    store: FileStore, backend: str
+) -> None:
+    network = Network()
+
+    async def main() -> None:
+        record = stored(store)
+        assert record is not None
+        async with AnyioWorld(network) as web:
+            with anyio.CancelScope() as scope:
+                async with AsyncStoringWorld(web, store, "acct_1") as world:
+                    for effect in (Lock(), Load(), Reserve(record)):
+                        await world.perform(effect)
+                    scope.cancel()
+                    await world.perform(post("https://auth.example/", once=True))
+            assert scope.cancelled_caught
+
+    run(main, backend)
+    record = stored(store)
+    assert record is not None
+    assert (network.sent, record.intent) == ([], None)
+
+
+@each_backend
+def test_a_storage_effect_is_not_cut_and_others_run_meanwhile(
+    store: FileStore, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = threading.Event()
+    save_it = FileHeld.save
+
+    def slow(self: FileHeld, *args: object, **options: object) -> object:
+        begun.set()
+        time.sleep(0.15)
+        return save_it(self, *args, **options)  # type: ignore[arg-type]  # handed through
+
+    monkeypatch.setattr(FileHeld, "save", slow)
+
+    async def main() -> None:
+        turns = 0
+        async with anyio.create_task_group() as tasks:
+
+            async def cancel() -> None:
+                nonlocal turns
+                while not begun.is_set():  # set by another thread
+                    await anyio.sleep(0.005)
+                    turns += 1
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(cancel)
+            async with AnyioWorld(Network()) as web, AsyncStoringWorld(web, store, "acct_1") as world:
+                await world.perform(Lock())
+                record = stored(store)
+                assert record is not None
+                await world.perform(Save(Record(NEW), record.fingerprint))
+            await checkpoint()
+            raise AssertionError("it was cancelled")
+        assert turns > 0
+
+    run(main, backend)
+    assert stored(store) == Record(NEW)
+
+
+@each_backend
+def test_what_is_no_account_id_is_an_error_at_once(store: FileStore, backend: str) -> None:
+    async def main() -> None:
+        async with AnyioWorld(Network()) as web:
+            with pytest.raises(ValueError, match="account"):
+                AsyncStoringWorld(web, store, "../x")
+
+    run(main, backend)

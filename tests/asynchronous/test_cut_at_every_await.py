@@ -1,0 +1,253 @@
+"""A task that is cancelled at any await: nothing is left behind, and what a server granted is kept.
+
+Rules of this file: the first run is cancelled in its first await, the second in its second, and so on until a
+run has fewer; all over real HTTP and with a store on the disk.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import anyio
+import pytest
+
+from codex_oauth.asign_in import alogin
+from codex_oauth.async_keeping import aend_login
+from codex_oauth.authority import Authority, AuthorityServer, Policy, serve
+from codex_oauth.sign_in import login
+from codex_oauth.stores.file_store import FileStore
+from codex_oauth.worlds.async_httpx_world import AsyncHttpxWorld
+from codex_oauth.worlds.async_storing import AsyncStoringWorld
+from codex_oauth.worlds.async_world import arun
+from codex_oauth_core import CODEX, BrowserPrompt, Record, Renewal
+from codex_oauth_core.effects import Prompt
+from tests.adapters.test_browser_sign_in import browse
+from tests.adapters.virtual_time import SkippingClock, skipping_world
+from tests.asynchronous.running import WAYS, CutAt, Way, nothing_left, run
+from tests.listener.loopback import free_ports
+
+POLICY = Policy(approve="auto", interval=1, strict_pace=False, any_redirect_port=True)
+ACCOUNT = POLICY.account.account_id
+
+each_way = pytest.mark.parametrize("way", WAYS)
+
+
+def ignore(prompt: Prompt) -> None:
+    """Nobody looks."""
+
+
+class Setting:
+    """An authority in virtual time, and a store."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.clock = SkippingClock()
+        self.authority = Authority(policy=POLICY)
+        self.url = ""
+
+    def world(self, sources: Any = ()) -> AsyncHttpxWorld:
+        return AsyncHttpxWorld(now=self.clock.now, on_wait=self.clock.skip, callbacks=sources)
+
+    def serve(self) -> Any:
+        return serve(self.authority, clock=self.clock.instant, wall=self.clock.wall)
+
+    def count(self, endpoint: str) -> int:
+        """Requests that were received whole, and done."""
+        received = self.authority.received(endpoint)
+        assert {request.status for request in received} <= {200}
+        return len(received)
+
+    def signed_in(self, store: FileStore, server: AuthorityServer) -> Record:
+        login(
+            device=True,
+            on_prompt=ignore,
+            provider=CODEX.at(server.url),
+            store=store,
+            make_world=lambda _: skipping_world(self.clock),
+        )
+        return stored(store)
+
+
+def stored(store: FileStore) -> Record:
+    record = store.slot(ACCOUNT).load()
+    assert record is not None
+    return record
+
+
+def cuts(call: Callable[[], Awaitable[None]], way: Way) -> Iterator[CutAt]:
+    """The runs, one after the other, each over and looked after."""
+    for at in itertools.count(1):
+        cut = CutAt(call, at, way)
+        run(lambda cut=cut: _alone(cut), way.split()[0])  # type: ignore[misc]  # a default binds it
+        yield cut
+        if cut.over:
+            assert not cut.cancelled
+            assert at > 8
+            return
+
+
+async def _alone(cut: CutAt) -> None:
+    async with nothing_left():
+        await cut.run()
+
+
+EVERY_OUTCOME = {(False, True), (True, True), (True, False)}
+"""Cut before the request that counts was sent, cut after that, and not cut at all."""
+
+
+def is_free(store: FileStore) -> bool:
+    """Whether the login's lock can be had."""
+    held = store.slot(ACCOUNT).lock()
+    if held is not None:
+        held.release()
+    return held is not None
+
+
+@each_way
+def test_a_sign_in_with_a_device_code(way: Way, tmp_path: Path) -> None:
+    setting = Setting(tmp_path)
+    stores = (FileStore(tmp_path / f"home{number}") for number in itertools.count())
+    with setting.serve() as server:
+        store = next(stores)
+
+        async def call() -> None:
+            await alogin(
+                on_prompt=ignore,
+                device=True,
+                provider=CODEX.at(server.url),
+                store=store,
+                make_world=setting.world,
+            )
+
+        before, outcomes = 0, set[tuple[bool, bool]]()
+        for cut in cuts(call, way):
+            granted, before = setting.count("exchange") - before, setting.count("exchange")
+            assert store.accounts() == (ACCOUNT,) * granted
+            assert store.current() == (ACCOUNT if granted else None)
+            outcomes.add((bool(granted), cut.cancelled))
+            assert is_free(store)
+            store = next(stores)
+    assert setting.count("revoke") == 0
+    assert outcomes == EVERY_OUTCOME
+
+
+@each_way
+def test_a_sign_in_with_a_device_code_and_no_store(way: Way, tmp_path: Path) -> None:
+    setting = Setting(tmp_path)
+    with setting.serve() as server:
+
+        async def call() -> None:
+            await alogin(
+                on_prompt=ignore, device=True, provider=CODEX.at(server.url), make_world=setting.world
+            )
+
+        granted = revoked = given_back = 0
+        for cut in cuts(call, way):
+            granted, new = setting.count("exchange"), setting.count("exchange") - granted
+            revoked, ended = setting.count("revoke"), setting.count("revoke") - revoked
+            assert ended == (new if cut.cancelled else 0)
+            given_back += ended
+        assert given_back > 0
+
+
+@each_way
+def test_a_sign_in_with_the_browser(way: Way, tmp_path: Path) -> None:
+    setting = Setting(tmp_path)
+    (port,) = free_ports(1)
+    stores = (FileStore(tmp_path / f"home{number}") for number in itertools.count())
+    browsers: list[Thread] = []
+
+    async def show(prompt: Prompt) -> None:
+        assert isinstance(prompt, BrowserPrompt)
+        browsers.append(Thread(target=_browse, args=(prompt.authorize_url.reveal(),)))
+        browsers[-1].start()
+        await anyio.sleep(0.001)
+
+    with setting.serve() as server:
+        store = next(stores)
+
+        async def call() -> None:
+            await alogin(
+                on_prompt=show,
+                device=False,
+                provider=CODEX.at(server.url),
+                store=store,
+                open_browser=False,
+                ports=(port,),  # each time the same: it must be free again
+                make_world=lambda sources: AsyncHttpxWorld(callbacks=sources),
+            )
+
+        before, outcomes = 0, set[tuple[bool, bool]]()
+        for cut in cuts(call, way):
+            while browsers:
+                browsers.pop().join(10)
+            granted, before = setting.count("exchange") - before, setting.count("exchange")
+            assert store.accounts() == (ACCOUNT,) * granted
+            outcomes.add((bool(granted), cut.cancelled))
+            assert is_free(store)
+            store = next(stores)
+    assert outcomes == EVERY_OUTCOME
+
+
+def _browse(url: str) -> None:
+    """A browser, which may find that nobody listens any more."""
+    import httpx
+
+    try:
+        browse(url)
+    except httpx.TransportError:
+        return
+
+
+@each_way
+def test_a_renewal(way: Way, tmp_path: Path) -> None:
+    setting = Setting(tmp_path)
+    store = FileStore(tmp_path / "home")
+    with setting.serve() as server:
+        old = setting.signed_in(store, server)
+
+        async def call() -> None:
+            rejected = old.credential.access_token
+            async with setting.world() as web, AsyncStoringWorld(web, store, ACCOUNT) as world:
+                await arun(Renewal(provider=CODEX.at(server.url), rejected=rejected), world)
+                await anyio.lowlevel.checkpoint()
+
+        before, outcomes = 0, set[tuple[bool, bool]]()
+        for cut in cuts(call, way):
+            spent, before = setting.count("refresh") - before, setting.count("refresh")
+            new = stored(store)
+            assert new.intent is None
+            assert new.uncertain_at is None
+            assert new.parent == (old.fingerprint if spent else old.parent)
+            outcomes.add((bool(spent), cut.cancelled))
+            assert is_free(store)
+            old = new
+            setting.clock._skipped += 300.0  # two renewals are some time apart
+    assert outcomes == EVERY_OUTCOME
+
+
+@each_way
+def test_a_sign_out(way: Way, tmp_path: Path) -> None:
+    setting = Setting(tmp_path)
+    store = FileStore(tmp_path / "home")
+    with setting.serve() as server:
+        setting.signed_in(store, server)
+
+        async def call() -> None:
+            async with setting.world() as world:
+                await aend_login(store, ACCOUNT, CODEX.at(server.url), world)
+                await anyio.lowlevel.checkpoint()
+
+        before, outcomes = 0, set[tuple[bool, bool]]()
+        for cut in cuts(call, way):
+            ended, before = setting.count("revoke") - before, setting.count("revoke")
+            assert store.accounts() == (() if ended else (ACCOUNT,))
+            outcomes.add((bool(ended), cut.cancelled))
+            assert is_free(store)
+            if ended:
+                setting.signed_in(store, server)
+    assert outcomes == EVERY_OUTCOME
