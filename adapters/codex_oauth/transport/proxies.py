@@ -6,15 +6,13 @@ Rules of this file: this machine itself is never asked for through a proxy; a pr
 
 from __future__ import annotations
 
-import ipaddress
-import socket
 import urllib.request
 from typing import Final
 
 import attrs
 import httpx
 
-from codex_oauth_core.provider import is_loopback
+from codex_oauth.transport.this_machine import is_this_machine
 from codex_oauth_core.secret import Secret
 
 __all__ = ["BadProxyError", "Proxy", "proxy_for"]
@@ -54,35 +52,13 @@ def proxy_for(url: httpx.URL) -> Proxy | None:
     `BadProxyError`.
     """
     host = url.raw_host.decode("ascii")
-    if _is_this_machine(host):
+    if is_this_machine(host):
         return None
     settings = urllib.request.getproxies()
     name = next((name for name in (url.scheme, "all") if settings.get(name)), None)
     if name is None or _bypassed(url, host):
         return None
     return _parse(settings[name], f"{name}_proxy".upper())
-
-
-def _is_this_machine(host: str) -> bool:
-    """Whether a host is this machine by any spelling of a loopback, or of the unspecified, address."""
-    name = host.rstrip(".").lower()
-    if is_loopback(name) or name.endswith(".localhost") or name in ("ip6-localhost", "ip6-loopback"):
-        return True
-    address = _address(name)
-    mapped = getattr(address, "ipv4_mapped", None) or address
-    return mapped is not None and (mapped.is_loopback or mapped.is_unspecified)
-
-
-def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The address that a name is, also in the short and the numeric forms (`127.1`, `0x7f000001`)."""
-    try:
-        return ipaddress.ip_address(name)
-    except ValueError:
-        pass
-    try:
-        return ipaddress.IPv4Address(socket.inet_aton(name))
-    except (OSError, UnicodeError, ValueError):
-        return None
 
 
 def _bypassed(url: httpx.URL, host: str) -> bool:

@@ -7,15 +7,13 @@ proxy's password is a `Secret`, and no error repeats a proxy's URL.
 from __future__ import annotations
 
 import base64
-import ipaddress
-import socket
 import urllib.request
 from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import attrs
 
-from codex_oauth_core.provider import is_loopback
+from codex_oauth.transport.this_machine import is_this_machine
 from codex_oauth_core.secret import Secret
 
 __all__ = ["HttpProxy", "UnusableProxyError", "http_proxy_for"]
@@ -45,7 +43,7 @@ def http_proxy_for(url: SplitResult) -> HttpProxy | None:
     (where no variable is set it may ask the system, and DNS). Raises `UnusableProxyError`.
     """
     host = url.hostname or ""
-    if _is_this_machine(host):
+    if is_this_machine(host):
         return None
     settings = urllib.request.getproxies()
     name = next((name for name in (url.scheme, "all") if settings.get(name)), None)
@@ -53,28 +51,6 @@ def http_proxy_for(url: SplitResult) -> HttpProxy | None:
     if name is None or any(urllib.request.proxy_bypass(text) for text in (f"{host}:{port}", host)):
         return None
     return _parse(settings[name], f"{name}_proxy".upper())
-
-
-def _is_this_machine(host: str) -> bool:
-    """Whether a host is this machine by any spelling of a loopback, or of the unspecified, address."""
-    name = host.rstrip(".").lower()
-    if is_loopback(name) or name.endswith(".localhost") or name in ("ip6-localhost", "ip6-loopback"):
-        return True
-    address = _address(name)
-    mapped = getattr(address, "ipv4_mapped", None) or address
-    return mapped is not None and (mapped.is_loopback or mapped.is_unspecified)
-
-
-def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The address that a name is, also in the short and the numeric forms (`127.1`, `0x7f000001`)."""
-    try:
-        return ipaddress.ip_address(name)
-    except ValueError:
-        pass
-    try:
-        return ipaddress.IPv4Address(socket.inet_aton(name))
-    except (OSError, UnicodeError, ValueError):
-        return None
 
 
 def _parse(text: str, setting: str) -> HttpProxy:
