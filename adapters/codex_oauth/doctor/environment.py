@@ -1,0 +1,61 @@
+"""The variables that change what codex-oauth does.
+
+Rules of this file: of a variable whose value may be a secret only the name is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import attrs
+
+from codex_oauth.doctor.case import Case
+from codex_oauth.doctor.finding import Area, Finding, Verdict, ok, warn
+
+__all__ = ["check"]
+
+_NAME: Final = "environment"
+_PREFIX: Final = "CODEX_OAUTH_"
+
+
+@attrs.frozen
+class _Meaning:
+    """What a variable does. `shows`: its value is no secret. `advice`: there is a reason to unset it."""
+
+    does: str
+    shows: bool = False
+    advice: str | None = None
+
+
+_KNOWN: Final[Mapping[str, _Meaning]] = {
+    "CODEX_OAUTH_HOME": _Meaning("names the directory of the logins", shows=True),
+    "CODEX_OAUTH_ACCOUNT": _Meaning("names the account, whatever account is in use", shows=True),
+    "CODEX_OAUTH_TOKEN": _Meaning("holds a token for a program that `codex-oauth exec` ran; it is not read"),
+    "CODEX_OAUTH_ACCOUNT_ID": _Meaning(
+        "holds the account for a program that `codex-oauth exec` ran; it is not read", shows=True
+    ),
+    "CODEX_OAUTH_DEBUG": _Meaning(
+        "lets unexpected errors show a traceback",
+        advice="Unset it when you have what you need: look through a traceback before you share it.",
+    ),
+}
+
+
+def check(case: Case) -> Iterator[Finding]:
+    """Each variable that is set; one finding if none is."""
+    names = sorted(name for name, value in case.environment.items() if name.startswith(_PREFIX) and value)
+    if not names:
+        yield ok(_NAME, Area.ITSELF, f"no {_PREFIX}* variable is set")
+    for name in names:
+        yield _told(name, case.environment[name])
+
+
+def _told(name: str, value: str) -> Finding:
+    meaning = _KNOWN.get(name)
+    if meaning is None:
+        known = f"Unset it, or use one of {', '.join(_KNOWN)}."
+        return warn(_NAME, Area.ITSELF, "is set, and means nothing to codex-oauth", known, subject=name)
+    said = f"{meaning.does}: {value}" if meaning.shows else meaning.does
+    verdict = Verdict.OK if meaning.advice is None else Verdict.WARN
+    return Finding(_NAME, Area.ITSELF, verdict, said, (meaning.advice,) if meaning.advice else (), name)

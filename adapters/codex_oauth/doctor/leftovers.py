@@ -1,0 +1,90 @@
+"""What was left beside the logins: by writers that were cut off, and by logins that could not be read.
+
+Rules of this file: names are read and nothing else; all of it may hold tokens, so nothing is removed here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from codex_oauth.doctor.case import Case, store_of
+from codex_oauth.doctor.finding import Area, Finding, ok, skipped, warn
+from codex_oauth.stores.names import LOGINS, account_in
+from codex_oauth_core.errors import SignInError
+
+__all__ = ["check"]
+
+_NAME: Final = "leftover"
+_AREA: Final = Area.STORAGE
+_MOST: Final = 10
+"""How many are named."""
+
+
+@attrs.frozen
+class _Kind:
+    """A kind of leftover, by its name."""
+
+    form: re.Pattern[str]
+    what: str
+    advice: str
+
+
+_KINDS: Final = (
+    _Kind(
+        re.compile(r".+\.[0-9a-f]{16}\.rescue", re.ASCII),
+        "a login that could not be stored in its place",
+        "It is read, and put in its place by the next sign-in or renewal: codex-oauth refresh",
+    ),
+    _Kind(
+        re.compile(r".+\.[0-9a-f]{16}\.tmp", re.ASCII),
+        "a write is under way, or was cut off",
+        "If it stays: the next sign-in or renewal uses or removes it: codex-oauth refresh",
+    ),
+    _Kind(
+        re.compile(r".+\.corrupt-\d+", re.ASCII),
+        "a stored login that could not be read, put aside",
+        "Delete it if nobody wants to look into it: it may hold tokens.",
+    ),
+    _Kind(
+        re.compile(r".+\.softlock", re.ASCII),
+        "a lock of a program that uses soft locks",
+        "If no such program runs any more, delete it.",
+    ),
+)
+_STRANGE: Final = _Kind(re.compile(""), "no file of codex-oauth", "Move it elsewhere if it is yours.")
+
+
+def check(case: Case) -> Iterator[Finding]:
+    """Each leftover."""
+    store = store_of(case)
+    if isinstance(store, SignInError):
+        yield skipped(_NAME, _AREA, "not looked for: there is no directory for logins")
+        return
+    logins = store.home / LOGINS
+    try:
+        found = [path for path in sorted(logins.iterdir()) if not _belongs(path)] if logins.is_dir() else []
+    except OSError as error:
+        yield skipped(_NAME, _AREA, f"not looked for: {error.strerror}", str(logins))
+        return
+    yield from (_told(path) for path in found[:_MOST])
+    if len(found) > _MOST:
+        yield warn(_NAME, _AREA, f"and {len(found) - _MOST} more", subject=str(logins))
+    if not found:
+        yield ok(_NAME, _AREA, "none")
+
+
+def _belongs(path: Path) -> bool:
+    """Whether it is a login, or a login's lock."""
+    return account_in(path.name) is not None or (
+        account_in(f"{path.stem}.json") is not None and path.suffix == ".lock"
+    )
+
+
+def _told(path: Path) -> Finding:
+    kind = next((kind for kind in _KINDS if kind.form.fullmatch(path.name)), _STRANGE)
+    return warn(_NAME, _AREA, kind.what, kind.advice, subject=str(path))

@@ -1,0 +1,113 @@
+"""Each login that is kept here: whether it can be read, and whether it is good.
+
+Rules of this file: logins are read as every command reads them, and nobody is asked; of a login that is not
+the one in use nothing is worse than a warning; accounts are told by their ids.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterator
+from typing import Final
+
+from codex_oauth.doctor.case import Case, store_of
+from codex_oauth.doctor.finding import Area, Finding, Verdict, ok, problem, skipped, warn
+from codex_oauth.stores.file_store import FileStore
+from codex_oauth.stores.store import StoreWarning
+from codex_oauth_core.codex.codes import LOGIN_OVER
+from codex_oauth_core.errors import SignInError
+from codex_oauth_core.reading.http_time import rfc3339
+from codex_oauth_core.record import Record
+
+__all__ = ["check", "records"]
+
+_NAME: Final = "login"
+_AGAIN: Final = "Sign in again: codex-oauth login"
+
+
+def records(store: FileStore) -> dict[str, Record | SignInError]:
+    """What can be read of every login. Raises SignInError if it is not even known which there are."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", StoreWarning)  # that a file was open to others is told elsewhere
+        return {account: found for account in store.accounts() if (found := _loaded(store, account))}
+
+
+def _loaded(store: FileStore, account_id: str) -> Record | SignInError | None:
+    try:
+        return store.slot(account_id).load()
+    except SignInError as error:
+        return error
+
+
+def check(case: Case) -> Iterator[Finding]:
+    """Which login is in use, and each one."""
+    store = store_of(case)
+    if isinstance(store, SignInError):
+        yield skipped(_NAME, Area.LOGIN, "not read: there is no directory for logins")
+        return
+    try:
+        found = records(store)
+    except SignInError as error:
+        yield _unreadable(error, None, in_use=True)
+        return
+    if not found:
+        yield warn(_NAME, Area.LOGIN, "nobody is signed in", "Sign in: codex-oauth login")
+        return
+    in_use = None
+    try:
+        in_use = case.in_use(store)
+    except SignInError as error:
+        yield problem(_NAME, Area.LOGIN, f"{error.message}", *error.next_actions, subject="in use")
+    else:
+        if in_use is None:
+            yield warn(_NAME, Area.LOGIN, "none is in use", "Use one: codex-oauth switch ACCOUNT")
+    for account, each in found.items():
+        yield _judged(account, each, in_use=account == in_use)
+
+
+def _judged(account: str, found: Record | SignInError, *, in_use: bool) -> Finding:
+    if isinstance(found, SignInError):
+        return _unreadable(found, account, in_use=in_use)
+    if over := _why_over(found):
+        verdict = Verdict.PROBLEM if in_use else Verdict.WARN
+        return Finding(_NAME, Area.LOGIN, verdict, over, (_AGAIN,), account)
+    if found.in_doubt:
+        text = "the answer to a renewal was lost, or one is under way"
+        advice = "It is tried again when it must be. If that fails, sign in again: codex-oauth login"
+        return warn(_NAME, Area.LOGIN, text, advice, subject=account)
+    return ok(_NAME, Area.LOGIN, f"{_validity(found)}{', in use' if in_use else ''}", account)
+
+
+def _unreadable(error: SignInError, account: str | None, *, in_use: bool) -> Finding:
+    reason = error.details.get("reason")
+    text = f"{error.message} ({reason})" if reason else error.message
+    verdict = Verdict.PROBLEM if in_use else Verdict.WARN
+    return Finding(_NAME, Area.STORAGE, verdict, text, error.next_actions, account)
+
+
+def _why_over(record: Record) -> str | None:
+    if record.dead_code is not None:
+        return LOGIN_OVER.get(record.dead_code, "The server has ended the login.")
+    if record.spent:
+        return "The server answered with another account when this login was renewed."
+    if record.credential.refresh_token is None and _has_expired(record):
+        return "The access token, copied from another program, has expired."
+    return None
+
+
+def _has_expired(record: Record) -> bool:
+    expires_at = record.credential.expires_at
+    return expires_at is not None and expires_at / 1000 <= time.time()
+
+
+def _validity(record: Record) -> str:
+    expires_at = record.credential.expires_at
+    if expires_at is None:
+        return "good until an unknown time"
+    if _has_expired(record):
+        return "the access token has expired, and is renewed when it is used"
+    try:
+        return f"good until {rfc3339(expires_at / 1000)}"
+    except (OverflowError, ValueError, OSError):
+        return "good until a time out of reach"

@@ -1,0 +1,139 @@
+"""Where logins are kept, why there, and whether its directories and files are as they must be.
+
+Rules of this file: names are looked at and nothing is opened, created or changed; what the store refuses by
+these rules is a problem here, and what it would put right by itself is worth saying.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+from codex_oauth.doctor.case import Case, store_of
+from codex_oauth.doctor.finding import Area, Finding, ok, problem, skipped, warn
+from codex_oauth.stores.failures import ADVICE
+from codex_oauth.stores.names import CURRENT, HOME_VARIABLE, LOGINS
+from codex_oauth.stores.plain import POSIX, is_open_to_others, refusal
+from codex_oauth_core.errors import SignInError
+
+__all__ = ["check", "nearest"]
+
+_AREA: Final = Area.STORAGE
+_OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
+_TELLS: Final = "Whoever could read it may have the tokens: to be safe, run codex-oauth logout, then login."
+_WORDS: Final = {
+    "symlink": "is a symbolic link",
+    "not_a_directory": "is not a directory",
+    "not_a_regular_file": "is not a plain file",
+    "wrong_owner": "belongs to another user",
+    "hard_link": "has another hard link",
+    "too_open": "can be changed by other users",
+}
+
+
+def check(case: Case) -> Iterator[Finding]:
+    """The place, its directories, its files."""
+    store = store_of(case)
+    if isinstance(store, SignInError):
+        details = ", ".join(f"{name}: {value}" for name, value in store.details.items())
+        yield problem("store", _AREA, f"{store.message} ({details})", *store.next_actions)
+        return
+    home = store.home
+    yield ok("store", _AREA, f"{home}, {_why(case)}")
+    if not os.path.lexists(home):
+        yield _to_be_made(home)
+        return
+    yield from (_directory(path) for path in (home, home / LOGINS) if os.path.lexists(path))
+    yield from _files(home)
+
+
+def _why(case: Case) -> str:
+    if case.chosen_store:
+        return "named by --store"
+    if case.environment.get(HOME_VARIABLE):
+        return f"named by {HOME_VARIABLE}"
+    if Path(case.environment.get("XDG_STATE_HOME", "")).is_absolute():
+        return "under XDG_STATE_HOME"
+    return "the usual one of this user"
+
+
+def nearest(path: Path) -> Path:
+    """The path, or the nearest directory above it that is there."""
+    return next((each for each in (path, *path.parents) if each.exists()), Path(path.anchor))
+
+
+def _to_be_made(home: Path) -> Finding:
+    above = nearest(home)
+    if os.access(above, os.W_OK | os.X_OK):
+        return ok("directory", _AREA, "not there yet; a sign-in makes it", str(home))
+    return problem("directory", _AREA, f"cannot be made: {above} cannot be written", ADVICE["read_only"])
+
+
+def _directory(path: Path) -> Finding:
+    name = str(path)
+    try:
+        found = path.lstat()
+    except OSError as error:
+        return _unseen("directory", name, error)
+    if reason := _wrong(found):
+        return problem("directory", _AREA, _WORDS[reason], ADVICE[reason], subject=name)
+    mode = stat.S_IMODE(found.st_mode)
+    if POSIX and not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        return problem("directory", _AREA, f"mode {mode:04o} locks us out", ADVICE["denied"], subject=name)
+    if is_open_to_others(found) and path.name == LOGINS:
+        tighten = f"A sign-in or a renewal sets it to 0700; or do it now: chmod 700 {name}"
+        return warn("directory", _AREA, f"mode {mode:04o}: others can look into it", tighten, subject=name)
+    return ok("directory", _AREA, f"ours, mode {mode:04o}" if POSIX else "there", name)
+
+
+_REFUSED: Final[tuple[tuple[str, Callable[[os.stat_result], bool]], ...]] = (
+    ("symlink", lambda found: stat.S_ISLNK(found.st_mode)),
+    ("not_a_directory", lambda found: not stat.S_ISDIR(found.st_mode)),
+    ("wrong_owner", lambda found: POSIX and found.st_uid != os.geteuid()),
+    ("too_open", lambda found: POSIX and bool(found.st_mode & _OTHERS_WRITE)),
+)
+"""Why a store does not write into a directory."""
+
+
+def _wrong(found: os.stat_result) -> str | None:
+    return next((reason for reason, refuses in _REFUSED if refuses(found)), None)
+
+
+def _files(home: Path) -> Iterator[Finding]:
+    try:
+        inside = sorted((home / LOGINS).iterdir()) if (home / LOGINS).is_dir() else []
+    except OSError as error:
+        yield _unseen("file", str(home / LOGINS), error)
+        return
+    names = [path for path in inside if path.suffix in (".json", ".rescue", ".lock")]
+    rows = [row for path in (*names, home / CURRENT) if (row := _file(path)) is not None]
+    yield from rows or [ok("file", _AREA, f"{len(names)} looked at, all plain, ours and private")]
+
+
+def _file(path: Path) -> Finding | None:
+    """What is wrong with a file; None if nothing is."""
+    name = str(path)
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return _unseen("file", name, error)
+    if reason := refusal(found):
+        return problem("file", _AREA, _WORDS[reason], ADVICE[reason], subject=name)
+    if is_open_to_others(found) and path.suffix != ".lock":
+        mode = stat.S_IMODE(found.st_mode)
+        advice = f"Whenever it is read it is made private, as by this command. {_TELLS}"
+        text = f"mode {mode:04o}: open to other users"
+        return warn("file", _AREA, text, *((advice,) if path.name != CURRENT else ()), subject=name)
+    return None
+
+
+def _unseen(name: str, path: str, error: OSError) -> Finding:
+    if isinstance(error, FileNotFoundError):
+        return skipped(name, _AREA, "gone meanwhile", path)
+    text = f"cannot be looked at: {error.strerror or type(error).__name__}"
+    return problem(name, _AREA, text, ADVICE["denied"], subject=path)
