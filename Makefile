@@ -43,9 +43,10 @@ demo: $(STAMP)
 test: lint types imports
 	$(BIN)/python -m pytest -n 2
 
-.PHONY: check ## the fast part of `test`: lint, types, import rules, diagrams, purity
+.PHONY: check ## the fast part of `test`: lint, types, import rules, drawn and written files, purity
 check: lint types imports
 	$(BIN)/python docs/diagrams/draw.py --check
+	$(BIN)/python -m docs.command.write --check
 	$(BIN)/python -m pytest -q tests/house/test_purity.py tests/house/test_diagrams.py
 
 .PHONY: lint ## ruff: rules and format
@@ -62,10 +63,11 @@ types: $(STAMP)
 imports: $(STAMP)
 	$(BIN)/lint-imports --config tests/house/imports.ini
 
-.PHONY: fmt ## write: format, and fix what ruff can fix
+.PHONY: fmt ## write: format, fix what ruff can fix, completion files, man page
 fmt: $(STAMP)
 	$(BIN)/ruff check --fix $(LINTED)
 	$(BIN)/ruff format $(LINTED)
+	$(BIN)/python -m docs.command.write
 
 .PHONY: props ## the property tests, with many more examples
 props: $(STAMP)

@@ -78,7 +78,10 @@ def _python(scratch: Path, code: str) -> str:
 def test_the_wheel_holds_the_two_packages_and_nothing_else(built: Built) -> None:
     roots = {name.partition("/")[0] for name in built.wheel_names()}
     (info,) = (root for root in roots if root.endswith(".dist-info"))
-    assert roots - {info} == PACKAGES
+    (data,) = (root for root in roots if root.endswith(".data"))
+    assert roots - {info, data} == PACKAGES
+    shared = {name for name in built.wheel_names() if name.startswith(data)}
+    assert shared == {f"{data}/data/share/man/man1/codex-oauth.1"}
     assert {f"{info}/licenses/LICENSE", f"{info}/METADATA", f"{info}/entry_points.txt"} <= built.wheel_names()
 
 

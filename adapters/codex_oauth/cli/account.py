@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from codex_oauth.cli.accounts import stored_record
 from codex_oauth.cli.output import hint, hint_from_a_signal
 from codex_oauth.cli.process import interrupted_once
 from codex_oauth.cli.text import left, moment, printable
@@ -18,36 +19,34 @@ from codex_oauth_core.codex.codes import LOGIN_OVER
 from codex_oauth_core.codex.identity import read_identity
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core.flows.freshness import age
 from codex_oauth_core.flows.verdict import INTENT_LIVES
+from codex_oauth_core.reading.iso_time import iso_date
 from codex_oauth_core.record import Record
 
 if TYPE_CHECKING:
     from codex_oauth.tokens.token_source import TokenSource
 
 __all__ = [
+    "STOPPING",
     "current_record",
     "describe",
     "is_expired",
+    "last_failure",
     "name_of",
     "renewing",
     "summary",
+    "validity",
     "why_over",
 ]
 
+STOPPING: Final = "Stopping; a renewal that is on its way is awaited and stored."
 _SIGN_IN: Final = ("Sign in: codex-oauth login",)
 
 
 def current_record(store: FileStore) -> Record:
     """The current login. Raises SignInError: `login_required` if there is none, and storage errors."""
-    account_id = store.current()
-    record = None if account_id is None else store.slot(account_id).load()
-    if record is None:
-        others = len(store.accounts()) or None
-        nobody = SignInError.of(
-            ErrorKind.LOGIN_REQUIRED, "Nobody is signed in.", path=str(store.home), other_logins=others
-        )
-        raise _with_a_command(nobody)
-    return record
+    return stored_record(store, store.current())
 
 
 def is_expired(credential: Credential) -> bool:
@@ -76,16 +75,34 @@ def why_over(record: Record) -> str | None:
     return None
 
 
+def last_failure(record: Record) -> dict[str, str | None] | None:
+    """The last renewal that failed for good, or may have: its `code`, a server's or a word of ours, and when,
+    if that is known. None if there is none since the tokens were obtained.
+    """
+    if record.dead_code is not None:
+        return {"code": record.dead_code, "at": None}
+    if record.spent:
+        return {"code": "account_changed", "at": None}
+    if record.uncertain_at is not None:
+        return {"code": "answer_lost", "at": _when(record.uncertain_at)}
+    if record.intent is not None and not _is_under_way(record):
+        return {"code": "answer_lost", "at": _when(record.intent.at)}
+    return None
+
+
+def _when(wall: float | None) -> str | None:
+    return None if wall is None else moment(round(wall * 1000))
+
+
 @contextmanager
-def renewing(store: FileStore) -> Generator[TokenSource, None, None]:
-    """The current login's tokens, renewed where that is due. At the end, and on Ctrl-C or SIGTERM, what was
-    sent to the server is awaited and stored.
+def renewing(store: FileStore, account_id: str) -> Generator[TokenSource, None, None]:
+    """A login's tokens, renewed where that is due. At the end, and on Ctrl-C or SIGTERM, what was sent to the
+    server is awaited and stored.
     """
     from codex_oauth.tokens.token_source import TokenSource
 
-    stopping = "Stopping; a renewal that is on its way is awaited and stored."
-    source = TokenSource(store, on_note=hint)
-    with interrupted_once(lambda: hint_from_a_signal(stopping)):
+    source = TokenSource(store, account_id=account_id, on_note=hint)
+    with interrupted_once(lambda: hint_from_a_signal(STOPPING)):
         try:
             yield source
         except SignInError as error:
@@ -109,12 +126,13 @@ def summary(record: Record, store: FileStore) -> dict[str, Any]:
         "email": identity.email,
         "plan": identity.plan,
         "issuer": credential.issuer,
-        "obtained_at": credential.obtained_at,
+        "obtained_at": _when(iso_date(credential.obtained_at)),
         "expires_at": moment(credential.expires_at),
         "expired": is_expired(credential),
         "renewable": record.is_renewable,
         "uncertain": record.in_doubt,
         "ended_by": record.dead_code,
+        "last_failure": last_failure(record),
         "path": str(store.slot(credential.account_id).path),
     }
 
@@ -124,14 +142,23 @@ def describe(record: Record, store: FileStore) -> list[str]:
     credential = record.credential
     lines = [
         f"Signed in as {name_of(credential)}",
-        f"  access token:  {_validity(credential)}",
+        f"  access token:  {validity(credential)}",
         f"  renewal:       {_renewal(record)}",
-        f"  obtained at:   {printable(credential.obtained_at, 40)}",
+        f"  {'renewed at:' if record.generation else 'obtained at:':<15}{_since(record)}",
         f"  stored in:     {printable(str(store.slot(credential.account_id).path), 4096)}",
     ]
+    if failure := last_failure(record):
+        lines.append(f"  last failure:  {failure['code']}, {failure['at'] or 'at an unknown time'}")
     if credential.issuer != CODEX.issuer:
         lines.append(f"  issuer:        {printable(credential.issuer)}")
     return lines
+
+
+def _since(record: Record) -> str:
+    """When the tokens were obtained, and how long ago that is."""
+    ago = age(record, time.time())
+    said = printable(record.credential.obtained_at, 40)
+    return said if ago is None else f"{said}, {left(ago)} ago"
 
 
 def _renewal(record: Record) -> str:
@@ -139,14 +166,19 @@ def _renewal(record: Record) -> str:
         return "no: the access token was copied from another program"
     if not record.is_renewable:
         return f"no: {why_over(record)}"
-    if record.intent is not None and abs(time.time() - record.intent.at) < INTENT_LIVES:
+    if _is_under_way(record):
         return "under way, by another process"
     if record.in_doubt:
         return "in doubt: the answer to an earlier renewal was lost; it is tried again when it must be"
     return "by itself, when it is due"
 
 
-def _validity(credential: Credential) -> str:
+def _is_under_way(record: Record) -> bool:
+    return record.intent is not None and abs(time.time() - record.intent.at) < INTENT_LIVES
+
+
+def validity(credential: Credential) -> str:
+    """How long the access token works, in words."""
     if credential.expires_at is None:
         return "valid until an unknown time"
     until = moment(credential.expires_at)

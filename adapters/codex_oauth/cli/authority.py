@@ -13,7 +13,6 @@ import errno
 import importlib.util
 import secrets
 import signal
-import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 from codex_oauth.cli.exit_codes import OK, UNEXPECTED, USAGE
+from codex_oauth.cli.output import complain, emit, failure_fields, hint, result
 from codex_oauth.cli.text import printable
 
 if TYPE_CHECKING:
@@ -52,39 +52,57 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="for auto and deny: decide this long after the sign-in began (default 0)",
     )
-    add("--interval", type=_interval, default=5, metavar="SECONDS", help="between polls (default 5)")
-    add("--lifetime", type=_lifetime, default=900.0, metavar="SECONDS", help="of a code (default 900)")
+    add(
+        "--interval",
+        type=_interval,
+        default=5,
+        metavar="SECONDS",
+        help="how long to wait between polls (default 5)",
+    )
+    add(
+        "--lifetime",
+        type=_lifetime,
+        default=900.0,
+        metavar="SECONDS",
+        help="how long a code is valid (default 900)",
+    )
     add(
         "--faults",
         type=Path,
         metavar="FILE",
         help=_FAULTS,
     )
+    add("--json", action="store_true", help="machine-readable output")
 
 
 def main(args: argparse.Namespace) -> int:
     """Run the command with the options of `add_arguments`. Returns its exit code."""
     if any(importlib.util.find_spec(name) is None for name in ("starlette", "uvicorn")):
-        return _complain(_MISSING, USAGE)
+        return _complain(_MISSING, USAGE, as_json=args.json)
     try:
         authority = _authority(args)
     except OSError as error:
-        return _complain(f"Cannot read the faults file {args.faults}: {error.strerror}", USAGE)
+        return _complain(
+            f"Cannot read the faults file {args.faults}: {error.strerror}", USAGE, as_json=args.json
+        )
     except ValueError as error:
-        return _complain(f"The faults file {args.faults} cannot be used: {printable(str(error))}", USAGE)
-    return run_authority(authority, port=args.port, url_file=args.url_file)
+        why = printable(str(error))
+        return _complain(f"The faults file {args.faults} cannot be used: {why}", USAGE, as_json=args.json)
+    return run_authority(authority, port=args.port, url_file=args.url_file, as_json=args.json)
 
 
-def run_authority(authority: Authority, *, port: int = 0, url_file: Path | None = None) -> int:
+def run_authority(
+    authority: Authority, *, port: int = 0, url_file: Path | None = None, as_json: bool = False
+) -> int:
     """Serve `authority` until SIGINT or SIGTERM. For the main thread only. Returns the exit code."""
     from codex_oauth.authority.server import serve
 
     with _signals() as ended:
         try:
-            with serve(authority, port=port) as server, _announced(server.url, url_file):
+            with serve(authority, port=port) as server, _announced(server.url, url_file, as_json=as_json):
                 _wait(ended)
         except OSError as error:
-            return _complain(_trouble(error, port), UNEXPECTED)
+            return _complain(_trouble(error, port), UNEXPECTED, as_json=as_json)
     return OK
 
 
@@ -126,16 +144,19 @@ def _wait(ended: SimpleQueue[int]) -> None:
 
 
 @contextmanager
-def _announced(url: str, url_file: Path | None) -> Generator[None]:
+def _announced(url: str, url_file: Path | None, *, as_json: bool) -> Generator[None]:
     """Say where the authority is; at the end, take the file back."""
     if url_file is not None:
         _write(url_file, f"{url}\n")
     try:
-        print(url, flush=True)  # the result of the command
-        _hint("Test authority: its tokens are fake, and only this machine can reach it.")
-        _hint(f"Sign in:    codex-oauth login --device --issuer {url}")
-        _hint(f"Enter code: {url}/codex/device")
-        _hint("Ctrl-C ends it.")
+        if as_json:
+            emit({"ok": True, "url": url, "verification_uri": f"{url}/codex/device"})
+        else:
+            result(url)
+        hint("Test authority: its tokens are fake, and only this machine can reach it.")
+        hint(f"Sign in:    codex-oauth login --device --issuer {url}")
+        hint(f"Enter code: {url}/codex/device")
+        hint("Ctrl-C ends it.")
         yield
     finally:
         if url_file is not None:
@@ -162,12 +183,11 @@ def _trouble(error: OSError, port: int) -> str:
     return f"The authority could not run: {error.strerror or error}{where}"
 
 
-def _hint(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)  # stderr is for people
-
-
-def _complain(text: str, code: int) -> int:
-    _hint(text)
+def _complain(text: str, code: int, *, as_json: bool) -> int:
+    if as_json:
+        emit(failure_fields("authority", text))
+    else:
+        complain(text)
     return code
 
 

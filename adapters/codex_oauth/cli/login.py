@@ -13,10 +13,13 @@ from typing import Any, Protocol, Self, TypeVar
 import attrs
 
 from codex_oauth.cli.account import name_of, summary
+from codex_oauth.cli.accounts import signing_in
+from codex_oauth.cli.login_view import Guide, told, view_for
 from codex_oauth.cli.output import NoOutput, emit, hint, hint_from_a_signal, report, result
 from codex_oauth.cli.process import ENDING
 from codex_oauth.cli.text import printable
-from codex_oauth.cli.views import View, choose_view
+from codex_oauth.cli.trace_file import tracing
+from codex_oauth.cli.views import View
 from codex_oauth.sign_in import login
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.worlds.callbacks import CallbackSource
@@ -26,7 +29,7 @@ from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.record import Record
 
-__all__ = ["Interrupt", "run_login"]
+__all__ = ["Interrupt", "run_login", "say_signed_in"]
 
 
 def run_login(args: argparse.Namespace) -> int:
@@ -36,26 +39,32 @@ def run_login(args: argparse.Namespace) -> int:
     _refuse_without_a_person(named=args.device or args.browser)
     store = FileStore(args.store)
     provider = CODEX.at(args.issuer) if args.issuer else CODEX
-    view = choose_view(as_json=args.json)
+    workspaces = signing_in(args, store)
+    view = view_for(args)
+    guide = Guide(view, args)
     interrupt = Interrupt()
 
     def make_world(callbacks: Sequence[CallbackSource]) -> World:
-        return interrupt.cancels(HttpxWorld(on_wait=view.wait, on_tick=view.tick, callbacks=callbacks))
+        world = HttpxWorld(on_wait=view.wait, on_tick=view.tick, callbacks=callbacks)
+        return interrupt.cancels(told(world, view, args))
 
     try:
-        with interrupt:
+        with interrupt, tracing(args.trace, view.warn) as record:
             credential = login(
                 device=True if args.device else False if args.browser else None,
-                on_prompt=view.prompt,
-                on_note=lambda note: view.note(_with_the_flag(note)),
+                on_prompt=guide.prompt,
+                on_note=guide.note,
                 provider=provider,
                 store=store,
                 revoke_old=args.revoke_old,
+                workspaces=workspaces,
                 open_browser=not args.no_open,
                 ports=None if args.port is None else (args.port,),
                 callbacks=_pastes(view) if args.paste else (),
                 make_world=make_world,
+                record=record,
             )
+            view.done()
     except SignInError as error:
         if not args.json:
             raise
@@ -66,14 +75,15 @@ def run_login(args: argparse.Namespace) -> int:
     finally:
         view.close()
     try:
-        _say(args, credential, store)
+        say_signed_in(args, credential, store)
     except NoOutput:
         hint("codex-oauth: you are signed in; the login was stored before its description failed.")
         raise
     return 0
 
 
-def _say(args: argparse.Namespace, credential: Credential, store: FileStore) -> None:
+def say_signed_in(args: argparse.Namespace, credential: Credential, store: FileStore) -> None:
+    """Describe the login that is now stored. Raises NoOutput."""
     if args.json:
         emit({"event": "done", "ok": True, **summary(Record(credential), store)})
     else:
@@ -81,19 +91,11 @@ def _say(args: argparse.Namespace, credential: Credential, store: FileStore) -> 
         result(f"Stored in {printable(str(store.slot(credential.account_id).path), 4096)}.")
 
 
-def _with_the_flag(note: str) -> str:
-    """A note about the choice, with the flag that changes it."""
-    for way, flag in (("a device code", "--browser"), ("the browser", "--device")):
-        if note.startswith(f"Signing in with {way}:"):
-            return f"{note} Use {flag} to change that."
-    return note
-
-
 def _pastes(view: View) -> tuple[CallbackSource, ...]:
     from codex_oauth.browser.paste import EXPLANATIONS, WARNING, PasteSource
 
-    view.note(f"You can also paste the address of the last page here. {WARNING}")
-    return (PasteSource(lambda reason: view.note(f"{EXPLANATIONS[reason]} Try again.")),)
+    view.warn(f"You can also paste the address of the last page here. {WARNING}")
+    return (PasteSource(lambda reason: view.warn(f"{EXPLANATIONS[reason]} Try again.")),)
 
 
 def _refuse_without_a_person(*, named: bool) -> None:
@@ -104,8 +106,9 @@ def _refuse_without_a_person(*, named: bool) -> None:
         ErrorKind.LOGIN_REQUIRED, "This looks like CI, where nobody can approve a sign-in."
     )
     ways = (
-        "If somebody watches, name the way: --device or --browser.",
-        "Or bring a login in CODEX_OAUTH_HOME.",
+        "Bring a login that was made elsewhere: set CODEX_OAUTH_HOME to its directory.",
+        "Or copy the Codex CLI's access token: codex-oauth import --from-codex PATH",
+        "If somebody watches and can approve it: codex-oauth login --device",
     )
     raise attrs.evolve(error, next_actions=ways)
 

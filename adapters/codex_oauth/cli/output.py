@@ -11,14 +11,46 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from typing import Any, Final, TextIO
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from codex_oauth.cli.text import printable
-from codex_oauth_core.errors import SignInError
 
-__all__ = ["NoOutput", "emit", "hint", "hint_from_a_signal", "report", "result"]
+if TYPE_CHECKING:
+    from codex_oauth_core.errors import SignInError
+
+__all__ = [
+    "Loudness",
+    "NoOutput",
+    "complain",
+    "detail",
+    "emit",
+    "failure_fields",
+    "hint",
+    "hint_from_a_signal",
+    "report",
+    "result",
+    "speak",
+]
 
 SCHEMA_VERSION: Final = 1
+
+
+class Loudness(IntEnum):
+    """How much is said on stderr."""
+
+    QUIET = 0
+    """Errors only."""
+    USUAL = 1
+    VERBOSE = 2
+
+
+_chosen = [Loudness.USUAL]
+
+
+def speak(loudness: Loudness) -> None:
+    """Set how much is said, from now on."""
+    _chosen[0] = loudness
 
 
 def result(text: str) -> None:
@@ -27,7 +59,19 @@ def result(text: str) -> None:
 
 
 def hint(text: str = "") -> None:
-    """A line for the person, on stderr; where nobody can read it, nothing."""
+    """A line for the person, on stderr; where nobody can or will read it, nothing."""
+    if _chosen[0] >= Loudness.USUAL:
+        complain(text)
+
+
+def detail(text: str) -> None:
+    """A line that only `--verbose` asks for, on stderr."""
+    if _chosen[0] >= Loudness.VERBOSE:
+        complain(text)
+
+
+def complain(text: str) -> None:
+    """A line about what went wrong, on stderr, however quiet it is to be."""
     with contextlib.suppress(NoOutput):
         _write(sys.stderr, text)
 
@@ -57,14 +101,25 @@ def emit(fields: Mapping[str, Any]) -> None:
     result(json.dumps({"schema_version": SCHEMA_VERSION, **fields}))
 
 
+def failure_fields(kind: str, message: str, *next_actions: str) -> dict[str, Any]:
+    """The fields of a failure that is no `SignInError`, as those of `SignInError.to_dict`."""
+    error: dict[str, Any] = {
+        "message": message,
+        "details": {},
+        "retryable": False,
+        "next_actions": list(next_actions),
+    }
+    return {"ok": False, "error": {"kind": kind, **error}}
+
+
 def report(error: SignInError, *, as_json: bool, event: str | None = None) -> None:
     """Say what happened and what to do next: for a person on stderr, for a program on stdout."""
     if as_json:
         emit({**({"event": event} if event else {}), **error.to_dict()})
         return
-    hint(f"codex-oauth: {error.message}")
+    complain(f"codex-oauth: {error.message}")
     for action in error.next_actions:
-        hint(f"  -> {action}")
+        complain(f"  -> {action}")
     details = ", ".join(f"{name}: {printable(str(value))}" for name, value in error.details.items())
     if details:
-        hint(f"  ({details})")
+        complain(f"  ({details})")

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
-__all__ = ["ENDING", "give_streams", "interrupted_once", "leave_no_core", "show_warnings"]
+__all__ = ["ENDING", "allow_cores", "give_streams", "interrupted_once", "leave_no_core", "show_warnings"]
 
 _PR_SET_DUMPABLE: Final = 4
 ENDING: Final = tuple(
@@ -65,12 +65,25 @@ def show_warnings(show: Callable[[str], None]) -> None:
     warnings.showwarning = say
 
 
+_cores: Final[list[int]] = []  # the limits that were there before
+
+
+def allow_cores() -> None:
+    """Undo `leave_no_core`, for another program that this process becomes. Best effort."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        if _cores:
+            resource.setrlimit(resource.RLIMIT_CORE, (_cores[0], resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
 def leave_no_core() -> None:
     """Make sure that a crash writes no memory, which may hold tokens, to a disk. Best effort."""
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        _cores.append(resource.getrlimit(resource.RLIMIT_CORE)[0])
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     if sys.platform == "linux":  # a core that is piped to a program knows no limit
         with contextlib.suppress(ImportError, OSError, AttributeError):
             import ctypes

@@ -13,9 +13,10 @@ from typing import Final
 
 import attrs
 
-from codex_oauth.cli.account import current_record, name_of, summary
+from codex_oauth.cli.account import name_of, summary
+from codex_oauth.cli.accounts import chosen_record
 from codex_oauth.cli.exit_codes import OK, USAGE
-from codex_oauth.cli.output import emit, hint, report, result
+from codex_oauth.cli.output import complain, emit, hint, report, result
 from codex_oauth.cli.text import moment, printable
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.transfer import export_codex, import_codex, place_of
@@ -71,7 +72,7 @@ def _until(credential: Credential) -> str:
 def run_export(args: argparse.Namespace) -> int:
     """Write the current login as a file that the Codex CLI can use."""
     where, store = Path(args.to_codex), FileStore(args.store)
-    credential = (record := current_record(store)).credential
+    credential = (record := chosen_record(args, store)[0]).credential
     _refuse_own_home(where, store)
     if args.include_refresh and not _agreed(args, "--include-refresh", _HAND_OUT, where):
         return USAGE
@@ -114,13 +115,13 @@ def _agreed(args: argparse.Namespace, option: str, warning: tuple[str, ...], whe
     if args.yes:
         return True
     for line in warning:
-        hint(line.format(path=printable(str(where), 4096)))
+        complain(line.format(path=printable(str(where), 4096)))
     if not _is_terminal():
         text = f"{option} needs --yes where nobody can be asked."
         unasked = SignInError.of(ErrorKind.INVALID_REQUEST, text, reason="not_confirmed")
         report(attrs.evolve(unasked, next_actions=()), as_json=args.json)
         return False
-    hint("Type yes to go on:")
+    complain("Type yes to go on:")
     if sys.stdin.readline().strip().lower() != "yes":
         cancelled = SignInError.of(ErrorKind.CANCELLED, "Nothing was changed.")
         raise attrs.evolve(cancelled, next_actions=())

@@ -1,0 +1,103 @@
+"""`codex-oauth status --check`: does ChatGPT take the access token? Asked once.
+
+Rules of this file: one request, which costs and changes nothing, and only to the host that tokens of the
+Codex provider are for; what is known beforehand (the token has expired, another server issued it) is not
+asked; what the server writes is never shown.
+"""
+
+from __future__ import annotations
+
+from typing import Final, assert_never
+
+import attrs
+
+from codex_oauth.cli.account import is_expired
+from codex_oauth.transport.protocol import Transport, never
+from codex_oauth_core.codex import CODEX
+from codex_oauth_core.codex.answers import Answer, is_success, no_answer, says_nothing
+from codex_oauth_core.credential import Credential
+from codex_oauth_core.effects import Request, SendRequest
+from codex_oauth_core.errors import Detail, ErrorKind, SignInError
+from codex_oauth_core.events import Cancelled, RequestFailed, ResponseReceived
+from codex_oauth_core.flows.failures import without_answer
+from codex_oauth_core.secret import Secret, shares_text
+
+__all__ = ["URL", "Checked", "check"]
+
+URL: Final = "https://chatgpt.com/backend-api/wham/usage"
+"""How much of the plan is used: the smallest answer that needs a token, and counts as no use."""
+
+_LIMIT: Final = 20.0
+_UNANSWERED: Final = "ChatGPT did not say whether it takes the access token."
+_REFUSED: Final = "ChatGPT does not take the access token."
+_RENEW: Final = ("Renew it: codex-oauth refresh", "If that does not help, sign in again: codex-oauth login")
+
+
+@attrs.frozen
+class Checked:
+    """What came of it: `accepted`, or `error`, or a word that says why ChatGPT was not asked."""
+
+    accepted: bool | None = None
+    not_asked: str | None = None
+    error: SignInError | None = None
+
+
+def check(credential: Credential, transport: Transport | None = None) -> Checked:
+    """Ask whether the access token is taken, by default over the usual transport."""
+    if (credential.issuer, credential.client_id) != (CODEX.issuer, CODEX.client_id):
+        return Checked(not_asked="other_issuer")
+    if is_expired(credential):
+        return Checked(not_asked="expired")
+    answer = (transport or _usual())(_request(credential), never)
+    match answer:
+        case RequestFailed():
+            failure = without_answer(answer)
+            return Checked(error=_unanswered(failure.kind, cause=failure.cause))
+        case ResponseReceived():
+            return _verdict(Answer(answer), credential)
+        case Cancelled():
+            return Checked(error=SignInError.of(ErrorKind.CANCELLED))
+        case _:
+            assert_never(answer)
+
+
+def _usual() -> Transport:
+    from codex_oauth.transport.httpx_transport import HttpxTransport
+
+    return HttpxTransport()
+
+
+def _request(credential: Credential) -> SendRequest:
+    headers = (
+        ("Authorization", f"Bearer {credential.access_token.reveal()}"),
+        ("ChatGPT-Account-Id", credential.account_id),
+        ("originator", CODEX.originator),
+    )
+    return SendRequest(Request("GET", URL, (*CODEX.headers, *headers), Secret(b"")), _LIMIT)
+
+
+def _verdict(answer: Answer, credential: Credential) -> Checked:
+    """What an answer says. A page is a firewall's, whatever its status; only JSON is ChatGPT's."""
+    status = answer.status
+    if is_success(status) and answer.readable:
+        return Checked(accepted=True)
+    if status == 401 and not answer.is_page:
+        error = SignInError.of(
+            ErrorKind.LOGIN_REQUIRED, _REFUSED, status=status, code=_code(answer, credential)
+        )
+        return Checked(accepted=False, error=attrs.evolve(error, next_actions=_RENEW))
+    if answer.region_blocked:
+        return Checked(error=SignInError.of(ErrorKind.REGION_BLOCKED, status=status))
+    kind = no_answer(answer).kind if says_nothing(answer) or status == 429 else ErrorKind.INVALID_RESPONSE
+    return Checked(error=_unanswered(kind, status=status, code=_code(answer, credential)))
+
+
+def _code(answer: Answer, credential: Credential) -> str | None:
+    """The server's error code, unless it repeats the token."""
+    code = answer.code
+    return "other" if code and shares_text(code, credential.access_token) else code
+
+
+def _unanswered(kind: ErrorKind, **details: Detail) -> SignInError:
+    own = kind in (ErrorKind.NETWORK, ErrorKind.INVALID_RESPONSE, ErrorKind.RATE_LIMITED)
+    return SignInError.of(kind, _UNANSWERED if own else None, **details)

@@ -1,0 +1,199 @@
+# Completes codex-oauth in fish. Written by docs/command/write.py; do not edit.
+
+
+# Parse current commandline:
+# - _codex_oauth_cmdpath=(sub)command path seen so far
+# - _codex_oauth_npos=number of positional arguments given after it
+# - options are skipped based on _codex_oauth_opts_with_value & _codex_oauth_commands lists
+function _codex_oauth_scan
+  set -g _codex_oauth_cmdpath ''
+  set -g _codex_oauth_npos 0
+  set -l tokens (commandline -opc)
+  set -e tokens[1]
+  set -l expect_value 0
+  for t in $tokens
+    if test $expect_value -eq 1
+      set expect_value 0
+      continue
+    end
+    switch "$t"
+      case '--*=*'
+        continue
+      case '-*'
+        if contains -- $t $_codex_oauth_opts_with_value
+          set expect_value 1
+        end
+        continue
+      case '*'
+        if test $_codex_oauth_npos -eq 0
+          set -l candidate $t
+          if test -n "$_codex_oauth_cmdpath"
+            set candidate "$_codex_oauth_cmdpath $t"
+          end
+          if contains -- $candidate $_codex_oauth_commands
+            set -g _codex_oauth_cmdpath $candidate
+            continue
+          end
+        end
+        set -g _codex_oauth_npos (math $_codex_oauth_npos + 1)
+    end
+  end
+end
+
+# Condition helper: true if the current (sub)command path equals the given one.
+function _codex_oauth_using
+  _codex_oauth_scan
+  test "$_codex_oauth_cmdpath" = "$argv"
+end
+
+set -g _codex_oauth_commands login status token header exec refresh logout list switch doctor import export trace 'trace show' 'trace replay' completion authority
+set -g _codex_oauth_opts_with_value --account --approve --approve-after --color --env --faults --from-codex --html --interval --issuer --lifetime --port --store --to-codex --trace --url-file
+
+complete -c codex-oauth -e
+complete -c codex-oauth -f
+
+complete -c codex-oauth -n _codex_oauth_using -s h -l help -d 'show this help message and exit'
+complete -c codex-oauth -n _codex_oauth_using -l version -d 'show program'"'"'s version number and exit'
+complete -c codex-oauth -n '_codex_oauth_using; and test $_codex_oauth_npos -eq 0' -a login -d 'sign in'
+complete -c codex-oauth -n '_codex_oauth_using login' -s h -l help -d 'show this help message and exit'
+complete -c codex-oauth -n '_codex_oauth_using login' -l device -d 'sign in with a code to type on any device'
+complete -c codex-oauth -n '_codex_oauth_using login' -l browser -d 'sign in with the browser on this machine'
+complete -c codex-oauth -n '_codex_oauth_using login' -l no-open -d 'print the page'"'"'s address, and open nothing'
+complete -c codex-oauth -n '_codex_oauth_using login' -l paste -d 'also take the address of the browser'"'"'s last page, pasted here'
+complete -c codex-oauth -n '_codex_oauth_using login' -l port -x -d 'the local port that the browser comes back to; for ChatGPT only 1455 or 1457'
+complete -c codex-oauth -n '_codex_oauth_using login' -l issuer -x -d 'another authorization server: https, or http on loopback'
+complete -c codex-oauth -n '_codex_oauth_using login' -l account -x -d 'the account to sign in: an account id, or one of the logins that are kept here'
+complete -c codex-oauth -n '_codex_oauth_using login' -l yes -d 'keep the login even if its account is not --account'
+complete -c codex-oauth -n '_codex_oauth_using login' -l revoke-old -d 'end the login that is replaced at the server; other sessions of the account may end too'
+complete -c codex-oauth -n '_codex_oauth_using login' -l trace -xka "(__fish_complete_path (commandline -ct))" -d 'write what happens to this new file, without secrets: see `codex-oauth trace`'
+complete -c codex-oauth -n '_codex_oauth_using login' -l qr -d 'also show the page as a QR code, where the terminal can'
+complete -c codex-oauth -n '_codex_oauth_using login' -l copy -d 'copy the code, or the page'"'"'s address, to the clipboard'
+complete -c codex-oauth -n '_codex_oauth_using login' -l accessible -d 'plain lines, for screen readers; also with ACCESSIBLE=1'
+complete -c codex-oauth -n '_codex_oauth_using login' -l color -xka "auto always never" -d 'colours: auto, always or never; NO_COLOR and CLICOLOR_FORCE are honoured'
+complete -c codex-oauth -n '_codex_oauth_using login' -l store -xka "(__fish_complete_directories)" -d 'where logins are kept; default: CODEX_OAUTH_HOME, else the user'"'"'s state directory'
+complete -c codex-oauth -n '_codex_oauth_using login' -l json -d 'machine-readable output'
+complete -c codex-oauth -n '_codex_oauth_using login' -s q -l quiet -d 'say nothing but results and errors'
+complete -c codex-oauth -n '_codex_oauth_using login' -s v -l verbose -d 'say more; never a secret'
+complete -c codex-oauth -n '_codex_oauth_using login; and test $_codex_oauth_npos -eq 0' -ka "start finish" -d 'sign in with a device code in two steps: `start` prints an id, `finish ID` waits for the end'
+complete -c codex-oauth -n '_codex_oauth_using; and test $_codex_oauth_npos -eq 0' -a status -d 'say who is signed in, without a network'
+complete -c codex-oauth -n '_codex_oauth_using status' -s h -l help -d 'show this help message and exit'
+complete -c codex-oauth -n '_codex_oauth_using status' -l check -d 'also ask ChatGPT, once, whether it takes the access token'
+complete -c codex-oauth -n '_codex_oauth_using status' -l account -x -d 'whose login: an account id, an email address, or the beginning of one; default: CODEX_OAUTH_ACCOUNT, else the one in use'
+complete -c codex-oauth -n '_codex_oauth_using status' -l store -xka "(__fish_complete_directories)" -d 'where logins are kept; default: CODEX_OAUTH_HOME, else the user'"'"'s state directory'
+complete -c codex-oauth -n '_codex_oauth_using status' -l json -d 'machine-readable output'
+complete -c codex-oauth -n '_codex_oauth_using status' -s q -l quiet -d 'say nothing but results and errors'
+complete -c codex-oauth -n '_codex_oauth_using status' -s v -l verbose -d 'say more; never a secret'
+complete -c codex-oauth -n '_codex_oauth_using; and test $_codex_oauth_npos -eq 0' -a token -d 'print the access token, and nothing else'
+complete -c codex-oauth -n '_codex_oauth_using token' -s h -l help -d 'show this help message and exit'
+complete -c codex-oauth -n '_codex_oauth_using token' -l account -x -d 'whose login: an account id, an email address, or the beginning of one; default: CODEX_OAUTH_ACCOUNT, else the one in use'
+complete -c codex-oauth -n '_codex_oauth_using token' -l store -xka "(__fish_complete_directories)" -d 'where logins are kept; default: CODEX_OAUTH_HOME, else the user'"'"'s state directory'
+complete -c codex-oauth -n '_codex_oauth_using token' -l json -d 'machine-readable output'
+complete -c codex-oauth -n '_codex_oauth_using token' -s q -l quiet -d 'say nothing but results and errors'
+complete -c codex-oauth -n '_codex_oauth_using token' -s v -l verbose -d 'say more; never a secret'
+complete -c codex-oauth -n '_codex_oauth_using; and test $_codex_oauth_npos -eq 0' -a header -d 'print the Authorization header'
+complete -c codex-oauth -n '_codex_oauth_using header' -s h -l help -d 'show this help message and exit'
+complete -c codex-oauth -n '_codex_oauth_using header' -l account -x -d 'whose login: an account id, an email address, or the beginning of one; default: CODEX_OAUTH_ACCOUNT, else the one in use'
+complete -c codex-oauth -n '_codex_oauth_using header' -l store -xka "(__fish_complete_directories)" -d 'where logins are kept; default: CODEX_OAUTH_HOME, else the user'"'"'s state directory'
+complete -c codex-oauth -n '_codex_oauth_using header' -l json -d 'machine-readable output'
+complete -c codex-oauth -n '_codex_oauth_using header' -s q -l quiet -d 'say nothing but results and errors'
+complete -c codex-oauth -n '_codex_oauth_using header' -s v -l verbose -d 'say more; never a secret'
+complete -c codex-oauth -n '_codex_oauth_using; and test $_codex_oauth_npos -eq 0' -a exec -d 'run a command with the token in its environment'
+complete -c codex-oauth -n '_codex_oauth_using exec' -s h -l help -d 'show this help message and exit'
+complete -c codex-oauth -n '_codex_oauth_using exec' -l env -x -d 'the variable that holds the token; default: CODEX_OAUTH_TOKEN'
+complete -c codex-oauth -n '_codex_oauth_using exec' -l account -x -d 'whose login: an account id, an email address, or the beginning of one; default: CODEX_OAUTH_ACCOUNT, else the one in use'
+complete -c codex-oauth -n '_codex_oauth_using exec' -l store -xka "(__fish_complete_directories)" -d 'where logins are kept; default: CODEX_OAUTH_HOME, else the user'"'"'s state directory'
+complete -c codex-oauth -n '_codex_oauth_using exec' -l json -d 'machine-readable output'
+complete -c codex-oauth -n '_codex_oauth_using exec' -s q -l quiet -d 'say nothing but results and errors'
+complete -c codex-oauth -n '_codex_oauth_using exec' -s v -l verbose -d 'say more; never a secret'
+complete -c codex-oauth -n '_codex_oauth_using; and test $_codex_oauth_npos -eq 0' -a refresh -d 'renew the login now'
+complete -c codex-oauth -n '_codex_oauth_using refresh' -s h -l help -d 'show this help message and exit'
+complete -c codex-oauth -n '_codex_oauth_using refresh' -l if-due -d 'only if the token is near its end'
+complete -c codex-oauth -n '_codex_oauth_using refresh' -l account -x -d 'whose login: an account id, an email address, or the beginning of one; default: CODEX_OAUTH_ACCOUNT, else the one in use'
+complete -c codex-oauth -n '_codex_oauth_using refresh' -l store -xka "(__fish_complete_directories)" -d 'where logins are kept; default: CODEX_OAUTH_HOME, else the user'"'"'s state directory'
+complete -c codex-oauth -n '_codex_oauth_using refresh' -l json -d 'machine-readable output'
+complete -c codex-oauth -n '_codex_oauth_using refresh' -s q -l quiet -d 'say nothing but results and errors'
+complete -c codex-oauth -n '_codex_oauth_using refresh' -s v -l verbose -d 'say more; never a secret'
+complete -c codex-oauth -n '_codex_oauth_using; and test $_codex_oauth_npos -eq 0' -a logout -d 'end the login at the server, and delete it here'
+complete -c codex-oauth -n '_codex_oauth_using logout' -s h -l help -d 'show this help message and exit'
+complete -c codex-oauth -n '_codex_oauth_using logout' -l local -d 'only delete it here'
+complete -c codex-oauth -n '_codex_oauth_using logout' -l all -d 'every login that is kept here'
+complete -c codex-oauth -n '_codex_oauth_using logout' -l account -x -d 'whose login: an account id, an email address, or the beginning of one; default: CODEX_OAUTH_ACCOUNT, else the one in use'
+complete -c codex-oauth -n '_codex_oauth_using logout' -l store -xka "(__fish_complete_directories)" -d 'where logins are kept; default: CODEX_OAUTH_HOME, else the user'"'"'s state directory'
+complete -c codex-oauth -n '_codex_oauth_using logout' -l json -d 'machine-readable output'
+complete -c codex-oauth -n '_codex_oauth_using logout' -s q -l quiet -d 'say nothing but results and errors'
+complete -c codex-oauth -n '_codex_oauth_using logout' -s v -l verbose -d 'say more; never a secret'
+complete -c codex-oauth -n '_codex_oauth_using; and test $_codex_oauth_npos -eq 0' -a list -d 'list the logins that are kept here'
+complete -c codex-oauth -n '_codex_oauth_using list' -s h -l help -d 'show this help message and exit'
+complete -c codex-oauth -n '_codex_oauth_using list' -l store -xka "(__fish_complete_directories)" -d 'where logins are kept; default: CODEX_OAUTH_HOME, else the user'"'"'s state directory'
+complete -c codex-oauth -n '_codex_oauth_using list' -l json -d 'machine-readable output'
+complete -c codex-oauth -n '_codex_oauth_using list' -s q -l quiet -d 'say nothing but results and errors'
+complete -c codex-oauth -n '_codex_oauth_using list' -s v -l verbose -d 'say more; never a secret'
+complete -c codex-oauth -n '_codex_oauth_using; and test $_codex_oauth_npos -eq 0' -a switch -d 'use another of the logins that are kept here'
+complete -c codex-oauth -n '_codex_oauth_using switch' -s h -l help -d 'show this help message and exit'
+complete -c codex-oauth -n '_codex_oauth_using switch' -l store -xka "(__fish_complete_directories)" -d 'where logins are kept; default: CODEX_OAUTH_HOME, else the user'"'"'s state directory'
+complete -c codex-oauth -n '_codex_oauth_using switch' -l json -d 'machine-readable output'
+complete -c codex-oauth -n '_codex_oauth_using switch' -s q -l quiet -d 'say nothing but results and errors'
+complete -c codex-oauth -n '_codex_oauth_using switch' -s v -l verbose -d 'say more; never a secret'
+complete -c codex-oauth -n '_codex_oauth_using; and test $_codex_oauth_npos -eq 0' -a doctor -d 'look for what stands in the way of a sign-in'
+complete -c codex-oauth -n '_codex_oauth_using doctor' -s h -l help -d 'show this help message and exit'
+complete -c codex-oauth -n '_codex_oauth_using doctor' -l offline -d 'ask nobody: skip the server and the clock'
+complete -c codex-oauth -n '_codex_oauth_using doctor' -l issuer -x -d 'another authorization server: https, or http on loopback'
+complete -c codex-oauth -n '_codex_oauth_using doctor' -l color -xka "auto always never" -d 'colours: auto, always or never; NO_COLOR and CLICOLOR_FORCE are honoured'
+complete -c codex-oauth -n '_codex_oauth_using doctor' -l store -xka "(__fish_complete_directories)" -d 'where logins are kept; default: CODEX_OAUTH_HOME, else the user'"'"'s state directory'
+complete -c codex-oauth -n '_codex_oauth_using doctor' -l json -d 'machine-readable output'
+complete -c codex-oauth -n '_codex_oauth_using doctor' -s q -l quiet -d 'say nothing but results and errors'
+complete -c codex-oauth -n '_codex_oauth_using doctor' -s v -l verbose -d 'say more; never a secret'
+complete -c codex-oauth -n '_codex_oauth_using; and test $_codex_oauth_npos -eq 0' -a import -d 'take the Codex CLI'"'"'s login'
+complete -c codex-oauth -n '_codex_oauth_using import' -s h -l help -d 'show this help message and exit'
+complete -c codex-oauth -n '_codex_oauth_using import' -l from-codex -xka "(__fish_complete_path (commandline -ct))" -d 'the Codex CLI'"'"'s auth.json; default: in CODEX_HOME, else in ~/.codex'
+complete -c codex-oauth -n '_codex_oauth_using import' -l move -d 'take the whole login over: the Codex CLI must sign in again'
+complete -c codex-oauth -n '_codex_oauth_using import' -l force -d 'replace a login of the same account that can be renewed'
+complete -c codex-oauth -n '_codex_oauth_using import' -l yes -d 'do not ask'
+complete -c codex-oauth -n '_codex_oauth_using import' -l store -xka "(__fish_complete_directories)" -d 'where logins are kept; default: CODEX_OAUTH_HOME, else the user'"'"'s state directory'
+complete -c codex-oauth -n '_codex_oauth_using import' -l json -d 'machine-readable output'
+complete -c codex-oauth -n '_codex_oauth_using import' -s q -l quiet -d 'say nothing but results and errors'
+complete -c codex-oauth -n '_codex_oauth_using import' -s v -l verbose -d 'say more; never a secret'
+complete -c codex-oauth -n '_codex_oauth_using; and test $_codex_oauth_npos -eq 0' -a export -d 'write the login for the Codex CLI'
+complete -c codex-oauth -n '_codex_oauth_using export' -s h -l help -d 'show this help message and exit'
+complete -c codex-oauth -n '_codex_oauth_using export' -l to-codex -xka "(__fish_complete_path (commandline -ct))" -d 'the auth.json to write; without a refresh token it works until the access token expires'
+complete -c codex-oauth -n '_codex_oauth_using export' -l include-refresh -d 'write the refresh token, too: from then on only that copy may renew'
+complete -c codex-oauth -n '_codex_oauth_using export' -l force -d 'replace the file if it is there'
+complete -c codex-oauth -n '_codex_oauth_using export' -l yes -d 'do not ask'
+complete -c codex-oauth -n '_codex_oauth_using export' -l account -x -d 'whose login: an account id, an email address, or the beginning of one; default: CODEX_OAUTH_ACCOUNT, else the one in use'
+complete -c codex-oauth -n '_codex_oauth_using export' -l store -xka "(__fish_complete_directories)" -d 'where logins are kept; default: CODEX_OAUTH_HOME, else the user'"'"'s state directory'
+complete -c codex-oauth -n '_codex_oauth_using export' -l json -d 'machine-readable output'
+complete -c codex-oauth -n '_codex_oauth_using export' -s q -l quiet -d 'say nothing but results and errors'
+complete -c codex-oauth -n '_codex_oauth_using export' -s v -l verbose -d 'say more; never a secret'
+complete -c codex-oauth -n '_codex_oauth_using; and test $_codex_oauth_npos -eq 0' -a trace -d 'show or replay a trace of a login'
+complete -c codex-oauth -n '_codex_oauth_using trace' -s h -l help -d 'show this help message and exit'
+complete -c codex-oauth -n '_codex_oauth_using trace; and test $_codex_oauth_npos -eq 0' -a show -d 'show what happened, and when'
+complete -c codex-oauth -n '_codex_oauth_using trace show' -s h -l help -d 'show this help message and exit'
+complete -c codex-oauth -n '_codex_oauth_using trace show' -l html -xka "(__fish_complete_path (commandline -ct))" -d 'write a page with the states and the times to this file instead'
+complete -c codex-oauth -n '_codex_oauth_using trace show' -l json -d 'machine-readable output'
+complete -c codex-oauth -n '_codex_oauth_using trace show; and test $_codex_oauth_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'the trace'
+complete -c codex-oauth -n '_codex_oauth_using trace; and test $_codex_oauth_npos -eq 0' -a replay -d 'say whether today'"'"'s code does the same'
+complete -c codex-oauth -n '_codex_oauth_using trace replay' -s h -l help -d 'show this help message and exit'
+complete -c codex-oauth -n '_codex_oauth_using trace replay' -l json -d 'machine-readable output'
+complete -c codex-oauth -n '_codex_oauth_using trace replay; and test $_codex_oauth_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'the trace'
+complete -c codex-oauth -n '_codex_oauth_using; and test $_codex_oauth_npos -eq 0' -a completion -d 'print the script that completes commands in a shell'
+complete -c codex-oauth -n '_codex_oauth_using completion' -s h -l help -d 'show this help message and exit'
+complete -c codex-oauth -n '_codex_oauth_using completion; and test $_codex_oauth_npos -eq 0' -ka "bash zsh fish" -d 'bash or zsh or fish'
+complete -c codex-oauth -n '_codex_oauth_using; and test $_codex_oauth_npos -eq 0' -a authority -d 'run a local authorization server with fake tokens, for tests and demos'
+complete -c codex-oauth -n '_codex_oauth_using authority' -s h -l help -d 'show this help message and exit'
+complete -c codex-oauth -n '_codex_oauth_using authority' -l port -x -d 'loopback port; 0 is any free one (default)'
+complete -c codex-oauth -n '_codex_oauth_using authority' -l url-file -xka "(__fish_complete_path (commandline -ct))" -d 'also write the base URL to this file'
+complete -c codex-oauth -n '_codex_oauth_using authority' -l approve -xka "ask auto deny never" -d 'who decides: a person on the page (ask, default), or the authority itself'
+complete -c codex-oauth -n '_codex_oauth_using authority' -l approve-after -x -d 'for auto and deny: decide this long after the sign-in began (default 0)'
+complete -c codex-oauth -n '_codex_oauth_using authority' -l interval -x -d 'how long to wait between polls (default 5)'
+complete -c codex-oauth -n '_codex_oauth_using authority' -l lifetime -x -d 'how long a code is valid (default 900)'
+complete -c codex-oauth -n '_codex_oauth_using authority' -l faults -xka "(__fish_complete_path (commandline -ct))" -d 'a JSON file: {"faults": [{"endpoint": "poll", "requests": "1-3", "status": 502}]}'
+complete -c codex-oauth -n '_codex_oauth_using authority' -l json -d 'machine-readable output'
+
+# What follows `--`: a command, completed as fish completes that.
+function _codex_oauth_behind
+  set -l words (commandline -opc)
+  set -l at (contains -i -- -- $words)
+  set -e words[1..$at]
+  complete -C (string join ' ' -- (string escape -- $words) (commandline -ct))
+end
+complete -c codex-oauth -n '_codex_oauth_using exec; and contains -- -- (commandline -opc)' -xa '(_codex_oauth_behind)'

@@ -1,0 +1,158 @@
+"""`codex-oauth token` where the stored token is current, as it mostly is: almost nothing loads.
+
+Rules of this file: what is not plainly in order (options, files, the record, its dates) is None, and then the
+usual way judges it and says so; what is read is checked by the code that the stores read with, and judged by
+the arithmetic that renewals are judged with; nothing is written, and no exception leaves.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from codex_oauth.stores.names import CURRENT, HOME_VARIABLE, LOGINS, LONGEST_POINTER, login_name
+from codex_oauth.stores.plain import CLOSED_FLAGS, DIRECTORY_FLAGS, POSIX, is_open_to_others, refusal
+from codex_oauth_core.flows.lifetime import Standing, standing_of
+from codex_oauth_core.reading.login_document import LONGEST_DOCUMENT, login_fields, read_document
+from codex_oauth_core.registered import CLIENT_ID, ISSUER
+
+TYPE_CHECKING = False  # as typing's, without loading typing
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any, Final
+
+__all__ = ["ACCOUNT_VARIABLE", "current_token", "document", "leave_no_core"]
+
+ACCOUNT_VARIABLE: Final = "CODEX_OAUTH_ACCOUNT"
+_VALUES: Final = ("--store", "--account")
+
+
+def current_token(arguments: Sequence[str]) -> str | None:
+    """What `codex-oauth token` with these arguments prints; None if the usual way must see to it."""
+    try:
+        options = _options(arguments)
+        login = None if options is None else _login(options)
+    except Exception:  # noqa: BLE001  # whatever it is, the usual way tells it
+        return None
+    if options is None or login is None:
+        return None
+    if "--json" in options:
+        import json
+
+        return json.dumps({"schema_version": 1, **document(**login)})
+    token: str = login["access_token"]
+    return token
+
+
+def leave_no_core() -> None:
+    """See `process.leave_no_core`; what that takes to load is more than all of this. Best effort."""
+    try:
+        import resource
+
+        # one byte, and not none: it also stops Linux from piping a core to a program
+        resource.setrlimit(resource.RLIMIT_CORE, (1, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    except (ImportError, OSError, ValueError):
+        return
+
+
+def document(access_token: str, account_id: str, expires_at: int | None) -> dict[str, Any]:
+    """What other programs get of a login (`token --json`)."""
+    from codex_oauth.cli.text import moment
+
+    return {
+        "version": 1,
+        "access_token": access_token,
+        "account_id": account_id,
+        "expires_at": moment(expires_at),
+    }
+
+
+def _options(arguments: Sequence[str]) -> dict[str, str] | None:
+    """The options by name; None for anything but `--json`, `--store PATH` and `--account ACCOUNT`."""
+    found: dict[str, str] = {}
+    rest = iter(arguments)
+    for each in rest:
+        if each == "--json":
+            found[each] = ""
+            continue
+        name, joined, value = each.partition("=")
+        value = value if joined else next(rest, "")
+        if name not in _VALUES or not value or value.startswith("-"):
+            return None
+        found[name] = value
+    return found
+
+
+def _login(options: Mapping[str, str]) -> dict[str, Any] | None:
+    """The login that is asked for, if its token is surely to be used as it is."""
+    home = _home(options.get("--store"))
+    if not POSIX or home is None:
+        return None
+    opened: list[int] = []
+    try:
+        opened.append(os.open(home, DIRECTORY_FLAGS))
+        opened.append(os.open(LOGINS, DIRECTORY_FLAGS, dir_fd=opened[0]))
+        account_id = options.get("--account") or os.environ.get(ACCOUNT_VARIABLE) or _pointer(opened[0])
+        content = None if account_id is None else _read(login_name(account_id), opened[1], LONGEST_DOCUMENT)
+    finally:
+        for fd in opened:
+            os.close(fd)
+    return None if content is None else _judged(content, account_id)
+
+
+def _home(named: str | None) -> str | None:
+    """The home of the store, as `stores.paths` finds it; None where that takes more than a look."""
+    home = named or os.environ.get(HOME_VARIABLE) or _state_directory()
+    if home is None or not (named or os.path.isabs(home)):  # noqa: PTH117  # pathlib takes as long as all the rest
+        return None
+    absolute = os.path.abspath(home)  # noqa: PTH100
+    return None if os.path.dirname(absolute) == absolute else absolute  # noqa: PTH120
+
+
+def _state_directory() -> str | None:
+    if sys.platform != "linux":
+        return None
+    named = os.environ.get("XDG_STATE_HOME", "")
+    person = os.path.expanduser("~")  # noqa: PTH111
+    if named or person in ("", "/"):
+        return os.path.join(named, "codex-oauth") if os.path.isabs(named) and named.strip("/") else None  # noqa: PTH117, PTH118
+    return os.path.join(person, ".local", "state", "codex-oauth")  # noqa: PTH118
+
+
+def _pointer(home: int) -> str | None:
+    """The account in use."""
+    line = _read(CURRENT, home, LONGEST_POINTER)
+    return None if line is None else line.decode("ascii", "replace").strip()
+
+
+def _read(name: str, directory: int, longest: int) -> bytes | None:
+    """The content of a plain and private file of ours of at most `longest` bytes."""
+    if refusal(os.stat(name, dir_fd=directory, follow_symlinks=False)) is not None:
+        return None  # opening a device or a pipe may have effects of its own
+    fd = os.open(name, os.O_RDONLY | CLOSED_FLAGS, dir_fd=directory)
+    try:
+        found = os.fstat(fd)
+        if refusal(found) is not None or is_open_to_others(found) or found.st_size > longest:
+            return None
+        with open(fd, "rb", closefd=False) as file:
+            content = file.read(longest + 1)
+    finally:
+        os.close(fd)
+    return content if len(content) <= longest else None
+
+
+def _judged(content: bytes, account_id: str | None) -> dict[str, Any] | None:
+    """What is printed of a record that a renewal would keep as it is."""
+    record = login_fields(read_document(content))
+    credential = record["credential"]
+    bound = (credential["account_id"], credential["issuer"], credential["client_id"])
+    renewable = credential["refresh_token"] is not None and not record["spent"] and not record["dead_code"]
+    if bound != (account_id, ISSUER, CLIENT_ID) or not renewable:
+        return None
+    jitter = int.from_bytes(os.urandom(4), "big") / 2**32
+    dates = {name: credential[name] for name in ("expires_at", "obtained_at", "earliest_refresh_at")}
+    standing = standing_of(time.time(), **dates, server_offset=record["server_offset"], jitter=jitter)
+    if standing is not Standing.CURRENT:
+        return None
+    return {name: credential[name] for name in ("access_token", "account_id", "expires_at")}

@@ -1,0 +1,124 @@
+"""`codex-oauth logout`: end a login at the server, best effort, and delete it here.
+
+Rules of this file: what is here is deleted whatever the server says, and the person is told what that was;
+where it was not confirmed, there is something to do next.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, Final
+
+from codex_oauth.cli.accounts import chosen
+from codex_oauth.cli.output import detail, emit, hint, result
+from codex_oauth.cli.text import printable
+from codex_oauth.keeping import end_login, provider_of
+from codex_oauth.stores.file_store import FileStore
+from codex_oauth_core.codex import CODEX
+from codex_oauth_core.errors import SignInError
+from codex_oauth_core.provider import Provider
+from codex_oauth_core.record import Record
+
+__all__ = ["run_logout"]
+
+_SAID: Final = {
+    None: "Signed out here.",
+    True: "Signed out; the server has confirmed it.",
+    False: "Signed out here; the server did not confirm that it ended the login.",
+}
+_UNCONFIRMED: Final = "To end it for sure: in ChatGPT, Settings > Security > Log out of all devices."
+_OTHERS: Final = "Other sessions of the account may have ended too."
+
+
+def run_logout(args: argparse.Namespace) -> int:
+    """Revoke a login at the server, best effort, then delete it here. Raises SignInError, UsageMistake."""
+    store = FileStore(args.store)
+    if args.all:
+        return _run_all(args, store)
+    account_id = chosen(args, store).account_id
+    if account_id is None:
+        _say(args, {"revoked": None, "message": "Nobody was signed in."})
+    else:
+        _say(args, _ended(args, store, account_id))
+    _tell_of_others(store)
+    return 0
+
+
+def _run_all(args: argparse.Namespace, store: FileStore) -> int:
+    """End every login; one that cannot be ended does not keep the others."""
+    ended: list[dict[str, Any]] = []
+    failed: SignInError | None = None
+    for account_id in store.accounts():
+        try:
+            ended.append({"account_id": account_id, **_ended(args, store, account_id)})
+        except SignInError as error:
+            failed = failed or error
+    if failed is not None:
+        for each in ended:
+            hint(f"{each['account_id']}: {each['message']}")
+        raise failed
+    if args.json:
+        emit({"ok": True, "accounts": ended})
+        return 0
+    for each in ended:
+        result(f"{each['account_id']}: {each['message']}")
+    if not ended:
+        result("Nobody was signed in.")
+    return 0
+
+
+def _ended(args: argparse.Namespace, store: FileStore, account_id: str) -> dict[str, Any]:
+    """End one login; whether the server confirmed it, and what to say."""
+    record, current = _readable(store, account_id), store.current()
+    provider = _provider(record, local=args.local)
+    detail(f"Ending the login of {account_id} at {'no server' if provider is None else provider.issuer}")
+    revoked = _end(store, account_id, provider)
+    if current in (None, account_id):
+        store.select(None)
+    if revoked:
+        hint(_OTHERS)
+    elif revoked is False:
+        hint(_UNCONFIRMED)
+    return {"revoked": revoked, "message": _farewell(record, revoked=revoked)}
+
+
+def _readable(store: FileStore, account_id: str) -> Record | None:
+    """The login; what cannot be read is deleted all the same."""
+    try:
+        return store.slot(account_id).load()
+    except SignInError:
+        return None
+
+
+def _provider(record: Record | None, *, local: bool) -> Provider | None:
+    """Where the login is to be ended; None for nowhere."""
+    if local:
+        return None
+    return (record and provider_of(record.credential)) or CODEX
+
+
+def _end(store: FileStore, account_id: str, provider: Provider | None) -> bool | None:
+    from codex_oauth.worlds.httpx_world import HttpxWorld
+
+    with HttpxWorld() as world:
+        return end_login(store, account_id, provider, world)
+
+
+def _farewell(record: Record | None, *, revoked: bool | None) -> str:
+    if record is not None and record.credential.refresh_token is None:
+        return "Deleted the copied token here; the program that it came from stays signed in."
+    return _SAID[revoked]
+
+
+def _say(args: argparse.Namespace, ended: dict[str, Any]) -> None:
+    if args.json:
+        emit({"ok": True, **ended})
+    else:
+        result(ended["message"])
+
+
+def _tell_of_others(store: FileStore) -> None:
+    if others := len(store.accounts()):
+        hint(f"Other logins that stay in {printable(str(store.home), 4096)}: {others}.")
+        hint("  -> See them: codex-oauth list")
+        hint("  -> Use one: codex-oauth switch ACCOUNT")

@@ -1,0 +1,182 @@
+"""The arguments of `codex-oauth`, from the table of commands.
+
+Rules of this file: only the arguments of the command that is run are loaded; an option is written out, or it
+is none; what is wrong is a `UsageMistake`, and nothing is printed here but help.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from codex_oauth.cli.commands import COMMANDS, EXAMPLES, EXIT_CODES, Command
+from codex_oauth.cli.usage import UsageMistake, near
+from codex_oauth_core._version import __version__
+
+TYPE_CHECKING = False  # as typing's, without loading typing
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+    from typing import Any, Final, NoReturn
+
+    from _typeshed import SupportsWrite
+
+__all__ = ["build_parser", "parsed"]
+
+_PROGRAM: Final = "codex-oauth"
+_BEHIND: Final = "What is to be run follows `--`, as in: codex-oauth exec -- CMD ARG"
+
+
+class _Format(argparse.RawDescriptionHelpFormatter):
+    """Help as wide as the terminal, found without loading `shutil`; 80 columns where there is none."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+        self._action_max_length = 4 + max(
+            map(len, COMMANDS)
+        )  # argparse leaves out how far commands are indented
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        """Descriptions: prose is wrapped, and what has lines that are indented stays as it is."""
+        import textwrap
+
+        parts = text.split("\n\n")
+        return "\n\n".join(part if "\n " in part else textwrap.fill(part, width) for part in parts)
+
+
+def _columns() -> int:
+    chosen = os.environ.get("COLUMNS", "")
+    if chosen.isascii() and chosen.isdigit() and int(chosen) > 0:
+        return min(int(chosen), 1000)
+    try:
+        return os.get_terminal_size(1).columns or 80
+    except (OSError, ValueError):
+        return 80
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises a `UsageMistake` instead of ending the process, and `NoOutput` where help cannot be written."""
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        if file is sys.stderr and file is not None:
+            super()._print_message(message, file)
+            return
+        from codex_oauth.cli.output import result
+
+        result(message.rstrip("\n"))
+
+    def error(self, message: str) -> NoReturn:
+        mistake = message.removeprefix("argument COMMAND: ")
+        raise UsageMistake(mistake, f"{self.prog} --help", usage=self.format_usage(), command=self.prog)
+
+
+def build_parser(only: Sequence[str] | None = None) -> argparse.ArgumentParser:
+    """The parser of the whole command line; only these commands have their arguments, by default all."""
+    return _built(COMMANDS if only is None else only)[0]
+
+
+def _built(only: Collection[str]) -> tuple[_Parser, dict[str, _Parser]]:
+    """The parser, and that of each command."""
+    parser = _Parser(
+        prog=_PROGRAM,
+        description=_about("Sign in with ChatGPT (Codex).", EXAMPLES),
+        epilog=EXIT_CODES,
+        formatter_class=_Format,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"{_PROGRAM} {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", title="commands")
+    rows: dict[str, _Parser] = {}
+    for command in COMMANDS.values():
+        row = rows[command.name] = commands.add_parser(
+            command.name,
+            help=command.help,
+            description=_about(command.about, command.examples),
+            formatter_class=_Format,
+            allow_abbrev=False,
+        )
+        if command.name in only:
+            _complete(row, command)
+    return parser, rows
+
+
+def parsed(argv: Sequence[str]) -> argparse.Namespace | None:
+    """The arguments, and `run`, the function that they are for; None if there are none at all.
+
+    Raises UsageMistake, and SystemExit after help.
+    """
+    if not argv:
+        build_parser(()).print_help(sys.stderr)
+        return None
+    command = COMMANDS.get(argv[0])
+    if command is None:
+        return _without_a_command(argv)
+    ours, theirs = _divided(argv, command)
+    parser, rows = _built((command.name,))
+    row = rows[command.name]
+    args, extra = parser.parse_known_args(ours)
+    if extra:
+        raise _unknown(extra[0], row, advice=(_BEHIND,) if command.takes_command else ())
+    if command.takes_command:
+        args.command = theirs
+    mistake = None if command.check is None else _named(command.check)(args)
+    if mistake is not None:
+        row.error(mistake)
+    args.run = _named(command.run)
+    return args
+
+
+def _without_a_command(argv: Sequence[str]) -> argparse.Namespace | None:
+    first = argv[0]
+    parser = build_parser(())
+    if first.startswith("-"):
+        _, extra = parser.parse_known_args(list(argv[:1]))  # help or the version, and then the end
+        raise _unknown(extra[0] if extra else first, parser)
+    advice = (*near(first, list(COMMANDS)), f"{_PROGRAM} --help")
+    message = f"there is no command {_shown(first)}"
+    raise UsageMistake(message, *advice, usage=parser.format_usage(), command=_PROGRAM)
+
+
+def _unknown(typed: str, parser: argparse.ArgumentParser, *, advice: Sequence[str] = ()) -> UsageMistake:
+    """The mistake of an argument that the command does not take."""
+    name = typed.partition("=")[0]
+    known = [option for action in parser._actions for option in action.option_strings]  # noqa: SLF001  # argparse has no other way to ask
+    kind = "option" if name.startswith("-") else "argument"
+    close = near(name, known) if kind == "option" else ()
+    message = f"there is no {kind} {_shown(name)}"
+    return UsageMistake(
+        message, *close, *advice, f"{parser.prog} --help", usage=parser.format_usage(), command=parser.prog
+    )
+
+
+def _divided(argv: Sequence[str], command: Command) -> tuple[list[str], list[str]]:
+    """Our arguments, and those behind `--`, which are a command of the person's own."""
+    if not command.takes_command or "--" not in argv:
+        return list(argv), []
+    at = argv.index("--")
+    return list(argv[:at]), list(argv[at + 1 :])
+
+
+def _complete(parser: argparse.ArgumentParser, command: Command) -> None:
+    if command.takes_command:
+        parser.usage = f"{parser.prog} [options] -- CMD [ARG ...]"
+    _named(command.arguments)(parser)
+
+
+def _about(text: str, examples: Sequence[str]) -> str:
+    return "\n".join((text, "", "examples:", *(f"  {line}" for line in examples)))
+
+
+def _shown(typed: str) -> str:
+    from codex_oauth.cli.text import printable
+
+    return f"`{printable(typed, 60)}`"
+
+
+def _named(name: str) -> Callable[..., Any]:
+    """The function `module:function`."""
+    from importlib import import_module
+
+    module, _, function = name.partition(":")
+    found: Callable[..., Any] = getattr(import_module(module), function)
+    return found

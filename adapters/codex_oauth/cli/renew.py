@@ -1,0 +1,135 @@
+"""`codex-oauth refresh`: renew a login now, and say what happened.
+
+Rules of this file: the machine decides, on a thread of its own that Ctrl-C does not cut; that the old token
+still works is success only where nothing went wrong and nothing that was asked for is left undone.
+"""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import suppress
+from typing import Any, Final, assert_never
+
+from codex_oauth.cli.account import STOPPING, name_of, validity
+from codex_oauth.cli.accounts import chosen_record
+from codex_oauth.cli.exit_codes import EXIT_CODES, OK, TEMPORARY
+from codex_oauth.cli.output import detail, emit, hint_from_a_signal, report, result
+from codex_oauth.cli.process import interrupted_once
+from codex_oauth.cli.text import moment
+from codex_oauth.stores.file_store import FileStore
+from codex_oauth.tokens.renewing import Outcome
+from codex_oauth_core.errors import SignInError
+from codex_oauth_core.outcomes import Adopted, Kept, KeptBecause, Renewed
+from codex_oauth_core.record import Record
+
+__all__ = ["run_refresh"]
+
+_KEPT: Final = {
+    KeptBecause.CURRENT: "Not renewed: that is not due.",
+    KeptBecause.BUSY: "Not renewed: another process is renewing it.",
+    KeptBecause.UNCERTAIN: (
+        "Not renewed: the answer to an earlier renewal was lost, and another try could end the login. "
+        "It is made when the token is near its end."
+    ),
+    KeptBecause.SPACED: "Not renewed: it was renewed, or tried, less than a minute ago.",
+    KeptBecause.FAILED: "Not renewed; the old token still works.",
+}
+_LEFT_UNDONE: Final = (KeptBecause.BUSY, KeptBecause.UNCERTAIN)
+
+
+def run_refresh(args: argparse.Namespace) -> int:
+    """Renew a login, whether that is due or not. Raises SignInError, UsageMistake."""
+    store = FileStore(args.store)
+    record, _ = chosen_record(args, store)
+    detail(f"Login: {name_of(record.credential)}, at {record.credential.issuer}")
+    outcome = _renewed(store, record, forced=not args.if_due)
+    if isinstance(outcome, SignInError):
+        raise outcome
+    error = _error(outcome)
+    code = _code(outcome, error, forced=not args.if_due)
+    if args.json:
+        emit(_document(outcome, error, ok=code == OK))
+        return code
+    result(_said(outcome))
+    result(f"The access token is {validity(outcome.record.credential)}.")
+    if error is not None:
+        report(error, as_json=False)
+    return code
+
+
+def _renewed(store: FileStore, record: Record, *, forced: bool) -> Outcome:
+    """How a renewal ended. Ctrl-C ends the wait for it when what was sent is stored."""
+    from codex_oauth.clock import now
+    from codex_oauth.keeping import provider_of
+    from codex_oauth.tokens.flight import Flight
+    from codex_oauth.tokens.run_world import RunWorld, UsualWorld
+    from codex_oauth.worlds.storing import StoringWorld
+    from codex_oauth.worlds.world import run
+    from codex_oauth_core.codex import CODEX
+    from codex_oauth_core.flows.renewal import Renewal
+
+    make_world = UsualWorld(now)
+    make_world.load()
+    world = RunWorld(make_world, now)
+    flow = Renewal(provider=provider_of(record.credential) or CODEX, forced=forced)
+
+    def work() -> Outcome:
+        with world, StoringWorld(world, store, record.credential.account_id) as storing:
+            return run(flow, storing)
+
+    flight = Flight(work, after=lambda _: None, cancel=world.cancel)
+    with interrupted_once(lambda: hint_from_a_signal(STOPPING)):
+        try:
+            if not flight.start():
+                flight.run()
+            return flight.wait()
+        except KeyboardInterrupt:
+            flight.cancel()
+            with suppress(Exception):  # the interrupt is what is told
+                flight.wait()
+            raise
+
+
+def _error(outcome: Renewed | Adopted | Kept) -> SignInError | None:
+    """What went wrong, although there is a token."""
+    match outcome:
+        case Renewed():
+            return outcome.unsaved
+        case Kept():
+            return outcome.error
+        case Adopted():
+            return None
+        case _:
+            assert_never(outcome)
+
+
+def _code(outcome: Renewed | Adopted | Kept, error: SignInError | None, *, forced: bool) -> int:
+    if error is not None:
+        return EXIT_CODES[error.kind]
+    return TEMPORARY if forced and isinstance(outcome, Kept) and outcome.why in _LEFT_UNDONE else OK
+
+
+def _said(outcome: Renewed | Adopted | Kept) -> str:
+    match outcome:
+        case Renewed(unsaved=None):
+            return "Renewed."
+        case Renewed():
+            return "Renewed, and not stored: what is stored has no use any more."
+        case Adopted():
+            return "Another process has renewed it meanwhile."
+        case Kept():
+            return _KEPT[outcome.why]
+        case _:
+            assert_never(outcome)
+
+
+def _document(outcome: Renewed | Adopted | Kept, error: SignInError | None, *, ok: bool) -> dict[str, Any]:
+    credential = outcome.record.credential
+    fields: dict[str, Any] = {
+        "ok": ok,
+        "outcome": type(outcome).__name__.lower(),
+        "why": outcome.why.value if isinstance(outcome, Kept) else None,
+        "account_id": credential.account_id,
+        "expires_at": moment(credential.expires_at),
+    }
+    return fields if error is None else {**fields, "error": error.to_dict()["error"]}

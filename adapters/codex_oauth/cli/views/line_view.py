@@ -1,0 +1,120 @@
+"""The plain view, complete without anything: lines, for pipes, screen readers and old terminals.
+
+Rules of this file: it only appends; without colour it writes no control character but the newline.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from codex_oauth.cli.colour import paint
+from codex_oauth.cli.output import complain, hint
+from codex_oauth.cli.qr import qr_lines
+from codex_oauth.cli.text import left, printable
+from codex_oauth.cli.views.terminal import Terminal
+from codex_oauth.cli.views.words import FINISHING, Part, parts_of, status_of
+from codex_oauth_core.effects import DevicePrompt, Prompt, SendRequest, Wait
+
+__all__ = ["LineView", "QuietView"]
+
+HEARTBEAT: Final = 30.0
+"""Seconds between two lines that say that it still waits."""
+
+_ALONE: Final = ("page", "code")
+
+
+class LineView:
+    """Appends lines to stderr, and one heartbeat each half minute."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+        self._said: str | None = None
+        self._next_beat = 0.0
+        self._told = False
+
+    def prompt(self, prompt: Prompt) -> None:
+        if self._told:
+            hint()
+        self._told = False
+        self._show(prompt)
+
+    def note(self, note: str) -> None:
+        self._tell(printable(note))
+
+    def warn(self, text: str) -> None:
+        self._tell(printable(text))
+
+    def detail(self, text: str) -> None:
+        self._tell(printable(text))
+
+    def sending(self, effect: SendRequest) -> None:
+        if effect.once:
+            self._say(FINISHING)
+
+    def wait(self, wait: Wait) -> None:
+        self._say(status_of(wait))
+
+    def tick(self, wait: Wait, at: float) -> None:
+        if at < self._next_beat or wait.prompt is None:
+            return
+        if self._next_beat:
+            hint(f"{status_of(wait)}; {left(wait.prompt.expires_at - time.time())} left.")
+        self._next_beat = at + HEARTBEAT
+
+    def done(self) -> None:
+        """Nothing: the result follows."""
+
+    def close(self) -> None:
+        """Nothing: what was said stays."""
+
+    def _show(self, prompt: Prompt) -> None:
+        for line in self._qr(prompt):
+            hint(line)
+        for part in parts_of(prompt):
+            hint(self._line(part))
+
+    def _tell(self, text: str) -> None:
+        self._told = True
+        hint(text)
+
+    def _say(self, status: str) -> None:
+        if status != self._said:
+            self._said = status
+            hint(f"{status}.")
+
+    def _line(self, part: Part) -> str:
+        painted = paint(part.text, part.role, colour=self._terminal.colour)
+        return " " * self._terminal.indent(part.text) + painted if part.role in _ALONE else painted
+
+    def _qr(self, prompt: Prompt) -> list[str]:
+        if not self._terminal.qr or not isinstance(prompt, DevicePrompt):
+            return []
+        return qr_lines(prompt.verification_uri, self._terminal)
+
+
+class QuietView(LineView):
+    """Only what a person must see: the page, the code, and what went wrong."""
+
+    def prompt(self, prompt: Prompt) -> None:
+        """The page, and below it the code, if there is one."""
+        for line in self._qr(prompt):
+            complain(line)
+        for part in parts_of(prompt):
+            if part.role in _ALONE:
+                complain(self._line(part))
+
+    def warn(self, text: str) -> None:
+        complain(printable(text))
+
+    def note(self, note: str) -> None:
+        """Nothing."""
+
+    def sending(self, effect: SendRequest) -> None:
+        """Nothing."""
+
+    def wait(self, wait: Wait) -> None:
+        """Nothing."""
+
+    def tick(self, wait: Wait, at: float) -> None:
+        """Nothing."""

@@ -1,0 +1,73 @@
+"""What the manual page says that no parser knows: variables, files, exit codes, examples.
+
+Rules of this file: rows only; a name that the code has is taken from the code, and a test finds what is
+left out.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Final
+
+from codex_oauth.cli import exit_codes
+from codex_oauth.cli.arguments import DEFAULT_VARIABLE
+from codex_oauth.cli.child import ACCOUNT_ID_VARIABLE
+from codex_oauth.cli.fast import ACCOUNT_VARIABLE
+from codex_oauth.stores.names import CURRENT, HOME_VARIABLE, LOGINS
+
+__all__ = ["DESCRIPTION", "EXIT_STATUS", "FILES", "SEE_ALSO", "VARIABLES"]
+
+DESCRIPTION: Final = (
+    "codex-oauth signs in with ChatGPT (Codex), keeps the login, renews it, and gives its access token to "
+    "other programs.",
+    "Results are printed on stdout, everything else on stderr. With --json a result, or the error, is one "
+    "JSON document a line. A secret is printed by the commands token and header only.",
+)
+"""Paragraphs."""
+
+VARIABLES: Final = MappingProxyType(
+    {
+        HOME_VARIABLE: "The directory where logins are kept, an absolute path. --store comes first.",
+        ACCOUNT_VARIABLE: "Whose login is used, as with --account, which comes first.",
+        DEFAULT_VARIABLE: "Set by exec: the access token, in the environment of the command that it runs.",
+        ACCOUNT_ID_VARIABLE: "Set by exec: the account id of that token.",
+        "CODEX_OAUTH_DEBUG": "If set, a fault of this program ends with a traceback. Look through it before "
+        "you share it.",
+        "CODEX_HOME": "The directory of the Codex CLI, for import; default: ~/.codex",
+        "XDG_STATE_HOME": "The user's state directory, an absolute path; default on Linux: ~/.local/state",
+        "BROWSER": "The programs that login tries to open a page with, before the usual ones.",
+        "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY": "The proxy of a request, and the hosts without one.",
+        "SSL_CERT_FILE, SSL_CERT_DIR": "Root certificates in place of the system's.",
+        "CI": "If set, and neither 0 nor false, login fails at once unless a flag names the way.",
+        "NO_COLOR, CLICOLOR, CLICOLOR_FORCE": "Whether there are colours. --color comes first.",
+        "ACCESSIBLE": "If set, and not 0, login prints plain lines, as with --accessible.",
+    }
+)
+"""Each variable, and what it is for."""
+
+FILES: Final = MappingProxyType(
+    {
+        "~/.local/state/codex-oauth": "Where logins are kept on Linux, if nothing else is said; the command "
+        "status shows the place. Only its owner can read it.",
+        f"{LOGINS}/ACCOUNT.json": "There: a login. It holds secrets.",
+        CURRENT: "There: the account id of the login in use.",
+        "~/.codex/auth.json": "The login of the Codex CLI, which import takes.",
+    }
+)
+"""Each file, and what is in it."""
+
+EXIT_STATUS: Final = MappingProxyType(
+    {
+        exit_codes.OK: "It is done.",
+        exit_codes.UNEXPECTED: "A fault of this program, or the output could not be written.",
+        exit_codes.USAGE: "An option or argument that the command does not take.",
+        exit_codes.REFUSED: "Denied, expired or refused.",
+        exit_codes.LOGIN_REQUIRED: "There is no usable login: sign in (again).",
+        exit_codes.TEMPORARY: "No answer, or one that could not be used: trying again later may help.",
+        exit_codes.STORAGE: "The login could not be read from disk or written to it.",
+        exit_codes.INTERRUPTED: "Interrupted.",
+    }
+)
+"""Each exit code, and what it says. That of exec is its command's."""
+
+SEE_ALSO: Final = ("curl(1)", "ssh(1)")

@@ -1,0 +1,169 @@
+"""Whole sign-ins, event by event: every scenario of the device flow, the browser flow's, and those of a dialect
+without an exchange. A test puts a flow down after any event of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import attrs
+
+from codex_oauth.testing.fake_world import FakeWorld, Lost, Reply, scripted
+from codex_oauth.testing.scenarios import SCENARIOS
+from codex_oauth_core import (
+    CODEX,
+    BrowserFlow,
+    CallbackReceived,
+    Cause,
+    DeviceFlow,
+    Event,
+    Finished,
+    Phase,
+    Pkce,
+    Provider,
+    Resumed,
+    Secret,
+    SendRequest,
+    SignInError,
+    Started,
+    Wait,
+    restore,
+)
+from tests.core.test_second_dialect import GRANTED, ISSUED, PLAIN
+from tests.support import CODE, T0, W0, as_json, code, page, tokens
+
+__all__ = ["JOURNEYS", "ORIGIN", "Journey", "moved", "picked_up", "same", "through_json"]
+
+STATE: Final = "canary-state-0123456789-0123456789-012345678"
+PAIR: Final = Pkce.from_entropy(bytes(range(32)))
+URI: Final = "http://localhost:1455/auth/callback"
+ORIGIN: Final = -987_654.5
+"""Seconds by which another machine's monotonic clock differs. All times here are exact in binary."""
+
+Flow = DeviceFlow | BrowserFlow
+Redirect = str
+UNSENT: Final = Lost(Cause.CONNECT, Phase.NOT_SENT)
+
+
+@attrs.frozen
+class Journey:
+    """A sign-in that was driven to its end: its events, and the effect after each."""
+
+    name: str
+    make: Callable[[], Flow]
+    provider: Provider
+    events: tuple[Event, ...]
+    effects: tuple[Any, ...]
+
+    def after(self, count: int) -> Flow:
+        """A flow that has received the first `count` events."""
+        flow = self.make()
+        for event in self.events[:count]:
+            flow.receive(event)
+        return flow
+
+    def stops(self) -> range:
+        """After how many events it can be put down."""
+        return range(1, len(self.events))
+
+    def time(self, count: int) -> tuple[float, float]:
+        """The instant and the Unix time of the last of the first `count` events."""
+        at = self.events[count - 1].at
+        return at, W0 + (at - T0)
+
+
+def travelled(
+    name: str, make: Callable[[], Flow], provider: Provider, steps: tuple[Reply | Lost | Redirect, ...]
+) -> Journey:
+    redirects = [step for step in steps if isinstance(step, str)]
+    world = FakeWorld(scripted(step for step in steps if not isinstance(step, str)))
+    flow, events, effects = make(), list[Event](), list[Any]()
+    event: Event = Started(*world.now())
+    while True:
+        effect = flow.receive(event)
+        events.append(event)
+        effects.append(effect)
+        if isinstance(effect, Finished):
+            return Journey(name, make, provider, tuple(events), tuple(effects))
+        if isinstance(effect, Wait) and effect.callback is not None and redirects:
+            world.at, world.wall = world.at + 20, world.wall + 20
+            event = CallbackReceived(world.at, Secret(redirects.pop(0)))
+        else:
+            event = world.perform(effect)
+
+
+def _browser() -> BrowserFlow:
+    return BrowserFlow(redirect_uri=URI, pkce=PAIR, state=Secret(STATE))
+
+
+GENUINE: Final = f"code={CODE}&state={STATE}"
+_UNWANTED: Final = tokens(access_token="opaque", id_token=...)
+_BROWSER: Final[Mapping[str, tuple[Reply | Lost | Redirect, ...]]] = {
+    "signed in": (GENUINE, tokens()),
+    "a foreign redirect first": ("code=x&state=wrong", GENUINE, tokens()),
+    "denied": (f"error=access_denied&state={STATE}",),
+    "the exchange is not reached, twice": (GENUINE, UNSENT, UNSENT, tokens()),
+    "the exchange is never reached": (GENUINE, UNSENT, UNSENT, UNSENT, UNSENT, UNSENT),
+    "a lost exchange": (GENUINE, Lost()),
+    "no account": (GENUINE, _UNWANTED, as_json(200, {})),
+    "no account, and no confirmation": (GENUINE, _UNWANTED, page(500)),
+    "nobody came": (),
+}
+_PLAIN: Final[Mapping[str, tuple[Reply, ...]]] = {
+    "granted by a poll": (ISSUED, as_json(400, {"error": "slow_down"}), GRANTED),
+    "unwanted": (ISSUED, as_json(200, {"access_token": "x", "refresh_token": "r1"}), as_json(200, {})),
+}
+_MORE: Final[Mapping[str, tuple[Reply | Lost, ...]]] = {
+    "a rate limit with a code": (
+        as_json(200, {"device_auth_id": "\ud800 é", "user_code": " ABCD-1234 ", "interval": 1}),
+        code("rate_limit_exceeded", 429, {"Retry-After": "30"}),
+        code("access_denied"),
+    ),
+}
+
+
+def _device(workspaces: tuple[str, ...] = (), provider: Provider = CODEX) -> Callable[[], Flow]:
+    return lambda: DeviceFlow(workspaces=workspaces, provider=provider)
+
+
+JOURNEYS: Final = (
+    *(travelled(f"device: {each.name}", _device(each.workspaces), CODEX, each.replies) for each in SCENARIOS),
+    *(travelled(f"device: {name}", _device(), CODEX, steps) for name, steps in _MORE.items()),
+    *(travelled(f"browser: {name}", _browser, CODEX, steps) for name, steps in _BROWSER.items()),
+    *(travelled(f"plain: {name}", _device(provider=PLAIN), PLAIN, steps) for name, steps in _PLAIN.items()),
+)
+
+
+def through_json(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """The mapping as another process reads it."""
+    read: dict[str, Any] = json.loads(json.dumps(mapping, allow_nan=False))
+    return read
+
+
+def picked_up(
+    flow: Flow, provider: Provider, now: tuple[float, float], *, asleep: float = 0.0, handed_over: bool = True
+) -> tuple[Flow, Any]:
+    """The flow put down at `now` and picked up on another machine, `asleep` seconds later; with its effect."""
+    at, wall = now
+    mapping = flow.checkpoint(at=at, wall=wall, handed_over=handed_over)
+    again = restore(through_json(mapping), provider)
+    return again, again.receive(Resumed(at + asleep + ORIGIN, wall + asleep))
+
+
+def moved(event: Any, by: float = ORIGIN) -> Any:
+    """The event as another machine's monotonic clock times it."""
+    sent = {"sent_at": event.sent_at + by} if hasattr(event, "sent_at") else {}
+    return attrs.evolve(event, at=event.at + by, **sent)
+
+
+def same(effect: Any, other: Any, by: float = ORIGIN) -> bool:
+    """Whether `effect`, on a clock that differs by `by`, is `other`."""
+    if isinstance(effect, Wait):
+        return isinstance(other, Wait) and attrs.evolve(effect, until=effect.until - by) == other
+    if isinstance(effect, Finished) and isinstance(effect.outcome, SignInError):
+        ended = other.outcome if isinstance(other, Finished) else None
+        return isinstance(ended, SignInError) and effect.outcome.to_dict() == ended.to_dict()
+    assert isinstance(effect, SendRequest | Finished)
+    return bool(effect == other)

@@ -1,0 +1,120 @@
+"""The tables of what is kept cover what there is: a new field cannot be forgotten."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any, cast
+
+import attrs
+import pytest
+
+from codex_oauth_core import (
+    BrowserFlow,
+    CheckpointError,
+    DeviceAuthorization,
+    DeviceFlow,
+    ErrorKind,
+    Pkce,
+    Secret,
+)
+from codex_oauth_core.checkpoints.forms import (
+    COUNT,
+    HIDDEN,
+    INSTANT,
+    LONGEST,
+    SECONDS,
+    SECRET,
+    Form,
+    each,
+    number,
+    optional,
+)
+from codex_oauth_core.facts import Refused, TryAgain
+from codex_oauth_core.flows.exchange import KEPT
+from codex_oauth_core.flows.kept import DEVICE, PACE, PKCE, REFUSED, TRY_AGAIN
+from codex_oauth_core.flows.pace import Pace
+
+REBUILT = {
+    "provider": "the caller gives it",
+    "state": "in the header",
+    "_seq": "in the header",
+    "_effect": "rebuilt from the state and the provider",
+    "_now": "the present instant",
+    "_prompt": "rebuilt from the device authorization",
+    "_resting": "what a restored flow waits with",
+    "_handed_over": "true of the flow that was left",
+    "max_lifetime": "used at the start only",
+    "lifetime": "used at the start only",
+}
+
+
+@pytest.mark.parametrize("flow", [DeviceFlow, BrowserFlow])
+def test_every_attribute_of_a_flow_is_kept_or_rebuilt(flow: Any) -> None:
+    names = {field.name for field in attrs.fields(flow)}
+    assert set(flow.kept) <= names
+    assert not set(flow.kept) & set(REBUILT)
+    assert names - set(flow.kept) <= set(REBUILT)
+
+
+@pytest.mark.parametrize("flow", [DeviceFlow, BrowserFlow])
+def test_the_needs_cover_every_state_that_has_an_outstanding_effect(flow: Any) -> None:
+    states = cast("type[Enum]", type(next(iter(flow.needs))))
+    over = {"signed_in", "denied", "expired", "timed_out", "cancelled", "failed", "idle"}
+    assert {state.value for state in flow.needs} == {state.value for state in states} - over
+    assert {need for needs in flow.needs.values() for need in needs} <= {*flow.kept, "wait"}
+
+
+VALUES: list[tuple[Form[Any], Any]] = [
+    (DEVICE, DeviceAuthorization(Secret("an-id"), "ABCD-1", 5.5, "https://x.example/device", 890.25)),
+    (PACE, Pace(15.0, 1100.5, 3)),
+    (TRY_AGAIN, TryAgain(ErrorKind.BLOCKED, True, 3.0, "code", 429, "reset")),
+    (REFUSED, Refused(ErrorKind.DENIED, "code", 403, "reason", True, "reset", "A fixed text.")),
+    (PKCE, Pkce.from_entropy(bytes(32))),
+]
+
+
+@pytest.mark.parametrize(("form", "value"), VALUES, ids=[type(value).__name__ for _, value in VALUES])
+def test_every_field_of_a_value_is_kept(form: Form[Any], value: Any) -> None:
+    back = form.moved(form.take(form.put(value, 1000.0), "here"), 1000.0)
+    assert attrs.asdict(back) == attrs.asdict(value)
+
+
+def test_an_instant_is_kept_as_what_is_left_to_it() -> None:
+    assert INSTANT.put(1010.5, 1000.0) == 10.5
+    assert INSTANT.put(990.0, 1000.0) == 0.0
+    assert INSTANT.put(float("inf"), 1000.0) == LONGEST
+    assert INSTANT.moved(10.5, 2000.0) == 2010.5
+    assert SECONDS.moved(10.5, 2000.0) == 10.5
+
+
+def test_instants_are_moved_wherever_they_are() -> None:
+    assert each(INSTANT).moved((1.0, 2.0), 5.0) == (6.0, 7.0)
+    assert optional(INSTANT).moved(None, 5.0) is None
+    assert optional(PACE).moved(Pace(5.0, 1.0, 2), 5.0).deadline == 6.0  # type: ignore[union-attr]  # there is one
+
+
+@pytest.mark.parametrize(
+    ("form", "raw"),
+    [
+        (COUNT, True),
+        (COUNT, 1.0),
+        (COUNT, -1),
+        (SECONDS, float("nan")),
+        (SECONDS, False),
+        (number(1, 2), 2.5),
+        (SECRET, ""),
+        (SECRET, "a\nb"),
+        (SECRET, "é"),
+        (HIDDEN, ""),
+        (HIDDEN, 1),
+    ],
+)
+def test_what_a_form_does_not_take(form: Form[Any], raw: object) -> None:
+    with pytest.raises(CheckpointError) as refused:
+        form.take(raw, "fields.here")
+    assert (refused.value.reason, refused.value.where) == ("malformed", "fields.here")
+    assert str(refused.value) == "the checkpoint is damaged: fields.here"
+
+
+def test_what_the_flows_share_is_kept_by_both() -> None:
+    assert all(DeviceFlow.kept[name] is BrowserFlow.kept[name] is form for name, form in KEPT.items())

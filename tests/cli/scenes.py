@@ -1,0 +1,150 @@
+"""The scenes of a sign-in, as they are acted on a terminal of a test: what happens, in which window.
+
+Rules of this file: nothing here is left to chance: the time stands still, and so do the code and the addresses.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import attrs
+
+from codex_oauth.cli.login_view import Guide
+from codex_oauth.cli.output import report, result
+from codex_oauth.cli.parser import parsed
+from codex_oauth.cli.views.line_view import LineView, QuietView
+from codex_oauth.cli.views.live_view import LiveView
+from codex_oauth.cli.views.rich_view import RichView
+from codex_oauth_core.effects import BrowserPrompt, DevicePrompt, Prompt, Request, SendRequest, Wait, Why
+from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core.secret import Secret
+
+__all__ = ["NOW", "SCENES", "Scene"]
+
+NOW: Final = 1_800_000_000.0
+_ISSUER: Final = "https://auth.openai.com"
+_CODE: Final = DevicePrompt(f"{_ISSUER}/codex/device", "WDJB-MJHT", NOW + 754, _ISSUER)
+_PAGE: Final = BrowserPrompt(
+    Secret(
+        f"{_ISSUER}/oauth/authorize?response_type=code&client_id=app_EXAMPLE"
+        "&redirect_uri=http%3A%2F%2Flocalhost%3A1455%2Fauth%2Fcallback&scope=openid+profile+email"
+        "+offline_access&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWGjSstw-cM&code_challenge_method=S256"
+        "&state=9u5qzXeGm1lM2t0aTqk3Zw"
+    ),
+    NOW + 600,
+    _ISSUER,
+)
+_EXCHANGE: Final = SendRequest(Request("POST", f"{_ISSUER}/oauth/token", (), Secret(b"")), 30.0, once=True)
+
+View = LineView
+Act = Callable[[View, Prompt], None]
+
+
+def waits(why: Why, cause: ErrorKind | None = None) -> Act:
+    """A wait, and the first second of it."""
+
+    def act(view: View, prompt: Prompt) -> None:
+        wait = Wait(5.0, why, prompt, cause=cause)
+        view.wait(wait)
+        view.tick(wait, 1.0)
+
+    return act
+
+
+def beats(view: View, prompt: Prompt) -> None:
+    """A minute of waiting."""
+    wait = Wait(700.0, Why.PENDING, prompt)
+    view.wait(wait)
+    for at in range(1, 62):
+        view.tick(wait, float(at))
+
+
+def fails(kind: ErrorKind) -> Act:
+    """The end that nobody wanted."""
+
+    def act(view: View, prompt: Prompt) -> None:
+        view.close()
+        report(SignInError.of(kind), as_json=False)
+
+    return act
+
+
+def exchanges(view: View, prompt: Prompt) -> None:
+    view.sending(_EXCHANGE)
+
+
+def succeeds(view: View, prompt: Prompt) -> None:
+    exchanges(view, prompt)
+    view.done()
+    view.close()
+    result("Signed in as somebody@example.com (00000000-0000-4000-8000-0000000000fa, plus).")
+
+
+def pastes(view: View, prompt: Prompt) -> None:
+    """A paste that was not the one."""
+    view.warn("That is another address. Try again.")
+    waits(Why.CALLBACK)(view, prompt)
+
+
+@attrs.frozen(kw_only=True)
+class Scene:
+    """A window, what the terminal can, what is shown, and what happens then."""
+
+    acts: tuple[Act, ...] = (waits(Why.PENDING),)
+    prompt: Prompt = _CODE
+    view: Callable[[Any], View] = RichView
+    columns: int = 80
+    can: Mapping[str, bool] = attrs.field(factory=dict[str, bool])
+    options: tuple[str, ...] = ()
+    environ: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    note: str = ""
+
+    @property
+    def args(self) -> argparse.Namespace:
+        args = parsed(["login", *self.options])
+        assert args is not None
+        return args
+
+    def play(self, view: View) -> None:
+        """All of it, on a terminal."""
+        guide = Guide(view, self.args)
+        if self.note:
+            guide.note(self.note)
+        guide.prompt(self.prompt)
+        for act in self.acts:
+            act(view, self.prompt)
+
+
+_PLAIN: Final = {"is_terminal": False, "redraws": False, "colour": False, "utf8": False, "escapes": False}
+_ACCESSIBLE: Final = {"redraws": False, "colour": False, "links": False}
+_SSH: Final = {"SSH_CONNECTION": "192.0.2.7 50000 198.51.100.4 22", "LOGNAME": "ada"}
+_REMOTE_NOTE: Final = "Signing in with a device code: this is an SSH session."
+_SLOWER: Final = (waits(Why.PENDING), waits(Why.SLOW_DOWN))
+_AGAIN: Final = (waits(Why.PENDING), waits(Why.RETRY, ErrorKind.NETWORK))
+
+SCENES: Final[Mapping[str, Scene]] = {
+    "device-waiting": Scene(note="Signing in with a device code: there is no display."),
+    "device-slowed-down": Scene(acts=_SLOWER),
+    "device-reconnecting": Scene(acts=_AGAIN),
+    "device-finishing": Scene(acts=(*_AGAIN, exchanges)),
+    "device-done": Scene(acts=(*_AGAIN, succeeds)),
+    "device-denied": Scene(acts=(*_SLOWER, fails(ErrorKind.DENIED))),
+    "device-expired": Scene(acts=(*_SLOWER, fails(ErrorKind.EXPIRED))),
+    "device-remote-shell": Scene(note=_REMOTE_NOTE, environ=_SSH),
+    "device-20-columns": Scene(columns=20, acts=(*_SLOWER, *_AGAIN)),
+    "device-20-columns-done": Scene(columns=20, acts=(*_AGAIN, succeeds)),
+    "device-ascii": Scene(can={"utf8": False}, acts=_AGAIN),
+    "device-without-rich": Scene(view=LiveView, acts=_AGAIN),
+    "device-qr": Scene(can={"qr": True}),
+    "browser-waiting": Scene(prompt=_PAGE, acts=(waits(Why.CALLBACK),)),
+    "browser-remote-shell": Scene(prompt=_PAGE, acts=(waits(Why.CALLBACK),), environ=_SSH),
+    "browser-paste": Scene(prompt=_PAGE, acts=(waits(Why.CALLBACK), pastes), options=("--paste",)),
+    "browser-lines": Scene(prompt=_PAGE, acts=(waits(Why.CALLBACK),), view=LineView, can=_PLAIN),
+    "lines": Scene(view=LineView, can=_PLAIN, acts=(*_SLOWER, *_AGAIN, succeeds)),
+    "lines-denied": Scene(view=LineView, can=_PLAIN, acts=(*_SLOWER, fails(ErrorKind.DENIED))),
+    "accessible": Scene(view=LineView, can=_ACCESSIBLE, acts=(beats, waits(Why.SLOW_DOWN), succeeds)),
+    "accessible-20-columns": Scene(view=LineView, can=_ACCESSIBLE, columns=20, acts=(beats, succeeds)),
+    "quiet": Scene(view=QuietView, can={"colour": False}, acts=(*_AGAIN, succeeds)),
+}

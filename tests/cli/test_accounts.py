@@ -1,0 +1,157 @@
+"""U18: several accounts: `list`, `switch`, `--account`, `CODEX_OAUTH_ACCOUNT`, and a login of another one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import attrs
+import pytest
+
+from codex_oauth import Secret
+from codex_oauth.authority import Account, Authority, Policy, serve
+from tests.cli.commands import Done, run_command
+from tests.cli.schemas import valid
+from tests.cli.test_commands import AT_ONCE, hold, login, stored
+from tests.support import account_token
+
+ONE, TWO = "acct_one", "acct_two"
+
+
+def sign_in(home: Path, account: str, email: str) -> None:
+    identity = Secret(account_token(account, email=email))
+    hold(home, account_id=account, access_token=Secret(f"token-of-{account}"), id_token=identity)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Two logins; the one that came last is in use."""
+    sign_in(tmp_path, ONE, "One@example.com")
+    sign_in(tmp_path, TWO, "two@example.com")
+    return tmp_path
+
+
+def token(home: Path, *more: str, **extra: str) -> str:
+    done = run_command(home, "token", *more, **extra)
+    assert done.code == 0, done.err
+    return done.out.strip()
+
+
+def test_the_list_marks_the_one_in_use(home: Path) -> None:
+    done = run_command(home, "list")
+    assert (done.code, done.err) == (0, "")
+    marks = [(line[0], line.split()[-1] if line[0] != "*" else "") for line in done.out.splitlines()]
+    assert [mark for mark, _ in marks] == [" ", "*"]
+    (document,) = valid("list", run_command(home, "list", "--json"))
+    assert document["current"] == TWO
+    assert [(row["account_id"], row["current"]) for row in document["accounts"]] == [
+        (ONE, False),
+        (TWO, True),
+    ]
+
+
+@pytest.mark.parametrize("named", [ONE, "One@example.com", "one@EXAMPLE.com", "one@", "acct_o"])
+def test_a_login_is_named_by_id_email_or_the_beginning_of_one(home: Path, named: str) -> None:
+    assert token(home, "--account", named) == f"token-of-{ONE}"
+    assert token(home, CODEX_OAUTH_ACCOUNT=named) == f"token-of-{ONE}"
+    assert stored(home).current() == TWO  # naming is not switching
+    done = run_command(home, "switch", named)
+    assert done.out.startswith("Now in use: One@example.com (acct_one")
+    assert token(home) == f"token-of-{ONE}"
+
+
+def test_the_option_goes_before_the_variable_and_that_before_the_one_in_use(home: Path) -> None:
+    assert token(home) == f"token-of-{TWO}"
+    assert token(home, CODEX_OAUTH_ACCOUNT=ONE) == f"token-of-{ONE}"
+    assert token(home, "--account", TWO, CODEX_OAUTH_ACCOUNT=ONE) == f"token-of-{TWO}"
+    assert token(home, CODEX_OAUTH_ACCOUNT="") == f"token-of-{TWO}"
+
+
+@pytest.mark.parametrize("command", ["status", "header", "refresh", "logout"])
+def test_an_account_that_is_not_here_is_never_replaced_by_another(home: Path, command: str) -> None:
+    by_option = run_command(home, command, "--account", "nobody")
+    by_variable = run_command(home, command, CODEX_OAUTH_ACCOUNT="nobody")
+    assert (by_option.code, by_variable.code) == (4, 4)
+    assert "named_by: --account" in by_option.err
+    assert "named_by: CODEX_OAUTH_ACCOUNT" in by_variable.err
+    assert "codex-oauth list" in by_option.err
+    assert stored(home).accounts() == (ONE, TWO)
+
+
+def test_a_name_that_fits_several_lists_them(home: Path) -> None:
+    done = run_command(home, "token", "--account", "acct")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.splitlines() == [
+        "codex-oauth: acct fits 2 logins; name one by its account id",
+        f"  -> {ONE}",
+        f"  -> {TWO}",
+    ]
+
+
+def test_an_empty_option_names_nobody(home: Path) -> None:
+    assert run_command(home, "token", "--account", "").code == 2
+
+
+def test_switch_without_a_name_offers_all(home: Path) -> None:
+    done = run_command(home, "switch")
+    assert done.code == 2
+    assert done.err.splitlines()[1:] == [f"  -> codex-oauth switch {ONE}", f"  -> codex-oauth switch {TWO}"]
+
+
+def test_a_variable_that_makes_a_switch_useless_is_told(home: Path) -> None:
+    done = run_command(home, "switch", ONE, CODEX_OAUTH_ACCOUNT=TWO)
+    assert (done.code, "no effect for now" in done.err) == (0, True)
+    assert token(home, CODEX_OAUTH_ACCOUNT=TWO) == f"token-of-{TWO}"
+
+
+def test_with_logins_but_none_in_use_the_way_on_is_told(home: Path) -> None:
+    assert run_command(home, "logout", "--local").code == 0
+    done = run_command(home, "token")
+    assert done.code == 4
+    assert "codex-oauth switch ACCOUNT" in done.err
+    assert "None of them is in use" in run_command(home, "list").err
+
+
+def test_a_login_that_cannot_be_read_is_in_the_list_and_hides_no_other(home: Path) -> None:
+    stored(home).slot(ONE).path.write_bytes(b"{")
+    done = run_command(home, "list")
+    assert done.code == 0
+    assert done.out.splitlines()[0] == f"  {ONE}: The stored login cannot be read as a login."
+    assert "two@example.com" in done.out
+
+
+# -- signing in as another one ----------------------------------------------------------------------
+
+HERS = Account(account_id="acct_hers", email="her@example.com")
+AS_HER: Policy = attrs.evolve(AT_ONCE, account=HERS)
+
+
+def test_a_login_of_another_account_than_asked_is_refused_ended_and_not_kept(home: Path) -> None:
+    with serve(Authority(policy=AS_HER)) as server:
+        done = login(home, server, "--account", ONE, "--json")
+        revoked = server.authority.received("revoke")
+    assert (done.code, done.documents[-1]["error"]["kind"]) == (3, "workspace_restricted")
+    assert stored(home).accounts() == (ONE, TWO)
+    assert stored(home).current() == TWO
+    assert len(revoked) == 1
+
+
+def test_with_yes_it_is_kept(home: Path) -> None:
+    with serve(Authority(policy=AS_HER)) as server:
+        done = login(home, server, "--account", ONE, "--yes")
+    assert done.code == 0, done.err
+    assert stored(home).current() == "acct_hers"
+
+
+@pytest.mark.parametrize("named", ["acct_hers", "her@example.com"])
+def test_the_account_that_was_asked_for_is_kept(home: Path, named: str) -> None:
+    def again() -> Done:
+        return login(home, server, "--account", named)
+
+    with serve(Authority(policy=AS_HER)) as server:
+        if "@" in named:  # an address is known once there is a login
+            unknown = again()
+            assert unknown.code == 2
+            assert "is no account id, and no login of it is kept here" in unknown.err
+            assert login(home, server).code == 0
+        assert again().code == 0
+    assert stored(home).current() == "acct_hers"

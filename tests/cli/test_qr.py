@@ -1,0 +1,73 @@
+"""U23: the QR code of the page: right, or silently not there."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+import pytest
+import segno
+
+from codex_oauth.cli.qr import matrix_of, qr_lines
+from codex_oauth.cli.views.rich_view import RichView
+from tests.cli.fake_terminal import PROMPT, on_stderr
+
+PAGE = PROMPT.verification_uri
+HALVES: Mapping[str, tuple[bool, bool]] = {
+    "█": (True, True),
+    "▀": (True, False),
+    "▄": (False, True),
+    " ": (False, False),
+}
+
+
+def test_the_half_blocks_are_the_code_with_its_quiet_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = qr_lines(PAGE, on_stderr(monkeypatch, colour=False))
+    assert lines.pop() == ""
+    rows = [[HALVES[char][half] for char in line] for line in lines for half in (0, 1)]
+    wanted = [[not dark for dark in row] for row in segno.make_qr(PAGE, error="m").matrix_iter(border=4)]
+    assert rows[: len(wanted)] == wanted
+    assert matrix_of(PAGE) == wanted
+
+
+def test_in_colour_it_is_light_on_dark_whatever_the_window_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = qr_lines(PAGE, on_stderr(monkeypatch))
+    assert all(line.startswith("\x1b[97;40m") and line.endswith("\x1b[0m") for line in lines[:-1])
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "can"),
+    [
+        (20, 40, {}),
+        (37, 40, {}),
+        (80, 19, {}),
+        (80, 40, {"utf8": False}),
+        (80, 40, {"is_terminal": False}),
+    ],
+)
+def test_where_it_could_not_be_read_it_is_not_there(
+    monkeypatch: pytest.MonkeyPatch, columns: int, rows: int, can: dict[str, bool]
+) -> None:
+    assert qr_lines(PAGE, on_stderr(monkeypatch, columns, rows, **can)) == []
+
+
+def test_one_column_and_one_row_more_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(qr_lines(PAGE, on_stderr(monkeypatch, 38, 20))) == 20
+
+
+def test_without_segno_the_sign_in_is_complete(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "segno", None)
+    window = on_stderr(monkeypatch, qr=True)
+    assert qr_lines(PAGE, window) == []
+    RichView(window).prompt(PROMPT)
+    assert PAGE in window.text
+    assert PROMPT.user_code in window.text
+
+
+def test_a_large_code_gives_way_to_it_in_a_low_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    for rows, large in ((36, False), (40, True)):
+        window = on_stderr(monkeypatch, rows=rows, qr=True, colour=False)
+        RichView(window).prompt(PROMPT)
+        below = window.text.split("enter this code", 1)[1]
+        assert ("█" in below) is large
+        assert PROMPT.user_code in below
