@@ -128,6 +128,7 @@ def test_a_command_that_does_not_run(tmp_path: Path, command: str, code: int) ->
     if "\0" in command:  # no process can be given such an argument, but a caller of `main` can
         where = str(tmp_path / "logins-of-the-test")
         assert main(["exec", "--store", where, "--", command]) == code
+        assert signal.getsignal(signal.SIGPIPE) is signal.SIG_IGN  # or a closed pipe would end the caller
         return
     done = run_command(tmp_path, "exec", "--", command)
     assert (done.code, done.out) == (code, "")

@@ -60,10 +60,13 @@ def _become(command: list[str], environment: Mapping[str, str]) -> int:
 
 def _replace(command: list[str], environment: Mapping[str, str]) -> NoReturn:
     allow_cores()
-    for name in _IGNORED_BY_PYTHON:
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_DFL)  # an ignored signal stays so in the child
-    os.execvpe(command[0], command, environment)  # noqa: S606  # the person's own command, without a shell
+    numbers = [getattr(signal, name) for name in _IGNORED_BY_PYTHON if hasattr(signal, name)]
+    before = [signal.signal(number, signal.SIG_DFL) for number in numbers]  # an ignored signal stays so in the child
+    try:
+        os.execvpe(command[0], command, environment)  # noqa: S606  # the person's own command, without a shell
+    finally:  # only where it failed
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _wait_for(command: list[str], environment: Mapping[str, str]) -> int:
