@@ -61,7 +61,8 @@ def _become(command: list[str], environment: Mapping[str, str]) -> int:
 def _replace(command: list[str], environment: Mapping[str, str]) -> NoReturn:
     allow_cores()
     numbers = [getattr(signal, name) for name in _IGNORED_BY_PYTHON if hasattr(signal, name)]
-    before = [signal.signal(number, signal.SIG_DFL) for number in numbers]  # an ignored signal stays so in the child
+    # An ignored signal would stay ignored in the child.
+    before = [signal.signal(number, signal.SIG_DFL) for number in numbers]
     try:
         os.execvpe(command[0], command, environment)  # noqa: S606  # the person's own command, without a shell
     finally:  # only where it failed
