@@ -64,6 +64,8 @@ class KindFacts:
     next_actions: tuple[str, ...]
     retryable: bool = False
     """Whether the same operation, started again with nothing changed, can succeed."""
+    login: str = "A login stored before is as good as it was."
+    """What has become of a stored login. Empty where the message says it."""
 
 
 _AGAIN: Final = "Start the sign-in again."
@@ -113,7 +115,9 @@ KINDS: Final[Mapping[ErrorKind, KindFacts]] = {
         ("Use a network connection in a supported country or region.",),
     ),
     ErrorKind.ACCOUNT_CHANGED: KindFacts(
-        "The server answered with another account than the one signed in.", (_AGAIN,)
+        "The server answered with another account than the one signed in.",
+        (_AGAIN,),
+        login="The stored login works until its access token expires.",
     ),
     ErrorKind.WORKSPACE_RESTRICTED: KindFacts(
         "The account that signed in is not in a workspace that was asked for.",
@@ -123,7 +127,7 @@ KINDS: Final[Mapping[ErrorKind, KindFacts]] = {
         "The sign-in server does not accept this client.",
         ("Update codex-oauth.", "Check the configured issuer."),
     ),
-    ErrorKind.LOGIN_REQUIRED: KindFacts("There is no usable login.", ("Sign in.",)),
+    ErrorKind.LOGIN_REQUIRED: KindFacts("There is no usable login.", ("Sign in.",), login=""),
     ErrorKind.NETWORK: KindFacts(
         "No answer came from the sign-in server: it could not be reached, or it failed.",
         (_CHECK_NETWORK, _LATER),
@@ -153,9 +157,19 @@ KINDS: Final[Mapping[ErrorKind, KindFacts]] = {
     ErrorKind.CALLBACK_SERVER_FAILED: KindFacts(
         "The receiver of the browser's answer failed.", ("Sign in with a device code instead.",), True
     ),
-    ErrorKind.CORRUPT_AUTH: KindFacts("The stored login cannot be read as a login.", ("Sign in again.",)),
-    ErrorKind.AUTH_READ_FAILED: KindFacts("The stored login could not be read.", (_STORE_RIGHTS,)),
-    ErrorKind.AUTH_WRITE_FAILED: KindFacts("The login could not be stored.", (_STORE_RIGHTS,)),
+    ErrorKind.CORRUPT_AUTH: KindFacts(
+        "The stored login cannot be read as a login.",
+        ("Sign in again.",),
+        login="It cannot be used as it is. Nothing was deleted.",
+    ),
+    ErrorKind.AUTH_READ_FAILED: KindFacts(
+        "The stored login could not be read.",
+        (_STORE_RIGHTS,),
+        login="Whether it is good could not be seen. Nothing was deleted.",
+    ),
+    ErrorKind.AUTH_WRITE_FAILED: KindFacts(
+        "The login could not be stored.", (_STORE_RIGHTS,), login="What was stored before is kept."
+    ),
     ErrorKind.CANCELLED: KindFacts("The sign-in was cancelled.", (_AGAIN,), True),
 }
 

@@ -113,11 +113,15 @@ def failure_fields(kind: str, message: str, *next_actions: str) -> dict[str, Any
 
 
 def report(error: SignInError, *, as_json: bool, event: str | None = None) -> None:
-    """Say what happened and what to do next: for a person on stderr, for a program on stdout."""
+    """Say what happened, whether a stored login is good, and what to do: stderr, or JSON on stdout."""
     if as_json:
         emit({**({"event": event} if event else {}), **error.to_dict()})
         return
+    from codex_oauth_core.errors import KINDS  # here, not above: a fresh token is printed without it
+
     complain(f"codex-oauth: {error.message}")
+    if login := KINDS[error.kind].login:
+        complain(f"  {login}")
     for action in error.next_actions:
         complain(f"  -> {action}")
     details = ", ".join(f"{name}: {printable(str(value))}" for name, value in error.details.items())
