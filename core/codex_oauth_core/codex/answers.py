@@ -16,13 +16,15 @@ from codex_oauth_core.secret import Secret, shares_text, unseen
 
 __all__ = ["Answer", "is_success", "no_answer", "says_nothing", "usable_secret"]
 
-_SECRET_FIELDS: Final = (
-    "device_auth_id",
-    "authorization_code",
-    "code_verifier",
-    "access_token",
-    "refresh_token",
-    "id_token",
+_SECRET_FIELDS: Final = frozenset(
+    {
+        "device_auth_id",
+        "authorization_code",
+        "code_verifier",
+        "access_token",
+        "refresh_token",
+        "id_token",
+    }
 )
 _PRINTABLE: Final = re.compile(r"[\x21-\x7e]+")
 
@@ -78,8 +80,10 @@ class Answer:
 
 def _unless_echoed(code: str | None, fields: Mapping[str, object]) -> str | None:
     """The error code, unless it repeats a secret that the same answer hands out."""
+    if not code or _SECRET_FIELDS.isdisjoint(fields):
+        return code
     secrets = (Secret(value) for name in _SECRET_FIELDS if isinstance(value := fields.get(name), str))
-    return "other" if code and any(shares_text(code, secret) for secret in secrets) else code
+    return "other" if any(shares_text(code, secret) for secret in secrets) else code
 
 
 def is_success(status: int) -> bool:

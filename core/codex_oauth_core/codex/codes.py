@@ -130,10 +130,14 @@ def error_code(body: object) -> str | None:
     fields = as_object(body)
     error = fields.get("error")
     inner = as_object(error)
+    code = _text(inner.get("code")) or _text(error) or _known_type(inner) or _text(fields.get("code"))
+    return None if not code else code if _WORD.fullmatch(code) else "other"
+
+
+def _text(value: object) -> str:
+    return value.strip().lower() if isinstance(value, str) else ""
+
+
+def _known_type(inner: Mapping[str, object]) -> str:
     kind = inner.get("type")
-    known_type = kind.lower() if isinstance(kind, str) and kind.lower() in _TYPES else None
-    for found in (inner.get("code"), error, known_type, fields.get("code")):
-        if isinstance(found, str) and found.strip():
-            code = found.strip().lower()
-            return code if _WORD.fullmatch(code) else "other"
-    return None
+    return kind.lower() if isinstance(kind, str) and kind.lower() in _TYPES else ""

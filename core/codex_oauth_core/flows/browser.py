@@ -30,7 +30,7 @@ __all__ = ["BrowserFlow"]
 _ENDING: Final = {ErrorKind.DENIED: Trigger.DENY, ErrorKind.TIMEOUT: Trigger.EXPIRE}
 
 
-@attrs.define(eq=False, kw_only=True)
+@attrs.define(eq=False, kw_only=True, on_setattr=attrs.setters.NO_OP)
 class BrowserFlow(ExchangingFlow):
     """Sign in with the browser.
 

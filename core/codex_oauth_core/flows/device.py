@@ -54,7 +54,7 @@ def _origin(uri: str) -> tuple[str, str]:
     return scheme, re.split(r"[/?#]", rest, maxsplit=1)[0]
 
 
-@attrs.define(eq=False, kw_only=True)
+@attrs.define(eq=False, kw_only=True, on_setattr=attrs.setters.NO_OP)
 class DeviceFlow(ExchangingFlow):
     """Sign in with a device code.
 

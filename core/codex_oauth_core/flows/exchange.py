@@ -92,7 +92,8 @@ def as_ids(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-@attrs.define(eq=False, kw_only=True)
+# NO_OP: options are checked when a flow is made; to check at every assignment took a quarter of a replay (P6)
+@attrs.define(eq=False, kw_only=True, on_setattr=attrs.setters.NO_OP)
 class ExchangingFlow(ResumableFlow[SendRequest | Wait, Credential]):
     """A flow that ends by exchanging a code.
 
