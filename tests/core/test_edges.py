@@ -12,15 +12,19 @@ from codex_oauth.testing.scenarios import DONE, GONE, RESET, UNKNOWN, UNSENT
 from codex_oauth.worlds.world import run
 from codex_oauth_core import (
     CODEX,
+    BrowserFlow,
     Cause,
     Credential,
+    Deposit,
     DeviceFlow,
     Effect,
     ErrorKind,
     Event,
     Finished,
     Phase,
+    Renewal,
     RequestFailed,
+    Revocation,
     Secret,
     SignInError,
     Started,
@@ -289,3 +293,8 @@ def test_the_id_token_names_the_person_before_the_access_token() -> None:
     credential = Credential(access, Secret("r"), "acct_1", "i", "c", "t", identity)
     assert read_identity(credential).email == "id@example.com"
     assert read_identity(attrs.evolve(credential, id_token=None)).email == "access@example.com"
+
+
+@pytest.mark.parametrize("flow", [BrowserFlow, Deposit, DeviceFlow, Renewal, Revocation])
+def test_nothing_runs_when_a_flow_changes_an_attribute(flow: type[object]) -> None:
+    assert flow.__setattr__ is object.__setattr__
