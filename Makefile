@@ -1,11 +1,12 @@
 # Everything a developer or CI does here. `make` lists it.
-# Rules of this file: a target is one .PHONY line with its help; only `fmt`, `diagrams`, `lock` and what
-# `fuzz` finds change files of the project; PYTHON names the interpreter that .venv is built with.
+# Rules of this file: a target is one .PHONY line with its help; only `fmt`, `diagrams`, `bench`, `lock` and
+# what `fuzz` finds change files of the project; PYTHON names the interpreter that .venv is built with.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PEERS := $(VENV)/peers
 LINTED := core adapters tests docs
 
 .DEFAULT_GOAL := help
@@ -33,6 +34,11 @@ $(STAMP): requirements.lock pyproject.toml tests/tokens/openai2.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	rm -rf $(VENV)/openai2
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --target $(VENV)/openai2 -r tests/tokens/openai2.lock
+	@touch $@
+
+$(PEERS)/.installed: $(STAMP) tests/bench/peers.lock
+	rm -rf $(PEERS)
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --target $(PEERS) -r tests/bench/peers.lock
 	@touch $@
 
 .PHONY: demo ## sign in with a device code against the authority on loopback
@@ -86,6 +92,10 @@ fuzz: $(STAMP)
 	$(BIN)/python -m tests.fuzz.fuzz_receiver --seconds $(or $(FUZZ_SECONDS),60)
 	$(BIN)/python -m tests.fuzz.fuzz_readers --seconds $(or $(FUZZ_SECONDS),60)
 
+.PHONY: bench ## measure beside the peers, and write docs/performance.md (ROWS=P3,P6 ROUNDS=5: some rows, written nowhere)
+bench: $(PEERS)/.installed
+	$(BIN)/python -m tests.bench $(if $(ROWS),--rows $(ROWS)) $(if $(ROUNDS),--rounds $(ROUNDS))
+
 .PHONY: diagrams ## write: draw the state machines from their tables
 diagrams: $(STAMP)
 	$(BIN)/python docs/diagrams/draw.py
@@ -99,10 +109,13 @@ build: $(STAMP)
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation --outdir dist
 
-.PHONY: lock ## write: resolve requirements.lock again from pyproject.toml
+RESOLVE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --no-header
+
+.PHONY: lock ## write: resolve requirements.lock and the peers of `bench` again from pyproject.toml
 lock: $(STAMP)
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--no-emit-find-links --extra dev --no-header pyproject.toml -o requirements.lock
+	$(RESOLVE) --extra dev pyproject.toml -o requirements.lock
+	$(RESOLVE) --extra bench pyproject.toml -o tests/bench/peers.lock
 
 .PHONY: clean ## remove builds and caches (not .venv)
 clean:

@@ -1,0 +1,91 @@
+"""The page and the charts that a run leaves in `docs/`.
+
+Rules of this file: only what was measured in this run is written; a page is written when every row was
+measured, and never from a part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import attrs
+
+from tests.bench.chart import drawn
+from tests.bench.peers import ROOT
+from tests.bench.ratios import Result
+from tests.bench.table import Row
+from tests.bench.words import NONE, figure_lines, spread
+
+__all__ = ["Run", "overview", "page", "write"]
+
+
+@attrs.frozen
+class Run:
+    """What a run was: its command, its date, its machine, and what it measured."""
+
+    command: str
+    date: str
+    machine: str
+    versions: str
+    took: float
+    results: Sequence[tuple[Row, Result]]
+    failed: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    """By row, why there are no figures."""
+
+
+def overview(run: Run) -> Iterator[str]:
+    """Every target with its verdict, as Markdown."""
+    yield "| row | what a user feels | target | measured (quartiles) | verdict |"
+    yield "|---|---|---|---|---|"
+    for row, result in run.results:
+        for target in result.targets:
+            sign = "≥" if target.at_least else "≤"
+            limit = f"{sign} {target.limit:g} {target.unit}".strip()
+            measured = spread(target.measured, target.unit)
+            yield f"| {row.number} | {row.feels} | {target.text}: {limit} | {measured} | {target.verdict} |"
+    for number, why in run.failed.items():
+        yield f"| {number} | not measured | {NONE} | {NONE} | {why} |"
+
+
+_HEAD = """\
+# How fast, how small
+
+Written by `{command}` on {date}; it took {took:.0f} s. Do not edit it: run the command again.
+
+Every figure is a ratio of two things that were measured side by side in this run: in rounds in which each has its
+turn, each round with another one first. A ratio is taken within a round; the median of all rounds is shown, with
+its quartiles. Absolute times are those of this machine and say little elsewhere. *Barely* means that the quartiles
+lie on both sides of the target.
+
+Machine: {machine}.
+
+Compared: {versions}. Each is called as its own documentation shows; the tables say what was called.
+
+## Targets
+"""
+
+
+def page(run: Run) -> str:
+    """The page."""
+    lines = [
+        _HEAD.format(
+            command=run.command, date=run.date, took=run.took, machine=run.machine, versions=run.versions
+        )
+    ]
+    lines += overview(run)
+    lines += ["", "## Rows", ""]
+    for row, result in run.results:
+        body = list(figure_lines(row, result))
+        chart = f"![{row.number}: ratios to {result.unit}](performance/{row.number}.svg)"
+        lines += [*body[:2], chart, "", *body[2:], ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def write(run: Run, docs: Path = ROOT / "docs") -> None:
+    """Write the page and its charts."""
+    charts = docs / "performance"
+    charts.mkdir(exist_ok=True)
+    for row, result in run.results:
+        (charts / f"{row.number}.svg").write_text(drawn(row, result))
+    (docs / "performance.md").write_text(page(run))

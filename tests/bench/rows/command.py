@@ -1,0 +1,76 @@
+"""P12 and P13: the command as a whole process, against an interpreter that does nothing.
+
+Rules of this file: all run in the same interpreter and environment; the programs of others are in
+`command_peers`; the time ends when the process has ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from codex_oauth import FileStore
+from codex_oauth_core.record import Record, write_record
+from tests.bench.command_peers import PROGRAMS
+from tests.bench.contest import Contestant, contest, figures
+from tests.bench.logins import TOKEN, credential, keep
+from tests.bench.peers import PEERS, VENV, has
+from tests.bench.processes import PYTHON, lasting, said
+from tests.bench.ratios import Result, Target
+
+UNIT = "python -c pass"
+COMMAND = str(VENV / "bin" / "codex-oauth")
+
+
+def _process(name: str, called: str, command: Sequence[str], *, ours: bool = False) -> Contestant:
+    environment = {} if ours else {"PYTHONPATH": str(PEERS)}
+    return Contestant(name, called, partial(lasting, command, environment), ours)
+
+
+def _programs(folder: Path, arguments: Sequence[str]) -> list[Contestant]:
+    """The programs of others, written down as files."""
+    made: list[Contestant] = []
+    for number, (name, needs, text) in enumerate(PROGRAMS):
+        if needs is None or has(needs):
+            path = folder / f"program{number}.py"
+            path.write_text(text)
+            made.append(
+                _process(name, f"`program {' '.join(arguments[:1])}`", [PYTHON, str(path), *arguments])
+            )
+    return made
+
+
+def token(rounds: int) -> Result:
+    """P12."""
+    with TemporaryDirectory() as home:
+        folder = Path(home)
+        store, login = FileStore(folder / "home"), credential()
+        keep(store, login)
+        file = folder / "login.json"
+        file.write_bytes(write_record(Record(login)))
+        ours = [COMMAND, "token", "--store", str(store.home)]
+        others = _programs(folder, ["token", "--store", str(file)])
+        assert said(ours).strip() == TOKEN
+        return _raced("P12", "`codex-oauth token --store DIR`", ours, others, rounds, 2.6)
+
+
+def usage(rounds: int) -> Result:
+    """P13."""
+    with TemporaryDirectory() as home:
+        others = _programs(Path(home), ["--help"])[1:]
+        return _raced("P13", "`codex-oauth --help`", [COMMAND, "--help"], others, rounds, 3.2)
+
+
+def _raced(
+    number: str, called: str, ours: Sequence[str], others: Sequence[Contestant], rounds: int, limit: float
+) -> Result:
+    all_of = [
+        _process(UNIT, f"`{UNIT}`", [PYTHON, "-c", "pass"]),
+        _process("codex-oauth", called, ours, ours=True),
+        *others,
+    ]
+    times = contest(all_of, rounds, UNIT)
+    targets = (Target(f"of `{UNIT}`", times.ratio("codex-oauth"), limit),)
+    return Result(number, UNIT, figures(all_of, times), targets)
