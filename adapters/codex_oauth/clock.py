@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-__all__ = ["Clock", "best_clock", "instant", "now"]
+__all__ = ["Clock", "best_clock", "instant", "now", "wall_of"]
 
 Clock = Callable[[], tuple[float, float]]
 """Gives the instant and Unix time, both in seconds."""
@@ -43,3 +43,8 @@ instant: Final = best_clock(sys.platform)
 def now() -> tuple[float, float]:
     """The instant, and Unix time; both in seconds."""
     return instant(), time.time()
+
+
+def wall_of(clock: Clock) -> Callable[[], float]:
+    """Unix time alone, by `clock`: for where it is asked before every request."""
+    return time.time if clock is now else lambda: clock()[1]

@@ -41,3 +41,8 @@ def test_a_forbidden_clock_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(time, "clock_gettime", forbidden)
     assert clock.best_clock("linux") is time.monotonic
+
+
+def test_unix_time_alone_is_that_of_the_clock() -> None:
+    assert clock.wall_of(clock.now) is time.time
+    assert clock.wall_of(lambda: (1.0, 1_800_000_000.0))() == 1_800_000_000.0

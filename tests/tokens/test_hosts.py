@@ -64,6 +64,22 @@ def test_no_other_url_gets_it(url: str) -> None:
         Hosts(DEFAULT_HOSTS).check(url)
 
 
+@pytest.mark.parametrize("url", BAD)
+def test_what_was_allowed_before_lets_no_other_url_in(url: str) -> None:
+    hosts = Hosts(DEFAULT_HOSTS)
+    for good in GOOD * 2:
+        hosts.check(good)
+    with pytest.raises(HostNotAllowed):
+        hosts.check(url)
+
+
+def test_what_is_remembered_of_allowed_urls_has_an_end() -> None:
+    hosts = Hosts(["127.0.0.1"])
+    for port in range(1, 1000):
+        hosts.check(f"http://127.0.0.1:{port}/")
+    assert len(hosts._seen) < 100
+
+
 @pytest.mark.parametrize(
     ("listed", "url"),
     [

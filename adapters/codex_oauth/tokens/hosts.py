@@ -24,6 +24,8 @@ _URL: Final = re.compile(rf"(?P<scheme>https?)://{_HOST}(?=[/?#]|\Z)", re.ASCII 
 _AUTHORITY: Final = re.compile(r"[^/?#]*//(?P<authority>[^/?#]*)")
 _USUAL_PORT: Final = {"https": 443, "http": 80}
 _LONGEST_SHOWN: Final = 100
+_AFTER_SLASHES: Final = len("https://")
+_MOST_SEEN: Final = 64
 
 
 class HostNotAllowed(ValueError):
@@ -72,12 +74,19 @@ class Hosts:
     """
 
     _allowed: tuple[_Entry, ...] = attrs.field(converter=_entries)
+    _seen: set[str] = attrs.field(factory=set[str], init=False, repr=False, eq=False)
+    """Beginnings of URLs, up to the path, that were allowed before: every request asks."""
 
     def check(self, url: str) -> None:
         """Raise HostNotAllowed unless a token may be sent to `url`."""
+        beginning = url[: url.find("/", _AFTER_SLASHES) + 1]
+        if beginning in self._seen:
+            return
         found = _URL.match(url)
         if found is None or not self._allow(found):
             raise HostNotAllowed(_shown(url))
+        if found[0] + "/" == beginning and len(self._seen) < _MOST_SEEN:
+            self._seen.add(beginning)
 
     def _allow(self, found: re.Match[str]) -> bool:
         scheme, host = found["scheme"].lower(), _bare(found["host"])

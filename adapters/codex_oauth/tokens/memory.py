@@ -45,9 +45,10 @@ class Step(Enum):
 
 @attrs.frozen
 class Fresh:
-    """A record that needs no thought from `since` to `until` (Unix seconds)."""
+    """A record that needs no thought from `since` to `until` (Unix seconds), and its access token."""
 
     record: Record
+    token: Secret[str]
     since: float
     until: float
 
@@ -77,7 +78,7 @@ class Memory:
         how = standing(record, wall, self.policy, self.jitter)
         match how:
             case Standing.CURRENT:
-                self.fresh = Fresh(record, wall, wall + _JUDGED_FOR)
+                self.fresh = Fresh(record, record.credential.access_token, wall, wall + _JUDGED_FOR)
                 return Step.USE
             case Standing.ADVISORY:
                 return Step.USE if at < self._quiet_until else Step.USE_AND_RENEW

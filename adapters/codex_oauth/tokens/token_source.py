@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import attrs
 
-from codex_oauth.clock import Clock, now
+from codex_oauth.clock import Clock, now, wall_of
 from codex_oauth.stores.store import Store
 from codex_oauth.tokens.forks import begin_again_in_children
 from codex_oauth.tokens.hosts import DEFAULT_HOSTS, Hosts
@@ -86,6 +86,7 @@ class TokenSource:
         self._hosts = Hosts(hosts)
         self._make_world = make_world or UsualWorld(now)
         self._now = now
+        self._wall = wall_of(now)
         self._jitter = jitter
         self._notes = Notes(on_note or warn)
         self._closed = False
@@ -107,14 +108,21 @@ class TokenSource:
         """An access token to use now. It is not bound to a host here: give it to clients of the hosts that it
         is meant for, or use `headers()` or `CodexAuth`.
         """
+        fresh = self._memory.fresh
+        if fresh is not None and fresh.since <= self._wall() < fresh.until:  # _fresh(), without its call
+            return fresh.token.reveal()
         return self._record().credential.access_token.reveal()
 
     async def atoken(self) -> str:
         """`token()` for asyncio and trio."""
+        if (fresh := self._fresh()) is not None:
+            return fresh.credential.access_token.reveal()
         return (await self._arecord()).credential.access_token.reveal()
 
     def credential(self, *, rejected: Secret[str] | None = None) -> Credential:
         """The login to use now; `rejected` is an access token that a server refused with 401."""
+        if rejected is None and (fresh := self._fresh()) is not None:
+            return fresh.credential
         return self._record(rejected).credential
 
     async def acredential(self, *, rejected: Secret[str] | None = None) -> Credential:
@@ -214,7 +222,7 @@ class TokenSource:
     def _fresh(self) -> Record | None:
         """The record in memory, if it was found current a moment ago."""
         fresh = self._memory.fresh
-        if fresh is None or not fresh.since <= self._now()[1] < fresh.until:
+        if fresh is None or not fresh.since <= self._wall() < fresh.until:
             return None
         return fresh.record
 
