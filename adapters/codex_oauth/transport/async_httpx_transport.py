@@ -6,8 +6,7 @@ TLS included, on the event loop's clock.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 import anyio
@@ -18,7 +17,7 @@ from codex_oauth.event_loops import uncut
 from codex_oauth.transport.async_bounded_transport import AsyncBoundedTransport
 from codex_oauth.transport.async_protocol import AsyncAnswer
 from codex_oauth.transport.deadline import TimeUp
-from codex_oauth.transport.exchange import NO_AUTH, to_httpx
+from codex_oauth.transport.exchange import NO_AUTH, headers_of, to_httpx
 from codex_oauth.transport.failures import FAILURES, judge
 from codex_oauth.transport.progress import Progress, Stage
 from codex_oauth_core.effects import SendRequest
@@ -67,29 +66,28 @@ class AsyncHttpxTransport:
         request = to_httpx(effect, _trace(progress), new_connection=effect.once)
         request.stream = _Whole(request.content)
         sent_at = self._instant()
-        async with self._answered(request, progress, once=effect.once) as response:
-            progress.stage = Stage.ANSWERED
+        if self._client is not None:
+            response = await self._client.send(request, stream=True, auth=NO_AUTH, follow_redirects=False)
+            return await self._received(response, progress, sent_at)
+        if not effect.once:
+            return await self._received(await self._shared.carry(request, progress), progress, sent_at)
+        transport = AsyncBoundedTransport()
+        try:
+            return await self._received(await transport.carry(request, progress), progress, sent_at)
+        finally:
+            await transport.aclose()
+
+    async def _received(self, response: httpx.Response, progress: Progress, sent_at: float) -> AsyncAnswer:
+        """Read the answer, and close it. Without a client of the user's nothing else looks at it."""
+        progress.stage = Stage.ANSWERED
+        try:
             body = await _read(response)
             at, wall = self._now()
+        finally:
+            await _close(response)
         if body is None:
             return RequestFailed(at, Phase.MAYBE_SENT, Cause.TOO_BIG)
-        return ResponseReceived(sent_at, at, wall, response.status_code, dict(response.headers), body)
-
-    @contextlib.asynccontextmanager
-    async def _answered(
-        self, request: httpx.Request, progress: Progress, *, once: bool
-    ) -> AsyncGenerator[httpx.Response]:
-        """The answer, its body still to be read. Without a client of the user's nothing looks at it."""
-        async with contextlib.AsyncExitStack() as closing:
-            if self._client is not None:
-                response = await self._client.send(request, stream=True, auth=NO_AUTH, follow_redirects=False)
-            else:
-                transport = AsyncBoundedTransport() if once else self._shared
-                if once:
-                    closing.push_async_callback(transport.aclose)
-                response = await transport.carry(request, progress)
-            closing.push_async_callback(_close, response)
-            yield response
+        return ResponseReceived(sent_at, at, wall, response.status_code, headers_of(response), body)
 
     def _instant(self) -> float:
         return self._now()[0]
@@ -118,8 +116,9 @@ def _trace(progress: Progress) -> Callable[[str, Mapping[str, Any]], Awaitable[N
 
 
 async def _close(response: httpx.Response) -> None:
-    with anyio.CancelScope(shield=True):
-        await response.aclose()
+    if not response.is_closed:
+        with anyio.CancelScope(shield=True):
+            await response.aclose()
 
 
 async def _read(response: httpx.Response) -> bytes | None:

@@ -6,6 +6,7 @@ Rules of this file: nothing here does any I/O; the body is revealed here and now
 from __future__ import annotations
 
 import ssl
+from functools import lru_cache
 from importlib.util import find_spec
 from typing import Any, Final
 
@@ -16,22 +17,35 @@ from codex_oauth.transport.proxies import BadProxyError, Proxy, proxy_for
 from codex_oauth.transport.tls import tls_context
 from codex_oauth_core.effects import SendRequest
 
-__all__ = ["NO_AUTH", "tls_for", "to_httpcore", "to_httpcore_proxy", "to_httpx", "usable_proxy"]
+__all__ = ["NO_AUTH", "headers_of", "tls_for", "to_httpcore", "to_httpcore_proxy", "to_httpx", "usable_proxy"]
 
+_TIMEOUTS: Final = ("connect", "read", "write", "pool")
 NO_AUTH: Final = httpx.Auth()  # else httpx would turn user information in a URL into a header
 
 
 def to_httpx(effect: SendRequest, trace: Any, *, new_connection: bool) -> httpx.Request:
     """The request as the core wrote it. `trace` is httpcore's extension; it is told of every step."""
-    request = effect.request
+    request, url, body = effect.request, _parsed(effect.request.url), effect.request.body.reveal()
     more = [("Connection", "close")] if new_connection else []
-    return httpx.Request(
+    made = httpx.Request(
         request.method,
-        request.url,
-        headers=[*request.headers, *more],
-        content=request.body.reveal(),
-        extensions={"timeout": httpx.Timeout(effect.timeout).as_dict(), "trace": trace},
+        url,
+        headers=[("Host", url.netloc.decode()), *request.headers, *more, ("Content-Length", str(len(body)))],
+        stream=httpx.ByteStream(body),  # with `content` the headers would be built twice
+        extensions={"timeout": dict.fromkeys(_TIMEOUTS, effect.timeout), "trace": trace},
     )
+    made.read()  # as `content` does: whoever looks at requests finds their content
+    return made
+
+
+@lru_cache(maxsize=16)  # endpoints, which hold no secret; to parse one takes longer than to build a request
+def _parsed(url: str) -> httpx.URL:
+    return httpx.URL(url)
+
+
+def headers_of(response: httpx.Response) -> dict[str, str]:
+    """The headers by name; those of one name are joined. (A plain `dict(headers)` looks each of them up.)"""
+    return dict(response.headers.items())
 
 
 def to_httpcore(request: httpx.Request, content: bytes | httpx.AsyncByteStream) -> httpcore.Request:

@@ -8,14 +8,14 @@ else.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 
 import httpx
 
 from codex_oauth.clock import Clock, now
 from codex_oauth.transport.bounded_transport import BoundedTransport
 from codex_oauth.transport.deadline import Deadline, StopRequested
-from codex_oauth.transport.exchange import NO_AUTH, to_httpx
+from codex_oauth.transport.exchange import NO_AUTH, headers_of, to_httpx
 from codex_oauth.transport.failures import FAILURES, judge
 from codex_oauth.transport.progress import Progress, Stage
 from codex_oauth.transport.protocol import Answer, never
@@ -55,27 +55,25 @@ class HttpxTransport:
         request = to_httpx(effect, progress, new_connection=True)
         deadline.slice()
         sent_at = self._instant()
-        with self._answered(request, deadline, progress) as response:
-            progress.stage = Stage.ANSWERED
-            with contextlib.closing(response):
-                body = _read(response, deadline)
+        if self._client is not None:
+            response = self._client.send(request, stream=True, auth=NO_AUTH, follow_redirects=False)
+            return self._received(response, deadline, progress, sent_at)
+        with contextlib.closing(BoundedTransport(deadline, progress)) as transport:
+            return self._received(transport.handle_request(request), deadline, progress, sent_at)
+
+    def _received(
+        self, response: httpx.Response, deadline: Deadline, progress: Progress, sent_at: float
+    ) -> Answer:
+        """Read the answer, and close it. Without a client of the user's nothing else looks at it: an
+        `httpx.Client` reads Location and Set-Cookie also where they are not followed or kept.
+        """
+        progress.stage = Stage.ANSWERED
+        with contextlib.closing(response):
+            body = _read(response, deadline)
         at, wall = self._now()
         if body is None:
             return RequestFailed(at, Phase.MAYBE_SENT, Cause.TOO_BIG)
-        return ResponseReceived(sent_at, at, wall, response.status_code, dict(response.headers), body)
-
-    @contextlib.contextmanager
-    def _answered(
-        self, request: httpx.Request, deadline: Deadline, progress: Progress
-    ) -> Generator[httpx.Response]:
-        """The answer, its body still to be read. Without a client of the user's nothing looks at it: an
-        `httpx.Client` reads Location and Set-Cookie also where they are not followed or kept.
-        """
-        if self._client is not None:
-            yield self._client.send(request, stream=True, auth=NO_AUTH, follow_redirects=False)
-            return
-        with contextlib.closing(BoundedTransport(deadline, progress)) as transport:
-            yield transport.handle_request(request)
+        return ResponseReceived(sent_at, at, wall, response.status_code, headers_of(response), body)
 
     def _instant(self) -> float:
         return self._now()[0]

@@ -90,9 +90,9 @@ class AnyioWorld:
         return await uncut(lambda: self._send(effect))
 
     async def _request(self, effect: SendRequest, alarm: _Alarm) -> Event:
-        from anyio.lowlevel import checkpoint
+        from anyio.lowlevel import checkpoint_if_cancelled
 
-        await checkpoint()
+        await checkpoint_if_cancelled()
         if not self._cancelled:
             with alarm.cuttable():
                 return await self._send(effect)

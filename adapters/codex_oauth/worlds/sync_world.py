@@ -121,6 +121,7 @@ class _Alarm:
     def __init__(self) -> None:
         self._lock = threading.RLock()  # reentrant: a signal handler may ring while we close
         self._resources = contextlib.ExitStack()
+        self._rung = False
         try:
             self._bell, hammer = (self._resources.enter_context(end) for end in socket.socketpair())
             self._hammer = hammer
@@ -134,10 +135,13 @@ class _Alarm:
 
     def sleep(self, seconds: float) -> None:
         """Block for `seconds`, or until somebody rings. Once rung it does not block until `clear()`."""
-        self._selector.select(seconds)
+        self._rung = bool(self._selector.select(seconds))
 
     def clear(self) -> None:
-        """Forget what was rung so far."""
+        """Forget what `sleep` has heard."""
+        if not self._rung:
+            return
+        self._rung = False
         with contextlib.suppress(BlockingIOError):
             while self._bell.recv(4096):
                 pass
