@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import ssl
 import subprocess
 import sys
 import textwrap
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from codex_oauth.tokens import flight, forks
+from codex_oauth.transport import tls
 from codex_oauth_core.errors import SignInError
 from tests.tokens.rig import LIFETIME, PATIENCE, eventually, renewals, rig
 
@@ -268,3 +270,22 @@ def test_f36_the_end_of_a_program_that_keeps_a_source_is_quiet() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@needs_fork
+def test_a_child_forked_while_certificates_are_loaded_can_load_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    inside, forked_already, build = threading.Event(), threading.Event(), tls._built
+
+    def slowly(*files: str | None) -> ssl.SSLContext:
+        inside.set()
+        forked_already.wait(0.2)
+        return build(*files)
+
+    monkeypatch.setattr(tls, "_built", slowly)
+    other = threading.Thread(target=tls.tls_context)
+    other.start()
+    assert inside.wait(PATIENCE)
+    monkeypatch.setattr(tls, "_built", build)
+    assert forked(lambda: tls.tls_context() is not None) == 0
+    forked_already.set()
+    other.join()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from importlib import import_module
 from typing import TYPE_CHECKING, Final, Self
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RunWorld", "UsualWorld"]
 
-# the second is loaded by the look-up of a host, in its thread
-_WHAT_A_REQUEST_NEEDS: Final = ("codex_oauth.worlds.httpx_world", "encodings.idna")
+# the second is loaded by the look-up of a host, in its thread, the third by the TLS context
+_WHAT_A_REQUEST_NEEDS: Final = ("codex_oauth.worlds.httpx_world", "encodings.idna", "certifi")
 _LOOK_UP: Final = 1.0  # seconds between two looks whether the program is about to exit
 
 
@@ -35,13 +35,11 @@ class UsualWorld:
     now: Clock
 
     def load(self) -> None:
-        """Load, once, all that a request needs, the certificates too: no fork should fall into that."""
-        from codex_oauth.transport.tls import tls_context
-
+        """Load, once, all modules that a request needs: no fork should fall into that. The certificates are
+        loaded by who sends one; most that ask at once find that another process was faster.
+        """
         for name in _WHAT_A_REQUEST_NEEDS:
             import_module(name)
-        with suppress(OSError):  # the request will tell
-            tls_context()
 
     def __call__(self) -> World:
         """A world of its own for one renewal."""
