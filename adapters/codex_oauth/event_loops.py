@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from asyncio import CancelledError
 
-__all__ = ["Scheduler", "aside", "on_this_loop", "said", "uncut"]
+__all__ = ["Scheduler", "aside", "on_this_loop", "said", "this_loop", "uncut"]
 
 T = TypeVar("T")
 
@@ -38,6 +38,17 @@ def on_this_loop() -> Scheduler:
             return
 
     return schedule
+
+
+def this_loop() -> object:
+    """The event loop that runs here, to tell it from others."""
+    trio = _trio()
+    if trio is not None:
+        token: object = trio.lowlevel.current_trio_token()
+        return token
+    from asyncio import get_running_loop
+
+    return get_running_loop()
 
 
 async def uncut(call: Callable[[], Awaitable[T]]) -> T:

@@ -11,11 +11,15 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
-from typing import Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import attrs
 
+from codex_oauth.event_loops import on_this_loop, this_loop
 from codex_oauth_core.secret import unseen
+
+if TYPE_CHECKING:
+    from anyio import Event
 
 __all__ = ["Flight"]
 
@@ -41,6 +45,7 @@ class Flight(Generic[T]):
         self._work = work
         self._after = after
         self._landed: Future[T | _Crashed] = Future()
+        self._events: dict[object, Event] = {}
         self.cancel = cancel
 
     @property
@@ -82,38 +87,23 @@ class Flight(Generic[T]):
     async def wait_async(self) -> T:
         """The result, for a task of asyncio or trio. A cancel ends the waiting, and not the work."""
         if not self._landed.done():
-            from anyio import Event
-
-            landed, soon = Event(), _on_this_loop()
-            self._landed.add_done_callback(lambda _: soon(landed.set))
-            await landed.wait()
+            await self._landed_here().wait()
         return _opened(self._landed.result(0))
+
+    def _landed_here(self) -> Event:
+        """One for all tasks of the event loop that runs here; it is set when the work is done."""
+        from anyio import Event
+
+        loop = this_loop()
+        landed = self._events.get(loop)
+        if landed is None:
+            landed = self._events[loop] = Event()
+            soon, ring = on_this_loop(), landed.set
+            self._landed.add_done_callback(lambda _: soon(ring))
+        return landed
 
 
 def _opened(landed: T | _Crashed) -> T:
     if isinstance(landed, _Crashed):
         raise landed.error.with_traceback(None) from None
     return landed
-
-
-def _on_this_loop() -> Callable[[Callable[[], object]], None]:
-    """How another thread has something done in the event loop that is running here."""
-    soon = _scheduler()
-
-    def schedule(work: Callable[[], object]) -> None:
-        try:
-            soon(work)
-        except RuntimeError:  # the loop has ended, and with it whoever waited
-            return
-
-    return schedule
-
-
-def _scheduler() -> Callable[[Callable[[], object]], object]:
-    trio = sys.modules.get("trio")
-    if trio is not None and trio.lowlevel.in_trio_task():
-        soon: Callable[[Callable[[], object]], object] = trio.lowlevel.current_trio_token().run_sync_soon
-        return soon
-    from asyncio import get_running_loop
-
-    return get_running_loop().call_soon_threadsafe

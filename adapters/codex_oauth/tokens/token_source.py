@@ -11,7 +11,6 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from functools import partial
 from importlib import import_module
 from threading import RLock
 from typing import TYPE_CHECKING, Final, Self, TypeVar
@@ -99,6 +98,9 @@ class TokenSource:
         self._lock = RLock()  # reentrant: a signal handler may ask for a token
         self._flight: Flight[Landing] | None = None
         self._landings: deque[tuple[Landing, float]] = deque()
+        self._looking = RLock()  # reentrant as well
+        self._looked = self._memory.record is not None
+        self._look_aside: Flight[None] | None = None
         if self._jitter is None:
             self._memory.jitter = _drawn()
 
@@ -198,8 +200,8 @@ class TokenSource:
 
     def _record(self, rejected: Secret[str] | None = None) -> Record:
         found = self._fresh() if rejected is None else None
-        if self._is_new:
-            self._hand_in(self._renewer.look(self._memory.jitter))
+        if not self._looked:
+            self._look()
         while found is None:
             step = self._next(rejected)
             found = step if isinstance(step, Record) else self._landed(step.wait(), rejected)
@@ -207,17 +209,34 @@ class TokenSource:
 
     async def _arecord(self, rejected: Secret[str] | None = None) -> Record:
         found = self._fresh() if rejected is None else None
-        if self._is_new:
-            self._hand_in(await _aside(partial(self._renewer.look, self._memory.jitter)))
+        if not self._looked:
+            await self._looked_aside().wait_async()
         while found is None:
             step = self._next(rejected)
             found = step if isinstance(step, Record) else self._landed(await step.wait_async(), rejected)
         return found
 
-    @property
-    def _is_new(self) -> bool:
-        """Whether nothing has been seen yet, good or bad."""
-        return self._memory.record is None and self._memory.failure is None and self._flight is None
+    def _look(self) -> None:
+        """See once for all who ask whether what is stored is good as it is: then no renewal is loaded."""
+        with self._looking:
+            if not self._looked:
+                self._hand_in(self._renewer.look(self._memory.jitter))
+                self._looked = True
+
+    def _looked_aside(self) -> Flight[None]:
+        """The same on a thread."""
+        from codex_oauth.tokens.flight import Flight
+
+        with self._lock:
+            flight = self._look_aside
+            if flight is not None and not flight.landed:
+                return flight
+            flight = Flight(self._look, after=_nothing, cancel=lambda: None)
+            if flight.start():
+                self._look_aside = flight
+                return flight
+        flight.run()
+        return flight
 
     def _fresh(self) -> Record | None:
         """The record in memory, if it was found current a moment ago."""
@@ -309,13 +328,8 @@ class TokenSource:
         return flight
 
 
-async def _aside(work: Callable[[], T]) -> T:
-    """Do what may block for a moment on a thread, if there is one to be had."""
-    from anyio.to_thread import run_sync
-
-    with suppress(RuntimeError, NotImplementedError):
-        return await run_sync(work)
-    return work()
+def _nothing(_: None) -> None:
+    """What is done when nobody waits any more."""
 
 
 def _drawn() -> float:

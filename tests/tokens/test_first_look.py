@@ -1,0 +1,120 @@
+"""The first look at what is stored: one for all who ask, and no renewal where it is good."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import NoReturn
+
+import anyio
+import pytest
+
+from codex_oauth.stores.memory_store import MemorySlot
+from codex_oauth_core.record import Record
+from tests.tokens.rig import PATIENCE, eventually, renewals, rig
+
+MANY = 50
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[None]:
+    """One for every time that the store is read, which takes a while."""
+    seen: list[None] = []
+    load = MemorySlot.load
+
+    def counted(slot: MemorySlot) -> Record | None:
+        seen.append(None)
+        threading.Event().wait(0.05)
+        return load(slot)
+
+    monkeypatch.setattr(MemorySlot, "load", counted)
+    return seen
+
+
+def test_threads_that_ask_at_once_look_once(looks: list[None]) -> None:
+    made = rig()
+    looks.clear()
+    start = threading.Barrier(MANY)
+    with made.source() as source, ThreadPoolExecutor(MANY) as pool:
+
+        def ask() -> str:
+            start.wait(PATIENCE)
+            return source.token()
+
+        got = {each.result(PATIENCE) for each in [pool.submit(ask) for _ in range(MANY)]}
+    assert len(looks) == 1
+    assert got == {made.stored_token}
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_tasks_that_ask_at_once_look_once(looks: list[None], backend: str) -> None:
+    made = rig()
+    looks.clear()
+    got: list[str] = []
+
+    async def ask() -> None:
+        async with made.source() as source, anyio.create_task_group() as tasks:
+
+            async def one() -> None:
+                got.append(await source.atoken())
+
+            for _ in range(MANY):
+                tasks.start_soon(one)
+
+    anyio.run(ask, backend=backend)
+    assert len(looks) == 1
+    assert set(got) == {made.stored_token}
+    assert len(got) == MANY
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_tasks_that_find_an_expired_token_renew_it_once(backend: str) -> None:
+    made = rig()
+    made.make_due(-1)
+    old, got = made.stored_token, set[str]()
+
+    async def ask() -> None:
+        async with made.source() as source, anyio.create_task_group() as tasks:
+
+            async def one() -> None:
+                got.add(await source.atoken())
+
+            for _ in range(MANY):
+                tasks.start_soon(one)
+
+    anyio.run(ask, backend=backend)
+    assert made.refreshes == 1
+    assert got == {made.stored_token} != {old}
+
+
+def test_two_event_loops_wait_for_one_renewal() -> None:
+    made = rig()
+    made.make_due(-1)
+    made.gate.clear()
+    with made.source() as source, ThreadPoolExecutor(2) as pool:
+
+        def ask(backend: str) -> str:
+            return anyio.run(source.atoken, backend=backend)
+
+        asked = [pool.submit(ask, backend) for backend in ("asyncio", "trio")]
+        eventually(lambda: made.sent)
+        made.gate.set()
+        got = {each.result(PATIENCE) for each in asked}
+    assert got == {made.stored_token}
+    assert made.refreshes == 1
+
+
+def test_a_look_that_crashes_is_told_and_is_no_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = rig()
+    source = made.source()
+
+    def crash(_: MemorySlot) -> NoReturn:
+        sys.exit("broken")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(MemorySlot, "load", crash)
+        with pytest.raises(SystemExit):
+            source.token()
+    assert source.token() == made.stored_token
+    assert renewals() == []
