@@ -251,7 +251,7 @@ UNSTORABLE: dict[str, Record] = {
     "a generation that is none": login(generation=-1),
     "a parent that is no hash": login(parent="x"),
     "too big": login(unknown={"x": "y" * LONGEST_RECORD}),
-    "too big by its indentation": login(unknown={"x": [0] * (LONGEST_RECORD // 6)}),
+    "too big by what stands between": login(unknown={"x": [0] * (LONGEST_RECORD // 2)}),
     "an empty issuer": attrs.evolve(login(), credential=attrs.evolve(login().credential, issuer="")),
 }
 

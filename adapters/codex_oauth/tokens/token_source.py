@@ -110,8 +110,8 @@ class TokenSource:
         """An access token to use now. It is not bound to a host here: give it to clients of the hosts that it
         is meant for, or use `headers()` or `CodexAuth`.
         """
-        fresh = self._memory.fresh
-        if fresh is not None and fresh.since <= self._wall() < fresh.until:  # _fresh(), without its call
+        fresh, wall = self._memory.fresh, self._wall
+        if fresh is not None and fresh.since <= (at := wall()) and at < fresh.until:  # _fresh(), unrolled
             return fresh.token.reveal()
         return self._record().credential.access_token.reveal()
 
