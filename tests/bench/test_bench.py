@@ -17,7 +17,7 @@ from tests.bench.page import Run, page, write
 from tests.bench.peers import ROOT
 from tests.bench.ratios import TIMES, Figure, Result, Spread, Target, Times, per_round
 from tests.bench.table import ROWS, chosen
-from tests.bench.words import amount, spread, target_line
+from tests.bench.words import amount, figure_lines, spread, target_line
 
 FIGURES = (
     Figure("floor <&>", "`floor()`", Spread.of([0.001]), Spread.of([1.0])),
@@ -151,6 +151,13 @@ def test_the_page_says_command_date_verdicts_and_what_was_not_measured() -> None
     ):
         assert part in text
     assert "performance/P3.svg" in text
+
+
+@pytest.mark.parametrize("limit", [2.5, 3.5])
+def test_what_limits_a_row_is_said_where_it_misses_a_target(limit: float) -> None:
+    row = attrs.evolve(chosen("P3")[0], limited="the moon")
+    result = attrs.evolve(RESULT, targets=(Target("of the floor", Spread(2, 3, 4), limit),))
+    assert ("- What limits it: the moon" in figure_lines(row, result)) is (limit < 3)
 
 
 def test_the_page_and_its_charts_are_written(tmp_path: Path) -> None:

@@ -70,4 +70,6 @@ def figure_lines(row: Row, result: Result) -> Iterator[str]:
     yield from (f"| {name} | cannot do this | {NONE} | {NONE} |" for name in result.absent)
     yield ""
     yield from (f"- {target_line(target)}" for target in result.targets)
+    if row.limited and not all(target.met for target in result.targets):
+        yield f"- What limits it: {row.limited}"
     yield from (f"- {note}" for note in result.notes)
