@@ -26,16 +26,22 @@ NO_AUTH: Final = httpx.Auth()  # else httpx would turn user information in a URL
 def to_httpx(effect: SendRequest, trace: Any, *, new_connection: bool) -> httpx.Request:
     """The request as the core wrote it. `trace` is httpcore's extension; it is told of every step."""
     request, url, body = effect.request, _parsed(effect.request.url), effect.request.body.reveal()
-    more = [("Connection", "close")] if new_connection else []
+    more = [(b"Connection", b"close")] if new_connection else []
+    length = (b"Content-Length", b"%d" % len(body))
     made = httpx.Request(
         request.method,
         url,
-        headers=[("Host", url.netloc.decode()), *request.headers, *more, ("Content-Length", str(len(body)))],
+        headers=[(b"Host", url.netloc), *_encoded(request.headers), *more, length],
         stream=httpx.ByteStream(body),  # with `content` the headers would be built twice
         extensions={"timeout": dict.fromkeys(_TIMEOUTS, effect.timeout), "trace": trace},
     )
     made.read()  # as `content` does: whoever looks at requests finds their content
     return made
+
+
+@lru_cache(maxsize=16)  # the same for every request of a kind
+def _encoded(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[bytes, bytes], ...]:
+    return tuple((name.encode(), value.encode()) for name, value in headers)
 
 
 @lru_cache(maxsize=16)  # endpoints, which hold no secret; to parse one takes longer than to build a request
