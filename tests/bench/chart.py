@@ -49,8 +49,8 @@ def drawn(row: Row, result: Result) -> str:
             f'width="{_WIDTH}" height="{height}">',
             f"<title>{escape(title)}</title><style>{_STYLE}</style>",
             f'<text class="t" x="12" y="24">{escape(title)}</text>',
-            f'<text class="s" x="12" y="44">how many times as much as: {escape(result.unit)}. '
-            "Shorter is better; the scale is logarithmic.</text>",
+            f'<text class="s" x="12" y="44">ratio to: {escape(result.unit)}. '
+            "Shorter is better; logarithmic scale.</text>",
             *_bars(result),
             "</svg>\n",
         )
