@@ -11,6 +11,8 @@ import threading
 import pytest
 
 from codex_oauth.listener import sync_listener
+from codex_oauth.listener.connection import Connection
+from codex_oauth.listener.connections import Connections
 from codex_oauth.listener.ports import bind
 from codex_oauth.listener.sync_listener import CallbackListener
 from codex_oauth.worlds.callbacks import CallbackSource
@@ -104,6 +106,25 @@ def test_after_a_stop_the_connected_are_told_and_nothing_is_accepted() -> None:
         assert listener._thread is not None
         listener._thread.join(5)  # it ends by itself, once nobody is left
         assert "codex-oauth callback" not in threads()
+
+
+def test_a_stop_counts_for_a_round_that_has_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, stopped, turn = threading.Event(), threading.Event(), Connections.turn
+
+    def slowly(connections: Connections, connection: Connection, now: float) -> None:
+        begun.set()
+        stopped.wait(0.2)
+        turn(connections, connection, now)
+
+    with no_new_sockets(), CallbackListener((0,)) as listener, connect(listener.port) as late:
+        monkeypatch.setattr(Connections, "turn", slowly)
+        listener.start(rule_for(listener.redirect_uri), ignore)
+        say(late, b"GET ")
+        assert begun.wait(5)
+        listener.stop()
+        say(late, genuine(listener.port)[4:])
+        stopped.set()
+        assert b"already" in hear(late).lower()
 
 
 def test_closing_ends_a_wait_and_the_thread_any_number_of_times() -> None:

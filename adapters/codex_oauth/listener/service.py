@@ -37,6 +37,7 @@ class Service:
         self._stopping = self._closing = False
         self._ends_at: float | None = None
         self._running = threading.RLock()
+        self._serving = threading.RLock()  # reentrant: `announce` may stop us
         with contextlib.ExitStack() as opened:
             self._selector = opened.enter_context(selectors.DefaultSelector())
             self._bell = opened.enter_context(contextlib.closing(Bell()))
@@ -47,8 +48,11 @@ class Service:
             self._opened = opened.pop_all()
 
     def stop(self) -> None:
-        """Stop listening soon, and answer whoever is connected for a moment. From any thread."""
-        self._stopping = True
+        """Stop listening soon, and answer whoever is connected for a moment. From any thread. What comes
+        after this is not announced, even by a round that had begun before.
+        """
+        with self._serving:
+            self._stopping = True
         self._bell.ring()
 
     def close(self) -> None:
@@ -79,13 +83,14 @@ class Service:
     def _round(self) -> None:
         ready = [cast("_Source", key.data) for key, _ in self._selector.select(self._patience())]
         ready.sort(key=lambda source: isinstance(source, socket.socket))  # who is here, before who comes
-        if self._stopping and self._ends_at is None:
-            self._announce = None
-            self._stop_listening()
-        for source in ready:
-            self._attend(source)
-        for late in self._connections.late(time.monotonic()):
-            self._drop(late)
+        with self._serving:
+            if self._stopping and self._ends_at is None:
+                self._announce = None
+                self._stop_listening()
+            for source in ready:
+                self._attend(source)
+            for late in self._connections.late(time.monotonic()):
+                self._drop(late)
 
     def _patience(self) -> float | None:
         deadline = self._connections.deadline
