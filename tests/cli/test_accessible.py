@@ -86,7 +86,7 @@ def test_u23_a_qr_code_is_whole_or_silently_not_there(
     signs_in(person, server)
     rows = [row for row in person.screen if len(row) > 30 and set(row) <= set("█▀▄ ") and row[0] != " "]
     assert bool(rows) is (columns == 200 and locale == "C.UTF-8")
-    assert "QR" not in person.text
+    assert not re.search(r"\bQR\b", person.text)  # a user code may have these letters
     assert len({len(row) for row in rows}) <= 1
 
 

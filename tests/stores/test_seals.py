@@ -74,7 +74,8 @@ def test_nothing_of_a_login_is_written_unsealed(sealed: FileSlot, monkeypatch: p
 
 def test_a_store_shows_nothing_of_its_seal(home: Path) -> None:
     store = FileStore(home, seal=Mask(key=77))
-    assert "77" not in f"{store!r} {store.slot('acct_1')!r}"
+    shown = f"{store!r} {store.slot('acct_1')!r}".replace(str(home), "")  # which may have any number in it
+    assert "77" not in shown
 
 
 def test_without_the_key_nothing_is_read_replaced_or_lost(sealed: FileSlot, mask: Mask) -> None:
