@@ -27,11 +27,11 @@ def to_httpx(effect: SendRequest, trace: Any, *, new_connection: bool) -> httpx.
     """The request as the core wrote it. `trace` is httpcore's extension; it is told of every step."""
     request, url, body = effect.request, _parsed(effect.request.url), effect.request.body.reveal()
     more = [(b"Connection", b"close")] if new_connection else []
-    length = (b"Content-Length", b"%d" % len(body))
+    length = [(b"Content-Length", b"%d" % len(body))] if body or request.method == "POST" else []
     made = httpx.Request(
         request.method,
         url,
-        headers=[(b"Host", url.netloc), *_encoded(request.headers), *more, length],
+        headers=[(b"Host", url.netloc), *_encoded(request.headers), *more, *length],
         stream=httpx.ByteStream(body),  # with `content` the headers would be built twice
         extensions={"timeout": dict.fromkeys(_TIMEOUTS, effect.timeout), "trace": trace},
     )
