@@ -48,11 +48,17 @@ class SendRequest:
 
     `once` marks a code exchange, a refresh or a revocation: use a new connection, do not retry, and let
     neither a cancel nor a signal cut it. Any other request may be answered with `Cancelled`.
+
+    `write_by` is the instant from which on no byte of the request may go out any more. Look at the clock
+    when the connection is ready (after TLS), right before the first byte; if it is too late, close the
+    connection and answer `RequestFailed` with phase `not_sent` and cause `timeout`. With `write_by` set,
+    `timeout` counts from that first byte, and connecting is limited by `write_by` alone.
     """
 
     request: Request
     timeout: float
     once: bool = False
+    write_by: float | None = None
 
 
 @unique
