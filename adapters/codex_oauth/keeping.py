@@ -113,10 +113,8 @@ def not_kept(error: SignInError, *, revoked: bool) -> SignInError:
 
 
 def provider_of(credential: Credential) -> Provider | None:
-    """The provider that a credential belongs to; None if it is of another client or a bad issuer."""
-    if credential.client_id != CODEX.client_id:
-        return None
+    """The provider that a credential belongs to, with the client that it belongs to; None for a bad issuer."""
     try:
-        return CODEX.at(credential.issuer)
+        return attrs.evolve(CODEX.at(credential.issuer), client_id=credential.client_id)
     except ValueError:
         return None

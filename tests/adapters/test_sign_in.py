@@ -209,7 +209,7 @@ def test_a_credential_is_revoked_only_where_it_came_from() -> None:
     elsewhere = provider_of(attrs.evolve(OLD, issuer="http://127.0.0.1:8123"))
     assert elsewhere is not None
     assert elsewhere.revocation_endpoint == "http://127.0.0.1:8123/oauth/revoke"
-    assert provider_of(attrs.evolve(OLD, client_id="another")) is None
+    assert provider_of(attrs.evolve(OLD, client_id="another")) == attrs.evolve(CODEX, client_id="another")
     assert provider_of(attrs.evolve(OLD, issuer="http://evil.example")) is None
 
 

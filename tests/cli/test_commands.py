@@ -321,8 +321,16 @@ def test_a_logout_that_the_server_does_not_confirm_deletes_all_the_same(tmp_path
     assert stored(tmp_path).accounts() == ()
 
 
-def test_a_login_of_another_client_is_not_sent_anywhere(tmp_path: Path) -> None:
-    hold(tmp_path, client_id="another", issuer="http://127.0.0.1:9")
+def test_a_login_of_another_client_is_revoked_by_that_client_at_its_own_server(tmp_path: Path) -> None:
+    with serve(Authority(policy=AT_ONCE, client_id="another")) as theirs:
+        hold(tmp_path, client_id="another", issuer=theirs.url)
+        done = run_command(tmp_path, "logout", "--json")
+        assert (done.code, done.documents[0]["revoked"]) == (0, True)
+        assert [sent.fields["client_id"] for sent in theirs.authority.received("revoke")] == ["another"]
+
+
+def test_a_login_of_a_server_that_gets_no_secret_is_not_sent_anywhere(tmp_path: Path) -> None:
+    hold(tmp_path, issuer="http://login.example.com")
     done = run_command(tmp_path, "logout", "--json")
     assert (done.code, done.documents[0]["revoked"]) == (0, False)
 
