@@ -176,6 +176,12 @@ def test_the_same_login_under_codex_home_is_a_problem(
     assert of(looked(shared.check, store), "shared-login", "the Codex CLI").verdict is PROBLEM
 
 
+def test_the_same_login_is_found_behind_a_byte_order_mark(store: FileStore, theirs: Path) -> None:
+    theirs.write_bytes(b"\xef\xbb\xbf" + theirs.read_bytes())
+    put(store, refresh_token=Secret(REFRESH))
+    assert of(looked(shared.check, store), "shared-login", "the Codex CLI").verdict is PROBLEM
+
+
 @pytest.mark.parametrize(
     "document",
     [

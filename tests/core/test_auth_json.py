@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from typing import Any
 
@@ -15,14 +14,12 @@ from codex_oauth_core.codex import CODEX
 from codex_oauth_core.codex.auth_json import (
     LONGEST_AUTH_JSON,
     read_auth_json,
-    without_tokens,
-    write_auth_json,
 )
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.secret import Secret
 from tests.strategies import json_values
-from tests.support import CLAIMS, account_token, jwt
+from tests.support import account_token, jwt
 
 EXP = 1_800_000_000
 ACCESS = account_token(exp=EXP, iat=EXP - 864_000)
@@ -52,18 +49,18 @@ def plain(**changes: Any) -> dict[str, Any]:
     return document
 
 
-def read(document: object) -> Credential | SignInError:
-    return read_auth_json(Secret(json.dumps(document).encode()))
+def read(document: object, **options: Any) -> Credential | SignInError:
+    return read_auth_json(Secret(json.dumps(document).encode()), **options)
 
 
-def login(**changes: Any) -> Credential:
-    found = read(plain(**changes))
+def login(modified: float | None = None, **changes: Any) -> Credential:
+    found = read(plain(**changes), modified=modified)
     assert isinstance(found, Credential), found
     return found
 
 
-def reason(content: bytes) -> object:
-    found = read_auth_json(Secret(content))
+def reason(content: bytes, **options: Any) -> object:
+    found = read_auth_json(Secret(content), **options)
     assert isinstance(found, SignInError)
     assert found.kind is ErrorKind.CORRUPT_AUTH
     assert set(found.details) == {"reason"}
@@ -71,7 +68,7 @@ def reason(content: bytes) -> object:
 
 
 def refusal(**changes: Any) -> object:
-    return reason(json.dumps(plain(**changes)).encode())
+    return reason(json.dumps(plain(**changes)).encode(), to_move=True)
 
 
 # -- reading -------------------------------------------------------------------------------------------
@@ -95,12 +92,20 @@ def test_without_a_refresh_token_a_login_is_borrowed(value: object) -> None:
     assert login(tokens__refresh_token=value).refresh_token is None
 
 
+@pytest.mark.parametrize("value", [1, True, [], {}, " ", "a b", "a\x00", "x" * 16385])
+def test_a_copy_needs_no_refresh_token_that_can_be_used(value: object) -> None:
+    assert login(tokens__refresh_token=value) == login(tokens__refresh_token=None)
+    assert refusal(tokens__refresh_token=value) == "tokens.refresh_token"
+
+
+@pytest.mark.parametrize(
+    "value", [..., None, "", 1, [], {"raw_jwt": ID_TOKEN}, "a b", "\x1b[31m", "x" * 16385]
+)
+def test_an_id_token_is_not_needed(value: object) -> None:
+    assert login(tokens__id_token=value) == attrs.evolve(login(), id_token=None)
+
+
 @pytest.mark.parametrize("value", [..., None, ""])
-def test_an_id_token_may_be_missing(value: object) -> None:
-    assert login(tokens__id_token=value).id_token is None
-
-
-@pytest.mark.parametrize("value", [..., None])
 def test_without_an_account_id_the_tokens_name_the_account(value: object) -> None:
     assert login(tokens__account_id=value).account_id == "acct_fake"
     other = login(tokens__account_id=value, tokens__access_token=jwt({"iat": EXP}))
@@ -112,82 +117,125 @@ def test_without_claims_the_file_names_the_account() -> None:
     assert (found.account_id, found.expires_at) == ("acct_of_the_file", None)
 
 
-@pytest.mark.parametrize("value", [..., None])
+def test_the_account_of_the_file_goes_before_that_of_the_tokens() -> None:
+    """It is the one that the Codex CLI sends."""
+    assert login(tokens__account_id="acct_other") == attrs.evolve(login(), account_id="acct_other")
+
+
+NO_TIMES = (
+    ...,
+    None,
+    "",
+    "yesterday",
+    1,
+    True,
+    [],
+    "2026-11-20",
+    "2026-11-20T08:09:10",
+    "1970-01-01T00:00:00Z",
+)
+
+
+@pytest.mark.parametrize("value", NO_TIMES)
 def test_without_last_refresh_the_token_says_when_it_was_issued(value: object) -> None:
-    assert login(last_refresh=value).obtained_at == "2027-01-05T08:00:00Z"
+    assert login(last_refresh=value, modified=EXP).obtained_at == "2027-01-05T08:00:00Z"
 
 
-@pytest.mark.parametrize("mode", [..., None, "chatgpt", "chatgptAuthTokens", "apikey", "of a newer release"])
+@pytest.mark.parametrize("value", NO_TIMES)
+def test_without_either_it_is_the_time_of_the_file(value: object) -> None:
+    opaque = {"last_refresh": value, "tokens__access_token": account_token()}
+    assert login(**opaque, modified=EXP).obtained_at == "2027-01-15T08:00:00Z"
+    assert login(**opaque, modified=-5.0).obtained_at == "1970-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    "mode", [..., None, 1, [], "chatgpt", "chatgptAuthTokens", "apikey", "of a newer release"]
+)
 def test_tokens_count_whatever_the_mode_is(mode: object) -> None:
     assert login(auth_mode=mode) == login()
 
 
-def test_what_is_not_known_is_ignored() -> None:
-    assert login(agent_identity={"x": 1}, OPENAI_API_KEY="canary-key", tokens__more=[1]) == login()
+@pytest.mark.parametrize("key", [1, False, ["canary"], {}, "canary-key"])
+def test_what_is_not_needed_may_be_anything(key: object) -> None:
+    assert login(agent_identity={"x": 1}, OPENAI_API_KEY=key, tokens__more=[1]) == login()
+
+
+def test_a_byte_order_mark_and_a_number_of_any_length_are_no_fault() -> None:
+    long = WHOLE[:-1] + b', "x": ' + b"9" * 5000 + b', "y": -' + b"9" * 5000 + b"}"
+    for content in (b"\xef\xbb\xbf" + WHOLE, b"\xef\xbb\xbf" + long, long):
+        assert read_auth_json(Secret(content)) == login()
 
 
 # -- hostile files -------------------------------------------------------------------------------------
 
 HUGE = "x" * 16385
 WRONG: dict[str, tuple[Any, ...]] = {
-    "auth_mode": (1, True, [], {}),
-    "OPENAI_API_KEY": (1, False, ["canary"], {}),
     "tokens": ("canary", 1, [], True, ["access_token"]),
     "tokens.access_token": (..., None, "", 1, [], {}, "a b", "a\r\nX: y", "é", "\ud800", HUGE),
-    "tokens.refresh_token": (1, True, [], {}, " ", "a b", "a\x00", HUGE),
-    "tokens.id_token": (1, False, [], {}, "a b", "\x1b[31m", HUGE),
-    "tokens.account_id": ("", 1, True, [], "../x", "a b", "a\r\nX: y", "é", "x" * 129),
-    "last_refresh": (
-        "",
-        "yesterday",
-        1,
-        True,
-        [],
-        "2026-11-20",
-        "2026-11-20T08:09:10",
-        "1970-01-01T00:00:00Z",
-    ),
+    "tokens.account_id": (1, True, [], "../x", "a b", "a\r\nX: y", "é", "x" * 129),
+    "last_refresh": NO_TIMES,
 }
 ROWS = [(field, value) for field, values in WRONG.items() for value in values]
 
 
 @pytest.mark.parametrize(("field", "value"), ROWS, ids=[f"{f}={str(v)[:12]!a}" for f, v in ROWS])
 def test_f14_a_member_that_does_not_fit_is_named(field: str, value: Any) -> None:
-    assert refusal(**{field.replace(".", "__"): value}) == field
+    changes = {"tokens__access_token": account_token(exp=EXP), field.replace(".", "__"): value}
+    found = read(plain(**{name: changes[name] for name in changes if field != "tokens" or name == "tokens"}))
+    assert isinstance(found, SignInError)
+    assert found.details["reason"] == field
+    assert field == "tokens.access_token" or f"member {field} cannot be used: it is no" in found.message
 
 
-def test_without_any_time_last_refresh_is_missing() -> None:
-    access = account_token(exp=EXP)
-    assert refusal(last_refresh=None, tokens__access_token=access) == "last_refresh"
+@pytest.mark.parametrize("value", [..., None, ""])
+def test_without_any_account_the_account_is_missing(value: object) -> None:
+    changes = {"tokens__account_id": value, "tokens__access_token": "x", "tokens__id_token": ...}
+    found = read(plain(**changes))
+    assert isinstance(found, SignInError)
+    assert found.details == {"reason": "no_account_id"}
+    assert "name an account" in found.message
 
 
-def test_without_any_account_the_account_is_missing() -> None:
-    assert (
-        refusal(tokens__account_id=None, tokens__access_token="x", tokens__id_token=...)
-        == "tokens.account_id"
-    )
-
-
-def test_an_account_that_the_tokens_contradict_is_refused() -> None:
-    assert refusal(tokens__account_id="acct_other") == "account_mismatch"
+PAT = {"personal_access_token": "canary-pat"}
+AGENT = {"agent_identity": {"agent_private_key": "canary-key"}}
+CLOUD = {"bedrock_api_key": {"api_key": "canary-key", "region": "eu-west-1"}}
+CLOUD_KEYS = {"bedrock_access_keys": {"access_key_id": "canary", "secret_access_key": "canary"}}
+EMPTY = {"tokens__access_token": "", "tokens__refresh_token": ""}
 
 
 @pytest.mark.parametrize(
-    ("changes", "why"),
+    ("changes", "why", "named"),
     [
-        ({"tokens": None, "OPENAI_API_KEY": "canary-key"}, "api_key_only"),
-        ({"tokens": ..., "OPENAI_API_KEY": "canary-key", "auth_mode": "apikey"}, "api_key_only"),
-        ({"tokens": None}, "no_tokens"),
-        ({"tokens": ..., "OPENAI_API_KEY": "", "auth_mode": ...}, "no_tokens"),
-        ({"tokens": ..., "OPENAI_API_KEY": ..., "auth_mode": ..., "last_refresh": ...}, "no_tokens"),
+        ({"OPENAI_API_KEY": "canary-key"}, "api_key_only", "an API key"),
+        ({"OPENAI_API_KEY": "canary-key", "auth_mode": "apikey"}, "api_key_only", "an API key"),
+        ({**PAT, "auth_mode": "personalAccessToken"}, "personal_access_token", "a personal access token"),
+        ({**PAT, "auth_mode": ...}, "personal_access_token", "a personal access token"),
+        ({**PAT, "OPENAI_API_KEY": "canary-key"}, "personal_access_token", "a personal access token"),
+        ({**PAT, "OPENAI_API_KEY": "canary-key", "auth_mode": "apikey"}, "api_key_only", "an API key"),
+        ({"auth_mode": "personal_access_token"}, "personal_access_token", "a personal access token"),
+        ({**AGENT, "auth_mode": "agentIdentity"}, "agent_identity", "an agent identity"),
+        ({"agent_identity": "canary.jwt.x", "auth_mode": ...}, "agent_identity", "an agent identity"),
+        ({**CLOUD, "auth_mode": "bedrockApiKey"}, "cloud_key", "a cloud provider's key"),
+        ({**CLOUD_KEYS, "auth_mode": "bedrockAccessKeys"}, "cloud_key", "a cloud provider's key"),
+        ({**CLOUD_KEYS, "auth_mode": 7}, "cloud_key", "a cloud provider's key"),
+        ({"auth_mode": "headers"}, "other_mode", "a way of its own"),
+        ({"auth_mode": "ofANewerRelease", "new": "canary"}, "other_mode", "a way of its own"),
+        ({"auth_mode": "chatgpt"}, "no_tokens", "has no login there"),
+        ({"auth_mode": "chatgptAuthTokens"}, "no_tokens", "has no login there"),
+        ({"OPENAI_API_KEY": "", "auth_mode": ...}, "no_tokens", "has no login there"),
+        ({"OPENAI_API_KEY": ..., "auth_mode": ..., "last_refresh": ...}, "no_tokens", "has no login there"),
     ],
 )
-def test_a_file_without_a_login_says_what_it_has(changes: dict[str, Any], why: str) -> None:
-    found = read(plain(**changes))
+@pytest.mark.parametrize("tokens", [{"tokens": None}, {"tokens": ...}, {"tokens": {}}, EMPTY])
+def test_a_file_without_a_login_says_what_it_has(
+    changes: dict[str, Any], why: str, named: str, tokens: dict[str, Any]
+) -> None:
+    found = read(plain(**changes, **tokens))
     assert isinstance(found, SignInError)
     assert found.details == {"reason": why}
-    assert ("API key" in found.message) is (why == "api_key_only")
+    assert named in found.message
     assert any("codex-oauth login" in action for action in found.next_actions)
+    assert "canary" not in f"{found!r} {found.to_dict()}"
 
 
 WHOLE = json.dumps(plain()).encode()
@@ -197,10 +245,9 @@ UNREADABLE: dict[str, tuple[bytes, str]] = {
     "truncated": (WHOLE[:-1], "not_json"),
     "two documents": (WHOLE + WHOLE, "not_json"),
     "binary": (bytes(range(256)), "not_json"),
-    "byte order mark": (b"\xef\xbb\xbf" + WHOLE, "not_json"),
+    "a second byte order mark": (b"\xef\xbb\xbf" * 2 + WHOLE, "not_json"),
     "UTF-16": (WHOLE.decode().encode("utf-16"), "not_json"),
     "100 000 lists": (b"[" * 100_000, "not_json"),
-    "a number of 5000 digits": (WHOLE[:-1] + b', "x": ' + b"9" * 5000 + b"}", "not_json"),
     "a list": (b"[]", "not_an_object"),
     "null": (b"null", "not_an_object"),
     "a string": (b'"tokens"', "not_an_object"),
@@ -214,12 +261,31 @@ def test_f14_a_file_that_is_none_is_a_typed_error(content: bytes, why: str) -> N
     assert reason(content) == why
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "The file is empty."),
+        (b" \n", "The file is empty."),
+        (b'{\n"canary": }', "The file is not JSON (line 2)."),
+        (b"\xff", "The file is not UTF-8 text."),
+        (b"[" * 100_000, "The file is nested too deep."),
+        (b"[]", "The file is JSON, and not a JSON object."),
+        (b" " * (LONGEST_AUTH_JSON + 1), "The file is longer than 1 MiB."),
+    ],
+)
+def test_f14_what_is_wrong_with_a_file_is_said(content: bytes, said: str) -> None:
+    found = read_auth_json(Secret(content))
+    assert isinstance(found, SignInError)
+    assert found.message == said
+    assert found.__cause__ is None
+
+
 def test_f14_the_longest_file_is_read() -> None:
     content = WHOLE + b" " * (LONGEST_AUTH_JSON - len(WHOLE))
     assert isinstance(read_auth_json(Secret(content)), Credential)
 
 
-@pytest.mark.parametrize("field", sorted(WRONG))
+@pytest.mark.parametrize("field", ["tokens", "tokens.access_token", "tokens.account_id"])
 def test_s1_no_error_shows_a_value(field: str) -> None:
     found = read(plain(**{field.replace(".", "__"): ["canary value\x1b"]}))
     assert isinstance(found, SignInError)
@@ -234,7 +300,7 @@ def test_no_bytes_make_reading_raise(content: bytes) -> None:
 
 
 NAMES = st.sampled_from(["auth_mode", "OPENAI_API_KEY", "tokens", "last_refresh", "x"])
-INNER = st.sampled_from(["id_token", "access_token", "refresh_token", "account_id", "x"])
+INNER = st.sampled_from(["id_token", "access_token", "refresh_token", "account_id", "oauth_provenance", "x"])
 
 
 @given(st.dictionaries(NAMES, json_values), st.dictionaries(INNER, json_values))
@@ -243,108 +309,3 @@ def test_no_json_object_makes_reading_raise(outer: dict[str, Any], inner: dict[s
     assert isinstance(read(document), Credential | SignInError)
     document["tokens"] = {**plain()["tokens"], **inner}
     assert isinstance(read(document), Credential | SignInError)
-
-
-# -- writing -------------------------------------------------------------------------------------------
-
-
-def written(credential: Credential, *, include_refresh: bool = False) -> Any:
-    return json.loads(write_auth_json(credential, include_refresh=include_refresh).reveal())
-
-
-def test_what_is_written_has_the_shape_that_the_codex_cli_reads() -> None:
-    assert written(login(), include_refresh=True) == {
-        "auth_mode": "chatgpt",
-        "OPENAI_API_KEY": None,
-        "tokens": {
-            "id_token": ID_TOKEN,
-            "access_token": ACCESS,
-            "refresh_token": "canary-refresh-of-the-cli",
-            "account_id": "acct_fake",
-        },
-        "last_refresh": "2026-11-20T08:09:10Z",
-    }
-
-
-def test_s21_without_being_asked_the_refresh_token_is_the_empty_string() -> None:
-    content = write_auth_json(login()).reveal()
-    assert b"canary-refresh" not in content
-    assert json.loads(content)["tokens"] == {**plain()["tokens"], "refresh_token": ""}
-
-
-@pytest.mark.parametrize("include_refresh", [True, False])
-def test_what_is_written_is_read_again(include_refresh: bool) -> None:
-    again = read_auth_json(write_auth_json(login(), include_refresh=include_refresh))
-    assert again == attrs.evolve(login(), refresh_token=login().refresh_token if include_refresh else None)
-
-
-@pytest.mark.parametrize("id_token", [None, Secret("opaque")])
-def test_the_access_token_stands_for_an_id_token_that_the_codex_cli_could_not_read(id_token: Any) -> None:
-    assert written(attrs.evolve(login(), id_token=id_token))["tokens"]["id_token"] == ACCESS
-
-
-@pytest.mark.parametrize(
-    ("changes", "member"),
-    [
-        ({"id_token": None, "access_token": Secret("opaque")}, "id_token"),
-        ({"obtained_at": "the other day"}, "obtained_at"),
-        ({"refresh_token": None}, "refresh_token"),
-    ],
-)
-def test_what_the_codex_cli_could_not_read_is_not_written(changes: dict[str, Any], member: str) -> None:
-    with pytest.raises(ValueError, match=f"^{member}$"):
-        write_auth_json(attrs.evolve(login(), **changes), include_refresh=True)
-
-
-# -- taking the tokens out -----------------------------------------------------------------------------
-
-
-def rest(document: object) -> Any:
-    return json.loads(without_tokens(Secret(json.dumps(document).encode())).reveal())
-
-
-def test_only_the_login_is_taken_out() -> None:
-    assert rest(plain()) == {"auth_mode": "chatgpt", "OPENAI_API_KEY": None}
-    kept = {"auth_mode": "chatgpt", "OPENAI_API_KEY": "canary-key", "personal_access_token": "canary-pat"}
-    assert rest(plain(OPENAI_API_KEY="canary-key", personal_access_token="canary-pat")) == kept
-
-
-@given(st.dictionaries(st.text(max_size=12), st.text(max_size=20), max_size=4))
-def test_no_token_is_left_and_nothing_else_is_lost(more: dict[str, str]) -> None:
-    whole = {**more, **plain()}
-    left = rest(whole)
-    assert "canary" not in json.dumps(left)
-    assert left == {name: whole[name] for name in whole if name not in ("tokens", "last_refresh")}
-
-
-def test_what_is_left_holds_no_login() -> None:
-    assert reason(without_tokens(Secret(WHOLE)).reveal()) == "no_tokens"
-    with_key = json.dumps(plain(OPENAI_API_KEY="key")).encode()
-    assert reason(without_tokens(Secret(with_key)).reveal()) == "api_key_only"
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        *(b"", b"[]", b"{", b"\xff", WHOLE[:-1] + b', "x": NaN}', WHOLE[:-1] + b', "x": 1e999}'),
-    ],
-)
-def test_a_file_that_cannot_be_written_again_is_left_alone(content: bytes) -> None:
-    with pytest.raises(ValueError, match="cannot be written again") as raised:
-        without_tokens(Secret(content))
-    assert raised.value.__cause__ is None
-    assert "canary" not in str(raised.value)
-
-
-@pytest.mark.parametrize("depth", [50, 300, 600, 900, 950, 970, 990, 5000])
-def test_no_depth_of_nesting_makes_it_raise_anything_else(depth: int) -> None:
-    content = WHOLE[:-1] + b', "x": ' + b"[" * depth + b"]" * depth + b"}"
-    with contextlib.suppress(ValueError):
-        assert b'"x"' in without_tokens(Secret(content)).reveal()
-
-
-def test_no_text_form_shows_a_token() -> None:
-    found = login()
-    shown = f"{found!r} {write_auth_json(found, include_refresh=True)!r} {without_tokens(Secret(WHOLE))!r}"
-    assert "canary" not in shown
-    assert CLAIMS not in shown

@@ -18,10 +18,10 @@ from codex_oauth.doctor.case import Case, store_of
 from codex_oauth.doctor.finding import Area, Finding, ok, problem, skipped, warn
 from codex_oauth.doctor.logins import records
 from codex_oauth_core.codex.answers import usable_secret
+from codex_oauth_core.codex.auth_json import auth_document
 from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.reading.json_body import UNREADABLE, read_json
 from codex_oauth_core.record import Record
-from codex_oauth_core.secret import Secret, unseen
+from codex_oauth_core.secret import Secret
 
 __all__ = ["check", "refresh_tokens"]
 
@@ -89,8 +89,7 @@ def _compared(tool: _Tool, ours: Mapping[str, Record]) -> Finding:
 
 def refresh_tokens(content: Secret[bytes]) -> list[Secret[str]]:
     """Every refresh token in a JSON file, by the names that its members have in such files."""
-    document = unseen(lambda: read_json(content.reveal()))
-    return [] if document is UNREADABLE else list(_within(document, _DEEPEST))
+    return list(_within(auth_document(content), _DEEPEST))
 
 
 def _within(value: object, depth: int) -> Iterator[Secret[str]]:
