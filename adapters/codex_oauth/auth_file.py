@@ -1,7 +1,8 @@
 """The file of another program that a login is read from or written to: the Codex CLI's `auth.json`.
 
 Rules of this file: to copy from it, it is read as it is, and nothing about it is changed; to replace it, it
-must be a plain file of our own that no link leads to; every failure is a SignInError about that path.
+must be a plain file of our own: a link stays, and the file that it leads to is replaced; every failure is a
+SignInError about that path.
 """
 
 from __future__ import annotations
@@ -28,9 +29,11 @@ __all__ = [
     "check_target",
     "codex_auth_path",
     "directory_of",
+    "modified_at",
     "read_anywhere",
     "read_here",
     "remove_temporaries",
+    "target_of",
 ]
 
 _NAME: Final = "auth.json"
@@ -45,6 +48,7 @@ _PLAIN: Final = "Name a plain file of your own, in a directory that you can writ
 _ADVICE: Final = {
     "symlink": "Name the file itself, not a symbolic link to it.",
     "missing": "Create the directory of the named file first.",
+    "no_locks": "Keep the named file on a local disk: where it is, nothing can be locked.",
     **dict.fromkeys(
         ("not_a_regular_file", "not_a_directory", "wrong_owner", "read_only", "name_too_long"), _PLAIN
     ),
@@ -80,6 +84,19 @@ def read_anywhere(where: Path) -> Secret[bytes]:
 def _check_plain(where: Path, found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise FileProblem("not_a_regular_file", shown(where))
+
+
+def modified_at(where: Path) -> float | None:
+    """When a file, or what a link leads to, was written, in Unix seconds; None if that cannot be told."""
+    try:
+        return where.stat().st_mtime
+    except OSError:
+        return None
+
+
+def target_of(where: Path) -> Path:
+    """The file itself: what a link at `where` leads to."""
+    return Path(os.path.realpath(where))
 
 
 def read_here(directory: Directory, where: Path) -> Secret[bytes]:

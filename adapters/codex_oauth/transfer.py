@@ -3,7 +3,8 @@
 Rules of this file: two programs that renew one login end it, so a copy has no refresh token, and a login that
 is moved is stored here, durably, before it is taken from there; if it cannot be taken, only a copy stays.
 A move that was cut off is finished by the next one, which never puts an older login over a newer one.
-The Codex CLI's file is written by a move and by an export, and by nothing else; nothing here ever renews.
+The Codex CLI's file is written by a move and by an export, under its own locks, and by nothing else; nothing
+here ever renews.
 """
 
 from __future__ import annotations
@@ -22,16 +23,19 @@ from codex_oauth.auth_file import (
     check_target,
     codex_auth_path,
     directory_of,
+    modified_at,
     read_anywhere,
     read_here,
     remove_temporaries,
+    target_of,
 )
+from codex_oauth.auth_locks import locked
+from codex_oauth.keeping import provider_of
 from codex_oauth.stores.directory import Directory
 from codex_oauth.stores.failures import failure, shown
 from codex_oauth.stores.files import Staged, stage
 from codex_oauth.stores.store import Held, Saved, SaveFailed, Slot, Store
-from codex_oauth_core.codex import CODEX
-from codex_oauth_core.codex.auth_json import read_auth_json, without_tokens, write_auth_json
+from codex_oauth_core.codex.auth_json import read_auth_json, record_of, without_tokens, write_auth_json
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import SendRequest
 from codex_oauth_core.errors import Detail, ErrorKind, SignInError
@@ -42,7 +46,7 @@ from codex_oauth_core.secret import Secret
 __all__ = ["export_codex", "import_codex", "place_of"]
 
 _REREAD_AFTER: tuple[float, ...] = (0.02, 0.06, 0.12)
-"""Seconds before each new look at a file that is no JSON: the Codex CLI writes it in place."""
+"""Seconds before each new look at a file that is no JSON: an older Codex CLI writes it in place."""
 
 _MOVE_TRIES: Final = 3
 _FORCE: Final = "Add --force to replace it."
@@ -55,23 +59,24 @@ def import_codex(
 
     It copies the access token: that works until it expires, and cannot be renewed here. `move` takes the
     whole login over: it is removed from `path`, and the Codex CLI must sign in again; end its running
-    sessions first. `path` is an `auth.json` or its directory, by default the Codex CLI's own. `force`: a
-    login of the same account that can be renewed may be replaced; in a move, not by the one that it was
-    renewed from: that one is only removed from `path`.
+    sessions first, and renew the login right after: a renewal by the Codex CLI may have been under way, and
+    whoever comes second ends the login. `path` is an `auth.json`, a link to it, or its directory, by default
+    the Codex CLI's own. `force`: a login of the same account that can be renewed may be replaced; in a move,
+    not by the one that it was renewed from: that one is only removed from `path`.
 
     Raises SignInError: `login_required` (no such file, or its token has expired), `corrupt_auth` (see
     `read_auth_json`), `invalid_request` (`details.reason`: `renewable_login`, `no_refresh_token`),
-    `auth_read_failed`, `auth_write_failed`.
+    `network` (`details.reason`: `lock_busy`), `auth_read_failed`, `auth_write_failed`.
     """
     where = place_of(path)
     if move:
         return _moved(store, where, force=force)
-    _, found = _login(lambda: read_anywhere(where))
+    content, found = _login(where, lambda: read_anywhere(where))
     credential = attrs.evolve(found, refresh_token=None)
     _refuse_expired(credential, "Renew it in the program that signed in, and try again.")
     if not force:
         _refuse_to_replace(store.slot(credential.account_id).load())
-    return _kept(credential, store, force=force).record
+    return _kept(record_of(credential, content), store, force=force).record
 
 
 def export_codex(
@@ -80,19 +85,21 @@ def export_codex(
     """Write a login as an `auth.json` that the Codex CLI can use, readable by its owner only.
 
     Without `include_refresh` it works until the access token expires. With it, the copy must be the only
-    one that renews from now on: two programs that renew one login end it. `force`: a file at `path` may be
-    replaced.
+    one that renews from now on: two programs that renew one login end it. The file says to which issuer and
+    client the login belongs; a Codex CLI before 0.169 does not look at that. `force`: a file at `path` may
+    be replaced.
 
     Raises SignInError: `login_required` (what is asked for is not usable any more), `invalid_request`
-    (`details.reason`: `no_refresh_token`, `other_issuer`, or the member of the login that the Codex CLI
-    could not read), `auth_write_failed` (`details.reason`: `exists` for a file at `path`).
+    (`details.reason`: `no_refresh_token`, `other_issuer` for one to which no refresh token is sent, or the
+    member of the login that the Codex CLI could not read), `network` (`details.reason`: `lock_busy`),
+    `auth_write_failed` (`details.reason`: `exists` for a file at `path`).
     """
     _refuse_useless(record, include_refresh=include_refresh)
     where = Path(path)
-    content = _as_auth_json(record.credential, include_refresh=include_refresh)
+    content = _as_auth_json(record, include_refresh=include_refresh)
     with about(where, ErrorKind.AUTH_WRITE_FAILED), directory_of(where) as directory:
         check_target(directory, where, force=force)
-        with stage(directory, where.name, content) as staged:
+        with stage(directory, where.name, content) as staged, _exclusively(directory, where):
             check_target(directory, where, force=force)  # it may have come meanwhile
             staged.commit()
 
@@ -103,9 +110,15 @@ def place_of(path: str | os.PathLike[str] | None) -> Path:
     return where / codex_auth_path().name if where.is_dir() else where
 
 
-def _as_auth_json(credential: Credential, *, include_refresh: bool) -> Secret[bytes]:
+def _exclusively(directory: Directory, where: Path) -> contextlib.AbstractContextManager[None]:
+    """The Codex CLI's locks, if it may write that file, too. There is none where it does not look."""
+    watched = where.name == codex_auth_path().name or directory.lstat(where.name) is not None
+    return locked(where, where) if watched else contextlib.nullcontext()
+
+
+def _as_auth_json(record: Record, *, include_refresh: bool) -> Secret[bytes]:
     try:
-        return write_auth_json(credential, include_refresh=include_refresh)
+        return write_auth_json(record, include_refresh=include_refresh)
     except ValueError as member:
         text = "The Codex CLI could not read this login."
         raise _refused(text, "Sign in again: codex-oauth login", reason=str(member)) from None
@@ -114,28 +127,28 @@ def _as_auth_json(credential: Credential, *, include_refresh: bool) -> Secret[by
 # -- copying ----------------------------------------------------------------------------------------
 
 
-def _login(read: Callable[[], Secret[bytes]]) -> tuple[Secret[bytes], Credential]:
+def _login(
+    where: Path, read: Callable[[], Secret[bytes]], *, to_move: bool = False
+) -> tuple[Secret[bytes], Credential]:
     """What `read` gives, and the login in it. What is no JSON is looked at again: it may be half written."""
-    content = read()
-    found = read_auth_json(content)
-    for pause in _REREAD_AFTER:
-        if not isinstance(found, SignInError) or found.details["reason"] != "not_json":
-            break
-        time.sleep(pause)
+    for pause in (*_REREAD_AFTER, None):
         content = read()
-        found = read_auth_json(content)
-    if isinstance(found, SignInError):
-        raise found
-    return content, found
+        found = read_auth_json(content, modified=modified_at(where), to_move=to_move)
+        if not isinstance(found, SignInError):
+            return content, found
+        if pause is None or found.details["reason"] != "not_json":
+            raise attrs.evolve(found, details={**found.details, "path": shown(where)})
+        time.sleep(pause)
+    raise AssertionError("the last look ends it")
 
 
-def _kept(credential: Credential, store: Store, *, force: bool) -> Deposited:
+def _kept(record: Record, store: Store, *, force: bool) -> Deposited:
     """Store a login, and make it the current one. `force`: as in `keep`."""
     from codex_oauth.keeping import keep
     from codex_oauth.worlds.sync_world import SyncWorld
 
     with SyncWorld(_sends_nothing) as world:
-        return keep(Record(credential), store, world, force=force)
+        return keep(record, store, world, force=force)
 
 
 def _sends_nothing(effect: SendRequest, stopped: Callable[[], bool]) -> NoReturn:
@@ -186,42 +199,46 @@ def _move(store: Store, where: Path, taken: _Taken, *, force: bool) -> Record:
 def _move_once(store: Store, where: Path, taken: _Taken, *, force: bool) -> Record | None:
     """The login that is stored here and was removed there; None if the file changed meanwhile.
 
-    The new content of the file is on the disk before anything is stored, so that nothing is left to fail
-    but a rename.
+    The new content of the file is on the disk, and its locks could be had, before anything is stored, so that
+    little is left to fail but a rename. The locks are not held while the login is stored: that may have to
+    wait for a lock of our own.
     """
-    with about(where, ErrorKind.AUTH_WRITE_FAILED), directory_of(where) as directory:
-        content, credential = _to_move(directory, where)
-        with stage(directory, where.name, _rest(content, where)) as staged:
-            record = _take(credential, store, taken, force=force)
-            if read_here(directory, where) != content:
-                return None
-            _commit(staged)
-        remove_temporaries(directory, where)  # only now: another move may still need its own
+    target = target_of(where)
+    with about(where, ErrorKind.AUTH_WRITE_FAILED), directory_of(target) as directory:
+        with locked(where, target):
+            content, credential = _to_move(directory, target)
+        with stage(directory, target.name, _rest(content, where)) as staged:
+            record = _take(record_of(credential, content), store, taken, force=force)
+            with locked(where, target):
+                if target_of(where) != target or read_here(directory, target) != content:
+                    return None
+                _commit(staged)
+        remove_temporaries(directory, target)  # only now: another move may still need its own
     return record
 
 
-def _to_move(directory: Directory, where: Path) -> tuple[Secret[bytes], Credential]:
-    content, credential = _login(lambda: read_here(directory, where))
+def _to_move(directory: Directory, target: Path) -> tuple[Secret[bytes], Credential]:
+    content, credential = _login(target, lambda: read_here(directory, target), to_move=True)
     if credential.refresh_token is None:
         text = "The Codex CLI has no refresh token there that could be moved."
         raise _refused(text, "Copy the access token: without --move.", reason="no_refresh_token")
     return content, credential
 
 
-def _take(credential: Credential, store: Store, taken: _Taken, *, force: bool) -> Record:
+def _take(found: Record, store: Store, taken: _Taken, *, force: bool) -> Record:
     """Store a login, unless it, or what it was renewed to, is stored: then an earlier move was cut off."""
-    stored = _stored(store, credential.account_id, force=force)
-    found = Record(credential)
+    account_id = found.credential.account_id
+    stored = _stored(store, account_id, force=force)
     if stored is not None and _is_from(stored, found):
         if stored.fingerprint == found.fingerprint:
             taken.fingerprints.add(found.fingerprint)
-        store.select(credential.account_id)
+        store.select(account_id)
         return stored
     if not force and (stored is None or stored.fingerprint not in taken.fingerprints):
         _refuse_to_replace(stored)
     taken.fingerprints.add(found.fingerprint)  # before it is stored: storing may be interrupted
-    if _kept(credential, store, force=True).rescued:
-        taken.rescued.add(credential.account_id)
+    if _kept(found, store, force=True).rescued:
+        taken.rescued.add(account_id)
     return found
 
 
@@ -259,7 +276,7 @@ def _rest(content: Secret[bytes], where: Path) -> Secret[bytes]:
 def _account_there(where: Path) -> str | None:
     """The account whose login the Codex CLI can still renew; if that cannot be told, the login is ours."""
     try:
-        _, credential = _login(lambda: read_anywhere(where))
+        _, credential = _login(where, lambda: read_anywhere(where))
     except SignInError:
         return None
     return None if credential.refresh_token is None else credential.account_id
@@ -321,8 +338,8 @@ def _refuse_useless(record: Record, *, include_refresh: bool) -> None:
         raise _refused("This login is a copy without a refresh token.", without, reason="no_refresh_token")
     elif not record.is_renewable:
         raise SignInError.of(ErrorKind.LOGIN_REQUIRED, code=record.dead_code)
-    elif (credential.issuer, credential.client_id) != (CODEX.issuer, CODEX.client_id):
-        text = "The Codex CLI would send this refresh token to another server than the one it is from."
+    elif provider_of(credential) is None:
+        text = "The authorization server of this login is no address to which a refresh token is sent."
         raise _refused(text, without, reason="other_issuer")
 
 

@@ -15,7 +15,7 @@ from codex_oauth.stores import files
 from codex_oauth.transfer import export_codex, import_codex
 from codex_oauth_core import ErrorKind
 from codex_oauth_core.codex.auth_json import read_auth_json
-from tests.cli.transfers import SOON, error, put
+from tests.cli.transfers import SOON, error, names_beside, put, write
 
 E = ErrorKind
 
@@ -41,7 +41,7 @@ def test_an_export_overwrites_nothing_unless_forced(store: FileStore, theirs: Pa
     assert theirs.read_bytes() == before
     export_codex(record, theirs, force=True)
     assert json.loads(theirs.read_text())["tokens"]["refresh_token"] == ""
-    assert [path.name for path in theirs.parent.iterdir()] == ["auth.json"]
+    assert names_beside(theirs) == ["auth.json"]
 
 
 def test_an_export_does_not_overwrite_what_came_meanwhile(
@@ -57,7 +57,7 @@ def test_an_export_does_not_overwrite_what_came_meanwhile(
     monkeypatch.setattr(transfer, "stage", staged)
     error(lambda: export_codex(record, out), E.AUTH_WRITE_FAILED, "exists")
     assert out.read_text() == "theirs"
-    assert not list(tmp_path.glob("out.json.*"))
+    assert not list(tmp_path.glob("out.json.*.tmp"))
 
 
 def test_s18_an_export_replaces_no_link_and_no_directory(store: FileStore, tmp_path: Path) -> None:
@@ -85,8 +85,7 @@ EXPIRED = {"expires_at": 1_000_000_000_000}
         ({"refresh_token": None}, True, E.INVALID_REQUEST, "no_refresh_token"),
         ({"dead_code": "invalid_grant"}, True, E.LOGIN_REQUIRED, None),
         ({"spent": True}, True, E.LOGIN_REQUIRED, None),
-        ({"issuer": "https://elsewhere.example"}, True, E.INVALID_REQUEST, "other_issuer"),
-        ({"client_id": "app_other"}, True, E.INVALID_REQUEST, "other_issuer"),
+        ({"issuer": "http://elsewhere.example"}, True, E.INVALID_REQUEST, "other_issuer"),
         ({"access_token": Secret("opaque")}, False, E.INVALID_REQUEST, "id_token"),
         ({"obtained_at": "once"}, False, E.INVALID_REQUEST, "obtained_at"),
     ],
@@ -109,9 +108,42 @@ def test_an_expired_login_is_exported_with_what_renews_it(store: FileStore, tmp_
     assert (tmp_path / "out.json").exists()
 
 
-def test_there_and_back_again(store: FileStore, tmp_path: Path) -> None:
+OWNERS: tuple[dict[str, Any], ...] = (
+    {},
+    {"issuer": "https://elsewhere.example", "client_id": "app_other"},
+    {"issuer": "http://127.0.0.1:8123"},
+)
+
+
+@pytest.mark.parametrize("owner", OWNERS)
+@pytest.mark.parametrize("include_refresh", [True, False])
+def test_an_export_says_to_whom_the_login_belongs(
+    store: FileStore, tmp_path: Path, owner: dict[str, Any], include_refresh: bool
+) -> None:
+    record = put(store, **owner)
+    export_codex(record, tmp_path / "out.json", include_refresh=include_refresh)
+    provenance = json.loads((tmp_path / "out.json").read_text())["tokens"]["oauth_provenance"]
+    assert provenance == {"issuer": record.credential.issuer, "client_id": record.credential.client_id}
+
+
+@pytest.mark.parametrize("owner", OWNERS)
+def test_there_and_back_again(store: FileStore, tmp_path: Path, owner: dict[str, Any]) -> None:
     """A login that is handed out whole and moved back is the same login."""
-    record = put(store)
+    record = put(store, **owner)
     export_codex(record, tmp_path / "auth.json", include_refresh=True)
     again = import_codex(FileStore(tmp_path / "other"), tmp_path / "auth.json", move=True)
     assert again.fingerprint == record.fingerprint
+    assert (again.credential.issuer, again.credential.client_id) == (
+        record.credential.issuer,
+        record.credential.client_id,
+    )
+
+
+def test_r8_what_the_codex_cli_keeps_beside_its_tokens_comes_back(
+    store: FileStore, theirs: Path, tmp_path: Path
+) -> None:
+    write(theirs, login_owner_id="owner-1")
+    moved = import_codex(store, move=True)
+    assert "owner-1" not in theirs.read_text()
+    export_codex(moved, theirs, include_refresh=True, force=True)
+    assert json.loads(theirs.read_text())["tokens"]["login_owner_id"] == "owner-1"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import time
@@ -112,6 +113,60 @@ def test_an_expired_token_is_not_copied(store: FileStore, theirs: Path) -> None:
 def test_a_token_that_does_not_say_when_it_expires_is_copied(store: FileStore, theirs: Path) -> None:
     write(theirs, access_token=account_token("acct_cli"))
     assert import_codex(store).credential.expires_at is None
+
+
+@pytest.mark.parametrize("move", [False, True])
+def test_a_login_is_bound_to_the_issuer_and_the_client_of_the_file(
+    store: FileStore, theirs: Path, move: bool
+) -> None:
+    write(theirs, oauth_provenance={"issuer": "https://login.example.com", "client_id": "app_theirs"})
+    record = import_codex(store, move=move)
+    assert (record.credential.issuer, record.credential.client_id) == (
+        "https://login.example.com",
+        "app_theirs",
+    )
+    assert stored(store) == record.credential
+
+
+@pytest.mark.parametrize("move", [False, True])
+@pytest.mark.parametrize(
+    ("provenance", "member"),
+    [
+        ({"issuer": "http://login.example.com", "client_id": "app"}, ".issuer"),
+        ({"issuer": "https://user@login.example.com", "client_id": "app"}, ".issuer"),
+        ({"issuer": "https://login.example.com\x1b", "client_id": "app"}, ".issuer"),
+        ({"issuer": "https://login.example.com", "client_id": ""}, ".client_id"),
+        ("https://login.example.com", ""),
+    ],
+)
+def test_a_file_that_names_no_usable_owner_is_refused_and_stays(
+    store: FileStore, theirs: Path, move: bool, provenance: Any, member: str
+) -> None:
+    before = write(theirs, oauth_provenance=provenance).read_bytes()
+    error(lambda: import_codex(store, move=move), E.CORRUPT_AUTH, f"tokens.oauth_provenance{member}")
+    assert theirs.read_bytes() == before
+    assert store.accounts() == ()
+
+
+@pytest.mark.parametrize("move", [False, True])
+def test_what_the_codex_cli_accepts_is_imported(store: FileStore, theirs: Path, move: bool) -> None:
+    odd = {"auth_mode": 7, "OPENAI_API_KEY": [], "last_refresh": "the other day", "id_token": {"x": 1}}
+    write(theirs, account_id="acct_other", **odd)
+    theirs.write_bytes(b"\xef\xbb\xbf" + theirs.read_bytes())
+    os.utime(theirs, (1_790_000_000, 1_790_000_000))
+    record = import_codex(store, move=move)
+    assert record.credential.account_id == store.current() == "acct_other"
+    assert record.credential.obtained_at == "2026-09-21T14:13:20Z"
+    if move:
+        assert json.loads(theirs.read_text()) == {"auth_mode": 7, "OPENAI_API_KEY": []}
+
+
+@pytest.mark.parametrize("move", [False, True])
+def test_without_any_account_nothing_is_changed(store: FileStore, theirs: Path, move: bool) -> None:
+    before = write(theirs, account_id="", access_token="opaque", id_token="").read_bytes()
+    error(lambda: import_codex(store, move=move), E.CORRUPT_AUTH, "no_account_id")
+    assert theirs.read_bytes() == before
+    assert store.accounts() == ()
 
 
 # -- what is there already -----------------------------------------------------------------------------

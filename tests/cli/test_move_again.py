@@ -18,7 +18,7 @@ from codex_oauth.stores.store import StoreWarning
 from codex_oauth.transfer import import_codex
 from codex_oauth_core import ErrorKind, Record
 from codex_oauth_core.flows.deposit import Deposit
-from tests.cli.transfers import ACCESS, REFRESH, error, put, stored, write
+from tests.cli.transfers import ACCESS, REFRESH, error, names_beside, put, stored, write
 
 E = ErrorKind
 RENEWED = "canary-renewed-by-us"
@@ -58,12 +58,12 @@ def test_f3_a_move_that_was_cut_off_is_finished_by_the_next(
     cut_off(store)
     assert stored(store).refresh_token == Secret(REFRESH)
     assert not theirs_is_stripped(theirs)
-    assert len(list(theirs.parent.iterdir())) == 2
+    assert len(names_beside(theirs)) == 2
     record = import_codex(store, move=True, force=force)
     assert record.credential == stored(store)
     assert stored(store).refresh_token == Secret(REFRESH)
     assert theirs_is_stripped(theirs)
-    assert [path.name for path in theirs.parent.iterdir()] == ["auth.json"]
+    assert names_beside(theirs) == ["auth.json"]
 
 
 @pytest.mark.parametrize("force", [False, True])
@@ -75,7 +75,7 @@ def test_f3_a_renewed_login_is_not_replaced_by_the_spent_one(
     assert import_codex(store, move=True, force=force) == ours
     assert store.slot("acct_cli").load() == ours
     assert theirs_is_stripped(theirs)
-    assert [path.name for path in theirs.parent.iterdir()] == ["auth.json"]
+    assert names_beside(theirs) == ["auth.json"]
 
 
 def test_f3_a_login_that_was_stored_and_not_selected_becomes_the_current_one(
@@ -116,7 +116,7 @@ def test_only_plain_temporaries_of_exactly_our_names_are_removed(store: FileStor
     (beside / "auth.json.2222222222222222.tmp").mkdir()
     import_codex(store, move=True)
     left = {"auth.json", *others, "auth.json.1111111111111111.tmp", "auth.json.2222222222222222.tmp"}
-    assert {path.name for path in beside.iterdir()} == left
+    assert set(names_beside(theirs)) == left
 
 
 def test_a_temporary_stays_while_nothing_was_moved(

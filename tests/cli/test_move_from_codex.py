@@ -18,7 +18,7 @@ from codex_oauth.stores.store import Held
 from codex_oauth.transfer import import_codex
 from codex_oauth_core import ErrorKind
 from codex_oauth_core.codex.auth_json import read_auth_json
-from tests.cli.transfers import ACCESS, REFRESH, SOON, error, stored, write
+from tests.cli.transfers import ACCESS, REFRESH, SOON, error, names_beside, stored, write
 from tests.support import account_token
 
 E = ErrorKind
@@ -33,7 +33,7 @@ def test_a_move_takes_the_tokens_away_and_leaves_the_rest(store: FileStore, thei
     left = {"auth_mode": "chatgpt", "OPENAI_API_KEY": "their-key", "personal_access_token": "their-pat"}
     assert json.loads(theirs.read_text()) == left
     assert stat.S_IMODE(theirs.stat().st_mode) == 0o600
-    assert [path.name for path in theirs.parent.iterdir()] == ["auth.json"]
+    assert names_beside(theirs) == ["auth.json"]
 
 
 def test_an_expired_login_can_be_moved_because_it_can_be_renewed(store: FileStore, theirs: Path) -> None:
@@ -66,20 +66,65 @@ def test_the_login_is_stored_before_it_is_taken_away(
     assert order == ["taken with it stored"]
 
 
-@pytest.mark.parametrize("how", ["symlink", "hard_link"])
-def test_s18_a_file_that_a_link_leads_to_is_not_moved(
-    store: FileStore, theirs: Path, tmp_path: Path, how: str
+def test_s18_a_file_that_has_a_second_name_is_not_moved(
+    store: FileStore, theirs: Path, tmp_path: Path
 ) -> None:
     real = tmp_path / "real.json"
-    if how == "symlink":
-        theirs.rename(real)
-        theirs.symlink_to(real)
-    else:
-        os.link(theirs, real)
+    os.link(theirs, real)
     before = real.read_bytes()
-    error(lambda: import_codex(store, move=True), E.AUTH_READ_FAILED, how)
+    error(lambda: import_codex(store, move=True), E.AUTH_READ_FAILED, "hard_link")
     assert store.accounts() == ()
     assert real.read_bytes() == before
+
+
+def test_a_link_is_followed_and_stays(store: FileStore, theirs: Path, tmp_path: Path) -> None:
+    (tmp_path / "dotfiles").mkdir()
+    real = tmp_path / "dotfiles" / "codex.json"
+    theirs.rename(real)
+    (tmp_path / "dotfiles" / "hop").symlink_to("codex.json")
+    theirs.symlink_to(tmp_path / "dotfiles" / "hop")
+    import_codex(store, move=True)
+    assert stored(store).refresh_token == Secret(REFRESH)
+    assert theirs.is_symlink()
+    assert json.loads(theirs.read_text()) == {"auth_mode": "chatgpt", "OPENAI_API_KEY": None}
+    assert not real.is_symlink()
+    assert names_beside(real) == ["codex.json", "codex.json.lock", "hop"]
+    assert names_beside(theirs) == ["auth.json"]
+
+
+def test_s18_a_link_to_what_is_not_ours_or_not_there_is_not_moved(
+    store: FileStore, theirs: Path, tmp_path: Path
+) -> None:
+    theirs.unlink()
+    theirs.symlink_to(tmp_path / "gone.json")
+    error(lambda: import_codex(store, move=True), E.LOGIN_REQUIRED, "missing")
+    theirs.unlink()
+    theirs.symlink_to(theirs.name)
+    error(lambda: import_codex(store, move=True), E.AUTH_READ_FAILED, "symlink")
+    theirs.unlink()
+    theirs.symlink_to(tmp_path)
+    error(lambda: import_codex(store, theirs, move=True), E.LOGIN_REQUIRED, "missing")
+    assert store.accounts() == ()
+
+
+def test_f15_a_link_that_leads_elsewhere_meanwhile_is_followed_again(
+    store: FileStore, theirs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = tmp_path / "first.json", tmp_path / "second.json"
+    theirs.rename(first)
+    write(second, refresh_token="canary-second")
+    theirs.symlink_to(first)
+
+    def turn() -> None:
+        theirs.unlink()
+        theirs.symlink_to(second)
+
+    turns = [turn]
+    when_stored(monkeypatch, lambda: turns.pop()() if turns else None)
+    before = first.read_bytes()
+    assert import_codex(store, move=True).credential.refresh_token == Secret("canary-second")
+    assert first.read_bytes() == before
+    assert "tokens" not in json.loads(second.read_text())
 
 
 def test_a_directory_may_be_reached_by_a_link(store: FileStore, theirs: Path, tmp_path: Path) -> None:
@@ -111,7 +156,7 @@ def test_f12_a_login_that_cannot_be_taken_away_stays_a_copy(
     assert theirs.read_bytes() == before
     assert stored(store).refresh_token is None
     assert stored(store).access_token == Secret(ACCESS)
-    assert [path.name for path in theirs.parent.iterdir()] == ["auth.json"]
+    assert names_beside(theirs) == ["auth.json"]
 
 
 def test_f12_if_not_even_that_can_be_stored_it_says_what_to_do(

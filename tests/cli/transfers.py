@@ -15,11 +15,13 @@ from codex_oauth import FileStore, Secret, SignInError
 from codex_oauth_core import CODEX, Credential, ErrorKind, Record
 from tests.support import account_token
 
-__all__ = ["ACCESS", "REFRESH", "SOON", "error", "put", "stored", "write"]
+__all__ = ["ACCESS", "LOCKS", "REFRESH", "SOON", "error", "names_beside", "put", "stored", "write"]
 
 SOON = int(time.time()) + 864_000
 ACCESS = account_token("acct_cli", exp=SOON, email="somebody@example.com")
 REFRESH = "canary-refresh-of-the-cli"
+LOCKS = ("auth.lock", "auth.json.lock")
+"""The files beside the Codex CLI's `auth.json` that it locks; they stay."""
 
 
 def document(**changes: Any) -> dict[str, Any]:
@@ -29,7 +31,7 @@ def document(**changes: Any) -> dict[str, Any]:
         "refresh_token": REFRESH,
         "account_id": "acct_cli",
     }
-    for name in [name for name in changes if name in tokens]:
+    for name in [name for name in changes if name in (*tokens, "oauth_provenance", "login_owner_id")]:
         tokens[name] = changes.pop(name)
     whole = {"auth_mode": "chatgpt", "OPENAI_API_KEY": None, "tokens": tokens}
     return {**whole, "last_refresh": "2026-11-20T08:09:10.123456789Z", **changes}
@@ -40,6 +42,11 @@ def write(path: Path, **changes: Any) -> Path:
     path.write_text(json.dumps(document(**changes)))
     path.chmod(0o600)
     return path
+
+
+def names_beside(path: Path) -> list[str]:
+    """The names in the directory of a file, without its locks."""
+    return sorted(each.name for each in path.parent.iterdir() if each.name not in LOCKS)
 
 
 def put(store: FileStore, **changes: Any) -> Record:
