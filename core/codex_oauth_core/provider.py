@@ -29,6 +29,10 @@ _NAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
 USER_AGENT: Final = f"codex-oauth/{__version__}"
 
 
+def _nobody(_token: Secret[str]) -> None:
+    return None
+
+
 @attrs.frozen(kw_only=True)
 class Dialect:
     """Pure functions that build each request and read each answer into facts.
@@ -52,6 +56,8 @@ class Dialect:
     read_revocation: Callable[[ResponseReceived], bool]
     authorize_url: Callable[[Provider, str, Secret[str], str, Sequence[str]], Secret[str]]
     """Takes provider, redirect URI, state, code challenge and allowed workspaces."""
+    account_of: Callable[[Secret[str]], str | None] = _nobody
+    """Takes an access or id token; the account that it names, None if it names none."""
     render: Renderers | None = None
     """The inverse of the readers. Without it a sign-in in this dialect leaves no trace."""
 

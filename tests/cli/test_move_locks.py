@@ -66,8 +66,12 @@ def test_a_move_compares_and_replaces_under_both_locks_and_stores_under_none(
     store: FileStore, theirs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[str, list[bool]]] = []
+
+    def note(name: str) -> Callable[[], None]:
+        return lambda: seen.append((name, free(theirs.parent)))
+
     for owner, name in ((transfer, "read_here"), (keeping, "keep"), (transfer, "_commit")):
-        after(monkeypatch, owner, name, lambda name=name: seen.append((name, free(theirs.parent))))
+        after(monkeypatch, owner, name, note(name))
     import_codex(store, move=True)
     assert seen == [
         ("read_here", [False, False]),

@@ -122,7 +122,7 @@ def test_the_account_of_the_file_goes_before_that_of_the_tokens() -> None:
     assert login(tokens__account_id="acct_other") == attrs.evolve(login(), account_id="acct_other")
 
 
-NO_TIMES = (
+NO_TIMES: tuple[Any, ...] = (
     ...,
     None,
     "",

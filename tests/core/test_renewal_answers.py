@@ -231,6 +231,25 @@ def test_f31_another_accounts_access_token_alone_changes_nothing() -> None:
     assert (world.stored, world.beside, world.saves) == (EXPIRED, [], [])
 
 
+@pytest.mark.parametrize("access", [account_token("acct_other", marker="old"), "opaque"])
+def test_f31_a_login_that_is_kept_by_another_workspaces_id_stays_what_it_is(access: str) -> None:
+    """As the Codex CLI may have it: the id that is sent is not the one that the tokens name."""
+    id_token = Secret(account_token("acct_other", marker="old-id"))
+    world = StoreWorld(login(access_token=Secret(access), id_token=id_token), [OTHERS])
+    assert isinstance(world.run(Renewal()), Renewed)
+    assert world.stored is not None
+    assert (world.stored.credential.account_id, world.stored.spent) == (ACCOUNT, False)
+    assert world.stored.credential.access_token == Secret(account_token("acct_other"))
+    assert world.beside == []
+
+
+@pytest.mark.parametrize("old", [account_token("acct_third"), account_token(), "opaque"])
+def test_f31_tokens_of_a_third_account_are_another_accounts(old: str) -> None:
+    id_token = Secret(account_token("acct_other")) if old != "opaque" else None
+    world = StoreWorld(login(access_token=Secret(old), id_token=id_token), [OTHERS])
+    assert error_of(world.run(Renewal())).kind is E.ACCOUNT_CHANGED
+
+
 def test_f31_an_answer_that_names_no_account_is_ours() -> None:
     outcome, record = renewed(tokens(access_token="opaque-access-token", id_token=...))
     assert isinstance(outcome, Renewed)

@@ -27,6 +27,7 @@ CODEX_DIALECT: Final = Dialect(
     revocation_request=requests.revocation_request,
     read_revocation=token_answers.read_revocation,
     authorize_url=requests.authorize_url,
+    account_of=token_answers.account_id_from_token,
     render=render.RENDERERS,
 )
 

@@ -179,7 +179,7 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
         record = self._held_record()
         if tokens.access_token is None and tokens.refresh_token is None:
             return self._unanswered(TryAgain(ErrorKind.INVALID_RESPONSE, True, status=response.status))
-        if tokens.account_id not in (None, record.credential.account_id):
+        if tokens.account_id not in (None, record.credential.account_id, self._named_by(record)):
             return self._granted_another(record, tokens, response)
         renewed = renewed_record(record, tokens, response)
         self._result = Renewed(renewed)
@@ -188,6 +188,14 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
         elif not self._asked.is_usable(renewed, self._wall):
             self._result = expired_at_birth()
         return self._save(Trigger.ANSWERED, renewed)
+
+    def _named_by(self, record: Record) -> str | None:
+        """The account that the old tokens name: a moved login may be kept, and used, by the id of another
+        workspace than they are of.
+        """
+        tokens = (record.credential.access_token, record.credential.id_token)
+        named = (self.provider.dialect.account_of(token) for token in tokens if token is not None)
+        return next(filter(None, named), None)
 
     def _granted_another(self, record: Record, tokens: Tokens, response: ResponseReceived) -> Effect:
         """Another account's tokens are kept under its id; the old refresh token is not sent again."""
