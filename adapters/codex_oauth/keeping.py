@@ -113,7 +113,7 @@ def not_kept(error: SignInError, *, revoked: bool) -> SignInError:
 
 
 def provider_of(credential: Credential) -> Provider | None:
-    """The provider that a credential belongs to, with the client that it belongs to; None for a bad issuer."""
+    """The provider that a credential belongs to, with the credential's client; None for a bad issuer."""
     try:
         return attrs.evolve(CODEX.at(credential.issuer), client_id=credential.client_id)
     except ValueError:

@@ -97,6 +97,13 @@ def test_these_contact_the_server_that_issued_the_login(tmp_path: Path, argument
     assert contacted(tmp_path, *arguments) == ({"auth.openai.com:443"}, set())
 
 
+@pytest.mark.parametrize("issuer", ["auth.openai.com", "elsewhere.example"])
+def test_a_move_contacts_the_server_that_the_file_names(tmp_path: Path, issuer: str) -> None:
+    write(tmp_path / "codex.json", oauth_provenance={"issuer": f"https://{issuer}", "client_id": "app"})
+    moved = contacted(tmp_path, "import", "--from-codex", "codex.json", "--move", "--yes")
+    assert moved == ({f"{issuer}:443"}, set())
+
+
 def test_the_check_contacts_chatgpt_and_nobody_else(tmp_path: Path) -> None:
     hold(tmp_path)
     assert contacted(tmp_path, "status", "--check") == ({"chatgpt.com:443"}, set())

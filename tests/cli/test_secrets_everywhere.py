@@ -18,7 +18,7 @@ from urllib.parse import quote
 import attrs
 import pytest
 
-from codex_oauth import Secret
+from codex_oauth import CODEX, Secret
 from codex_oauth.authority import Account, Approve, Authority, AuthorityServer, Fault, Policy, serve
 from codex_oauth.cli.commands import COMMANDS
 from tests.adapters.test_browser_sign_in import free_port
@@ -141,6 +141,7 @@ def prepare(home: Path, situation: str, planted: Planted, issuer: str) -> None:
     tokens = (planted.cli_access, planted.cli_refresh, planted.cli_id)
     write(
         home / ".codex" / "auth.json",
+        oauth_provenance={"issuer": issuer, "client_id": CODEX.client_id},
         **dict(zip(("access_token", "refresh_token", "id_token"), tokens, strict=True)),
     )
     if situation == "no login":

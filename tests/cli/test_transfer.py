@@ -14,7 +14,7 @@ import pytest
 from codex_oauth import FileStore, Secret, SignInError
 from codex_oauth.cli import transfer
 from codex_oauth_core import ErrorKind
-from tests.cli.transfers import REFRESH, put, stored
+from tests.cli.transfers import REFRESH, put, stored, write
 
 Out = pytest.CaptureFixture[str]
 
@@ -33,6 +33,15 @@ def run(store: FileStore, command: str, *words: str) -> int:
     parser.add_argument("--store")
     args = parser.parse_args([*words, "--store", str(store.home)])
     return transfer.run_import(args) if command == "import" else transfer.run_export(args)
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Renewals of what was moved are tested elsewhere."""
+    monkeypatch.setattr(transfer, "renew_moved", lambda _store, record: (record, False, None))
+
+
+OWNER = {"issuer": "https://login.example.com", "client_id": "app_theirs"}
 
 
 def answer(monkeypatch: pytest.MonkeyPatch, line: str, *, stdin: bool = True, stderr: bool = True) -> None:
@@ -86,11 +95,42 @@ def test_a_move_asks_and_says_what_becomes_of_the_codex_cli(
     assert tokens_in(theirs) is None
 
 
+def test_a_move_says_whose_login_it_is(
+    store: FileStore, theirs: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(theirs, oauth_provenance=OWNER)
+    answer(monkeypatch, "yes\n")
+    assert run(store, "import", "--from-codex", "--move") == 0
+    line = "It belongs to https://login.example.com (client app_theirs), and is renewed there."
+    assert line in capsys.readouterr().err.splitlines()
+
+
+def test_a_move_that_will_fail_asks_all_the_same(
+    store: FileStore, theirs: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs.write_text("{}")
+    answer(monkeypatch, "yes\n")
+    with pytest.raises(SignInError) as raised:
+        run(store, "import", "--from-codex", "--move")
+    assert raised.value.details == {"reason": "no_tokens", "path": str(theirs)}
+    assert "belongs to" not in capsys.readouterr().err
+
+
 def test_a_move_with_yes_asks_nothing(store: FileStore, theirs: Path, capsys: Out) -> None:
     assert run(store, "import", "--from-codex", "--move", "--yes", "--json") == 0
     said = capsys.readouterr()
     assert said.err == ""
     assert json.loads(said.out)["renewable"] is True
+
+
+def test_s21_an_export_of_another_servers_login_says_whose_it_is(
+    store: FileStore, tmp_path: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(store, **OWNER)
+    answer(monkeypatch, "yes\n")
+    assert run(store, "export", "--to-codex", str(tmp_path / "out.json"), "--include-refresh") == 0
+    said = capsys.readouterr().err
+    assert "https://login.example.com (client app_theirs); a Codex CLI before 0.169" in said
 
 
 OPTIONS = {"import": ("--from-codex", "--move"), "export": ("--include-refresh", "--to-codex", "out.json")}

@@ -18,11 +18,11 @@ from codex_oauth.cli.process import interrupted_once
 from codex_oauth.cli.text import moment
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.tokens.renewing import Outcome
-from codex_oauth_core.errors import SignInError
+from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.outcomes import Adopted, Kept, KeptBecause, Renewed
 from codex_oauth_core.record import Record
 
-__all__ = ["run_refresh"]
+__all__ = ["renew_moved", "run_refresh"]
 
 _KEPT: Final = {
     KeptBecause.CURRENT: "Not renewed: that is not due.",
@@ -88,6 +88,19 @@ def _renewed(store: FileStore, record: Record, *, forced: bool) -> Outcome:
             with suppress(Exception):  # the interrupt is what is told
                 flight.wait()
             raise
+
+
+def renew_moved(store: FileStore, record: Record) -> tuple[Record, bool, SignInError | None]:
+    """Renew a login right after it was taken from another program: what is stored then, whether that is new,
+    and what went wrong. Less than a minute after another renewal none is needed.
+    """
+    outcome = _renewed(store, record, forced=True)
+    if isinstance(outcome, SignInError):
+        return store.slot(record.credential.account_id).load() or record, False, outcome
+    error = _error(outcome)
+    if isinstance(outcome, Kept) and outcome.why in _LEFT_UNDONE:
+        error = SignInError.of(ErrorKind.NETWORK, _KEPT[outcome.why], reason="lock_busy")
+    return outcome.record, not isinstance(outcome, Kept), error
 
 
 def _error(outcome: Renewed | Adopted | Kept) -> SignInError | None:

@@ -1,7 +1,8 @@
 """`codex-oauth import` and `codex-oauth export`: logins from and to the Codex CLI.
 
 Rules of this file: what would leave two programs with one refresh token, or takes a login from another
-program, is done only after a yes: on a terminal, or by `--yes`.
+program, is done only after a yes: on a terminal, or by `--yes`. What was taken is renewed at once, because
+the other program may have been renewing it; it is stored, whatever becomes of that.
 """
 
 from __future__ import annotations
@@ -13,15 +14,20 @@ from typing import Final
 
 import attrs
 
-from codex_oauth.cli.account import name_of, summary
+from codex_oauth.auth_file import modified_at, read_anywhere
+from codex_oauth.cli.account import name_of, summary, validity
 from codex_oauth.cli.accounts import chosen_record
 from codex_oauth.cli.exit_codes import OK, USAGE
 from codex_oauth.cli.output import complain, emit, hint, report, result
+from codex_oauth.cli.renew import renew_moved
 from codex_oauth.cli.text import moment, printable
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.transfer import export_codex, import_codex, place_of
+from codex_oauth_core.codex import CODEX
+from codex_oauth_core.codex.auth_json import read_auth_json
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core.record import Record
 
 __all__ = ["run_export", "run_import"]
 
@@ -29,6 +35,10 @@ _MOVE: Final = (
     "This takes the login away from the Codex CLI: it is stored here, and its tokens are removed from",
     "    {path}",
     "End all running sessions of the Codex CLI first. To use it again, sign in there anew: codex login",
+)
+_OWNER: Final = "It belongs to {owner}, and is renewed there."
+_OLD_CLI: Final = (
+    "It belongs to {owner}; a Codex CLI before 0.169 would send its refresh token to another server."
 )
 _HAND_OUT: Final = (
     "This writes the refresh token, with which anybody can use your account until you sign out, to",
@@ -41,26 +51,73 @@ _HAND_OUT: Final = (
 def run_import(args: argparse.Namespace) -> int:
     """Copy, or with `--move` take over, the login of the Codex CLI."""
     where = place_of(args.from_codex or None)
-    if args.move and not _agreed(args, "--move", _MOVE, where):
+    if args.move and not _agreed(args, "--move", (*_MOVE, *_owner(_found(where), _OWNER)), where):
         return USAGE
     store = FileStore(args.store)
     record = import_codex(store, where, move=args.move, force=args.force)
+    if args.move:
+        return _moved(args, store, record, where)
     if args.json:
-        emit({"ok": True, **summary(record, store)})
+        emit({"ok": True, **summary(record, store), "renewed": None})
         return OK
-    for line in _imported(record.credential, where, moved=args.move):
-        result(line)
+    result(f"Copied the access token of {name_of(record.credential)}.")
+    result(_until(record.credential))
     return OK
 
 
-def _imported(credential: Credential, where: Path, *, moved: bool) -> list[str]:
-    name, path = name_of(credential), printable(str(where), 4096)
-    if moved:
-        return [
-            f"Took over the login of {name}.",
-            f"Its tokens are removed from {path}; to use the Codex CLI again, run: codex login",
-        ]
-    return [f"Copied the access token of {name}.", _until(credential)]
+def _moved(args: argparse.Namespace, store: FileStore, record: Record, where: Path) -> int:
+    """Say that a login was taken over, and renew it. Raises SignInError if it was lost to another renewal,
+    or if its own renewal could not be stored.
+    """
+    path = printable(str(where), 4096)
+    if not args.json:
+        result(f"Took over the login of {name_of(record.credential)}.")
+        result(f"Its tokens are removed from {path}; to use the Codex CLI again, run: codex login")
+    record, renewed, error = renew_moved(store, record)
+    if error is not None and (renewed or error.kind is ErrorKind.LOGIN_REQUIRED):
+        raise error if renewed else _raced(error, where)
+    if error is not None:
+        text = f"The login is taken over, and could not be renewed now. {error.message}"
+        error = attrs.evolve(error, message=text, next_actions=(_RENEW, *error.next_actions))
+    if args.json:
+        problem = {} if error is None else {"error": error.to_dict()["error"]}
+        emit({"ok": True, **summary(record, store), "renewed": renewed, **problem})
+    elif error is not None:
+        report(error, as_json=False)
+    elif renewed:
+        result(f"Renewed it; the access token is {validity(record.credential)}.")
+    return OK
+
+
+_RENEW: Final = "Renew it as soon as you can: codex-oauth refresh"
+
+
+def _raced(error: SignInError, where: Path) -> SignInError:
+    """Why a login is over that was just taken from another program."""
+    found = _found(where)
+    if found is None or found.refresh_token is None:
+        text = f"The login was taken over, and is of no use any more. {error.message}"
+        return attrs.evolve(error, message=text, next_actions=("Sign in: codex-oauth login",))
+    text = "The Codex CLI renewed the login while it was taken over, and has it again."
+    again = "End all running sessions of the Codex CLI, and then: codex-oauth import --from-codex --move"
+    return attrs.evolve(error, message=text, next_actions=(again,))
+
+
+def _found(where: Path) -> Credential | None:
+    """The login in a file of the Codex CLI, as far as it can be read."""
+    try:
+        found = read_auth_json(read_anywhere(where), modified=modified_at(where))
+    except SignInError:
+        return None
+    return None if isinstance(found, SignInError) else found
+
+
+def _owner(credential: Credential | None, text: str) -> tuple[str, ...]:
+    """A line about whose login it is, where that is not the usual issuer and client."""
+    if credential is None or (credential.issuer, credential.client_id) == (CODEX.issuer, CODEX.client_id):
+        return ()
+    client = "" if credential.client_id == CODEX.client_id else f" (client {credential.client_id})"
+    return (text.replace("{owner}", f"{printable(credential.issuer)}{printable(client, 300)}"),)
 
 
 def _until(credential: Credential) -> str:
@@ -74,7 +131,8 @@ def run_export(args: argparse.Namespace) -> int:
     where, store = Path(args.to_codex), FileStore(args.store)
     credential = (record := chosen_record(args, store)[0]).credential
     _refuse_own_home(where, store)
-    if args.include_refresh and not _agreed(args, "--include-refresh", _HAND_OUT, where):
+    warning = (*_HAND_OUT, *_owner(credential, _OLD_CLI))
+    if args.include_refresh and not _agreed(args, "--include-refresh", warning, where):
         return USAGE
     export_codex(record, where, include_refresh=args.include_refresh, force=args.force)
     if args.json:
@@ -115,7 +173,7 @@ def _agreed(args: argparse.Namespace, option: str, warning: tuple[str, ...], whe
     if args.yes:
         return True
     for line in warning:
-        complain(line.format(path=printable(str(where), 4096)))
+        complain(line.replace("{path}", printable(str(where), 4096)))
     if not _is_terminal():
         text = f"{option} needs --yes where nobody can be asked."
         unasked = SignInError.of(ErrorKind.INVALID_REQUEST, text, reason="not_confirmed")

@@ -14,7 +14,8 @@ def take(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     where = "the Codex CLI's auth.json; default: in CODEX_HOME, else in ~/.codex"
     add("--from-codex", metavar="PATH", nargs="?", const="", required=True, help=where)
-    add("--move", action="store_true", help="take the whole login over: the Codex CLI must sign in again")
+    whole = "take the whole login over, and renew it: the Codex CLI must sign in again"
+    add("--move", action="store_true", help=whole)
     add("--force", action="store_true", help="replace a login of the same account that can be renewed")
     add("--yes", action="store_true", help="do not ask")
     store_command(command)

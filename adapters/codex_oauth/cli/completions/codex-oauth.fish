@@ -146,7 +146,7 @@ complete -c codex-oauth -n '_codex_oauth_using doctor' -s v -l verbose -d 'say m
 complete -c codex-oauth -n '_codex_oauth_using; and test $_codex_oauth_npos -eq 0' -a import -d 'take the Codex CLI'"'"'s login'
 complete -c codex-oauth -n '_codex_oauth_using import' -s h -l help -d 'show this help message and exit'
 complete -c codex-oauth -n '_codex_oauth_using import' -l from-codex -xka "(__fish_complete_path (commandline -ct))" -d 'the Codex CLI'"'"'s auth.json; default: in CODEX_HOME, else in ~/.codex'
-complete -c codex-oauth -n '_codex_oauth_using import' -l move -d 'take the whole login over: the Codex CLI must sign in again'
+complete -c codex-oauth -n '_codex_oauth_using import' -l move -d 'take the whole login over, and renew it: the Codex CLI must sign in again'
 complete -c codex-oauth -n '_codex_oauth_using import' -l force -d 'replace a login of the same account that can be renewed'
 complete -c codex-oauth -n '_codex_oauth_using import' -l yes -d 'do not ask'
 complete -c codex-oauth -n '_codex_oauth_using import' -l store -xka "(__fish_complete_directories)" -d 'where logins are kept; default: CODEX_OAUTH_HOME, else the user'"'"'s state directory'
