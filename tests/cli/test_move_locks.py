@@ -146,14 +146,14 @@ def test_a_file_whose_two_locks_are_one_is_moved(store: FileStore, theirs: Path)
     assert stored(store).refresh_token == Secret(REFRESH)
 
 
-@pytest.mark.parametrize(
-    ("spoil", "reason"),
-    [
-        (Path.mkdir, "not_a_regular_file"),
-        (lambda lock: lock.symlink_to("elsewhere"), "symlink"),
-        (os.mkfifo, "not_a_regular_file"),
-    ],
+SPOILT: tuple[tuple[Callable[[Path], object], str], ...] = (
+    (Path.mkdir, "not_a_regular_file"),
+    (lambda lock: lock.symlink_to("elsewhere"), "symlink"),
+    (os.mkfifo, "not_a_regular_file"),
 )
+
+
+@pytest.mark.parametrize(("spoil", "reason"), SPOILT)
 @pytest.mark.parametrize("name", LOCKS)
 def test_s18_a_lock_that_is_no_plain_file_is_not_opened(
     store: FileStore, theirs: Path, name: str, spoil: Callable[[Path], object], reason: str

@@ -94,20 +94,20 @@ FULL = SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="disk_full")
 DOWN = SignInError.of(ErrorKind.NETWORK, cause="dns")
 
 
-@pytest.mark.parametrize(
-    ("outcome_of", "renewed", "reason"),
-    [
-        (Renewed, True, None),
-        (lambda record: Renewed(record, unsaved=FULL), True, "auth_write_failed"),
-        (Adopted, True, None),
-        (lambda record: Kept(record, KeptBecause.CURRENT), False, None),
-        (lambda record: Kept(record, KeptBecause.SPACED), False, None),
-        (lambda record: Kept(record, KeptBecause.BUSY), False, "network"),
-        (lambda record: Kept(record, KeptBecause.UNCERTAIN), False, "network"),
-        (lambda record: Kept(record, KeptBecause.FAILED, DOWN), False, "network"),
-        (lambda _: DOWN, False, "network"),
-    ],
+ENDS: tuple[tuple[Callable[[Record], Outcome], bool, str | None], ...] = (
+    (Renewed, True, None),
+    (lambda record: Renewed(record, unsaved=FULL), True, "auth_write_failed"),
+    (Adopted, True, None),
+    (lambda record: Kept(record, KeptBecause.CURRENT), False, None),
+    (lambda record: Kept(record, KeptBecause.SPACED), False, None),
+    (lambda record: Kept(record, KeptBecause.BUSY), False, "network"),
+    (lambda record: Kept(record, KeptBecause.UNCERTAIN), False, "network"),
+    (lambda record: Kept(record, KeptBecause.FAILED, DOWN), False, "network"),
+    (lambda _: DOWN, False, "network"),
 )
+
+
+@pytest.mark.parametrize(("outcome_of", "renewed", "reason"), ENDS)
 def test_every_end_of_a_renewal_is_told(
     store: FileStore,
     monkeypatch: pytest.MonkeyPatch,
@@ -201,7 +201,11 @@ def test_a_renewal_that_could_not_be_stored_is_a_failure(
     store: FileStore, theirs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full = SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="disk_full")
-    monkeypatch.setattr(transfer, "renew_moved", lambda _, record: (record, True, full))
+
+    def unsaved(_: FileStore, record: Record) -> tuple[Record, bool, SignInError]:
+        return record, True, full
+
+    monkeypatch.setattr(transfer, "renew_moved", unsaved)
     with pytest.raises(SignInError) as raised:
         run(store, *MOVE)
     assert raised.value == full

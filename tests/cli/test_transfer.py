@@ -13,7 +13,7 @@ import pytest
 
 from codex_oauth import FileStore, Secret, SignInError
 from codex_oauth.cli import transfer
-from codex_oauth_core import ErrorKind
+from codex_oauth_core import ErrorKind, Record
 from tests.cli.transfers import REFRESH, put, stored, write
 
 Out = pytest.CaptureFixture[str]
@@ -38,7 +38,11 @@ def run(store: FileStore, command: str, *words: str) -> int:
 @pytest.fixture(autouse=True)
 def nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Renewals of what was moved are tested elsewhere."""
-    monkeypatch.setattr(transfer, "renew_moved", lambda _store, record: (record, False, None))
+
+    def not_now(_store: FileStore, record: Record) -> tuple[Record, bool, None]:
+        return record, False, None
+
+    monkeypatch.setattr(transfer, "renew_moved", not_now)
 
 
 OWNER = {"issuer": "https://login.example.com", "client_id": "app_theirs"}
