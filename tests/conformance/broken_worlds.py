@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.conformance import broken_answers, broken_failures, broken_listening, broken_times
+from tests.conformance import broken_answers, broken_failures, broken_listening, broken_requests, broken_times
 from tests.conformance.breakage import BROKEN, Broken
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "broken_answers",
     "broken_failures",
     "broken_listening",
+    "broken_requests",
     "broken_times",
     "close_what_was_left",
 ]

@@ -136,7 +136,7 @@ def over_tls(script: Script, context: ssl.SSLContext) -> Script:
     return secured
 
 
-def post(url: str, timeout: float = 5.0, *, once: bool = False) -> SendRequest:
+def post(url: str, timeout: float = 5.0, *, once: bool = False, write_by: float | None = None) -> SendRequest:
     """A request with a secret body."""
     headers = (
         ("Accept", "application/json"),
@@ -144,7 +144,7 @@ def post(url: str, timeout: float = 5.0, *, once: bool = False) -> SendRequest:
         ("User-Agent", "codex-oauth/test"),
         ("Content-Type", "application/json"),
     )
-    return SendRequest(Request("POST", url, headers, Secret(BODY)), timeout, once)
+    return SendRequest(Request("POST", url, headers, Secret(BODY)), timeout, once, write_by)
 
 
 @contextlib.contextmanager

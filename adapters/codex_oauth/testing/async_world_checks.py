@@ -23,6 +23,7 @@ from codex_oauth.testing.performing import MakeAsyncListeningWorld, MakeAsyncWor
 from codex_oauth.testing.world_answer_checks import ANSWER_CHECKS
 from codex_oauth.testing.world_closing_checks import CLOSING_CHECKS
 from codex_oauth.testing.world_failure_checks import FAILURE_CHECKS, OVER_TLS
+from codex_oauth.testing.world_first_byte_checks import FIRST_BYTE_CHECKS, FIRST_BYTE_OVER_TLS
 from codex_oauth.testing.world_listening_checks import ASYNC_LISTENING_CHECKS
 from codex_oauth.testing.world_scenario_checks import SCENARIO_CHECKS
 from codex_oauth.testing.world_task_checks import TASK_CHECKS
@@ -67,6 +68,7 @@ ASYNC_WORLD_CHECKS: Final[tuple[AsyncWorldCheck, ...]] = (
     *TIME_CHECKS,
     *ANSWER_CHECKS,
     *FAILURE_CHECKS,
+    *FIRST_BYTE_CHECKS,
     *CLOSING_CHECKS,
     *SCENARIO_CHECKS,
 )
@@ -74,6 +76,7 @@ ASYNC_WORLD_CHECKS: Final[tuple[AsyncWorldCheck, ...]] = (
 
 ASYNC_TLS_CHECKS: Final[tuple[AsyncWorldCheck, ...]] = (
     *(check for check in FAILURE_CHECKS if check in OVER_TLS),
+    *FIRST_BYTE_OVER_TLS,
     *(check for check in SCENARIO_CHECKS if check.over_tls),
 )
 """Those that need TLS."""

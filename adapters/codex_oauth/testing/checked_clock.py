@@ -44,6 +44,15 @@ class CheckedClock:
                 self._standing_at += max(0.0, seconds)
 
     @contextlib.contextmanager
+    def stopped(self, seconds: float) -> Generator[None]:
+        """Whoever asks waits until the block ends, and finds that so much time has passed: as if the machine
+        were suspended. What happens in the block has happened when it wakes.
+        """
+        with self._lock:
+            yield
+            self._offset += seconds
+
+    @contextlib.contextmanager
     def standing(self) -> Generator[None]:
         """Time passes by `step` alone until the block ends, or in a block of `running` within it."""
         self._stand()

@@ -68,7 +68,8 @@ def scripted(replies: Iterable[Reply | Lost]) -> Server:
 class FakeWorld:
     """Performs effects at once, and moves its clock to when they would have been done.
 
-    `server` answers requests. `cancel_at` cancels at that instant, as would a call of `cancel()` then.
+    `server` answers requests. `connecting` is how many seconds it takes to connect to it, and then
+    `round_trip` until it has answered. `cancel_at` cancels at that instant, as a call of `cancel()` would.
     `performed` keeps each effect with its instant.
     """
 
@@ -77,6 +78,7 @@ class FakeWorld:
     cancel_at: float | None = None
     at: float = START
     wall: float = WALL
+    connecting: float = 0.0
     performed: list[tuple[float, Effect]] = attrs.field(factory=list[tuple[float, Effect]], init=False)
 
     @property
@@ -124,10 +126,13 @@ class FakeWorld:
         sent_at = self.at
         if not effect.once and self._cancelled_by(sent_at):
             return Cancelled(self.at)
+        if (refused := self._connect(effect)) is not None:
+            return refused
         reply = self.server(effect.request, self.at, self.wall)
-        done = sent_at + self.round_trip + reply.delay
-        late = done > sent_at + effect.timeout
-        done = min(done, sent_at + effect.timeout)
+        done = self.at + self.round_trip + reply.delay
+        ends_at = effect.timeout + (sent_at if effect.write_by is None else self.at)
+        late = done > ends_at
+        done = min(done, ends_at)
         if not effect.once and self._cancelled_by(done):
             return Cancelled(self.at)
         self._advance(done)
@@ -136,6 +141,17 @@ class FakeWorld:
         if isinstance(reply, Lost):
             return RequestFailed(self.at, reply.phase, reply.cause)
         return ResponseReceived(sent_at, self.at, self.wall, reply.status, reply.headers, reply.body)
+
+    def _connect(self, effect: SendRequest) -> Event | None:
+        """Go to the first byte; or to the end of a request that was not sent."""
+        first_byte = self.at + self.connecting
+        by = self.at + effect.timeout if effect.write_by is None else effect.write_by
+        late = first_byte > by or first_byte == effect.write_by
+        done = min(first_byte, by) if late else first_byte
+        if not effect.once and self._cancelled_by(done):
+            return Cancelled(self.at)
+        self._advance(done)
+        return RequestFailed(self.at, Phase.NOT_SENT, Cause.TIMEOUT) if late else None
 
     def _cancelled_by(self, instant: float) -> bool:
         if self.cancel_at is None or self.cancel_at > instant:

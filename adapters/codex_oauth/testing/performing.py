@@ -106,9 +106,9 @@ def completed(work: Coroutine[Any, Any, _T]) -> _T:
     raise RuntimeError("a blocking world gave control away")
 
 
-def post(url: str, timeout: float = 3.0, *, once: bool = False) -> SendRequest:
+def post(url: str, timeout: float = 3.0, *, once: bool = False, write_by: float | None = None) -> SendRequest:
     """A request with a body of every byte."""
-    return SendRequest(Request("POST", url, HEADERS, Secret(BODY)), timeout, once)
+    return SendRequest(Request("POST", url, HEADERS, Secret(BODY)), timeout, once, write_by)
 
 
 def wait(clock: CheckedClock, seconds: float) -> Wait:

@@ -13,7 +13,14 @@ from codex_oauth.testing.checked_clock import CheckedClock
 from codex_oauth.testing.checking import same, true
 from codex_oauth.testing.loopback import Act, LoopbackServer, Received, until_left
 from codex_oauth.testing.loopback_acts import OK, chunked, closing, in_turn, resetting, silent, trickling
-from codex_oauth.testing.performing import MakeAsyncWorld, event_of, failed, failure, post, response
+from codex_oauth.testing.performing import (
+    MakeAsyncWorld,
+    event_of,
+    failed,
+    failure,
+    post,
+    response,
+)
 from codex_oauth.testing.untrusted import untrusted_context
 from codex_oauth_core.events import Cause, Phase, RequestFailed
 

@@ -1,7 +1,8 @@
 """A transport over aiohttp: one request in, one event out, on an asyncio loop.
 
 Rules of this file: as in `httpx_transport`; a session and a connection serve one request. The time limit is
-asyncio's own, around everything; a cancelled task cuts the request, and what it opened is closed.
+around everything: asyncio's own for a request that may be repeated, else as `async_limit` says. A cancelled
+task cuts the request, and what it opened is closed.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from codex_oauth.clock import Clock, now
+from codex_oauth.transport.async_limit import within
+from codex_oauth.transport.deadline import Deadline, TimeUp
 from codex_oauth.transport.progress import Stage
 from codex_oauth.transport.proxy_settings import HttpProxy, UnusableProxyError, http_proxy_for
 from codex_oauth.transport.tls import tls_context
@@ -41,6 +44,7 @@ _PHASES: Final[Mapping[Stage, tuple[Phase, Cause]]] = {
 # In this order. The last two: the loop has no other name for a peer that goes away in a TLS handshake.
 _BY_KIND: Final[tuple[tuple[Stage | None, type[Exception], Cause], ...]] = (
     (None, TimeoutError, Cause.TIMEOUT),
+    (None, TimeUp, Cause.TIMEOUT),
     (None, UnusableProxyError, Cause.PROXY),
     (Stage.CONNECTING, aiohttp.ClientConnectorCertificateError, Cause.TLS_CERTIFICATE),
     (Stage.PROXY, aiohttp.ClientConnectorCertificateError, Cause.TLS_CERTIFICATE),
@@ -52,7 +56,7 @@ _BY_KIND: Final[tuple[tuple[Stage | None, type[Exception], Cause], ...]] = (
 )
 """What is more exact than the stage: at that stage (None: at any), an error of this kind."""
 
-_FAILURES: Final = (OSError, aiohttp.ClientError, UnicodeError)
+_FAILURES: Final = (OSError, aiohttp.ClientError, UnicodeError, TimeUp)
 
 
 class _TooBig(Exception):
@@ -67,11 +71,11 @@ class AiohttpTransport:
 
     async def __call__(self, effect: SendRequest) -> ResponseReceived | RequestFailed:
         """Send, within `effect.timeout` seconds. Raises ValueError for what cannot be written as HTTP."""
-        progress = _Progress()
         sent_at, _ = self._now()
+        deadline = Deadline.of(effect, lambda: self._now()[0])
+        progress = _Progress(deadline.begin)
         try:
-            async with asyncio.timeout(effect.timeout):
-                status, headers, body = await _exchange(effect, progress)
+            status, headers, body = await _limited(effect, progress, deadline)
             return ResponseReceived(sent_at, *self._now(), status, headers, body)
         except _TooBig:
             return RequestFailed(self._now()[0], Phase.MAYBE_SENT, Cause.TOO_BIG)
@@ -95,19 +99,33 @@ def _judge(error: Exception, stage: Stage) -> tuple[Phase, Cause]:
 
 
 class _Progress:
-    """How far a request has come: from `SENT` on the server may have seen it."""
+    """How far a request has come: from `SENT` on the server may have seen it. `begin` is called right before
+    it goes out; what it raises stops that.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, begin: Callable[[], None]) -> None:
         self.stage = Stage.CONNECTING
+        self._begin = begin
 
     def trace(self) -> aiohttp.TraceConfig:
         """What tells a session to move the stage on."""
         config = aiohttp.TraceConfig()
-        config.on_connection_create_end.append(self._connected)
+        config.on_request_headers_sent.append(self._writes)
         return config
 
-    async def _connected(self, *_: object) -> None:
+    async def _writes(self, *_: object) -> None:  # called before the headers are sent, whatever its name says
+        self._begin()
         self.stage = Stage.SENT
+
+
+async def _limited(
+    effect: SendRequest, progress: _Progress, deadline: Deadline
+) -> tuple[int, dict[str, str], bytes]:
+    """The answer, within the limit. Raises `TimeUp` or TimeoutError, and one of `_FAILURES`."""
+    if effect.once or effect.write_by is not None:
+        return await within(deadline, lambda: _exchange(effect, progress))
+    async with asyncio.timeout(effect.timeout):
+        return await _exchange(effect, progress)
 
 
 async def _exchange(effect: SendRequest, progress: _Progress) -> tuple[int, dict[str, str], bytes]:

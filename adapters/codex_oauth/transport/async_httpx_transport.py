@@ -1,7 +1,7 @@
 """The transport over httpx for asyncio and trio: one request in, one event out.
 
 Rules of this file: as in `httpx_transport`; and the time limit is a cancel scope around all of it, DNS and
-TLS included, on the event loop's clock.
+TLS included: on the event loop's clock for a request that may be repeated, else as `async_limit` says.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import httpx
 from codex_oauth.clock import Clock, now
 from codex_oauth.event_loops import uncut
 from codex_oauth.transport.async_bounded_transport import AsyncBoundedTransport
+from codex_oauth.transport.async_limit import within
 from codex_oauth.transport.async_protocol import AsyncAnswer
-from codex_oauth.transport.deadline import TimeUp
+from codex_oauth.transport.deadline import Deadline
 from codex_oauth.transport.exchange import NO_AUTH, headers_of, to_httpx
 from codex_oauth.transport.failures import FAILURES, judge
 from codex_oauth.transport.progress import Progress, Stage
@@ -43,10 +44,12 @@ class AsyncHttpxTransport:
 
     async def __call__(self, effect: SendRequest) -> AsyncAnswer:
         """Send, as `AsyncTransport` says."""
-        progress = Progress()
-        if effect.timeout <= 0:
-            return self._failed(TimeUp(), progress)
+        deadline = Deadline.of(effect, self._instant)
+        progress = Progress(deadline.begin)
         try:
+            deadline.slice()
+            if effect.once or effect.write_by is not None:
+                return await within(deadline, lambda: self._send(effect, progress))
             with anyio.move_on_after(effect.timeout):
                 return await self._send(effect, progress)
             return self._failed(TimeoutError(), progress)

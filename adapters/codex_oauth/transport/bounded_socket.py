@@ -6,19 +6,16 @@ peer says about lengths; one buffer serves all answers on a connection, so nothi
 
 from __future__ import annotations
 
-import contextlib
 import io
 import socket
 import ssl
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from codex_oauth.transport.deadline import Deadline
 from codex_oauth_core.reading.json_body import MAX_BODY
 
 __all__ = ["MOST", "BoundedSocket", "ReceivedTooMuch"]
-
-T = TypeVar("T")
 
 MOST: Final = 8 * MAX_BODY
 """Bytes that are received at most. The largest body that is read fits, also in chunks of one byte."""
@@ -41,7 +38,7 @@ class BoundedSocket:
         unsent = memoryview(data)
         while unsent:
             part = unsent
-            unsent = unsent[self._in_slices(lambda: self._sock.send(part)) :]  # noqa: B023  # called at once
+            unsent = unsent[self._deadline.block(self._sock, lambda: self._sock.send(part)) :]  # noqa: B023  # called at once
 
     def makefile(self, mode: str) -> io.BufferedReader:
         """What is received, to be read: the same reader each time."""
@@ -52,7 +49,7 @@ class BoundedSocket:
         """Go on over TLS with `host`. Raises OSError (`ssl.SSLError`), and what `Deadline.slice` raises."""
         self._sock = context.wrap_socket(self._sock, server_hostname=host, do_handshake_on_connect=False)
         tls = self._sock
-        self._in_slices(tls.do_handshake)
+        self._deadline.block(tls, tls.do_handshake)
         self._reader = _Reader(_Received(self._receive))
 
     def close(self) -> None:
@@ -60,13 +57,7 @@ class BoundedSocket:
         self._sock.close()
 
     def _receive(self, buffer: memoryview) -> int:
-        return self._in_slices(lambda: self._sock.recv_into(buffer))
-
-    def _in_slices(self, step: Callable[[], T]) -> T:
-        while True:
-            self._sock.settimeout(self._deadline.slice())
-            with contextlib.suppress(TimeoutError):
-                return step()
+        return self._deadline.block(self._sock, lambda: self._sock.recv_into(buffer), reads=True)
 
 
 class _Received(io.RawIOBase):

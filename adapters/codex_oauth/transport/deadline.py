@@ -1,22 +1,34 @@
-"""How long one request may still take, and whether it is still wanted.
+"""How long one request may still take, whether it may still begin, and whether it is still wanted.
 
 Rules of this file: whoever blocks asks first for a slice, blocks no longer than that, and asks again;
-so a time limit holds over any number of small steps, and a cancel or a resume from suspend is noticed.
+so a time limit holds over any number of small steps, and a cancel or a resume from suspend is noticed. Once
+the request is out, what has arrived by its end is still read: a process may have been stopped meanwhile.
 """
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import ssl
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Self, TypeVar
 
-__all__ = ["SLICE", "Deadline", "StopRequested", "TimeUp"]
+from codex_oauth.transport.protocol import never
+from codex_oauth_core.effects import SendRequest
+
+__all__ = ["LATE_READS", "SLICE", "Deadline", "StopRequested", "TimeUp"]
+
+T = TypeVar("T")
 
 SLICE: Final = 0.25
 """Seconds that one step blocks at most."""
 
+LATE_READS: Final = 256
+"""How often something is read after the end. The largest answer fits; a peer that never stops does not."""
+
 
 class TimeUp(Exception):  # not an error: the limit did its work
-    """The time for the request is over."""
+    """The time for the request is over, or the time to begin it."""
 
 
 class StopRequested(Exception):  # not an error: somebody cancelled
@@ -24,14 +36,49 @@ class StopRequested(Exception):  # not an error: somebody cancelled
 
 
 class Deadline:
-    """The end of one request, `seconds` from now on `clock`."""
+    """The end of one request, `seconds` from now on `clock`.
 
-    __slots__ = ("_clock", "_ends_at", "_stopped")
+    With `write_by` it is that instant until the request is begun, and then `seconds` from there.
+    """
 
-    def __init__(self, seconds: float, stopped: Callable[[], bool], clock: Callable[[], float]) -> None:
+    __slots__ = ("_clock", "_ends_at", "_late_reads", "_seconds", "_stopped", "_write_by", "begun")
+
+    def __init__(
+        self,
+        seconds: float,
+        stopped: Callable[[], bool],
+        clock: Callable[[], float],
+        write_by: float | None = None,
+    ) -> None:
+        self.begun = False
         self._clock = clock
         self._stopped = stopped
-        self._ends_at = clock() + seconds
+        self._seconds = seconds
+        self._write_by = write_by
+        self._ends_at = clock() + seconds if write_by is None else write_by
+        self._late_reads = LATE_READS
+
+    @classmethod
+    def of(cls, effect: SendRequest, clock: Callable[[], float], stopped: Callable[[], bool] = never) -> Self:
+        """The end of this request."""
+        return cls(effect.timeout, stopped, clock, effect.write_by)
+
+    def begin(self) -> None:
+        """Call it right before bytes of the request itself go out: its first, and any that go separately.
+
+        Raises `TimeUp` if they must not: from the instant `write_by` on. The first call starts the time.
+        """
+        if self._write_by is not None:
+            at = self._clock()
+            if at >= self._write_by:
+                raise TimeUp
+            if not self.begun:
+                self._ends_at = at + self._seconds
+        self.begun = True
+
+    def left(self) -> float:
+        """Seconds until the end as it is now; 0 or less if it has come."""
+        return self._ends_at - self._clock()
 
     def slice(self) -> float:
         """Seconds, more than 0, for which the next step may block.
@@ -40,7 +87,31 @@ class Deadline:
         """
         if self._stopped():
             raise StopRequested
-        left = self._ends_at - self._clock()
+        left = self.left()
         if left <= 0:
             raise TimeUp
         return min(left, SLICE)
+
+    def block(self, sock: socket.socket, step: Callable[[], T], *, reads: bool = False) -> T:
+        """What `step` gives, which blocks on `sock`, in slices. Raises what `slice` raises, and `step`.
+
+        `reads`: it reads from a peer. At the end that is tried once more without blocking, as long as it
+        brings something.
+        """
+        while True:
+            try:
+                sock.settimeout(self.slice())
+            except TimeUp:
+                if not (reads and self.begun and self._late_reads):
+                    raise
+                return self._at_once(sock, step)
+            with contextlib.suppress(TimeoutError):
+                return step()
+
+    def _at_once(self, sock: socket.socket, step: Callable[[], T]) -> T:
+        self._late_reads -= 1
+        sock.settimeout(0.0)
+        try:
+            return step()
+        except (BlockingIOError, ssl.SSLWantReadError):
+            raise TimeUp from None

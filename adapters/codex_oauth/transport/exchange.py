@@ -6,6 +6,7 @@ Rules of this file: nothing here does any I/O; the body is revealed here and now
 from __future__ import annotations
 
 import ssl
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib.util import find_spec
 from typing import Any, Final
@@ -23,8 +24,12 @@ _TIMEOUTS: Final = ("connect", "read", "write", "pool")
 NO_AUTH: Final = httpx.Auth()  # else httpx would turn user information in a URL into a header
 
 
-def to_httpx(effect: SendRequest, trace: Any, *, new_connection: bool) -> httpx.Request:
-    """The request as the core wrote it. `trace` is httpcore's extension; it is told of every step."""
+def to_httpx(
+    effect: SendRequest, trace: Any, timeouts: Mapping[str, float] | None = None, *, new_connection: bool
+) -> httpx.Request:
+    """The request as the core wrote it. `trace` is httpcore's extension; it is told of every step.
+    `timeouts` are httpx's, for each step; by default it has none.
+    """
     request, url, body = effect.request, _parsed(effect.request.url), effect.request.body.reveal()
     more = [(b"Connection", b"close")] if new_connection else []
     length = [(b"Content-Length", b"%d" % len(body))] if body or request.method == "POST" else []
@@ -33,7 +38,7 @@ def to_httpx(effect: SendRequest, trace: Any, *, new_connection: bool) -> httpx.
         url,
         headers=[(b"Host", url.netloc), *_encoded(request.headers), *more, *length],
         stream=httpx.ByteStream(body),  # with `content` the headers would be built twice
-        extensions={"timeout": dict.fromkeys(_TIMEOUTS, effect.timeout), "trace": trace},
+        extensions={"timeout": timeouts or dict.fromkeys(_TIMEOUTS), "trace": trace},
     )
     made.read()  # as `content` does: whoever looks at requests finds their content
     return made

@@ -14,7 +14,7 @@ import httpx
 
 from codex_oauth.clock import Clock, now
 from codex_oauth.transport.bounded_transport import BoundedTransport
-from codex_oauth.transport.deadline import Deadline, StopRequested
+from codex_oauth.transport.deadline import SLICE, Deadline, StopRequested, TimeUp
 from codex_oauth.transport.exchange import NO_AUTH, headers_of, to_httpx
 from codex_oauth.transport.failures import FAILURES, judge
 from codex_oauth.transport.progress import Progress, Stage
@@ -31,7 +31,8 @@ class HttpxTransport:
 
     `client`: an `httpx.Client` of your own to send with instead. It then decides about TLS, proxies and
     reuse of connections, stays open, and the limits are as good as httpx's: each read has
-    `effect.timeout`, and the total is checked between two pieces of the body.
+    `effect.timeout`, and the total is checked between two pieces of the body. `write_by` is looked at if the
+    client traces, as httpx's own transport does; else before it connects.
     """
 
     def __init__(self, client: httpx.Client | None = None, *, now: Clock = now) -> None:
@@ -40,8 +41,8 @@ class HttpxTransport:
 
     def __call__(self, effect: SendRequest, stopped: Callable[[], bool] = never) -> Answer:
         """Send, as `Transport` says."""
-        deadline = Deadline(effect.timeout, stopped, self._instant)
-        progress = Progress()
+        deadline = Deadline.of(effect, self._instant, stopped)
+        progress = Progress(deadline.begin)
         try:
             return self._send(effect, deadline, progress)
         except StopRequested:
@@ -52,24 +53,24 @@ class HttpxTransport:
             raise error.with_traceback(None) from None  # its frames hold the bodies, as bytes
 
     def _send(self, effect: SendRequest, deadline: Deadline, progress: Progress) -> Answer:
-        request = to_httpx(effect, progress, new_connection=True)
+        request = to_httpx(effect, progress, _timeouts(effect, deadline), new_connection=True)
         deadline.slice()
         sent_at = self._instant()
         if self._client is not None:
             response = self._client.send(request, stream=True, auth=NO_AUTH, follow_redirects=False)
-            return self._received(response, deadline, progress, sent_at)
+            return self._received(response, _Pieces(deadline), progress, sent_at)
         with contextlib.closing(BoundedTransport(deadline, progress)) as transport:
-            return self._received(transport.handle_request(request), deadline, progress, sent_at)
+            return self._received(transport.handle_request(request), None, progress, sent_at)
 
     def _received(
-        self, response: httpx.Response, deadline: Deadline, progress: Progress, sent_at: float
+        self, response: httpx.Response, pieces: _Pieces | None, progress: Progress, sent_at: float
     ) -> Answer:
         """Read the answer, and close it. Without a client of the user's nothing else looks at it: an
         `httpx.Client` reads Location and Set-Cookie also where they are not followed or kept.
         """
         progress.stage = Stage.ANSWERED
         with contextlib.closing(response):
-            body = _read(response, deadline)
+            body = _read(response, pieces)
         at, wall = self._now()
         if body is None:
             return RequestFailed(at, Phase.MAYBE_SENT, Cause.TOO_BIG)
@@ -79,14 +80,40 @@ class HttpxTransport:
         return self._now()[0]
 
 
-def _read(response: httpx.Response, deadline: Deadline) -> bytes | None:
+def _timeouts(effect: SendRequest, deadline: Deadline) -> dict[str, float]:
+    """What httpx limits each step of a client of the user's by."""
+    return dict.fromkeys(("connect", "pool"), deadline.left()) | dict.fromkeys(
+        ("read", "write"), effect.timeout
+    )
+
+
+class _Pieces:
+    """The limit on the pieces of a body that a client of the user's reads."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        self._deadline = deadline
+        self._late_since: float | None = None
+
+    def one_more(self) -> None:
+        """Before one more is waited for. Raises as `Deadline.slice`, but not while what arrived is read."""
+        try:
+            self._deadline.slice()
+        except TimeUp:
+            left = self._deadline.left()
+            if self._late_since is None:
+                self._late_since = left
+            if self._late_since - left > SLICE:
+                raise
+
+
+def _read(response: httpx.Response, pieces: _Pieces | None) -> bytes | None:
     """The body as it came, undecoded; None if it is larger than a body may be."""
     if response.is_stream_consumed:  # a mock's answer is read before we get it
         return response.content if len(response.content) <= MAX_BODY else None
     body = bytearray()
     for piece in response.iter_raw():
-        if body:  # not after the last piece: a whole answer that is a little late is an answer
-            deadline.slice()
+        if pieces is not None:
+            pieces.one_more()
         body += piece
         if len(body) > MAX_BODY:
             return None

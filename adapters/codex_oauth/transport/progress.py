@@ -1,11 +1,12 @@
 """How far a request has come, as httpcore's `trace` extension tells it.
 
-Rules of this file: once a byte of the request may have left for the server, the stage never goes back.
+Rules of this file: once a byte of the request may have left for the server, the stage never goes back; right
+before one leaves, whoever keeps the time is asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import IntEnum, unique
 from typing import Any, Final
 
@@ -36,18 +37,31 @@ _STEPS: Final = {
 }
 
 
+_WRITES: Final = frozenset({"send_request_headers.started", "send_request_body.started"})
+
+
+def _always() -> None:
+    """The request may go out."""
+
+
 class Progress:
-    """A `trace` callback that keeps the stage. `proxied`: the connection is to a proxy."""
+    """A `trace` callback that keeps the stage. `proxied`: the connection is to a proxy.
 
-    __slots__ = ("proxied", "stage")
+    `begin` is called right before a part of the request goes out to the server; what it raises stops that.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_begin", "proxied", "stage")
+
+    def __init__(self, begin: Callable[[], None] = _always) -> None:
         self.stage = Stage.UNTRACED
         self.proxied = False
+        self._begin = begin
 
     def __call__(self, name: str, info: Mapping[str, Any]) -> None:
         """Take one step: `layer.step.started`, `.complete` or `.failed`, and what httpcore tells of it."""
         layer, _, step = name.partition(".")
+        if step in _WRITES and not _is_connect(info):
+            self._begin()
         stage = _STEPS.get(step)
         if stage is None or self.stage >= Stage.SENT:
             return
@@ -58,5 +72,10 @@ class Progress:
         proxy, if there is one.
         """
         if stage is Stage.SENT:
-            return getattr(info.get("request"), "method", b"") == b"CONNECT"
+            return _is_connect(info)
         return stage is Stage.PROXY or (self.proxied and (layer == "connection" or stage is Stage.CONNECTING))
+
+
+def _is_connect(info: Mapping[str, Any]) -> bool:
+    """Whether it is the request to a proxy for a tunnel, which holds nothing of ours."""
+    return getattr(info.get("request"), "method", b"") == b"CONNECT"

@@ -19,7 +19,6 @@ from codex_oauth.transport.deadline import Deadline, TimeUp
 
 __all__ = ["SocketStream", "TlsStream"]
 
-A = TypeVar("A")
 T = TypeVar("T")
 
 _RECORDS: Final = 64 * 1024
@@ -45,7 +44,7 @@ class SocketStream(httpcore.NetworkStream):
         """Up to `max_bytes`, at least one unless the peer has ended. Raises `httpcore.ReadError`."""
         del timeout  # the deadline covers it
         with _failing_as(httpcore.ReadError):
-            return self._in_slices(self._sock.recv, max_bytes)
+            return self._deadline.block(self._sock, lambda: self._sock.recv(max_bytes), reads=True)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of `buffer`. Raises `httpcore.WriteError`."""
@@ -53,7 +52,8 @@ class SocketStream(httpcore.NetworkStream):
         unsent = memoryview(buffer)
         with _failing_as(httpcore.WriteError):
             while unsent:
-                unsent = unsent[self._in_slices(self._sock.send, unsent) :]
+                send = functools.partial(self._sock.send, unsent)
+                unsent = unsent[self._deadline.block(self._sock, send) :]
 
     def close(self) -> None:
         """Close the socket; twice does no harm."""
@@ -69,12 +69,6 @@ class SocketStream(httpcore.NetworkStream):
     def get_extra_info(self, info: str) -> Any:
         """The socket, under that name."""
         return self._sock if info == "socket" else None
-
-    def _in_slices(self, operation: Callable[[A], T], argument: A) -> T:
-        while True:
-            self._sock.settimeout(self._deadline.slice())
-            with contextlib.suppress(TimeoutError):
-                return operation(argument)
 
 
 class TlsStream(httpcore.NetworkStream):

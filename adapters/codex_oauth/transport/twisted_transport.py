@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol, TypeVar, cast
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.error import DNSLookupError
+from twisted.internet.interfaces import IHandshakeListener
+from twisted.internet.protocol import Factory
 from twisted.internet.protocol import Protocol as Receiver
 from twisted.python.failure import Failure
 from twisted.web.client import Agent, HTTPConnectionPool, ResponseDone
@@ -22,6 +24,8 @@ from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer
 from zope.interface import implementer  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]  # it has none
 
 from codex_oauth.clock import Clock, now
+from codex_oauth.transport.async_limit import LATE_TURNS, TURN
+from codex_oauth.transport.deadline import SLICE, Deadline, TimeUp
 from codex_oauth.transport.progress import Stage
 from codex_oauth_core.effects import SendRequest
 from codex_oauth_core.events import Cause, Phase, RequestFailed, ResponseReceived
@@ -39,6 +43,7 @@ _implementer: Any = implementer
 
 _BY_STAGE: Final = {
     Stage.CONNECTING: (Phase.NOT_SENT, Cause.CONNECT),
+    Stage.HANDSHAKE: (Phase.NOT_SENT, Cause.TLS_EOF),
     Stage.SENT: (Phase.MAYBE_SENT, Cause.RESET),
     Stage.ANSWERED: (Phase.MAYBE_SENT, Cause.TRUNCATED),
 }
@@ -60,10 +65,6 @@ def _implements(interface: object) -> Callable[[C], C]:
     return cast("Callable[[C], C]", _implementer(interface))
 
 
-class _TimeUp(Exception):  # not an error: the limit did its work
-    """The time for the request is over."""
-
-
 class _TooBig(Exception):
     """The body is larger than a body may be."""
 
@@ -79,8 +80,9 @@ class TwistedTransport:
         """Send, within `effect.timeout` seconds. Raises ValueError for what cannot be written as HTTP, and
         RuntimeError for https without its libraries.
         """
-        exchange = _Exchange(self._reactor, effect)
         sent_at, _ = self._now()
+        deadline = Deadline.of(effect, lambda: self._now()[0])
+        exchange = _Exchange(self._reactor, effect, deadline)
 
         def answered(answer: tuple[int, dict[str, str], bytes]) -> Sent:
             at, wall = self._now()
@@ -95,14 +97,15 @@ class TwistedTransport:
 class _Exchange:
     """One request and its answer."""
 
-    def __init__(self, reactor: Reactor, effect: SendRequest) -> None:
-        self._effect = effect
+    def __init__(self, reactor: Reactor, effect: SendRequest, deadline: Deadline) -> None:
+        self._request = effect.request
         self._reactor = reactor
-        self._where = _Where(reactor, effect.request.url)
+        self._limit = _Limit(reactor, deadline)
+        self._where = _Where(reactor, effect.request.url, deadline.begin)
 
     def start(self) -> Deferred[tuple[int, dict[str, str], bytes]]:
         """Status, headers by their names in lower case, and body; or a failure that `judge` takes."""
-        request = self._effect.request
+        request = self._request
         reactor = cast("Any", self._reactor)
         pool = _Pool(reactor, persistent=False)
         agent = _Agent.usingEndpointFactory(reactor, self._where, pool)
@@ -111,18 +114,18 @@ class _Exchange:
             headers.addRawHeader(name, value)
         asked: Deferred[Any] = agent.request(
             request.method.encode("ascii"),
-            request.url.encode("ascii"),
+            _without_user(request.url).encode("ascii"),
             headers,
             _Body(request.body.reveal()),
         )
-        return asked.addCallback(self._read).addTimeout(self._effect.timeout, reactor, _late)
+        return self._limit.on(asked.addCallback(self._read))
 
     def judge(self, failure: Failure) -> tuple[Phase, Cause]:
         """Phase and cause of a failed request."""
         self._where.abort()
         stage = self._where.stage
         phase, likely = _BY_STAGE[stage]
-        if any(_is_about_a_certificate(error) for error in _reasons(failure)):
+        if stage < Stage.ANSWERED and any(_is_about_a_certificate(error) for error in _reasons(failure)):
             return Phase.NOT_SENT, Cause.TLS_CERTIFICATE  # it is checked before anything is said
         exact = (cause for at, kind, cause in _BY_KIND if at in (None, stage) and _is(failure, kind))
         return phase, next(exact, likely)
@@ -136,7 +139,7 @@ class _Exchange:
 
 
 _BY_KIND: Final[tuple[tuple[Stage | None, type[Exception], Cause], ...]] = (
-    (None, _TimeUp, Cause.TIMEOUT),
+    (None, TimeUp, Cause.TIMEOUT),
     (None, _TooBig, Cause.TOO_BIG),
     (Stage.CONNECTING, DNSLookupError, Cause.DNS),
     (Stage.CONNECTING, ValueError, Cause.DNS),  # a host that is no host name
@@ -144,10 +147,43 @@ _BY_KIND: Final[tuple[tuple[Stage | None, type[Exception], Cause], ...]] = (
 """What is more exact than the stage: at that stage (None: at any), an error of this kind."""
 
 
-def _late(result: Any, seconds: float) -> Any:
-    if isinstance(result, Failure):
-        raise _TimeUp
-    return result
+class _Limit:
+    """Cancels what is late, by the clock of `deadline`. A reactor's timers are late too, if its process was
+    stopped: so it gets some turns at the end to read what has arrived.
+    """
+
+    def __init__(self, reactor: Reactor, deadline: Deadline) -> None:
+        self._reactor = reactor
+        self._deadline = deadline
+        self._turns = LATE_TURNS
+        self._over = False
+        self._timer: Any = None
+
+    def on(self, asked: Deferred[Any]) -> Deferred[Any]:
+        """The same, and a failure by `TimeUp` if it was cancelled here."""
+        asked.addBoth(self._ended)
+        self._look(asked)
+        return asked
+
+    def _look(self, asked: Deferred[Any]) -> None:
+        if asked.called and self._timer is None:
+            return  # it had ended at once
+        left = self._deadline.left()
+        if left > 0:
+            self._timer = self._reactor.callLater(min(left, SLICE), self._look, asked)
+        elif self._deadline.begun and self._turns:
+            self._turns -= 1
+            self._timer = self._reactor.callLater(TURN, self._look, asked)
+        else:
+            self._over = True
+            asked.cancel()
+
+    def _ended(self, result: Any) -> Any:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        if self._over and isinstance(result, Failure):
+            raise TimeUp
+        return result
 
 
 def _is(failure: Failure, kind: type[BaseException]) -> bool:
@@ -158,8 +194,9 @@ def _is(failure: Failure, kind: type[BaseException]) -> bool:
 class _Where:
     """Where a request goes. `stage` is how far it came: once connected, it may have been sent."""
 
-    def __init__(self, reactor: Reactor, url: str) -> None:
+    def __init__(self, reactor: Reactor, url: str, begin: Callable[[], None]) -> None:
         self.stage = Stage.CONNECTING
+        self._begin = begin
         self._reactor = cast("Any", reactor)
         self._creator = _tls_to(url)
         self._transport: Any = None
@@ -170,23 +207,77 @@ class _Where:
         return self
 
     def connect(self, factory: Any) -> Deferred[Any]:
-        """Connect, and remember what to abort."""
+        """Connect, TLS included, and remember what to abort."""
         endpoint: Any = HostnameEndpoint(self._reactor, self._host, self._port)
-        if self._creator is not None:
-            from twisted.internet.endpoints import wrapClientTLS
+        if self._creator is None:
+            return cast("Deferred[Any]", endpoint.connect(factory)).addCallback(self._connected)
+        from twisted.internet.endpoints import wrapClientTLS
 
-            endpoint = wrapClientTLS(self._creator, endpoint, self._reactor)
-        connected: Deferred[Any] = endpoint.connect(factory)
-        return connected.addCallback(self._connected)
+        over_tls: Any = wrapClientTLS(self._creator, endpoint, self._reactor)
+        secured: Deferred[Any] = over_tls.connect(_SecuredFactory(factory))
+        return secured.addCallback(self._shake_hands).addCallback(self._connected)
 
     def abort(self) -> None:
         """Close the connection, if there is one, now."""
         if self._transport is not None:
             self._transport.abortConnection()
 
+    def _shake_hands(self, secured: _Secured) -> Deferred[Any]:
+        self.stage, self._transport = Stage.HANDSHAKE, secured.transport
+        return secured.done
+
     def _connected(self, protocol: Any) -> Any:
-        self.stage, self._transport = Stage.SENT, protocol.transport
+        self._transport = protocol.transport
+        self._begin()
+        self.stage = Stage.SENT
         return protocol
+
+
+class _SecuredFactory(Factory):
+    """Builds what `factory` builds, each in a `_Secured`."""
+
+    def __init__(self, factory: Any) -> None:
+        self._factory = factory
+
+    def buildProtocol(self, addr: Any) -> Any:  # noqa: N802  # Twisted's name
+        """One for a connection."""
+        return _Secured(self._factory.buildProtocol(addr))
+
+
+@_implements(IHandshakeListener)
+class _Secured(Receiver):
+    """`inner` over TLS. `done` fires with it when the handshake is done, or fails with why it is not: Twisted
+    would have it write at once, and then nobody can tell whether the server has seen it.
+    """
+
+    def __init__(self, inner: Any) -> None:
+        self.done: Deferred[Any] = Deferred(lambda _: cast("Any", self.transport).abortConnection())
+        self._inner = inner
+
+    def connectionMade(self) -> None:  # noqa: N802  # Twisted's name
+        """TCP is there, TLS begins."""
+        self._inner.makeConnection(self.transport)
+
+    def handshakeCompleted(self) -> None:  # noqa: N802  # Twisted's name
+        """TLS is there."""
+        if not self.done.called:
+            self.done.callback(self._inner)
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802  # Twisted's name
+        """Hand on what came."""
+        self._inner.dataReceived(data)
+
+    def connectionLost(self, reason: Any = None) -> None:  # noqa: N802  # Twisted's name
+        """The end of TLS, or of the attempt."""
+        self._inner.connectionLost(reason)
+        if not self.done.called:
+            self.done.errback(reason)
+
+
+def _without_user(url: str) -> str:
+    """The URL without its user information, which Twisted takes for a part of the host's name."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _tls_to(url: str) -> Any:

@@ -59,7 +59,7 @@ class UrllibTransport:
 
     def __call__(self, effect: SendRequest, stopped: Callable[[], bool] = never) -> Answer:
         """Send, as `Transport` says."""
-        exchange = _Exchange(effect.request, Deadline(effect.timeout, stopped, self._instant))
+        exchange = _Exchange(effect.request, Deadline.of(effect, self._instant, stopped))
         try:
             sent_at = self._instant()
             status, headers, body = exchange.run()
@@ -105,7 +105,6 @@ class _Exchange:
                 self.stage = Stage.HANDSHAKE
                 sock.start_tls(_trusting(), self._host)
                 proxy = None
-            self.stage = Stage.SENT
             answer = self._ask(sock, proxy)
             self.stage = Stage.ANSWERED
             body = _read(answer)
@@ -137,10 +136,27 @@ class _Exchange:
 
     def _ask(self, sock: BoundedSocket, proxy: HttpProxy | None) -> HTTPResponse:
         connection = _written(self._request, self._url, proxy)
-        connection.sock = cast("Any", sock)
+        connection.sock = cast("Any", _Asking(sock, self._begin))
         with contextlib.suppress(ConnectionError):  # a server may answer before it took everything
             connection.endheaders(self._request.body.reveal())
         return _final(sock, self._request.method)
+
+    def _begin(self) -> None:
+        self._deadline.begin()
+        self.stage = Stage.SENT
+
+
+class _Asking:
+    """A socket for the request alone, whose head and body `http.client` sends one by one."""
+
+    def __init__(self, sock: BoundedSocket, begin: Callable[[], None]) -> None:
+        self._sock = sock
+        self._begin = begin
+
+    def sendall(self, data: bytes) -> None:
+        """Ask whether it may go out, and send it. Raises as `Deadline.begin` and `BoundedSocket.sendall`."""
+        self._begin()
+        self._sock.sendall(data)
 
 
 @contextlib.contextmanager
