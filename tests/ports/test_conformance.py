@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from importlib.util import find_spec
 
 import pytest
 
@@ -12,7 +11,6 @@ from codex_oauth.testing import (
     ASYNC_WORLD_CHECKS,
     LISTENING_CHECKS,
     TASK_CHECKS,
-    TLS_CHECKS,
     WORLD_CHECKS,
     AsyncListeningCheck,
     AsyncWorldCheck,
@@ -25,19 +23,13 @@ from tests.ports.reactors import ReactorWorld
 
 MAKERS: dict[str, type[UrllibWorld | ReactorWorld]] = {"urllib": UrllibWorld, "twisted": ReactorWorld}
 
-HAS_TLS = find_spec("OpenSSL") is not None and find_spec("service_identity") is not None
-
 
 @pytest.mark.parametrize("check", WORLD_CHECKS, ids=lambda check: check.__name__)
 def test_urllib(check: WorldCheck) -> None:
     check(UrllibWorld)
 
 
-@pytest.mark.parametrize(
-    "check",
-    [check for check in WORLD_CHECKS if HAS_TLS or check not in TLS_CHECKS],
-    ids=lambda check: check.__name__,
-)
+@pytest.mark.parametrize("check", WORLD_CHECKS, ids=lambda check: check.__name__)
 def test_twisted(check: WorldCheck) -> None:
     check(ReactorWorld)
 

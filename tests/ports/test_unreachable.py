@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import socket
+import ssl
+import struct
+import sys
 import time
 import traceback
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -35,7 +37,6 @@ from tests.transport.servers import (
 from tests.transport.test_httpx_proxies import REFUSALS, UNUSABLE, VARIABLES, tunnel_to
 
 WITH_PROXIES = ["urllib", "aiohttp"]
-WITH_TLS = [*WITH_PROXIES, *(["twisted"] if find_spec("OpenSSL") and find_spec("service_identity") else [])]
 
 
 @pytest.fixture(autouse=True)
@@ -164,7 +165,7 @@ def over_https(port: str, script: Script, timeout: float = 5.0) -> object:
     return (answer.phase, answer.cause) if isinstance(answer, RequestFailed) else answer
 
 
-@pytest.mark.parametrize("port", WITH_TLS)
+@pytest.mark.parametrize("port", PORTS)
 def test_a_long_answer_comes_whole_through_tls(
     port: str, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,7 +178,7 @@ def test_a_long_answer_comes_whole_through_tls(
 
 # F19
 @pytest.mark.parametrize("fault", ["expired", "wrong host", "self-signed", "unknown authority"])
-@pytest.mark.parametrize("port", WITH_TLS)
+@pytest.mark.parametrize("port", PORTS)
 def test_a_bad_certificate_ends_it_before_anything_is_sent(
     port: str, fault: str, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,24 +197,81 @@ def test_a_bad_certificate_ends_it_before_anything_is_sent(
     assert heads == []
 
 
+ALERT = b"\x15\x03\x03\x00\x02\x02\x28"  # handshake_failure
+HALF = b"\x16\x03\x03\x00\x7a\x02\x00\x00\x76\x03\x03" + bytes(32)  # a ServerHello that is cut
+
+
 def _ends_in_the_handshake(sock: socket.socket) -> None:
     sock.recv(65536)
 
 
 # F19
-@pytest.mark.parametrize("port", WITH_PROXIES)
+@pytest.mark.parametrize("port", PORTS)
 def test_an_end_in_the_handshake(port: str) -> None:
     assert over_https(port, _ends_in_the_handshake) == (Phase.NOT_SENT, Cause.TLS_EOF)
 
 
-@pytest.mark.parametrize("port", WITH_PROXIES)
+@pytest.mark.parametrize("port", PORTS)
 def test_silence_in_the_handshake_ends_at_the_limit(port: str) -> None:
     with at_most(2):
         assert over_https(port, silent, timeout=0.4) == (Phase.NOT_SENT, Cause.TIMEOUT)
 
 
-@pytest.mark.skipif("twisted" in WITH_TLS, reason="its libraries are installed")
-def test_twisted_without_its_tls_libraries_says_what_to_install() -> None:
+@pytest.mark.parametrize("port", PORTS)
+@pytest.mark.parametrize("ended", ["cut", "reset", "garbage", "an alert", "after the hello"])
+def test_however_a_handshake_ends_nothing_was_sent(port: str, ended: str) -> None:
+    def script(sock: socket.socket) -> None:
+        if ended != "cut":
+            sock.recv(65536)
+        if ended == "reset":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sock.sendall(
+            {"garbage": b"220 mail ESMTP\r\n", "an alert": ALERT, "after the hello": HALF}.get(ended, b"")
+        )
+
+    assert over_https(port, script) == (Phase.NOT_SENT, Cause.TLS_EOF)
+
+
+@pytest.mark.parametrize("port", PORTS)
+def test_a_server_that_offers_no_certificate(port: str) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    assert over_https(port, over_tls(silent, context)) == (Phase.NOT_SENT, Cause.TLS_EOF)
+
+
+@pytest.mark.parametrize("once", [True, False])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("user", ["me", "me:canary", "me:can%40ary", "me:c@nary", ":"])
+@pytest.mark.parametrize("port", PORTS)
+# S16
+def test_user_information_of_a_url_is_never_sent(
+    port: str,
+    user: str,
+    scheme: str,
+    once: bool,
+    authority: Authority,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca_file))
+    heads: list[bytes] = []
+
+    def script(sock: socket.socket) -> None:
+        heads.append(read_request(sock)[0])
+        sock.sendall(OK)
+
+    secured = over_tls(script, authority.server("127.0.0.1")) if scheme == "https" else script
+    with no_new_sockets(), Server(secured) as server:
+        url = server.url.replace("http://", f"{scheme}://{user}@", 1)
+        answer = PORTS[port](post(url, once=once))
+    assert isinstance(answer, ResponseReceived), answer
+    (head,) = heads
+    assert head.startswith(b"POST /path?q=1 HTTP/1.1\r\n")
+    assert b"\r\nhost: 127.0.0.1:%d\r\n" % server.port in head.lower() + b"\r\n"
+    assert b"authorization" not in head.lower()
+    assert b"nary" not in head
+
+
+def test_twisted_without_its_tls_libraries_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "twisted.internet.ssl", None)
     with pytest.raises(RuntimeError, match=r"pip install 'twisted\[tls\]'"):
         PORTS["twisted"](post("https://127.0.0.1:1/"))
 
