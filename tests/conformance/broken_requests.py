@@ -80,3 +80,11 @@ class DropsLateAnswers(HttpxWorld):
             late = event.at > event.sent_at + effect.timeout
             return RequestFailed(event.at, Phase.MAYBE_SENT, Cause.TIMEOUT) if late else event
         return event
+
+
+@breaks("no_method_is_repeated")
+class RepeatsWhatIsIdempotent(HttpxWorld):
+    def perform(self, effect: SendRequest | Wait) -> Event:
+        event = super().perform(effect)
+        idempotent = isinstance(effect, SendRequest) and effect.request.method in ("GET", "PUT", "DELETE")
+        return super().perform(effect) if idempotent and isinstance(event, RequestFailed) else event

@@ -14,6 +14,8 @@ from codex_oauth.testing.checking import same, true
 from codex_oauth.testing.loopback import Act, LoopbackServer, Received, until_left
 from codex_oauth.testing.loopback_acts import OK, chunked, closing, in_turn, resetting, silent, trickling
 from codex_oauth.testing.performing import (
+    BODY,
+    HEADERS,
     MakeAsyncWorld,
     event_of,
     failed,
@@ -22,7 +24,9 @@ from codex_oauth.testing.performing import (
     response,
 )
 from codex_oauth.testing.untrusted import untrusted_context
+from codex_oauth_core.effects import Request, SendRequest
 from codex_oauth_core.events import Cause, Phase, RequestFailed
+from codex_oauth_core.secret import Secret
 
 __all__ = ["FAILURE_CHECKS", "LIMIT", "OVER_TLS", "SOON", "nobody_listens"]
 
@@ -31,6 +35,9 @@ LIMIT: Final = 0.3
 
 SOON: Final = 2.0
 """Seconds within which what is over is answered, on a busy machine."""
+
+_METHODS: Final = ("GET", "HEAD", "PUT", "DELETE", "POST", "OPTIONS", "PATCH", "TRACE")
+"""Libraries repeat some by themselves: those that RFC 9110 §9.2.2 calls idempotent."""
 
 _HEAD: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 400\r\n"
 
@@ -103,6 +110,18 @@ async def nothing_is_sent_twice(make: MakeAsyncWorld) -> None:
             same(len(server.received), 1, "the number of requests that came for one that failed")
 
 
+async def no_method_is_repeated(make: MakeAsyncWorld) -> None:
+    for method in _METHODS:
+        body = BODY if method in ("POST", "PUT", "PATCH") else b""
+        for act in (resetting, closing(b""), closing(_HEAD), closing(_HEAD + b"\r\nhalf")):
+            for once in (False, True):
+                with LoopbackServer(act) as server:
+                    request = Request(method, server.url, HEADERS[:3], Secret(body))
+                    async with make(now=CheckedClock()) as world:
+                        await world.perform(SendRequest(request, 3.0, once))
+                same(len(server.received), 1, f"the number of {method} requests that came for one")
+
+
 async def a_once_request_has_a_connection_of_its_own(make: MakeAsyncWorld) -> None:
     with LoopbackServer(in_turn(OK)) as server:
         async with make(now=CheckedClock()) as world:
@@ -146,5 +165,6 @@ FAILURE_CHECKS: Final = (
     an_untrusted_certificate_is_refused,
     a_failed_handshake_is_no_exception,
     nothing_is_sent_twice,
+    no_method_is_repeated,
     a_once_request_has_a_connection_of_its_own,
 )

@@ -110,8 +110,13 @@ class _Progress:
     def trace(self) -> aiohttp.TraceConfig:
         """What tells a session to move the stage on."""
         config = aiohttp.TraceConfig()
+        config.on_connection_create_start.append(self._connects)
         config.on_request_headers_sent.append(self._writes)
         return config
+
+    async def _connects(self, *_: object) -> None:
+        if self.stage >= Stage.SENT:  # aiohttp repeats what it takes for harmless: GET, PUT, DELETE
+            raise aiohttp.ClientConnectionError("a request is sent once")
 
     async def _writes(self, *_: object) -> None:  # called before the headers are sent, whatever its name says
         self._begin()
