@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import math
+import sys
+import warnings
 
 import attrs
+import httpx
 
+from codex_oauth.transport.protocol import Answer
 from codex_oauth.worlds.httpx_world import HttpxWorld
 from codex_oauth_core import Cause, Phase, RequestFailed, ResponseReceived, SendRequest, Wait
 from codex_oauth_core.events import Event
-from tests.conformance.breakage import breaks
+from tests.conformance.breakage import Altered, WithClient, breaks
+
+LOGGER = logging.getLogger("codex_oauth.broken")
+LOGGER.propagate = False
 
 
 class ChangesWriteBy(HttpxWorld):
@@ -88,3 +96,77 @@ class RepeatsWhatIsIdempotent(HttpxWorld):
         event = super().perform(effect)
         idempotent = isinstance(effect, SendRequest) and effect.request.method in ("GET", "PUT", "DELETE")
         return super().perform(effect) if idempotent and isinstance(event, RequestFailed) else event
+
+
+@breaks("nothing_of_a_request_or_an_answer_is_logged")
+class LeavesItToItsLibrary(WithClient):
+    """What httpcore logs at DEBUG."""
+
+    def client(self) -> httpx.Client:
+        return httpx.Client(trust_env=False, verify=False)  # it loads no certificates, which takes time
+
+    def request(self, effect: SendRequest) -> Answer:
+        request, (at, wall) = effect.request, self.now()
+        try:
+            with self.client() as client:
+                answer = client.request(
+                    request.method,
+                    request.url,
+                    headers=dict(request.headers),
+                    content=request.body.reveal(),
+                )
+        except httpx.HTTPError:
+            return RequestFailed(at, Phase.MAYBE_SENT, Cause.RESET)
+        return ResponseReceived(at, at, wall, answer.status_code, answer.headers, answer.content)
+
+
+class Tells(Altered):
+    """Says what an answer holds, in a way of its own."""
+
+    def tell(self, text: str) -> None:
+        raise NotImplementedError
+
+    def answered(self, event: ResponseReceived) -> Event:
+        self.tell(str(event.body.reveal()))
+        return event
+
+
+@breaks("nothing_of_a_request_or_an_answer_is_logged")
+class LogsAtNoLevelThatIsEverShown(Tells):
+    def tell(self, text: str) -> None:
+        LOGGER.log(1, "received %s", text)
+
+
+@breaks("nothing_of_a_request_or_an_answer_is_logged")
+class Prints(Tells):
+    def tell(self, text: str) -> None:
+        print(text)
+
+
+@breaks("nothing_of_a_request_or_an_answer_is_logged")
+class Complains(Tells):
+    def tell(self, text: str) -> None:
+        print(text, file=sys.stderr)
+
+
+@breaks("nothing_of_a_request_or_an_answer_is_logged")
+class Warns(Tells):
+    def tell(self, text: str) -> None:
+        warnings.warn(text, stacklevel=2)
+
+
+@breaks("nothing_of_a_request_or_an_answer_is_logged")
+class TellsInAnExceptionThatIsLogged(Tells):
+    def tell(self, text: str) -> None:
+        try:
+            dict[str, str]()[text]
+        except KeyError:
+            LOGGER.exception("it is not there")
+
+
+@breaks("nothing_of_a_request_or_an_answer_is_logged")
+class LogsTheRequest(HttpxWorld):
+    def perform(self, effect: SendRequest | Wait) -> Event:
+        if isinstance(effect, SendRequest):
+            LOGGER.debug("asking %s", effect.request.url)
+        return super().perform(effect)

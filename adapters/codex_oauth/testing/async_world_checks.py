@@ -25,6 +25,7 @@ from codex_oauth.testing.world_closing_checks import CLOSING_CHECKS
 from codex_oauth.testing.world_failure_checks import FAILURE_CHECKS, OVER_TLS
 from codex_oauth.testing.world_first_byte_checks import FIRST_BYTE_CHECKS, FIRST_BYTE_OVER_TLS
 from codex_oauth.testing.world_listening_checks import ASYNC_LISTENING_CHECKS
+from codex_oauth.testing.world_log_checks import LOG_CHECKS
 from codex_oauth.testing.world_scenario_checks import SCENARIO_CHECKS
 from codex_oauth.testing.world_task_checks import TASK_CHECKS
 from codex_oauth.testing.world_time_checks import TIME_CHECKS
@@ -69,6 +70,7 @@ ASYNC_WORLD_CHECKS: Final[tuple[AsyncWorldCheck, ...]] = (
     *ANSWER_CHECKS,
     *FAILURE_CHECKS,
     *FIRST_BYTE_CHECKS,
+    *LOG_CHECKS,
     *CLOSING_CHECKS,
     *SCENARIO_CHECKS,
 )

@@ -26,6 +26,7 @@ from codex_oauth.transport.deadline import Deadline, TimeUp
 from codex_oauth.transport.progress import Stage
 from codex_oauth.transport.proxy_settings import HttpProxy, UnusableProxyError, http_proxy_for
 from codex_oauth.transport.tls import tls_context
+from codex_oauth.transport.unlogged import unlogged
 from codex_oauth_core.effects import SendRequest
 from codex_oauth_core.events import Cause, Phase, RequestFailed, ResponseReceived
 from codex_oauth_core.reading.json_body import MAX_BODY
@@ -75,7 +76,8 @@ class AiohttpTransport:
         deadline = Deadline.of(effect, lambda: self._now()[0])
         progress = _Progress(deadline.begin)
         try:
-            status, headers, body = await _limited(effect, progress, deadline)
+            with unlogged():
+                status, headers, body = await _limited(effect, progress, deadline)
             return ResponseReceived(sent_at, *self._now(), status, headers, body)
         except _TooBig:
             return RequestFailed(self._now()[0], Phase.MAYBE_SENT, Cause.TOO_BIG)

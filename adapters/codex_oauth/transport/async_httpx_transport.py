@@ -21,6 +21,7 @@ from codex_oauth.transport.deadline import Deadline
 from codex_oauth.transport.exchange import NO_AUTH, headers_of, to_httpx
 from codex_oauth.transport.failures import FAILURES, judge
 from codex_oauth.transport.progress import Progress, Stage
+from codex_oauth.transport.unlogged import unlogged
 from codex_oauth_core.effects import SendRequest
 from codex_oauth_core.events import Cause, Phase, RequestFailed, ResponseReceived
 from codex_oauth_core.reading.json_body import MAX_BODY
@@ -48,10 +49,11 @@ class AsyncHttpxTransport:
         progress = Progress(deadline.begin)
         try:
             deadline.slice()
-            if effect.once or effect.write_by is not None:
-                return await within(deadline, lambda: self._send(effect, progress))
-            with anyio.move_on_after(effect.timeout):
-                return await self._send(effect, progress)
+            with unlogged():
+                if effect.once or effect.write_by is not None:
+                    return await within(deadline, lambda: self._send(effect, progress))
+                with anyio.move_on_after(effect.timeout):
+                    return await self._send(effect, progress)
             return self._failed(TimeoutError(), progress)
         except FAILURES as error:
             return self._failed(error, progress)
@@ -60,7 +62,8 @@ class AsyncHttpxTransport:
 
     async def aclose(self) -> None:
         """Close the connections that were kept; a client of the user's stays open."""
-        await uncut(self._shared.aclose)
+        with unlogged():
+            await uncut(self._shared.aclose)
 
     def _failed(self, error: Exception, progress: Progress) -> RequestFailed:
         return RequestFailed(self._instant(), *judge(error, progress.stage))

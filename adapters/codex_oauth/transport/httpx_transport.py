@@ -19,6 +19,7 @@ from codex_oauth.transport.exchange import NO_AUTH, headers_of, to_httpx
 from codex_oauth.transport.failures import FAILURES, judge
 from codex_oauth.transport.progress import Progress, Stage
 from codex_oauth.transport.protocol import Answer, never
+from codex_oauth.transport.unlogged import unlogged
 from codex_oauth_core.effects import SendRequest
 from codex_oauth_core.events import Cancelled, Cause, Phase, RequestFailed, ResponseReceived
 from codex_oauth_core.reading.json_body import MAX_BODY
@@ -44,7 +45,8 @@ class HttpxTransport:
         deadline = Deadline.of(effect, self._instant, stopped)
         progress = Progress(deadline.begin)
         try:
-            return self._send(effect, deadline, progress)
+            with unlogged():
+                return self._send(effect, deadline, progress)
         except StopRequested:
             return Cancelled(self._instant())
         except FAILURES as error:

@@ -175,6 +175,7 @@ def _written(request: Request, url: SplitResult, proxy: HttpProxy | None) -> HTT
     path = f"{url.path or '/'}{'?' if url.query else ''}{url.query}"
     connection = HTTPConnection(url.hostname, 80)
     connection.auto_open = 0
+    connection.set_debuglevel(0)  # a program that debugs its own requests sets it for all: it prints
     target = path if proxy is None else f"{url.scheme}://{host}{path}"
     connection.putrequest(request.method, target, skip_host=True, skip_accept_encoding=True)
     connection.putheader("Host", host)
