@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import pytest
 
@@ -134,7 +134,7 @@ print(type(event).__name__, getattr(event, "status", event))
 
 
 @contextlib.contextmanager
-def child(world: str, url: str) -> Iterator[subprocess.Popen[str]]:
+def child(world: str, url: str) -> Generator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         [sys.executable, "-c", CHILD, world, url],
         cwd=ROOT,

@@ -84,9 +84,8 @@ class HttpxTransport:
 
 def _timeouts(effect: SendRequest, deadline: Deadline) -> dict[str, float]:
     """What httpx limits each step of a client of the user's by."""
-    return dict.fromkeys(("connect", "pool"), deadline.left()) | dict.fromkeys(
-        ("read", "write"), effect.timeout
-    )
+    left, each = deadline.left(), effect.timeout
+    return {"connect": left, "pool": left, "read": each, "write": each}
 
 
 class _Pieces:

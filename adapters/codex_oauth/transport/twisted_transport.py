@@ -223,7 +223,7 @@ class _Where:
             self._transport.abortConnection()
 
     def _shake_hands(self, secured: _Secured) -> Deferred[Any]:
-        self.stage, self._transport = Stage.HANDSHAKE, secured.transport
+        self.stage, self._transport = Stage.HANDSHAKE, cast("Any", secured).transport
         return secured.done
 
     def _connected(self, protocol: Any) -> Any:
@@ -251,12 +251,12 @@ class _Secured(Receiver):
     """
 
     def __init__(self, inner: Any) -> None:
-        self.done: Deferred[Any] = Deferred(lambda _: cast("Any", self.transport).abortConnection())
+        self.done: Deferred[Any] = Deferred(lambda _: cast("Any", self).transport.abortConnection())
         self._inner = inner
 
     def connectionMade(self) -> None:  # noqa: N802  # Twisted's name
         """TCP is there, TLS begins."""
-        self._inner.makeConnection(self.transport)
+        self._inner.makeConnection(cast("Any", self).transport)
 
     def handshakeCompleted(self) -> None:  # noqa: N802  # Twisted's name
         """TLS is there."""
