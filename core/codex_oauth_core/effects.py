@@ -14,6 +14,7 @@ from codex_oauth_core.callback import CallbackRule
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.outcomes import Adopted, Deposited, Kept, Renewed, Revoked
+from codex_oauth_core.record import Intent
 from codex_oauth_core.secret import Secret
 from codex_oauth_core.storage import StorageEffect
 
@@ -70,6 +71,7 @@ class Why(StrEnum):
     RETRY = "retry"
     RATE_LIMITED = "rate_limited"
     QUEUED = "queued"
+    SAVING = "saving"
     CALLBACK = "callback"
 
 
@@ -108,7 +110,8 @@ class Wait:
 
     Waking early is harmless (the same `Wait` comes again), `Cancelled` is always welcome, and
     `CallbackReceived` is welcome where `callback` is set. `prompt` is a level, not an edge: show it when
-    it `is not` the one shown last. `cause` says what the last attempt met when it is tried again.
+    it `is not` the one shown last. `cause` says what the last attempt met when it is tried again. `holder`
+    is whom a `QUEUED` one waits for, if that is known, and `give_up_at` the instant until which it does.
     """
 
     until: float
@@ -116,6 +119,8 @@ class Wait:
     prompt: Prompt | None = None
     callback: CallbackRule | None = None
     cause: ErrorKind | None = None
+    holder: Intent | None = None
+    give_up_at: float | None = None
 
 
 Outcome = Credential | Renewed | Adopted | Kept | Deposited | Revoked | SignInError

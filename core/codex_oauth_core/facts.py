@@ -23,6 +23,7 @@ __all__ = [
     "PollFact",
     "RefreshFact",
     "Refused",
+    "RevocationFact",
     "SlowDown",
     "Tokens",
     "TryAgain",
@@ -144,3 +145,5 @@ DeviceFact = Issued | TryAgain | Refused
 PollFact = Approved | Granted | Pending | Unrecognized | SlowDown | Gone | TryAgain | Refused
 ExchangeFact = Granted | Refused
 RefreshFact = Granted | TryAgain | Refused
+RevocationFact = bool | TryAgain
+"""Whether the server confirmed; or that it could not do it now, and may be asked again."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from codex_oauth_core.record import Record
 
-__all__ = ["best_leftover", "is_worth_keeping"]
+__all__ = ["best_leftover", "is_worth_keeping", "succeeds"]
 
 
 def best_leftover(
@@ -31,7 +31,7 @@ def best_leftover(
         root = stored
     candidates = [*rescues, *strays]
     found = root
-    while (successor := next((each for each in candidates if _succeeds(each, found)), None)) is not None:
+    while (successor := next((each for each in candidates if succeeds(each, found)), None)) is not None:
         found = successor
         candidates.remove(successor)
     return None if found is stored else found
@@ -51,7 +51,7 @@ def _age(record: Record) -> str:
     return record.credential.obtained_at
 
 
-def _succeeds(renewed: Record, stored: Record | None) -> bool:
+def succeeds(renewed: Record, stored: Record | None) -> bool:
     """Whether `renewed` was exchanged for what is stored, at the same server, for the same account.
 
     Where a server issues the same refresh token again, parent and child have it too: the count tells them.

@@ -18,7 +18,7 @@ from codex_oauth_core._version import __version__
 from codex_oauth_core.credential import DeviceAuthorization
 from codex_oauth_core.effects import Request
 from codex_oauth_core.events import ResponseReceived
-from codex_oauth_core.facts import DeviceFact, ExchangeFact, PollFact, RefreshFact
+from codex_oauth_core.facts import DeviceFact, ExchangeFact, PollFact, RefreshFact, RevocationFact
 from codex_oauth_core.rendering import Renderers
 from codex_oauth_core.secret import Secret
 
@@ -37,7 +37,7 @@ def _nobody(_token: Secret[str]) -> None:
 class Dialect:
     """Pure functions that build each request and read each answer into facts.
 
-    A reader never raises, whatever the answer is. `read_revocation` tells whether the server confirmed.
+    A reader never raises, whatever the answer is.
     """
 
     device_authorization_request: Callable[[Provider], Request]
@@ -53,7 +53,7 @@ class Dialect:
     """Takes the error code that ended a login; a fixed text for people, None for the usual one."""
     revocation_request: Callable[[Provider, Secret[str], str], Request]
     """Takes provider, token and token type hint."""
-    read_revocation: Callable[[ResponseReceived], bool]
+    read_revocation: Callable[[ResponseReceived], RevocationFact]
     authorize_url: Callable[[Provider, str, Secret[str], str, Sequence[str]], Secret[str]]
     """Takes provider, redirect URI, state, code challenge and allowed workspaces."""
     account_of: Callable[[Secret[str]], str | None] = _nobody

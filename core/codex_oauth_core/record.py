@@ -26,7 +26,15 @@ from codex_oauth_core.reading.login_document import (
 )
 from codex_oauth_core.secret import Secret
 
-__all__ = ["LONGEST_RECORD", "SCHEMA_VERSION", "Intent", "Record", "read_record", "write_record"]
+__all__ = [
+    "LONGEST_RECORD",
+    "SCHEMA_VERSION",
+    "Intent",
+    "Record",
+    "read_record",
+    "without_intent",
+    "write_record",
+]
 
 LONGEST_RECORD: Final = LONGEST_DOCUMENT
 """Bytes of a stored login that are read at most."""
@@ -34,11 +42,16 @@ LONGEST_RECORD: Final = LONGEST_DOCUMENT
 
 @attrs.frozen
 class Intent:
-    """Who is about to spend the refresh token, and since when (Unix seconds)."""
+    """Who is about to spend the refresh token, and since when (Unix seconds, by the store's clock).
+
+    `owner` is drawn at random for each hold of a lock, so that no two holds are taken for one, whatever the
+    host, the fork or the thread; empty in what an earlier release wrote. `pid` and `host` are for people.
+    """
 
     pid: int
     host: str
     at: float
+    owner: str = ""
 
 
 @attrs.frozen
@@ -79,6 +92,14 @@ class Record:
         return self.credential.refresh_token is not None and not self.spent and self.dead_code is None
 
 
+def without_intent(record: Record) -> Record:
+    """The record without the intent of a process that was interrupted; the doubt that it means stays."""
+    if record.intent is None:
+        return record
+    since = record.intent.at if record.uncertain_at is None else record.uncertain_at
+    return attrs.evolve(record, intent=None, uncertain_at=since)
+
+
 def write_record(record: Record) -> bytes:
     """The record as UTF-8 JSON. It holds every secret of the login: write it where only its owner reads."""
     extra = dict(record.unknown)
@@ -90,13 +111,20 @@ def write_record(record: Record) -> bytes:
         "credential": credential,
         "generation": record.generation,
         "parent": record.parent,
-        "intent": None if intent is None else attrs.asdict(intent),
+        "intent": None if intent is None else _intent_fields(intent),
         "uncertain_at": record.uncertain_at,
         "spent": record.spent,
         "dead_code": record.dead_code,
         "server_offset": record.server_offset,
     }
     return json.dumps(document).encode() + b"\n"  # one line: with `indent` the encoder is the slow one
+
+
+def _intent_fields(intent: Intent) -> dict[str, Any]:
+    fields = attrs.asdict(intent)
+    if not intent.owner:  # an earlier release's is written as it was
+        del fields["owner"]
+    return fields
 
 
 def _credential_fields(credential: Credential) -> dict[str, Any]:

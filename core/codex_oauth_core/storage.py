@@ -14,7 +14,7 @@ from typing import Final
 import attrs
 
 from codex_oauth_core.errors import SignInError
-from codex_oauth_core.record import Record
+from codex_oauth_core.record import Intent, Record
 
 __all__ = [
     "ANSWERS",
@@ -42,19 +42,20 @@ __all__ = [
 
 @attrs.frozen
 class Load:
-    """Read what is stored, with or without the lock: `Loaded`."""
+    """Read what is stored, without the lock: `Loaded`. A sign-in that was rescued takes its place."""
 
 
 @attrs.frozen
 class Lock:
-    """Take the lock of this login, at once or not at all: `Locked` or `LockBusy`."""
+    """Take the lock of this login, at once or not at all: `Locked`, with what is stored, or `LockBusy`."""
 
 
 @attrs.frozen
 class Reserve:
     """Make sure that `record` and a successor of its size can be saved, and leave a durable mark (the
     record's `intent`) that its refresh token is about to be spent: `Reserved`. Needs the lock, and makes
-    sure that it still is the lock.
+    sure that it still is the lock. From here on the driver asks the store right before a request that is
+    sent once whether it may still go out, and answers it as not sent if not.
     """
 
     record: Record
@@ -62,7 +63,8 @@ class Reserve:
 
 @attrs.frozen
 class Save:
-    """Store `record` if `expected` is stored: `Saved` or `Conflict`. Needs the lock.
+    """Store `record` if `expected` is stored: `Saved` or `Conflict`. Needs the lock. To save again what was
+    saved is `Saved` again.
 
     `replace_corrupt` is for a new sign-in only: what cannot be read is put aside, and the record stored
     whatever `expected` is. A login that a newer release wrote is never put aside.
@@ -114,12 +116,21 @@ class Loaded:
 
 @attrs.frozen
 class Locked:
-    """The lock is ours until `Release`."""
+    """The lock is ours until `Release`.
+
+    `record` is what is stored, by the very look by which the leftovers of earlier holders were dealt with.
+    `problem`: that look was in vain, and nobody knows what is stored.
+    """
+
+    record: Record | None = None
+    problem: SignInError | None = None
 
 
 @attrs.frozen
 class LockBusy:
-    """Somebody else has the lock, or is about to spend the refresh token."""
+    """Somebody else has the lock, or is about to spend the refresh token. `intent`: who, if it is known."""
+
+    intent: Intent | None = None
 
 
 @attrs.frozen
@@ -134,7 +145,9 @@ class Saved:
 
 @attrs.frozen
 class Conflict:
-    """Something else is stored than the caller believes: `record`, or nothing. Nothing was changed."""
+    """Something else is stored than the caller believes: `record`, or nothing, because somebody has signed
+    out. Nothing was changed.
+    """
 
     record: Record | None
 

@@ -1,8 +1,9 @@
 """One stored login, in virtual time: what `Renewal`, `Deposit` and `Revocation` are driven against.
 
-Rules of this file: the store keeps its promises and checks that the flow keeps its own (no change and no
-request without the lock, no wait with it, the lock free at the end); what a test wants otherwise it says
-with `answers`, kind of effect by kind of effect, or with `before`, a look at each effect in advance.
+Rules of this file: the store keeps its promises and checks that the flow keeps its own (no change without the
+lock, no request with it but after a reservation, no wait with it but for the disk, the lock free at the end);
+what a test wants otherwise it says with `answers`, kind of effect by kind of effect, or with `before`, a look
+at each effect in advance.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import pytest
 from codex_oauth.testing.fake_world import FakeWorld, Lost, Reply
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import Effect, Finished, Request, SendRequest, Wait
+from codex_oauth_core.effects import Effect, Finished, Request, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import (
     CallbackReceived,
@@ -63,11 +64,13 @@ ACCOUNT: Final = "acct_fake"
 DAY: Final = 86_400.0
 LIFE: Final = 10 * DAY
 """Seconds that the logins here live, as those of the real server do."""
-ME: Final = Intent(4711, "here", W0)
+ME: Final = Intent(4711, "here", W0, "me")
+THEM: Final = Intent(815, "there", W0, "them")
 NOT_SENT: Final = Lost(Cause.CONNECT, Phase.NOT_SENT)
 MAYBE_SENT: Final = Lost(Cause.RESET, Phase.MAYBE_SENT)
 WRITE_FAILED: Final = SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="ENOSPC")
 READ_FAILED: Final = SignInError.of(ErrorKind.AUTH_READ_FAILED, reason="EIO")
+LOCK_LOST: Final = SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="lock_lost")
 CORRUPT: Final = SignInError.of(ErrorKind.CORRUPT_AUTH, reason="not_json")
 
 
@@ -98,6 +101,8 @@ CURRENT: Final = login(5 * DAY)
 ADVISORY: Final = login(0.5 * DAY)
 MANDATORY: Final = login(200.0)
 EXPIRED: Final = login(-60.0)
+ANOTHER: Final = login(9 * DAY, number=2)
+"""What comes of another sign-in of the same account."""
 
 
 def token_of(request: Request) -> str:
@@ -112,7 +117,8 @@ Step = Callable[["StoreWorld", Effect], None]
 class StoreWorld:
     """Performs the effects of one flow. `server` is what the server answers, in order; `busy_until` is
     when another process gives the lock back; `answers` are what the store says, in order and before it does
-    anything itself; `before` is called with each effect, and may change anything.
+    anything itself; `before` is called with each effect, and may change anything; `refuse` is how many
+    requests the store does not let go out.
     """
 
     stored: Record | None = None
@@ -122,11 +128,17 @@ class StoreWorld:
         factory=dict[type[StorageEffect], list[StorageAnswer | None]]
     )
     before: Step | None = None
+    refuse: int = 0
     net: FakeWorld = attrs.field(init=False)
     effects: list[Effect] = attrs.field(factory=list[Effect], init=False)
+    asked_at: list[float] = attrs.field(factory=list[float], init=False)
+    """When each effect was asked for, in seconds after `T0`."""
+    sent: list[Request] = attrs.field(factory=list[Request], init=False)
+    """What the store let go out, in order."""
     beside: list[Record] = attrs.field(factory=list[Record], init=False)
     held: bool = attrs.field(default=False, init=False)
     _marked_over: Record | None = attrs.field(default=None, init=False)
+    _reserved: bool = attrs.field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
         script = iter(self.server)
@@ -150,14 +162,18 @@ class StoreWorld:
 
     @property
     def requests(self) -> list[Request]:
-        """What was sent, in order."""
+        """What was to be sent, in order."""
         return [effect.request for effect in self.effects if isinstance(effect, SendRequest)]
+
+    def when(self, kind: type[Effect]) -> list[float]:
+        """When the effects of this kind were asked for, in seconds after `T0`."""
+        return [at for effect, at in zip(self.effects, self.asked_at, strict=True) if type(effect) is kind]
 
     def run(self, flow: base.Flow[Any, Any]) -> Any:
         """Drive `flow` to its end, and return its outcome."""
         effect: Effect = flow.receive(Started(*self.net.now()))
         while not isinstance(effect, Finished):
-            assert len(self.effects) < 5000, "this never ends"
+            assert len(self.effects) < 50_000, "this never ends"
             effect = flow.receive(self.perform(effect))
         assert not self.held, "the lock was not given back"
         return effect.outcome
@@ -165,21 +181,33 @@ class StoreWorld:
     def perform(self, effect: SendRequest | Wait | StorageEffect) -> Event:
         """The answer to one effect."""
         self.effects.append(effect)
+        self.asked_at.append(self.net.at - T0)
         if self.before is not None:
             self.before(self, effect)
         if isinstance(effect, Wait):
-            assert not self.held, "a wait with the lock"
+            assert not self.held or effect.why is Why.SAVING, "a wait with the lock"
             return self.net.perform(effect)
         if isinstance(effect, SendRequest):
-            return self.net.perform(effect)
+            return self._send(effect)
         said = self.answers.get(type(effect))
         told = said.pop(0) if said else None
         answer = self._answer(effect) if told is None else told
+        if isinstance(effect, Save):
+            self._marked_over = None  # from now on the intent stays
         if isinstance(effect, Release):
             self.held = False
         if isinstance(answer, Locked):
             self.held = True
         return StoreAnswered(*self.net.now(), answer)
+
+    def _send(self, effect: SendRequest) -> Event:
+        assert self.held is self._reserved, "sent with the lock and no reservation, or the other way round"
+        assert self.held or effect.write_by is None, "a last moment of nothing that was reserved"
+        if self.refuse or (effect.write_by is not None and self.net.at >= effect.write_by):
+            self.refuse = max(0, self.refuse - 1)
+            return RequestFailed(self.net.at, Phase.NOT_SENT, Cause.TIMEOUT)
+        self.sent.append(effect.request)
+        return self.net.perform(effect)
 
     def _answer(self, effect: StorageEffect) -> StorageAnswer:
         match effect:
@@ -187,7 +215,7 @@ class StoreWorld:
                 return Loaded(self.stored)
             case Lock():
                 assert not self.held, "locked twice"
-                return LockBusy() if self.net.at < self.busy_until else Locked()
+                return LockBusy(THEM) if self.net.at < self.busy_until else Locked(self.stored)
             case Reserve():
                 self._reserve(effect)
                 return Reserved()
@@ -197,6 +225,7 @@ class StoreWorld:
                 self.beside.append(effect.record)
                 return Rescued()
             case Release():
+                self._reserved = False
                 if self._marked_over is not None:
                     self.stored, self._marked_over = self._marked_over, None
                 return Released()
@@ -206,7 +235,7 @@ class StoreWorld:
     def _reserve(self, effect: Reserve) -> None:
         assert self.held, "reserved without the lock"
         assert effect.record.intent is None, "the store marks whose intent it is"
-        self._marked_over = self.stored
+        self._marked_over, self._reserved = self.stored, True
         self.stored = attrs.evolve(effect.record, intent=attrs.evolve(ME, at=self.net.wall))
 
     def _change(self, effect: Save | Delete) -> Saved | Deleted | Conflict:
@@ -214,7 +243,8 @@ class StoreWorld:
         if (None if self.stored is None else self.stored.fingerprint) != effect.expected:
             self._marked_over = None  # what is there is not what was marked
             return Conflict(self.stored)
-        self.stored, self._marked_over = (effect.record if isinstance(effect, Save) else None), None
+        self._marked_over = None
+        self.stored = effect.record if isinstance(effect, Save) else None
         return Saved() if isinstance(effect, Save) else Deleted()
 
 
@@ -244,6 +274,11 @@ def error_of(outcome: Any) -> SignInError:
 def failed(error: SignInError = WRITE_FAILED, *, rescued: bool = False) -> StoreFailed:
     """A storage that fails."""
     return StoreFailed(error, rescued)
+
+
+def marked(record: Record, after: float = 0.0) -> Record:
+    """What is stored of `record` while its refresh token is about to be spent, `after` seconds after `W0`."""
+    return attrs.evolve(record, intent=attrs.evolve(ME, at=W0 + after))
 
 
 def slots_of(flow: object) -> dict[str, Any]:
@@ -286,16 +321,22 @@ EVENTS: Final[Mapping[str, Event]] = {
     "Loaded": told(Loaded(EXPIRED)),
     "Loaded current": told(Loaded(CURRENT)),
     "Loaded nothing": told(Loaded(None)),
-    "Locked": told(Locked()),
+    "Locked": told(Locked(EXPIRED)),
+    "Locked, current": told(Locked(CURRENT)),
+    "Locked, nothing": told(Locked(None)),
+    "Locked, unreadable": told(Locked(None, READ_FAILED)),
     "LockBusy": told(LockBusy()),
+    "LockBusy, with whose intent": told(LockBusy(THEM)),
     "Reserved": told(Reserved()),
     "Saved": told(Saved()),
     "Conflict": told(Conflict(CURRENT)),
+    "Conflict with another sign-in": told(Conflict(ANOTHER)),
     "Conflict with nothing": told(Conflict(None)),
     "Rescued": told(Rescued()),
     "Deleted": told(Deleted()),
     "Released": told(Released()),
     "StoreFailed": told(failed()),
     "StoreFailed, rescued": told(failed(rescued=True)),
+    "StoreFailed, lock lost": told(failed(LOCK_LOST)),
 }
 """One of each kind of event and of answer that a flow about a stored login can tell apart."""

@@ -9,16 +9,17 @@ import pytest
 
 from codex_oauth_core.effects import Effect, Wait, Why
 from codex_oauth_core.errors import ErrorKind
-from codex_oauth_core.events import Cancelled, Started
+from codex_oauth_core.events import Cancelled, Started, StoreAnswered, TimeReached
 from codex_oauth_core.flows.deposit import MOST_CONFLICTS, Deposit
 from codex_oauth_core.outcomes import Deposited
-from codex_oauth_core.record import Record
-from codex_oauth_core.storage import Conflict, Load, Lock, Rescue, Save
+from codex_oauth_core.record import Intent, Record
+from codex_oauth_core.storage import Conflict, Lock, LockBusy, Locked, Rescue, Save, StorageAnswer
 from tests.core.storing import (
     CORRUPT,
     CURRENT,
     EXPIRED,
     READ_FAILED,
+    THEM,
     WRITE_FAILED,
     StoreWorld,
     borrowed,
@@ -30,7 +31,7 @@ from tests.support import T0, W0
 E = ErrorKind
 NEW = login(864_000.0, number=5, generation=0)
 LENT = borrowed(864_000.0, number=6)
-ORDER = ["Lock", "Load", "Save", "Release"]
+ORDER = ["Lock", "Save", "Release"]
 FOR_EVER = T0 + 1e6
 
 
@@ -64,7 +65,7 @@ def test_f16_a_sign_in_while_another_process_renews_waits_for_it_and_wins() -> N
     assert {wait.why for wait in waits} == {Why.QUEUED}
 
 
-@pytest.mark.parametrize("limit", [20.0, 0.5])
+@pytest.mark.parametrize("limit", [210.0, 0.5])
 def test_f8_a_lock_that_stays_busy_leaves_the_sign_in_beside(limit: float) -> None:
     world = StoreWorld(EXPIRED, busy_until=FOR_EVER)
     assert world.run(Deposit(record=NEW, lock_limit=limit)) == Deposited(NEW, rescued=True)
@@ -73,8 +74,36 @@ def test_f8_a_lock_that_stays_busy_leaves_the_sign_in_beside(limit: float) -> No
     assert set(world.order[:-1]) == {"Lock", "Wait"}
 
 
-def test_f8_the_limit_is_twenty_seconds_unless_told() -> None:
-    assert Deposit(record=NEW).lock_limit == 20.0
+def test_r0_f8_the_limit_is_210_s_unless_told() -> None:
+    assert Deposit(record=NEW).lock_limit == 210.0
+
+
+def told(answer: StorageAnswer, after: float) -> StoreAnswered:
+    return StoreAnswered(T0 + after, W0 + after, answer)
+
+
+@pytest.mark.parametrize("holder", [THEM, None])
+def test_r0_c11_a_busy_lock_is_looked_at_for_210_s_whoever_has_it(holder: Intent | None) -> None:
+    flow = Deposit(record=NEW)
+    flow.receive(Started(T0, W0))
+
+    def wait(until: float) -> Wait:
+        return Wait(T0 + until, Why.QUEUED, holder=holder, give_up_at=T0 + 210.0)
+
+    assert flow.receive(told(LockBusy(holder), 0.0)) == wait(0.025)
+    assert flow.receive(TimeReached(T0 + 209.9)) == Lock()
+    assert flow.receive(told(LockBusy(holder), 209.9)) == wait(209.925)
+    assert flow.receive(TimeReached(T0 + 210.0)) == Lock()
+    assert flow.receive(told(LockBusy(holder), 210.0)) == Rescue(NEW)
+
+
+@pytest.mark.parametrize("after", [210.0, 7200.0])
+def test_r0_c19_who_wakes_up_late_looks_once_more_before_it_gives_up(after: float) -> None:
+    flow = Deposit(record=NEW)
+    flow.receive(Started(T0, W0))
+    flow.receive(told(LockBusy(), 0.0))
+    assert flow.receive(TimeReached(T0 + after)) == Lock()
+    assert isinstance(flow.receive(told(Locked(EXPIRED), after)), Save)
 
 
 def test_f8_who_cancels_the_wait_does_not_cancel_the_sign_in() -> None:
@@ -106,10 +135,17 @@ def test_f11_f13_without_a_lock_nothing_is_changed() -> None:
 
 @pytest.mark.parametrize("error", [CORRUPT, READ_FAILED])
 def test_f14_what_cannot_be_read_is_replaced(error: Any) -> None:
-    world = StoreWorld(None, answers={Load: [failed(error)]})
+    world = StoreWorld(None, answers={Lock: [Locked(None, error)]})
     assert world.run(Deposit(record=NEW)) == Deposited(NEW, None)
     assert world.saves == [Save(NEW, None, replace_corrupt=True)]
     assert world.order == ORDER
+
+
+def test_f14_c9_and_so_is_what_can_be_read_again_when_it_is_saved() -> None:
+    world = StoreWorld(CURRENT, answers={Lock: [Locked(None, READ_FAILED)]})
+    assert world.run(Deposit(record=NEW)) == Deposited(NEW, CURRENT)
+    assert [save.expected for save in world.saves] == [None, CURRENT.fingerprint]
+    assert world.stored == NEW
 
 
 def test_f12_what_cannot_be_stored_is_told() -> None:
@@ -133,11 +169,11 @@ def test_f16_a_conflict_is_answered_with_another_try() -> None:
     world.stored = None
     assert world.run(Deposit(record=NEW)) == Deposited(NEW, None)
     assert [save.expected for save in world.saves] == [None, other.fingerprint, None]
-    assert world.order == ["Lock", "Load", "Save", "Save", "Save", "Release"]
+    assert world.order == ["Lock", "Save", "Save", "Save", "Release"]
 
 
 def test_f16_what_was_replaced_after_a_conflict_is_told() -> None:
-    world = StoreWorld(EXPIRED, answers={Load: [None]})
+    world = StoreWorld(EXPIRED)
 
     def meanwhile(world: StoreWorld, effect: Effect) -> None:
         if isinstance(effect, Save) and len(world.saves) == 1:
@@ -185,7 +221,7 @@ def test_a_borrowed_login_is_stored_where_none_can_be_renewed(stored: Record | N
 
 
 def test_a_borrowed_login_is_stored_over_what_cannot_be_read() -> None:
-    world = StoreWorld(None, answers={Load: [failed(CORRUPT)]})
+    world = StoreWorld(None, answers={Lock: [Locked(None, CORRUPT)]})
     assert world.run(Deposit(record=LENT)) == Deposited(LENT, None)
 
 
@@ -195,7 +231,7 @@ def test_a_borrowed_login_never_replaces_one_that_can_be_renewed(stored: Record)
     outcome = world.run(Deposit(record=LENT))
     assert (outcome.kind, outcome.details) == (E.INVALID_REQUEST, {"reason": "renewable_login"})
     assert "cannot" in outcome.message
-    assert (world.stored, world.order) == (stored, ["Lock", "Load", "Release"])
+    assert (world.stored, world.order) == (stored, ["Lock", "Release"])
 
 
 def test_f16_nor_one_that_somebody_stores_meanwhile() -> None:
@@ -209,13 +245,23 @@ def test_f16_nor_one_that_somebody_stores_meanwhile() -> None:
     assert (world.stored, world.order) == (CURRENT, ORDER)
 
 
+def test_c9_nor_one_that_could_not_be_read_for_a_moment() -> None:
+    world = StoreWorld(CURRENT, answers={Lock: [Locked(None, READ_FAILED)]})
+    outcome = world.run(Deposit(record=LENT))
+    assert (outcome.kind, outcome.details) == (E.INVALID_REQUEST, {"reason": "renewable_login"})
+    assert (world.stored, world.order) == (CURRENT, ORDER)
+
+
 @pytest.mark.parametrize("cancelled", [False, True])
 def test_f8_nor_from_beside_it(cancelled: bool) -> None:
     """Kept beside, it would take the place of whatever is stored. It is still where it was borrowed."""
     world = StoreWorld(CURRENT, busy_until=FOR_EVER)
     world.net.cancel_at = T0 + 1 if cancelled else None
     outcome = world.run(Deposit(record=LENT))
-    assert outcome.kind in (E.NETWORK, E.CANCELLED)
+    assert outcome.kind is E.NETWORK
+    assert outcome.details == {"reason": "lock_busy", "pid": THEM.pid, "host": THEM.host}
+    assert outcome.message.startswith("Process 815 on there has held the login's lock for too long")
+    assert world.net.at - T0 == pytest.approx(1.0 if cancelled else 210.0, abs=0.03)
     assert (world.beside, world.stored) == ([], CURRENT)
 
 

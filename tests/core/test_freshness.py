@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from codex_oauth_core import renewal_times as times
 from codex_oauth_core.flows.freshness import RenewalPolicy, Standing, age, standing
 from codex_oauth_core.record import Record
 from tests.core.storing import DAY, login
@@ -255,9 +256,24 @@ def test_the_policy_is_the_documented_one() -> None:
         "max_age": 691_200.0,
         "spacing": 60.0,
         "lock_limit": 20.0,
-        "request_timeout": 12.0,
+        "expired_lock_limit": 210.0,
+        "request_timeout": 60.0,
         "retry_limit": 30.0,
     }
+
+
+def test_r0_no_answer_is_waited_for_longer_than_others_count_on() -> None:
+    """Who waits for the lock takes an intent for over 60 s after the last moment to send."""
+    assert RenewalPolicy(request_timeout=60.0).request_timeout == 60.0
+    for value in (60.001, math.inf):
+        with pytest.raises(ValueError, match="request_timeout: at most 60 seconds"):
+            RenewalPolicy(request_timeout=value)
+
+
+def test_r0_the_times_are_the_documented_ones_and_derived_from_each_other() -> None:
+    assert (times.SEND_BY, times.WRITE_BY, times.REQUEST_TIMEOUT, times.SAVE_WITHIN) == (5, 15, 60, 30)
+    assert times.INTENT_LIFE == times.WRITE_BY + times.REQUEST_TIMEOUT + times.SAVE_WITHIN == 105
+    assert (times.WAIT_USABLE, times.WAIT_EXPIRED, times.REVOKE_WITHIN) == (20, 2 * times.INTENT_LIFE, 10)
 
 
 def test_f32_r13_a_clock_that_was_fast_and_was_set_right_lets_no_token_live_too_long() -> None:

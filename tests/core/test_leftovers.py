@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_oauth_core.leftovers import best_leftover, is_worth_keeping
+from codex_oauth_core.leftovers import best_leftover, is_worth_keeping, succeeds
 from codex_oauth_core.record import Record
 from codex_oauth_core.secret import Secret
 from tests.core.storing import borrowed, login
@@ -48,6 +48,14 @@ WRONG: Final[dict[str, Record]] = {
     "another client": child(STORED, 2, client_id="app_else"),
     "another account": child(STORED, 2, account_id="acct_other"),
 }
+
+
+@pytest.mark.parametrize("record", [*WRONG.values(), STORED, sign_in(2)])
+def test_r6a_only_a_renewal_of_what_is_stored_succeeds_it(record: Record) -> None:
+    assert succeeds(RENEWED, STORED)
+    assert not succeeds(record, STORED)
+    assert not succeeds(RENEWED, None)
+    assert not succeeds(STORED, RENEWED)
 
 
 @pytest.mark.parametrize("record", WRONG.values(), ids=WRONG.keys())

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.record import LONGEST_RECORD, Intent, Record, read_record, write_record
+from codex_oauth_core.record import LONGEST_RECORD, Intent, Record, read_record, without_intent, write_record
 from codex_oauth_core.secret import Secret
 from tests.strategies import json_values
 
@@ -55,7 +55,7 @@ records = st.builds(
     credential=credentials,
     generation=naturals,
     parent=st.none() | hashes,
-    intent=st.none() | st.builds(Intent, pid=naturals, host=texts, at=numbers),
+    intent=st.none() | st.builds(Intent, pid=naturals, host=texts, at=numbers, owner=st.just("") | texts),
     uncertain_at=st.none() | numbers,
     spent=st.booleans(),
     dead_code=st.none() | texts,
@@ -186,6 +186,7 @@ WRONG: dict[str, tuple[Any, ...]] = {
     "intent.pid": (..., None, "1", 1.5, True, -1),
     "intent.host": (..., None, "", 1, "a\x00b"),
     "intent.at": (..., None, "1", True, [], 10**400),
+    "intent.owner": ("", 1, True, [], "a\x00b", "x" * 4097),
     "uncertain_at": ("1", True, [], 10**15, -(10**15), 10**400),
     "spent": ("yes", 1, 0, [], "false"),
     "dead_code": (1, "", [], "a\x1bb", "x" * 4097),
@@ -225,6 +226,45 @@ def test_every_field_has_a_row_of_wrong_values() -> None:
 )
 def test_an_optional_field_may_be_null(name: str) -> None:
     assert isinstance(read(plain(**{name: None})), Record)
+
+
+INTENT: dict[str, Any] = {"pid": 1, "host": "h", "at": 1.5}
+
+
+def test_an_intent_says_whose_it_is() -> None:
+    found = read(plain(intent={**INTENT, "owner": "0b5f2c"}))
+    assert isinstance(found, Record)
+    assert found.intent == Intent(1, "h", 1.5, "0b5f2c")
+    assert json.loads(write_record(found))["intent"] == {**INTENT, "owner": "0b5f2c"}
+
+
+@pytest.mark.parametrize("intent", [INTENT, {**INTENT, "owner": None}], ids=["none", "null"])
+def test_an_earlier_releases_intent_has_no_owner_and_is_written_as_it_was(intent: dict[str, Any]) -> None:
+    found = read(plain(intent=intent))
+    assert isinstance(found, Record)
+    assert found.intent == Intent(1, "h", 1.5)
+    assert found.intent.owner == ""
+    assert json.loads(write_record(found))["intent"] == INTENT
+
+
+def test_two_holds_of_one_process_are_two_owners() -> None:
+    assert Intent(1, "h", 1.5, "first") != Intent(1, "h", 1.5, "second")
+
+
+@pytest.mark.parametrize(("doubt", "since"), [(None, 1.5), (0.5, 0.5), (9.0, 9.0)])
+def test_f2_without_its_intent_a_record_is_in_doubt_since_then(doubt: float | None, since: float) -> None:
+    found = read(plain(intent=INTENT, uncertain_at=doubt))
+    assert isinstance(found, Record)
+    assert found.in_doubt
+    assert without_intent(found) == attrs.evolve(found, intent=None, uncertain_at=since)
+    assert without_intent(found).in_doubt
+
+
+@pytest.mark.parametrize("doubt", [None, 0.5])
+def test_a_record_without_an_intent_stays_as_it_is(doubt: float | None) -> None:
+    found = read(plain(uncertain_at=doubt))
+    assert isinstance(found, Record)
+    assert without_intent(found) is found
 
 
 WHOLE = json.dumps(plain()).encode()

@@ -44,7 +44,7 @@ def renewed(reply: Reply, stored: Record = EXPIRED) -> tuple[Any, Record]:
     """The outcome, and what was saved; it must have been saved before anything was said."""
     world = StoreWorld(stored, [reply])
     outcome = world.run(Renewal())
-    assert world.order == ["Load", "Lock", "Load", "Reserve", "SendRequest", "Save", "Release"]
+    assert world.order == ["Load", "Lock", "Reserve", "SendRequest", "Save", "Release"]
     assert world.stored is not None
     return outcome, world.stored
 
@@ -199,7 +199,7 @@ def test_f31_another_account_is_kept_under_its_own_id_and_ours_is_marked(stored:
     stored = attrs.evolve(stored, uncertain_at=W0 - 600)
     world = StoreWorld(stored, [OTHERS], answers={Rescue: [answer]})
     outcome = world.run(Renewal())
-    assert world.order == ["Load", "Lock", "Load", "Reserve", "SendRequest", "Rescue", "Save", "Release"]
+    assert world.order == ["Load", "Lock", "Reserve", "SendRequest", "Rescue", "Save", "Release"]
     error = error_of(outcome)
     assert error.kind is E.ACCOUNT_CHANGED
     assert isinstance(outcome, Kept) is (stored.credential == MANDATORY.credential)
@@ -352,7 +352,7 @@ def test_f30_any_other_refusal_leaves_the_login_as_it_was(
     error = error_of(outcome)
     assert (error.kind, "uncertain" in error.details) == (kind, False)
     assert isinstance(outcome, Kept) is (stored is MANDATORY)
-    assert world.order == ["Load", "Lock", "Load", "Reserve", "SendRequest", "Release"]
+    assert world.order == ["Load", "Lock", "Reserve", "SendRequest", "Release"]
     assert world.stored == stored
 
 

@@ -1,4 +1,4 @@
-"""The order of a renewal, whom it waits for, and when it tries again: R1, R3, R4, R9, F5, F8, F11, F18, F28."""
+"""The order of a renewal, and when it tries again: R0, R1, R3, R9, R10, F5, F9, F11, F18, F28."""
 
 from __future__ import annotations
 
@@ -10,28 +10,30 @@ from codex_oauth.testing.fake_world import Lost, Reply
 from codex_oauth_core.effects import Effect, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Cancelled, Cause, Phase
-from codex_oauth_core.flows.freshness import RenewalPolicy
 from codex_oauth_core.flows.renewal import Renewal
 from codex_oauth_core.outcomes import Adopted, Kept, KeptBecause, Renewed
 from codex_oauth_core.record import Record
-from codex_oauth_core.storage import Load, Lock, LockBusy, Release, Reserve
+from codex_oauth_core.storage import Load, Lock, LockBusy, Locked, Release, Reserve
 from tests.core.storing import (
     ADVISORY,
+    CORRUPT,
     CURRENT,
     DAY,
     EXPIRED,
     MANDATORY,
     NOT_SENT,
+    READ_FAILED,
     WRITE_FAILED,
     StoreWorld,
+    error_of,
     failed,
     login,
     token_of,
 )
 from tests.support import T0, as_json, tokens
 
-ONCE: Final = ["Load", "Lock", "Load", "Reserve", "SendRequest", "Save", "Release"]
-RETRIED: Final = ["Load", "Lock", "Load", "Reserve", "SendRequest", "Release", "Wait"]
+ONCE: Final = ["Load", "Lock", "Reserve", "SendRequest", "Save", "Release"]
+RETRIED: Final = ["Load", "Lock", "Reserve", "SendRequest", "Release", "Wait"]
 FOR_EVER: Final = T0 + 1e6
 
 # -- the order (R1) ------------------------------------------------------------------------------------
@@ -55,11 +57,15 @@ def test_r1_what_is_reserved_for_is_what_is_stored_and_what_is_saved_replaces_it
     assert not world.saves[0].replace_corrupt
 
 
-def test_r1_the_request_is_sent_once_and_limited_to_twelve_seconds() -> None:
-    world = StoreWorld(EXPIRED, [tokens()])
+def test_r0_the_request_is_sent_once_within_15_s_of_the_reservation_and_answered_within_60_s() -> None:
+    def slow(world: StoreWorld, effect: Effect) -> None:
+        if isinstance(effect, Reserve):  # the disk takes its time, after it was asked
+            world.net.at += 4.0
+
+    world = StoreWorld(EXPIRED, [tokens()], before=slow)
     world.run(Renewal())
     sent = next(effect for effect in world.effects if isinstance(effect, SendRequest))
-    assert (sent.once, sent.timeout) == (True, 12.0)
+    assert (sent.once, sent.timeout, sent.write_by) == (True, 60.0, T0 + 15.0)
     assert "refresh_token=canary-old-refresh-1" in token_of(sent.request)
 
 
@@ -93,7 +99,7 @@ def test_f5_what_another_process_renewed_before_we_had_the_lock_is_adopted(rejec
     world = StoreWorld(EXPIRED, before=meanwhile)
     outcome = world.run(Renewal(rejected=EXPIRED.credential.access_token if rejected else None))
     assert outcome == Adopted(login(9 * DAY, number=2))
-    assert world.order == ["Load", "Lock", "Load", "Release"]
+    assert world.order == ["Load", "Lock", "Release"]
 
 
 def test_r6_another_token_than_the_refused_one_is_used_without_lock_or_network() -> None:
@@ -123,94 +129,14 @@ def test_f17_a_login_that_was_ended_before_we_had_the_lock_is_gone() -> None:
     world = StoreWorld(EXPIRED, before=meanwhile)
     outcome = world.run(Renewal())
     assert (outcome.kind, outcome.message) == (ErrorKind.LOGIN_REQUIRED, "Nobody is signed in.")
-    assert world.order == ["Load", "Lock", "Load", "Release"]
+    assert world.order == ["Load", "Lock", "Release"]
 
 
-# -- another process has the lock (R4, F8) -------------------------------------------------------------
-
-
-def test_r4_f8_in_the_advisory_window_a_busy_lock_means_the_old_token_at_once() -> None:
-    world = StoreWorld(ADVISORY, busy_until=FOR_EVER)
-    assert world.run(Renewal()) == Kept(ADVISORY, KeptBecause.BUSY)
-    assert world.order == ["Load", "Lock"]
-    assert world.net.at == T0
+# -- trying again (R3, F18, F28) -----------------------------------------------------------------------
 
 
 def waits_until(world: StoreWorld) -> list[float]:
     return [effect.until - T0 for effect in world.effects if isinstance(effect, Wait)]
-
-
-def test_r4_f8_in_the_mandatory_window_it_looks_again_every_25_ms() -> None:
-    world = StoreWorld(MANDATORY, [tokens()], busy_until=T0 + 0.1)
-    assert isinstance(world.run(Renewal()), Renewed)
-    assert world.order == ["Load", "Lock", *["Wait", "Load", "Lock"] * 4, *ONCE[2:]]
-    assert waits_until(world) == pytest.approx([0.025, 0.05, 0.075, 0.1])
-    assert {effect.why for effect in world.effects if isinstance(effect, Wait)} == {Why.QUEUED}
-
-
-@pytest.mark.parametrize("forced", [False, True])
-def test_r4_f8_after_20_s_it_goes_on_with_the_old_token_while_that_lives(forced: bool) -> None:
-    stored = CURRENT if forced else MANDATORY
-    world = StoreWorld(stored, busy_until=FOR_EVER)
-    outcome = world.run(Renewal(forced=forced))
-    assert isinstance(outcome, Kept)
-    assert (outcome.record, outcome.why) == (stored, KeptBecause.FAILED)
-    assert _busy(outcome.error)
-    assert world.net.at - T0 == pytest.approx(20.0, abs=0.03)
-
-
-@pytest.mark.parametrize("rejected", [False, True])
-def test_f8_after_20_s_a_dead_token_is_an_error(rejected: bool) -> None:
-    stored = MANDATORY if rejected else EXPIRED
-    world = StoreWorld(stored, busy_until=FOR_EVER)
-    outcome = world.run(Renewal(rejected=stored.credential.access_token if rejected else None))
-    assert _busy(outcome)
-    assert world.net.at - T0 == pytest.approx(20.0, abs=0.03)
-    assert world.requests == []
-
-
-def test_f8_a_token_that_dies_while_it_waits_is_not_given_out() -> None:
-    stored = login(10.0, life=3600.0)
-    assert _busy(StoreWorld(stored, busy_until=FOR_EVER).run(Renewal()))
-
-
-def _busy(error: Any) -> bool:
-    told = (error.kind, error.details, error.message)
-    text = "Another process has held the login's lock for too long; the login is as it was."
-    return bool(told == (ErrorKind.NETWORK, {"reason": "lock_busy"}, text))
-
-
-def test_f8_the_wait_for_others_is_as_long_as_the_policy_says() -> None:
-    world = StoreWorld(EXPIRED, busy_until=FOR_EVER)
-    world.run(Renewal(policy=RenewalPolicy(lock_limit=1.0)))
-    assert world.net.at - T0 == pytest.approx(1.0, abs=0.03)
-
-
-def test_f8_the_wait_ends_when_the_others_have_renewed_it_and_the_lock_stays_theirs() -> None:
-    def meanwhile(world: StoreWorld, effect: Effect) -> None:
-        if isinstance(effect, Wait) and len(waits_until(world)) == 3:
-            world.stored = login(9 * DAY, number=2)
-
-    world = StoreWorld(EXPIRED, busy_until=FOR_EVER, before=meanwhile)
-    assert world.run(Renewal()) == Adopted(login(9 * DAY, number=2))
-    assert world.order == ["Load", "Lock", *["Wait", "Load", "Lock"] * 2, "Wait", "Load"]
-
-
-def test_r1_what_is_newer_than_at_the_first_look_is_adopted_at_any_later_one() -> None:
-    """Renewed by others and due again at the second look; at the third the clock has been set back."""
-
-    def meanwhile(world: StoreWorld, effect: Effect) -> None:
-        looks = world.order.count("Load")
-        if isinstance(effect, Wait) and looks == 1:
-            world.stored = login(200.0, number=2)
-        if isinstance(effect, Wait) and looks == 2:
-            world.net.wall -= 2 * DAY
-
-    world = StoreWorld(CURRENT, busy_until=FOR_EVER, before=meanwhile)
-    assert world.run(Renewal(forced=True)) == Adopted(login(200.0, number=2))
-
-
-# -- trying again (R3, F18, F28) -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("failures", [1, 2, 3])
@@ -249,7 +175,7 @@ def test_f18_f19_every_failure_before_the_request_is_tried_again(cause: Cause) -
 def test_f19_a_certificate_is_not_tried_again() -> None:
     world = StoreWorld(EXPIRED, [Lost(Cause.TLS_CERTIFICATE, Phase.NOT_SENT)])
     assert world.run(Renewal()).kind is ErrorKind.TLS_UNTRUSTED
-    assert world.order == [*ONCE[:5], "Release"]
+    assert world.order == [*ONCE[:4], "Release"]
     assert world.stored == EXPIRED
 
 
@@ -260,7 +186,7 @@ def test_r3_f18_with_a_living_token_nobody_waits_for_another_try(stored: Record,
     outcome = world.run(Renewal())
     assert (outcome.record, outcome.why) == (stored, KeptBecause.FAILED)
     assert outcome.error.kind is (ErrorKind.NETWORK if isinstance(reply, Lost) else ErrorKind.RATE_LIMITED)
-    assert world.order == [*ONCE[:5], "Release"]
+    assert world.order == [*ONCE[:4], "Release"]
     assert world.stored == stored
 
 
@@ -289,7 +215,7 @@ def test_f28_a_retry_after_beyond_the_limit_ends_it_at_once(header: str) -> None
     world = StoreWorld(EXPIRED, [as_json(429, {}, {"retry-after": header})])
     outcome = world.run(Renewal())
     assert (outcome.kind, outcome.details["status"]) == (ErrorKind.RATE_LIMITED, 429)
-    assert world.order == [*ONCE[:5], "Release"]
+    assert world.order == [*ONCE[:4], "Release"]
     kept = StoreWorld(MANDATORY, [as_json(429, {}, {"retry-after": header})]).run(Renewal())
     assert (kept.why, kept.error.kind) == (KeptBecause.FAILED, ErrorKind.RATE_LIMITED)
 
@@ -329,7 +255,7 @@ def test_f18_what_another_process_renewed_during_the_back_off_is_adopted() -> No
 def test_f8_f18_a_long_wait_for_others_leaves_time_to_try_again() -> None:
     world = StoreWorld(EXPIRED, [NOT_SENT, tokens()], busy_until=T0 + 19.5)
     assert isinstance(world.run(Renewal()), Renewed)
-    assert world.order[-14:] == [*RETRIED, *ONCE][-14:]
+    assert world.order[-12:] == [*RETRIED, *ONCE][-12:]
 
 
 # -- cancelled -----------------------------------------------------------------------------------------
@@ -376,7 +302,7 @@ def test_f11_f13_nothing_is_sent_where_nothing_can_be_saved(
         Kept(stored, KeptBecause.FAILED, WRITE_FAILED) if stored is MANDATORY else WRITE_FAILED
     )
     assert world.requests == []
-    assert world.order == (["Load", "Lock"] if effect is Lock else [*ONCE[:4], "Release"])
+    assert world.order == (["Load", "Lock"] if effect is Lock else [*ONCE[:3], "Release"])
     assert world.stored == stored
 
 
@@ -386,8 +312,81 @@ def test_a_busy_answer_counts_although_the_lock_was_free_before() -> None:
     assert world.order == [*RETRIED, "Load", "Lock", "Wait", *ONCE]
 
 
-def test_a_release_always_follows_a_lock_and_a_load_precedes_both() -> None:
+def test_c9_a_release_always_follows_a_lock_and_nothing_is_loaded_in_between() -> None:
     world = StoreWorld(EXPIRED, [NOT_SENT, tokens()])
     world.run(Renewal())
     kinds = [type(effect) for effect in world.effects if isinstance(effect, Load | Lock | Release)]
-    assert kinds == [Load, Lock, Load, Release] * 2
+    assert kinds == [Load, Lock, Release] * 2
+
+
+# -- one look (R10) ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("problem", [READ_FAILED, CORRUPT])
+@pytest.mark.parametrize("stored", [MANDATORY, EXPIRED], ids=["alive", "dead"])
+def test_r10_c9_where_the_look_under_the_lock_was_in_vain_nothing_is_reserved(
+    stored: Record, problem: SignInError
+) -> None:
+    """Although it can be read again a moment later: what was left beside it was dealt with by that look."""
+    world = StoreWorld(stored, answers={Lock: [Locked(None, problem)]})
+    outcome = world.run(Renewal())
+    assert outcome == (Kept(stored, KeptBecause.FAILED, problem) if stored is MANDATORY else problem)
+    assert world.order == ["Load", "Lock", "Release"]
+    assert world.stored == stored
+
+
+def test_r10_c12_what_is_judged_is_what_the_lock_came_with() -> None:
+    """A rescued sign-in took the place of what was stored, in the very look."""
+    rescued = login(9 * DAY, number=2)
+    world = StoreWorld(EXPIRED, answers={Lock: [Locked(rescued)]})
+    assert world.run(Renewal()) == Adopted(rescued)
+    assert world.order == ["Load", "Lock", "Release"]
+
+
+# -- the store does not let the request go out (R0, F9) ------------------------------------------------
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_f9_c2_a_request_that_may_not_go_out_any_more_is_begun_again(times: int) -> None:
+    world = StoreWorld(EXPIRED, [tokens()], refuse=times)
+    assert isinstance(world.run(Renewal()), Renewed)
+    assert world.order == [*RETRIED * times, *ONCE]
+    assert len(world.sent) == 1
+    wait = next(effect for effect in world.effects if isinstance(effect, Wait))
+    assert (wait.why, wait.cause) == (Why.RETRY, ErrorKind.NETWORK)
+
+
+@pytest.mark.parametrize("stored", [MANDATORY, EXPIRED], ids=["alive", "dead"])
+def test_f9_c2_a_request_that_never_may_go_out_leaves_the_login_as_it_was(stored: Record) -> None:
+    world = StoreWorld(stored, refuse=4)
+    outcome = world.run(Renewal())
+    assert error_of(outcome).details == {"cause": "timeout"}
+    assert isinstance(outcome, Kept) is (stored is MANDATORY)
+    assert (world.sent, world.saves, world.stored) == ([], [], stored)  # the intent is taken back
+
+
+@pytest.mark.parametrize(("stopped", "sent"), [(14.75, 1), (15.0, 0)])
+def test_r0_c3_a_holder_that_was_stopped_for_15_s_sends_nothing_and_looks_again(
+    stopped: float, sent: int
+) -> None:
+    """By the time it goes on somebody else has renewed the login, unless it still was its own."""
+
+    def stop(world: StoreWorld, effect: Effect) -> None:
+        if isinstance(effect, SendRequest):
+            world.net.at += stopped
+        if isinstance(effect, Wait):
+            world.stored = login(9 * DAY, number=2)
+
+    world = StoreWorld(EXPIRED, [tokens()], before=stop)
+    assert isinstance(world.run(Renewal()), Renewed if sent else Adopted)
+    assert len(world.sent) == sent
+    assert world.order == (ONCE if sent else [*RETRIED, "Load"])
+
+
+def test_r0_every_reservation_has_its_own_last_moment() -> None:
+    world = StoreWorld(EXPIRED, [NOT_SENT, NOT_SENT, tokens()])
+    world.run(Renewal())
+    last = [effect.write_by for effect in world.effects if isinstance(effect, SendRequest)]
+    assert last == [T0 + at + 15.0 for at in world.when(Reserve)]
+    assert last[0] == T0 + 15.0
+    assert len(set(last)) == 3

@@ -39,7 +39,11 @@ Make = Callable[[], Flow[Any, Any]]
 Row = tuple[Make, Record | None, list[Reply | Lost]]
 
 DOUBTED: Final = login(-60.0, uncertain_at=1.0, intent=Intent(1, "there", 2.0), unknown={"later": BESIDE})
+KNOWN: Final = login(9e5, number=2, parent=EXPIRED.fingerprint, generation=8)
 ROWS: Final[dict[str, Row]] = {
+    "known": (lambda: Renewal(known=KNOWN), EXPIRED, []),
+    "saved later": (lambda: Renewal(keep_saving=True), EXPIRED, [tokens()]),
+    "revoked again": (lambda: Revocation(provider=CODEX), EXPIRED, [as_json(503, {}), as_json(200, {})]),
     "renewed": (Renewal, EXPIRED, [tokens()]),
     "kept": (Renewal, CURRENT, []),
     "retried": (Renewal, EXPIRED, [NOT_SENT, as_json(429, {}), tokens()]),
@@ -84,19 +88,20 @@ def texts_of(thing: object) -> list[str]:
     return texts
 
 
-@pytest.mark.parametrize("save", ["saved", "conflict", "failed"])
+@pytest.mark.parametrize("save", ["saved", "conflict", "failed", "failed for long"])
 @pytest.mark.parametrize(("make", "stored", "server"), ROWS.values(), ids=ROWS.keys())
 def test_no_text_form_shows_a_secret(
     make: Make, stored: Record | None, server: list[Reply | Lost], save: str
 ) -> None:
     flow = make()
-    answer = {"saved": None, "conflict": Conflict(CURRENT), "failed": failed()}[save]
-    world = StoreWorld(stored, server, answers={Save: [answer]})
+    answer = {"saved": None, "conflict": Conflict(CURRENT)}.get(save, failed())
+    world = StoreWorld(stored, server, answers={Save: [answer] * (20 if save == "failed for long" else 1)})
     seen = texts_of(flow)
     event: Any = Started(*world.net.now())
     while True:
         effect: Effect = flow.receive(event)
         seen += [*texts_of(flow), *texts_of(effect), *texts_of(_illegal(flow))]
+        seen += texts_of(getattr(flow, "meanwhile", None))
         if isinstance(effect, Finished):
             break
         event = world.perform(effect)

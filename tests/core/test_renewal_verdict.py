@@ -137,8 +137,8 @@ def expected(case: Case) -> str:
 
 DOUBTFUL: Final[dict[str, dict[str, Any]]] = {
     "none": {},
-    "intent live": {"intent": Intent(1, "there", NOW - 19.5)},
-    "intent old": {"intent": Intent(1, "there", NOW - 20.5)},
+    "intent live": {"intent": Intent(1, "there", NOW - 104.5)},
+    "intent old": {"intent": Intent(1, "there", NOW - 105.5)},
     "uncertain fresh": {"uncertain_at": NOW - 59.5},
     "uncertain old": {"uncertain_at": NOW - 60.5},
     "both fresh": {"intent": Intent(1, "there", NOW - 1), "uncertain_at": NOW - 30},
@@ -294,10 +294,10 @@ def test_f32_the_spacing_after_a_lost_answer_has_two_ends(since: float, says: st
     ("since", "says"),
     [
         (0.0, "kept busy"),
-        (19.9, "kept busy"),
-        (20.0, "kept uncertain"),
-        (-19.9, "kept busy"),
-        (-20.0, "kept uncertain"),
+        (104.9, "kept busy"),
+        (105.0, "kept uncertain"),
+        (-104.9, "kept busy"),
+        (-105.0, "kept uncertain"),
     ],
 )
 def test_f32_an_intent_lives_for_as_long_in_both_directions(since: float, says: str) -> None:

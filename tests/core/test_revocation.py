@@ -1,4 +1,4 @@
-"""A login is ended: lock, read, revoke, delete, release; and it is ended here whatever the server says."""
+"""A login is ended: lock, reserve, revoke, delete, release; and it is ended here whatever the server says."""
 
 from __future__ import annotations
 
@@ -10,20 +10,28 @@ import pytest
 
 from codex_oauth.testing.fake_world import Lost, Reply
 from codex_oauth_core.codex import CODEX
-from codex_oauth_core.effects import Effect, SendRequest, Wait, Why
+from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.events import Cancelled, Cause, Phase, ResponseReceived
+from codex_oauth_core.events import (
+    Cancelled,
+    Cause,
+    Phase,
+    ResponseReceived,
+    Started,
+    StoreAnswered,
+    TimeReached,
+)
 from codex_oauth_core.flows.revocation import Revocation
 from codex_oauth_core.outcomes import Revoked
 from codex_oauth_core.record import Record
-from codex_oauth_core.storage import Conflict, Delete, Load, Lock
+from codex_oauth_core.storage import Conflict, Delete, Lock, LockBusy, Locked
 from tests.core.storing import (
+    ANOTHER,
     CORRUPT,
     CURRENT,
     EXPIRED,
-    MAYBE_SENT,
-    NOT_SENT,
     READ_FAILED,
+    THEM,
     WRITE_FAILED,
     StoreWorld,
     borrowed,
@@ -31,11 +39,11 @@ from tests.core.storing import (
     login,
     token_of,
 )
-from tests.support import T0, as_json, code, page
+from tests.support import T0, W0, as_json, code, page
 
 E = ErrorKind
-ORDER: Final = ["Lock", "Load", "SendRequest", "Delete", "Release"]
-UNASKED: Final = ["Lock", "Load", "Delete", "Release"]
+ORDER: Final = ["Lock", "Reserve", "SendRequest", "Delete", "Release"]
+UNASKED: Final = ["Lock", "Delete", "Release"]
 OK: Final = as_json(200, {})
 FOR_EVER: Final = T0 + 1e6
 
@@ -61,7 +69,7 @@ def test_s22_the_refresh_token_is_revoked_once_and_within_ten_seconds() -> None:
     world = StoreWorld(CURRENT, [OK])
     world.run(revocation())
     sent = next(effect for effect in world.effects if isinstance(effect, SendRequest))
-    assert (sent.once, sent.timeout) == (True, 10.0)
+    assert (sent.once, sent.timeout, sent.write_by) == (True, 10.0, None)
     assert sent.request.url == CODEX.revocation_endpoint
     assert json.loads(token_of(sent.request)) == {
         "token": "canary-old-refresh-1",
@@ -90,15 +98,12 @@ def test_any_2xx_confirms_it(reply: Reply) -> None:
 
 
 UNCONFIRMED: Final[tuple[Reply | Lost, ...]] = (
-    as_json(302, {}),
     as_json(400, {}),
+    as_json(404, {}),
     code("invalid_token", 401),
-    page(403),
-    as_json(429, {}, {"retry-after": "1"}),
-    as_json(500, {}),
-    as_json(503, {}, {"retry-after": "1"}),
-    NOT_SENT,
-    MAYBE_SENT,
+    code("unsupported_token_type", 400),
+    as_json(429, {}, {"retry-after": "9"}),
+    as_json(503, {}, {"retry-after": "3600"}),
     Lost(Cause.TLS_CERTIFICATE, Phase.NOT_SENT),
     Lost(delay=60.0),
 )
@@ -120,7 +125,7 @@ def test_where_nothing_is_stored_what_is_left_of_it_is_deleted() -> None:
     world = StoreWorld(None)
     assert world.run(revocation()) == Revoked(confirmed=None)
     assert world.order == UNASKED
-    assert world.effects[2] == Delete(None, even_corrupt=True)
+    assert world.effects[1] == Delete(None, even_corrupt=True)
 
 
 @pytest.mark.parametrize("error", [CORRUPT, READ_FAILED])
@@ -128,10 +133,10 @@ def test_where_nothing_is_stored_what_is_left_of_it_is_deleted() -> None:
 def test_f14_a_login_that_cannot_be_read_is_deleted_and_not_revoked(
     error: Any, provider: Any, confirmed: bool | None
 ) -> None:
-    world = StoreWorld(None, answers={Load: [failed(error)]})
+    world = StoreWorld(None, answers={Lock: [Locked(None, error)]})
     assert world.run(revocation(provider=provider)) == Revoked(confirmed=confirmed)
     assert world.order == UNASKED
-    assert world.effects[2] == Delete(None, even_corrupt=True)
+    assert world.effects[1] == Delete(None, even_corrupt=True)
 
 
 def test_a_borrowed_login_is_deleted_and_not_revoked() -> None:
@@ -156,7 +161,9 @@ def test_without_a_provider_nothing_is_asked() -> None:
 # -- what is not stored --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("reply", "confirmed"), [(OK, True), (as_json(500, {}), False), (NOT_SENT, False)])
+@pytest.mark.parametrize(
+    ("reply", "confirmed"), [(OK, True), (as_json(400, {}), False), (Lost(delay=60.0), False)]
+)
 def test_s22_a_login_that_is_not_stored_is_revoked_without_a_store(reply: Any, confirmed: bool) -> None:
     world = StoreWorld(CURRENT, [reply])
     assert world.run(revocation(credential=EXPIRED.credential)) == Revoked(confirmed=confirmed)
@@ -184,20 +191,42 @@ def test_nothing_is_asked_for_it_where_nobody_is_to_be_asked(
 # -- it is locked, or cannot be deleted ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("limit", [20.0, 0.5])
+@pytest.mark.parametrize("limit", [210.0, 0.5])
 def test_f8_a_lock_that_stays_busy_is_an_error_and_deletes_nothing(limit: float) -> None:
     world = StoreWorld(CURRENT, busy_until=FOR_EVER)
     outcome = world.run(revocation(lock_limit=limit))
-    assert (outcome.kind, outcome.details) == (E.NETWORK, {"reason": "lock_busy"})
+    told = {"reason": "lock_busy", "pid": THEM.pid, "host": THEM.host}
+    assert (outcome.kind, outcome.details) == (E.NETWORK, told)
     assert world.net.at - T0 == pytest.approx(limit, abs=0.03)
     assert (world.stored, world.requests) == (CURRENT, [])
     waits = [effect for effect in world.effects if isinstance(effect, Wait)]
     assert waits[0].until == pytest.approx(T0 + 0.025)
-    assert {wait.why for wait in waits} == {Why.QUEUED}
+    assert {(wait.why, wait.holder, wait.give_up_at) for wait in waits} == {(Why.QUEUED, THEM, T0 + limit)}
 
 
-def test_f8_the_limit_is_twenty_seconds_unless_told() -> None:
-    assert revocation().lock_limit == 20.0
+def test_r0_f8_the_limit_is_210_s_unless_told() -> None:
+    assert revocation().lock_limit == 210.0
+
+
+def test_r0_c11_c19_a_busy_lock_is_looked_at_once_more_at_210_s() -> None:
+    flow = revocation()
+    flow.receive(Started(T0, W0))
+    effect: Any = flow.receive(StoreAnswered(T0, W0, LockBusy()))
+    for after in (20.0, 209.9, 210.0):
+        assert flow.receive(TimeReached(T0 + after)) == Lock()
+        effect = flow.receive(StoreAnswered(T0 + after, W0 + after, LockBusy()))
+        assert isinstance(effect, Finished if after == 210.0 else Wait)
+    assert effect.outcome.details == {"reason": "lock_busy"}
+
+
+def test_r0_c19_who_wakes_up_late_and_gets_the_lock_ends_the_login() -> None:
+    def asleep(world: StoreWorld, effect: Effect) -> None:
+        if isinstance(effect, Wait):
+            world.net.at += 3600
+
+    world = StoreWorld(CURRENT, [OK], busy_until=T0 + 1, before=asleep)
+    assert world.run(revocation()) == Revoked(confirmed=True)
+    assert world.order == ["Lock", "Wait", *ORDER]
 
 
 def test_f8_the_wait_may_be_cancelled() -> None:
@@ -231,7 +260,7 @@ def test_f13_a_login_that_cannot_be_deleted_is_told() -> None:
 
 
 def test_f16_a_login_that_came_meanwhile_is_left_as_it_is() -> None:
-    world = StoreWorld(CURRENT, [OK], answers={Delete: [Conflict(EXPIRED)]})
+    world = StoreWorld(CURRENT, [OK], answers={Delete: [Conflict(ANOTHER)]})
     outcome = world.run(revocation())
     assert isinstance(outcome, SignInError)
     assert (outcome.kind, outcome.details) == (E.AUTH_WRITE_FAILED, {"reason": "contended"})

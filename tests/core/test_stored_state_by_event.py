@@ -33,6 +33,7 @@ from codex_oauth_core.storage import (
     Loaded,
     Lock,
     LockBusy,
+    Locked,
     Release,
     Rescue,
     Reserve,
@@ -40,9 +41,13 @@ from codex_oauth_core.storage import (
     StorageAnswer,
 )
 from tests.core.storing import (
+    ADVISORY,
+    ANOTHER,
+    DAY,
     EVENTS,
     EXPIRED,
     borrowed,
+    login,
     recorded_moves,
     slots_of,
     told,
@@ -71,17 +76,20 @@ class Kind:
         return flow
 
 
-FAILED: Final = ("StoreFailed", "StoreFailed, rescued")
+FAILED: Final = ("StoreFailed", "StoreFailed, rescued", "StoreFailed, lock lost")
+LOCKED: Final = ("Locked", "Locked, current", "Locked, nothing", "Locked, unreadable")
+BUSY: Final = ("LockBusy", "LockBusy, with whose intent")
+CONFLICT: Final = ("Conflict", "Conflict with another sign-in", "Conflict with nothing")
 
 
-def both(effect: type[Any], state: Any) -> dict[str, tuple[type[Any], Any]]:
-    return dict.fromkeys(FAILED, (effect, state))
+def each(names: tuple[str, ...], effect: type[Any], state: Any) -> dict[str, tuple[type[Any], Any]]:
+    return dict.fromkeys(names, (effect, state))
 
 
 # -- the renewal of an expired login -------------------------------------------------------------------
 
 LOCKING: Final[Way] = ("Started", "Loaded")
-SENDING: Final[Way] = (*LOCKING, "Locked", "Loaded", "Reserved")
+SENDING: Final[Way] = (*LOCKING, "Locked", "Reserved")
 RENEWAL: Final = Kind(
     renewal_table,
     lambda state: Renewal(),
@@ -90,11 +98,11 @@ RENEWAL: Final = Kind(
         R.READING: ("Started",),
         R.LOCKING: LOCKING,
         R.QUEUED: (*LOCKING, "LockBusy"),
-        R.REREADING: (*LOCKING, "Locked"),
-        R.RESERVING: (*LOCKING, "Locked", "Loaded"),
+        R.RESERVING: (*LOCKING, "Locked"),
         R.SENDING: SENDING,
         R.RESCUING: (*SENDING, "another account"),
         R.SAVING: (*SENDING, "tokens"),
+        R.SAVING_LATER: (*SENDING, "tokens", "StoreFailed"),
         R.RELEASING: (*SENDING, "tokens", "Saved"),
         R.RELEASING_TO_RETRY: (*SENDING, "NOT_SENT"),
         R.BACKING_OFF: (*SENDING, "NOT_SENT", "Released"),
@@ -106,26 +114,21 @@ RENEWAL: Final = Kind(
             "Loaded": (Lock, R.LOCKING),
             "Loaded current": (Finished, R.DONE),
             "Loaded nothing": (Finished, R.DONE),
-            **both(Finished, R.DONE),
+            **each(FAILED, Finished, R.DONE),
         },
         R.LOCKING: {
-            "Locked": (Load, R.REREADING),
-            "LockBusy": (Wait, R.QUEUED),
-            **both(Finished, R.DONE),
+            **each(LOCKED, Release, R.RELEASING),
+            "Locked": (Reserve, R.RESERVING),
+            **each(BUSY, Wait, R.QUEUED),
+            **each(FAILED, Finished, R.DONE),
         },
         R.QUEUED: {
             "TimeReached": (Load, R.READING),
             "TimeReached too early": (Wait, R.QUEUED),
-            "TimeReached much later": (Finished, R.DONE),
+            "TimeReached much later": (Load, R.READING),
             "Cancelled": (Finished, R.DONE),
         },
-        R.REREADING: {
-            "Loaded": (Reserve, R.RESERVING),
-            "Loaded current": (Release, R.RELEASING),
-            "Loaded nothing": (Release, R.RELEASING),
-            **both(Release, R.RELEASING),
-        },
-        R.RESERVING: {"Reserved": (SendRequest, R.SENDING), **both(Release, R.RELEASING)},
+        R.RESERVING: {"Reserved": (SendRequest, R.SENDING), **each(FAILED, Release, R.RELEASING)},
         R.SENDING: {
             "tokens": (Save, R.SAVING),
             "no access token": (Save, R.SAVING),
@@ -141,12 +144,18 @@ RENEWAL: Final = Kind(
             "MAYBE_SENT": (Save, R.SAVING),
             "certificate": (Release, R.RELEASING),
         },
-        R.RESCUING: {"Rescued": (Save, R.SAVING), **both(Save, R.SAVING)},
+        R.RESCUING: {"Rescued": (Save, R.SAVING), **each(FAILED, Save, R.SAVING)},
         R.SAVING: {
             "Saved": (Release, R.RELEASING),
-            "Conflict": (Release, R.RELEASING),
-            "Conflict with nothing": (Release, R.RELEASING),
-            **both(Release, R.RELEASING),
+            **each(CONFLICT, Release, R.RELEASING),
+            **each(FAILED, Wait, R.SAVING_LATER),
+            "StoreFailed, rescued": (Release, R.RELEASING),
+        },
+        R.SAVING_LATER: {
+            "TimeReached": (Wait, R.SAVING_LATER),
+            "TimeReached too early": (Wait, R.SAVING_LATER),
+            "TimeReached much later": (Save, R.SAVING),
+            "Cancelled": (Save, R.SAVING),
         },
         R.RELEASING: {"Released": (Finished, R.DONE)},
         R.RELEASING_TO_RETRY: {"Released": (Wait, R.BACKING_OFF)},
@@ -166,35 +175,31 @@ DEPOSIT_WAYS: Final[Mapping[Any, Way]] = {
     D.IDLE: (),
     D.LOCKING: ("Started",),
     D.QUEUED: ("Started", "LockBusy"),
-    D.READING: ("Started", "Locked"),
-    D.SAVING: ("Started", "Locked", "Loaded nothing"),
-    D.RELEASING: ("Started", "Locked", "Loaded nothing", "Saved"),
-    D.RESCUING: ("Started", "LockBusy", "TimeReached much later"),
+    D.SAVING: ("Started", "Locked, nothing"),
+    D.RELEASING: ("Started", "Locked, nothing", "Saved"),
+    D.RESCUING: ("Started", "LockBusy", "Cancelled"),
     D.DONE: ("Started", "StoreFailed"),
 }
 DEPOSIT_WELCOME: Final[Mapping[Any, Steps]] = {
     D.IDLE: {"Started": (Lock, D.LOCKING), "Cancelled": (Finished, D.DONE)},
-    D.LOCKING: {"Locked": (Load, D.READING), "LockBusy": (Wait, D.QUEUED), **both(Finished, D.DONE)},
+    D.LOCKING: {
+        **each(LOCKED, Save, D.SAVING),
+        **each(BUSY, Wait, D.QUEUED),
+        **each(FAILED, Finished, D.DONE),
+    },
     D.QUEUED: {
         "TimeReached": (Lock, D.LOCKING),
         "TimeReached too early": (Wait, D.QUEUED),
-        "TimeReached much later": (Rescue, D.RESCUING),
+        "TimeReached much later": (Lock, D.LOCKING),
         "Cancelled": (Rescue, D.RESCUING),
-    },
-    D.READING: {
-        "Loaded": (Save, D.SAVING),
-        "Loaded current": (Save, D.SAVING),
-        "Loaded nothing": (Save, D.SAVING),
-        **both(Save, D.SAVING),
     },
     D.SAVING: {
         "Saved": (Release, D.RELEASING),
-        "Conflict": (Save, D.SAVING),
-        "Conflict with nothing": (Save, D.SAVING),
-        **both(Release, D.RELEASING),
+        **each(CONFLICT, Save, D.SAVING),
+        **each(FAILED, Release, D.RELEASING),
     },
     D.RELEASING: {"Released": (Finished, D.DONE)},
-    D.RESCUING: {"Rescued": (Finished, D.DONE), **both(Finished, D.DONE)},
+    D.RESCUING: {"Rescued": (Finished, D.DONE), **each(FAILED, Finished, D.DONE)},
     D.DONE: {},
 }
 DEPOSIT: Final = Kind(deposit_table, lambda state: Deposit(record=EXPIRED), DEPOSIT_WAYS, DEPOSIT_WELCOME)
@@ -204,69 +209,97 @@ BORROWED: Final = Kind(
     DEPOSIT_WAYS,
     {
         **DEPOSIT_WELCOME,
-        D.QUEUED: {
-            **DEPOSIT_WELCOME[D.QUEUED],
-            "TimeReached much later": (Finished, D.DONE),
-            "Cancelled": (Finished, D.DONE),
+        D.LOCKING: {
+            **DEPOSIT_WELCOME[D.LOCKING],
+            "Locked": (Release, D.RELEASING),
+            "Locked, current": (Release, D.RELEASING),
         },
-        D.READING: {
-            "Loaded": (Release, D.RELEASING),
-            "Loaded current": (Release, D.RELEASING),
-            "Loaded nothing": (Save, D.SAVING),
-            **both(Save, D.SAVING),
+        D.QUEUED: {**DEPOSIT_WELCOME[D.QUEUED], "Cancelled": (Finished, D.DONE)},
+        D.SAVING: {
+            **DEPOSIT_WELCOME[D.SAVING],
+            "Conflict": (Release, D.RELEASING),
+            "Conflict with another sign-in": (Release, D.RELEASING),
         },
-        D.SAVING: {**DEPOSIT_WELCOME[D.SAVING], "Conflict": (Release, D.RELEASING)},
     },
 )
 
 # -- the end of a login --------------------------------------------------------------------------------
 
-ANSWERED: Final = (
+ENDED: Final = (
     *("tokens", "no access token", "another account", "another account, no refresh token"),
-    *("login over", "refused", "blocked", "limited", "limited for long", "503"),
-    *("NOT_SENT", "MAYBE_SENT", "certificate"),
+    *("login over", "refused", "limited for long", "certificate"),
 )
-REVOKING: Final[Way] = ("Started", "Locked", "Loaded")
+NOT_NOW: Final = ("blocked", "limited", "503", "NOT_SENT", "MAYBE_SENT")
+REVOKING: Final[Way] = ("Started", "Locked", "Reserved")
+UNSTORED: Final = (V.REVOKING_UNSTORED, V.BACKING_OFF_UNSTORED)
 REVOCATION: Final = Kind(
     revocation_table,
-    lambda state: Revocation(
-        provider=CODEX, credential=EXPIRED.credential if state is V.REVOKING_UNSTORED else None
-    ),
+    lambda state: Revocation(provider=CODEX, credential=EXPIRED.credential if state in UNSTORED else None),
     {
         V.IDLE: (),
         V.LOCKING: ("Started",),
         V.QUEUED: ("Started", "LockBusy"),
-        V.READING: ("Started", "Locked"),
+        V.RESERVING: ("Started", "Locked"),
         V.REVOKING: REVOKING,
-        V.DELETING: (*REVOKING, "503"),
-        V.RELEASING: (*REVOKING, "503", "Deleted"),
+        V.DELETING: (*REVOKING, "refused"),
+        V.RELEASING: (*REVOKING, "refused", "Deleted"),
+        V.RELEASING_TO_RETRY: (*REVOKING, "503"),
+        V.BACKING_OFF: (*REVOKING, "503", "Released"),
         V.REVOKING_UNSTORED: ("Started",),
-        V.DONE: (*REVOKING, "503", "Deleted", "Released"),
+        V.BACKING_OFF_UNSTORED: ("Started", "503"),
+        V.DONE: (*REVOKING, "refused", "Deleted", "Released"),
     },
     {
         V.IDLE: {"Started": (Lock, V.LOCKING), "Cancelled": (Finished, V.DONE)},
-        V.LOCKING: {"Locked": (Load, V.READING), "LockBusy": (Wait, V.QUEUED), **both(Finished, V.DONE)},
+        V.LOCKING: {
+            "Locked": (Reserve, V.RESERVING),
+            "Locked, current": (Reserve, V.RESERVING),
+            "Locked, nothing": (Delete, V.DELETING),
+            "Locked, unreadable": (Delete, V.DELETING),
+            **each(BUSY, Wait, V.QUEUED),
+            **each(FAILED, Finished, V.DONE),
+        },
         V.QUEUED: {
             "TimeReached": (Lock, V.LOCKING),
             "TimeReached too early": (Wait, V.QUEUED),
+            "TimeReached much later": (Lock, V.LOCKING),
+            "Cancelled": (Finished, V.DONE),
+        },
+        V.RESERVING: {
+            "Reserved": (SendRequest, V.REVOKING),
+            **each(FAILED, Delete, V.DELETING),
+            "StoreFailed, lock lost": (Release, V.RELEASING_TO_RETRY),
+        },
+        V.REVOKING: {
+            **each(ENDED, Delete, V.DELETING),
+            **each(NOT_NOW, Release, V.RELEASING_TO_RETRY),
+        },
+        V.DELETING: {
+            "Deleted": (Release, V.RELEASING),
+            "Conflict": (Release, V.RELEASING_TO_RETRY),
+            "Conflict with another sign-in": (Release, V.RELEASING),
+            "Conflict with nothing": (Release, V.RELEASING),
+            **each(FAILED, Release, V.RELEASING),
+            "StoreFailed, lock lost": (Release, V.RELEASING_TO_RETRY),
+        },
+        V.RELEASING: {"Released": (Finished, V.DONE)},
+        V.RELEASING_TO_RETRY: {"Released": (Wait, V.BACKING_OFF)},
+        V.BACKING_OFF: {
+            "TimeReached": (Wait, V.BACKING_OFF),
+            "TimeReached too early": (Wait, V.BACKING_OFF),
+            "TimeReached much later": (Lock, V.LOCKING),
+            "Cancelled": (Lock, V.LOCKING),
+        },
+        V.REVOKING_UNSTORED: {
+            **each(ENDED, Finished, V.DONE),
+            **each(NOT_NOW, Wait, V.BACKING_OFF_UNSTORED),
+        },
+        V.BACKING_OFF_UNSTORED: {
+            "TimeReached": (Wait, V.BACKING_OFF_UNSTORED),
+            "TimeReached too early": (Wait, V.BACKING_OFF_UNSTORED),
             "TimeReached much later": (Finished, V.DONE),
             "Cancelled": (Finished, V.DONE),
         },
-        V.READING: {
-            "Loaded": (SendRequest, V.REVOKING),
-            "Loaded current": (SendRequest, V.REVOKING),
-            "Loaded nothing": (Delete, V.DELETING),
-            **both(Delete, V.DELETING),
-        },
-        V.REVOKING: dict.fromkeys(ANSWERED, (Delete, V.DELETING)),
-        V.DELETING: {
-            "Deleted": (Release, V.RELEASING),
-            "Conflict": (Release, V.RELEASING),
-            "Conflict with nothing": (Release, V.RELEASING),
-            **both(Release, V.RELEASING),
-        },
-        V.RELEASING: {"Released": (Finished, V.DONE)},
-        V.REVOKING_UNSTORED: dict.fromkeys(ANSWERED, (Finished, V.DONE)),
         V.DONE: {},
     },
 )
@@ -289,7 +322,8 @@ def test_the_events_are_all_events_and_all_answers() -> None:
     answers = {type(event.answer) for event in EVENTS.values() if isinstance(event, StoreAnswered)}
     assert answers == set(StorageAnswer.__args__)
     assert {answer for fitting in ANSWERS.values() for answer in fitting} == answers
-    assert {type(event) for event in map(EVENTS.get, ANSWERED)} == {ResponseReceived, RequestFailed}
+    asked = {name for name, event in EVENTS.items() if isinstance(event, ResponseReceived | RequestFailed)}
+    assert asked == set(ENDED) | set(NOT_NOW)
 
 
 @pytest.mark.parametrize("name", EVENTS)
@@ -339,29 +373,35 @@ def test_every_row_is_taken_by_an_event_in_a_state_and_by_nothing_else(names: tu
                 with recorded_moves() as moves:
                     flow.receive(EVENTS[name])
                 taken.update(moves)
-    if "renewal" in names:
-        taken |= _the_rows_beyond_an_expired_login()
-    if "revocation" in names:
-        taken |= _the_row_of_what_is_not_stored()
+    for make, events in BEYOND[names[0]]:
+        flow = make()
+        with recorded_moves() as moves:
+            for event in events:
+                flow.receive(EVENTS[event] if isinstance(event, str) else event)
+        taken.update(moves)
     assert taken == set(KINDS[names[0]].table.TABLE)
 
 
-def _the_rows_beyond_an_expired_login() -> set[Any]:
-    """The busy lock of a login that is not pressing, and the end of a back-off in time."""
-    flow = Renewal()
-    advisory = attrs.evolve(
-        EXPIRED, credential=attrs.evolve(EXPIRED.credential, expires_at=round((W0 + 40_000) * 1000))
-    )
-    backing_off = RENEWAL.flow_in(R.BACKING_OFF)
-    with recorded_moves() as moves:
-        for event in (EVENTS["Started"], told(Loaded(advisory)), EVENTS["LockBusy"]):
-            flow.receive(event)
-        backing_off.receive(TimeReached(T0 + 1.5))
-    return set(moves)
-
-
-def _the_row_of_what_is_not_stored() -> set[Any]:
-    flow = REVOCATION.make(V.REVOKING_UNSTORED)
-    with recorded_moves() as moves:
-        flow.receive(EVENTS["Started"])
-    return set(moves)
+SUCCESSOR: Final = login(9 * DAY, number=2, parent=EXPIRED.fingerprint, generation=8)
+AT_LAST: Final = (TimeReached(T0 + 210), told(LockBusy(), T0 + 210))
+Run = tuple[Callable[[], Any], tuple[str | Event, ...]]
+BEYOND: Final[Mapping[str, tuple[Run, ...]]] = {
+    "renewal": (
+        (Renewal, ("Started", told(Loaded(ADVISORY)), "LockBusy")),
+        (lambda: RENEWAL.flow_in(R.BACKING_OFF), (TimeReached(T0 + 1.5),)),
+        (lambda: RENEWAL.flow_in(R.QUEUED), (AT_LAST[0], "Loaded", AT_LAST[1])),
+        (lambda: Renewal(known=SUCCESSOR), (*LOCKING, "Locked", "Saved", "Released")),
+    ),
+    "deposit": (
+        (lambda: DEPOSIT.flow_in(D.QUEUED), AT_LAST),
+        (lambda: BORROWED.flow_in(D.QUEUED), AT_LAST),
+    ),
+    "revocation": (
+        (lambda: REVOCATION.flow_in(V.QUEUED), AT_LAST),
+        (lambda: REVOCATION.flow_in(V.BACKING_OFF), ("Cancelled", told(Locked(ANOTHER)))),
+        (lambda: REVOCATION.flow_in(V.RESERVING), ("StoreFailed", "Deleted", "Released")),
+        (lambda: REVOCATION.flow_in(V.BACKING_OFF_UNSTORED), (TimeReached(T0 + 0.5),)),
+        (lambda: REVOCATION.make(V.REVOKING_UNSTORED), ("Started",)),
+    ),
+}
+"""What leads along the rows that no single event takes: from where, and how it goes on from there."""

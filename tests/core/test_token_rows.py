@@ -20,7 +20,7 @@ from codex_oauth_core.codex.token_answers import (
 )
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind
-from codex_oauth_core.facts import Granted, Refused
+from codex_oauth_core.facts import Granted, Refused, TryAgain
 from codex_oauth_core.flows.grant import expires_at, judge_grant
 from codex_oauth_core.secret import Secret
 from tests.strategies import objects
@@ -195,11 +195,55 @@ def test_a_refused_exchange(reply: Reply, fact: object) -> None:
 # -- a revocation, and every answer --------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("status", [200, 202, 204, 299])
+@pytest.mark.parametrize("body", [b"", b"whatever", b"{}", b"<html>"])
+def test_any_2xx_confirms_a_revocation(status: int, body: bytes) -> None:
+    assert read_revocation(response(Reply(status, body))) is True
+
+
 @pytest.mark.parametrize(
-    ("status", "confirmed"), [(200, True), (204, True), (302, False), (400, False), (503, False)]
+    "reply",
+    [
+        as_json(400, {}),
+        code("unsupported_token_type", 400),
+        code("invalid_client", 401),
+        as_json(403, {}),
+        as_json(404, {}),
+        as_json(400, {}, {"retry-after": "1"}),
+    ],
+    ids=repr,
 )
-def test_only_a_2xx_confirms_a_revocation(status: int, confirmed: bool) -> None:
-    assert read_revocation(response(Reply(status, b"whatever"))) is confirmed
+def test_a_servers_word_does_not_confirm_a_revocation(reply: Reply) -> None:
+    assert read_revocation(response(reply)) is False
+
+
+@pytest.mark.parametrize(
+    ("reply", "fact"),
+    [
+        (as_json(429, {}), TryAgain(E.RATE_LIMITED, status=429)),
+        (as_json(429, {}, {"retry-after": "7"}), TryAgain(E.RATE_LIMITED, retry_after=7.0, status=429)),
+        (Reply(429), TryAgain(E.RATE_LIMITED, status=429)),
+        (code("slow", 429), TryAgain(E.RATE_LIMITED, code="slow", status=429)),
+        (as_json(408, {}), TryAgain(E.NETWORK, True, status=408)),
+        (as_json(500, {}), TryAgain(E.NETWORK, True, status=500)),
+        (page(502), TryAgain(E.NETWORK, True, status=502)),
+        (as_json(503, {}, {"retry-after": "2"}), TryAgain(E.NETWORK, True, 2.0, status=503)),
+        (page(403), TryAgain(E.BLOCKED, status=403)),
+        (as_json(407, {}), TryAgain(E.BLOCKED, status=407)),
+        (as_json(307, {}, {"location": "http://else.example"}), TryAgain(E.BLOCKED, status=307)),
+        (Reply(400, b"\xff"), TryAgain(E.INVALID_RESPONSE, True, status=400)),
+    ],
+    ids=repr,
+)
+def test_rfc7009_a_server_that_cannot_revoke_now_is_to_be_asked_again(reply: Reply, fact: TryAgain) -> None:
+    assert read_revocation(response(reply)) == fact
+
+
+@given(status=st.integers(0, 999), body=st.binary(max_size=300), type_=st.text(max_size=20))
+def test_every_answer_to_a_revocation_has_a_meaning(status: int, body: bytes, type_: str) -> None:
+    fact = read_revocation(response(Reply(status, body, {"content-type": type_})))
+    assert isinstance(fact, bool | TryAgain)
+    assert (fact is True) is (200 <= status < 300)
 
 
 @given(status=st.integers(0, 999), body=st.binary(max_size=300), type_=st.text(max_size=20))

@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import socket
 import threading
 import time
 import urllib.request
 from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
 
 from codex_oauth.stores.file_store import FileStore
+from codex_oauth.stores.seal import SEALED
 from codex_oauth.worlds.httpx_world import HttpxWorld
 from codex_oauth.worlds.storing import StoringWorld
 from codex_oauth.worlds.world import run
 from codex_oauth_core.codex import CODEX
+from codex_oauth_core.effects import Wait, Why
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.flows.deposit import Deposit
 from codex_oauth_core.flows.renewal import Renewal
 from codex_oauth_core.flows.revocation import Revocation
-from codex_oauth_core.outcomes import Adopted, Deposited, Renewed, Revoked
+from codex_oauth_core.outcomes import Adopted, Deposited, Kept, Renewed, Revoked
 from codex_oauth_core.record import Record, write_record
 from codex_oauth_core.secret import Secret
 from tests.faults.child import due, only_login
-from tests.faults.runs import ACCOUNT, NEW, OLD, Peer, answer, granting, login, put
+from tests.faults.runs import ACCOUNT, NEW, Peer, answer, granting, login, put
 from tests.faults.signing_in import signed_in
+from tests.stores.logins import locked
 from tests.transport.servers import Script, no_new_sockets
 
 HANDSHAKE = 0.15
@@ -170,10 +176,152 @@ def test_a_logout_during_a_renewal_waits_for_it_and_ends_what_came_of_it(scene: 
 def test_a_login_that_was_removed_without_the_lock_does_not_come_back(scene: Scene) -> None:
     scene.meanwhile = lambda it: it.file.unlink()
     outcome = scene.renew()
-    assert isinstance(outcome, SignInError)
-    assert outcome.kind is ErrorKind.LOGIN_REQUIRED
+    assert isinstance(outcome, Renewed)
+    assert outcome.unsaved is not None
+    assert outcome.unsaved.details["reason"] == "missing"
     assert scene.stored() is None
-    assert OLD not in str(list(scene.file.parent.iterdir()))
+    assert isinstance(scene.revoke(), Revoked)
+    assert [path.suffix for path in scene.file.parent.iterdir()] == [".lock"]
+
+
+Undo = Callable[[], object]
+
+
+def _hard_linked(file: Path) -> Undo:
+    copy = file.parent.parent / "backup"
+    os.link(file, copy)
+    return copy.unlink
+
+
+def _moved(file: Path) -> Undo:
+    aside = file.parent.parent / "aside"
+    file.rename(aside)
+    return lambda: aside.rename(file)
+
+
+def _replaced(file: Path, make: Callable[[Path], object]) -> Undo:
+    back = _moved(file)
+    make(file)
+
+    def undo() -> None:
+        if file.is_dir():
+            file.rmdir()
+        else:
+            file.unlink()
+        back()
+
+    return undo
+
+
+def _rewritten(file: Path, content: bytes) -> Undo:
+    before = file.read_bytes()
+    file.write_bytes(content)
+    return lambda: file.write_bytes(before)
+
+
+def _given_away(file: Path) -> Undo:
+    os.chown(file, 12_345, -1)
+    return lambda: os.chown(file, os.getuid(), -1)
+
+
+UNREADABLE: dict[str, Callable[[Path], Undo]] = {
+    "a hard link of it, by a backup": _hard_linked,
+    "a symbolic link to itself": lambda file: _replaced(file, lambda it: it.symlink_to(it)),
+    "a symbolic link to where it went": lambda file: _replaced(
+        file, lambda it: it.symlink_to(file.parent.parent / "aside")
+    ),
+    "a pipe": lambda file: _replaced(file, os.mkfifo),
+    "a directory": lambda file: _replaced(file, Path.mkdir),
+    "a newer release's": lambda file: _rewritten(file, b'{"schema_version": 2}'),
+    "sealed by another program": lambda file: _rewritten(file, SEALED + b"x"),
+    "nothing": _moved,
+    **({"another owner": _given_away} if os.getuid() == 0 else {}),
+}
+"""What stands for a moment in the place of a login, and how it goes again."""
+
+
+# R11
+@pytest.mark.parametrize("spoil", UNREADABLE.values(), ids=UNREADABLE.keys())
+def test_a_login_that_cannot_be_read_for_a_moment_is_not_lost(
+    scene: Scene, spoil: Callable[[Path], Undo]
+) -> None:
+    undo: list[Undo] = []
+    scene.meanwhile = lambda it: undo.append(spoil(it.file))
+    outcome = scene.renew()
+    assert isinstance(outcome, Renewed)  # from memory, with a warning
+    assert outcome.unsaved is not None
+    assert outcome.record.credential.refresh_token == Secret(NEW)
+    undo[0]()
+    again = scene.renew()  # as another process does
+    assert isinstance(again, Kept)
+    assert again.record == outcome.record
+    with locked(scene.store.slot(ACCOUNT)) as held:
+        assert held.load() == outcome.record
+    assert scene.peer.sent == 1
+
+
+DISK_CALLS = ("write", "fsync", "replace", "ftruncate")
+
+
+@attrs.define(eq=False)
+class Disk:
+    """Every write to a disk fails with `code`, from when it breaks until a renewal has waited twice."""
+
+    code: int
+    broken: bool = False
+    waits: list[Wait] = attrs.field(factory=list[Wait])
+
+    def wait(self, wait: Wait) -> None:
+        self.waits.append(wait)
+        self.broken = len(self.waits) < 2
+
+    def failing(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **options: Any) -> Any:
+            if self.broken:
+                raise OSError(self.code, "prose")
+            return real(*args, **options)
+
+        return call
+
+    def opening(self, real: Callable[..., int]) -> Callable[..., int]:
+        def call(path: Any, flags: int, *args: Any, **options: Any) -> int:
+            if self.broken and flags & os.O_CREAT:
+                raise OSError(self.code, "prose")
+            return real(path, flags, *args, **options)
+
+        return call
+
+
+# R6a
+@pytest.mark.parametrize("name", ["EIO", "ENOSPC", "EDQUOT", "EROFS", "EACCES", "ENOMEM", "EMFILE"])
+def test_a_disk_that_fails_for_a_moment_after_the_spend_loses_no_login(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    disk = Disk(getattr(errno, name))
+    for call in DISK_CALLS:
+        monkeypatch.setattr(os, call, disk.failing(getattr(os, call)))
+    monkeypatch.setattr(os, "open", disk.opening(os.open))
+    scene.meanwhile = lambda _: setattr(disk, "broken", True)
+    with HttpxWorld(on_wait=disk.wait) as web, StoringWorld(web, scene.store, ACCOUNT) as world:
+        outcome = run(Renewal(provider=CODEX.at(scene.peer.issuer)), world)
+    assert [wait.why for wait in disk.waits] == [Why.SAVING] * 2
+    assert isinstance(outcome, Renewed)
+    assert outcome.unsaved is None
+    assert scene.stored() == outcome.record
+    assert scene.peer.sent == 1
+
+
+TORN = {"cut": lambda file: file.read_bytes()[:100], "empty": lambda _: b"", "junk": lambda _: b"\0" * 4096}
+
+
+@pytest.mark.parametrize("tear", TORN.values(), ids=TORN.keys())
+def test_a_login_that_was_torn_meanwhile_is_replaced(scene: Scene, tear: Callable[[Path], bytes]) -> None:
+    scene.meanwhile = lambda it: it.file.write_bytes(tear(it.file))
+    outcome = scene.renew()
+    assert isinstance(outcome, Renewed)
+    assert outcome.unsaved is None
+    assert scene.stored() == outcome.record
+    assert scene.file.with_name(f"{scene.file.name}.corrupt-1").exists()
 
 
 # F15

@@ -14,14 +14,14 @@ from pathlib import Path
 
 __all__ = ["named_in", "rows_in"]
 
-_ROW = re.compile(r"(?<![a-z0-9])([frtjl])([1-9]\d?)(?![a-z0-9])", re.IGNORECASE)
+_ROW = re.compile(r"(?<![a-z0-9])(?:([frtjl])([1-9]\d?)|(r)(0|6a))(?![a-z0-9])", re.IGNORECASE)
 
 Test = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def rows_in(text: str) -> set[str]:
     """The rows that a text names, such as `F12` in `test_f12_a_full_disk`."""
-    return {letter.upper() + number for letter, number in _ROW.findall(text)}
+    return {(letter or "r").upper() + (number or rule) for letter, number, _, rule in _ROW.findall(text)}
 
 
 @lru_cache

@@ -115,7 +115,7 @@ def keeps_what_was_rescued(self: Any) -> Any:
 
 @breaks(MemoryHeld, "save", "a_rescued_sign_in_wins_over_a_renewal_of_the_old_login")
 def drops_rescues_when_saving(self: MemoryHeld, record: Record, expected: str | None, **options: Any) -> Any:
-    self._store.change(self.account_id, lambda place: (attrs.evolve(place.present(), rescued=()), None))
+    self._store.change(self.account_id, lambda place: (attrs.evolve(place, rescued=()), None))
     return _save(self, record, expected, **options)
 
 
@@ -135,6 +135,30 @@ def drops_rescues_of_nothing(self: Any) -> Any:
     return _settled(self) if self.stored else _Place()
 
 
-@breaks(memory_store._Place, "present", "a_rescued_sign_in_is_seen_where_the_login_is_over")
-def shows_a_login_that_is_over(self: Any) -> Any:
-    return self.settled() if self.stored is None else self
+@breaks(MemorySlot, "load", "a_rescued_sign_in_is_seen_where_the_login_is_over")
+def shows_a_login_that_is_over(self: MemorySlot) -> Record | None:
+    place = self._store.place(self.account_id)
+    return place.settled().record() if place.stored is None else place.record()
+
+
+@breaks(
+    MemorySlot,
+    "load",
+    "a_rescued_sign_in_is_seen_by_readers_at_once",
+    "a_rescued_renewal_is_seen_by_readers_at_once",
+)
+def shows_what_is_stored_as_long_as_it_can_be_renewed(self: MemorySlot) -> Record | None:
+    place = self._store.place(self.account_id)
+    stored = place.record()
+    return stored if stored is not None and stored.is_renewable else place.settled().record()
+
+
+@breaks(MemoryHeld, "load", "a_rescue_needs_no_lock_and_waits_for_the_next_one")
+def looks_again_under_the_lock(self: MemoryHeld) -> Record | None:
+    return self._store.place(self.account_id).settled().record()
+
+
+@breaks(_Place, "settled", "a_rescued_renewal_waits_for_what_it_was_exchanged_for")
+def drops_renewals_of_nothing(self: Any) -> Any:
+    found = _settled(self)
+    return found if found.stored is not None else _Place()

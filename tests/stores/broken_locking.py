@@ -11,7 +11,9 @@ import attrs
 from codex_oauth.stores import memory_store
 from codex_oauth.stores.memory_store import MemoryHeld, MemorySlot, MemoryStore
 from codex_oauth.stores.processes import our_intent
-from codex_oauth_core.record import Record
+from codex_oauth.stores.store import Conflict
+from codex_oauth.testing.checking import sample
+from codex_oauth_core.record import Intent, Record
 from tests.stores.breakage import breaks, stored_in
 
 _take = MemoryStore.take
@@ -134,7 +136,7 @@ def sees_no_intent(stored: Record | None) -> bool:
     return False
 
 
-@breaks(memory_store, "_is_announced", "an_intent_is_forgotten_after_20_seconds")
+@breaks(memory_store, "_is_announced", "an_intent_is_forgotten_after_its_life")
 def waits_for_the_dead(stored: Record | None) -> bool:
     return stored is not None and stored.intent is not None
 
@@ -155,3 +157,48 @@ def shows_half(self: MemoryHeld, record: Record, expected: str | None, **options
         time.sleep(0.002)
         expected = record.fingerprint
     return _save(self, record, expected, **options)
+
+
+@breaks(MemoryHeld, "sending", "a_request_may_go_out_after_its_reservation_only")
+def always_sends(self: MemoryHeld) -> bool:
+    return True
+
+
+@breaks(MemoryHeld, "sending", "a_request_may_go_out_after_its_reservation_only")
+def never_sends(self: MemoryHeld) -> bool:
+    return False
+
+
+@breaks(MemoryHeld, "sending", "a_request_may_go_out_after_its_reservation_only")
+def sends_without_a_reservation(self: MemoryHeld) -> bool:
+    return self._store.is_held(self)
+
+
+@breaks(MemoryHeld, "sending", "a_request_may_go_out_after_its_reservation_only")
+def sends_without_the_lock(self: MemoryHeld) -> bool:
+    return self._reserving_since is not None
+
+
+@breaks(MemoryHeld, "save", "a_save_that_is_repeated_is_saved")
+def saves_once(self: MemoryHeld, record: Record, expected: str | None, **options: Any) -> Any:
+    stored = self.load()
+    return Conflict(stored) if stored == record != sample(1) else _save(self, record, expected, **options)
+
+
+@breaks(MemoryHeld, "save", "a_save_that_is_repeated_is_saved")
+def saves_over_anything_renewed(
+    self: MemoryHeld, record: Record, expected: str | None, **options: Any
+) -> Any:
+    stored = self.load()
+    known = stored.fingerprint if stored is not None and stored.parent == expected else expected
+    return _save(self, record, known, **options)
+
+
+@breaks(memory_store, "our_intent", "an_intent_of_another_hold_has_another_owner")
+def one_owner_for_all(owner: str | None = None) -> Intent:
+    return our_intent("the process")
+
+
+@breaks(memory_store, "our_intent", "an_intent_of_another_hold_has_another_owner")
+def no_owner(owner: str | None = None) -> Intent:
+    return attrs.evolve(our_intent(), owner="")

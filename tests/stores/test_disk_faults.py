@@ -139,7 +139,7 @@ try:
     save(slot, login(2), login(1).fingerprint)
 except SignInError as error:
     print(error.next_actions[0])
-print(slot.load() == login(1), {name.rpartition(".")[2] for name in tree(here)} - {"logins", "json"})
+print(slot.load() == login(2), {name.rpartition(".")[2] for name in tree(here)} - {"logins", "json"})
 """
     assert lines(code, tmp_path) == [
         "auth_write_failed busy_mount EBUSY",

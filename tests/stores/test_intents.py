@@ -1,4 +1,4 @@
-"""Whose intent keeps others out: a live process's, for 20 s."""
+"""Whose intent keeps others out: a live process's, and anybody's who cannot be looked at, for its life."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def process() -> Generator[subprocess.Popen[bytes]]:
         process.kill()
 
 
-def intend(slot: FileSlot, pid: int, *, age: float = 0.0, host: str | None = None) -> None:
-    intent = Intent(pid, host or our_intent().host, time.time() - age)
+def intend(slot: FileSlot, pid: int, *, age: float = 0.0, host: str | None = None, owner: str = "") -> None:
+    intent = Intent(pid, host or our_intent().host, time.time() - age, owner)
     slot.path.write_bytes(write_record(login(1, intent=intent)))
 
 
@@ -38,7 +38,7 @@ def is_busy(slot: FileSlot) -> bool:
     return held is None
 
 
-@pytest.mark.parametrize("age", [0.0, 15.0, -15.0])
+@pytest.mark.parametrize("age", [0.0, 15.0, -15.0, INTENT_LIFE - 5, 5 - INTENT_LIFE])
 def test_f9_a_live_processs_young_intent_is_busy(
     slot: FileSlot, process: subprocess.Popen[bytes], age: float
 ) -> None:
@@ -47,7 +47,7 @@ def test_f9_a_live_processs_young_intent_is_busy(
 
 
 @pytest.mark.parametrize("age", [INTENT_LIFE + 1, 3600.0, -INTENT_LIFE - 1, -3600.0])
-def test_an_intent_ends_after_20_seconds_and_with_a_clock_that_was_set_back(
+def test_an_intent_ends_after_its_life_and_with_a_clock_that_was_set_back(
     slot: FileSlot, process: subprocess.Popen[bytes], age: float
 ) -> None:
     intend(slot, process.pid, age=age)
@@ -80,11 +80,33 @@ def test_a_zombie_is_dead(slot: FileSlot) -> None:
             os.waitpid(pid, 0)
 
 
-def test_a_process_of_another_host_cannot_be_asked_and_is_left_to_the_lock(
-    slot: FileSlot, process: subprocess.Popen[bytes]
+@pytest.mark.parametrize("pid", [0, 1, None, 2**31 - 1])
+def test_r0_a_process_of_another_host_cannot_be_asked_and_may_act_for_its_intents_life(
+    slot: FileSlot, pid: int | None
 ) -> None:
-    intend(slot, process.pid, host="elsewhere.example")
+    intend(slot, os.getpid() if pid is None else pid, host="elsewhere.example", age=INTENT_LIFE - 5)
+    assert is_busy(slot)
+    intend(slot, os.getpid() if pid is None else pid, host="elsewhere.example", age=INTENT_LIFE)
     assert not is_busy(slot)
+
+
+def test_r0_one_with_our_number_that_we_did_not_mark_is_somebody_elses(slot: FileSlot) -> None:
+    """In a container of its own, say, or before this one was started again."""
+    intend(slot, os.getpid(), owner="0123456789abcdef-0123456789abcdef")
+    assert is_busy(slot)
+    intend(slot, os.getpid(), owner=our_intent().owner)
+    assert not is_busy(slot)
+
+
+def test_r0_a_forked_child_is_not_its_parent() -> None:
+    ours = our_intent().owner.partition("-")[0]
+    read, write = os.pipe()
+    if (child := os.fork()) == 0:
+        os.write(write, our_intent().owner.encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert not os.read(read, 100).decode().startswith(ours)
+    assert our_intent().owner.startswith(ours)
 
 
 @pytest.mark.parametrize("pid", [0, 2**31 - 1, 2**40, 10**14])
@@ -143,4 +165,4 @@ def test_a_host_always_has_a_name_that_can_be_stored(monkeypatch: pytest.MonkeyP
         assert intent.host
         assert intent.host.isprintable()
     assert abs(our_intent().at - time.time()) < 5
-    assert processes.INTENT_LIFE > 15  # a lock is held for less
+    assert processes.INTENT_LIFE == 105

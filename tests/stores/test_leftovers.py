@@ -70,10 +70,12 @@ COPIES: dict[str, tuple[bytes | Record, bool, bool]] = {
 def test_f2_a_copy_is_adopted_or_removed(
     slot: FileSlot, ending: str, copy: bytes | Record, as_stray: bool, as_rescued: bool
 ) -> None:
-    put_beside(slot, ending, copy)
-    assert slot.load() == login(1)  # who only reads changes nothing
+    beside = put_beside(slot, ending, copy)
+    adopted = as_stray if ending == STRAY else as_rescued
+    # who only reads changes nothing, and sees what was put beside on purpose
+    assert slot.load() == (copy if adopted and ending == RESCUED else login(1))
+    assert names(slot.path.parent) == {"acct_1.json", beside.name}
     with locked(slot) as held:
-        adopted = as_stray if ending == STRAY else as_rescued
         assert held.load() == (copy if adopted else login(1))
         assert names(slot.path.parent) == {"acct_1.json"}
     assert slot.path.stat().st_mode & 0o777 == 0o600

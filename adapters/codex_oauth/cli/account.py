@@ -20,9 +20,9 @@ from codex_oauth_core.codex.identity import read_identity
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.flows.freshness import age
-from codex_oauth_core.flows.verdict import INTENT_LIVES
 from codex_oauth_core.reading.iso_time import iso_date
 from codex_oauth_core.record import Record
+from codex_oauth_core.renewal_times import INTENT_LIFE
 
 if TYPE_CHECKING:
     from codex_oauth.tokens.token_source import TokenSource
@@ -99,9 +99,10 @@ def renewing(store: FileStore, account_id: str) -> Generator[TokenSource, None, 
     """A login's tokens, renewed where that is due. At the end, and on Ctrl-C or SIGTERM, what was sent to the
     server is awaited and stored.
     """
+    from codex_oauth.cli.waiting import WaitNotice
     from codex_oauth.tokens.token_source import TokenSource
 
-    source = TokenSource(store, account_id=account_id, on_note=hint)
+    source = TokenSource(store, account_id=account_id, on_note=hint, on_wait=WaitNotice().wait)
     with interrupted_once(lambda: hint_from_a_signal(STOPPING)):
         try:
             yield source
@@ -174,7 +175,7 @@ def _renewal(record: Record) -> str:
 
 
 def _is_under_way(record: Record) -> bool:
-    return record.intent is not None and abs(time.time() - record.intent.at) < INTENT_LIVES
+    return record.intent is not None and abs(time.time() - record.intent.at) < INTENT_LIFE
 
 
 def validity(credential: Credential) -> str:

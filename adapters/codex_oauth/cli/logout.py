@@ -98,9 +98,10 @@ def _provider(record: Record | None, *, local: bool) -> Provider | None:
 
 
 def _end(store: FileStore, account_id: str, provider: Provider | None) -> bool | None:
+    from codex_oauth.cli.waiting import WaitNotice
     from codex_oauth.worlds.httpx_world import HttpxWorld
 
-    with HttpxWorld() as world:
+    with HttpxWorld(on_wait=WaitNotice().wait) as world:
         return end_login(store, account_id, provider, world)
 
 

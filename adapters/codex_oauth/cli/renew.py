@@ -59,6 +59,7 @@ def run_refresh(args: argparse.Namespace) -> int:
 
 def _renewed(store: FileStore, record: Record, *, forced: bool) -> Outcome:
     """How a renewal ended. Ctrl-C ends the wait for it when what was sent is stored."""
+    from codex_oauth.cli.waiting import WaitNotice
     from codex_oauth.clock import now
     from codex_oauth.keeping import provider_of
     from codex_oauth.tokens.flight import Flight
@@ -70,7 +71,7 @@ def _renewed(store: FileStore, record: Record, *, forced: bool) -> Outcome:
 
     make_world = UsualWorld(now)
     make_world.load()
-    world = RunWorld(make_world, now)
+    world = RunWorld(make_world, now, WaitNotice().wait)
     flow = Renewal(provider=provider_of(record.credential) or CODEX, forced=forced)
 
     def work() -> Outcome:

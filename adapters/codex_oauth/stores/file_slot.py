@@ -22,7 +22,7 @@ from codex_oauth.stores.locks import is_held_here, lock_name, take_lock
 from codex_oauth.stores.places import Place
 from codex_oauth.stores.processes import is_pending
 from codex_oauth.stores.remains import rescued_names, settle
-from codex_oauth.stores.stored import find, find_rescued
+from codex_oauth.stores.stored import find, with_rescued
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.record import Record
 
@@ -51,8 +51,8 @@ class FileSlot:
         """See `Slot.load`."""
         with reporting(ErrorKind.AUTH_READ_FAILED, self.path), self._place.reading() as logins:
             found = find(logins, self._place.name, self._form)
-            if found is None or (isinstance(found, Record) and not found.is_renewable):
-                found = find_rescued(logins, self._place.name, self._form) or found
+            if not isinstance(found, SignInError):
+                found = with_rescued(logins, self._place.name, self._form, found)
         if isinstance(found, SignInError):
             raise found
         return found
@@ -69,10 +69,9 @@ class FileSlot:
             stored = self._stored(logins)
             if _is_spoken_for(stored, held_here=held_here):
                 return None
-            held = FileHeld(logins, self._place.name, self._form, lock)
-            held.doubt = self._settled(logins, stored)
-            if held.doubt is not None:
-                held.left = frozenset(rescued_names(logins, self._place.name))
+            found, doubt = self._settled(logins, stored)
+            left = frozenset(rescued_names(logins, self._place.name))
+            held = FileHeld(logins, self._place.name, self._form, lock, found=found, doubt=doubt, left=left)
             undo.pop_all()
         return held
 
@@ -101,15 +100,16 @@ class FileSlot:
         except (FileProblem, OSError) as problem:
             return explained(ErrorKind.AUTH_READ_FAILED, self.path, problem)
 
-    def _settled(self, logins: Directory, stored: Record | SignInError | None) -> SignInError | None:
-        """Why the leftovers could not be dealt with, if so."""
+    def _settled(
+        self, logins: Directory, stored: Record | SignInError | None
+    ) -> tuple[Record | SignInError | None, SignInError | None]:
+        """What is stored when the leftovers have been dealt with; and why they could not be, if so."""
         try:
-            settle(logins, self._place.name, self._form, stored)
+            return settle(logins, self._place.name, self._form, stored), None
         except SignInError as error:
-            return error
+            return stored, error
         except (FileProblem, OSError) as problem:
-            return explained(_WRITE, self.path, problem)
-        return None
+            return stored, explained(_WRITE, self.path, problem)
 
 
 def _is_spoken_for(stored: Record | SignInError | None, *, held_here: bool) -> bool:

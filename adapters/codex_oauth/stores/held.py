@@ -1,9 +1,9 @@
 """A login whose lock is held: what may be done with its files, and in which order.
 
 Rules of this file: before a refresh token is spent, everything is on the disk that its answer needs; after
-it, a complete copy of the answer is never removed, only put in its place or beside; whatever the holder
-does, giving the lock back leaves the next one a login that can be judged. Another process (a forked
-child too) that inherited this object holds nothing.
+it, a complete copy of the answer is never removed, only put in its place or beside, unless another login can
+be read there, or somebody has signed out; whatever the holder does, giving the lock back leaves the next one
+a login that can be judged. Another process (a forked child too) that inherited this object holds nothing.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from typing import Final, Self
 
 import attrs
 
+from codex_oauth.clock import now
 from codex_oauth.stores.directory import Directory
 from codex_oauth.stores.failures import FileProblem, explained, failure, reporting
 from codex_oauth.stores.files import Staged, move_aside, remove_file, stage
 from codex_oauth.stores.form import Form, may_be_put_aside
 from codex_oauth.stores.locks import LoginLock
-from codex_oauth.stores.processes import our_intent
+from codex_oauth.stores.processes import draw_owner, our_intent
 from codex_oauth.stores.remains import read_copy, rescued_names
 from codex_oauth.stores.reserved import Reserved, reserve_space
 from codex_oauth.stores.store import Conflict, Deleted, Saved, SaveFailed
@@ -29,6 +30,7 @@ from codex_oauth.stores.stored import find
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.leftovers import best_leftover, is_worth_keeping
 from codex_oauth_core.record import Record
+from codex_oauth_core.renewal_times import SEND_BY
 from codex_oauth_core.secret import Secret
 
 __all__ = ["FileHeld"]
@@ -40,24 +42,39 @@ _WRITE: Final = ErrorKind.AUTH_WRITE_FAILED
 class FileHeld:
     """See `Held`. Get it from `FileSlot.lock`.
 
-    `doubt`: why what earlier holders left behind could not be dealt with; then nothing is reserved.
-    `left`: the names of what was kept beside, and is still there.
+    `found`: what was stored when the leftovers of earlier holders were dealt with, or why that is unknown.
+    `doubt`: why they could not be; then nothing is reserved. `left`: the names of what was kept beside, and
+    is still there.
     """
 
     __slots__ = (
         "_directory",
+        "_doubt",
         "_form",
+        "_found",
         "_free",
+        "_left",
         "_lock",
         "_marked",
         "_name",
+        "_owner",
         "_pid",
         "_reserved",
-        "doubt",
-        "left",
+        "_reserving_since",
+        "_untouched",
     )
 
-    def __init__(self, directory: Directory, name: str, form: Form, lock: LoginLock) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        name: str,
+        form: Form,
+        lock: LoginLock,
+        *,
+        found: Record | SignInError | None,
+        doubt: SignInError | None,
+        left: frozenset[str],
+    ) -> None:
         self._directory = directory
         self._name = name
         self._form = form
@@ -66,8 +83,12 @@ class FileHeld:
         self._free = False
         self._reserved: Reserved | None = None
         self._marked: Record | None = None
-        self.doubt: SignInError | None = None
-        self.left: frozenset[str] = frozenset()
+        self._owner = draw_owner()
+        self._reserving_since: float | None = None
+        self._found = found
+        self._untouched = True
+        self._doubt = doubt
+        self._left = left
 
     def __enter__(self) -> Self:
         return self
@@ -94,10 +115,12 @@ class FileHeld:
         return find(self._directory, self._name, self._form)
 
     def load(self) -> Record | None:
-        """See `Held.load`. A sign-in that was rescued since the lock was taken is for the next holder."""
+        """See `Held.load`."""
         self._must_hold(ErrorKind.AUTH_READ_FAILED)
-        with reporting(ErrorKind.AUTH_READ_FAILED, self._path):
-            found = self._find()
+        found = self._found
+        if not self._untouched:
+            with reporting(ErrorKind.AUTH_READ_FAILED, self._path):
+                found = self._find()
         if isinstance(found, SignInError):
             raise found
         return found
@@ -106,17 +129,29 @@ class FileHeld:
 
     def reserve(self, record: Record) -> None:
         """See `Held.reserve`."""
+        self._reserving_since = None
+        asked_at, _ = now()
         self._must_hold()
         self._form.check(record)
-        if self.doubt is not None:
-            raise self.doubt
+        if self._doubt is not None:
+            raise self._doubt
         with reporting(_WRITE, self._path):
             self._must_be_stored(record)
-            marked = attrs.evolve(record, intent=our_intent())
+            marked = attrs.evolve(record, intent=our_intent(self._owner))
             content = self._form.write(marked)
             self._take_space(max(_LEAST_SPACE, 2 * len(content.reveal())))
             self._mark(marked, content)
         self._must_have_the_lock()
+        self._reserving_since = asked_at
+
+    def sending(self) -> bool:
+        """See `Held.sending`. Nobody without the lock changes a file of ours: the lock is all there is to
+        look at.
+        """
+        since = self._reserving_since
+        if since is None or self._free or self._pid != os.getpid():
+            return False
+        return now()[0] - since <= SEND_BY and self._lock.is_intact()
 
     def _must_have_the_lock(self) -> None:
         if not self._lock.is_intact():
@@ -136,7 +171,7 @@ class FileHeld:
     def _mark(self, marked: Record, content: Secret[bytes]) -> None:
         with stage(self._directory, self._name, content) as staged:
             self._must_have_the_lock()  # as late as can be: a login that another holder stored must stay
-            self._marked = marked
+            self._marked, self._untouched = marked, False
             staged.commit()
 
     # after it
@@ -147,15 +182,20 @@ class FileHeld:
         """See `Held.save`."""
         self._form.check(record)
         marked, self._marked = self._marked, None  # whatever fails now, the refresh token may be spent
+        self._untouched = False
         staged = self._staged(record)
-        conflict = self._compared(staged, record, expected, replace_corrupt)
-        if conflict is not None:
+        answer = self._compared(staged, record, expected, replace_corrupt)
+        if isinstance(answer, Conflict):
             self._marked = marked
-            return conflict
+        if answer is not None:
+            _discard(staged)
+            return answer
+        if not self._lock.is_intact():  # another holder may have stored something since it was compared
+            raise self._failed(staged, failure(_WRITE, "lock_lost", self._path), record, expected)
         try:
             staged.commit()
         except OSError as error:
-            raise self._failed(staged, error, record, expected) from error
+            raise self._failed(staged, explained(_WRITE, self._path, error), record, expected) from error
         return Saved()
 
     def _staged(self, record: Record) -> Staged:
@@ -176,34 +216,41 @@ class FileHeld:
 
     def _compared(
         self, staged: Staged, record: Record, expected: str | None, replace_corrupt: bool
-    ) -> Conflict | None:
-        """The conflict, if something else is stored. The copy is then removed: it is of no use."""
+    ) -> Saved | Conflict | None:
+        """What there is to say without putting the copy in its place: something else is stored, or the very
+        record. Raises SaveFailed where nobody can tell: the copy of a renewal is then kept beside.
+        """
+        renewal = _is_renewal(record, expected)
         try:
             found = self._find()
-            if isinstance(found, SignInError) and replace_corrupt and may_be_put_aside(found):
+            if isinstance(found, SignInError) and (replace_corrupt or renewal) and may_be_put_aside(found):
                 move_aside(self._directory, self._name)
                 return None
+            if found == record:  # saved before, and the answer to that was lost, or its last step failed
+                self._directory.sync()
+                return Saved()
         except FileProblem as problem:
             found = explained(_WRITE, self._path, problem)
         except OSError as error:  # a good login may be there all the same
-            raise self._failed(staged, error, record, expected) from error
+            raise self._failed(staged, explained(_WRITE, self._path, error), record, expected) from error
+        if found is None and renewal and self._lock.is_intact():
+            # who signs out has the lock, and that is ours: the file was taken away, and may come back
+            found = failure(_WRITE, "missing", self._path)
+        if isinstance(found, SignInError) and renewal:
+            raise self._failed(staged, found, record, expected)
         if isinstance(found, SignInError):
             _discard(staged)
             raise SaveFailed(found)
-        if _fingerprint(found) != expected:
-            _discard(staged)
-            return Conflict(found)
-        return None
+        return None if _fingerprint(found) == expected else Conflict(found)
 
     def _failed(
         self,
         staged: Staged,
-        failed: OSError,
+        error: SignInError,
         record: Record,
         expected: str | None,
     ) -> SaveFailed:
         """The failure to put a complete copy in its place, after trying to put it beside."""
-        error = explained(_WRITE, self._path, failed)
         if not staged.is_pending:  # it has its name, and a crash of the machine may take that back
             return SaveFailed(error, rescued=True)
         if not is_worth_keeping(record, expected):
@@ -216,6 +263,7 @@ class FileHeld:
     def delete(self, expected: str | None, *, even_corrupt: bool = False) -> Deleted | Conflict:
         """See `Held.delete`."""
         self._must_hold()
+        self._must_have_the_lock()
         with reporting(_WRITE, self._path):
             found = self._readable(even_corrupt)
             if isinstance(found, SignInError):
@@ -227,13 +275,14 @@ class FileHeld:
             if newer is not None:
                 return Conflict(newer)
             self._drop_space()
+            self._untouched = False
             remove_file(self._directory, self._name)
         self._marked = None
         return Deleted()
 
     def _rescued_since(self) -> Record | None:
         """A sign-in that was kept beside since the lock was taken: nobody has asked to end that one."""
-        names = [name for name in rescued_names(self._directory, self._name) if name not in self.left]
+        names = [name for name in rescued_names(self._directory, self._name) if name not in self._left]
         copies = [read_copy(self._directory, name, self._form) for name in names]
         return best_leftover(None, [copy for copy in copies if isinstance(copy, Record)])
 
@@ -275,6 +324,11 @@ class FileHeld:
         reserved, self._reserved = self._reserved, None
         if reserved is not None:
             reserved.drop()
+
+
+def _is_renewal(record: Record, expected: str | None) -> bool:
+    """Whether a record was exchanged for what is believed to be stored."""
+    return record.parent is not None and record.parent == expected
 
 
 def _fingerprint(record: Record | None) -> str | None:

@@ -16,13 +16,15 @@ from typing import Final, Self, TypeVar
 
 import attrs
 
+from codex_oauth.clock import now
 from codex_oauth.stores.failures import advised
 from codex_oauth.stores.paths import login_name
-from codex_oauth.stores.processes import is_pending, our_intent
+from codex_oauth.stores.processes import draw_owner, is_pending, our_intent
 from codex_oauth.stores.store import Conflict, Deleted, Saved, SaveFailed
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.leftovers import best_leftover
 from codex_oauth_core.record import Record, read_record, write_record
+from codex_oauth_core.renewal_times import SEND_BY
 from codex_oauth_core.secret import Secret, unseen
 
 __all__ = ["MemoryHeld", "MemorySlot", "MemoryStore"]
@@ -42,16 +44,15 @@ class _Place:
         """What is stored."""
         return None if self.stored is None else _opened(self.stored)
 
-    def present(self) -> _Place:
-        """The same login as a reader sees it: a rescued sign-in takes the place of nothing, and of a login
-        that is over.
-        """
-        stored = self.record()
-        return self.settled() if stored is None or not stored.is_renewable else self
-
     def settled(self) -> _Place:
-        """The same login, after the rescued records have been put in place or dropped."""
+        """The same login, after the rescued records have been put in place or dropped: what a reader sees.
+        Where nothing is stored, a renewal stays: what it was exchanged for may come.
+        """
+        if not self.rescued:
+            return self
         found = best_leftover(self.record(), [_opened(kept) for kept in self.rescued])
+        if found is None and self.stored is None:
+            return self
         return _Place(self.stored if found is None else _closed(found))
 
 
@@ -79,7 +80,7 @@ class MemoryStore:
     def accounts(self) -> tuple[str, ...]:
         """See `Store.accounts`."""
         places = self._places.copy().items()
-        return tuple(sorted(account for account, place in places if place.present().stored))
+        return tuple(sorted(account for account, place in places if place.settled().stored))
 
     def current(self) -> str | None:
         """See `Store.current`."""
@@ -124,6 +125,10 @@ class MemoryStore:
             self._holders[account_id] = held
             return True
 
+    def is_held(self, held: MemoryHeld) -> bool:
+        """Whether `held` has the lock."""
+        return self._holders.get(held.account_id) is held
+
     def give_back(self, held: MemoryHeld) -> None:
         """Free the lock, if `held` has it."""
         with self._mutex:
@@ -140,7 +145,7 @@ class MemorySlot:
 
     def load(self) -> Record | None:
         """See `Slot.load`."""
-        return self._store.place(self.account_id).present().record()
+        return self._store.place(self.account_id).settled().record()
 
     def lock(self) -> MemoryHeld | None:
         """See `Slot.lock`."""
@@ -163,22 +168,31 @@ class MemoryHeld:
     account_id: str
     _before: _Kept | None = attrs.field(default=None, init=False, repr=False)
     """What was stored before this holder announced itself in it."""
+    _owner: str = attrs.field(factory=draw_owner, init=False)
+    _reserving_since: float | None = attrs.field(default=None, init=False)
 
     def load(self) -> Record | None:
         """See `Held.load`."""
-        return self._store.place(self.account_id).present().record()
+        return self._store.place(self.account_id).record()
 
     def reserve(self, record: Record) -> None:
         """See `Held.reserve`."""
-        marked = _kept(attrs.evolve(record, intent=our_intent()), self.account_id)
+        self._reserving_since = None
+        asked_at, _ = now()
+        marked = _kept(attrs.evolve(record, intent=our_intent(self._owner)), self.account_id)
 
-        def mark(found: _Place) -> tuple[_Place, _Kept | None]:
-            place = found.present()
+        def mark(place: _Place) -> tuple[_Place, _Kept | None]:
             if _fingerprint(place.record()) != record.fingerprint:
                 raise _refusal("changed")
             return attrs.evolve(place, stored=marked), place.stored
 
         self._before = self._store.change(self.account_id, mark, self)
+        self._reserving_since = asked_at
+
+    def sending(self) -> bool:
+        """See `Held.sending`."""
+        since = self._reserving_since
+        return since is not None and now()[0] - since <= SEND_BY and self._store.is_held(self)
 
     def save(
         self, record: Record, expected: str | None, *, replace_corrupt: bool = False
@@ -186,7 +200,9 @@ class MemoryHeld:
         """See `Held.save`. Nothing in memory is ever corrupt."""
         try:
             kept = _kept(record, self.account_id)
-            conflict = self._compare_and_set(expected, lambda place: attrs.evolve(place, stored=kept))
+            conflict = self._compare_and_set(
+                expected, lambda place: attrs.evolve(place, stored=kept), already=record
+            )
         except SignInError as error:
             self._before = None
             raise SaveFailed(error) from None
@@ -209,12 +225,15 @@ class MemoryHeld:
                 )
         self._store.give_back(self)
 
-    def _compare_and_set(self, expected: str | None, change: Callable[[_Place], _Place]) -> Conflict | None:
-        def compare(found: _Place) -> tuple[_Place, Conflict | None]:
-            place = found.present()
+    def _compare_and_set(
+        self, expected: str | None, change: Callable[[_Place], _Place], already: Record | None = None
+    ) -> Conflict | None:
+        def compare(place: _Place) -> tuple[_Place, Conflict | None]:
             stored = place.record()
+            if already is not None and stored == already:
+                return place, None
             if _fingerprint(stored) != expected:
-                return found, Conflict(stored)
+                return place, Conflict(stored)
             return change(place), None
 
         conflict = self._store.change(self.account_id, compare, self)

@@ -1,7 +1,8 @@
-"""Whether the process that marked an intent may still act on it.
+"""Whose an intent is, and whether the process that marked it may still act on it.
 
 Rules of this file: nothing is sent to a process, it is only looked at; what cannot be found out counts as
-alive, because the price of that is a wait, and the price of the opposite is a login.
+alive, because the price of that is a wait, and the price of the opposite is a login. Only a lock that ends
+with its process allows to look at all: another store believes every intent for as long as it lives.
 """
 
 from __future__ import annotations
@@ -14,26 +15,49 @@ from typing import Final
 
 from codex_oauth.stores.failures import shown
 from codex_oauth_core.record import Intent
+from codex_oauth_core.renewal_times import INTENT_LIFE
 
-__all__ = ["INTENT_LIFE", "is_alive", "is_pending", "our_intent"]
-
-INTENT_LIFE: Final = 20.0
-"""Seconds for which a live process may act on its intent: longer than a lock is ever held."""
+__all__ = ["INTENT_LIFE", "draw_owner", "is_alive", "is_pending", "our_intent"]
 
 _DEAD: Final = frozenset("ZXx")  # zombie, dead: proc_pid_stat(5)
 _NO_NAME: Final = "localhost"
 
 
-def our_intent() -> Intent:
-    """The intent of this process, from now."""
-    return Intent(os.getpid(), _host(), time.time())
+class _Self:
+    """What the owners that this process draws begin with. It is drawn anew after a fork."""
+
+    pid = 0
+    name = ""
+
+
+def _our_name() -> str:
+    if _Self.pid != os.getpid():
+        _Self.pid, _Self.name = os.getpid(), os.urandom(8).hex()
+    return _Self.name
+
+
+def draw_owner() -> str:
+    """The owner of one hold of a lock: no other hold of any process has the same."""
+    return f"{_our_name()}-{os.urandom(8).hex()}"
+
+
+def our_intent(owner: str | None = None) -> Intent:
+    """The intent of this process, from now. `owner`: of the hold that marks it; by default one is drawn."""
+    return Intent(os.getpid(), _host(), time.time(), owner or draw_owner())
 
 
 def is_pending(intent: Intent, *, held_here: bool) -> bool:
-    """Whether somebody may still act on `intent`. `held_here`: this process holds a lock of its login."""
-    if abs(time.time() - intent.at) >= INTENT_LIFE or intent.host != _host():
+    """Whether somebody may still act on `intent`, where locks end with their process. `held_here`: this
+    process holds a lock of that login.
+    """
+    if abs(time.time() - intent.at) >= INTENT_LIFE:
         return False
-    return held_here if intent.pid == os.getpid() else is_alive(intent.pid)
+    if intent.host != _host():
+        return True
+    if intent.pid != os.getpid():
+        return is_alive(intent.pid)
+    # one with our number that we did not mark is in a container of its own, or was before this one began
+    return held_here if not intent.owner or intent.owner.startswith(f"{_our_name()}-") else True
 
 
 def _host() -> str:

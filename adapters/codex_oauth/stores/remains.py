@@ -28,25 +28,32 @@ from codex_oauth_core.record import Record
 __all__ = ["read_copy", "rescued_names", "settle"]
 
 
-def settle(directory: Directory, name: str, form: Form, stored: Record | SignInError | None) -> None:
-    """Put the best of the copies of the login `name` in its place, and remove the others.
+def settle(
+    directory: Directory, name: str, form: Form, stored: Record | SignInError | None
+) -> Record | SignInError | None:
+    """Put the best of the copies of the login `name` in its place, and remove the others. What is stored.
 
     Where what is stored cannot be read, only a rescued sign-in is put in its place, and nothing is removed
-    otherwise: it may be all that there is. Raises SignInError, FileProblem, OSError.
+    otherwise: it may be all that there is. Where nothing is stored, a rescued renewal stays: what it was
+    exchanged for may come back. Raises SignInError, FileProblem, OSError.
     """
     names = [each for each in directory.names() if is_temporary(each, name) or is_rescued(each, name)]
     unreadable = isinstance(stored, SignInError)
     if not names or (isinstance(stored, SignInError) and not may_be_put_aside(stored)):
-        return
+        return stored
     copies = {each: _must_be_read(directory, each, form) for each in names}
     best = _best(None if isinstance(stored, SignInError) else stored, copies, name)
     if unreadable and best is None:
-        return
+        return stored
     if unreadable:
         move_aside(directory, name)
     if best is not None:
         put_in_place(directory, best, name)
-    _remove(directory, (each for each in names if each != best))
+    kept = {best}
+    if stored is None and best is None:
+        kept |= {each for each in names if is_rescued(each, name) and copies[each] is not None}
+    _remove(directory, (each for each in names if each not in kept))
+    return stored if best is None else copies[best]
 
 
 def rescued_names(directory: Directory, name: str) -> list[str]:

@@ -30,9 +30,8 @@ class Slot(Protocol):
         ...
 
     def load(self) -> Record | None:
-        """The stored record; where there is none, or one that cannot be renewed, a rescued sign-in, if there
-        is one. Takes no lock, changes
-        nothing, and never sees half a record.
+        """The stored record, or what was rescued beside it and will take its place: a sign-in, or a renewal
+        of what is stored. Takes no lock, changes nothing, and never sees half a record.
 
         Raises SignInError: `corrupt_auth` (with `details.reason` as `read_record` gives it, or
         `other_account`), `auth_read_failed`.
@@ -41,7 +40,9 @@ class Slot(Protocol):
 
     def lock(self) -> Held | None:
         """The lock of this login, among all processes; None if somebody else has it, or has left an
-        intent that is younger than 20 s and may still be acted on. Never blocks.
+        intent that is younger than 105 s (`INTENT_LIFE`) and may still be acted on. Never blocks. Whoever
+        has an owner (`Intent.owner`) of its own is somebody else: another thread, an earlier hold. Only a
+        store whose locks end with their process may look whether that process lives.
 
         What earlier holders left behind is dealt with now: see `codex_oauth_core.leftovers`.
         Raises SignInError: `auth_write_failed` (`details.reason`: `no_locks` where the file system has none).
@@ -62,7 +63,12 @@ class Held(Protocol):
     """
 
     def load(self) -> Record | None:
-        """As `Slot.load`, under the lock."""
+        """What is stored. Before this holder has changed it, that is what was found when the lock was taken,
+        by the same look by which the leftovers were dealt with: a second look could see what the first did
+        not. What was rescued since then is for the next holder.
+
+        Raises SignInError, as `Slot.load`. Where the leftovers could not be dealt with, nothing is reserved.
+        """
         ...
 
     def reserve(self, record: Record) -> None:
@@ -74,10 +80,20 @@ class Held(Protocol):
         """
         ...
 
+    def sending(self) -> bool:
+        """Whether a request that was reserved for may go out now: asked right before it does. No after 5 s
+        (`SEND_BY`) from when the reservation was asked for, if the lock is lost, and without a reservation.
+        A store that hosts share asks itself, by its own clock, in one statement: still this hold, this intent
+        and what it was marked for. Never raises: who cannot tell says no.
+        """
+        ...
+
     def save(
         self, record: Record, expected: str | None, *, replace_corrupt: bool = False
     ) -> Saved | Conflict:
-        """See `Save`.
+        """See `Save`. To save again what is stored is `Saved`. A renewal is a `Conflict` only with a login
+        that can be read and is another, or where somebody has signed out: if what is stored cannot be read or
+        is not there, it is kept beside, and a torn file is replaced.
 
         Raises `SaveFailed`, with what was stored still stored; ValueError for a record of another account.
         """

@@ -17,7 +17,7 @@ from codex_oauth_core.errors import SignInError
 from codex_oauth_core.leftovers import best_leftover
 from codex_oauth_core.record import Record
 
-__all__ = ["find", "find_rescued"]
+__all__ = ["find", "with_rescued"]
 
 _REREAD_AFTER: tuple[float, ...] = (0.02, 0.06, 0.12)
 """Seconds before each new look at a file that is no JSON: another program may be writing it in place."""
@@ -41,17 +41,20 @@ def _look(directory: Directory | None, name: str, form: Form) -> Record | SignIn
     return None if content is None else form.read(content)
 
 
-def find_rescued(directory: Directory | None, name: str, form: Form) -> Record | SignInError | None:
-    """The sign-in that was rescued where no login is stored, why there may be one that cannot be read, or
-    None. Raises OSError.
+def with_rescued(
+    directory: Directory | None, name: str, form: Form, stored: Record | None
+) -> Record | SignInError | None:
+    """What is stored, or what was rescued beside it and takes its place; where what is stored is of no use,
+    why there may be something that cannot be read. Raises OSError.
     """
     if directory is None:
-        return None
+        return stored
     rescued: list[Record] = []
     for each in directory.names():
         if is_rescued(each, name):
             found = read_copy(directory, each, form)
-            if isinstance(found, SignInError):
+            if isinstance(found, Record):
+                rescued.append(found)
+            elif found is not None and (stored is None or not stored.is_renewable):
                 return found
-            rescued += [] if found is None else [found]
-    return best_leftover(None, rescued)
+    return best_leftover(stored, rescued) or stored

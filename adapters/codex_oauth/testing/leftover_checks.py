@@ -43,9 +43,29 @@ def a_rescue_needs_no_lock_and_waits_for_the_next_one(store: Store) -> None:
     slot = put(store, sample(1))
     with locked(slot) as held:
         slot.rescue(sample(2))
-        same((held.load(), slot.load()), (sample(1), sample(1)), "the login, before the lock is taken again")
-    same(slot.load(), sample(1), "the login, before the lock is taken again")
-    same(settle(slot), sample(2), "the login, after the lock was taken again")
+        same(held.load(), sample(1), "the login, for whoever has the lock while a sign-in is rescued")
+        held.reserve(sample(1))
+    with locked(slot) as held:
+        same(held.load(), sample(2), "the login, after the lock was taken again")
+    same(settle(slot), sample(2), "the login, after that")
+
+
+def a_rescued_sign_in_is_seen_by_readers_at_once(store: Store) -> None:
+    slot = put(store, sample(1))
+    with locked(slot):
+        slot.rescue(sample(2))
+        same(slot.load(), sample(2), "the login for readers, while a sign-in is beside it")
+    same(slot.load(), sample(2), "the login for readers, before the lock is taken again")
+
+
+def a_rescued_renewal_is_seen_by_readers_at_once(store: Store) -> None:
+    slot = put(store, sample(1))
+    slot.rescue(renewed(sample(1), 2))
+    same(slot.load(), renewed(sample(1), 2), "the login for readers, while its renewal is beside it")
+    slot.rescue(renewed(sample(7), 8))
+    same(
+        slot.load(), renewed(sample(1), 2), "the login for readers, while another one's renewal is beside it"
+    )
 
 
 def a_rescued_sign_in_wins_over_a_renewal_of_the_old_login(store: Store) -> None:
@@ -97,6 +117,14 @@ def a_rescued_renewal_of_nothing_is_no_login(store: Store) -> None:
     same(settle(slot), None, "the login, after a renewal of nothing was rescued")
 
 
+def a_rescued_renewal_waits_for_what_it_was_exchanged_for(store: Store) -> None:
+    slot = store.slot(ACCOUNT)
+    slot.rescue(renewed(sample(1), 2))
+    settle(slot)
+    put(store, sample(1))  # as a backup brings it back
+    same(settle(slot), renewed(sample(1), 2), "the login that came back, and was renewed meanwhile")
+
+
 def a_rescued_renewal_follows_its_rescued_sign_in(store: Store) -> None:
     slot = put(store, sample(1))
     slot.rescue(renewed(sample(2), 3))
@@ -143,12 +171,15 @@ LEFTOVER_CHECKS: Final = (
     a_rescued_sign_in_is_seen_where_the_login_is_over,
     a_rescued_sign_in_can_be_saved_over,
     a_rescue_needs_no_lock_and_waits_for_the_next_one,
+    a_rescued_sign_in_is_seen_by_readers_at_once,
+    a_rescued_renewal_is_seen_by_readers_at_once,
     a_rescued_sign_in_wins_over_a_renewal_of_the_old_login,
     the_newest_rescued_sign_in_wins,
     a_rescued_renewal_of_what_is_stored_wins,
     a_rescued_renewal_of_something_else_is_dropped,
     a_rescued_renewal_at_another_server_is_dropped,
     a_rescued_renewal_of_nothing_is_no_login,
+    a_rescued_renewal_waits_for_what_it_was_exchanged_for,
     a_rescued_renewal_follows_its_rescued_sign_in,
     what_was_rescued_counts_once,
     a_sign_in_rescued_since_the_lock_was_taken_is_not_deleted,

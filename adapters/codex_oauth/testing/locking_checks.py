@@ -29,6 +29,7 @@ from codex_oauth.testing.checking import (
 )
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.record import Intent
+from codex_oauth_core.renewal_times import INTENT_LIFE
 
 __all__ = ["LOCKING_CHECKS"]
 
@@ -185,13 +186,53 @@ def a_living_processs_young_intent_is_busy(store: Store) -> None:
     same(slot.load(), sample(1, intent=theirs), "the login with its intent")
 
 
-def an_intent_is_forgotten_after_20_seconds(store: Store) -> None:
+def an_intent_is_forgotten_after_its_life(store: Store) -> None:
     slot = put(store, sample(1))
     with locked(slot) as held:
         held.reserve(sample(1))
-        theirs = attrs.evolve(_announced(slot), pid=os.getppid() or 1, at=time.time() - 21)
+        theirs = attrs.evolve(_announced(slot), pid=os.getppid() or 1, at=time.time() - INTENT_LIFE - 1)
         held.save(sample(1, intent=theirs), sample(1).fingerprint)
     locked(slot).release()
+
+
+def an_intent_of_another_hold_has_another_owner(store: Store) -> None:
+    slot = put(store, sample(1))
+    owners: set[str] = set()
+    for _ in range(3):
+        with locked(slot) as held:
+            held.reserve(sample(1))
+            owners.add(_announced(slot).owner)
+    true(len(owners) == 3 and "" not in owners, "each hold of the lock must draw an owner for its intents")
+
+
+def a_request_may_go_out_after_its_reservation_only(store: Store) -> None:
+    slot = put(store, sample(1))
+    with locked(slot) as held:
+        same(held.sending(), False, "whether a request may go out without a reservation")
+        refused(SignInError, "a reservation for what is not stored", held.reserve, sample(2))
+        same(held.sending(), False, "whether a request may go out after a reservation was refused")
+        held.reserve(sample(1))
+        same(
+            (held.sending(), held.sending()),
+            (True, True),
+            "whether a request may go out that was reserved for",
+        )
+    same(held.sending(), False, "whether a request may go out after the lock was given back")
+    with locked(slot) as other:
+        other.reserve(sample(1))
+        same(held.sending(), False, "whether a request may go out while somebody else has reserved")
+
+
+def a_save_that_is_repeated_is_saved(store: Store) -> None:
+    slot = put(store, sample(1))
+    record = renewed(sample(1), 2)
+    with locked(slot) as held:
+        held.reserve(sample(1))
+        held.save(record, sample(1).fingerprint)
+        same(held.save(record, sample(1).fingerprint), Saved(), "the answer to the same save once more")
+        other = held.save(renewed(sample(1), 3), sample(1).fingerprint)
+        same(other, Conflict(record), "the answer to another save over what is not stored any more")
+    same(settle(slot), record, "the login that was saved twice")
 
 
 def one_of_many_gets_the_lock(store: Store) -> None:
@@ -274,7 +315,10 @@ LOCKING_CHECKS: Final = (
     a_reservation_may_be_repeated,
     a_reservation_for_something_else_is_refused,
     a_living_processs_young_intent_is_busy,
-    an_intent_is_forgotten_after_20_seconds,
+    an_intent_of_another_hold_has_another_owner,
+    a_request_may_go_out_after_its_reservation_only,
+    a_save_that_is_repeated_is_saved,
+    an_intent_is_forgotten_after_its_life,
     one_of_many_gets_the_lock,
     no_update_is_lost_in_a_race,
     nobody_ever_sees_half_a_record,

@@ -1,7 +1,8 @@
 """A piece of work on a thread of its own, and everybody who waits for it.
 
 Rules of this file: the work belongs to no caller, so a caller that is interrupted or cancelled only stops
-waiting; the thread is no daemon, so that the interpreter lets it finish; nobody holds a thread to wait.
+waiting; the thread is no daemon, so that the interpreter lets it finish; nobody holds a thread to wait. Work
+may tell its result before it ends: then it goes on in the background, for nobody.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class _Crashed:
 
 
 class Flight(Generic[T]):
-    """One run of `work`. `after` gets its result when nobody waits any more; `cancel` asks it to end soon."""
+    """One run of `work`. `after` gets a result when nobody waits any more; `cancel` asks it to end soon."""
 
     def __init__(
         self, work: Callable[[], T], *, after: Callable[[T], None], cancel: Callable[[], None]
@@ -45,62 +46,85 @@ class Flight(Generic[T]):
         self._work = work
         self._after = after
         self._landed: Future[T | _Crashed] = Future()
-        self._events: dict[object, Event] = {}
+        self._over: Future[T | _Crashed] = Future()
+        self._events: dict[tuple[object, object], Event] = {}
+        self.on_thread = False
         self.cancel = cancel
 
     @property
     def landed(self) -> bool:
-        """Whether the work is done, or has failed."""
+        """Whether there is a result, or the work has failed."""
         return self._landed.done()
+
+    @property
+    def over(self) -> bool:
+        """Whether the work has ended."""
+        return self._over.done()
+
+    def land(self, result: T) -> None:
+        """Give those who wait their result now, from within the work, which goes on."""
+        if not self._landed.done():
+            self._landed.set_result(result)
+            self._after(result)
 
     def start(self) -> bool:
         """Begin on a thread; False if there is none to be had: then call `run()`."""
         if not _THREADS:
             return False
+        self.on_thread = True
         try:
             threading.Thread(target=self.run, name=_NAME, daemon=False).start()
         except RuntimeError:  # no more threads, or the interpreter is ending
-            return False
-        return True
+            self.on_thread = False
+        return self.on_thread
 
     def run(self) -> None:
         """Do the work here, now."""
         try:
             result = unseen(self._work)
         except BaseException as error:
-            self._landed.set_result(_Crashed(error))
+            self._end(_Crashed(error))
             if not isinstance(error, Exception):
                 raise
         else:
-            self._landed.set_result(result)
+            self._end(result)
             self._after(result)
 
-    def wait(self) -> T:
-        """The result, for a caller that blocks. Ctrl-C ends the waiting, and not the work."""
+    def _end(self, result: T | _Crashed) -> None:
+        if not self._landed.done():
+            self._landed.set_result(result)
+        self._over.set_result(result)
+
+    def wait(self, *, until_over: bool = False) -> T:
+        """The result, for a caller that blocks. Ctrl-C ends the waiting, and not the work. `until_over`: the
+        last result.
+        """
+        future = self._over if until_over else self._landed
         while True:
             try:
-                landed = self._landed.result(_SLICE)
+                landed = future.result(_SLICE)
             except NotYet:
                 continue
             return _opened(landed)
 
-    async def wait_async(self) -> T:
+    async def wait_async(self, *, until_over: bool = False) -> T:
         """The result, for a task of asyncio or trio. A cancel ends the waiting, and not the work."""
-        if not self._landed.done():
-            await self._landed_here().wait()
-        return _opened(self._landed.result(0))
+        future = self._over if until_over else self._landed
+        if not future.done():
+            await self._done_here(future).wait()
+        return _opened(future.result(0))
 
-    def _landed_here(self) -> Event:
-        """One for all tasks of the event loop that runs here; it is set when the work is done."""
+    def _done_here(self, future: Future[T | _Crashed]) -> Event:
+        """One for all tasks of the event loop that runs here; it is set when the future is done."""
         from anyio import Event
 
-        loop = this_loop()
-        landed = self._events.get(loop)
-        if landed is None:
-            landed = self._events[loop] = Event()
-            soon, ring = on_this_loop(), landed.set
-            self._landed.add_done_callback(lambda _: soon(ring))
-        return landed
+        key = (this_loop(), future)
+        done = self._events.get(key)
+        if done is None:
+            done = self._events[key] = Event()
+            soon, ring = on_this_loop(), done.set
+            future.add_done_callback(lambda _: soon(ring))
+        return done
 
 
 def _opened(landed: T | _Crashed) -> T:

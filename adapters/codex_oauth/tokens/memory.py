@@ -30,6 +30,7 @@ _PAUSES: Final = {
 }
 """Seconds, and up to twice that, before the next look at a login that was kept as it is."""
 
+_UNSAVED_FOR: Final = 1.0  # seconds, and up to twice that, before the next try to store what is only here
 _JUDGED_FOR: Final = 1.0  # seconds for which a token that was found current counts as current
 
 
@@ -64,6 +65,8 @@ class Memory:
     refused: Secret[str] | None = None
     """The record's access token, if a server refused it and nothing else has been had since."""
     failure: Failure | None = None
+    unsaved: SignInError | None = None
+    """Why the record is nowhere but here, if so: it is stored before anything else is done."""
     _quiet_until: float = attrs.field(default=float("-inf"), init=False)
     _failed_until: float = attrs.field(default=float("-inf"), init=False)
     _force_from: float = attrs.field(default=float("-inf"), init=False)
@@ -77,6 +80,8 @@ class Memory:
             return Step.USE if at < max(self._force_from, self._failed_until) else Step.RENEW
         how = standing(record, wall, self.policy, self.jitter)
         match how:
+            case Standing.CURRENT if self.unsaved is not None:
+                return Step.USE if at < self._quiet_until else Step.USE_AND_RENEW
             case Standing.CURRENT:
                 self.fresh = Fresh(record, record.credential.access_token, wall, wall + _JUDGED_FOR)
                 return Step.USE
@@ -103,10 +108,16 @@ class Memory:
         self.fresh = None
         outcome = landing.outcome
         match outcome:
-            case Renewed() | Adopted():
+            case Renewed():
+                self._have(outcome.record)
+                self.unsaved = outcome.unsaved
+                self._quiet_until = at + self._jittered(_UNSAVED_FOR)
+            case Adopted():
                 self._have(outcome.record)
             case Kept():
+                unsaved = self.unsaved if outcome.record == self.record else None
                 self._have(outcome.record)
+                self.unsaved = unsaved
                 self._quiet_until = at + self._jittered(_PAUSES[outcome.why])
                 if outcome.why is KeptBecause.FAILED:
                     self._failed_until = self._quiet_until
@@ -117,13 +128,13 @@ class Memory:
                 assert_never(outcome)
 
     def _have(self, record: Record) -> None:
-        self.record, self.refused, self.failure = record, None, None
+        self.record, self.refused, self.failure, self.unsaved = record, None, None, None
 
     def _fail(self, error: SignInError, landing: Landing, at: float) -> None:
         if error.kind is not ErrorKind.CANCELLED:
             self.failure = Failure(error, landing.seen, at + self._jittered(_FAILED_FOR))
         if error.kind is ErrorKind.LOGIN_REQUIRED:
-            self.record = None
+            self.record = self.unsaved = None
 
     def _jittered(self, seconds: float) -> float:
         return seconds * (1 + self.jitter)

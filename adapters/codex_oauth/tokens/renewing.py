@@ -7,7 +7,8 @@ that cannot be read takes no token away that still lives.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, cast
 
 import attrs
 
@@ -15,13 +16,18 @@ from codex_oauth.clock import Clock
 from codex_oauth.stores.store import Store
 from codex_oauth.tokens.run_world import RunWorld
 from codex_oauth_core.codex import CODEX
+from codex_oauth_core.effects import Effect, Finished
 from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core.events import Started
 from codex_oauth_core.flows.freshness import RenewalPolicy, Standing, standing
 from codex_oauth_core.flows.verdict import Asked, not_signed_in
 from codex_oauth_core.outcomes import Adopted, Kept, KeptBecause, Renewed
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.record import Record
 from codex_oauth_core.secret import Secret
+
+if TYPE_CHECKING:
+    from codex_oauth_core.flows.renewal import Renewal
 
 __all__ = ["Failure", "Landing", "Outcome", "Renewer", "Seen"]
 
@@ -90,11 +96,15 @@ class Renewer:
         rejected: Secret[str] | None,
         failure: Failure | None,
         jitter: float,
+        meanwhile: Callable[[Landing], None] | None = None,
     ) -> Landing:
-        """Renew the login if it is due. `known` is what was had the last time."""
-        landing = self._renewed(world, known, rejected, failure, jitter)
+        """Renew the login if it is due. `known` is what was had the last time. What was renewed and cannot be
+        stored for 30 s is given to `meanwhile`, and saving it goes on, with the lock; without `meanwhile` it
+        ends.
+        """
+        landing = self._renewed(world, known, rejected, failure, jitter=jitter, meanwhile=meanwhile)
         outcome = landing.outcome
-        if not isinstance(outcome, SignInError) or outcome.kind is not ErrorKind.AUTH_READ_FAILED:
+        if not isinstance(outcome, SignInError) or outcome.kind not in _UNREADABLE:
             return landing
         if known is None or rejected is not None:
             return landing
@@ -108,7 +118,9 @@ class Renewer:
         known: Record | None,
         rejected: Secret[str] | None,
         failure: Failure | None,
+        *,
         jitter: float,
+        meanwhile: Callable[[Landing], None] | None,
     ) -> Landing:
         try:
             account_id, record = self._stored(None if known is None else known.credential.account_id)
@@ -119,29 +131,41 @@ class Renewer:
             return Landing(failure.error, seen, rejected, recalled=True)
         if account_id is None:
             return Landing(not_signed_in(), seen, rejected)
-        return Landing(self._run(world, account_id, record, rejected, jitter), seen, rejected)
+        from codex_oauth.worlds.storing import StoringWorld
+
+        flow = self._flow(known, record, rejected, jitter, keep_saving=meanwhile is not None)
+        with world, StoringWorld(world, self.store, account_id) as storing:
+            effect: Effect = flow.receive(Started(*storing.now()))
+            while not isinstance(effect, Finished):
+                if meanwhile is not None and (outcome := flow.meanwhile) is not None:
+                    meanwhile(Landing(outcome, seen, rejected))
+                    meanwhile = None
+                effect = flow.receive(storing.perform(effect))
+            return Landing(cast("Outcome", effect.outcome), seen, rejected)
 
     def _stored(self, usual: str | None) -> tuple[str | None, Record | None]:
         account_id = self.account_id or usual or self.store.current()
         return account_id, None if account_id is None else self.store.slot(account_id).load()
 
-    def _run(
+    def _flow(
         self,
-        world: RunWorld,
-        account_id: str,
+        known: Record | None,
         record: Record | None,
         rejected: Secret[str] | None,
         jitter: float,
-    ) -> Outcome:
-        from codex_oauth.worlds.storing import StoringWorld
-        from codex_oauth.worlds.world import run
+        *,
+        keep_saving: bool,
+    ) -> Renewal:
         from codex_oauth_core.flows.renewal import Renewal
 
-        flow = Renewal(
-            provider=self.provider_for(record), rejected=rejected, policy=self.policy, jitter=jitter
+        return Renewal(
+            provider=self.provider_for(record),
+            rejected=rejected,
+            policy=self.policy,
+            jitter=jitter,
+            known=known,
+            keep_saving=keep_saving,
         )
-        with world, StoringWorld(world, self.store, account_id) as storing:
-            return run(flow, storing)
 
     def provider_for(self, record: Record | None) -> Provider:
         """Who renews this record."""
@@ -154,4 +178,5 @@ class Renewer:
         return provider_of(record.credential) or CODEX
 
 
+_UNREADABLE: Final = (ErrorKind.AUTH_READ_FAILED, ErrorKind.CORRUPT_AUTH)
 _USUAL: Final = (CODEX.issuer, CODEX.client_id)

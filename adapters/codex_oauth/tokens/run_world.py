@@ -49,10 +49,15 @@ class UsualWorld:
 
 
 class RunWorld:
-    """Performs effects in the world that `make_world` gives, which must tell the time as `now` does."""
+    """Performs effects in the world that `make_world` gives, which must tell the time as `now` does.
+    `on_wait` gets every `Wait` before it begins.
+    """
 
-    def __init__(self, make_world: Callable[[], World], now: Clock) -> None:
+    def __init__(
+        self, make_world: Callable[[], World], now: Clock, on_wait: Callable[[Wait], None] | None = None
+    ) -> None:
         self._make_world = make_world
+        self._on_wait = on_wait
         self._now = now
         self._world: World | None = None
         self._cancelled = False
@@ -67,6 +72,8 @@ class RunWorld:
         if not isinstance(effect, Wait):
             return self._entered().perform(effect)
         at, _ = self._now()
+        if self._on_wait is not None:
+            self._on_wait(effect)
         if self._cancelled or not threading.main_thread().is_alive():
             return Cancelled(at)
         return self._entered().perform(attrs.evolve(effect, until=min(effect.until, at + _LOOK_UP)))

@@ -27,6 +27,7 @@ from codex_oauth.tokens.renewing import Landing, Renewer
 from codex_oauth.tokens.run_world import RunWorld, UsualWorld
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
+from codex_oauth_core.effects import Wait
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.flows.freshness import RenewalPolicy
 from codex_oauth_core.provider import Provider
@@ -58,6 +59,7 @@ class TokenSource:
     `HOST:PORT`. `make_world` makes the world of one renewal, by default an `HttpxWorld`; its clock is `now`.
     `jitter`, from 0 to 1, spreads processes; by default it is drawn at random. `on_note` gets one line about
     a login that works and needs attention, on a renewal's thread; by default it is a `CodexOAuthWarning`.
+    `on_wait` gets, there too, every `Wait` of a renewal: its `why`, whom it waits for, and until when.
     ValueError for what is no account id and for what is no host.
 
     Every method but `close` raises SignInError where there is no usable login.
@@ -78,6 +80,7 @@ class TokenSource:
         now: Clock = now,
         jitter: float | None = None,
         on_note: Callable[[str], None] | None = None,
+        on_wait: Callable[[Wait], None] | None = None,
     ) -> None:
         if account_id is not None:
             store.slot(account_id)
@@ -85,6 +88,7 @@ class TokenSource:
         self._hosts = Hosts(hosts)
         self._make_world = make_world or UsualWorld(now)
         self._now = now
+        self._on_wait = on_wait
         self._wall = wall_of(now)
         self._jitter = jitter
         self._notes = Notes(on_note or warn)
@@ -172,17 +176,18 @@ class TokenSource:
 
     def close(self) -> None:
         """Begin no renewal any more, and end the one that is under way: at once if it waits, when it is
-        stored if its request was sent (at most about 15 s). A fresh token is still given out.
+        stored if its request was sent (at most about 80 s). What could not be stored is tried once more. A
+        fresh token is still given out.
         """
         if flight := self._end():
             with suppress(Exception):  # those who asked are told
-                flight.wait()
+                flight.wait(until_over=True)
 
     async def aclose(self) -> None:
         """`close()` for asyncio and trio."""
         if flight := self._end():
             with suppress(Exception):  # those who asked are told
-                await flight.wait_async()
+                await flight.wait_async(until_over=True)
 
     def __enter__(self) -> Self:
         return self
@@ -254,6 +259,8 @@ class TokenSource:
             flight = self._under_way
             if usable is not None and (step is Step.USE or flight is not None or self._closed):
                 return usable
+            if flight is not None and flight.landed:  # its result cannot be stored: nothing else is begun
+                raise attrs.evolve(self._memory.unsaved or SignInError.of(ErrorKind.AUTH_WRITE_FAILED))
             if flight is not None:
                 return flight
             if self._closed:
@@ -269,7 +276,7 @@ class TokenSource:
     @property
     def _under_way(self) -> Flight[Landing] | None:
         flight = self._flight
-        return None if flight is None or flight.landed else flight
+        return None if flight is None or flight.over else flight
 
     def _prepared(self, rejected: Secret[str] | None) -> Flight[Landing]:
         # here and not on the thread: a child forked meanwhile would inherit the lock of a half-loaded module
@@ -282,16 +289,26 @@ class TokenSource:
         memory = self._memory
         refused = memory.begin(rejected, self._now()[0])
         known, failure, jitter = memory.record, memory.failure, memory.jitter
-        world = RunWorld(self._make_world, self._now)
+        world = RunWorld(self._make_world, self._now, self._on_wait)
 
         def work() -> Landing:
             landing = self._renewer.renew(
-                world, known=known, rejected=refused, failure=failure, jitter=jitter
+                world,
+                known=known,
+                rejected=refused,
+                failure=failure,
+                jitter=jitter,
+                meanwhile=meanwhile if flight.on_thread else None,
             )
             self._hand_in(landing)
             return landing
 
-        return Flight(work, after=lambda landing: self._notes.hear(landing.outcome), cancel=world.cancel)
+        def meanwhile(landing: Landing) -> None:
+            self._hand_in(landing)
+            flight.land(landing)
+
+        flight = Flight(work, after=lambda landing: self._notes.hear(landing.outcome), cancel=world.cancel)
+        return flight
 
     def _hand_in(self, landing: Landing | None) -> None:
         """Have it remembered. It waits for no lock, whose holder may be a caller that waits for us because a

@@ -12,7 +12,7 @@ from typing import Self
 from codex_oauth.event_loops import aside
 from codex_oauth.stores.store import Store
 from codex_oauth.worlds.async_world import AsyncPerformer
-from codex_oauth.worlds.storage import Storage
+from codex_oauth.worlds.storage import Storage, too_late
 from codex_oauth_core.effects import SendRequest, Wait
 from codex_oauth_core.events import Event, StoreAnswered
 from codex_oauth_core.storage import StorageEffect
@@ -42,22 +42,23 @@ class AsyncStoringWorld:
         a flow that asks for what it must not.
         """
         if isinstance(effect, SendRequest | Wait):
-            if isinstance(effect, SendRequest):
-                await self._about_to_send()
+            if isinstance(effect, SendRequest) and not await self._may_send():
+                return too_late(self._world.now()[0])
             return await self._world.perform(effect)
         answer = await aside(lambda: self._storage.answer(effect))
         at, wall = self._world.now()
         return StoreAnswered(at, wall, answer)
 
-    async def _about_to_send(self) -> None:
+    async def _may_send(self) -> bool:
         """The last moment at which a cancellation changes nothing. Without the lock, a login in hand is to be
         ended that was never stored: that goes on.
         """
-        if self._storage.holds_the_lock:
-            from anyio.lowlevel import checkpoint
+        if not self._storage.holds_the_lock:
+            return self._storage.sending()
+        from anyio.lowlevel import checkpoint
 
-            await checkpoint()
-        self._storage.sending()
+        await checkpoint()
+        return await aside(self._storage.sending)
 
     async def __aenter__(self) -> Self:
         return self

@@ -6,11 +6,14 @@ however the run ended. It blocks, and knows no world.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from types import TracebackType
-from typing import assert_never
+from typing import Final, assert_never
 
 from codex_oauth.stores.store import Held, SaveFailed, Store
 from codex_oauth_core.errors import SignInError
+from codex_oauth_core.events import Cause, Phase, RequestFailed
+from codex_oauth_core.record import Intent
 from codex_oauth_core.storage import (
     Delete,
     Load,
@@ -30,7 +33,10 @@ from codex_oauth_core.storage import (
     StoreFailed,
 )
 
-__all__ = ["Storage"]
+__all__ = ["Storage", "too_late"]
+
+_LOOKS_APART: Final = 40
+"""Tries to get the lock (`QUEUE_STEP`) between two looks at who has it."""
 
 
 class Storage:
@@ -44,15 +50,22 @@ class Storage:
         self._slot = store.slot(account_id)
         self._held: Held | None = None
         self._sent = False  # since the last reservation
+        self._busy = 0
+        self._seen: Intent | None = None
 
     @property
     def holds_the_lock(self) -> bool:
         """Whether the lock was taken, and not given back yet."""
         return self._held is not None
 
-    def sending(self) -> None:
-        """A request is about to go out: from here on the refresh token may be spent."""
+    def sending(self) -> bool:
+        """A request is about to go out: whether it may. From here on the refresh token may be spent. Without
+        the lock nothing that is stored is at stake.
+        """
+        if self._held is not None and not self._held.sending():
+            return False
         self._sent = True
+        return True
 
     def answer(self, effect: StorageEffect) -> StorageAnswer:
         """Do what the effect asks. Raises ValueError and RuntimeError where a flow must not ask for it."""
@@ -107,7 +120,22 @@ class Storage:
         if self._held is not None:
             raise RuntimeError("the lock is held already")
         self._held = self._slot.lock()
-        return LockBusy() if self._held is None else Locked()
+        if self._held is None:
+            return LockBusy(self._holder())
+        self._busy = 0
+        try:
+            return Locked(self._held.load())
+        except SignInError as problem:
+            return Locked(None, problem)
+
+    def _holder(self) -> Intent | None:
+        """Whose intent keeps the lock busy, if that can be seen; looked for about once a second."""
+        if self._busy % _LOOKS_APART == 0:
+            with suppress(SignInError):
+                record = self._slot.load()
+                self._seen = None if record is None else record.intent
+        self._busy += 1
+        return self._seen
 
     def _lock_held(self) -> Held:
         if self._held is None:
@@ -121,6 +149,11 @@ class Storage:
         held, self._held = self._held, None
         if held is not None:
             held.release()
+
+
+def too_late(at: float) -> RequestFailed:
+    """The answer to a request that the store does not let go out any more."""
+    return RequestFailed(at, Phase.NOT_SENT, Cause.TIMEOUT)
 
 
 class _CutShort(Exception):

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from codex_oauth.stores.store import Store
-from codex_oauth.worlds.storage import Storage
+from codex_oauth.worlds.storage import Storage, too_late
 from codex_oauth.worlds.world import Performer
 from codex_oauth_core.effects import SendRequest, Wait
 from codex_oauth_core.events import Event, StoreAnswered
@@ -39,8 +39,8 @@ class StoringWorld:
         a flow that asks for what it must not.
         """
         if isinstance(effect, SendRequest | Wait):
-            if isinstance(effect, SendRequest):
-                self._storage.sending()
+            if isinstance(effect, SendRequest) and not self._storage.sending():
+                return too_late(self._world.now()[0])
             return self._world.perform(effect)
         answer = self._storage.answer(effect)
         at, wall = self._world.now()

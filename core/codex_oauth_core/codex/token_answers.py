@@ -11,11 +11,11 @@ from typing import Final, cast
 
 import attrs
 
-from codex_oauth_core.codex.answers import Answer, is_success, no_answer, usable_secret
+from codex_oauth_core.codex.answers import Answer, is_success, no_answer, says_nothing, usable_secret
 from codex_oauth_core.codex.codes import CLIENT_REJECTED, LOGIN_OVER
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import ResponseReceived
-from codex_oauth_core.facts import ExchangeFact, Granted, RefreshFact, Refused, Tokens
+from codex_oauth_core.facts import ExchangeFact, Granted, RefreshFact, Refused, RevocationFact, Tokens
 from codex_oauth_core.reading.http_time import http_date, iso_date, plausible_time
 from codex_oauth_core.reading.json_body import as_object
 from codex_oauth_core.reading.jwt import expiry, read_claims
@@ -91,9 +91,14 @@ def _is_refusal(answer: Answer) -> bool:
     return 400 <= answer.status < 500 and answer.status != 408 and answer.readable
 
 
-def read_revocation(response: ResponseReceived) -> bool:
-    """Whether the server confirmed a revocation: any 2xx, whatever its body (RFC 7009 §2.2)."""
-    return is_success(response.status)
+def read_revocation(response: ResponseReceived) -> RevocationFact:
+    """Whether the server confirmed a revocation: any 2xx, whatever its body (RFC 7009 §2.2). A server that
+    cannot do it now says when to come back (§2.2.1).
+    """
+    if is_success(response.status):
+        return True
+    answer = Answer(response)
+    return no_answer(answer) if answer.status == 429 or says_nothing(answer) else False
 
 
 def account_id_from_token(token: Secret[str]) -> str | None:

@@ -103,7 +103,7 @@ class BrowserFlow(ExchangingFlow):
     def _responded(self, response: ResponseReceived) -> Effect:
         if self.state is State.EXCHANGING:
             return self._exchange_answered(response)
-        return self._revoked(confirmed=self.provider.dialect.read_revocation(response))
+        return self._revoked(confirmed=self.provider.dialect.read_revocation(response) is True)
 
     def _unanswered(self, failure: TryAgain) -> Effect:
         if self.state is State.EXCHANGING:

@@ -1,4 +1,4 @@
-"""A finished sign-in is stored: lock, read, save, release; or kept beside, if the lock cannot be had.
+"""A finished sign-in is stored: lock, save, release; or kept beside, if the lock cannot be had.
 
 Rules of this file: the login deposited last wins, except that a borrowed one (without a refresh token)
 never takes the place of one that can be renewed, unless that is asked for.
@@ -10,20 +10,20 @@ from typing import Final
 
 import attrs
 
-from codex_oauth_core.effects import Effect, Finished, Wait, Why
+from codex_oauth_core.effects import Effect, Finished
 from codex_oauth_core.errors import ErrorKind, IllegalEvent, SignInError
 from codex_oauth_core.events import Cancelled, Event, ResponseReceived, Started
 from codex_oauth_core.facts import TryAgain
 from codex_oauth_core.flows.deposit_table import MACHINE, State, Trigger
-from codex_oauth_core.flows.storing import QUEUE_STEP, StoringFlow, busy_too_long
+from codex_oauth_core.flows.storing import StoringFlow, busy_too_long
 from codex_oauth_core.outcomes import Deposited
-from codex_oauth_core.record import Record
+from codex_oauth_core.record import Intent, Record
+from codex_oauth_core.renewal_times import WAIT_EXPIRED
 from codex_oauth_core.storage import (
     Conflict,
-    Load,
-    Loaded,
     Lock,
     LockBusy,
+    Locked,
     Release,
     Rescue,
     Save,
@@ -50,10 +50,10 @@ class Deposit(StoringFlow[Deposited]):
     cancel_trigger = Trigger.CANCEL
 
     record: Record
-    lock_limit: float = 20.0
+    lock_limit: float = WAIT_EXPIRED
     force: bool = False
     state: State = attrs.field(default=State.IDLE, init=False)
-    _queued_until: float | None = attrs.field(default=None, init=False, repr=False)
+    _holder: Intent | None = attrs.field(default=None, init=False, repr=False)
     _replaced: Record | None = attrs.field(default=None, init=False, repr=False)
     _conflicts: int = attrs.field(default=0, init=False, repr=False)
     _result: Deposited | SignInError | None = attrs.field(default=None, init=False, repr=False)
@@ -66,8 +66,6 @@ class Deposit(StoringFlow[Deposited]):
         match self.state:
             case State.LOCKING:
                 return self._locked(answer)
-            case State.READING:
-                return self._read(answer)
             case State.SAVING:
                 return self._saved(answer)
             case State.RESCUING:
@@ -79,46 +77,42 @@ class Deposit(StoringFlow[Deposited]):
                 return self._unexpected(answer)
 
     def _locked(self, answer: StorageAnswer) -> Effect:
-        if isinstance(answer, StoreFailed):
-            self._result = answer.error
-            self._move(Trigger.STORE_FAILED)
-            return self._over()
-        if not isinstance(answer, LockBusy):
-            self._move(Trigger.LOCKED)
-            return Load()
-        if self._queued_until is None:
-            self._queued_until = self._now + self.lock_limit
-        self._move(Trigger.BUSY)
-        return Wait(self._now + QUEUE_STEP, Why.QUEUED)
+        match answer:
+            case StoreFailed():
+                self._result = answer.error
+                self._move(Trigger.STORE_FAILED)
+                return self._over()
+            case LockBusy():
+                self._holder = answer.intent
+                if self._waited_for(self.lock_limit):
+                    return self._give_up_the_lock()
+                self._move(Trigger.BUSY)
+                return self._queue(answer, self.lock_limit)
+            case Locked():  # what is stored is replaced, whatever it is: the new login is at hand, and whole
+                return self._replace(Trigger.LOCKED, answer.record)
+            case _:
+                return self._unexpected(answer)
 
     def _next(self, event: Event) -> Effect:
         if isinstance(event, Cancelled) and self.state is State.QUEUED:
-            self._queued_until = self._now  # give up the wait, and not the login
-            return self._due()
+            return self._give_up_the_lock()  # and not the login
         return super()._next(event)
 
     def _due(self) -> Effect:
-        if self._queued_until is not None and self._now >= self._queued_until:
-            return self._give_up_the_lock()
         self._move(Trigger.DUE)
         return Lock()
 
     def _give_up_the_lock(self) -> Effect:
         """Keep the login beside; not a borrowed one, which would take the place of whatever is stored."""
         if self._is_borrowed and not self.force:
-            self._move(Trigger.REFUSED)
-            return Finished(busy_too_long())
+            self._move(Trigger.GAVE_UP)
+            return Finished(busy_too_long(self._holder))
         self._move(Trigger.EXHAUSTED)
         return Rescue(self.record)
 
     @property
     def _is_borrowed(self) -> bool:
         return self.record.credential.refresh_token is None
-
-    def _read(self, answer: StorageAnswer) -> Effect:
-        """What is stored is replaced, whatever it is: the new login is at hand, and whole."""
-        stored = answer.record if isinstance(answer, Loaded) else None
-        return self._replace(Trigger.LOADED, stored)
 
     def _replace(self, trigger: Trigger, stored: Record | None) -> Effect:
         if error := self._not_to_replace(stored):

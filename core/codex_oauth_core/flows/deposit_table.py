@@ -21,7 +21,6 @@ class State(Enum):
     IDLE = "idle"
     LOCKING = "locking"
     QUEUED = "queued"
-    READING = "reading"
     SAVING = "saving"
     RELEASING = "releasing"
     RESCUING = "rescuing"
@@ -36,12 +35,12 @@ class Trigger(StrEnum):
     LOCKED = "locked"
     BUSY = "busy"
     DUE = "due"
-    LOADED = "loaded"
     CONFLICT = "conflict"
     SAVED = "saved"
     REFUSED = "refused"
     STORE_FAILED = "store_failed"
     EXHAUSTED = "exhausted"
+    GAVE_UP = "gave_up"
     RESCUED = "rescued"
     RELEASED = "released"
     CANCEL = "cancel"
@@ -52,14 +51,15 @@ LIVE: Final = tuple(state for state in State if state not in FINAL)
 
 TABLE: Final[tuple[Move[State], ...]] = (
     (Trigger.START, State.IDLE, State.LOCKING),
-    (Trigger.LOCKED, State.LOCKING, State.READING),
+    (Trigger.LOCKED, State.LOCKING, State.SAVING),
+    (Trigger.REFUSED, State.LOCKING, State.RELEASING),
     (Trigger.BUSY, State.LOCKING, State.QUEUED),
+    (Trigger.EXHAUSTED, State.LOCKING, State.RESCUING),
+    (Trigger.GAVE_UP, State.LOCKING, State.DONE),
     (Trigger.STORE_FAILED, State.LOCKING, State.DONE),
     (Trigger.DUE, State.QUEUED, State.LOCKING),
     (Trigger.EXHAUSTED, State.QUEUED, State.RESCUING),
-    (Trigger.REFUSED, State.QUEUED, State.DONE),
-    (Trigger.LOADED, State.READING, State.SAVING),
-    (Trigger.REFUSED, State.READING, State.RELEASING),
+    (Trigger.GAVE_UP, State.QUEUED, State.DONE),
     (Trigger.CONFLICT, State.SAVING, State.SAVING),
     (Trigger.REFUSED, State.SAVING, State.RELEASING),
     (Trigger.SAVED, State.SAVING, State.RELEASING),

@@ -135,7 +135,7 @@ class DeviceFlow(ExchangingFlow):
             case State.EXCHANGING:
                 return self._exchange_answered(response)
             case _:
-                return self._revoked(confirmed=dialect.read_revocation(response))
+                return self._revoked(confirmed=dialect.read_revocation(response) is True)
 
     def _unanswered(self, failure: TryAgain) -> Effect:
         match self.state:

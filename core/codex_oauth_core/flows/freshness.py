@@ -11,6 +11,7 @@ import attrs
 from codex_oauth_core.credential import REFRESH_SKEW
 from codex_oauth_core.flows.lifetime import USUAL_MAX_AGE, Standing, age_of, standing_of
 from codex_oauth_core.record import Record
+from codex_oauth_core.renewal_times import REQUEST_TIMEOUT, WAIT_EXPIRED, WAIT_USABLE
 
 __all__ = ["RenewalPolicy", "Standing", "age", "standing"]
 
@@ -18,6 +19,11 @@ __all__ = ["RenewalPolicy", "Standing", "age", "standing"]
 def _positive(_policy: object, field: attrs.Attribute[float], value: float) -> None:
     if not value > 0:
         raise ValueError(f"{field.name}: more than 0 seconds")
+
+
+def _at_most_a_minute(_policy: object, field: attrs.Attribute[float], value: float) -> None:
+    if value > REQUEST_TIMEOUT:
+        raise ValueError(f"{field.name}: at most {REQUEST_TIMEOUT:g} seconds")
 
 
 @attrs.frozen(kw_only=True)
@@ -28,15 +34,17 @@ class RenewalPolicy:
     `skew`: an access token must be renewed within `skew` of its expiry, or within the last tenth of its
     life if that is shorter. `max_age`: one whose expiry is unknown is renewed after this. `spacing`: no
     login is renewed twice within this, unless its token was rejected. `lock_limit` bounds the wait for
-    another process, `request_timeout` one request, `retry_limit` all tries of a request that was surely
-    not acted upon.
+    another process while the old access token is usable, `expired_lock_limit` where it is not,
+    `request_timeout` the wait for an answer (at most 60 s, which others count on), `retry_limit` all tries
+    of a request that was surely not acted upon.
     """
 
     skew: float = attrs.field(default=REFRESH_SKEW, validator=_positive)
     max_age: float = attrs.field(default=USUAL_MAX_AGE, validator=_positive)
     spacing: float = attrs.field(default=60.0, validator=_positive)
-    lock_limit: float = attrs.field(default=20.0, validator=_positive)
-    request_timeout: float = attrs.field(default=12.0, validator=_positive)
+    lock_limit: float = attrs.field(default=WAIT_USABLE, validator=_positive)
+    expired_lock_limit: float = attrs.field(default=WAIT_EXPIRED, validator=_positive)
+    request_timeout: float = attrs.field(default=REQUEST_TIMEOUT, validator=(_positive, _at_most_a_minute))
     retry_limit: float = attrs.field(default=30.0, validator=_positive)
 
 

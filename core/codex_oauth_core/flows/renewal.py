@@ -1,8 +1,9 @@
-"""A login is renewed: read, lock, read again, reserve, send once, save, release.
+"""A login is renewed: read, lock, reserve, send once, save, release.
 
 Rules of this file: the refresh token rotates and is spent by sending it, so nothing is sent before its
 successor's place is on the disk, and nothing is judged before the successor is saved; one request for each
-time the lock is held; every wait is without the lock; nothing here ever deletes a login.
+time the lock is held; a wait for another process or for the server is without the lock, one for the disk
+that a successor cannot be saved to is with it; nothing here ever deletes a login.
 """
 
 from __future__ import annotations
@@ -14,17 +15,19 @@ import attrs
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.events import ResponseReceived, Started
+from codex_oauth_core.events import Cancelled, Event, ResponseReceived, Started
 from codex_oauth_core.facts import Granted, Refused, Tokens, TryAgain
 from codex_oauth_core.flows.failures import gave_up, refused
 from codex_oauth_core.flows.freshness import RenewalPolicy
 from codex_oauth_core.flows.renewal_table import MACHINE, State, Trigger
 from codex_oauth_core.flows.renewed import as_sign_in, renewed_record
-from codex_oauth_core.flows.storing import QUEUE_STEP, StoringFlow, busy_too_long
+from codex_oauth_core.flows.storing import StoringFlow, busy_too_long
 from codex_oauth_core.flows.verdict import Asked, expired_at_birth, not_signed_in
+from codex_oauth_core.leftovers import succeeds
 from codex_oauth_core.outcomes import Adopted, Kept, KeptBecause, Renewed
 from codex_oauth_core.provider import Provider
-from codex_oauth_core.record import Intent, Record
+from codex_oauth_core.record import Intent, Record, without_intent
+from codex_oauth_core.renewal_times import SAVE_WITHIN
 from codex_oauth_core.secret import Secret
 from codex_oauth_core.storage import (
     Conflict,
@@ -35,7 +38,6 @@ from codex_oauth_core.storage import (
     Locked,
     Release,
     Rescue,
-    Reserve,
     Save,
     StorageAnswer,
     StoreFailed,
@@ -44,6 +46,8 @@ from codex_oauth_core.storage import (
 __all__ = ["Renewal"]
 
 MOST_TRIES: Final = 4
+SAVE_PAUSES: Final = (0.25, 5.0)
+"""Seconds before a save that failed is tried again: at first, and at the most."""
 
 _Result = Renewed | Adopted | Kept | SignInError
 
@@ -55,6 +59,11 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
     `rejected`: the access token that a server refused with 401. `forced`: renew even what is current.
     `jitter`: from 0 to 1, drawn once by each process. It ends with `Renewed`, `Adopted` (another process
     was faster), `Kept` (the old access token is usable) or a `SignInError` (it is not).
+
+    `known` is what this process had the last time. If that was exchanged for what is stored, it could not be
+    saved then: it is stored now, before anything is judged. A save that fails is repeated for 30 s; after
+    that the flow ends, or with `keep_saving` it goes on, with the lock, until it is saved or cancelled. See
+    `meanwhile` then, after each effect.
     """
 
     machine = MACHINE
@@ -65,13 +74,20 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
     forced: bool = False
     policy: RenewalPolicy = attrs.field(factory=RenewalPolicy)
     jitter: float = 0.5
+    known: Record | None = attrs.field(default=None, repr=False)
+    keep_saving: bool = False
     state: State = attrs.field(default=State.IDLE, init=False)
     _asked: Asked = attrs.field(init=False, repr=False)
     _record: Record | None = attrs.field(default=None, init=False, repr=False)
     _first_seen: Record | None = attrs.field(default=None, init=False, repr=False)
     _crash: Intent | None = attrs.field(default=None, init=False, repr=False)
     _result: _Result | None = attrs.field(default=None, init=False, repr=False)
-    _queued_until: float | None = attrs.field(default=None, init=False, repr=False)
+    _to_save: Record | None = attrs.field(default=None, init=False, repr=False)
+    _save_failed: SignInError | None = attrs.field(default=None, init=False, repr=False)
+    _save_until: float | None = attrs.field(default=None, init=False, repr=False)
+    _save_pause: float = attrs.field(default=SAVE_PAUSES[0], init=False, repr=False)
+    _restores: int = attrs.field(default=0, init=False, repr=False)
+    _gave_up_saving: bool = attrs.field(default=False, init=False, repr=False)
     _retry_until: float | None = attrs.field(default=None, init=False, repr=False)
     _due_at: float = attrs.field(default=0.0, init=False, repr=False)
     _failure: TryAgain | None = attrs.field(default=None, init=False, repr=False)
@@ -86,13 +102,25 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
             forced=self.forced,
         )
 
+    @property
+    def meanwhile(self) -> Renewed | Adopted | Kept | SignInError | None:
+        """What to answer those who wait with, while the flow goes on saving; None as long as they wait on."""
+        saving_late = self.state is State.SAVING_LATER and self._save_until is not None
+        return self._unsaved() if saving_late and self._now >= (self._save_until or 0.0) else None
+
     def _start(self, event: Started) -> Effect:
         self._move(Trigger.START)
         return Load()
 
+    def _next(self, event: Event) -> Effect:
+        if isinstance(event, Cancelled) and self.state is State.SAVING_LATER:
+            self._gave_up_saving = True  # one more try, and the lock is given back
+            return self._save(Trigger.CANCEL, self._being_saved())
+        return super()._next(event)
+
     def _stored(self, answer: StorageAnswer) -> Effect:
         match self.state:
-            case State.READING | State.REREADING:
+            case State.READING:
                 return self._read(answer)
             case State.LOCKING:
                 return self._locked(answer)
@@ -115,40 +143,76 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
         if isinstance(answer, StoreFailed):
             return self._failed_to_store(answer.error)
         assert isinstance(answer, Loaded)
-        record = answer.record
+        result = self._judged(answer.record)
+        if result is not None:
+            return self._end_with(Trigger.CURRENT, result)
+        self._move(Trigger.STALE)
+        return Lock()
+
+    def _judged(self, record: Record | None) -> _Result | None:
+        """Take in what is stored: how the renewal ends with it, None if there is something to do."""
         verdict = self._asked.verdict(record, self._wall, self._first_seen)
         self._record = record
         self._first_seen = self._first_seen or record
-        if record is None or verdict is not None:
-            return self._end_with(Trigger.CURRENT, verdict or not_signed_in())
-        under_lock = self.state is State.REREADING
-        self._move(Trigger.STALE)
-        return Reserve(self._take_over(record)) if under_lock else Lock()
+        if record is None:
+            return not_signed_in()
+        return None if self._has_unsaved(record) else verdict
+
+    def _has_unsaved(self, stored: Record | None) -> bool:
+        """Whether what this process had last was exchanged for what is stored, which is spent therefore."""
+        return self.known is not None and stored is not None and succeeds(self.known, stored)
 
     def _take_over(self, record: Record) -> Record:
-        """The record without the intent of a process that was interrupted; its doubt stays."""
+        """Remember whose intent was left in the record, and go on without it."""
         self._crash = record.intent or self._crash
-        if record.intent is not None:
-            since = record.uncertain_at or record.intent.at
-            record = attrs.evolve(record, intent=None, uncertain_at=since)
-        self._record = record
-        return record
+        self._record = without_intent(record)
+        return self._record
 
     def _locked(self, answer: StorageAnswer) -> Effect:
-        if isinstance(answer, StoreFailed):
-            return self._failed_to_store(answer.error)
-        if isinstance(answer, Locked):
-            self._move(Trigger.LOCKED)
-            return Load()
-        assert isinstance(answer, LockBusy)
+        match answer:
+            case StoreFailed():
+                return self._failed_to_store(answer.error)
+            case LockBusy():
+                return self._busy(answer)
+            case Locked():
+                return self._has_the_lock(answer)
+            case _:
+                return self._unexpected(answer)
+
+    def _has_the_lock(self, locked: Locked) -> Effect:
+        """Judge by the one look that the lock came with: another one could see what that one did not."""
+        if locked.problem is not None:
+            return self._end_with(Trigger.UNREADABLE, self._kept_or(locked.problem))
+        result = self._judged(locked.record)
+        if result is not None:
+            return self._end_with(Trigger.CURRENT, result)
         record = self._held_record()
+        if self.known is not None and self._has_unsaved(record):
+            self._save_until = self._now + SAVE_WITHIN
+            return self._save(Trigger.UNSAVED, self.known)
+        self._move(Trigger.STALE)
+        return self._reserve(self._take_over(record))
+
+    def _busy(self, busy: LockBusy) -> Effect:
+        record = self._latest()
         if not self._asked.is_pressing(record, self._wall):
             self._move(Trigger.BUSY)
             return Finished(Kept(record, KeptBecause.BUSY))
-        if self._queued_until is None:
-            self._queued_until = self._now + self.policy.lock_limit
+        usable = self._asked.is_usable(record, self._wall)
+        limit = self.policy.lock_limit if usable else self.policy.expired_lock_limit
+        if self._waited_for(limit):
+            return self._end_with(Trigger.EXHAUSTED, self._kept_or(busy_too_long(busy.intent)))
         self._move(Trigger.QUEUE)
-        return Wait(self._now + QUEUE_STEP, Why.QUEUED)
+        return self._queue(busy, limit)
+
+    def _latest(self) -> Record:
+        """The newest login that this process has: what is stored, or what could not be saved."""
+        record = self._held_record()
+        return self.known if self.known is not None and self._has_unsaved(record) else record
+
+    def _kept_or(self, error: SignInError) -> Kept | SignInError:
+        latest = None if self._record is None else self._latest()
+        return self._asked.kept_or(error, latest, self._wall)
 
     def _reserved(self, answer: StorageAnswer) -> Effect:
         if isinstance(answer, StoreFailed):
@@ -160,9 +224,10 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
             self._retry_until = self._now + self.policy.retry_limit
         self._tries += 1
         request = self.provider.dialect.refresh_request(self.provider, token)
-        return SendRequest(request, self.policy.request_timeout, once=True)
+        return SendRequest(request, self.policy.request_timeout, once=True, write_by=self._write_by())
 
     def _responded(self, response: ResponseReceived) -> Effect:
+        self._save_until = self._now + SAVE_WITHIN
         fact = self.provider.dialect.read_refresh(response)
         match fact:
             case Granted():
@@ -261,20 +326,67 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
         return attrs.evolve(error, message=message, details=told)
 
     def _save(self, trigger: Trigger, record: Record) -> Effect:
+        self._to_save = record
         self._move(trigger)
         return Save(record, self._held_record().fingerprint)
 
+    def _being_saved(self) -> Record:
+        assert self._to_save is not None  # no state that asks is reached without one
+        return self._to_save
+
     def _saved(self, answer: StorageAnswer) -> Effect:
-        if isinstance(answer, Conflict):
-            self._result = self._conflict(answer.record)
-            self._move(Trigger.CONFLICT)
-        elif isinstance(answer, StoreFailed):
-            if isinstance(self._result, Renewed):  # the old refresh token is spent: go on with what we have
-                self._result = attrs.evolve(self._result, unsaved=answer.error)
-            self._move(Trigger.STORE_FAILED)
-        else:
-            self._move(Trigger.SAVED)
+        match answer:
+            case Conflict():
+                self._result = self._conflict(answer.record)
+                self._move(Trigger.CONFLICT)
+            case StoreFailed():
+                return self._not_saved(answer)
+            case _ if self._result is None:
+                self._restored()
+            case _:
+                self._move(Trigger.SAVED)
         return Release()
+
+    def _restored(self) -> None:
+        """What was known is stored now: begin again with it. A store that forgets it each time ends that."""
+        self._restores += 1
+        if self._restores < MOST_TRIES:
+            self._due_at, self._failure = self._now, None
+            self._move(Trigger.RESTORED)
+            return
+        self._result = self._kept_or(SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="contended"))
+        self._move(Trigger.SAVED)
+
+    def _not_saved(self, failed: StoreFailed) -> Effect:
+        """Try again, with the lock, what nobody else has: the stored refresh token is spent."""
+        self._save_failed = failed.error
+        on_time = self._save_until is not None and self._now < self._save_until
+        repeat = not failed.rescued and not self._gave_up_saving and self._is_nowhere_else()
+        if repeat and (on_time or self.keep_saving):
+            until = self._now + self._save_pause
+            if on_time and self._save_until is not None:
+                until = min(until, self._save_until)  # the last look of those who wait is then, and not later
+            self._save_pause = min(2 * self._save_pause, SAVE_PAUSES[1])
+            self._move(Trigger.TRY_LATER)
+            return Wait(until, Why.SAVING, cause=failed.error.kind)
+        self._result = self._unsaved()
+        self._move(Trigger.STORE_FAILED)
+        return Release()
+
+    def _is_nowhere_else(self) -> bool:
+        """Whether what could not be saved is more than a mark that the intent stands for as well."""
+        record = self._being_saved()
+        return record.spent or record.generation > self._held_record().generation
+
+    def _unsaved(self) -> _Result:
+        """How it ends where the last save failed: with what there is in memory, and the error to tell."""
+        error, result = self._save_failed, self._result
+        if error is not None and result is None:  # what was known
+            return self._kept_or(error)
+        if isinstance(result, Renewed):
+            return attrs.evolve(result, unsaved=error)
+        assert result is not None
+        return result
 
     def _conflict(self, stored: Record | None) -> _Result:
         """Somebody signed in or out meanwhile: that counts, and not what was renewed."""
@@ -285,9 +397,8 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
         return SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="contended")
 
     def _due(self) -> Effect:
-        if self.state is State.QUEUED and self._queued_until is not None and self._now >= self._queued_until:
-            busy = busy_too_long()
-            return self._end_with(Trigger.EXHAUSTED, self._asked.kept_or(busy, self._record, self._wall))
+        if self.state is State.SAVING_LATER:
+            return self._save(Trigger.DUE, self._being_saved())
         woken_late = self._retry_until is not None and self._now >= self._retry_until
         if self.state is State.BACKING_OFF and woken_late and self._failure is not None:
             error = refused(gave_up(self._failure), self._secrets())
@@ -300,7 +411,7 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
         return Why.RATE_LIMITED if kind is ErrorKind.RATE_LIMITED else Why.RETRY, None, None, kind
 
     def _failed_to_store(self, error: SignInError) -> Effect:
-        return self._end_with(Trigger.STORE_FAILED, self._asked.kept_or(error, self._record, self._wall))
+        return self._end_with(Trigger.STORE_FAILED, self._kept_or(error))
 
     def _end_with(self, trigger: Trigger, result: _Result) -> Effect:
         """End with `result`; where the lock is held, after it is given back."""

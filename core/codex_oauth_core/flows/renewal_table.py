@@ -1,7 +1,7 @@
 """The moves of a renewal, and nothing else: `docs/diagrams/renewal.mmd` is drawn from this table.
 
-Rules of this file: every move is a row; between `LOCKING` and `RELEASING` the lock of the login is held,
-and in no other state; the refresh token is sent in one state only, and what comes of it is saved in the next.
+Rules of this file: every move is a row; from `LOCKING` to `RELEASING` the lock of the login is held, and in
+no other state; the refresh token is sent in one state only, and what comes of it is saved in the next.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ class State(Enum):
     READING = "reading"
     LOCKING = "locking"
     QUEUED = "queued"
-    REREADING = "rereading"
     RESERVING = "reserving"
     SENDING = "sending"
     RESCUING = "rescuing"
     SAVING = "saving"
+    SAVING_LATER = "saving_later"
     RELEASING = "releasing"
     RELEASING_TO_RETRY = "releasing_to_retry"
     BACKING_OFF = "backing_off"
@@ -42,7 +42,8 @@ class Trigger(StrEnum):
     STALE = "stale"
     BUSY = "busy"
     QUEUE = "queue"
-    LOCKED = "locked"
+    UNREADABLE = "unreadable"
+    UNSAVED = "unsaved"
     DUE = "due"
     RESERVED = "reserved"
     ANSWERED = "answered"
@@ -54,6 +55,8 @@ class Trigger(StrEnum):
     SAVED = "saved"
     CONFLICT = "conflict"
     STORE_FAILED = "store_failed"
+    TRY_LATER = "try_later"
+    RESTORED = "restored"
     RELEASED = "released"
     EXHAUSTED = "exhausted"
     CANCEL = "cancel"
@@ -67,14 +70,15 @@ TABLE: Final[tuple[Move[State], ...]] = (
     (Trigger.CURRENT, State.READING, State.DONE),
     (Trigger.STALE, State.READING, State.LOCKING),
     (Trigger.STORE_FAILED, State.READING, State.DONE),
-    (Trigger.LOCKED, State.LOCKING, State.REREADING),
     (Trigger.BUSY, State.LOCKING, State.DONE),
+    (Trigger.EXHAUSTED, State.LOCKING, State.DONE),
     (Trigger.QUEUE, State.LOCKING, State.QUEUED),
     (Trigger.STORE_FAILED, State.LOCKING, State.DONE),
     (Trigger.DUE, State.QUEUED, State.READING),
-    (Trigger.CURRENT, State.REREADING, State.RELEASING),
-    (Trigger.STALE, State.REREADING, State.RESERVING),
-    (Trigger.STORE_FAILED, State.REREADING, State.RELEASING),
+    (Trigger.UNREADABLE, State.LOCKING, State.RELEASING),
+    (Trigger.CURRENT, State.LOCKING, State.RELEASING),
+    (Trigger.UNSAVED, State.LOCKING, State.SAVING),
+    (Trigger.STALE, State.LOCKING, State.RESERVING),
     (Trigger.RESERVED, State.RESERVING, State.SENDING),
     (Trigger.STORE_FAILED, State.RESERVING, State.RELEASING),
     (Trigger.ANSWERED, State.SENDING, State.SAVING),
@@ -86,11 +90,14 @@ TABLE: Final[tuple[Move[State], ...]] = (
     (Trigger.STORE_FAILED, State.RESCUING, State.SAVING),
     (Trigger.SAVED, State.SAVING, State.RELEASING),
     (Trigger.CONFLICT, State.SAVING, State.RELEASING),
+    (Trigger.RESTORED, State.SAVING, State.RELEASING_TO_RETRY),
     (Trigger.STORE_FAILED, State.SAVING, State.RELEASING),
+    (Trigger.TRY_LATER, State.SAVING, State.SAVING_LATER),
+    (Trigger.DUE, State.SAVING_LATER, State.SAVING),
+    (Trigger.CANCEL, State.SAVING_LATER, State.SAVING),
     (Trigger.RELEASED, State.RELEASING, State.DONE),
     (Trigger.RELEASED, State.RELEASING_TO_RETRY, State.BACKING_OFF),
     (Trigger.DUE, State.BACKING_OFF, State.READING),
-    (Trigger.EXHAUSTED, State.QUEUED, State.DONE),
     (Trigger.EXHAUSTED, State.BACKING_OFF, State.DONE),
     *((Trigger.CANCEL, state, State.DONE) for state in (State.IDLE, State.QUEUED, State.BACKING_OFF)),
 )

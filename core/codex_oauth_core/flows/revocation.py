@@ -1,8 +1,9 @@
-"""A login is ended: lock, read, revoke at the server (RFC 7009), delete, release.
+"""A login is ended: lock, reserve, revoke at the server (RFC 7009), delete, release.
 
-Rules of this file: one attempt to revoke, and whatever comes of it the login is deleted here; the lock is
-held over both, so that no renewal can bring the login back, and what is revoked is the latest there is. A
-token that was copied from another program is that program's to revoke.
+Rules of this file: whatever the server says the login is deleted here; the lock is held from the look to the
+deletion, so that no renewal can bring the login back, and what is revoked is the latest there is; whatever is
+waited for, the lock is given back before, and the login is looked at again after it. A token that was copied
+from another program is that program's to revoke.
 """
 
 from __future__ import annotations
@@ -14,20 +15,20 @@ import attrs
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.events import ResponseReceived, Started
+from codex_oauth_core.events import Cancelled, Event, ResponseReceived, Started
 from codex_oauth_core.facts import TryAgain
-from codex_oauth_core.flows.exchange import REVOCATION_LIMIT
 from codex_oauth_core.flows.revocation_table import MACHINE, State, Trigger
-from codex_oauth_core.flows.storing import QUEUE_STEP, StoringFlow, busy_too_long
+from codex_oauth_core.flows.storing import StoringFlow, busy_too_long
 from codex_oauth_core.outcomes import Revoked
 from codex_oauth_core.provider import Provider
+from codex_oauth_core.record import Record, without_intent
+from codex_oauth_core.renewal_times import REVOKE_WITHIN, WAIT_EXPIRED
 from codex_oauth_core.storage import (
     Conflict,
     Delete,
-    Load,
-    Loaded,
     Lock,
     LockBusy,
+    Locked,
     Release,
     StorageAnswer,
     StoreFailed,
@@ -35,12 +36,19 @@ from codex_oauth_core.storage import (
 
 __all__ = ["Revocation"]
 
+MOST_LOOKS: Final = 8
+"""How often the login is locked at the most: it may be renewed by others while the lock is away."""
+_FIRST_PAUSE: Final = 0.5
+_LEAST_TIME: Final = 1.0  # seconds that a request needs to be worth a try
+_NOT_OURS_ANY_MORE: Final = ("lock_lost", "changed")
+
 
 @attrs.define(eq=False, kw_only=True)
 class Revocation(StoringFlow[Revoked]):
     """End the stored login of one account, or with `credential` a login that is not stored.
 
-    `provider`: where to revoke it; None asks nothing of any server. `lock_limit`: seconds to wait for
+    `provider`: where to revoke it; None asks nothing of any server. A server that cannot do it now is asked
+    again, for 10 s in all; to cancel ends that, and not the deletion. `lock_limit`: seconds to wait for
     another process. It ends with `Revoked`, or with a `SignInError` if the login could not be deleted.
     """
 
@@ -49,10 +57,15 @@ class Revocation(StoringFlow[Revoked]):
 
     provider: Provider | None
     credential: Credential | None = None
-    lock_limit: float = 20.0
+    lock_limit: float = WAIT_EXPIRED
     state: State = attrs.field(default=State.IDLE, init=False)
-    _queued_until: float | None = attrs.field(default=None, init=False, repr=False)
-    _expected: str | None = attrs.field(default=None, init=False, repr=False)
+    _record: Record | None = attrs.field(default=None, init=False, repr=False)
+    _unreadable: bool = attrs.field(default=False, init=False, repr=False)
+    _looks: int = attrs.field(default=0, init=False, repr=False)
+    _tries: int = attrs.field(default=0, init=False, repr=False)
+    _revoke_until: float | None = attrs.field(default=None, init=False, repr=False)
+    _due_at: float = attrs.field(default=0.0, init=False, repr=False)
+    _revoke_deleted: Credential | None = attrs.field(default=None, init=False, repr=False)
     _confirmed: bool | None = attrs.field(default=None, init=False, repr=False)
     _error: SignInError | None = attrs.field(default=None, init=False, repr=False)
 
@@ -61,93 +74,182 @@ class Revocation(StoringFlow[Revoked]):
             self._move(Trigger.START)
             return Lock()
         self._move(Trigger.START_UNSTORED)
-        request = self._request(self.credential)
-        if request is not None:
-            return request
-        self._move(Trigger.ANSWERED)
-        return Finished(Revoked(confirmed=self._confirmed))
+        return self._request(self.credential) or self._answered()
 
-    def _request(self, credential: Credential) -> SendRequest | None:
-        """The request that ends a login; None where there is nobody to ask, or nothing of ours to end."""
-        provider, token = self.provider, credential.refresh_token
-        if provider is None or token is None:
-            return None
-        if (credential.issuer, credential.client_id) != (provider.issuer, provider.client_id):
-            self._confirmed = False
-            return None
-        request = provider.dialect.revocation_request(provider, token, "refresh_token")
-        return SendRequest(request, REVOCATION_LIMIT, once=True)
+    def _next(self, event: Event) -> Effect:
+        if isinstance(event, Cancelled) and self.state is State.BACKING_OFF:
+            # give up the server, and not the deletion
+            self._revoke_until, self._confirmed = self._now, bool(self._confirmed)
+            self._move(Trigger.CANCEL)
+            return Lock()
+        if isinstance(event, Cancelled) and self.state is State.BACKING_OFF_UNSTORED:
+            self._move(Trigger.CANCEL)
+            return self._over()
+        return super()._next(event)
+
+    # -- the login ----------------------------------------------------------------------------------------
 
     def _stored(self, answer: StorageAnswer) -> Effect:
         match self.state:
             case State.LOCKING:
                 return self._locked(answer)
-            case State.READING:
-                return self._read(answer)
+            case State.RESERVING:
+                return self._reserved(answer)
             case State.DELETING:
                 return self._deleted(answer)
             case State.RELEASING:
+                return self._released()
+            case State.RELEASING_TO_RETRY:
                 self._move(Trigger.RELEASED)
-                return self._over()
+                return Wait(self._due_at, Why.RETRY)
             case _:
                 return self._unexpected(answer)
 
     def _locked(self, answer: StorageAnswer) -> Effect:
-        if isinstance(answer, StoreFailed):
-            return self._fail(Trigger.STORE_FAILED, answer.error)
-        if not isinstance(answer, LockBusy):
-            self._move(Trigger.LOCKED)
-            return Load()
-        if self._queued_until is None:
-            self._queued_until = self._now + self.lock_limit
-        self._move(Trigger.BUSY)
-        return Wait(self._now + QUEUE_STEP, Why.QUEUED)
+        match answer:
+            case StoreFailed():
+                return self._fail(Trigger.STORE_FAILED, answer.error)
+            case LockBusy():
+                if self._waited_for(self.lock_limit):
+                    return self._fail(Trigger.EXHAUSTED, busy_too_long(answer.intent))
+                self._move(Trigger.BUSY)
+                return self._queue(answer, self.lock_limit)
+            case Locked():
+                return self._has_the_lock(answer)
+            case _:
+                return self._unexpected(answer)
 
-    def _due(self) -> Effect:
-        if self._queued_until is not None and self._now >= self._queued_until:
-            busy = busy_too_long()
-            return self._fail(Trigger.EXHAUSTED, busy)
-        self._move(Trigger.DUE)
-        return Lock()
-
-    def _read(self, answer: StorageAnswer) -> Effect:
+    def _has_the_lock(self, locked: Locked) -> Effect:
         """What cannot be read cannot be revoked, and is deleted all the same."""
-        record = answer.record if isinstance(answer, Loaded) else None
-        if isinstance(answer, StoreFailed) and self.provider is not None:
+        self._looks += 1
+        self._revoke_deleted = None  # what is here now counts
+        record, before = locked.record, self._record
+        if before is not None and record is not None:
+            if not _is_of_one_sign_in(record, before):
+                return self._leave_alone()
+            if record.fingerprint != before.fingerprint:  # what the server confirmed was of another token
+                self._confirmed = False
+        self._record = record
+        self._unreadable = locked.problem is not None
+        if self._unreadable and self.provider is not None:
             self._confirmed = False
-        self._expected = None if record is None else record.fingerprint
-        request = None if record is None else self._request(record.credential)
-        if request is None:
+        if record is None or not self._may_be_revoked(record.credential):
             self._move(Trigger.NOTHING_TO_REVOKE)
             return self._delete()
-        self._move(Trigger.LOADED)
+        self._move(Trigger.LOCKED)
+        return self._reserve(without_intent(record))
+
+    def _leave_alone(self) -> Effect:
+        self._error = _changed()
+        self._move(Trigger.CONFLICT)
+        return Release()
+
+    def _reserved(self, answer: StorageAnswer) -> Effect:
+        """Where others cannot be warned, the login is deleted first: then nobody else can use it."""
+        record = self._record
+        assert record is not None  # there was something to revoke
+        if isinstance(answer, StoreFailed):
+            if _is_lost(answer.error) and self._looks < MOST_LOOKS:
+                return self._begin_again(Trigger.LOCK_LOST)
+            self._revoke_deleted = record.credential
+            self._move(Trigger.STORE_FAILED)
+            return self._delete()
+        self._move(Trigger.RESERVED)
+        return self._request(record.credential) or self._answered()
+
+    def _delete(self) -> Delete:
+        return Delete(None if self._record is None else self._record.fingerprint, even_corrupt=True)
+
+    def _deleted(self, answer: StorageAnswer) -> Effect:
+        """Of what is gone already nothing is left to do; what was renewed meanwhile is to be ended too."""
+        match answer:
+            case Conflict(record) if record is not None and self._record is not None:
+                if _is_of_one_sign_in(record, self._record) and self._looks < MOST_LOOKS:
+                    return self._begin_again(Trigger.RENEWED)
+                return self._leave_alone()
+            case Conflict(record) if record is not None:
+                # what could not be read at the look can be read now: look again
+                again = self._unreadable and self._looks < MOST_LOOKS
+                return self._begin_again(Trigger.RENEWED) if again else self._leave_alone()
+            case StoreFailed():
+                if _is_lost(answer.error) and self._looks < MOST_LOOKS:
+                    return self._begin_again(Trigger.LOCK_LOST)
+                self._error, self._revoke_deleted = answer.error, None
+                self._move(Trigger.STORE_FAILED)
+            case _:
+                self._move(Trigger.DELETED)
+        return Release()
+
+    def _begin_again(self, trigger: Trigger) -> Effect:
+        self._due_at = self._now + _FIRST_PAUSE * (self._looks > 1)
+        self._move(trigger)
+        return Release()
+
+    def _released(self) -> Effect:
+        credential = self._revoke_deleted
+        request = None if credential is None else self._request(credential)
+        if request is None:
+            self._move(Trigger.RELEASED)
+            return self._over()
+        self._move(Trigger.START_UNSTORED)
         return request
+
+    def _due(self) -> Effect:
+        unstored = self.state is State.BACKING_OFF_UNSTORED
+        self._move(Trigger.DUE)
+        if not unstored:
+            return Lock()
+        credential = self._revoke_deleted or self.credential
+        assert credential is not None  # there was a request to repeat
+        return self._request(credential) or self._answered()
+
+    # -- the server ---------------------------------------------------------------------------------------
+
+    def _may_be_revoked(self, credential: Credential) -> bool:
+        """Whether there is somebody to ask, something of ours to end, and time for it."""
+        provider = self.provider
+        if provider is None or credential.refresh_token is None or self._confirmed:
+            return False
+        if (credential.issuer, credential.client_id) != (provider.issuer, provider.client_id):
+            self._confirmed = False
+            return False
+        return self._revoke_until is None or self._now + _LEAST_TIME <= self._revoke_until
+
+    def _request(self, credential: Credential) -> SendRequest | None:
+        """The request that ends a login, in what is left of the time; None where there is none to send."""
+        if not self._may_be_revoked(credential):
+            return None
+        assert self.provider is not None
+        assert credential.refresh_token is not None
+        if self._revoke_until is None:
+            self._revoke_until = self._now + REVOKE_WITHIN
+        self._tries += 1
+        request = self.provider.dialect.revocation_request(
+            self.provider, credential.refresh_token, "refresh_token"
+        )
+        return SendRequest(request, self._revoke_until - self._now, once=True)
 
     def _responded(self, response: ResponseReceived) -> Effect:
         assert self.provider is not None  # without one nothing was sent
-        return self._revoked(confirmed=self.provider.dialect.read_revocation(response))
+        said = self.provider.dialect.read_revocation(response)
+        return self._unanswered(said) if isinstance(said, TryAgain) else self._answered(confirmed=said)
 
     def _unanswered(self, failure: TryAgain) -> Effect:
-        return self._revoked(confirmed=False)
+        """To revoke twice is harmless: it is tried again while there is time (RFC 7009 §2.2.1)."""
+        until = self._revoke_until or self._now
+        due_at = self._now + max(_FIRST_PAUSE * 2.0 ** (self._tries - 1), failure.retry_after or 0.0)
+        if failure.kind is ErrorKind.TLS_UNTRUSTED or due_at + _LEAST_TIME > until:
+            return self._answered(confirmed=False)
+        self._confirmed, self._due_at = False, due_at
+        self._move(Trigger.RETRY_LATER)
+        return Wait(due_at, Why.RETRY) if self.state is State.BACKING_OFF_UNSTORED else Release()
 
-    def _revoked(self, *, confirmed: bool) -> Effect:
-        self._confirmed = confirmed
+    def _answered(self, *, confirmed: bool | None = None) -> Effect:
+        self._confirmed = self._confirmed if confirmed is None else confirmed
         self._move(Trigger.ANSWERED)
         return self._over() if self.state is State.DONE else self._delete()
 
-    def _delete(self) -> Delete:
-        return Delete(self._expected, even_corrupt=True)
-
-    def _deleted(self, answer: StorageAnswer) -> Effect:
-        trigger = Trigger.DELETED
-        if (
-            isinstance(answer, Conflict) and answer.record is not None
-        ):  # of what is gone nothing is left to do
-            trigger, self._error = Trigger.CONFLICT, _changed()
-        elif isinstance(answer, StoreFailed):
-            trigger, self._error = Trigger.STORE_FAILED, answer.error
-        self._move(trigger)
-        return Release()
+    # -- the end ------------------------------------------------------------------------------------------
 
     def _fail(self, trigger: Trigger, error: SignInError) -> Finished:
         self._move(trigger)
@@ -155,6 +257,20 @@ class Revocation(StoringFlow[Revoked]):
 
     def _over(self) -> Finished:
         return Finished(self._error or Revoked(confirmed=self._confirmed))
+
+
+def _is_lost(error: SignInError) -> bool:
+    return error.details.get("reason") in _NOT_OURS_ANY_MORE
+
+
+def _is_of_one_sign_in(record: Record, read: Record) -> bool:
+    """Whether `record` is what was read, or what has become of that by renewals: no sign-in of its own."""
+    if record.fingerprint == read.fingerprint:
+        return True
+    ours, theirs = read.credential, record.credential
+    bound = (ours.issuer, ours.client_id, ours.account_id)
+    same = bound == (theirs.issuer, theirs.client_id, theirs.account_id)
+    return same and record.parent is not None and record.generation > read.generation
 
 
 def _changed() -> SignInError:

@@ -1,6 +1,7 @@
-"""What the flows about a stored login share: storage effects, and the time of day.
+"""What the flows about a stored login share: storage effects, the time of day, and the wait for a lock.
 
-Rules of this file: no state is changed here.
+Rules of this file: no state is changed here. A lock that is busy is looked at again every moment, and what is
+given up after is counted from the first of these looks; even who wakes late looks once more before that.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from typing import Final, TypeVar
 
 import attrs
 
-from codex_oauth_core.effects import Effect, SendRequest, Wait
+from codex_oauth_core.effects import Effect, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind, IllegalEvent, SignInError
 from codex_oauth_core.events import Event, ResponseReceived, Started, StoreAnswered
 from codex_oauth_core.flows.base import Flow
-from codex_oauth_core.storage import StorageAnswer, StorageEffect
+from codex_oauth_core.record import Intent, Record
+from codex_oauth_core.renewal_times import WRITE_BY
+from codex_oauth_core.storage import LockBusy, Reserve, StorageAnswer, StorageEffect
 
 __all__ = ["QUEUE_STEP", "StoringFlow", "busy_too_long"]
 
@@ -22,10 +25,12 @@ QUEUE_STEP: Final = 0.025
 """Seconds between two looks at a login that another process has locked."""
 
 
-def busy_too_long() -> SignInError:
-    """The error of a lock that could not be had in time."""
-    text = "Another process has held the login's lock for too long; the login is as it was."
-    error = SignInError.of(ErrorKind.NETWORK, text, reason="lock_busy")
+def busy_too_long(holder: Intent | None) -> SignInError:
+    """The error of a lock that could not be had in time. `holder`: who marked an intent last."""
+    who = "Another process" if holder is None else f"Process {holder.pid} on {holder.host}"
+    text = f"{who} has held the login's lock for too long; the login is as it was."
+    pid, host = (None, None) if holder is None else (holder.pid, holder.host)
+    error = SignInError.of(ErrorKind.NETWORK, text, reason="lock_busy", pid=pid, host=host)
     return attrs.evolve(
         error,
         next_actions=("Look for a codex-oauth or a program using it that hangs, and end it.", "Try again."),
@@ -40,6 +45,8 @@ class StoringFlow(Flow[SendRequest | Wait | StorageEffect, T_co]):
     """A flow about a stored login. Drive it in a world that performs storage effects too."""
 
     _wall_at: tuple[float, float] = attrs.field(default=(0.0, 0.0), init=False, repr=False)
+    _queued_since: float | None = attrs.field(default=None, init=False, repr=False)
+    _reserving_since: float | None = attrs.field(default=None, init=False, repr=False)
 
     @property
     def _wall(self) -> float:
@@ -51,6 +58,26 @@ class StoringFlow(Flow[SendRequest | Wait | StorageEffect, T_co]):
         if isinstance(event, Started | ResponseReceived | StoreAnswered):
             self._wall_at = (event.wall, event.at)
         return super()._next(event)
+
+    def _waited_for(self, seconds: float) -> bool:
+        """Whether the lock has been busy for so long, since it first was."""
+        return self._queued_since is not None and self._now >= self._queued_since + seconds
+
+    def _queue(self, busy: LockBusy, limit: float) -> Wait:
+        """The wait until the next look at a busy lock, which is given up `limit` seconds after the first."""
+        if self._queued_since is None:
+            self._queued_since = self._now
+        give_up_at = self._queued_since + limit
+        return Wait(self._now + QUEUE_STEP, Why.QUEUED, holder=busy.intent, give_up_at=give_up_at)
+
+    def _reserve(self, record: Record) -> Reserve:
+        """Ask for the reservation, and remember when that was."""
+        self._reserving_since = self._now
+        return Reserve(record)
+
+    def _write_by(self) -> float | None:
+        """The instant by which a request must go out that others were warned of, None of any other."""
+        return None if self._reserving_since is None else self._reserving_since + WRITE_BY
 
     @abstractmethod
     def _stored(self, answer: StorageAnswer) -> Effect: ...

@@ -6,8 +6,6 @@ order in which they count. A refresh token is spent only when it must be while i
 
 from __future__ import annotations
 
-from typing import Final
-
 import attrs
 
 from codex_oauth_core.errors import ErrorKind, SignInError
@@ -15,12 +13,10 @@ from codex_oauth_core.flows.freshness import RenewalPolicy, Standing, age, stand
 from codex_oauth_core.outcomes import Adopted, Kept, KeptBecause
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.record import Record
+from codex_oauth_core.renewal_times import INTENT_LIFE
 from codex_oauth_core.secret import Secret
 
-__all__ = ["INTENT_LIVES", "Asked", "expired_at_birth", "not_signed_in"]
-
-INTENT_LIVES: Final = 20.0
-"""Seconds for which an intent may still be acted on: a hold of the lock is shorter."""
+__all__ = ["Asked", "expired_at_birth", "not_signed_in"]
 
 
 def not_signed_in() -> SignInError:
@@ -117,7 +113,7 @@ class Asked:
         """Whether it is too early to spend the refresh token."""
         pressing = self.stands(record, wall) in (Standing.MANDATORY, Standing.EXPIRED)
         if record.in_doubt and not pressing:
-            live = record.intent is not None and abs(wall - record.intent.at) < INTENT_LIVES
+            live = record.intent is not None and abs(wall - record.intent.at) < INTENT_LIFE
             return Kept(record, KeptBecause.BUSY if live else KeptBecause.UNCERTAIN)
         if _within(record.uncertain_at, wall, self.policy.spacing):
             text = "The answer to the last renewal was lost; the next one has to wait a minute."

@@ -158,6 +158,7 @@ def _intent(fields: Mapping[str, Any]) -> dict[str, Any]:
         "pid": _need(fields, "pid", _natural),
         "host": _need(fields, "host", _text),
         "at": _need(fields, "at", _number),
+        "owner": _take(fields, "owner", _text) or "",
     }
 
 

@@ -59,8 +59,8 @@ def _exchange(
 
 
 def _revocation(provider: Provider, renderers: Renderers, _: Blinder, response: ResponseReceived) -> Rendered:
-    confirmed = _read(lambda: provider.dialect.read_revocation(response))
-    return _rendered(lambda: renderers.revocation(confirmed))
+    fact = _read(lambda: provider.dialect.read_revocation(response))
+    return _rendered(lambda: renderers.revocation(fact is True))
 
 
 def _read(read: Callable[[], F]) -> F:

@@ -6,13 +6,14 @@ whoever signs in is told not to do it for somebody else (RFC 8628 §5.4).
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from typing import Final, Literal, assert_never
 
 import attrs
 
-from codex_oauth.cli.text import left
+from codex_oauth.cli.text import left, printable
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.effects import BrowserPrompt, DevicePrompt, Prompt, Wait, Why
 from codex_oauth_core.errors import ErrorKind
@@ -33,7 +34,7 @@ _STATES: Final[Mapping[Why, str]] = {
     Why.PENDING: "Waiting for your approval",
     Why.SLOW_DOWN: "Waiting for your approval (the server asked for a slower pace)",
     Why.RATE_LIMITED: "Waiting (the server asks for fewer requests)",
-    Why.QUEUED: "Waiting for another sign-in",
+    Why.SAVING: "Trying again to store the login",
     Why.CALLBACK: "Waiting for the browser",
 }
 _SHORT: Final[Mapping[Why, str]] = {
@@ -62,7 +63,21 @@ def status_of(wait: Wait) -> str:
     """What is happening, in a few words."""
     if wait.why is Why.RETRY:
         return f"Trying again: {_CAUSES.get(wait.cause, 'no answer')}"
+    if wait.why is Why.QUEUED:
+        return _queued(wait)
     return _STATES[wait.why]
+
+
+def _queued(wait: Wait) -> str:
+    """Whom the lock of a login is waited for, and for how long."""
+    holder = wait.holder
+    known = holder is not None and f"process {holder.pid} on {printable(holder.host, 80)}"
+    who = known or "another program"
+    if wait.give_up_at is None:
+        return f"Waiting for {who}, which uses this login"
+    minutes = max(1, math.ceil((wait.give_up_at - wait.until) / 60))
+    limit = f"{minutes} minute{'' if minutes == 1 else 's'}"
+    return f"Waiting for {who}, which uses this login: at most {limit}, or until Ctrl-C"
 
 
 def short_status(wait: Wait) -> str:
