@@ -17,31 +17,37 @@ from codex_oauth.tokens import memory
 from codex_oauth_core.effects import Effect
 from codex_oauth_core.facts import Refused, TryAgain
 from codex_oauth_core.flows.renewal import Renewal
-from codex_oauth_core.flows.renewal_table import State, Trigger
-from codex_oauth_core.flows.revocation import Revocation
 from codex_oauth_core.record import Record
-from codex_oauth_core.storage import Delete, Load, Release, Reserve, Reserved, StorageAnswer
+from codex_oauth_core.storage import (
+    Conflict,
+    Delete,
+    Locked,
+    Release,
+    Reserve,
+    Reserved,
+    Save,
+    StorageAnswer,
+)
 from tests.simulation import slot
+from tests.simulation.disk import Disk
 from tests.simulation.slot import Slot
 
 __all__ = ["BROKEN", "broken"]
 
-_read: Final = Renewal._read
+_has_the_lock: Final = Renewal._has_the_lock
+_save_failed: Final = Slot._save_failed
 _refused: Final = Renewal._refused
 _unanswered: Final = Renewal._unanswered
 
 
-def _no_second_look(flow: Renewal, answer: StorageAnswer) -> Effect:
+def _no_second_look(flow: Renewal, locked: Locked) -> Effect:
     """The record that was read before the lock was had is renewed."""
-    if flow.state is State.REREADING and flow._record is not None:
-        flow._move(Trigger.STALE)
-        return Reserve(flow._take_over(flow._record))
-    return _read(flow, answer)
+    return _has_the_lock(flow, attrs.evolve(locked, record=flow._record))
 
 
-def _no_reserve(flow: Renewal, answer: StorageAnswer) -> Effect:
+def _no_reserve(flow: Renewal, locked: Locked) -> Effect:
     """The refresh token is sent before its successor has a place."""
-    effect = _read(flow, answer)
+    effect = _has_the_lock(flow, locked)
     return flow._reserved(Reserved()) if isinstance(effect, Reserve) else effect
 
 
@@ -56,10 +62,28 @@ def _deletes(flow: Renewal, fact: Refused) -> Effect:
     return effect if isinstance(effect, Release) else Delete(flow._held_record().fingerprint)
 
 
-def _without_lock(flow: Revocation, answer: StorageAnswer) -> Effect:
-    """A logout that does not wait for its lock."""
-    flow._move(Trigger.LOCKED)
-    return Load()
+def _takes_any_lock(lock: Disk, pid: int) -> int:
+    """A lock that lets everybody in."""
+    lock.holders[lock.lock_file] = pid
+    return lock.lock_file
+
+
+def _yes(_slot: Slot) -> bool:
+    """Nobody asks whether a request may still go out."""
+    return True
+
+
+def _unreadable_is_a_conflict(slot: Slot, name: int, effect: Save) -> StorageAnswer:
+    """What cannot be read is taken for another login, and the answer is dropped."""
+    if not slot.disk.unreadable:
+        return _save_failed(slot, name, effect)
+    slot.disk.remove(name)
+    return Conflict(slot.disk.main)
+
+
+def _gives_up_saving(_flow: Renewal) -> bool:
+    """A save is tried once, and the lock given back."""
+    return False
 
 
 def _always(_slot: Slot, expected: str | None) -> bool:
@@ -79,13 +103,15 @@ _Patch = tuple[object, str, Any]
 _NO_PAUSES: Final = dict.fromkeys(memory._PAUSES, 0.0)
 
 BROKEN: Final[Mapping[str, tuple[_Patch, ...]]] = {
-    "no second look under the lock": ((Renewal, "_read", _no_second_look),),
-    "sent before it is reserved": ((Renewal, "_read", _no_reserve),),
+    "no second look under the lock": ((Renewal, "_has_the_lock", _no_second_look),),
+    "sent before it is reserved": ((Renewal, "_has_the_lock", _no_reserve), (Slot, "sending", _yes)),
     "sent again after a lost answer": ((Renewal, "_unanswered", _sends_again),),
     "no compare-and-set": ((Slot, "matches", _always),),
     "every stray is adopted": ((slot, "best_leftover", _any_stray),),
     "deleted instead of marked": ((Renewal, "_refused", _deletes),),
-    "logout without the lock": ((Revocation, "_locked", _without_lock),),
+    "a lock for everybody": ((Disk, "lock", _takes_any_lock),),
+    "the unreadable is a conflict": ((Slot, "_save_failed", _unreadable_is_a_conflict),),
+    "what could not be saved is given away": ((Renewal, "_is_nowhere_else", _gives_up_saving),),
     "failures are not spaced": ((memory, "_FAILED_FOR", 0.0), (memory, "_PAUSES", _NO_PAUSES)),
 }
 """Every mistake by its name."""

@@ -28,7 +28,9 @@ class Copy:
 @attrs.define(eq=False)
 class Disk:
     """One login's directory. `full`: no new file can be written; what was reserved is there. `sticky`: no file
-    can be removed, as where a virus scanner holds it open.
+    can be removed, as where a virus scanner holds it open. `broken`: nothing can be written or renamed.
+    `unreadable`: the login's file cannot be read, as where a backup has linked it. `hidden`: the file was
+    taken away, and may come back.
     """
 
     changed: Callable[[int, Record | None, Record | None], None]
@@ -37,6 +39,9 @@ class Disk:
     copies: dict[int, Copy] = attrs.field(factory=dict[int, Copy])
     full: bool = False
     sticky: bool = False
+    broken: bool = False
+    unreadable: bool = False
+    hidden: Record | None = None
     lock_file: int = 0
     """The inode of the lock's file; a new number each time that somebody removes it."""
     holders: dict[int, int] = attrs.field(factory=dict[int, int])
@@ -45,23 +50,23 @@ class Disk:
 
     def write(self, record: Record | None) -> int | None:
         """A new temporary file, synced; None if there is no space."""
-        if self.full:
+        if self.full or self.broken:
             return None
         self._next += 1
         self.copies[self._next] = Copy(record)
         return self._next
 
     def fill(self, name: int, record: Record) -> bool:
-        """Write into reserved space; False if somebody has removed it."""
+        """Write into reserved space; False if somebody has removed it, or it cannot be written."""
         copy = self.copies.get(name)
-        if copy is None:
+        if copy is None or self.broken:
             return False
         copy.record = record
         return True
 
     def put_in_place(self, name: int, pid: int) -> bool:
-        """Rename a copy to the login's name; False if somebody has removed it."""
-        copy = self.copies.pop(name, None)
+        """Rename a copy to the login's name; False if somebody has removed it, or it cannot be renamed."""
+        copy = None if self.broken else self.copies.pop(name, None)
         if copy is None or copy.record is None:
             return False
         before, self.main = self.main, copy.record
@@ -69,22 +74,33 @@ class Disk:
         return True
 
     def set_aside(self, name: int) -> bool:
-        """Rename a copy to a rescue; False if somebody has removed it."""
+        """Rename a copy to a rescue; False if somebody has removed it, or it cannot be renamed."""
         copy = self.copies.get(name)
-        if copy is None:
+        if copy is None or self.broken:
             return False
         copy.rescued = True
         return True
 
     def remove(self, name: int | None) -> None:
         """Remove a copy, if it is there and can be removed."""
-        if name is not None and not self.sticky:
+        if name is not None and not self.sticky and not self.broken:
             self.copies.pop(name, None)
 
     def remove_login(self, pid: int) -> None:
         """Remove the login itself."""
         before, self.main = self.main, None
         self.changed(pid, before, None)
+
+    def take_away(self) -> None:
+        """Somebody moves the login's file away: a manager of configuration files, say."""
+        if self.main is not None:
+            self.hidden, self.main = self.main, None
+
+    def bring_back(self) -> None:
+        """And puts it back, unless there is a new one."""
+        if self.main is None and self.hidden is not None:
+            self.main = self.hidden
+        self.hidden = None
 
     def lock(self, pid: int) -> int | None:
         """Lock the lock's file; None if somebody has it."""

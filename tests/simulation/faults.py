@@ -29,6 +29,9 @@ class Kind(StrEnum):
     UNSAVED = "write errors at save and rescue"
     READ_ERROR = "read error"
     STICKY = "leftovers that cannot be removed"
+    UNREADABLE = "login file unreadable for a while"
+    DISK_AWAY = "no writes for a while"
+    FILE_AWAY = "login file away for a while"
     LOCK_REMOVED = "lock file removed"
     LOCK_STOLEN = "lock file removed, holder paused"
     CLOCK_JUMP = "clock jump"
@@ -44,6 +47,9 @@ _WEIGHTS: Final[Mapping[Kind, float]] = {
     Kind.UNSAVED: 1,
     Kind.READ_ERROR: 0.7,
     Kind.STICKY: 1.2,
+    Kind.UNREADABLE: 1.2,
+    Kind.DISK_AWAY: 1.2,
+    Kind.FILE_AWAY: 0.8,
     Kind.LOCK_REMOVED: 1,
     Kind.LOCK_STOLEN: 1,
     Kind.CLOCK_JUMP: 1,
@@ -55,6 +61,9 @@ _WHERE_IT_MATTERS: Final = (
     Kind.PAUSE,
     Kind.SAVE_ERROR,
     Kind.UNSAVED,
+    Kind.UNREADABLE,
+    Kind.DISK_AWAY,
+    Kind.FILE_AWAY,
     Kind.LOCK_REMOVED,
     Kind.LOCK_STOLEN,
 )

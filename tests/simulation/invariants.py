@@ -19,12 +19,13 @@ import attrs
 
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.record import Record
+from codex_oauth_core.renewal_times import INTENT_LIFE
 from tests.simulation.disk import Disk
 from tests.simulation.server import Server
 
 __all__ = ["Attempt", "Excuse", "Violation", "Watch"]
 
-LONGEST_HOLD: Final = 15.0
+LONGEST_HOLD: Final = INTENT_LIFE
 MOST_REQUESTS: Final = 9
 """Refreshes that one process may send in a minute."""
 _MINUTE: Final = 60.0
@@ -41,7 +42,6 @@ class Excuse(StrEnum):
 
     CRASH = "crash between send and save"
     LOST_REPLY = "lost reply"
-    PAUSE = "answer came during a pause"
     STORAGE = "failed storage"
     LOCK_REMOVED = "lock file removed"
     SERVER = "revoked by the server"
@@ -63,7 +63,6 @@ class Attempt:
     """Why its token had been presented before."""
     ended: bool = False
     lost: bool = False
-    paused: bool = False
     crashed: bool = False
     staged: bool = False
     stored: bool = False
@@ -75,14 +74,12 @@ class Attempt:
         """Why its token may be presented once more, by somebody who is in doubt or not."""
         if self.unlocked:
             return Excuse.LOCK_REMOVED
-        if self.unsaved:
+        if self.unsaved and (self.crashed or not self.staged):  # what was staged is saved later, or rescued
             return Excuse.STORAGE
         if not doubt:
             return None
         if self.crashed and not self.staged:
             return Excuse.CRASH
-        if self.paused:
-            return Excuse.PAUSE
         return Excuse.LOST_REPLY if self.lost else None
 
 
@@ -120,7 +117,7 @@ class Watch:
         """
         if not wished:
             self._check_rate(pid, at)
-        marked = self.disk.main
+        marked = self.disk.main or self.disk.hidden
         ours = marked is not None and marked.intent is not None and marked.intent.pid == pid
         ours = ours and marked is not None and marked.fingerprint == token
         if intact and not ours and not self._robbed:

@@ -76,11 +76,11 @@ class Trip:
         """Whether the server may have acted, and its answer never comes."""
         return self.mishap not in (None, Mishap.NOT_SENT, Mishap.UNAVAILABLE, Mishap.LIMITED, Mishap.PAGE)
 
-    def event(self, at: float, wall: float, *, late: bool) -> ResponseReceived | RequestFailed:
-        """What the process sees at `at`. `late`: it looks after its own limit, and gives up."""
+    def event(self, at: float, wall: float) -> ResponseReceived | RequestFailed:
+        """What the process sees at `at`: also past its own limit it takes what has arrived."""
         if self.mishap is Mishap.NOT_SENT:
             return RequestFailed(at, Phase.NOT_SENT, Cause.CONNECT)
-        if late or self.mishap is Mishap.TIMEOUT:
+        if self.mishap is Mishap.TIMEOUT:
             return RequestFailed(at, Phase.MAYBE_SENT, Cause.TIMEOUT)
         if self.mishap in (Mishap.LOST_REPLY, Mishap.LOST_REQUEST):
             return RequestFailed(at, Phase.MAYBE_SENT, Cause.RESET)

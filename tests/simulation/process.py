@@ -19,15 +19,16 @@ from codex_oauth.tokens.renewing import Landing, Seen
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.events import Event, Started, StoreAnswered, TimeReached
+from codex_oauth_core.events import Cause, Event, Phase, RequestFailed, Started, StoreAnswered, TimeReached
 from codex_oauth_core.flows.deposit import Deposit
 from codex_oauth_core.flows.freshness import RenewalPolicy
 from codex_oauth_core.flows.renewal import Renewal
 from codex_oauth_core.flows.revocation import Revocation
 from codex_oauth_core.outcomes import Adopted, Kept, Renewed
 from codex_oauth_core.record import Record
+from codex_oauth_core.renewal_times import INTENT_LIFE, REVOKE_WITHIN, WAIT_EXPIRED
 from codex_oauth_core.secret import Secret
-from codex_oauth_core.storage import Release, Rescued, Save, StorageEffect, StoreFailed
+from codex_oauth_core.storage import Conflict, Release, Rescued, Save, Saved, StorageEffect, StoreFailed
 from tests.simulation.invariants import Attempt, Excuse, Violation
 from tests.simulation.server import ACCOUNT, WALL
 from tests.simulation.slot import Slot, Steps
@@ -37,12 +38,12 @@ from tests.simulation.world import World
 __all__ = ["Ended", "Op", "Process"]
 
 POLICY: Final = RenewalPolicy()
-MOST_EFFECTS: Final = 300
-"""Effects of one operation; a wait of 20 s for a lock takes about 60, because polls are stretched."""
+MOST_EFFECTS: Final = 900
+"""Effects of one operation; a wait of 210 s for a lock takes about 400, because polls are stretched."""
 _LIMITS: Final = {
-    Renewal: POLICY.lock_limit + POLICY.retry_limit + POLICY.request_timeout + 3.0,
-    Deposit: 20.0 + 3.0,
-    Revocation: 20.0 + 10.0 + 3.0,
+    Renewal: POLICY.expired_lock_limit + POLICY.retry_limit + INTENT_LIFE + 3.0,
+    Deposit: WAIT_EXPIRED + 3.0,
+    Revocation: WAIT_EXPIRED + 2 * REVOKE_WITHIN + 3.0,
 }
 """Seconds that an operation may take: its wait for the lock, its requests, and its steps."""
 
@@ -91,10 +92,12 @@ class Process:
     memory: Memory = attrs.field(init=False)
     flow: _Machine | None = None
     attempt: Attempt | None = None
+    waited_for_disk: float = 0.0
     waits_for_answer: bool = False
     effect: Effect | None = None
     _locked_at: float = 0.0
     _paused_before: float = 0.0
+    _disk_before: float = 0.0
 
     def __attrs_post_init__(self) -> None:
         self.slot = Slot(self.world.disk, self)
@@ -113,7 +116,8 @@ class Process:
             case Op.CALL:
                 self.outcome = yield from self._call()
             case Op.RENEW:
-                yield from self.drive(Renewal(forced=True, jitter=self.jitter))
+                known = self.memory.record
+                yield from self.drive(Renewal(forced=True, jitter=self.jitter, known=known, keep_saving=True))
             case Op.SIGN_IN:
                 record = self.world.server.sign_in(self.world.now, self.wall)
                 self.world.watch.depositing(record)
@@ -190,7 +194,9 @@ class Process:
         failure = self.memory.failure
         if failure is not None and failure.seen == seen and self.world.now < failure.until:
             return Landing(failure.error, seen, rejected, recalled=True)
-        outcome = yield from self.drive(Renewal(rejected=rejected, policy=POLICY, jitter=self.jitter))
+        known = self.memory.record
+        flow = Renewal(rejected=rejected, policy=POLICY, jitter=self.jitter, known=known, keep_saving=True)
+        outcome = yield from self.drive(flow)
         assert isinstance(outcome, Renewed | Adopted | Kept | SignInError)
         return Landing(outcome, seen, rejected)
 
@@ -198,7 +204,7 @@ class Process:
 
     def drive(self, flow: _Machine) -> Steps[object]:
         """Drive a machine to its end, and give the lock back."""
-        began, paused, count = self.world.now, self.paused_for, 0
+        began, paused, disk, count = self.world.now, self.paused_for, self.waited_for_disk, 0
         self.flow = flow
         effect = flow.receive(Started(self.world.now, self.wall))
         while not isinstance(effect, Finished):
@@ -209,7 +215,7 @@ class Process:
             effect = flow.receive(event)
         if self.slot.held is not None:
             raise Violation(f"6: {type(flow).__name__} of process {self.pid} ended with the lock held")
-        took = self.world.now - began - (self.paused_for - paused)
+        took = self.world.now - began - (self.paused_for - paused) - (self.waited_for_disk - disk)
         self.world.effects += count
         self.world.watch.finished(
             self.pid, type(flow).__name__, took, count, (_LIMITS[type(flow)], MOST_EFFECTS)
@@ -223,7 +229,10 @@ class Process:
                 return (yield from self._send(effect))
             case Wait():
                 stretched = 0.1 * count if effect.why is Why.QUEUED else 0.0  # later is harmless
-                yield max(0.0, effect.until - self.world.now) + min(2.0, stretched)
+                seconds = max(0.0, effect.until - self.world.now) + min(2.0, stretched)
+                if effect.why is Why.SAVING:  # a thread of its own does that, for nobody
+                    self.waited_for_disk += seconds
+                yield seconds
                 return TimeReached(self.world.now)
             case Finished():
                 raise AssertionError("nothing is left to perform")
@@ -234,6 +243,8 @@ class Process:
         if isinstance(effect, Release) and self.attempt is not None:
             self.attempt.ended = True
         answer = yield from self.slot.perform(effect)
+        if isinstance(answer, Saved | Conflict) and self.attempt is not None:
+            self.attempt.unsaved = answer == Conflict(None)
         if isinstance(answer, StoreFailed) and isinstance(effect, Save) and self.attempt is not None:
             self.attempt.unsaved = not answer.rescued
             self.unsaved = True
@@ -245,6 +256,11 @@ class Process:
 
     def _send(self, effect: SendRequest) -> Steps[Event]:
         world, attempt = self.world, None
+        if self.slot.held is not None and not self.slot.sending():
+            return RequestFailed(world.now, Phase.NOT_SENT, Cause.TIMEOUT)
+        yield self.pause()  # it connects
+        if effect.write_by is not None and world.now > effect.write_by:
+            return RequestFailed(world.now, Phase.NOT_SENT, Cause.TIMEOUT)
         if isinstance(self.flow, Renewal):
             token = self.flow._held_record().fingerprint
             intact = self.slot.held is not None and self.slot.is_intact()
@@ -253,17 +269,11 @@ class Process:
             )
         trip = world.send(effect.request, effect.timeout, attempt)
         self.waits_for_answer = trip.arrives and trip.mishap is None
-        paused = self.paused_for
         yield trip.duration
         self.waits_for_answer = False
-        late = (
-            self.paused_for > paused
-            and world.now > trip.sent_at + effect.timeout
-            and world.rng.random() < 0.5
-        )
         if attempt is not None:
-            attempt.lost, attempt.paused = trip.is_lost, late
-        return trip.event(world.now, self.wall, late=late)
+            attempt.lost = trip.is_lost
+        return trip.event(world.now, self.wall)
 
     def _tell(self, event: Event) -> None:
         if self.world.trace is not None and self.effect is not None:
@@ -288,6 +298,11 @@ class Process:
     def wall(self) -> float:
         """Unix time by the process's clock."""
         return WALL + self.world.now + self.skew
+
+    @property
+    def instant(self) -> float:
+        """Seconds on a clock that counts suspended time."""
+        return self.world.now
 
     def pause(self) -> float:
         """How long the next step takes."""
@@ -314,12 +329,15 @@ class Process:
         """The lock was taken or given back."""
         if taken:
             self._locked_at, self._paused_before = self.world.now, self.paused_for
+            self._disk_before = self.waited_for_disk
             return
-        paused = self.paused_for - self._paused_before
+        paused = self.paused_for - self._paused_before + self.waited_for_disk - self._disk_before
         self.world.watch.held(self.pid, self.world.now - self._locked_at - paused)
 
     def deletes(self) -> None:
         """What is stored is about to be removed."""
+        if self.world.disk.main is None:  # a file that comes back after a logout is not ours to judge
+            self.world.disk.hidden, self.world.watch.signed_out = None, True
         if isinstance(self.flow, Revocation):
             self.world.watch.deleting(self.pid)
 

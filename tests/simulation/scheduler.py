@@ -24,6 +24,7 @@ __all__ = ["Scheduler"]
 LONGEST_PAUSE: Final = 180.0
 JUMP: Final = 7200.0
 FULL_FOR: Final = 90.0
+AWAY_FOR: Final = 60.0
 _SLOWEST_STEP: Final = 0.004
 
 
@@ -80,7 +81,9 @@ class Scheduler:
         self._strikes.clear()
         self.world.mishaps.clear()
         self.world.outage = None
-        self.world.disk.full = self.world.disk.sticky = False
+        disk = self.world.disk
+        disk.full = disk.sticky = disk.broken = disk.unreadable = False
+        disk.bring_back()
         for process in self.processes:
             process.skew = 0.0
             process.errors.clear()
@@ -137,6 +140,15 @@ class Scheduler:
                 process.errors["read_error"] += 1
             case Kind.STICKY:
                 world.disk.sticky = True
+            case Kind.UNREADABLE:
+                world.disk.unreadable = True
+                self._later(AWAY_FOR * strike.amount, self._make_readable)
+            case Kind.DISK_AWAY:
+                world.disk.broken = True
+                self._later(2 * AWAY_FOR * strike.amount, self._mend_the_disk)
+            case Kind.FILE_AWAY:
+                world.disk.take_away()
+                self._later(AWAY_FOR * strike.amount, world.disk.bring_back)
             case Kind.LOCK_REMOVED:
                 self._remove_lock()
             case Kind.LOCK_STOLEN:
@@ -160,6 +172,12 @@ class Scheduler:
         seconds = LONGEST_PAUSE * amount**2
         process.paused_until = self.world.now + seconds
         process.paused_for += seconds
+
+    def _make_readable(self) -> None:
+        self.world.disk.unreadable = False
+
+    def _mend_the_disk(self) -> None:
+        self.world.disk.broken = False
 
     def _make_room(self) -> None:
         self.world.disk.full = False

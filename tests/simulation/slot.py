@@ -15,6 +15,7 @@ import attrs
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.leftovers import best_leftover, is_worth_keeping
 from codex_oauth_core.record import Intent, Record
+from codex_oauth_core.renewal_times import INTENT_LIFE, SEND_BY
 from codex_oauth_core.storage import (
     Conflict,
     Delete,
@@ -45,7 +46,6 @@ Steps = Generator[float, None, T]
 """A piece of a process: yields how many seconds pass until its next step."""
 
 HOST: Final = "simulated"
-INTENT_LIFE: Final = 20.0
 _RESCUE_TRIES: Final = 8
 
 
@@ -57,6 +57,11 @@ class Owner(Protocol):
     @property
     def wall(self) -> float:
         """Unix time by the process's clock."""
+        ...
+
+    @property
+    def instant(self) -> float:
+        """Seconds on a clock that counts suspended time."""
         ...
 
     def pause(self) -> float:
@@ -89,6 +94,8 @@ class _Held:
     inode: int
     space: int | None = None
     marked: Record | None = None
+    reserving_since: float | None = None
+    number: int = 0
     left: frozenset[int] = frozenset()
 
 
@@ -99,6 +106,7 @@ class Slot:
     disk: Disk
     owner: Owner
     held: _Held | None = None
+    holds: int = 0
 
     def perform(self, effect: StorageEffect) -> Steps[StorageAnswer]:
         """Do what the effect asks, and return the answer."""
@@ -131,13 +139,13 @@ class Slot:
 
     def _load(self) -> Steps[StorageAnswer]:
         yield self.owner.pause()
-        if self.owner.strikes("read_error"):
-            return _failed(ErrorKind.AUTH_READ_FAILED, "io_error")
-        found = self.disk.main
-        if self.held is None and (found is None or not found.is_renewable):
-            rescued = [copy.record for copy in self.disk.copies.values() if copy.rescued and copy.record]
-            found = best_leftover(None, rescued) or found
-        return Loaded(found)
+        if not self._is_readable():
+            return _unreadable()
+        rescued = [copy.record for copy in self.disk.copies.values() if copy.rescued and copy.record]
+        return Loaded(best_leftover(self.disk.main, rescued) or self.disk.main)
+
+    def _is_readable(self) -> bool:
+        return not self.disk.unreadable and not self.owner.strikes("read_error")
 
     # -- the lock ---------------------------------------------------------------------------------------
 
@@ -145,38 +153,50 @@ class Slot:
         yield self.owner.pause()
         inode = self.disk.lock(self.owner.pid)
         if inode is None:
-            return LockBusy()
-        self.held = _Held(inode)
+            return LockBusy(None if self.disk.main is None else self.disk.main.intent)
+        self.holds += 1
+        self.held = held = _Held(inode, number=self.holds)
         self.owner.holds(taken=True)
         yield self.owner.pause()
-        if self._is_spoken_for():
-            self._unlock(self.held)
-            return LockBusy()
-        yield from self._settle()
-        self.held.left = frozenset(self.disk.copies)
-        return Locked()
+        if not self._is_readable():
+            return Locked(None, _unreadable().error)
+        stored = self.disk.main
+        if self._is_spoken_for(stored):
+            self._unlock(held)
+            return LockBusy(None if stored is None else stored.intent)
+        found = yield from self._settle(stored)
+        held.left = frozenset(self.disk.copies)
+        return Locked(found)
 
-    def _is_spoken_for(self) -> bool:
+    def _is_spoken_for(self, stored: Record | None) -> bool:
         """Whether somebody without the lock may still be about to spend the refresh token."""
-        intent = None if self.disk.main is None else self.disk.main.intent
+        intent = None if stored is None else stored.intent
         if intent is None or abs(self.owner.wall - intent.at) >= INTENT_LIFE:
             return False
         return intent.pid != self.owner.pid and self.owner.is_alive(intent.pid)
 
-    def _settle(self) -> Steps[None]:
-        """Adopt the best of what earlier holders left, and remove the rest."""
+    def sending(self) -> bool:
+        """Whether a request may go out now."""
+        since = None if self.held is None else self.held.reserving_since
+        return since is not None and self.owner.instant - since <= SEND_BY and self.is_intact()
+
+    def _settle(self, stored: Record | None) -> Steps[Record | None]:
+        """Adopt the best of what earlier holders left, and remove the rest: what is stored then."""
         names = list(self.disk.copies)
         whole = {name: copy for name in names if (copy := self.disk.copies[name]).record is not None}
         rescued = [copy.record for copy in whole.values() if copy.rescued and copy.record]
         strays = [copy.record for copy in whole.values() if not copy.rescued and copy.record]
-        best = best_leftover(self.disk.main, rescued, strays)
+        best = best_leftover(stored, rescued, strays)
         for name, copy in whole.items():
             if best is not None and copy.record is best:
                 yield self.owner.pause()
-                self.disk.put_in_place(name, self.owner.pid)
+                if not self.disk.put_in_place(name, self.owner.pid):
+                    return stored
         for name in names:
-            yield self.owner.pause()
-            self.disk.remove(name)
+            if stored is not None or best is not None or name not in whole or not whole[name].rescued:
+                yield self.owner.pause()
+                self.disk.remove(name)
+        return best or stored
 
     def release(self) -> Steps[StorageAnswer]:
         """Take an intent back that nothing was saved over, and let others have the lock."""
@@ -205,7 +225,10 @@ class Slot:
     # -- under the lock ---------------------------------------------------------------------------------
 
     def _reserve(self, record: Record, held: _Held) -> Steps[StorageAnswer]:
+        held.reserving_since, asked_at = None, self.owner.instant
         yield self.owner.pause()
+        if not self._is_readable():
+            return _unreadable()
         if self.disk.main is None or self.disk.main.fingerprint != record.fingerprint:
             return _failed(ErrorKind.AUTH_WRITE_FAILED, "changed")
         self.disk.remove(held.space)
@@ -213,7 +236,7 @@ class Slot:
         if held.space is None:
             return _failed(ErrorKind.AUTH_WRITE_FAILED, "disk_full")
         yield self.owner.pause()
-        marked = attrs.evolve(record, intent=Intent(self.owner.pid, HOST, self.owner.wall))
+        marked = attrs.evolve(record, intent=self._intent(held))
         name = self.disk.write(marked)
         if name is None:
             return _failed(ErrorKind.AUTH_WRITE_FAILED, "disk_full")
@@ -225,7 +248,13 @@ class Slot:
         if not self.disk.put_in_place(name, self.owner.pid):  # another holder took it for a leftover
             return _failed(ErrorKind.AUTH_WRITE_FAILED, "missing")
         yield self.owner.pause()
-        return Reserved() if self.is_intact() else _failed(ErrorKind.AUTH_WRITE_FAILED, "lock_lost")
+        if not self.is_intact():
+            return _failed(ErrorKind.AUTH_WRITE_FAILED, "lock_lost")
+        held.reserving_since = asked_at
+        return Reserved()
+
+    def _intent(self, held: _Held) -> Intent:
+        return Intent(self.owner.pid, HOST, self.owner.wall, f"{self.owner.pid}-{held.number}")
 
     def _save(self, effect: Save, held: _Held) -> Steps[StorageAnswer]:
         yield self.owner.pause()
@@ -238,10 +267,21 @@ class Slot:
         held.space = None
         self.owner.staged(record)
         yield self.owner.pause()
+        if not self._is_readable():
+            return self._save_failed(name, effect)
+        if disk.main == record:
+            disk.remove(name)
+            return Saved()
+        renewal = record.parent is not None and record.parent == effect.expected
+        if disk.main is None and renewal and self.is_intact():  # who signs out has the lock
+            return self._save_failed(name, effect)
         if not self.matches(effect.expected):
             disk.remove(name)
             held.marked = marked
             return Conflict(disk.main)
+        yield self.owner.pause()
+        if not self.is_intact():
+            return self._save_failed(name, effect)
         if self.owner.strikes("save_error") or not disk.put_in_place(name, self.owner.pid):
             return self._save_failed(name, effect)
         yield self.owner.pause()
@@ -261,7 +301,9 @@ class Slot:
 
     def _delete(self, expected: str | None, held: _Held) -> Steps[StorageAnswer]:
         yield self.owner.pause()
-        if not self.matches(expected):
+        if not self.is_intact():
+            return _failed(ErrorKind.AUTH_WRITE_FAILED, "lock_lost")
+        if self._is_readable() and not self.matches(expected):
             return Conflict(self.disk.main)
         since = [
             copy.record
@@ -270,7 +312,7 @@ class Slot:
         ]
         if (newer := best_leftover(None, since)) is not None:
             return Conflict(newer)
-        if self.owner.strikes("save_error") or self.disk.sticky:
+        if self.owner.strikes("save_error") or self.disk.sticky or self.disk.broken:
             return _failed(ErrorKind.AUTH_WRITE_FAILED, "io_error")
         self.owner.deletes()
         for name in list(self.disk.copies):
@@ -294,6 +336,10 @@ class Slot:
             if self.disk.set_aside(name):  # else the holder of the lock took it for a leftover
                 return Rescued()
         return _failed(ErrorKind.AUTH_WRITE_FAILED, "missing")
+
+
+def _unreadable() -> StoreFailed:
+    return _failed(ErrorKind.AUTH_READ_FAILED, "io_error")
 
 
 def _failed(kind: ErrorKind, reason: str) -> StoreFailed:

@@ -76,7 +76,7 @@ class World:
             self.injected[mishap] += 1
         chance = self.rng.random()
         outbound = 0.01 + 0.2 * chance
-        inbound = 0.01 + (chance * 7919 % 1.0) ** 8 * 10.0  # mostly quick, at times almost at the limit
+        inbound = 0.01 + (chance * 7919 % 1.0) ** 8 * 55.0  # mostly quick, at times almost at the limit
         return Trip(self.now, outbound, timeout if mishap is Mishap.TIMEOUT else outbound + inbound, mishap)
 
     def _arrive(self, call: Call, trip: Trip, attempt: Attempt | None) -> None:
