@@ -88,6 +88,8 @@ async def alogin(
         record or unrecorded,
     )
     try:
+        if make_world is None:
+            await aside(lambda: _check_settings(provider))
         if store is not None:
             await aside(store.prepare)
         credential = await _through(door, device, ports, tuple(callbacks), open_browser=open_browser)
@@ -212,6 +214,13 @@ async def _suits_a_device_code(door: _Door) -> bool:
     choice = await aside(choose)
     door.on_note(noted(choice))
     return choice.flow == "device"
+
+
+def _check_settings(provider: Provider) -> None:
+    """Else a person would approve a sign-in whose code cannot be exchanged."""
+    from codex_oauth.transport.checked_settings import check_settings
+
+    check_settings(provider)
 
 
 def _usual_world(callbacks: Sequence[CallbackSource]) -> AsyncWorld:

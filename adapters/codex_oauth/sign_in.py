@@ -75,6 +75,8 @@ def login(
     provider's; `callbacks` are further ways in which the redirect can come, such as a `PasteSource`.
     `make_world` performs the effects; by default an `HttpxWorld`. `record` may wrap the flow in a `Recorder`.
     """
+    if make_world is None:
+        _check_settings(provider)
     if store is not None:
         store.prepare()
     door = _Door(
@@ -178,6 +180,13 @@ def _suits_a_device_code(door: _Door) -> bool:
     choice = choose()
     door.on_note(noted(choice))
     return choice.flow == "device"
+
+
+def _check_settings(provider: Provider) -> None:
+    """Else a person would approve a sign-in whose code cannot be exchanged."""
+    from codex_oauth.transport.checked_settings import check_settings
+
+    check_settings(provider)
 
 
 def _usual_world(callbacks: Sequence[CallbackSource]) -> World:

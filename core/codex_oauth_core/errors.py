@@ -48,6 +48,8 @@ class ErrorKind(StrEnum):
     INVALID_RESPONSE = "invalid_response"
     CALLBACK_PORT_UNAVAILABLE = "callback_port_unavailable"
     CALLBACK_SERVER_FAILED = "callback_server_failed"
+    # this machine's own settings
+    MISCONFIGURED = "misconfigured"
     # storage
     CORRUPT_AUTH = "corrupt_auth"
     AUTH_READ_FAILED = "auth_read_failed"
@@ -156,6 +158,13 @@ KINDS: Final[Mapping[ErrorKind, KindFacts]] = {
     ),
     ErrorKind.CALLBACK_SERVER_FAILED: KindFacts(
         "The receiver of the browser's answer failed.", ("Sign in with a device code instead.",), True
+    ),
+    ErrorKind.MISCONFIGURED: KindFacts(
+        "A setting of this machine cannot be used.",
+        (
+            "Correct the setting, or unset it.",
+            "To have all settings looked at, run codex-oauth doctor.",
+        ),
     ),
     ErrorKind.CORRUPT_AUTH: KindFacts(
         "The stored login cannot be read as a login.",

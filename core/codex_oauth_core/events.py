@@ -13,6 +13,7 @@ from enum import StrEnum, unique
 import attrs
 
 from codex_oauth_core.secret import Secret
+from codex_oauth_core.settings import BadSetting
 from codex_oauth_core.storage import StorageAnswer
 
 __all__ = [
@@ -81,6 +82,10 @@ class Cause(StrEnum):
     DNS = "dns"
     CONNECT = "connect"
     PROXY = "proxy"
+    PROXY_AUTH = "proxy_auth"
+    """The proxy asks for credentials, or refuses those it got (RFC 9110 §15.5.8)."""
+    MISCONFIGURED = "misconfigured"
+    """A setting of this machine cannot be used, so that nobody was asked."""
     TLS_CERTIFICATE = "tls_certificate"
     TLS_EOF = "tls_eof"
     TIMEOUT = "timeout"
@@ -91,11 +96,15 @@ class Cause(StrEnum):
 
 @attrs.frozen
 class RequestFailed:
-    """No whole HTTP answer came: answers `SendRequest`. In doubt the phase is `maybe_sent`."""
+    """No whole HTTP answer came: answers `SendRequest`. In doubt the phase is `maybe_sent`.
+
+    `setting`: with `misconfigured` and `proxy_auth`, which setting of this machine it is about, if known.
+    """
 
     at: float
     phase: Phase
     cause: Cause
+    setting: BadSetting | None = None
 
 
 @attrs.frozen

@@ -11,6 +11,7 @@ import attrs
 from codex_oauth_core.credential import DeviceAuthorization
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.secret import Secret
+from codex_oauth_core.settings import BadSetting
 
 __all__ = [
     "Approved",
@@ -121,6 +122,8 @@ class TryAgain:
     code: str | None = None
     status: int | None = None
     cause: str | None = None
+    setting: BadSetting | None = None
+    """The setting of this machine that it is about."""
 
 
 @attrs.frozen
@@ -139,6 +142,8 @@ class Refused:
     cause: str | None = None
     message: str | None = None
     """A fixed text of the dialect that is more exact than the kind's."""
+    setting: BadSetting | None = None
+    """The setting of this machine that it is about; what is wrong with it is the message."""
 
 
 DeviceFact = Issued | TryAgain | Refused

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import ssl
 from email.utils import formatdate
 from pathlib import Path
@@ -130,6 +131,8 @@ def test_a_directory_of_certificates_is_looked_at(tmp_path: Path) -> None:
     examined = case(environment={"SSL_CERT_DIR": str(tmp_path)})
     assert of(found(certificates.check, examined), "certificates").verdict is PROBLEM
     (tmp_path / "0a1b2c3d.0").touch()
+    assert of(found(certificates.check, examined), "certificates").verdict is PROBLEM
+    shutil.copy(certifi.where(), tmp_path / "0a1b2c3d.0")
     assert of(found(certificates.check, examined), "certificates").verdict is OK
     gone = case(environment={"SSL_CERT_DIR": str(tmp_path / "gone")})
     assert of(found(certificates.check, gone), "certificates").verdict is PROBLEM

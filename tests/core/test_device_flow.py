@@ -33,6 +33,7 @@ from codex_oauth_core import (
     Why,
 )
 from codex_oauth_core.flows.device_table import State
+from codex_oauth_core.settings import BadSetting, SettingFault
 from tests.support import (
     CODE,
     DEVICE_ID,
@@ -321,3 +322,39 @@ def test_options_are_checked(option: str, value: float) -> None:
     options: dict[str, Any] = {option: value}
     with pytest.raises(ValueError, match=option):
         DeviceFlow(**options)
+
+
+SETTING = BadSetting("ALL_PROXY", SettingFault.BAD_PORT)
+
+
+@pytest.mark.parametrize("answered", [(), (issued(),), (issued(), PENDING), (issued(), approved())])
+def test_a_setting_that_cannot_be_used_ends_it_at_once_wherever_it_stands(
+    answered: tuple[Reply | Lost, ...],
+) -> None:
+    """Asking for a code, polling, and exchanging."""
+    flow, world = DeviceFlow(), FakeWorld(scripted(answered))
+    effect: Any = flow.receive(Started(*world.now()))
+    while not isinstance(effect, SendRequest) or len(world.requests) < len(answered):
+        effect = flow.receive(world.perform(effect))
+    effect = flow.receive(RequestFailed(world.at, Phase.NOT_SENT, Cause.MISCONFIGURED, SETTING))
+    assert isinstance(effect, Finished)
+    error = effect.outcome
+    assert isinstance(error, SignInError)
+    assert (error.kind, error.message) == (E.MISCONFIGURED, str(SETTING))
+    assert error.details == {"cause": "misconfigured", "reason": "bad_port", "setting": "ALL_PROXY"}
+
+
+def test_a_proxy_that_asks_for_credentials_is_named_when_it_stays_so() -> None:
+    flow, at = DeviceFlow(), T0
+    effect: Any = flow.receive(Started(at, 1_800_000_000.0))
+    setting = BadSetting("https_proxy", SettingFault.CREDENTIALS)
+    while not isinstance(effect, Finished):
+        if isinstance(effect, Wait):
+            at = effect.until
+            effect = flow.receive(TimeReached(at))
+        else:
+            effect = flow.receive(RequestFailed(at, Phase.NOT_SENT, Cause.PROXY_AUTH, setting))
+    error = effect.outcome
+    assert isinstance(error, SignInError)
+    assert (error.kind, error.message) == (E.NETWORK, str(setting))
+    assert error.details == {"cause": "proxy_auth", "reason": "credentials", "setting": "https_proxy"}

@@ -130,37 +130,57 @@ def proxy_away(env: Env) -> Generator[str]:
     yield AWAY
 
 
-@contextmanager
-def proxy_unusable(env: Env) -> Generator[str]:
-    env.setenv("ALL_PROXY", "gopher://me:pass-canary@proxy.test")
-    yield AWAY
-
-
-def _no_socks_here(sock: socket.socket) -> None:
-    sock.recv(3)
-    sock.sendall(b"\x05\xff")  # RFC 1928 §3: no acceptable method
-
-
-@contextmanager
-def socks(env: Env) -> Generator[str]:
-    with _proxy(env, _no_socks_here, "socks5") as issuer:
-        yield issuer
-
-
 UNREACHABLE: dict[str, tuple[Callable[[Env], Any], str]] = {
     "F18 no such name": (nowhere, "dns"),
     "F18 no resolver": (dns_down, "dns"),
     "F18 refused": (refused, "connect"),
     "F18 no route": (no_route, "connect"),
-    "F18 proxy 407": (proxy_407, "proxy"),
     "F18 proxy 403": (proxy_403, "proxy"),
     "F18 proxy 502": (proxy_502, "proxy"),
     "F18 proxy resets": (proxy_resets, "proxy"),
     "F18 proxy hangs": (proxy_hangs, "timeout"),
     "F18 proxy away": (proxy_away, "proxy"),
-    "F18 proxy unusable": (proxy_unusable, "proxy"),
-    "F18 SOCKS": (socks, "proxy"),
 }
+
+
+BROKEN = {
+    "proxy": ({"ALL_PROXY": "gopher://me:pass-canary@proxy.test"}, "ALL_PROXY", "unknown_scheme"),
+    "SOCKS": ({"HTTPS_PROXY": "socks://me:pass-canary@127.0.0.1:9"}, "HTTPS_PROXY", "socksio_missing"),
+    "certificates": ({"SSL_CERT_FILE": "/nowhere/canary.pem"}, "SSL_CERT_FILE", "not_there"),
+    "keys": ({"SSLKEYLOGFILE": "/nowhere/canary.log"}, "SSLKEYLOGFILE", "not_writable"),
+}
+
+
+# F18
+@pytest.mark.parametrize("usable", [True, False], ids=["usable", "expired"])
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_setting_that_cannot_be_used_costs_nothing_and_is_not_tried_again(
+    name: str, usable: bool, store: Store, monkeypatch: Env
+) -> None:
+    variables, setting, reason = BROKEN[name]
+    monkeypatch.setattr("codex_oauth.transport.exchange.find_spec", lambda package: None)
+    for variable, value in variables.items():
+        monkeypatch.setenv(variable, value)
+    with no_new_sockets(), at_most(4):
+        ran = renew(AWAY, store, usable=usable)
+    assert ran.fate is Fate.INTACT
+    assert isinstance(ran.outcome, Kept) is usable
+    assert ran.error.kind is E.MISCONFIGURED
+    assert ran.error.details == {"cause": "misconfigured", "reason": reason, "setting": setting}
+    assert ran.error.message.startswith(setting)
+    assert "canary" not in f"{ran.error.to_dict()}"
+    assert ran.waits == []
+
+
+# F18
+def test_a_proxy_that_asks_for_credentials_names_its_variable(store: Store, monkeypatch: Env) -> None:
+    with no_new_sockets(), at_most(4), proxy_407(monkeypatch) as issuer:
+        ran = renew(issuer, store, usable=False)
+    assert (ran.fate, ran.error.kind) == (Fate.INTACT, E.NETWORK)
+    assert ran.error.details == {"cause": "proxy_auth", "reason": "credentials", "setting": "HTTPS_PROXY"}
+    assert "Put them into HTTPS_PROXY" in ran.error.message
+    assert "canary" not in f"{ran.error.to_dict()}"
+    assert len(ran.waits) == len(PACE)
 
 
 def check(ran: Ran, *, usable: bool, kind: ErrorKind, cause: str, pauses: list[float]) -> None:

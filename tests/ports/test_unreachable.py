@@ -19,6 +19,7 @@ import pytest
 from codex_oauth.transport.proxy_settings import UnusableProxyError, http_proxy_for
 from codex_oauth.worlds.aiohttp_world import AiohttpWorld
 from codex_oauth_core import Cause, Phase, RequestFailed, ResponseReceived
+from codex_oauth_core.settings import BadSetting, SettingFault
 from tests.ports.ports import PORTS, Perform
 from tests.transport.certificates import Authority
 from tests.transport.servers import (
@@ -34,7 +35,7 @@ from tests.transport.servers import (
     read_request,
     silent,
 )
-from tests.transport.test_httpx_proxies import REFUSALS, UNUSABLE, VARIABLES, tunnel_to
+from tests.transport.test_httpx_proxies import REFUSALS, UNUSABLE, VARIABLES, WANTS, tunnel_to
 
 WITH_PROXIES = ["urllib", "aiohttp"]
 
@@ -322,9 +323,22 @@ def test_a_proxy_that_refuses_or_dies(port: str, case: str, env: Callable[..., N
     assert (answer.phase, answer.cause) == (Phase.NOT_SENT, Cause.PROXY)
 
 
+# F18
+@pytest.mark.parametrize("port", WITH_PROXIES)
+def test_a_proxy_that_asks_for_credentials_is_told_by_its_variable(
+    port: str, env: Callable[..., None]
+) -> None:
+    with no_new_sockets(), Server(WANTS) as proxy:
+        env(https_proxy=f"http://me:pass-canary@127.0.0.1:{proxy.port}")
+        answer = PORTS[port](post("https://server.test/"))
+    assert isinstance(answer, RequestFailed)
+    assert (answer.phase, answer.cause) == (Phase.NOT_SENT, Cause.PROXY_AUTH)
+    assert answer.setting == BadSetting("https_proxy", SettingFault.CREDENTIALS)
+
+
 @pytest.mark.parametrize("case", UNUSABLE)
 @pytest.mark.parametrize("port", WITH_PROXIES)
-def test_an_unusable_proxy_is_a_proxy_failure(
+def test_a_proxy_that_is_not_there_is_a_proxy_failure(
     port: str, case: str, env: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lookup = socket.getaddrinfo

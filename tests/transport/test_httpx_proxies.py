@@ -15,6 +15,7 @@ import pytest
 from codex_oauth.transport.httpx_transport import HttpxTransport
 from codex_oauth.transport.proxies import BadProxyError, Proxy, proxy_for
 from codex_oauth_core import Cause, Phase, RequestFailed, ResponseReceived
+from codex_oauth_core.settings import BadSetting, SettingFault
 from tests.transport.certificates import Authority
 from tests.transport.servers import (
     OK,
@@ -146,9 +147,6 @@ def _dies_after_the_request(sock: socket.socket) -> None:
 
 
 REFUSALS: dict[str, Script] = {
-    "credentials wanted": answering(
-        b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
-    ),
     "forbidden": answering(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 3\r\n\r\nno!"),
     "bad gateway": answering(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"),
     "no HTTP": answering(b"garbage\r\n\r\n"),
@@ -161,6 +159,16 @@ REFUSALS: dict[str, Script] = {
 def test_a_proxy_that_refuses_or_dies(env: Callable[..., None], case: str) -> None:
     answer = through(env, REFUSALS[case])
     assert (answer.phase, answer.cause) == (Phase.NOT_SENT, Cause.PROXY)
+    assert "canary" not in repr(answer)
+
+
+WANTS = answering(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+
+
+def test_a_proxy_that_asks_for_credentials_is_told_by_its_variable(env: Callable[..., None]) -> None:
+    answer = through(env, WANTS)
+    setting = BadSetting("HTTPS_PROXY", SettingFault.CREDENTIALS)
+    assert answer == RequestFailed(answer.at, Phase.NOT_SENT, Cause.PROXY_AUTH, setting)
     assert "canary" not in repr(answer)
 
 
@@ -199,17 +207,11 @@ def test_a_plain_request_that_a_proxy_has_taken_may_have_been_sent(env: Callable
 UNUSABLE = {
     "closed port": "http://127.0.0.1:9",
     "unknown host": "http://proxy.invalid:1",
-    "bad host": "http://[pass-canary",
-    "bad port": "http://me:pass-canary@proxy.test:99999x",
-    "unknown scheme": "gopher://me:pass-canary@proxy.test",
-    "SOCKS without its package": "socks5://me:pass-canary@127.0.0.1:1",
-    "SOCKS 4": "socks4://127.0.0.1:1",
-    "empty host": "http://",
 }
 
 
 @pytest.mark.parametrize("case", UNUSABLE)
-def test_an_unusable_proxy_is_a_proxy_failure(
+def test_a_proxy_that_is_not_there_is_a_proxy_failure(
     env: Callable[..., None], case: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lookup = socket.getaddrinfo
@@ -220,11 +222,6 @@ def test_an_unusable_proxy_is_a_proxy_failure(
         return lookup(host, *args, **kwargs)
 
     monkeypatch.setattr(socket, "getaddrinfo", offline)
-
-    def not_installed(name: str) -> None:
-        del name
-
-    monkeypatch.setattr("codex_oauth.transport.exchange.find_spec", not_installed)
     env(ALL_PROXY=UNUSABLE[case])
     answer = HttpxTransport()(post("https://server.test/"))
     assert isinstance(answer, RequestFailed)
@@ -257,6 +254,15 @@ CHOICES: list[tuple[str, dict[str, str], str | None]] = [
     ("https://server.test", {"ALL_PROXY": "socks5h://proxy.test"}, "socks5h://proxy.test:1080"),
     ("https://server.test", {"HTTPS_PROXY": "http://[2001:db8::1]:1"}, "http://[2001:db8::1]:1"),
     ("https://server.test", {"HTTPS_PROXY": ""}, None),
+    ("https://server.test", {"HTTPS_PROXY": f" {A}\r\n"}, A),
+    ("https://server.test", {"HTTPS_PROXY": f'"{A}"'}, A),
+    ("https://server.test", {"HTTPS_PROXY": f"'{A}'\r"}, A),
+    ("https://server.test", {"HTTPS_PROXY": " \r", "ALL_PROXY": B}, B),
+    ("https://server.test", {"HTTPS_PROXY": '""'}, None),
+    ("https://server.test", {"HTTPS_PROXY": "HTTP://Proxy.Test:1/"}, "http://proxy.test:1"),
+    ("https://server.test", {"ALL_PROXY": "socks://proxy.test"}, "socks5://proxy.test:1080"),
+    ("https://server.test", {"HTTPS_PROXY": A, "NO_PROXY": '"server.test"\r'}, None),
+    ("https://server.test", {"HTTPS_PROXY": A, "NO_PROXY": "'*'"}, None),
     ("https://server.test", {"HTTPS_PROXY": A, "NO_PROXY": "*"}, None),
     ("https://server.test", {"HTTPS_PROXY": A, "NO_PROXY": "server.test"}, None),
     ("https://x.server.test", {"HTTPS_PROXY": A, "NO_PROXY": "other, .server.test"}, None),

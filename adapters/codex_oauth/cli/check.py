@@ -19,7 +19,7 @@ from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import Request, SendRequest
 from codex_oauth_core.errors import Detail, ErrorKind, SignInError
 from codex_oauth_core.events import Cancelled, RequestFailed, ResponseReceived
-from codex_oauth_core.flows.failures import without_answer
+from codex_oauth_core.flows.failures import gave_up, refused, without_answer
 from codex_oauth_core.secret import Secret, shares_text
 
 __all__ = ["URL", "Checked", "check"]
@@ -52,6 +52,8 @@ def check(credential: Credential, transport: Transport | None = None) -> Checked
     match answer:
         case RequestFailed():
             failure = without_answer(answer)
+            if failure.setting is not None:
+                return Checked(error=refused(gave_up(failure)))
             return Checked(error=_unanswered(failure.kind, cause=failure.cause))
         case ResponseReceived():
             return _verdict(Answer(answer), credential)

@@ -28,7 +28,7 @@ UNEXPECTED: Final = 1
 """A fault of this program."""
 
 USAGE: Final = 2
-"""An option or argument that the command does not take."""
+"""An option or argument that the command does not take, or a setting of this machine that cannot be used."""
 
 REFUSED: Final = 3
 """Denied, expired or refused."""
@@ -64,6 +64,7 @@ _KINDS: Final[Mapping[int, tuple[ErrorKind, ...]]] = {
         ErrorKind.WORKSPACE_RESTRICTED,
         ErrorKind.CLIENT_REJECTED,
     ),
+    USAGE: (ErrorKind.MISCONFIGURED,),
     LOGIN_REQUIRED: (ErrorKind.LOGIN_REQUIRED,),
     TEMPORARY: (
         ErrorKind.NETWORK,

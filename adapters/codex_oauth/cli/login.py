@@ -34,6 +34,7 @@ __all__ = ["Interrupt", "run_login", "say_signed_in"]
 
 def run_login(args: argparse.Namespace) -> int:
     """Sign in, and keep the login. Raises SignInError."""
+    from codex_oauth.transport.checked_settings import check_settings
     from codex_oauth.worlds.httpx_world import HttpxWorld
 
     _refuse_without_a_person(named=args.device or args.browser)
@@ -49,6 +50,7 @@ def run_login(args: argparse.Namespace) -> int:
         return interrupt.cancels(told(world, view, args))
 
     try:
+        check_settings(provider)
         with interrupt, tracing(args.trace, view.warn) as record:
             credential = login(
                 device=True if args.device else False if args.browser else None,

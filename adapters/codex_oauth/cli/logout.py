@@ -1,13 +1,15 @@
 """`codex-oauth logout`: end a login at the server, best effort, and delete it here.
 
-Rules of this file: what is here is deleted whatever the server says, and the person is told what that was;
-where it was not confirmed, there is something to do next.
+Rules of this file: where a server can be asked, what is here is deleted whatever it says, and the person is
+told what that was; where it was not confirmed, there is something to do next.
 """
 
 from __future__ import annotations
 
 import argparse
 from typing import Any, Final
+
+import attrs
 
 from codex_oauth.cli.accounts import chosen
 from codex_oauth.cli.output import detail, emit, hint, result
@@ -27,6 +29,7 @@ _SAID: Final = {
     False: "Signed out here; the server did not confirm that it ended the login.",
 }
 _UNCONFIRMED: Final = "To end it for sure: in ChatGPT, Settings > Security > Log out of all devices."
+_LOCAL: Final = "Or delete the login here only: codex-oauth logout --local"
 _OTHERS: Final = "Other sessions of the account may have ended too."
 
 
@@ -71,6 +74,8 @@ def _ended(args: argparse.Namespace, store: FileStore, account_id: str) -> dict[
     """End one login; whether the server confirmed it, and what to say."""
     record, current = _readable(store, account_id), store.current()
     provider = _provider(record, local=args.local)
+    if provider is not None and record is not None and record.credential.refresh_token is not None:
+        _check(provider)
     detail(f"Ending the login of {account_id} at {'no server' if provider is None else provider.issuer}")
     revoked = _end(store, account_id, provider)
     if current in (None, account_id):
@@ -80,6 +85,16 @@ def _ended(args: argparse.Namespace, store: FileStore, account_id: str) -> dict[
     elif revoked is False:
         hint(_UNCONFIRMED)
     return {"revoked": revoked, "message": _farewell(record, revoked=revoked)}
+
+
+def _check(provider: Provider) -> None:
+    """Before anything is deleted: with other settings of this machine it can still be ended."""
+    from codex_oauth.transport.checked_settings import check_settings
+
+    try:
+        check_settings(provider)
+    except SignInError as error:
+        raise attrs.evolve(error, next_actions=(*error.next_actions, _LOCAL)) from None
 
 
 def _readable(store: FileStore, account_id: str) -> Record | None:

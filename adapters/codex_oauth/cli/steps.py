@@ -112,10 +112,13 @@ def run_finish(args: argparse.Namespace) -> int:
 
 
 def _finish(args: argparse.Namespace, store: FileStore, view: View, interrupt: Interrupt) -> Credential:
+    from codex_oauth.transport.checked_settings import check_settings
+
     pending = PendingSignIns(store.home)
     with pending.claimed(args.id) as claimed:
         kept = claimed.load()
         flow = _restored(claimed, kept)
+        check_settings(flow.provider)
         store.prepare()
         with PromptedWorld(
             interrupt.cancels(told(_world(view), view, args)), Guide(view, args).prompt
@@ -169,11 +172,15 @@ def _saving(claimed: Claimed, kept: Kept, view: View) -> Callable[[DeviceFlow | 
 
 
 def _left(claimed: Claimed, error: SignInError) -> SignInError:
-    """How a sign-in that failed is left: one that was cancelled here can be finished later."""
+    """How a sign-in that failed is left: one that was cancelled here can be finished later, and
+    one that a setting of this machine stops, too.
+    """
+    later = f"Finish the sign-in later: codex-oauth login finish {claimed.id}"
+    if error.kind is ErrorKind.MISCONFIGURED:
+        return attrs.evolve(error, next_actions=(*error.next_actions, later))
     if error.kind is not ErrorKind.CANCELLED:
         claimed.discard()
         return error
-    later = f"Finish the sign-in later: codex-oauth login finish {claimed.id}"
     return attrs.evolve(error, message="The sign-in is still pending.", next_actions=(later,))
 
 

@@ -1,54 +1,70 @@
 """Which certificate authorities are trusted, and whether what is named can be read.
 
-Rules of this file: OpenSSL passes over a file or directory that is not there without a word, so it is looked
-at here; certificates are counted, never shown.
+Rules of this file: what stands in the way of a request is said by the code that requests ask; certificates
+are counted, never shown.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import ssl
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
+import attrs
+
 from codex_oauth.doctor.case import Case
-from codex_oauth.doctor.finding import Area, Finding, ok, problem, warn
+from codex_oauth.doctor.finding import Area, Finding, Verdict, ok, problem, warn
+from codex_oauth.transport.bad_settings import UnusableSettingError
+from codex_oauth.transport.certificates import (
+    DIRECTORY,
+    FILES,
+    KEYLOG,
+    Named,
+    fault_of_directories,
+    fault_of_file,
+    named,
+)
 from codex_oauth.transport.tls import tls_context
+from codex_oauth_core.settings import BadSetting, SettingFault
 
 __all__ = ["check"]
 
 _NAME: Final = "certificates"
 _AREA: Final = Area.NETWORK
-_FILE: Final = "SSL_CERT_FILE"
-_DIR: Final = "SSL_CERT_DIR"
+_FILE: Final = FILES[-1]
 _OTHERS: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 """Variables in which other programs find a bundle, and this one does not."""
 
-_HASHED: Final = re.compile(r"[0-9a-f]{8}\.\d+", re.ASCII)
-_BUNDLE: Final = f"Point {_FILE} at a file of certificates in PEM form that you can read, or unset it."
+_BUNDLE: Final = "Point {} at a file of certificates in PEM form that you can read, or unset it."
 _REHASH: Final = f"Name a directory that `openssl rehash` went over, or use {_FILE}."
+_WRITE: Final = f"Point {KEYLOG} at a file that you can write, or unset it."
 
 
 def check(case: Case) -> Iterator[Finding]:
-    """The certificates of the environment, or of the system and certifi."""
-    file, directory = case.environment.get(_FILE), case.environment.get(_DIR)
-    if file:
-        yield _of_file(Path(file))
-    if directory:
-        yield _of_directories(directory)
-    if not file and not directory:
+    """The certificates of the environment, or of the system and certifi; and where keys are written."""
+    found = named(case.environment)
+    if found.file:
+        yield _of_file(found)
+        yield from _passed_over(case, found)
+    if found.directories:
+        yield _of_directories(found)
+    if not found.any:
         yield _usual()
         for name in _OTHERS:
             if case.environment.get(name):
                 advice = f"To trust those certificates here too, set {_FILE} to the same file."
                 yield warn(_NAME, _AREA, "is for other programs, and not read", advice, subject=name)
+    if found.keylog:
+        yield _of_keylog(found.keylog)
 
 
 def _usual() -> Finding:
     try:
         count = tls_context().cert_store_stats()["x509_ca"]
+    except UnusableSettingError as error:
+        text = f"the system's certificates and certifi's cannot be loaded: {error}"
+        return problem(_NAME, _AREA, text, _WRITE)
     except (OSError, ImportError) as error:
         text = f"the system's certificates and certifi's cannot be loaded: {type(error).__name__}"
         return problem(_NAME, _AREA, text, "Install certifi again.")
@@ -57,26 +73,44 @@ def _usual() -> Finding:
     return ok(_NAME, _AREA, f"{count} of the system and of certifi")
 
 
-def _of_file(path: Path) -> Finding:
-    if not path.is_file():
-        return problem(_NAME, _AREA, f"there is no file {path}", _BUNDLE, subject=_FILE)
+def _of_file(found: Named) -> Finding:
+    variable = found.file_variable
+    if (fault := fault_of_file(found.file)) is not None:
+        return _broken(variable, fault, found.file, _BUNDLE.format(variable))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    try:
-        context.load_verify_locations(cafile=path)
-    except OSError as error:  # ssl.SSLError is one
-        why = "holds no certificate" if isinstance(error, ssl.SSLError) else "cannot be read"
-        return problem(_NAME, _AREA, f"{path} {why}", _BUNDLE, subject=_FILE)
-    return ok(_NAME, _AREA, f"{len(context.get_ca_certs())} in {path}, in place of the usual ones", _FILE)
+    context.load_verify_locations(cafile=found.file)
+    count = context.cert_store_stats()["x509"]
+    return ok(_NAME, _AREA, f"{count} in {found.file}, in place of the usual ones", variable)
 
 
-def _of_directories(text: str) -> Finding:
+def _passed_over(case: Case, found: Named) -> Iterator[Finding]:
+    if found.file_variable != _FILE and case.environment.get(_FILE):
+        text = f"is passed over: {found.file_variable} comes before it"
+        yield ok(_NAME, _AREA, text, _FILE)
+
+
+def _of_directories(found: Named) -> Finding:
+    text = found.directories
+    if (fault := fault_of_directories(text)) is not None:
+        row = _broken(DIRECTORY, fault, text, _REHASH)
+        return attrs.evolve(row, verdict=Verdict.WARN) if found.file else row
     places = [place for place in text.split(os.pathsep) if place]
+    broken = [place for place in places if fault_of_directories(place) is not None]
+    if broken:
+        return warn(
+            _NAME, _AREA, f"no certificate is found in {', '.join(broken)}", _REHASH, subject=DIRECTORY
+        )
+    return ok(_NAME, _AREA, f"those in {text}, in place of the usual ones", DIRECTORY)
+
+
+def _of_keylog(path: str) -> Finding:
     try:
-        hashed = sum(bool(_HASHED.fullmatch(name)) for place in places for name in os.listdir(place))  # noqa: PTH208  # a text
-    except OSError as error:
-        why = error.strerror or type(error).__name__
-        return problem(_NAME, _AREA, f"{error.filename}: {why}", _REHASH, subject=_DIR)
-    if not hashed:
-        found = f"{text} holds no certificate that OpenSSL would find"
-        return problem(_NAME, _AREA, found, _REHASH, subject=_DIR)
-    return ok(_NAME, _AREA, f"{hashed} in {text}, in place of the usual ones", _DIR)
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).keylog_filename = path
+    except (OSError, ValueError):
+        return _broken(KEYLOG, SettingFault.NOT_WRITABLE, path, _WRITE)
+    text = f"whoever can read {path} can read what is sent to the server, tokens too"
+    return warn(_NAME, _AREA, text, f"Unset {KEYLOG} when you have what you need.", subject=KEYLOG)
+
+
+def _broken(variable: str, fault: SettingFault, value: str, advice: str) -> Finding:
+    return problem(_NAME, _AREA, f"{BadSetting(variable, fault)} ({value})", advice, subject=variable)

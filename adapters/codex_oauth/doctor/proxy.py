@@ -15,6 +15,7 @@ import httpx
 from codex_oauth.doctor.case import Case
 from codex_oauth.doctor.finding import Area, Finding, ok, problem, warn
 from codex_oauth.transport.proxies import BadProxyError, Proxy, proxy_for
+from codex_oauth.transport.proxy_settings import unquoted
 
 __all__ = ["check"]
 
@@ -29,7 +30,7 @@ def check(case: Case) -> Iterator[Finding]:
     try:
         proxy = proxy_for(url)
     except BadProxyError as error:
-        yield problem(_NAME, _AREA, f"{error}", _FORM, subject=_winner(case, url))
+        yield problem(_NAME, _AREA, f"{error}", _FORM, subject=error.setting.name)
         return
     yield _direct(case, url) if proxy is None else _through(proxy, _winner(case, url))
     yield from _contradictions(case)
@@ -56,7 +57,7 @@ _SYSTEM: Final = "the system's settings"
 def _winner(case: Case, url: httpx.URL) -> str:
     """The variable that decides: the scheme's before ALL_PROXY, lower case before upper case."""
     names = (name for kind in (url.scheme, "all") for name in (f"{kind}_proxy", f"{kind}_proxy".upper()))
-    return next((name for name in names if case.environment.get(name)), _SYSTEM)
+    return next((name for name in names if unquoted(case.environment.get(name, ""))), _SYSTEM)
 
 
 def _contradictions(case: Case) -> Iterator[Finding]:

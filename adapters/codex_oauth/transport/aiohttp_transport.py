@@ -23,8 +23,9 @@ from yarl import URL
 from codex_oauth.clock import Clock, now
 from codex_oauth.transport.async_limit import within
 from codex_oauth.transport.deadline import Deadline, TimeUp
+from codex_oauth.transport.bad_settings import UnusableSettingError, wants_credentials
 from codex_oauth.transport.progress import Stage
-from codex_oauth.transport.proxy_settings import HttpProxy, UnusableProxyError, http_proxy_for
+from codex_oauth.transport.proxy_settings import HttpProxy, http_proxy_for
 from codex_oauth.transport.tls import tls_context
 from codex_oauth.transport.unlogged import unlogged
 from codex_oauth_core.effects import SendRequest
@@ -46,7 +47,6 @@ _PHASES: Final[Mapping[Stage, tuple[Phase, Cause]]] = {
 _BY_KIND: Final[tuple[tuple[Stage | None, type[Exception], Cause], ...]] = (
     (None, TimeoutError, Cause.TIMEOUT),
     (None, TimeUp, Cause.TIMEOUT),
-    (None, UnusableProxyError, Cause.PROXY),
     (Stage.CONNECTING, aiohttp.ClientConnectorCertificateError, Cause.TLS_CERTIFICATE),
     (Stage.PROXY, aiohttp.ClientConnectorCertificateError, Cause.TLS_CERTIFICATE),
     (Stage.CONNECTING, aiohttp.ClientConnectorDNSError, Cause.DNS),
@@ -83,6 +83,12 @@ class AiohttpTransport:
             return RequestFailed(self._now()[0], Phase.MAYBE_SENT, Cause.TOO_BIG)
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
             raise ValueError("the request cannot be sent as HTTP") from None
+        except UnusableSettingError as error:
+            return error.failed(self._now()[0])
+        except aiohttp.ClientHttpProxyError as error:
+            if error.status == 407:
+                return wants_credentials(progress.proxy_setting, self._now()[0])
+            return RequestFailed(self._now()[0], *_judge(error, progress.stage))
         except _FAILURES as error:
             return RequestFailed(self._now()[0], *_judge(error, progress.stage))
         except BaseException as error:  # noqa: BLE001  # raised again
@@ -108,6 +114,7 @@ class _Progress:
     def __init__(self, begin: Callable[[], None]) -> None:
         self.stage = Stage.CONNECTING
         self._begin = begin
+        self.proxy_setting: str | None = None
 
     def trace(self) -> aiohttp.TraceConfig:
         """What tells a session to move the stage on."""
@@ -139,9 +146,9 @@ async def _exchange(effect: SendRequest, progress: _Progress) -> tuple[int, dict
     request = effect.request
     proxy = await _in_thread(lambda: http_proxy_for(urlsplit(request.url)))
     if proxy is not None:
-        progress.stage = Stage.PROXY
+        progress.stage, progress.proxy_setting = Stage.PROXY, proxy.setting
     async with (
-        _session(progress) as session,
+        _session(progress, request.url) as session,
         session.request(
             request.method,
             URL(request.url, encoded=True).with_user(None),  # user information would become a header
@@ -158,9 +165,10 @@ async def _exchange(effect: SendRequest, progress: _Progress) -> tuple[int, dict
 
 
 @contextlib.asynccontextmanager
-async def _session(progress: _Progress) -> AsyncGenerator[aiohttp.ClientSession]:
+async def _session(progress: _Progress, url: str) -> AsyncGenerator[aiohttp.ClientSession]:
     """A session for one request, whose connection is closed at the end, whatever its peer does."""
-    connector = _Connector(ssl=tls_context(), resolver=_Resolver(), use_dns_cache=False, force_close=True)
+    context = tls_context() if urlsplit(url).scheme == "https" else True
+    connector = _Connector(ssl=context, resolver=_Resolver(), use_dns_cache=False, force_close=True)
     try:
         async with aiohttp.ClientSession(
             connector=connector,

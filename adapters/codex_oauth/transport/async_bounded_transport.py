@@ -51,7 +51,7 @@ class AsyncBoundedTransport:
         """Send the request, and tell `progress` how far it came; the answer's body is still to be read."""
         progress.stage = Stage.CONNECTING
         proxy = await _proxy(request.url)
-        progress.proxied = proxy is not None
+        progress.through(proxy.setting if proxy else None)
         pool = self._pool(proxy, tls_for(request.url, proxy))
         content = cast("httpx.AsyncByteStream", request.stream)
         answer = await pool.handle_async_request(to_httpcore(request, content))

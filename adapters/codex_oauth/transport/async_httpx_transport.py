@@ -19,7 +19,7 @@ from codex_oauth.transport.async_limit import within
 from codex_oauth.transport.async_protocol import AsyncAnswer
 from codex_oauth.transport.deadline import Deadline
 from codex_oauth.transport.exchange import NO_AUTH, headers_of, to_httpx
-from codex_oauth.transport.failures import FAILURES, judge
+from codex_oauth.transport.failures import FAILURES, failed
 from codex_oauth.transport.progress import Progress, Stage
 from codex_oauth.transport.unlogged import unlogged
 from codex_oauth_core.effects import SendRequest
@@ -66,7 +66,7 @@ class AsyncHttpxTransport:
             await uncut(self._shared.aclose)
 
     def _failed(self, error: Exception, progress: Progress) -> RequestFailed:
-        return RequestFailed(self._instant(), *judge(error, progress.stage))
+        return failed(error, progress, self._instant())
 
     async def _send(self, effect: SendRequest, progress: Progress) -> AsyncAnswer:
         request = to_httpx(effect, _trace(progress), new_connection=effect.once)

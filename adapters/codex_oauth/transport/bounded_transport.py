@@ -44,7 +44,7 @@ class BoundedTransport(httpx.BaseTransport):
 
     def _pool(self, url: httpx.URL) -> httpcore.ConnectionPool:
         proxy = in_worker(lambda: usable_proxy(url), self._deadline)
-        self._progress.proxied = proxy is not None
+        self._progress.through(proxy.setting if proxy else None)
         pool = httpcore.ConnectionPool(
             ssl_context=tls_for(url, proxy),
             proxy=to_httpcore_proxy(proxy) if proxy else None,

@@ -17,6 +17,7 @@ import httpx
 from codex_oauth.transport.proxies import BadProxyError, Proxy, proxy_for
 from codex_oauth.transport.tls import tls_context
 from codex_oauth_core.effects import SendRequest
+from codex_oauth_core.settings import BadSetting, SettingFault
 
 __all__ = ["NO_AUTH", "headers_of", "tls_for", "to_httpcore", "to_httpcore_proxy", "to_httpx", "usable_proxy"]
 
@@ -72,18 +73,15 @@ def to_httpcore(request: httpx.Request, content: bytes | httpx.AsyncByteStream) 
 
 
 def usable_proxy(url: httpx.URL) -> Proxy | None:
-    """See `proxy_for`. Raises `httpcore.ProxyError` for a proxy that cannot be used."""
-    try:
-        proxy = proxy_for(url)
-    except BadProxyError as error:
-        raise httpcore.ProxyError(str(error)) from None
+    """See `proxy_for`; a SOCKS proxy needs its package, too. Raises `BadProxyError`."""
+    proxy = proxy_for(url)
     if proxy and proxy.is_socks and find_spec("socksio") is None:
-        raise httpcore.ProxyError("a SOCKS proxy needs the package socksio")
+        raise BadProxyError(BadSetting(proxy.setting, SettingFault.SOCKSIO_MISSING))
     return proxy
 
 
 def tls_for(url: httpx.URL, proxy: Proxy | None) -> ssl.SSLContext | None:
-    """The TLS context, if the server or the proxy is spoken to over TLS."""
+    """The TLS context, if the server or the proxy is spoken to over TLS. Raises `UnusableSettingError`."""
     return tls_context() if "https" in (url.scheme, proxy.scheme if proxy else "") else None
 
 

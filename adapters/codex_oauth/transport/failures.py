@@ -6,6 +6,7 @@ used HTTP wrongly is a bug, and never passed off as a failure of the network.
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,11 +15,12 @@ from typing import Final
 import httpcore
 import httpx
 
+from codex_oauth.transport.bad_settings import UnusableSettingError, wants_credentials
 from codex_oauth.transport.deadline import TimeUp
-from codex_oauth.transport.progress import Stage
-from codex_oauth_core.events import Cause, Phase
+from codex_oauth.transport.progress import Progress, Stage
+from codex_oauth_core.events import Cause, Phase, RequestFailed
 
-__all__ = ["BUGS", "FAILURES", "judge"]
+__all__ = ["BUGS", "FAILURES", "failed", "judge"]
 
 Verdict = tuple[Phase, Cause]
 
@@ -61,8 +63,8 @@ _BY_NAME: Final[Mapping[type[Exception], Verdict]] = {
     OSError: (_MAYBE_SENT, Cause.RESET),
 }
 
-FAILURES: Final = (*_BY_NAME, *BUGS)
-"""Every exception that `judge` takes, subclasses included."""
+FAILURES: Final[tuple[type[Exception], ...]] = (*_BY_NAME, *BUGS, UnusableSettingError)
+"""Every exception that `failed` takes, subclasses included."""
 
 _BY_STAGE: Final[Mapping[Stage, Verdict]] = {
     Stage.CONNECTING: (_NOT_SENT, Cause.CONNECT),
@@ -81,10 +83,23 @@ _BEHIND: Final[Mapping[Stage, tuple[tuple[type[Exception], Cause], ...]]] = {
 }
 
 
-def judge(error: Exception, stage: Stage) -> Verdict:
-    """Phase and cause of a request that ended with `error` at `stage`. `error` is one of `FAILURES`.
+_ASKS: Final = re.compile(r"407\b|Invalid username/password|Requested .*, but got (NO ACCEPTABLE|USERNAME)")
+"""httpcore's texts of a proxy that asks for credentials, or refuses them: HTTP, SOCKS (RFC 1928, 1929)."""
 
-    Raises ValueError for one of `BUGS`, unless the answer came: then it is the answer that is bad.
+
+def failed(error: Exception, progress: Progress, at: float) -> RequestFailed:
+    """The event of a request that ended with `error`, one of `FAILURES`. Raises what `judge` raises."""
+    if isinstance(error, UnusableSettingError):
+        return error.failed(at)
+    phase, cause = judge(error, progress.stage)
+    if cause is Cause.PROXY and any(_ASKS.match(str(link)) for link in _chain(error)):
+        return wants_credentials(progress.proxy_setting, at)
+    return RequestFailed(at, phase, cause)
+
+
+def judge(error: Exception, stage: Stage) -> Verdict:
+    """Phase and cause of a request that ended with `error` at `stage`. `error` is one of `FAILURES`, and not
+    about a setting. Raises ValueError for one of `BUGS`, unless the answer came: then that is what is bad.
     """
     answered_badly = isinstance(error, _OF_AN_ANSWER) and stage in (Stage.SENT, Stage.ANSWERED)
     if isinstance(error, BUGS) and not answered_badly:

@@ -16,7 +16,7 @@ from codex_oauth.clock import Clock, now
 from codex_oauth.transport.bounded_transport import BoundedTransport
 from codex_oauth.transport.deadline import SLICE, Deadline, StopRequested, TimeUp
 from codex_oauth.transport.exchange import NO_AUTH, headers_of, to_httpx
-from codex_oauth.transport.failures import FAILURES, judge
+from codex_oauth.transport.failures import FAILURES, failed
 from codex_oauth.transport.progress import Progress, Stage
 from codex_oauth.transport.protocol import Answer, never
 from codex_oauth.transport.unlogged import unlogged
@@ -50,7 +50,7 @@ class HttpxTransport:
         except StopRequested:
             return Cancelled(self._instant())
         except FAILURES as error:
-            return RequestFailed(self._instant(), *judge(error, progress.stage))
+            return failed(error, progress, self._instant())
         except BaseException as error:  # noqa: BLE001  # raised again
             raise error.with_traceback(None) from None  # its frames hold the bodies, as bytes
 

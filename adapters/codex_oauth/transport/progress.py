@@ -45,17 +45,23 @@ def _always() -> None:
 
 
 class Progress:
-    """A `trace` callback that keeps the stage. `proxied`: the connection is to a proxy.
+    """A `trace` callback that keeps the stage. `proxied`: the connection is to a proxy, which the setting
+    `proxy_setting` names.
 
     `begin` is called right before a part of the request goes out to the server; what it raises stops that.
     """
 
-    __slots__ = ("_begin", "proxied", "stage")
+    __slots__ = ("_begin", "proxied", "proxy_setting", "stage")
 
     def __init__(self, begin: Callable[[], None] = _always) -> None:
         self.stage = Stage.UNTRACED
         self.proxied = False
         self._begin = begin
+        self.proxy_setting: str | None = None
+
+    def through(self, setting: str | None) -> None:
+        """The connection is to the proxy that a setting names; None: to the server."""
+        self.proxied, self.proxy_setting = setting is not None, setting
 
     def __call__(self, name: str, info: Mapping[str, Any]) -> None:
         """Take one step: `layer.step.started`, `.complete` or `.failed`, and what httpcore tells of it."""

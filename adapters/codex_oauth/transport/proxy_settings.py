@@ -1,71 +1,168 @@
 """Which proxy a request goes through, by what `urllib` finds in the environment (or the system's settings).
 
-Rules of this file: the standard library alone; this machine itself is never asked for through a proxy; a
-proxy's password is a `Secret`, and no error repeats a proxy's URL.
+Rules of this file: the one reader of proxy settings, of the standard library alone; this machine itself is
+never asked for through a proxy; a proxy's password is a `Secret`, and no error repeats a proxy's URL.
 """
 
 from __future__ import annotations
 
 import base64
+import os
+import re
 import urllib.request
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, cast
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import attrs
 
+from codex_oauth.transport.bad_settings import UnusableSettingError
 from codex_oauth.transport.this_machine import is_this_machine
 from codex_oauth_core.secret import Secret
+from codex_oauth_core.settings import BadSetting, SettingFault
 
-__all__ = ["HttpProxy", "UnusableProxyError", "http_proxy_for"]
+__all__ = ["PORTS", "HttpProxy", "Proxy", "UnusableProxyError", "http_proxy_for", "proxy_to", "unquoted"]
 
 PORTS: Final = {"http": 80, "https": 443}
+_PROXY_PORTS: Final = {**PORTS, "socks5": 1080, "socks5h": 1080}
+_OTHER_NAMES: Final = {"socks": "socks5"}
+_SYSTEM: Final = "The system's setting of a proxy"
+_AROUND: Final = " \t\r\n\v\f\"'"
+_BAD: Final = re.compile(r"[\x00-\x1f\x7f]")
+_by_environment: Callable[[str, Mapping[str, str]], object] = cast(
+    "Any", urllib.request
+).proxy_bypass_environment  # documented nowhere, and not typed
+_HOST: Final = re.compile(r"[^\s/\\?#@\"'<>]+")
 
 
-class UnusableProxyError(OSError):
+class UnusableProxyError(UnusableSettingError, ValueError):
     """The settings name a proxy that cannot be used. Its text names the setting, not the value."""
+
+
+@attrs.frozen
+class Proxy:
+    """A proxy. As text it is its URL without credentials. `setting` is the variable that names it."""
+
+    scheme: str
+    host: str
+    port: int
+    username: Secret[str]
+    password: Secret[str]
+    setting: str = attrs.field(default=_SYSTEM, eq=False)
+
+    @property
+    def is_socks(self) -> bool:
+        """Whether it speaks SOCKS5 and not HTTP."""
+        return self.scheme.startswith("socks")
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
 
 
 @attrs.frozen
 class HttpProxy:
     """A proxy that is spoken to in plain HTTP. `authorization` is empty, or what the proxy wants to see
-    (`Basic …`, RFC 7617).
+    (`Basic …`, RFC 7617). `setting` is the variable that names it.
     """
 
     host: str
     port: int
     authorization: Secret[str]
+    setting: str = attrs.field(default=_SYSTEM, eq=False)
+
+
+def proxy_to(scheme: str, host: str, port: int | None) -> Proxy | None:
+    """The proxy for a server, or None for a direct connection.
+
+    Reads HTTPS_PROXY or HTTP_PROXY by the URL's scheme, else ALL_PROXY, and NO_PROXY, as `urllib` does
+    (where no variable is set it may ask the system, and DNS); what stands around a value by mistake, blanks,
+    line ends and quotes, is passed over. Raises `UnusableProxyError`.
+    """
+    if is_this_machine(host):
+        return None
+    settings = {name: unquoted(value) for name, value in urllib.request.getproxies().items()}
+    name = next((name for name in (scheme, "all") if settings.get(name)), None)
+    if name is None or _bypassed(host, port or PORTS.get(scheme, 0)):
+        return None
+    return _parsed(settings[name], _variable(name))
 
 
 def http_proxy_for(url: SplitResult) -> HttpProxy | None:
-    """The proxy for `url`, or None for a direct connection.
-
-    Reads HTTPS_PROXY or HTTP_PROXY by the URL's scheme, else ALL_PROXY, and NO_PROXY, as `urllib` does
-    (where no variable is set it may ask the system, and DNS). Raises `UnusableProxyError`.
-    """
-    host = url.hostname or ""
-    if is_this_machine(host):
+    """As `proxy_to`, for who speaks to proxies in plain HTTP only. Raises `UnusableProxyError`."""
+    proxy = proxy_to(url.scheme, url.hostname or "", url.port)
+    if proxy is None:
         return None
-    settings = urllib.request.getproxies()
-    name = next((name for name in (url.scheme, "all") if settings.get(name)), None)
-    port = url.port or PORTS.get(url.scheme, 0)
-    if name is None or any(urllib.request.proxy_bypass(text) for text in (f"{host}:{port}", host)):
-        return None
-    return _parse(settings[name], f"{name}_proxy".upper())
+    if proxy.scheme != "http":
+        raise UnusableProxyError(BadSetting(proxy.setting, SettingFault.HTTP_ONLY))
+    return HttpProxy(proxy.host, proxy.port, Secret(_authorization(proxy)), proxy.setting)
 
 
-def _parse(text: str, setting: str) -> HttpProxy:
+def unquoted(value: str) -> str:
+    """A value without the blanks, line ends and quotes that a file of variables left around it."""
+    return value.strip(_AROUND)
+
+
+def _bypassed(host: str, port: int) -> bool:
+    names = (f"{host}:{port}", host)
+    settings = urllib.request.getproxies_environment()
+    if not settings:
+        return any(urllib.request.proxy_bypass(name) for name in names)
+    settings["no"] = unquoted(settings.get("no", ""))
+    return any(_by_environment(name, settings) for name in names)
+
+
+def _variable(name: str, environ: Mapping[str, str] = os.environ) -> str:
+    """The variable that says so: lower case before upper case, as `urllib` has it."""
+    wanted = f"{name}_proxy"
+    spelled = [each for each in environ if each.lower() == wanted and unquoted(environ[each])]
+    return min(spelled, key=lambda each: (each != wanted, each), default=_SYSTEM)
+
+
+def _parsed(text: str, setting: str) -> Proxy:
+    """The proxy of a value. Raises `UnusableProxyError`."""
+    url = _split(text, setting)
+    scheme = _OTHER_NAMES.get(url.scheme, url.scheme)
+    if scheme not in _PROXY_PORTS:
+        raise UnusableProxyError(BadSetting(setting, SettingFault.UNKNOWN_SCHEME))
+    host = _host(url, setting)
+    try:
+        port = _PROXY_PORTS[scheme] if url.port is None else url.port
+    except ValueError:
+        port = 0
+    if port == 0:
+        raise UnusableProxyError(BadSetting(setting, SettingFault.BAD_PORT))
+    name, password = unquote(url.username or ""), unquote(url.password or "")
+    return Proxy(scheme, host, port, Secret(name), Secret(password), setting)
+
+
+def _split(text: str, setting: str) -> SplitResult:
     try:
         url = urlsplit(text if "://" in text else f"http://{text}")
-        port = url.port or PORTS["http"]
+        url.hostname  # noqa: B018  # it is read only now
     except ValueError:
-        raise UnusableProxyError(f"{setting} is not a URL") from None
-    if url.scheme != "http" or not url.hostname:
-        raise UnusableProxyError(f"{setting} is not the URL of an http proxy")
-    return HttpProxy(url.hostname, port, Secret(_authorization(url)))
+        raise UnusableProxyError(BadSetting(setting, SettingFault.NOT_A_URL)) from None
+    if "@" in f"{url.path}{url.query}{url.fragment}":  # else its beginning would be taken for a host
+        raise UnusableProxyError(BadSetting(setting, SettingFault.UNENCODED))
+    if _BAD.search(text) or ("://" not in text and url.path not in ("", "/")):
+        raise UnusableProxyError(BadSetting(setting, SettingFault.NOT_A_URL))
+    return url
 
 
-def _authorization(url: SplitResult) -> str:
-    if not url.username and not url.password:
+def _host(url: SplitResult, setting: str) -> str:
+    """The host in the letters of DNS."""
+    host = url.hostname or ""
+    try:
+        ascii_host = host if ":" in host else host.encode("ascii" if host.isascii() else "idna").decode()
+    except UnicodeError:
+        ascii_host = ""
+    if not _HOST.fullmatch(ascii_host):
+        raise UnusableProxyError(BadSetting(setting, SettingFault.NO_HOST))
+    return ascii_host
+
+
+def _authorization(proxy: Proxy) -> str:
+    name, password = proxy.username.reveal(), proxy.password.reveal()
+    if not name and not password:
         return ""
-    credentials = f"{unquote(url.username or '')}:{unquote(url.password or '')}"
-    return f"Basic {base64.b64encode(credentials.encode()).decode()}"
+    return f"Basic {base64.b64encode(f'{name}:{password}'.encode()).decode()}"

@@ -1,7 +1,7 @@
 """A transport made of the standard library alone: `http.client` speaks HTTP, `urllib` finds the proxy.
 
 Rules of this file: as in `httpx_transport`; beside it, an answer that two readers could understand
-differently is no answer. Trust is the system's (or SSL_CERT_FILE's): there is no certifi here.
+differently is no answer. Trust is the system's (or as `certificates` says): there is no certifi here.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ from typing import Any, Final, cast
 from urllib.parse import SplitResult, urlsplit
 
 from codex_oauth.clock import Clock, now
+from codex_oauth.transport.bad_settings import UnusableSettingError, wants_credentials
 from codex_oauth.transport.bounded_socket import BoundedSocket, ReceivedTooMuch
 from codex_oauth.transport.deadline import Deadline, StopRequested, TimeUp
 from codex_oauth.transport.dial import dial
 from codex_oauth.transport.progress import Stage
 from codex_oauth.transport.protocol import Answer, never
-from codex_oauth.transport.proxy_settings import PORTS, HttpProxy, UnusableProxyError, http_proxy_for
+from codex_oauth.transport.proxy_settings import PORTS, HttpProxy, http_proxy_for
 from codex_oauth.transport.resolve import in_worker, resolve
+from codex_oauth.transport.tls import system_tls_context
 from codex_oauth_core.effects import Request, SendRequest
 from codex_oauth_core.events import Cancelled, Cause, Phase, RequestFailed, ResponseReceived
 from codex_oauth_core.reading.json_body import MAX_BODY
@@ -41,12 +43,20 @@ _BY_STAGE: Final[Mapping[Stage, tuple[Phase, Cause]]] = {
 _BY_KIND: Final[tuple[tuple[Stage | None, type[Exception], Cause], ...]] = (
     (None, TimeUp, Cause.TIMEOUT),
     (None, ReceivedTooMuch, Cause.TOO_BIG),
-    (None, UnusableProxyError, Cause.PROXY),
     (Stage.CONNECTING, socket.gaierror, Cause.DNS),
     (Stage.CONNECTING, UnicodeError, Cause.DNS),  # a host that is no host name in IDNA
     (Stage.HANDSHAKE, ssl.SSLCertVerificationError, Cause.TLS_CERTIFICATE),
 )
 """What is more exact than the stage: at that stage (None: at any), an error of this kind."""
+
+
+class _AsksForCredentials(OSError):
+    """The proxy that `setting` names answered 407."""
+
+    def __init__(self, setting: str) -> None:
+        super().__init__("the proxy asks for credentials")
+        self.setting = setting
+
 
 _FAILURES: Final = (OSError, HTTPException, UnicodeError, TimeUp, ReceivedTooMuch)
 
@@ -66,6 +76,10 @@ class UrllibTransport:
             return ResponseReceived(sent_at, *self._now(), status, headers, body)
         except StopRequested:
             return Cancelled(self._instant())
+        except UnusableSettingError as error:
+            return error.failed(self._instant())
+        except _AsksForCredentials as error:
+            return wants_credentials(error.setting, self._instant())
         except _FAILURES as error:
             return RequestFailed(self._instant(), *_judge(error, exchange.stage))
         except BaseException as error:  # noqa: BLE001  # raised again
@@ -98,12 +112,13 @@ class _Exchange:
         `Deadline.slice` raises.
         """
         proxy = self._proxy()
+        context = system_tls_context() if self._url.scheme == "https" else None
         with contextlib.closing(self._connect(proxy)) as sock:
-            if self._url.scheme == "https":
+            if context is not None:
                 if proxy is not None:
                     self._tunnel(sock, proxy)
                 self.stage = Stage.HANDSHAKE
-                sock.start_tls(_trusting(), self._host)
+                sock.start_tls(context, self._host)
                 proxy = None
             answer = self._ask(sock, proxy)
             self.stage = Stage.ANSWERED
@@ -131,6 +146,8 @@ class _Exchange:
             lines.append(f"Proxy-Authorization: {secret}")
         sock.sendall("\r\n".join([*lines, "", ""]).encode("ascii"))
         answer = _final(sock, "CONNECT")
+        if answer.status == 407:
+            raise _AsksForCredentials(proxy.setting)
         if not 200 <= answer.status < 300:
             raise OSError("the proxy refuses")
 
@@ -186,12 +203,6 @@ def _written(request: Request, url: SplitResult, proxy: HttpProxy | None) -> HTT
     if proxy is not None and (secret := proxy.authorization.reveal()):
         connection.putheader("Proxy-Authorization", secret)
     return connection
-
-
-def _trusting() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
-    return context
 
 
 def _final(sock: BoundedSocket, method: str) -> HTTPResponse:

@@ -33,7 +33,7 @@ from codex_oauth_core.facts import (
 )
 from codex_oauth_core.flows.device_table import MACHINE, State, Trigger
 from codex_oauth_core.flows.exchange import KEPT, ExchangingFlow
-from codex_oauth_core.flows.failures import gave_up
+from codex_oauth_core.flows.failures import HOPELESS, gave_up
 from codex_oauth_core.flows.kept import DEVICE, PACE
 from codex_oauth_core.flows.pace import Pace
 from codex_oauth_core.flows.resumable import Resting, Waiting
@@ -178,7 +178,7 @@ class DeviceFlow(ExchangingFlow):
     def _postpone(self, failure: TryAgain) -> Effect:
         self._failure = failure = self._named(failure)
         until = self._now + max(2.0 ** (self._tries - 1), failure.retry_after or 0.0)
-        hopeless = failure.kind is ErrorKind.TLS_UNTRUSTED
+        hopeless = failure.kind in HOPELESS
         if hopeless or self._tries >= CODE_TRIES or until >= self._code_limit:
             return self._give_up()
         self._move(Trigger.RETRY_LATER)
@@ -253,7 +253,9 @@ class DeviceFlow(ExchangingFlow):
         self._answered_once, self._maybe_lost, self._failure = True, False, None
         return self._wait(self._pace.answered(self._now, retry_after), why)
 
-    def _back_off(self, failure: TryAgain) -> Wait:
+    def _back_off(self, failure: TryAgain) -> Effect:
+        if failure.kind is ErrorKind.MISCONFIGURED:
+            return self._fail(gave_up(failure))
         self._move(Trigger.RETRY_LATER)
         self._failure = failure
         self._maybe_lost |= failure.maybe_answered

@@ -30,7 +30,7 @@ from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import Granted, Refused, Tokens, TryAgain
-from codex_oauth_core.flows.failures import gave_up, refused
+from codex_oauth_core.flows.failures import HOPELESS, gave_up, refused
 from codex_oauth_core.flows.grant import judge_grant
 from codex_oauth_core.flows.kept import REFUSED, TRY_AGAIN
 from codex_oauth_core.flows.resumable import ResumableFlow
@@ -145,7 +145,7 @@ class ExchangingFlow(ResumableFlow[SendRequest | Wait, Credential]):
                 assert_never(fact)
 
     def _exchange_unanswered(self, failure: TryAgain) -> Effect:
-        if failure.kind is ErrorKind.TLS_UNTRUSTED:
+        if failure.kind in HOPELESS:
             return self._fail(gave_up(failure))
         if failure.maybe_answered:
             lost = Refused(ErrorKind.TOKEN_REQUEST_FAILED, uncertain=True, cause=failure.cause)

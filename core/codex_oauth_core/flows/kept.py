@@ -1,7 +1,7 @@
 """The forms in which a checkpoint holds the values that flows share.
 
-Rules of this file: one table for each class, naming every field of it; which number is an instant, and which
-text a secret, is said here and nowhere else.
+Rules of this file: one table for each class, naming every field of it, but for a `setting`: whoever goes on
+may have other settings; which number is an instant, and which text a secret, is said here and nowhere else.
 """
 
 from __future__ import annotations

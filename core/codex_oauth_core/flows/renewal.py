@@ -17,7 +17,7 @@ from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Cancelled, Event, ResponseReceived, Started
 from codex_oauth_core.facts import Granted, Refused, Tokens, TryAgain
-from codex_oauth_core.flows.failures import gave_up, refused
+from codex_oauth_core.flows.failures import HOPELESS, gave_up, refused
 from codex_oauth_core.flows.freshness import RenewalPolicy
 from codex_oauth_core.flows.renewal_table import MACHINE, State, Trigger
 from codex_oauth_core.flows.renewed import as_sign_in, renewed_record
@@ -293,7 +293,7 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
 
     def _retry_at(self, failure: TryAgain) -> float | None:
         """When to try once more what was surely not acted upon; None if the caller is better served now."""
-        if failure.kind is ErrorKind.TLS_UNTRUSTED or self._tries >= MOST_TRIES:
+        if failure.kind in HOPELESS or self._tries >= MOST_TRIES:
             return None
         if not self.forced and self._asked.is_usable(self._held_record(), self._wall):
             return None

@@ -1,0 +1,27 @@
+"""Whether this machine's settings can be used at all, looked at before a person is asked for anything.
+
+Rules of this file: nobody is asked; what is looked at is what a request of the usual worlds would use.
+"""
+
+from __future__ import annotations
+
+import httpx
+
+from codex_oauth.transport.bad_settings import UnusableSettingError
+from codex_oauth.transport.exchange import tls_for, usable_proxy
+from codex_oauth_core.flows.failures import gave_up, refused, without_answer
+from codex_oauth_core.provider import Provider
+
+__all__ = ["check_settings"]
+
+
+def check_settings(provider: Provider) -> None:
+    """Raises SignInError, `misconfigured`, if a setting keeps every request to a provider from being sent."""
+    url = httpx.URL(provider.issuer)
+    try:
+        tls_for(url, usable_proxy(url))
+    except UnusableSettingError as error:
+        found = error
+    else:
+        return
+    raise refused(gave_up(without_answer(found.failed(0.0))))

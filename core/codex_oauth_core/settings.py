@@ -1,0 +1,77 @@
+"""What is wrong with a setting of this machine, as data: a proxy's variable, a variable of certificates.
+
+Rules of this file: a fault is a word of a closed list with a fixed text; of a setting only its name is known
+here, never its value, because a proxy's URL may hold a password.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum, unique
+from typing import Final
+
+import attrs
+
+__all__ = ["BadSetting", "SettingFault"]
+
+
+@unique
+class SettingFault(StrEnum):
+    """Why a setting cannot be used; the value is `details["reason"]` of the error."""
+
+    NOT_A_URL = "not_a_url"
+    UNENCODED = "unencoded"
+    UNKNOWN_SCHEME = "unknown_scheme"
+    HTTP_ONLY = "http_only"
+    NO_HOST = "no_host"
+    BAD_PORT = "bad_port"
+    SOCKSIO_MISSING = "socksio_missing"
+    CREDENTIALS = "credentials"
+    """The proxy answered 407: it asks for credentials, or refuses those it was given."""
+    NOT_THERE = "not_there"
+    NOT_A_FILE = "not_a_file"
+    NOT_A_DIRECTORY = "not_a_directory"
+    UNREADABLE = "unreadable"
+    EMPTY = "empty"
+    NO_CERTIFICATE = "no_certificate"
+    NOT_WRITABLE = "not_writable"
+
+
+_TEXTS: Final[Mapping[SettingFault, str]] = {
+    SettingFault.NOT_A_URL: "{} is not the URL of a proxy, such as http://HOST:PORT.",
+    SettingFault.UNENCODED: (
+        "{} is not the URL of a proxy: in its user name and password, characters such as @ : / ? # must be"
+        " written as %40 %3A %2F %3F %23."
+    ),
+    SettingFault.UNKNOWN_SCHEME: (
+        "{} names a kind of proxy that is not known here; http, https and socks5 are known."
+    ),
+    SettingFault.HTTP_ONLY: "{} names a proxy of another kind than http, the only one that is known here.",
+    SettingFault.NO_HOST: "{} is the URL of a proxy without a usable host name.",
+    SettingFault.BAD_PORT: "{} is the URL of a proxy whose port is not a number from 1 to 65535.",
+    SettingFault.SOCKSIO_MISSING: (
+        "{} names a SOCKS proxy, and the package socksio is not installed: pip install 'httpx[socks]'."
+    ),
+    SettingFault.CREDENTIALS: (
+        "The proxy that {0} names asks for a user name and a password, or refuses those it was given."
+        " Put them into {0} before the host, as in http://USER:PASSWORD@HOST:PORT."
+    ),
+    SettingFault.NOT_THERE: "{} names something that is not there.",
+    SettingFault.NOT_A_FILE: "{} names something that is not a file.",
+    SettingFault.NOT_A_DIRECTORY: "{} names something that is not a directory.",
+    SettingFault.UNREADABLE: "{} names something that cannot be read.",
+    SettingFault.EMPTY: "{} names something that is empty: there is no certificate in it.",
+    SettingFault.NO_CERTIFICATE: "{} names something that holds no certificate that can be read.",
+    SettingFault.NOT_WRITABLE: "{} names a file that cannot be opened for writing.",
+}
+
+
+@attrs.frozen
+class BadSetting:
+    """A setting that cannot be used. `name` is the variable's."""
+
+    name: str
+    fault: SettingFault
+
+    def __str__(self) -> str:
+        return _TEXTS[self.fault].format(self.name)
