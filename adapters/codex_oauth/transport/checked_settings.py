@@ -17,9 +17,9 @@ __all__ = ["check_settings"]
 
 def check_settings(provider: Provider) -> None:
     """Raises SignInError, `misconfigured`, if a setting keeps every request to a provider from being sent."""
-    url = httpx.URL(provider.issuer)
     try:
-        tls_for(url, usable_proxy(url))
+        for url in (httpx.URL(provider.issuer), httpx.URL(provider.token_endpoint)):
+            tls_for(url, usable_proxy(url))
     except UnusableSettingError as error:
         found = error
     else:
