@@ -10,10 +10,14 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from codex_oauth.doctor import ports as doctors_ports
+from codex_oauth.doctor.case import Case
+from codex_oauth.doctor.finding import Verdict
 from codex_oauth.listener import ports
 from codex_oauth.listener.connections import accept
 from codex_oauth.listener.ports import Bound, bind
 from codex_oauth.listener.sync_listener import CallbackListener
+from codex_oauth.signing_in import only_a_paste, with_a_device_code
 from codex_oauth_core import CODEX, ErrorKind, SignInError
 from tests.listener.loopback import V4, V6, free_ports, listening_addresses, registered_ports, taken
 from tests.listener.sign_ins import ask, connect, genuine, sign_in
@@ -283,3 +287,76 @@ def test_two_sign_ins_at_once_have_a_port_each() -> None:
         for port in reversed(ours):
             assert ask(port, genuine(port)).startswith(b"HTTP/1.1 200")
         assert one.query == two.query
+
+
+# -- what a person is told -----------------------------------------------------------------------------
+
+SENTENCES = {
+    errno.EADDRINUSE: "Port {} is in use by another program.",
+    errno.EACCES: "Port {} is reserved or forbidden by the system.",
+    errno.EPERM: "Port {} is reserved or forbidden by the system.",
+    10013: "Port {} is reserved or forbidden by the system.",
+    errno.EAFNOSUPPORT: "Port {} cannot be opened: this machine has no loopback address.",
+    errno.EADDRNOTAVAIL: "Port {} cannot be opened: this machine has no loopback address.",
+    errno.EPROTONOSUPPORT: "Port {} cannot be opened: this machine has no loopback address.",
+}
+
+
+@pytest.mark.parametrize("second", SENTENCES)
+@pytest.mark.parametrize("first", SENTENCES)
+def test_of_each_port_the_error_says_why_it_cannot_be_had(
+    first: int, second: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes = {(family, port): code for family in (V4, V6) for port, code in ((1455, first), (1457, second))}
+    failing(monkeypatch, codes)
+    error = error_of(1455, 1457)
+    said = f"{SENTENCES[first].format(1455)} {SENTENCES[second].format(1457)}"
+    assert (error.kind, error.message) == (ErrorKind.CALLBACK_PORT_UNAVAILABLE, said)
+    assert error.next_actions == ("Sign in with a device code instead.",)
+    assert with_a_device_code(error) == f"Signing in with a device code: {said}"
+    assert only_a_paste(error) == f"{said} Only a paste can finish this sign-in."
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM])
+def test_a_system_without_sockets_is_another_error_that_says_which(
+    code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing(monkeypatch, {(V4, -1): code})
+    error = error_of(1455, 1457)
+    assert (error.kind, error.details) == (
+        ErrorKind.CALLBACK_SERVER_FAILED,
+        {"reason": errno.errorcode[code]},
+    )
+    assert error.message == "The receiver of the browser's answer failed."
+
+
+IN_USE = "in use by another program"
+TOLD_BY_DOCTOR: list[tuple[int, str, str, str]] = [
+    (errno.EADDRINUSE, "linux", IN_USE, "See which: ss -ltnp 'sport = :1455'"),
+    (errno.EADDRINUSE, "darwin", IN_USE, "See which: lsof -nP -iTCP:1455 -sTCP:LISTEN"),
+    (errno.EADDRINUSE, "win32", IN_USE, "See which: netstat -ano | findstr :1455"),
+    (errno.EADDRINUSE, "freebsd14", IN_USE, "See which: ss -ltnp 'sport = :1455'"),
+    (
+        errno.EACCES,
+        "linux",
+        "the system forbids it",
+        "Let the system, or the sandbox, allow programs to listen there.",
+    ),
+]
+DEVICE = "Or sign in with a code instead: codex-oauth login --device"
+
+
+@pytest.mark.parametrize(("code", "platform", "text", "advice"), TOLD_BY_DOCTOR)
+def test_doctor_says_of_each_address_why_it_cannot_be_had_and_what_to_do(
+    code: int, platform: str, text: str, advice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing(monkeypatch, {(V4, 1455): code, (V6, -1): errno.EADDRNOTAVAIL})
+    monkeypatch.setattr(sys, "platform", platform)
+    rows = {row.subject: row for row in doctors_ports.check(Case())}
+    row = rows["127.0.0.1:1455"]
+    assert row.found == text
+    assert advice in row.advice
+    assert row.advice[-1] == DEVICE
+    assert (text == IN_USE) is any("it may be another sign-in, of the Codex CLI too" in a for a in row.advice)
+    absent = rows["[::1]:1455"]
+    assert (absent.verdict, absent.found) == (Verdict.SKIPPED, "this machine has no such address")
