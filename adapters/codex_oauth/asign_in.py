@@ -204,7 +204,9 @@ def _opening(door: _Door) -> OnPrompt:
 
     async def show_and_open(prompt: Prompt) -> None:
         await said(door.on_prompt(prompt))
-        if isinstance(prompt, BrowserPrompt) and (note := await aside(lambda: open_page(prompt))) is not None:
+        if not isinstance(prompt, BrowserPrompt):
+            return
+        if (note := await aside(lambda: open_page(prompt, door.provider))) is not None:
             door.on_note(note)
 
     return show_and_open

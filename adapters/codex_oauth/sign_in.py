@@ -170,7 +170,7 @@ def _opening(door: _Door) -> Callable[[Prompt], None]:
 
     def show_and_open(prompt: Prompt) -> None:
         door.on_prompt(prompt)
-        if isinstance(prompt, BrowserPrompt) and (note := open_page(prompt)) is not None:
+        if isinstance(prompt, BrowserPrompt) and (note := open_page(prompt, door.provider)) is not None:
             door.on_note(note)
 
     return show_and_open

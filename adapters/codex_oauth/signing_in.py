@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from codex_oauth.browser.choose import Choice
@@ -80,11 +81,15 @@ def browser_flow(provider: Provider, workspaces: tuple[str, ...], redirect_uri: 
     )
 
 
-def open_page(prompt: BrowserPrompt) -> str | None:
-    """Open the page in a browser, within a second; a note if that failed. Never raises."""
+def open_page(prompt: BrowserPrompt, provider: Provider) -> str | None:
+    """Open the page in a browser, within a second; a note if that failed. Never raises.
+
+    The page is on the provider's authorization endpoint, which need not be on its issuer (RFC 8414 §2).
+    """
     from codex_oauth.browser.open_browser import NotOpened, open_url
 
-    outcome = open_url(prompt.authorize_url, origin=prompt.issuer)
+    endpoint = urlsplit(provider.authorization_endpoint)
+    outcome = open_url(prompt.authorize_url, origin=f"{endpoint.scheme}://{endpoint.netloc}")
     if not isinstance(outcome, NotOpened):
         return None
     return f"The browser was not opened: {outcome.reason}. Open the page yourself."

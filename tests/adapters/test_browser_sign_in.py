@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import attrs
 import httpx
 import pytest
 
@@ -24,10 +25,12 @@ from codex_oauth import (
 )
 from codex_oauth.authority import Authority, AuthorityServer, Fault, Policy, serve
 from codex_oauth.browser.choose import Choice
-from codex_oauth.browser.open_browser import NotOpened
+from codex_oauth.browser.open_browser import NotOpened, Opened
+from codex_oauth.signing_in import open_page
 from codex_oauth.worlds.callbacks import CallbackSource
 from codex_oauth_core.callback import Accepted, CallbackRule
 from codex_oauth_core.effects import Prompt
+from codex_oauth_core.secret import Secret
 
 ANY_PORT = Policy(approve="auto", interval=1, strict_pace=False, any_redirect_port=True)
 
@@ -248,3 +251,33 @@ def test_the_page_is_opened_at_its_issuer_and_a_failure_ends_nothing(
     assert opened[0][1] == server.url
     assert opened[0][0].startswith(f"{server.url}/oauth/authorize?")
     assert notes == ["The browser was not opened: no browser was found. Open the page yourself."]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "page", "opens"),
+    [
+        ("https://login.elsewhere.test/authorize", "https://login.elsewhere.test/authorize?x=1", True),
+        ("https://login.elsewhere.test/authorize", "https://LOGIN.elsewhere.test:443/authorize", True),
+        ("http://127.0.0.1:8/authorize", "http://127.0.0.1:8/authorize?x=1", True),
+        ("https://login.elsewhere.test/authorize", "https://auth.openai.com/oauth/authorize", False),
+        ("https://login.elsewhere.test/authorize", "http://login.elsewhere.test/authorize", False),
+        ("https://login.elsewhere.test/authorize", "https://login.elsewhere.test:8443/authorize", False),
+        ("https://login.elsewhere.test/authorize", "https://login.elsewhere.test@evil.test/", False),
+        ("https://login.elsewhere.test/authorize", "https://evil.test/?https://login.elsewhere.test", False),
+    ],
+)
+def test_a_page_is_opened_where_the_authorization_endpoint_is_though_the_issuer_is_elsewhere(
+    endpoint: str, page: str, opens: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S9: nothing but the provider's own page is handed to another program."""
+    reached: list[object] = []
+
+    def in_background(work: object) -> Opened:
+        reached.append(work)
+        return Opened("a browser")
+
+    monkeypatch.setattr("codex_oauth.browser.open_browser._in_background", in_background)
+    monkeypatch.setattr("codex_oauth.browser.open_browser.is_elevated", lambda environ, setuid: False)
+    provider = attrs.evolve(CODEX, authorization_endpoint=endpoint)
+    note = open_page(BrowserPrompt(Secret(page), 1.0, provider.issuer), provider)
+    assert (note is None, len(reached)) == (opens, int(opens))
