@@ -107,7 +107,7 @@ def export_codex(
 def place_of(path: str | os.PathLike[str] | None) -> Path:
     """The `auth.json` that is meant by a path to it, or to its directory, or by none."""
     where = codex_auth_path() if path is None else Path(path)
-    return where / codex_auth_path().name if where.is_dir() else where
+    return where / codex_auth_path().name if os.path.isdir(where) else where  # noqa: PTH112  # never raises
 
 
 def _exclusively(directory: Directory, where: Path) -> contextlib.AbstractContextManager[None]:

@@ -82,10 +82,10 @@ def _write_page(path: str, source: str, trace: Trace) -> None:
     """Write the page, for its owner alone. Raises ValueError with the reason."""
     from codex_oauth.cli.trace_page import page_of
 
-    if Path(path).resolve() == Path(source).resolve():
-        raise ValueError("The page would take the place of the trace.")
     text = page_of(trace)
     try:
+        if os.path.realpath(path) == os.path.realpath(source):
+            raise ValueError("The page would take the place of the trace.")
         descriptor = os.open(Path(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)

@@ -21,6 +21,7 @@ from codex_oauth.cli.exit_codes import OK, USAGE
 from codex_oauth.cli.output import complain, emit, hint, report, result
 from codex_oauth.cli.renew import renew_moved
 from codex_oauth.cli.text import moment, printable
+from codex_oauth.stores.failures import reporting
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.transfer import export_codex, import_codex, place_of
 from codex_oauth_core.codex import CODEX
@@ -153,7 +154,9 @@ def run_export(args: argparse.Namespace) -> int:
 
 def _refuse_own_home(where: Path, store: FileStore) -> None:
     """Refuse to write over what is stored here."""
-    if where.resolve().is_relative_to(store.home.resolve()):
+    with reporting(ErrorKind.AUTH_WRITE_FAILED, where):
+        ours = where.resolve().is_relative_to(store.home.resolve())
+    if ours:
         text = "Logins of this program are kept there: the file would take the place of one."
         error = SignInError.of(ErrorKind.INVALID_REQUEST, text, reason="own_store", path=str(where))
         raise attrs.evolve(error, next_actions=("Name another path.",))

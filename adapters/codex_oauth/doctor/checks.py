@@ -25,6 +25,8 @@ from codex_oauth.doctor import (
 )
 from codex_oauth.doctor.case import Case
 from codex_oauth.doctor.finding import Area, Finding, problem
+from codex_oauth.stores.failures import shown
+from codex_oauth_core.errors import ErrorKind, SignInError
 
 __all__ = ["CHECKS", "Check", "examine"]
 
@@ -48,12 +50,29 @@ CHECKS: Final[tuple[tuple[str, Check], ...]] = (
 """The checks by their names."""
 
 _BUG: Final = "This is a bug in codex-oauth, please report it."
+_RIGHTS: Final = "Check whether this user may look at it, and run codex-oauth doctor again."
+_STORAGE: Final = (ErrorKind.CORRUPT_AUTH, ErrorKind.AUTH_READ_FAILED, ErrorKind.AUTH_WRITE_FAILED)
 
 
 def examine(case: Case, checks: Iterable[tuple[str, Check]] = CHECKS) -> Iterator[Finding]:
-    """All findings. A check that fails in an unexpected way is one, too."""
+    """All findings. A check that fails is one, too, and says why; the others go on."""
     for name, check in checks:
         try:
             yield from check(case)
+        except SignInError as error:
+            yield problem(name, _area(error), f"this check failed: {error.message}", *error.next_actions)
+        except OSError as error:
+            yield _by_the_system(name, error)
         except Exception as error:  # noqa: BLE001  # whatever it is, the other checks are worth having
-            yield problem(name, Area.ITSELF, f"the check ended with {type(error).__name__}", _BUG)
+            yield problem(name, Area.ITSELF, f"this check failed with {type(error).__name__}", _BUG)
+
+
+def _area(error: SignInError) -> Area:
+    return Area.STORAGE if error.kind in _STORAGE else Area.ITSELF
+
+
+def _by_the_system(name: str, error: OSError) -> Finding:
+    """What the system does not let this program look at is no bug."""
+    why = error.strerror or type(error).__name__
+    path = error.filename if isinstance(error.filename, str) else None
+    return problem(name, Area.ITSELF, f"this check failed: {why}", _RIGHTS, subject=path and shown(path))

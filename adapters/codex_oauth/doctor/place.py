@@ -62,7 +62,8 @@ def _why(case: Case) -> str:
 
 def nearest(path: Path) -> Path:
     """The path, or the nearest directory above it that is there."""
-    return next((each for each in (path, *path.parents) if each.exists()), Path(path.anchor))
+    above = (path, *path.parents)  # what cannot be looked at is not there for us
+    return next((each for each in above if os.path.exists(each)), Path(path.anchor))  # noqa: PTH110
 
 
 def _to_be_made(home: Path) -> Finding:

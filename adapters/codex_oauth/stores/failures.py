@@ -53,6 +53,7 @@ ADVICE: Final[Mapping[str, str]] = {
     "no_home": _SET_HOME,
     "root_home": _SET_HOME,
     "unusable_path": _SET_HOME,
+    "no_current_directory": "Change to a directory that is there, or name the store by an absolute path.",
     "not_storable": "Update codex-oauth.",
     "schema_too_new": "Update codex-oauth, or sign out and sign in again.",
     "other_account": "Sign out of the named account, and sign in again.",

@@ -36,12 +36,16 @@ def default_home() -> Path:
 def usable_home(home: str | os.PathLike[str]) -> Path:
     """A home that the caller names, relative to the current directory as paths are.
 
-    Raises SignInError of kind `auth_read_failed` for the root, an empty path and one with a NUL.
+    Raises SignInError of kind `auth_read_failed` for the root, an empty path and one with a NUL, and for a
+    relative one where there is no current directory.
     """
     text = os.fspath(home)
     if not text or "\0" in text or not _encodable(text):
         raise failure(ErrorKind.AUTH_READ_FAILED, "unusable_path", text)
-    absolute = Path(os.path.abspath(text))  # noqa: PTH100  # Path.absolute() would keep `/..`, which is the root
+    try:
+        absolute = Path(os.path.abspath(text))  # noqa: PTH100  # Path.absolute() would keep `/..`, which is the root
+    except OSError as error:
+        raise failure(ErrorKind.AUTH_READ_FAILED, "no_current_directory", text, error.errno) from None
     if _is_root(absolute):
         raise failure(ErrorKind.AUTH_READ_FAILED, "root_home", text)
     return absolute
