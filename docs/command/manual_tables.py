@@ -37,8 +37,8 @@ VARIABLES: Final = MappingProxyType(
         "XDG_STATE_HOME": "The user's state directory, an absolute path; default on Linux: ~/.local/state",
         "BROWSER": "The programs that login tries to open a page with, before the usual ones.",
         "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY": "The proxy of a request, and the hosts without one.",
-        "CODEX_CA_CERTIFICATE, SSL_CERT_FILE, SSL_CERT_DIR": "Root certificates in place of the system's; the "
-        "first comes before the second.",
+        "CODEX_CA_CERTIFICATE, SSL_CERT_FILE, SSL_CERT_DIR": "Root certificates in place of the system's. "
+        "The first comes before the second.",
         "SSLKEYLOGFILE": "A file for the keys of TLS connections, to look into them.",
         "CI": "If set, and neither 0 nor false, login fails at once unless a flag names the way.",
         "NO_COLOR, CLICOLOR, CLICOLOR_FORCE": "Whether there are colours. --color comes first.",
@@ -62,8 +62,8 @@ EXIT_STATUS: Final = MappingProxyType(
     {
         exit_codes.OK: "It is done.",
         exit_codes.UNEXPECTED: "A fault of this program, or the output could not be written.",
-        exit_codes.USAGE: "An option or argument that the command does not take, or a setting of this machine that "
-        "cannot be used.",
+        exit_codes.USAGE: "An option or argument that the command does not take, or a setting of this machine "
+        "that cannot be used.",
         exit_codes.REFUSED: "Denied, expired or refused.",
         exit_codes.LOGIN_REQUIRED: "There is no usable login: sign in (again).",
         exit_codes.TEMPORARY: "No answer, or one that could not be used: trying again later may help.",

@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +67,8 @@ def _warmed(tmp_path: Path, command: tuple[str, ...], capsys: pytest.CaptureFixt
     if command[0] != "login":
         main([*command, "--store", str(tmp_path / "warm")])
     else:
-        import codex_oauth.cli.steps
-        import codex_oauth.worlds.httpx_world
-
-        assert codex_oauth.cli.steps
-        assert codex_oauth.worlds.httpx_world
+        for name in ("codex_oauth.cli.steps", "codex_oauth.worlds.httpx_world"):
+            import_module(name)
         main(["doctor", "--offline", "--store", str(tmp_path / "warm")])
     capsys.readouterr()
 

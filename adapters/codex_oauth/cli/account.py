@@ -13,6 +13,8 @@ from codex_oauth.cli.accounts import stored_record
 from codex_oauth.cli.output import hint, hint_from_a_signal
 from codex_oauth.cli.process import interrupted_once
 from codex_oauth.cli.text import left, moment, printable
+from codex_oauth.elsewhere import NEXT as ELSEWHERE
+from codex_oauth.elsewhere import is_elsewhere, owner_of
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.codex.codes import LOGIN_OVER
@@ -72,6 +74,8 @@ def why_over(record: Record) -> str | None:
         return "The server answered with another account when this login was renewed."
     if credential.refresh_token is None and is_expired(credential):
         return "The access token, copied from another program, has expired."
+    if is_expired(credential) and is_elsewhere(credential):
+        return f"The access token has expired, and only {owner_of(credential)} can renew it."
     return None
 
 
@@ -130,7 +134,7 @@ def summary(record: Record, store: FileStore) -> dict[str, Any]:
         "obtained_at": _when(iso_date(credential.obtained_at)),
         "expires_at": moment(credential.expires_at),
         "expired": is_expired(credential),
-        "renewable": record.is_renewable,
+        "renewable": record.is_renewable and not is_elsewhere(credential),
         "uncertain": record.in_doubt,
         "ended_by": record.dead_code,
         "last_failure": last_failure(record),
@@ -152,6 +156,9 @@ def describe(record: Record, store: FileStore) -> list[str]:
         lines.append(f"  last failure:  {failure['code']}, {failure['at'] or 'at an unknown time'}")
     if credential.issuer != CODEX.issuer:
         lines.append(f"  issuer:        {printable(credential.issuer)}")
+    if is_elsewhere(credential):
+        lines.append(f"  client:        {printable(credential.client_id)}")
+        lines += [f"  -> {line}" for line in ELSEWHERE]
     return lines
 
 
@@ -167,6 +174,8 @@ def _renewal(record: Record) -> str:
         return "no: the access token was copied from another program"
     if not record.is_renewable:
         return f"no: {why_over(record)}"
+    if is_elsewhere(record.credential):
+        return f"not here: the login belongs to {owner_of(record.credential)}"
     if _is_under_way(record):
         return "under way, by another process"
     if record.in_doubt:

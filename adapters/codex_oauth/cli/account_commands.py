@@ -16,6 +16,7 @@ from codex_oauth.cli.output import emit, hint, result
 from codex_oauth.cli.text import left, moment, printable
 from codex_oauth.cli.usage import UsageMistake
 from codex_oauth.clock import now
+from codex_oauth.elsewhere import is_elsewhere, owner_of
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.record import Record
@@ -99,6 +100,9 @@ def _state(found: Record | SignInError | None) -> str:
     expires_at = found.credential.expires_at
     if expires_at is None:
         return "valid until an unknown time"
+    if is_elsewhere(found.credential):
+        until = moment(expires_at)
+        return f"valid until {until}; not renewed here: it belongs to {owner_of(found.credential)}"
     if is_expired(found.credential):
         return f"expired at {moment(expires_at)}; renewed when it is used"
     return f"valid for {left(expires_at / 1000 - now()[1])}, until {moment(expires_at)}"

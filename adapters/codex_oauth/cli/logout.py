@@ -14,6 +14,7 @@ import attrs
 from codex_oauth.cli.accounts import chosen
 from codex_oauth.cli.output import detail, emit, hint, result
 from codex_oauth.cli.text import printable
+from codex_oauth.elsewhere import is_elsewhere, owner_of
 from codex_oauth.keeping import end_login, provider_of
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth_core.codex import CODEX
@@ -74,7 +75,7 @@ def _ended(args: argparse.Namespace, store: FileStore, account_id: str) -> dict[
     """End one login; whether the server confirmed it, and what to say."""
     record, current = _readable(store, account_id), store.current()
     provider = _provider(record, local=args.local)
-    if provider is not None and record is not None and record.credential.refresh_token is not None:
+    if provider is not None and record is not None and record.is_renewable and not _is_elsewhere(record):
         _check(provider)
     detail(f"Ending the login of {account_id} at {'no server' if provider is None else provider.issuer}")
     revoked = _end(store, account_id, provider)
@@ -83,7 +84,7 @@ def _ended(args: argparse.Namespace, store: FileStore, account_id: str) -> dict[
     if revoked:
         hint(_OTHERS)
     elif revoked is False:
-        hint(_UNCONFIRMED)
+        hint(_unconfirmed(record))
     return {"revoked": revoked, "message": _farewell(record, revoked=revoked)}
 
 
@@ -112,6 +113,19 @@ def _provider(record: Record | None, *, local: bool) -> Provider | None:
     return (record and provider_of(record.credential)) or CODEX
 
 
+def _is_elsewhere(record: Record) -> bool:
+    return record.credential.refresh_token is not None and is_elsewhere(record.credential)
+
+
+def _unconfirmed(record: Record | None) -> str:
+    """What to do next: ChatGPT's settings know nothing of a login at another server."""
+    if record is not None and _is_elsewhere(record):
+        return f"To end it, too, use a program of {owner_of(record.credential)}."
+    if record is None or record.credential.issuer == CODEX.issuer:
+        return _UNCONFIRMED
+    return f"To end it for sure, use the settings of the account at {printable(record.credential.issuer)}."
+
+
 def _end(store: FileStore, account_id: str, provider: Provider | None) -> bool | None:
     from codex_oauth.cli.waiting import WaitNotice
     from codex_oauth.worlds.httpx_world import HttpxWorld
@@ -123,6 +137,9 @@ def _end(store: FileStore, account_id: str, provider: Provider | None) -> bool |
 def _farewell(record: Record | None, *, revoked: bool | None) -> str:
     if record is not None and record.credential.refresh_token is None:
         return "Deleted the copied token here; the program that it came from stays signed in."
+    if revoked is False and record is not None and _is_elsewhere(record):
+        owner = owner_of(record.credential)
+        return f"Deleted the login here; it was not revoked, because it belongs to {owner}."
     return _SAID[revoked]
 
 

@@ -16,6 +16,7 @@ from codex_oauth.cli.exit_codes import EXIT_CODES, OK, TEMPORARY
 from codex_oauth.cli.output import detail, emit, hint_from_a_signal, report, result
 from codex_oauth.cli.process import interrupted_once
 from codex_oauth.cli.text import moment
+from codex_oauth.elsewhere import is_elsewhere, not_renewed_here
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.tokens.renewing import Outcome
 from codex_oauth_core.errors import ErrorKind, SignInError
@@ -41,6 +42,8 @@ def run_refresh(args: argparse.Namespace) -> int:
     """Renew a login, whether that is due or not. Raises SignInError, UsageMistake."""
     store = FileStore(args.store)
     record, _ = chosen_record(args, store)
+    if is_elsewhere(record.credential):
+        raise not_renewed_here(record.credential)
     detail(f"Login: {name_of(record.credential)}, at {record.credential.issuer}")
     outcome = _renewed(store, record, forced=not args.if_due)
     if isinstance(outcome, SignInError):

@@ -13,6 +13,8 @@ from typing import Final
 
 from codex_oauth.doctor.case import Case, store_of
 from codex_oauth.doctor.finding import Area, Finding, Verdict, ok, problem, skipped, warn
+from codex_oauth.elsewhere import NEXT as ELSEWHERE
+from codex_oauth.elsewhere import is_elsewhere, owner_of
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.store import StoreWarning
 from codex_oauth_core.codex.codes import LOGIN_OVER
@@ -76,6 +78,9 @@ def _judged(account: str, found: Record | SignInError, *, in_use: bool) -> Findi
         text = "the answer to a renewal was lost, or one is under way"
         advice = "It is tried again when it must be. If that fails, sign in again: codex-oauth login"
         return warn(_NAME, Area.LOGIN, text, advice, subject=account)
+    if found.credential.refresh_token is not None and is_elsewhere(found.credential):
+        text = f"{_validity(found)}, and not renewed here: it belongs to {owner_of(found.credential)}"
+        return warn(_NAME, Area.LOGIN, text, *ELSEWHERE, subject=account)
     return ok(_NAME, Area.LOGIN, f"{_validity(found)}{', in use' if in_use else ''}", account)
 
 
@@ -93,6 +98,8 @@ def _why_over(record: Record) -> str | None:
         return "The server answered with another account when this login was renewed."
     if record.credential.refresh_token is None and _has_expired(record):
         return "The access token, copied from another program, has expired."
+    if _has_expired(record) and is_elsewhere(record.credential):
+        return f"The access token has expired, and only {owner_of(record.credential)} can renew it."
     return None
 
 

@@ -80,6 +80,8 @@ class Renewer:
             account_id, record = self._stored(None)
         except SignInError:
             return None
+        if isinstance(kept := self._elsewhere(record, None), Kept):
+            return Landing(kept, Seen(account_id, kept.record.fingerprint), None)
         asked = Asked(
             provider=self.provider_for(record), policy=self.policy, jitter=jitter, rejected=None, forced=False
         )
@@ -131,6 +133,8 @@ class Renewer:
             return Landing(failure.error, seen, rejected, recalled=True)
         if account_id is None:
             return Landing(not_signed_in(), seen, rejected)
+        if (elsewhere := self._elsewhere(record, rejected)) is not None:
+            return Landing(elsewhere, seen, rejected)
         from codex_oauth.worlds.storing import StoringWorld
 
         flow = self._flow(known, record, rejected, jitter, keep_saving=meanwhile is not None)
@@ -142,6 +146,20 @@ class Renewer:
                     meanwhile = None
                 effect = flow.receive(storing.perform(effect))
             return Landing(cast("Outcome", effect.outcome), seen, rejected)
+
+    def _elsewhere(self, record: Record | None, rejected: Secret[str] | None) -> Kept | SignInError | None:
+        """What becomes of a login that nobody known here renews: it is used while its token lives."""
+        bound = None if record is None else record.credential
+        if record is None or bound is None or self.provider is not None or bound.client_id == CODEX.client_id:
+            return None
+        from codex_oauth.elsewhere import is_elsewhere, not_renewed_here
+
+        if not is_elsewhere(bound):
+            return None
+        asked = Asked(provider=CODEX, policy=self.policy, jitter=0.0, rejected=rejected, forced=False)
+        if asked.is_usable(record, self.now()[1]):
+            return Kept(record, KeptBecause.CURRENT)
+        return not_renewed_here(bound)
 
     def _stored(self, usual: str | None) -> tuple[str | None, Record | None]:
         account_id = self.account_id or usual or self.store.current()
