@@ -62,8 +62,8 @@ EXIT_STATUS: Final = MappingProxyType(
     {
         exit_codes.OK: "It is done.",
         exit_codes.UNEXPECTED: "A fault of this program, or the output could not be written.",
-        exit_codes.USAGE: "An option or argument that the command does not take, or a setting of this machine "
-        "that cannot be used.",
+        exit_codes.USAGE: "An option or argument that the command does not take, or a setting of this "
+        "machine that cannot be used.",
         exit_codes.REFUSED: "Denied, expired or refused.",
         exit_codes.LOGIN_REQUIRED: "There is no usable login: sign in (again).",
         exit_codes.TEMPORARY: "No answer, or one that could not be used: trying again later may help.",

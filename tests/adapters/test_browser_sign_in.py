@@ -276,8 +276,11 @@ def test_a_page_is_opened_where_the_authorization_endpoint_is_though_the_issuer_
         reached.append(work)
         return Opened("a browser")
 
+    def not_elevated(environ: object, *, setuid: bool) -> bool:
+        return False
+
     monkeypatch.setattr("codex_oauth.browser.open_browser._in_background", in_background)
-    monkeypatch.setattr("codex_oauth.browser.open_browser.is_elevated", lambda environ, setuid: False)
+    monkeypatch.setattr("codex_oauth.browser.open_browser.is_elevated", not_elevated)
     provider = attrs.evolve(CODEX, authorization_endpoint=endpoint)
     note = open_page(BrowserPrompt(Secret(page), 1.0, provider.issuer), provider)
     assert (note is None, len(reached)) == (opens, int(opens))

@@ -17,7 +17,7 @@ import pytest
 
 from codex_oauth.cli.main import main
 from codex_oauth.doctor.case import Case
-from codex_oauth.doctor.checks import examine
+from codex_oauth.doctor.checks import Check, examine
 from codex_oauth.doctor.finding import Area, Finding, Verdict, ok
 from codex_oauth_core.errors import ErrorKind, SignInError
 
@@ -184,8 +184,17 @@ def _bug(case: Case) -> Iterator[Finding]:
     raise ZeroDivisionError("canary")
 
 
+def _nothing(case: Case) -> list[Finding]:
+    return []
+
+
 def test_a_check_that_fails_says_why_and_the_others_go_on() -> None:
-    rows = [("denied", _denied), ("typed", _typed), ("bug", _bug), ("last", lambda case: [])]
+    rows: list[tuple[str, Check]] = [
+        ("denied", _denied),
+        ("typed", _typed),
+        ("bug", _bug),
+        ("last", _nothing),
+    ]
     first, denied, typed_row, bug = examine(Case(), rows)
     assert first.verdict is Verdict.OK
     assert (denied.verdict, denied.subject) == (Verdict.PROBLEM, "/some/where")

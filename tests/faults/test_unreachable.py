@@ -157,8 +157,11 @@ BROKEN = {
 def test_a_setting_that_cannot_be_used_costs_nothing_and_is_not_tried_again(
     name: str, usable: bool, store: Store, monkeypatch: Env
 ) -> None:
+    def not_installed(package: str) -> None:
+        del package
+
     variables, setting, reason = BROKEN[name]
-    monkeypatch.setattr("codex_oauth.transport.exchange.find_spec", lambda package: None)
+    monkeypatch.setattr("codex_oauth.transport.exchange.find_spec", not_installed)
     for variable, value in variables.items():
         monkeypatch.setenv(variable, value)
     with no_new_sockets(), at_most(4):
