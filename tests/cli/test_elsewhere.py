@@ -1,4 +1,4 @@
-"""A login of another client: commands say what is so, and use it while its access token lives.
+"""A login of an issuer that is not to be used: commands say what is so, and use it while its token lives.
 
 Rules of this file: real commands; no server is there, so whoever asked one would fail.
 """
@@ -11,20 +11,21 @@ from typing import Final
 import pytest
 
 from codex_oauth import TokenSource
-from codex_oauth_core import ErrorKind, SignInError
+from codex_oauth_core import CODEX, ErrorKind, SignInError
 from tests.cli.commands import run_command
 from tests.cli.schemas import validate
 from tests.cli.test_commands import hold, stored
 from tests.cli.test_exit_codes import PAST
 
 AWAY: Final = "http://127.0.0.1:9"
-OTHER: Final = {"client_id": "app_another", "issuer": AWAY}
-OWNER: Final = f"the client app_another at {AWAY}"
+UNSAFE: Final = "http://auth.example"
+OTHER: Final = {"client_id": "app_another", "issuer": UNSAFE}
+OWNER: Final = f"the client app_another at {UNSAFE}"
 
 
-@pytest.mark.parametrize("issuer", [AWAY, "https://auth.openai.com"])
-def test_a_valid_token_is_printed_and_nobody_is_asked(tmp_path: Path, issuer: str) -> None:
-    hold(tmp_path, client_id="app_another", issuer=issuer)
+@pytest.mark.parametrize("client_id", ["app_another", CODEX.client_id])
+def test_a_valid_token_is_printed_and_nobody_is_asked(tmp_path: Path, client_id: str) -> None:
+    hold(tmp_path, client_id=client_id, issuer=UNSAFE)
     done = run_command(tmp_path, "token")
     assert (done.code, done.out, done.err) == (0, "stored-access\n", "")
     assert "Bearer stored-access" in run_command(tmp_path, "header").out

@@ -150,7 +150,9 @@ class Renewer:
     def _elsewhere(self, record: Record | None, rejected: Secret[str] | None) -> Kept | SignInError | None:
         """What becomes of a login that nobody known here renews: it is used while its token lives."""
         bound = None if record is None else record.credential
-        if record is None or bound is None or self.provider is not None or bound.client_id == CODEX.client_id:
+        if record is None or bound is None or self.provider is not None:
+            return None
+        if (bound.issuer, bound.client_id) == _USUAL:
             return None
         from codex_oauth.elsewhere import is_elsewhere, not_renewed_here
 
