@@ -1,13 +1,15 @@
 """How hypothesis searches: `make test` is quick and repeatable, `make props` goes on for longer; and a net
 under all tests.
 
-Rules of this file: no test reaches for the real servers; the quick profile draws the same examples in every run, so that a red run is red
+Rules of this file: no test reaches for the real servers; signals are heard, however the tests were started;
+the quick profile draws the same examples in every run, so that a red run is red
 again on another machine; the long one draws new ones, and keeps what it falsified in `.hypothesis/`.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from collections.abc import Generator
 from typing import Any
@@ -35,6 +37,21 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
+
+def hear_signals() -> None:
+    """Hear every signal that ends a program, and let our children hear it: who starts the tests in the
+    background or with nohup(1) has them ignored, and who blocked one has them deaf.
+    """
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGALRM", "SIGCHLD", "SIGUSR1"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) in (signal.SIG_IGN, None):
+            usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+            signal.signal(number, usual)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+hear_signals()
 
 _REAL = ("openai.com", "chatgpt.com")
 _getaddrinfo = socket.getaddrinfo

@@ -23,7 +23,7 @@ from tests.transport.servers import _open_files as open_files
 
 T = TypeVar("T")
 
-PATIENCE: Final = 2.0
+PATIENCE: Final = 60.0
 
 BACKENDS: Final = ("asyncio", "trio")
 each_backend = pytest.mark.parametrize("backend", BACKENDS)

@@ -64,7 +64,7 @@ class Programs:
                 os.kill(int(path.read_text(encoding="utf-8")), signal.SIGKILL)
 
 
-def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+def until(condition: Callable[[], bool], seconds: float = 120) -> None:
     """Wait for something that happens elsewhere."""
     give_up = time.monotonic() + seconds
     while not condition():

@@ -15,7 +15,7 @@ from codex_oauth.browser.paste import PasteSource
 from codex_oauth_core.callback import Accepted, Reason, read_redirect
 from tests.browser.redirects import RULE
 
-PATIENCE = 20.0
+PATIENCE = 120.0
 
 
 @attrs.frozen

@@ -18,10 +18,10 @@ from codex_oauth.browser.programs import GRAPHICAL
 from codex_oauth_core.secret import Secret
 from tests.browser.fakes import HANGS, Programs, until
 from tests.browser.test_programs import TEXT_BROWSERS
+from tests.transport.servers import BUSY
 
 URL = "https://auth.openai.com/oauth/authorize?state=canary-state&scope=a+b%20c&x=1"
-SOON = 3.0
-"""Seconds: one, and what a busy machine adds."""
+SOON = 1.0 + BUSY
 
 
 @pytest.fixture

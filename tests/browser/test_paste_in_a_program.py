@@ -22,7 +22,7 @@ HOST = Path(__file__).with_name("host.py")
 def spawned(command: str, *arguments: str) -> Generator[pexpect.spawn[str]]:
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TERM": "dumb"}
     child: pexpect.spawn[str] = pexpect.spawn(
-        command, list(arguments), env=environ, encoding="utf-8", timeout=20
+        command, list(arguments), env=environ, encoding="utf-8", timeout=120
     )
     try:
         yield child

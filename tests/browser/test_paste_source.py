@@ -19,6 +19,7 @@ from codex_oauth_core.callback import Reason
 from tests.browser.fakes import until
 from tests.browser.redirects import CODE, QUERY, RULE, SHAPES, URL, WRONG
 from tests.browser.terminals import Paste, Terminal, readers
+from tests.transport.servers import BUSY
 
 
 @pytest.fixture
@@ -87,7 +88,7 @@ def test_stopping_in_the_middle_leaves_the_next_line_to_the_host(terminal: Termi
     until(terminal.holds_nothing)
     begun = time.monotonic()
     paste.source.stop()
-    assert time.monotonic() - begun < 2  # at once, and what a busy machine adds
+    assert time.monotonic() - begun < BUSY
     assert terminal.attributes() == before
     terminal.type("the host's line\n")
     assert terminal.next_line() == "the host's line\n"
@@ -99,7 +100,7 @@ def test_stopping_while_nothing_comes_is_immediate(terminal: Terminal, paste: Pa
     for _ in range(20):
         paste.start()
         paste.source.stop()
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < BUSY
     terminal.type("the host's line\n")
     assert terminal.next_line() == "the host's line\n"
 

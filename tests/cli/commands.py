@@ -14,7 +14,7 @@ import attrs
 __all__ = ["COMMAND", "Done", "environment", "run_command"]
 
 COMMAND = [sys.executable, "-m", "codex_oauth.cli.main"]
-_LIMIT = 60.0
+_LIMIT = 120.0
 
 
 @attrs.frozen

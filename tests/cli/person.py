@@ -22,7 +22,7 @@ __all__ = ["ORDER", "Person"]
 ORDER: Final = re.compile(r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b\[[0-9;]*[A-Za-z]")
 """What a terminal takes as an order."""
 
-_SECONDS: Final = 30
+_SECONDS: Final = 120
 
 
 class Person:

@@ -12,6 +12,7 @@ import pytest
 from codex_oauth.authority import Approve, Authority, AuthorityServer, Policy, serve
 from tests.cli.commands import run_command
 from tests.cli.person import Person
+from tests.transport.servers import BUSY
 
 ASK = Policy(approve=Approve.ASK, interval=1, lifetime=120, strict_pace=False)
 COLOUR = re.compile(r"\x1b\[(?:[0-9]+;)*(?:3[0-7]|4[0-7]|9[0-7])[;m]")
@@ -95,7 +96,7 @@ def test_u11_in_ci_it_fails_at_once_and_names_the_ways_without_a_person(
 ) -> None:
     begun = time.monotonic()
     done = run_command(tmp_path, "login", "--issuer", server.url, CI="true")
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < BUSY
     assert (done.code, done.out) == (4, "")
     for way in ("CODEX_OAUTH_HOME", "import --from-codex", "login --device"):
         assert way in done.err

@@ -19,6 +19,7 @@ from codex_oauth import FileStore
 from codex_oauth.authority import Authority, AuthorityServer, Policy, serve
 from tests.adapters.test_browser_sign_in import browse, free_port, location
 from tests.cli.commands import COMMAND, environment, run_command
+from tests.transport.servers import BUSY
 
 ANY_PORT = Policy(approve="auto", interval=1, strict_pace=False, any_redirect_port=True)
 
@@ -56,7 +57,7 @@ def test_it_completes_when_another_program_follows_the_page(
     child = started(tmp_path, server, "--port", str(free_port()) if port == "free" else port)
     with child:
         browse(page_of(child))
-        out, err = child.communicate(timeout=30)
+        out, err = child.communicate(timeout=120)
     assert child.returncode == 0, err
     assert out.startswith("Signed in as somebody@example.com (")
     assert len(FileStore(tmp_path / "logins-of-the-test").accounts()) == 1
@@ -70,7 +71,7 @@ def test_as_json_the_page_is_an_event(tmp_path: Path, server: AuthorityServer) -
         url = re.search(r'"url": "([^"]+)"', first)
         assert url is not None
         browse(url[1])
-        out, err = child.communicate(timeout=30)
+        out, err = child.communicate(timeout=120)
     assert (child.returncode, err) == (0, "")
     assert '"event": "browser_url"' in first
     assert '"event": "done"' in out
@@ -115,9 +116,9 @@ def test_ctrl_c_while_it_waits_leaves_no_listener(tmp_path: Path, server: Author
         page_of(child)
         begun = time.monotonic()
         child.send_signal(signal.SIGINT)
-        _, err = child.communicate(timeout=30)
+        _, err = child.communicate(timeout=120)
     assert child.returncode == 130
-    assert time.monotonic() - begun < 3  # a second, and what a busy machine adds
+    assert time.monotonic() - begun < BUSY
     assert "Traceback" not in err
     with pytest.raises(ConnectionError):
         socket.create_connection(("127.0.0.1", port), 1).close()
@@ -125,7 +126,7 @@ def test_ctrl_c_while_it_waits_leaves_no_listener(tmp_path: Path, server: Author
 
 def at_a_terminal(home: Path, arguments: list[str]) -> pexpect.spawn[str]:
     env = environment(home, TERM="dumb")
-    return pexpect.spawn(COMMAND[0], arguments, env=env, encoding="utf-8", timeout=20, dimensions=(24, 400))
+    return pexpect.spawn(COMMAND[0], arguments, env=env, encoding="utf-8", timeout=120, dimensions=(24, 400))
 
 
 def test_a_paste_wrong_and_then_right(tmp_path: Path, server: AuthorityServer) -> None:
@@ -171,7 +172,7 @@ def test_the_page_is_refused_by_a_listener_for_others(tmp_path: Path, server: Au
             answer = httpx.get(f"http://127.0.0.1:{port}/auth/callback{forged}", trust_env=False)
             assert 400 <= answer.status_code < 500
         browse(url)
-        out, err = child.communicate(timeout=30)
+        out, err = child.communicate(timeout=120)
     assert child.returncode == 0, err
     assert "Signed in as" in out
     assert len(FileStore(tmp_path / "logins-of-the-test").accounts()) == 1

@@ -50,7 +50,7 @@ def contacted(home: Path, *arguments: str) -> tuple[set[str], set[str]]:
             cwd=home,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
         tried = set(json.loads(report.read_text()))

@@ -52,7 +52,7 @@ def test_a_server_that_does_not_answer_is_waited_for_ten_seconds(tmp_path: Path)
         done = run_command(tmp_path, "logout")
         took = time.monotonic() - begun
     assert (done.code, "did not confirm" in done.out) == (0, True)
-    assert 9 < took < 30
+    assert 9 < took < 50
     assert stored(tmp_path).accounts() == ()
 
 

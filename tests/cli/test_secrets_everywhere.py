@@ -158,7 +158,7 @@ def prepare(home: Path, situation: str, planted: Planted, issuer: str) -> None:
 def _ended(home: Path, arguments: tuple[str, ...], environ: dict[str, str]) -> Seen:
     watched = watch(home, *arguments, **environ)
     if arguments[0] == "authority":
-        until = time.monotonic() + 20
+        until = time.monotonic() + 120
         while not (home / "cwd" / "url").exists() and watched.process.poll() is None:
             assert time.monotonic() < until
             watched.look()

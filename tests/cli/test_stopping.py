@@ -13,6 +13,7 @@ import pytest
 from codex_oauth import FileStore
 from codex_oauth.authority import Approve, Authority, AuthorityServer, Fault, Policy, serve
 from tests.cli.person import Person
+from tests.transport.servers import BUSY
 
 ASK = Policy(approve=Approve.ASK, interval=1, lifetime=120, strict_pace=False, any_redirect_port=True)
 AUTO = Policy(approve=Approve.AUTO, interval=1, strict_pace=False)
@@ -25,7 +26,7 @@ def asked(endpoint: str) -> Arrives:
     """Once a request is on its way."""
 
     def wait(person: Person, server: AuthorityServer) -> None:
-        give_up = time.monotonic() + 20
+        give_up = time.monotonic() + 120
         while not server.authority.received(endpoint):
             assert time.monotonic() < give_up
             time.sleep(0.02)
@@ -50,21 +51,16 @@ STAGES: dict[str, tuple[tuple[str, ...], tuple[Fault, ...], Arrives]] = {
 @pytest.mark.parametrize("stage", STAGES)
 def test_ctrl_c_ends_it_within_a_second_and_leaves_the_terminal_as_it_was(tmp_path: Path, stage: str) -> None:
     arguments, faults, arrives = STAGES[stage]
-    took: list[float] = []
-    for attempt in range(3):  # the best of three: other programs run here too
-        with serve(Authority(policy=ASK, faults=faults)) as server:
-            person = Person(tmp_path / str(attempt), server, *arguments)
-            arrives(person, server)
-            code, seconds = person.stops()
-        assert code == 130
-        assert "Traceback" not in person.text
-        assert person.modes_after == person.modes
-        assert FileStore(tmp_path / str(attempt) / "logins-of-the-test").accounts() == ()
-        _is_closed(person.text)
-        took.append(seconds)
-        if seconds < 1:
-            break
-    assert min(took) < 1, took
+    with serve(Authority(policy=ASK, faults=faults)) as server:
+        person = Person(tmp_path, server, *arguments)
+        arrives(person, server)
+        code, seconds = person.stops()
+    assert code == 130
+    assert "Traceback" not in person.text
+    assert person.modes_after == person.modes
+    assert FileStore(tmp_path / "logins-of-the-test").accounts() == ()
+    _is_closed(person.text)
+    assert seconds < 1 + BUSY
 
 
 def _is_closed(text: str) -> None:
@@ -82,6 +78,6 @@ def test_the_second_ctrl_c_stops_at_once_though_tokens_are_on_their_way(tmp_path
         person.sees("tokens that are on their way are awaited")
         code, seconds = person.stops()
     assert code == 130
-    assert seconds < 5
+    assert seconds < 1 + BUSY
     assert "Traceback" not in person.text
     assert person.modes_after == person.modes

@@ -14,6 +14,7 @@ import pytest
 from codex_oauth import FileStore
 from codex_oauth.authority import Approve, Authority, AuthorityServer, Fault, Policy, serve
 from tests.cli.commands import COMMAND, environment
+from tests.transport.servers import BUSY
 
 ASK = Policy(approve=Approve.ASK, interval=1, lifetime=120, strict_pace=False)
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -32,7 +33,7 @@ def spawn(
     arguments = [*COMMAND[1:], "login", "--device", "--issuer", server.url]
     env = environment(home, **{"TERM": "xterm", **(extra or {})})
     return pexpect.spawn(
-        COMMAND[0], arguments, env=env, encoding="utf-8", timeout=20, dimensions=(24, columns)
+        COMMAND[0], arguments, env=env, encoding="utf-8", timeout=120, dimensions=(24, columns)
     )
 
 
@@ -71,7 +72,7 @@ def test_ctrl_c_while_it_waits_ends_within_a_second(tmp_path: Path, server: Auth
     begun = time.monotonic()
     child.sendintr()
     assert ended(child) == 130
-    assert time.monotonic() - begun < 3  # a second, and what a busy machine adds
+    assert time.monotonic() - begun < BUSY
     text = ANSI.sub("", child.before or "")
     assert "Traceback" not in text
     assert FileStore(tmp_path / "logins-of-the-test").accounts() == ()
@@ -84,7 +85,7 @@ def test_ctrl_c_during_a_request_cuts_it(tmp_path: Path) -> None:
         begun = time.monotonic()
         child.sendintr()
         assert ended(child) == 130
-        assert time.monotonic() - begun < 3
+        assert time.monotonic() - begun < BUSY
 
 
 def test_ctrl_c_during_the_exchange_does_not_lose_the_login(tmp_path: Path) -> None:
@@ -130,7 +131,7 @@ def test_plain_ascii_is_enough(tmp_path: Path, server: AuthorityServer) -> None:
 
 
 def wait_for(server: AuthorityServer, endpoint: str) -> None:
-    give_up = time.monotonic() + 20
+    give_up = time.monotonic() + 120
     while not server.authority.received(endpoint):
         assert time.monotonic() < give_up
         time.sleep(0.02)

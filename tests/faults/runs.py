@@ -100,15 +100,23 @@ class Fate(StrEnum):
 
 
 class Peer(Server):
-    """A server that counts how often the refresh token `OLD` reached it; with `tls`, it is `https`."""
+    """A server that counts how often the refresh token `OLD` reached it; with `tls`, it is `https`.
 
-    def __init__(self, script: Script, tls: ssl.SSLContext | None = None) -> None:
+    `heard_it` is called when the token has come.
+    """
+
+    def __init__(
+        self,
+        script: Script,
+        tls: ssl.SSLContext | None = None,
+        heard_it: Callable[[], None] = lambda: None,
+    ) -> None:
         self._heard: list[bytearray] = []
 
         def tapped(sock: socket.socket) -> None:
             heard = bytearray()
             self._heard.append(heard)
-            script(cast("socket.socket", _Tap(sock, heard)))
+            script(cast("socket.socket", _Tap(sock, heard, heard_it)))
 
         super().__init__(tapped if tls is None else over_tls(tapped, tls))
         self.issuer = f"http{'' if tls is None else 's'}://127.0.0.1:{self.port}"
@@ -126,13 +134,17 @@ class Peer(Server):
 class _Tap:
     """A socket that notes what is received."""
 
-    def __init__(self, sock: socket.socket, heard: bytearray) -> None:
+    def __init__(self, sock: socket.socket, heard: bytearray, heard_it: Callable[[], None]) -> None:
         self._sock = sock
         self._heard = heard
+        self._heard_it = heard_it
 
     def recv(self, size: int) -> bytes:
         data = self._sock.recv(size)
+        before = OLD.encode() in self._heard
         self._heard.extend(data)
+        if not before and OLD.encode() in self._heard:
+            self._heard_it()
         return data
 
     def __getattr__(self, name: str) -> Any:
@@ -235,7 +247,7 @@ def renew(
     *,
     usable: bool,
     clock: SkippingClock | None = None,
-    timeout: float = 5.0,
+    timeout: float = 60.0,
     **asked: Any,
 ) -> Ran:
     """Store a login that is due, renew it once, and see what came of it.

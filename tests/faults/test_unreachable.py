@@ -34,7 +34,7 @@ from tests.transport.test_httpx_proxies import tunnel_to
 
 E = ErrorKind
 AWAY = "https://auth.test"
-SHORT = 0.15
+SHORT = 1.0
 PACE = [1.0, 2.0, 4.0]
 """Seconds between the four tries, by a jitter of one half."""
 
@@ -201,7 +201,7 @@ def test_a_server_that_cannot_be_reached_costs_nothing(
 ) -> None:
     place, cause = UNREACHABLE[name]
     with no_new_sockets(), place(monkeypatch) as issuer, at_most(4):
-        ran = renew(issuer, store, usable=usable, timeout=SHORT if cause == "timeout" else 5.0)
+        ran = renew(issuer, store, usable=usable, timeout=SHORT if cause == "timeout" else 60.0)
     check(ran, usable=usable, kind=E.NETWORK, cause=cause, pauses=[] if usable else PACE)
 
 
@@ -210,7 +210,7 @@ def test_a_server_that_cannot_be_reached_costs_nothing(
 def test_the_tries_are_spread_and_end_within_30_seconds(jitter: float, store: Store) -> None:
     ran = renew(f"http://127.0.0.1:{closed_port()}", store, usable=False, jitter=jitter)
     pauses = [seconds / step for (seconds, _), step in zip(ran.waits, PACE, strict=True)]
-    assert pauses == pytest.approx([0.75 + jitter / 2] * 3, abs=0.05)
+    assert pauses == pytest.approx([0.75 + jitter / 2] * 3)
     assert ran.waited < 30
 
 
@@ -291,8 +291,8 @@ def test_a_handshake_that_breaks_off_is_tried_again(name: str, usable: bool, sto
     script, cause = HANDSHAKES[name]
     with no_new_sockets(), Peer(script) as peer, at_most(4):
         issuer = peer.issuer.replace("http", "https", 1)
-        ran = renew(issuer, store, usable=usable, timeout=SHORT if cause == "timeout" else 5.0)
-        assert (peer.connections, peer.sent) == (1 if usable else 4, 0)
+        ran = renew(issuer, store, usable=usable, timeout=SHORT if cause == "timeout" else 60.0)
+    assert (peer.connections, peer.sent) == (1 if usable else 4, 0)
     check(ran, usable=usable, kind=E.NETWORK, cause=cause, pauses=[] if usable else PACE)
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import errno
 import socket
-import tempfile
+import time
 from collections.abc import Generator
 from pathlib import Path
 from typing import Final
@@ -17,6 +17,8 @@ from codex_oauth_core import SignInError
 
 V4: Final = "127.0.0.1"
 V6: Final = "::1"
+_LOCK_LIMIT: Final = 300.0
+"""Seconds that other tests may have the registered ports."""
 FAMILY: Final = {V4: socket.AF_INET, V6: socket.AF_INET6}
 
 
@@ -40,15 +42,33 @@ def taken(*places: tuple[str, int]) -> Generator[None]:
 
 @contextlib.contextmanager
 def registered_ports() -> Generator[tuple[int, int]]:
-    """1455 and 1457, for one test at a time. Skips where another program has them."""
-    with (Path(tempfile.gettempdir()) / "codex-oauth-1455.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    """1455 and 1457, for one test at a time. Skips where another program has them.
+
+    The lock is the UDP port of the same number: whoever runs tests on this machine has the same one, and it
+    is gone with its process.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as lock:
+        give_up_at = time.monotonic() + _LOCK_LIMIT
+        while not _bound(lock):
+            if time.monotonic() > give_up_at:
+                pytest.skip("another program has the registered ports")
+            time.sleep(0.02)
         try:
             for port in (1455, 1457):
                 bind([port], "/").close()
         except SignInError:
             pytest.skip("another program has the registered ports")
         yield 1455, 1457
+
+
+def _bound(lock: socket.socket) -> bool:
+    try:
+        lock.bind((V4, 1455))
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        return False
+    return True
 
 
 def listening_addresses(port: int) -> set[str]:

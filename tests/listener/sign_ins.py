@@ -9,7 +9,9 @@ from collections.abc import Callable, Generator
 from typing import Final, Literal
 
 import anyio
+import pytest
 
+from codex_oauth.listener import connection, connections
 from codex_oauth.listener.async_listener import AsyncCallbackListener
 from codex_oauth.listener.sync_listener import CallbackListener
 from codex_oauth_core import CODEX, CallbackRule, Secret
@@ -22,8 +24,17 @@ KINDS: Final[tuple[Kind, ...]] = ("sync", "asyncio", "trio")
 STATE: Final = "canary-state-0123456789-0123456789-0123456789"
 CODE: Final = "canary-code-7766"
 QUERY: Final = f"code={CODE}&state={STATE}"
-WITHIN: Final = 1.0
-"""Seconds in which the genuine redirect is answered, whatever else arrives."""
+WITHIN: Final = 20.0
+"""Seconds in which the genuine redirect is answered on a machine however busy, whatever else arrives."""
+PATIENCE: Final = 120.0
+"""Seconds after which nobody waits any longer: what a limit of a listener is, where none must be waited for."""
+
+
+def limits(monkeypatch: pytest.MonkeyPatch, *, request: float = PATIENCE, linger: float = PATIENCE) -> None:
+    """Other limits for the connections of a listener: by default none ends while anybody waits."""
+    monkeypatch.setattr(connection, "REQUEST_LIMIT", request)
+    for module in (connection, connections):
+        monkeypatch.setattr(module, "LINGER_LIMIT", linger)
 
 
 def rule_for(redirect_uri: str) -> CallbackRule:
@@ -39,7 +50,7 @@ def genuine(port: int) -> bytes:
 
 
 def connect(port: int, address: str = "127.0.0.1") -> socket.socket:
-    return socket.create_connection((address, port), timeout=10)
+    return socket.create_connection((address, port), timeout=PATIENCE)
 
 
 def say(sock: socket.socket, data: bytes) -> None:
@@ -80,7 +91,7 @@ class SignIn:
         run = self._sync if kind == "sync" else lambda: anyio.run(self._async, backend=kind)
         self._thread = threading.Thread(target=self._run, args=(run,))
         self._thread.start()
-        assert self._listening.wait(10)
+        assert self._listening.wait(PATIENCE)
         if self._error is not None:
             self.leave()
 
@@ -103,7 +114,7 @@ class SignIn:
             self._listening.set()
             self.accepted = listener.wait(rule, self._timeout)
             self.returned.set()
-            assert self._leave.wait(10)
+            assert self._leave.wait(PATIENCE)
 
     async def _async(self) -> None:
         async with AsyncCallbackListener(self._ports) as listener:
@@ -123,7 +134,7 @@ class SignIn:
     def leave(self) -> None:
         """Leave the block, and wait until everything has ended."""
         self._leave.set()
-        self._thread.join(10)
+        self._thread.join(PATIENCE)
         assert not self._thread.is_alive()
         error, self._error = self._error, None
         if error is not None:
@@ -131,7 +142,7 @@ class SignIn:
 
 
 @contextlib.contextmanager
-def sign_in(kind: Kind, ports: tuple[int, ...] = (0,), timeout: float = 20) -> Generator[SignIn]:
+def sign_in(kind: Kind, ports: tuple[int, ...] = (0,), timeout: float = PATIENCE) -> Generator[SignIn]:
     """A sign-in under way, which leaves neither a thread nor a socket."""
     before = set(threading.enumerate())
     with no_new_sockets():

@@ -16,7 +16,7 @@ from anyio.abc import TaskGroup
 from codex_oauth.listener.async_listener import AsyncCallbackListener
 from codex_oauth.listener.async_service import AsyncService
 from codex_oauth.listener.ports import bind
-from tests.listener.sign_ins import QUERY, WITHIN, connect, genuine, rule_for, say
+from tests.listener.sign_ins import PATIENCE, QUERY, connect, genuine, rule_for, say
 from tests.transport.servers import at_most, no_new_sockets
 
 each_backend = pytest.mark.parametrize("backend", ["asyncio", "trio"])
@@ -24,7 +24,7 @@ each_backend = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 
 def run(main: Callable[[], Awaitable[None]], backend: str) -> None:
     """Run it; it leaves no socket, no task, and takes no second longer than it should."""
-    with no_new_sockets(), at_most(WITHIN + 2):
+    with no_new_sockets(), at_most(1):
         anyio.run(main, backend=backend)
 
 
@@ -34,7 +34,7 @@ def test_the_redirect_comes(backend: str) -> None:
         async with AsyncCallbackListener((0,)) as listener:
             with connect(listener.port) as browser:
                 browser.sendall(genuine(listener.port))
-                accepted = await listener.wait(rule_for(listener.redirect_uri), 5)
+                accepted = await listener.wait(rule_for(listener.redirect_uri), PATIENCE)
                 assert accepted is not None
                 assert accepted.query.reveal() == QUERY
                 assert browser.recv(12) == b"HTTP/1.1 200"
@@ -51,7 +51,7 @@ def test_a_wait_that_timed_out_is_taken_up_again(backend: str) -> None:
             assert await listener.wait(rule, 0.05) is None
             with connect(listener.port) as browser:
                 browser.sendall(genuine(listener.port))
-                accepted = await listener.wait(rule, 5)
+                accepted = await listener.wait(rule, PATIENCE)
                 assert accepted is not None
                 assert await listener.wait(rule, 0) is accepted
 
@@ -98,7 +98,7 @@ def test_a_task_that_asyncio_cancels_leaves_none_either() -> None:
         assert task.cancelled()
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
-    with no_new_sockets(), at_most(WITHIN):
+    with no_new_sockets(), at_most(1):
         asyncio.run(main())
 
 
@@ -160,8 +160,8 @@ def test_after_the_redirect_its_tasks_end_by_themselves(backend: str) -> None:
             assert len(ours()) == 2
             with connect(listener.port) as browser:
                 browser.sendall(genuine(listener.port))
-                await listener.wait(rule, 5)
-            with anyio.fail_after(1):
+                await listener.wait(rule, PATIENCE)
+            with anyio.fail_after(PATIENCE):
                 while ours():  # noqa: ASYNC110  # there is no event to wait for
                     await anyio.sleep(0.005)
 

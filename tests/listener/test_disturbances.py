@@ -10,7 +10,7 @@ import time
 import pytest
 
 from tests.listener.disturbances import DISTURBANCES, Disturbance
-from tests.listener.sign_ins import QUERY, WITHIN, Kind, SignIn, connect, genuine, hear, sign_in
+from tests.listener.sign_ins import QUERY, WITHIN, Kind, SignIn, connect, genuine, hear, limits, sign_in
 from tests.transport.servers import at_most
 
 V4, V6 = "127.0.0.1", "::1"
@@ -18,6 +18,11 @@ EVERYWHERE = [*itertools.product(("sync", "asyncio"), (V4, V6)), ("trio", V4)]
 
 each_kind = pytest.mark.parametrize(("kind", "address"), EVERYWHERE)
 each_disturbance = pytest.mark.parametrize("disturb", DISTURBANCES.values(), ids=DISTURBANCES)
+
+
+@pytest.fixture(autouse=True)
+def no_limit_helps(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits(monkeypatch)
 
 
 class Browser:
@@ -47,7 +52,7 @@ class Browser:
 
 
 def finish(sock: socket.socket, last: bytes, waiting: SignIn) -> None:
-    """The genuine redirect's last bytes: it is answered within a second, and the call returns."""
+    """The genuine redirect's last bytes: it is answered before any limit ends, and the call returns."""
     begun = time.monotonic()
     sock.sendall(last)
     sock.settimeout(WITHIN)
@@ -60,7 +65,7 @@ def refused_and_left(owed: list[socket.socket], waiting: SignIn) -> None:
     """They have their answers, and nobody who is still connected holds up the end."""
     for sock in owed:
         assert hear(sock)[:10] == b"HTTP/1.1 4"
-    with at_most(WITHIN):
+    with at_most(1):
         waiting.leave()
 
 

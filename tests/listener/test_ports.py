@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import subprocess
 import sys
@@ -125,12 +126,11 @@ def test_a_port_that_is_forbidden_in_ipv6_alone_is_used_without_it(monkeypatch: 
 
 
 FORBIDDEN = """
-import os, sys
+import os
 from codex_oauth.listener.ports import bind
 from codex_oauth_core import SignInError
-if os.getuid() == 0:
-    os.setgroups([])
-    os.setuid(65534)
+from tests.users import NOBODY, become
+become(NOBODY if os.geteuid() == 0 else None)
 try:
     bind([7], "/auth/callback")
 except SignInError as error:
@@ -143,7 +143,14 @@ def test_a_port_of_the_system_is_forbidden_for_real() -> None:
     with open("/proc/sys/net/ipv4/ip_unprivileged_port_start") as start:  # noqa: PTH123  # one number
         if int(start.read()) <= 7:
             pytest.skip("every port is anybody's here")
-    done = subprocess.run([sys.executable, "-c", FORBIDDEN], capture_output=True, text=True, check=False)
+    path = os.pathsep.join(each for each in sys.path if each)
+    done = subprocess.run(
+        [sys.executable, "-c", FORBIDDEN],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": path},
+    )
     assert (done.stdout, done.stderr) == ("{'port_7': 'forbidden'}\n", "")
 
 

@@ -18,7 +18,7 @@ from codex_oauth.listener.sync_listener import CallbackListener
 from codex_oauth.worlds.callbacks import CallbackSource
 from codex_oauth_core import ErrorKind, SignInError
 from codex_oauth_core.callback import Accepted
-from tests.listener.sign_ins import QUERY, WITHIN, ask, connect, genuine, get, hear, rule_for, say
+from tests.listener.sign_ins import PATIENCE, QUERY, ask, connect, genuine, get, hear, limits, rule_for, say
 from tests.transport.servers import at_most, no_new_sockets
 
 
@@ -39,7 +39,7 @@ def test_it_is_a_source_of_callbacks() -> None:
 def test_it_listens_from_the_start_and_answers_once_it_has_a_rule() -> None:
     with no_new_sockets(), CallbackListener((0,)) as listener, connect(listener.port) as early:
         early.sendall(genuine(listener.port))
-        accepted = listener.wait(rule_for(listener.redirect_uri), 5)
+        accepted = listener.wait(rule_for(listener.redirect_uri), PATIENCE)
         assert hear(early).startswith(b"HTTP/1.1 200")
     assert accepted is not None
     assert accepted.query.reveal() == QUERY
@@ -60,7 +60,7 @@ def test_the_browser_has_its_answer_before_the_redirect_is_handed_over() -> None
         listener.start(rule_for(listener.redirect_uri), accept)
         with connect(listener.port) as browser:
             browser.sendall(genuine(listener.port))
-            assert done.wait(5)
+            assert done.wait(PATIENCE)
     assert got == [b"HTTP/1.1 200"]
 
 
@@ -69,14 +69,14 @@ def test_a_wait_that_timed_out_is_taken_up_again() -> None:
         rule = rule_for(listener.redirect_uri)
         assert listener.wait(rule, 0.05) is None
         ask(listener.port, genuine(listener.port))
-        assert listener.wait(rule, 5) is listener.wait(rule, 0)
+        assert listener.wait(rule, PATIENCE) is listener.wait(rule, 0)
 
 
 def test_the_end_of_a_long_wait_is_looked_for_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sync_listener, "_SLICE", 0.02)
     clock = iter(range(0, 10_000, 100))  # a suspended machine: the clock goes on, the wait does not
     monkeypatch.setattr(sync_listener, "instant", lambda: float(next(clock)))
-    with at_most(WITHIN), CallbackListener((0,)) as listener:
+    with at_most(1), CallbackListener((0,)) as listener:
         assert listener.wait(rule_for(listener.redirect_uri), 600) is None
 
 
@@ -93,7 +93,10 @@ def test_one_listener_serves_one_sign_in() -> None:
         CallbackListener.start(listener, rule_for(listener.redirect_uri), ignore)
 
 
-def test_after_a_stop_the_connected_are_told_and_nothing_is_accepted() -> None:
+def test_after_a_stop_the_connected_are_told_and_nothing_is_accepted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    limits(monkeypatch)
     with no_new_sockets(), CallbackListener((0,)) as listener, connect(listener.port) as late:
         listener.start(rule_for(listener.redirect_uri), ignore)
         say(late, b"GET ")
@@ -104,7 +107,7 @@ def test_after_a_stop_the_connected_are_told_and_nothing_is_accepted() -> None:
         again = bind([listener.port], "/")
         again.close()
         assert listener._thread is not None
-        listener._thread.join(5)  # it ends by itself, once nobody is left
+        listener._thread.join(PATIENCE)  # it ends by itself, once nobody is left
         assert "codex-oauth callback" not in threads()
 
 
@@ -120,7 +123,7 @@ def test_a_stop_counts_for_a_round_that_has_begun(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr(Connections, "turn", slowly)
         listener.start(rule_for(listener.redirect_uri), ignore)
         say(late, b"GET ")
-        assert begun.wait(5)
+        assert begun.wait(PATIENCE)
         listener.stop()
         say(late, genuine(listener.port)[4:])
         stopped.set()
@@ -132,7 +135,7 @@ def test_closing_ends_a_wait_and_the_thread_any_number_of_times() -> None:
         listener = CallbackListener((0,))
         timer = threading.Timer(0.1, listener.close)
         timer.start()
-        with connect(listener.port), at_most(WITHIN), pytest.raises(SignInError) as raised:
+        with connect(listener.port), at_most(1), pytest.raises(SignInError) as raised:
             listener.wait(rule_for(listener.redirect_uri), 60)
         timer.join()
         listener.close()
@@ -152,8 +155,8 @@ def test_a_redirect_may_close_the_listener_itself() -> None:
         listener = CallbackListener((0,))
         listener.start(rule_for(listener.redirect_uri), accept)
         assert ask(listener.port, genuine(listener.port)).startswith(b"HTTP/1.1 200")
-        assert done.wait(5)
-        with at_most(WITHIN):
+        assert done.wait(PATIENCE)
+        with at_most(1):
             listener.close()
 
 
@@ -253,18 +256,18 @@ def started(how: str) -> tuple[subprocess.Popen[str], int]:
 @pytest.mark.skipif(sys.platform != "linux", reason="counts /proc/self/fd, and sends SIGINT")
 def test_ctrl_c_while_connections_are_open() -> None:
     process, port = started("interrupted")
-    with connect(port) as idle, at_most(WITHIN + 1):  # and the interpreter's own end
+    with connect(port) as idle, at_most(1):  # and the interpreter's own end
         say(idle, b"GET ")
         ask(port, get("/", port))  # it serves by now
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=PATIENCE)
     assert (out, err, process.returncode) == ("interrupted, left 0\n", "", 0)
     bind([port], "/").close()
 
 
 def test_a_listener_that_nobody_closed_does_not_keep_the_process_alive() -> None:
     process, port = started("forgotten")
-    with connect(port), at_most(WITHIN + 1):
-        out, err = process.communicate("\n", timeout=10)
+    with connect(port), at_most(1):
+        out, err = process.communicate("\n", timeout=PATIENCE)
     assert (out, err, process.returncode) == ("the last line\n", "", 0)
     bind([port], "/").close()

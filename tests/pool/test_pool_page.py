@@ -16,7 +16,7 @@ PAGE = (ROOT / "docs" / "pool.md").read_text(encoding="utf-8")
 def test_the_example_runs() -> None:
     (example,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     command = [sys.executable, "-W", "error", "-c", example]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
     *prompts, last = done.stdout.splitlines()
     assert last == "20 have signed in"

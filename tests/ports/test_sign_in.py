@@ -118,7 +118,7 @@ def output_of(program: str, folder: Path) -> str:
     script.write_text(program)
     with serve(Authority(policy=Policy(approve="auto", interval=1))) as server:
         command = [sys.executable, "-W", "error", str(script), server.url]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.stderr == ""
     return done.stdout
 

@@ -12,7 +12,8 @@ import pytest
 
 from codex_oauth.stores import stored
 from codex_oauth.stores.file_store import FileSlot, FileStore
-from tests.stores.logins import NOBODY, login, save
+from tests.stores.logins import login, save
+from tests.users import NOBODY, place_for_all
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +42,7 @@ def slot(store: FileStore) -> FileSlot:
 @pytest.fixture
 def plain_user() -> Iterator[tuple[Path, int | None]]:
     """A directory, and the uid to be so that modes mean something (they mean nothing to root)."""
-    place = Path(tempfile.mkdtemp())
+    place = Path(tempfile.mkdtemp(dir=place_for_all()))
     uid = NOBODY if os.geteuid() == 0 else None
     if uid is not None:
         os.chown(place, uid, uid)

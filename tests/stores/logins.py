@@ -21,8 +21,8 @@ from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.record import Record
 from codex_oauth_core.secret import Secret
+from tests.users import NOBODY
 
-NOBODY = 65534
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away and make devices")
 
 
@@ -130,9 +130,9 @@ from codex_oauth.stores import directory, file_store, files, paths
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth_core.errors import SignInError
 from tests.stores.logins import delete, describe, discard, locked, login, renewed, save, tree
+from tests.users import become
 uid, umask = int(sys.argv[1]), int(sys.argv[2])
-if uid >= 0:
-    os.setgroups([]); os.setgid(uid); os.setuid(uid)
+become(uid if uid >= 0 else None)
 if umask >= 0:
     os.umask(umask)
 """
@@ -156,7 +156,7 @@ def child(
         [*before, sys.executable, "-W", "error", "-c", PRELUDE + code, *arguments],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
         cwd=cwd,
         env={name: value for name, value in changed.items() if value is not None},

@@ -26,6 +26,7 @@ from tests.stores.fake_keyrings import (
 )
 from tests.stores.logins import delete, describe, discard, login, save
 from tests.stores.sealed_stores import READ, WRITE, load_error, save_error
+from tests.transport.servers import BUSY
 
 SHORT = 0.2
 
@@ -84,11 +85,11 @@ def test_a_keyring_that_hangs_is_left_alone_until_it_answers(
     threads = threading.active_count()
     begun = time.monotonic()
     assert load_error(store) == (READ, "keyring_timeout")
-    assert SHORT <= time.monotonic() - begun < 5
+    assert SHORT <= time.monotonic() - begun < BUSY
     begun = time.monotonic()
     assert [load_error(store)[1] for _ in range(20)] == ["keyring_timeout"] * 20
     assert save_error(store, "acct_2") == (WRITE, "keyring_timeout")
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < BUSY
     assert threading.active_count() == threads + 1
     hanging.let_go.set()
     _until(lambda: threading.active_count() == threads)
@@ -139,7 +140,7 @@ def _is_saved(store: SealedFileStore, account_id: str) -> bool:
 
 
 def _until(true: Callable[[], bool]) -> None:
-    give_up_at = time.monotonic() + 20
+    give_up_at = time.monotonic() + 120
     while not true():
         assert time.monotonic() < give_up_at
         time.sleep(0.01)
@@ -206,7 +207,7 @@ def test_processes_that_save_first_at_once_end_up_with_one_key(tmp_path: Path) -
         saver.stdin.write("\n")
         saver.stdin.flush()
     for saver in savers:
-        saver.communicate(timeout=60)
+        saver.communicate(timeout=120)
         assert saver.returncode == 0
     store = SealedFileStore(tmp_path / "home", keyring=SharedKeyring(tmp_path / "keyring"))
     for number in numbers:

@@ -20,6 +20,7 @@ from codex_oauth.stores.file_store import FileStore
 from codex_oauth_core.record import Record, read_record
 from tests.storm.logins import put, token_mark
 from tests.storm.nursery import Link
+from tests.users import become
 
 __all__ = [
     "Said",
@@ -34,8 +35,6 @@ __all__ = [
     "stored",
     "unmount",
 ]
-
-NOBODY = 65534
 
 
 @attrs.frozen
@@ -127,11 +126,3 @@ def command(link: Link, home: Path, uid: int | None, longest: int | None) -> Sai
 
 def _written(fd: int) -> str:
     return os.pread(fd, 100_000, 0).decode()
-
-
-def become(uid: int | None) -> None:
-    """Be that user from now on."""
-    if uid is not None:
-        os.setgroups([])
-        os.setgid(uid)
-        os.setuid(uid)

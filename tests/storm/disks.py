@@ -19,10 +19,11 @@ import attrs
 
 from codex_oauth_core.record import write_record
 from tests.storm import commands
-from tests.storm.commands import NOBODY, Said, Stored
+from tests.storm.commands import Said, Stored
 from tests.storm.logins import ADVISORY, EXPIRED, MANDATORY, Ground, authority, grant
 from tests.storm.nursery import Nursery
 from tests.storm.tally import Row, Tally
+from tests.users import NOBODY, place_for_all
 
 __all__ = ["CASES", "MOUNTED", "UNMOUNTED", "UNSHARE", "Case", "can_mount", "without_room"]
 
@@ -100,7 +101,7 @@ def without_room(nursery: Nursery, cases: Sequence[Case] = CASES) -> Row:
     with authority() as server:
         for case in cases:
             for left in (EXPIRED, MANDATORY, ADVISORY):
-                with tempfile.TemporaryDirectory(prefix="storm-") as name:
+                with tempfile.TemporaryDirectory(prefix="storm-", dir=place_for_all()) as name:
                     place = Path(name)
                     record = grant(server, left)
                     mark = Ground.mark_of(server)

@@ -24,10 +24,20 @@ from codex_oauth_core.effects import Request
 from codex_oauth_core.flows.device import DeviceFlow
 from codex_oauth_core.record import Record
 
-__all__ = ["LIFETIME", "PATIENCE", "Rig", "eventually", "put", "renewals", "rig", "signed_in"]
+__all__ = [
+    "LIFETIME",
+    "PATIENCE",
+    "Rig",
+    "eventually",
+    "put",
+    "renewals",
+    "rig",
+    "signed_in",
+    "when_sent",
+]
 
 LIFETIME = 864_000.0
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds of real time after which a test gives up."""
 
 
@@ -127,6 +137,18 @@ def put(store: MemoryStore, credential: Credential) -> None:
 def renewals() -> list[threading.Thread]:
     """The threads that renew something now."""
     return [thread for thread in threading.enumerate() if thread.name == "codex-oauth-renewal"]
+
+
+def when_sent(made: Rig, call: Callable[[], object]) -> threading.Thread:
+    """A thread that calls once a refresh is out. It is started already."""
+
+    def wait() -> None:
+        eventually(lambda: made.sent)
+        call()
+
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    return thread
 
 
 def eventually(condition: Callable[[], bool]) -> None:

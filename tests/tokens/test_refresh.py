@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +21,7 @@ from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Cause, Phase
 from codex_oauth_core.secret import Secret
 from tests.support import as_json, code, page, tokens
-from tests.tokens.rig import eventually, renewals, rig, signed_in
+from tests.tokens.rig import eventually, renewals, rig, signed_in, when_sent
 
 OLD = "canary-refresh-token-old"
 NEW = "canary-refresh-token-5566"
@@ -184,11 +183,10 @@ def test_an_interrupt_does_not_cut_the_request() -> None:
     made.gate.clear()
     token = made.stored.credential.refresh_token
     assert token is not None
-    timer = threading.Timer(0.1, signal.raise_signal, [signal.SIGINT])
-    timer.start()
+    interrupting = when_sent(made, lambda: signal.raise_signal(signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
         refresh(token, make_world=lambda: made.world)
-    timer.join()
+    interrupting.join()
     made.gate.set()
     eventually(lambda: renewals() == [])
     assert made.refreshes == 1

@@ -14,7 +14,7 @@ import pytest
 from codex_oauth.authority import Fault
 from codex_oauth.tokens import run_world
 from codex_oauth_core.errors import ErrorKind, SignInError
-from tests.tokens.rig import LIFETIME, PATIENCE, Rig, eventually, renewals, rig
+from tests.tokens.rig import LIFETIME, PATIENCE, Rig, eventually, renewals, rig, when_sent
 
 BACKENDS = ["asyncio", "trio"]
 OVER = Fault(endpoint="refresh", status=401, body={"error": {"code": "refresh_token_reused"}})
@@ -208,19 +208,13 @@ def test_an_advisory_renewal_makes_no_task_wait() -> None:
 # -- interrupts ----------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def interrupt_soon() -> threading.Timer:
-    timer = threading.Timer(0.1, os.kill, [os.getpid(), signal.SIGINT])
-    timer.daemon = True
-    return timer
-
-
-def test_ctrl_c_ends_the_waiting_and_not_the_renewal(interrupt_soon: threading.Timer) -> None:
+def test_ctrl_c_ends_the_waiting_and_not_the_renewal() -> None:
     made = expired()
     source = made.source()
-    interrupt_soon.start()
+    interrupting = when_sent(made, lambda: os.kill(os.getpid(), signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
         source.token()
+    interrupting.join()
     assert made.sent
     assert made.refreshes == 0
     finishing = threading.Timer(0.05, made.gate.set)
@@ -235,9 +229,8 @@ def test_ctrl_c_ends_the_waiting_where_locks_do_not_hear_it() -> None:
     """As on Windows: the signal is noticed, and wakes nobody. So the wait is cut into slices."""
     made = expired()
     source = made.source()
-    unheard = threading.Timer(0.1, signal.raise_signal, [signal.SIGINT])  # in a thread of its own
-    unheard.start()
     begun = time.monotonic()
+    unheard = when_sent(made, lambda: signal.raise_signal(signal.SIGINT))  # in a thread of its own
     with pytest.raises(KeyboardInterrupt):
         source.token()
     assert time.monotonic() - begun < PATIENCE / 2

@@ -112,7 +112,7 @@ def test_a_browser_login_leaves_a_trace_too(tmp_path: Path, server: AuthoritySer
     )
     with child:
         browse(page_of(child))
-        _, err = child.communicate(timeout=30)
+        _, err = child.communicate(timeout=120)
     assert child.returncode == 0, err
     shown = run_command(tmp_path, "trace", "show", str(path))
     assert "the browser came back: callback_accepted -> exchanging" in shown.out

@@ -18,8 +18,12 @@ Script = Callable[[socket.socket], None]
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 BODY = b'{"refresh_token": "rt-canary"}'
-PATIENCE = 5.0
+PATIENCE = 60.0
 """Seconds after which a script ends by itself, if its client does not."""
+
+BUSY = 20.0
+"""Seconds that a busy machine may add to what ought to be over at once: less than whatever a test could wait
+for in vain."""
 
 
 class Server:
@@ -152,7 +156,9 @@ def no_new_sockets() -> Generator[None]:
     """Fails if a socket, or any other file, is left open by the end of the block."""
     before = _open_files()
     yield
-    left = _open_files() - before
+    give_up_at = time.monotonic() + BUSY
+    while (left := _open_files() - before) and time.monotonic() < give_up_at:
+        time.sleep(0.005)  # a peer's thread may be closing the last one
     assert not left, left
 
 
@@ -168,7 +174,7 @@ def _open_files() -> set[str]:
 
 @contextlib.contextmanager
 def at_most(seconds: float) -> Generator[None]:
-    """Fails if the block takes longer; generous, because test machines are busy."""
+    """Fails if the block waits for something that takes longer, however busy the machine is."""
     begun = time.monotonic()
     yield
-    assert time.monotonic() - begun < seconds
+    assert time.monotonic() - begun < seconds + BUSY

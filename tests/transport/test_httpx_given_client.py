@@ -100,7 +100,7 @@ def test_a_bug_in_a_mock_comes_out() -> None:
 
 class Slow(httpx.SyncByteStream):
     def __iter__(self) -> Iterator[bytes]:
-        for _ in range(100):
+        for _ in range(1000):
             time.sleep(0.05)
             yield b"x"
 

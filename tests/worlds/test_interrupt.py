@@ -63,6 +63,6 @@ def test_ctrl_c(effect: str) -> None:
         with at_most(1):
             process.send_signal(signal.SIGINT)
             line = process.stdout.readline()
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=120)
     assert (line, out, err) == ("interrupted, left 0\n", "", "")
     assert process.returncode == 0
