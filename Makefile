@@ -7,6 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PEERS := $(VENV)/peers
+LOWEST := .venv-lowest
+CORE_TESTS := tests/core tests/transport tests/stores/test_files.py tests/stores/test_file_store.py tests/tokens/test_token_source.py
 LINTED := core adapters tests docs
 
 .DEFAULT_GOAL := help
@@ -45,9 +47,22 @@ $(PEERS)/.installed: $(STAMP) tests/bench/peers.lock
 demo: $(STAMP)
 	@$(BIN)/python docs/demo/demo.py
 
-.PHONY: test ## everything CI runs, and it changes nothing: lint, types, import rules, all tests
+.PHONY: test ## lint, types, import rules, all tests, and it changes nothing; CI adds `pythons` and `lowest`
 test: lint types imports
 	$(BIN)/python -m pytest -n 2
+
+.PHONY: pythons ## a fast part of the tests on every other Python of this machine, in .venv-3.x
+pythons: $(STAMP)
+	$(BIN)/python -m tests.house.pythons
+
+$(LOWEST)/.installed: $(STAMP) tests/house/lowest.lock
+	$(BIN)/uv --quiet venv --clear --python $(BIN)/python $(LOWEST)
+	$(BIN)/uv --quiet pip install --python $(LOWEST)/bin/python --no-deps --require-hashes -r tests/house/lowest.lock
+	@touch $@
+
+.PHONY: lowest ## the core of the tests with the lowest versions that pyproject.toml allows
+lowest: $(LOWEST)/.installed
+	PYTHONPATH=core:adapters $(LOWEST)/bin/python -m pytest -q -n 2 -p no:cacheprovider -k "not propert" $(CORE_TESTS)
 
 .PHONY: check ## the fast part of `test`: lint, types, import rules, drawn and written files, purity
 check: lint types imports
@@ -112,10 +127,12 @@ build: $(STAMP)
 RESOLVE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --no-header
 
-.PHONY: lock ## write: resolve requirements.lock and the peers of `bench` again from pyproject.toml
+.PHONY: lock ## write: resolve requirements.lock, `lowest` and the peers of `bench` again from pyproject.toml
 lock: $(STAMP)
 	$(RESOLVE) --extra dev pyproject.toml -o requirements.lock
 	$(RESOLVE) --extra bench pyproject.toml -o tests/bench/peers.lock
+	$(RESOLVE) --resolution lowest-direct --extra authority --extra cli --extra keyring \
+		pyproject.toml tests/house/lowest.in -o tests/house/lowest.lock
 
 .PHONY: clean ## remove builds and caches (not .venv)
 clean:
