@@ -33,7 +33,7 @@ def test_a_broken_world_fails_the_check_that_is_there_for_it(
     what: str, name: str, backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(world_task_checks, "SOON", 0.5)
-    monkeypatch.setattr(loopback, "PATIENCE", 0.9)
+    monkeypatch.setattr(loopback, "PATIENCE", 2.5)
     with pytest.raises(AssertionError) as failed:
         anyio.run(TASKS[name], BROKEN_TASKS[what][0], backend=backend)
     assert len(str(failed.value)) > 15

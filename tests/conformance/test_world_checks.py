@@ -49,7 +49,7 @@ def broken_worlds_leave_nothing_to_other_tests() -> Generator[None]:
 @pytest.fixture
 def short_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """A broken world reaches every bound: here they are close."""
-    monkeypatch.setattr(loopback, "PATIENCE", 0.9)
+    monkeypatch.setattr(loopback, "PATIENCE", 2.5)
     for checks in (world_time_checks, world_listening_checks):
         monkeypatch.setattr(checks, "SOON", 0.5)
         monkeypatch.setattr(checks, "_LONG", 0.8)

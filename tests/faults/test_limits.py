@@ -43,7 +43,7 @@ from tests.transport.servers import read_request
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="rlimits and process states of POSIX")
 
-PATIENCE = 30.0
+PATIENCE = 180.0
 linux = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks into /proc")
 
 
