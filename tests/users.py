@@ -23,7 +23,7 @@ def become(uid: int | None) -> None:
     """Be that user from now on; None changes nothing. For a process of a test's own."""
     if uid is None:
         return
-    sys.meta_path[:] = [each for each in sys.meta_path if each in (BuiltinImporter, FrozenImporter)]
+    sys.meta_path[:] = [BuiltinImporter, FrozenImporter]
     os.setgroups([])
     os.setgid(uid)
     os.setuid(uid)

@@ -28,7 +28,11 @@ posix = pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="signa
 
 
 def ignored(*numbers: signal.Signals) -> Callable[[], None]:
-    return lambda: [signal.signal(number, signal.SIG_IGN) for number in numbers] and None
+    def ignore() -> None:
+        for number in numbers:
+            signal.signal(number, signal.SIG_IGN)
+
+    return ignore
 
 
 def blocked() -> None:
@@ -69,7 +73,12 @@ def test_the_registered_ports_are_locked_without_a_file_that_another_user_may_ow
         return got
 
     monkeypatch.setattr(loopback, "_bound", bound)
-    waited = threading.Thread(target=lambda: tried.wait(60) and other.close())
+
+    def leave() -> None:
+        tried.wait(60)
+        other.close()
+
+    waited = threading.Thread(target=leave)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:  # another user's test
         while not real(other):
             pass

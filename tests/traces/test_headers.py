@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 import pytest
 
-from codex_oauth_core import CODEX, Cancelled, DeviceFlow, SignInError, Started, TimeReached
+from codex_oauth_core import CODEX, Cancelled, DeviceFlow, Event, SignInError, Started, TimeReached
 from codex_oauth_core._version import __version__
 from codex_oauth_core.traces import Recorder, replay
 from codex_oauth_core.traces.form import Header
@@ -31,7 +31,7 @@ def recorded(flow: Any, *events: Any) -> list[str]:
 def device(**options: Any) -> list[str]:
     """Approved at the first poll."""
     wait = T0 + 5.25
-    events = (
+    events: tuple[Event, ...] = (
         response(issued(), T0 + 0.25),
         TimeReached(wait + 0.25),
         response(approved(), wait + 0.5),
