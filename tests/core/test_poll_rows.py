@@ -253,7 +253,28 @@ def test_8_a_429_without_a_code_slows_down(headers: dict[str, str], seconds: flo
     assert meaning(Reply(429, b"", headers)) == SlowDown(None, seconds, limited=True)
 
 
-@pytest.mark.parametrize("status", [400, 401, 402, 405, 410, 418, 422, 429])
+@pytest.mark.parametrize("headers", [{}, {"Retry-After": "30"}], ids=["at our pace", "at theirs"])
+@pytest.mark.parametrize(
+    "error",
+    [
+        *(
+            "rate_limited",
+            "too_many_requests",
+            "Quota_Exceeded",
+            "two words",
+            "invalid_request",
+            "invalid_grant",
+        ),
+        *({"code": "rate_limited"}, {"code": "deviceauth_rate_limited"}, {"type": "requests"}, {"code": 429}),
+    ],
+)
+def test_8_a_429_slows_down_whatever_it_is_called(error: Any, headers: dict[str, str]) -> None:
+    seconds = 30.0 if headers else None
+    for body in ({"error": error}, {"code": error}, {"error": error, "interval": 9}):
+        assert meaning(as_json(429, body, headers)) == SlowDown(None, seconds, limited=True)
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 405, 410, 418, 422])
 def test_9_any_other_refusal_ends_the_login_with_its_code(status: int) -> None:
     assert meaning(code("weird_code", status)) == Refused(E.DEVICE_AUTH_FAILED, "weird_code", status)
 

@@ -40,7 +40,7 @@ def read_poll(response: ResponseReceived) -> PollFact:
         return _pending_status(answer)
     if says_nothing(answer):
         return no_answer(answer)
-    if answer.status == 429 and answer.code is None:
+    if answer.status == 429:  # whatever it calls that: `rate_limited`, `too_many_requests`, nothing
         return SlowDown(None, answer.retry_after, limited=True)
     return _failed(answer, ErrorKind.DEVICE_AUTH_FAILED)
 
