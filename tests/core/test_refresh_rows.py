@@ -28,6 +28,24 @@ from tests.support import account_token, as_json, code, page, response, tokens
 E = ErrorKind
 REGION = "unsupported_country_region_territory"
 CHALLENGED = {"cf-mitigated": "challenge"}
+OVER = {
+    *("refresh_token_expired", "refresh_token_reused", "refresh_token_invalidated", "invalid_grant"),
+    *(
+        "token_expired",
+        "token_revoked",
+        "invalid_refresh_token",
+        "token_invalidated",
+        "app_session_terminated",
+    ),
+    *("account_session_expired", "account_auth_invalidated", "account_deactivated", "account_suspended"),
+    "account_deleted",
+}
+"""The codes that end a login, spelled out a second time."""
+
+ANY_STATUS = [199, 200, 302, 400, 401, 403, 404, 408, 409, 422, 429, 500, 503]
+BETWEEN = [407, 511]
+"""The statuses with which a proxy, and not the server, answers."""
+
 REFUSALS = [*range(400, 408), *range(409, 429), *range(430, 500)]
 """The statuses with which a server refuses a request."""
 
@@ -59,7 +77,7 @@ SHAPES: dict[str, Callable[[str], Any]] = {
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422])
+@pytest.mark.parametrize("status", ANY_STATUS)
 @pytest.mark.parametrize("name", sorted(LOGIN_OVER))
 def test_f30_a_known_code_ends_the_login_in_every_shape(name: str, status: int, shape: Any) -> None:
     fact = refresh(as_json(status, shape(name)))
@@ -67,7 +85,8 @@ def test_f30_a_known_code_ends_the_login_in_every_shape(name: str, status: int, 
 
 
 def test_f30_each_of_those_codes_has_its_own_message() -> None:
-    assert len(set(LOGIN_OVER.values())) == len(LOGIN_OVER) == 11
+    assert len(set(LOGIN_OVER.values())) == len(LOGIN_OVER)
+    assert set(LOGIN_OVER) == OVER
 
 
 NO_CODES: tuple[Any, ...] = (7, None, True, [], {}, 1.5, "", " ")
@@ -85,12 +104,33 @@ def test_f30_a_401_in_json_ends_the_login_whatever_it_says(body: Any) -> None:
     assert (fact.kind, fact.status, fact.message) == (E.LOGIN_REQUIRED, 401, None)
 
 
-@pytest.mark.parametrize("name", ["invalid_grant", "refresh_token_reused"])
-def test_f30_no_other_status_ends_a_login(name: str) -> None:
+@pytest.mark.parametrize("name", ["invalid_grant", "refresh_token_reused", "token_expired", "token_revoked"])
+def test_f30_such_a_code_ends_a_login_at_every_status_but_those_of_a_proxy(name: str) -> None:
+    for status in sorted({*range(600), 600, 999} - {*BETWEEN}):
+        assert refresh(code(name, status)).kind is E.LOGIN_REQUIRED, status
+    for status in BETWEEN:
+        assert refresh(code(name, status)).kind is not E.LOGIN_REQUIRED, status
+
+
+@pytest.mark.parametrize(
+    "name", ["token", "token_expired_soon", "expired_token", "slow_down", "server_error"]
+)
+def test_f30_no_other_code_ends_a_login_at_a_status_that_is_no_refusal(name: str) -> None:
     for status in sorted({*range(600), 600, 999} - {*REFUSALS}):
         fact = refresh(code(name, status))
         assert isinstance(fact, TryAgain), status
         assert fact.maybe_answered is (status != 429), status
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 429, 500, 503])
+def test_f30_such_a_code_on_a_page_of_something_in_between_ends_nothing(status: int) -> None:
+    for reply in (code("token_expired", status, CHALLENGED), page(status)):
+        assert refresh(reply).kind is not E.LOGIN_REQUIRED
+
+
+@pytest.mark.parametrize("name", ["token_expired", "invalid_grant"])
+def test_f30_tokens_count_before_such_a_code(name: str) -> None:
+    assert granted(error=name) == granted()
 
 
 # -- a refusal that keeps the login, and the refresh token unspent (F26, F30) --------------------------
@@ -197,7 +237,7 @@ def test_f29_503_with_retry_after_spends_nothing() -> None:
 def test_f29_a_failing_server_leaves_open_what_it_did(status: int) -> None:
     for reply in (as_json(status, {}), page(status), Reply(status, b"")):
         assert refresh(reply) == TryAgain(E.NETWORK, True, None, None, status)
-    assert refresh(code("invalid_grant", status)) == TryAgain(E.NETWORK, True, None, "invalid_grant", status)
+    assert refresh(code("server_error", status)) == TryAgain(E.NETWORK, True, None, "server_error", status)
     vague = refresh(as_json(status, {}, {"Retry-After": "soon"}))
     assert vague == TryAgain(E.NETWORK, True, None, None, status)
     if status != 503:
@@ -251,7 +291,7 @@ def test_r3_a_status_of_no_known_class_leaves_everything_open(status: int, kind:
         *((b"{}", None), (b'{"access_token": null, "refresh_token": null}', None)),
         *((b'{"access_token": "", "refresh_token": "a b"}', None), (b'{"id_token": "a.b.c"}', None)),
         *((b'{"access_token": "a", "token_type": "mac"}', None), (b'{"access_token": ["a"]}', None)),
-        *((b'{"error": "invalid_grant"}', "invalid_grant"), (b'{"error": {"code": "weird"}}', "weird")),
+        *((b'{"error": "server_error"}', "server_error"), (b'{"error": {"code": "weird"}}', "weird")),
     ],
 )
 def test_f26_f31_a_success_without_a_usable_token_leaves_everything_open(

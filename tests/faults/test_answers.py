@@ -70,6 +70,7 @@ def test_a_refusal_that_says_nothing_of_the_login_leaves_it_intact(
 OVER: dict[str, Script] = {
     **{f"F30 {code} nested": refusal(401, code) for code in LOGIN_OVER},
     **{f"F30 {code} flat": answer(400, {"error": code}) for code in LOGIN_OVER},
+    **{f"F30 token_expired {status}": refusal(status, "token_expired") for status in (200, 403, 429, 503)},
     "F30 401 JSON, unknown code": refusal(401, "something_new"),
     "F30 401 JSON, no code": answer(401, {"detail": "canary"}),
 }

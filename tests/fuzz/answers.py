@@ -49,6 +49,7 @@ ANSWERS: Final = (
     as_bytes(400, {"error": "invalid_grant"}),
     as_bytes(401, {"error": {"code": "refresh_token_reused", "message": "canary prose"}}),
     as_bytes(403, b"<html>canary", kind="text/html"),
+    as_bytes(503, {"error": {"code": "token_revoked"}}),
     as_bytes(429, {}, "7"),
     as_bytes(503, {}, "Fri, 15 Jan 2027 08:01:07 GMT"),
 )
@@ -88,13 +89,32 @@ def check_answer(data: bytes) -> None:
 
 
 def _allowed(reply: Reply) -> tuple[Fate, ...]:
+    over = [Fate.DEAD] if _is_over(reply.body) else []
     if 200 <= reply.status < 300:
         issued = _issued(reply.body)
         region = b"unsupported_country_region_territory" in reply.body.lower()
-        return (Fate.RENEWED, Fate.SPENT) if issued else (Fate.UNCERTAIN, *([Fate.INTACT] if region else []))
+        kept = [Fate.INTACT] if region else []
+        return (Fate.RENEWED, Fate.SPENT) if issued else (Fate.UNCERTAIN, *kept, *over)
     if reply.status == 429 or not 400 <= reply.status < 500 or reply.status == 408:
-        return (Fate.INTACT,) if reply.status == 429 else (Fate.UNCERTAIN, Fate.INTACT)
+        return (Fate.INTACT, *over) if reply.status == 429 else (Fate.UNCERTAIN, Fate.INTACT, *over)
     return (Fate.INTACT, Fate.DEAD)
+
+
+_OVER: Final = re.compile(
+    "refresh_token_(expired|reused|invalidated)|invalid_(grant|refresh_token)|token_(expired|revoked|invalidated)"
+    "|app_session_terminated|account_(session_expired|auth_invalidated|deactivated|suspended|deleted)",
+    re.IGNORECASE,
+)
+"""The codes that end a login, wherever they stand."""
+
+
+def _is_over(body: bytes) -> bool:
+    """Whether such a code may be in a body, which may be written with escapes."""
+    try:
+        text = json.dumps(json.loads(body.decode()), ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return False
+    return _OVER.search(text) is not None
 
 
 def _issued(body: bytes) -> bool:

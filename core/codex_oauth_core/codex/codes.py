@@ -81,6 +81,9 @@ LOGIN_OVER: Final[Mapping[str, str]] = {
     "refresh_token_expired": "The login has expired.",
     "refresh_token_reused": "The login's refresh token was already used, perhaps by another program.",
     "refresh_token_invalidated": "The login was ended by the server.",
+    "token_expired": "The login's refresh token has expired.",
+    "token_revoked": "The login's refresh token was revoked.",
+    "invalid_refresh_token": "The server does not know the login's refresh token.",
     "invalid_grant": "The login is not valid any more.",
     "token_invalidated": "The login's tokens were revoked.",
     "app_session_terminated": "The session was ended, perhaps by a sign-out elsewhere.",
@@ -90,7 +93,7 @@ LOGIN_OVER: Final[Mapping[str, str]] = {
     "account_suspended": "The account was suspended.",
     "account_deleted": "The account was deleted.",
 }
-"""Codes of a refresh answer after which only a new sign-in helps, each with its own message."""
+"""Codes of a refresh answer, at any status, after which only a new sign-in helps; each with its message."""
 
 CLIENT_REJECTED: Final = ("invalid_client", "unauthorized_client")
 _TYPES: Final = frozenset((*_POLL_CODES, *LOGIN_OVER, *CLIENT_REJECTED))

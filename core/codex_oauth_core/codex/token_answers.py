@@ -28,6 +28,7 @@ CLAIMS: Final = "https://api.openai.com/auth"
 _ACCOUNT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
 _LONGEST_TOKEN: Final = 16 * 1024
 _NO_REFUSALS: Final = (408, 429)  # 4xx that say nothing of the request itself
+_PROXYS_OWN: Final = (407, 511)  # RFC 9110 §15.5.8, RFC 6585 §6
 _MILLISECONDS_FROM: Final = 10**11  # a Unix time above this is in milliseconds
 
 
@@ -47,8 +48,9 @@ def read_exchange(response: ResponseReceived) -> ExchangeFact:
 def read_refresh(response: ResponseReceived) -> RefreshFact:
     """What the server says to a refresh token.
 
-    Tokens are granted whatever stands beside them. A 4xx is the server's word: the refresh token is not
-    spent, and only a known code, or a 401 in JSON, ends the login. All else leaves open what became of it.
+    Tokens are granted whatever stands beside them. A code that ends a login does so at any status. Any other
+    4xx is the server's word too: the refresh token is not spent, and only a 401 in JSON ends the login. All
+    else leaves open what became of it.
     """
     answer = Answer(response)
     granted = _granted_anything(answer)
@@ -56,7 +58,8 @@ def read_refresh(response: ResponseReceived) -> RefreshFact:
         return Granted(granted)
     if answer.region_blocked:
         return Refused(ErrorKind.REGION_BLOCKED, answer.code, answer.status)
-    if 400 <= answer.status < 500 and answer.status not in _NO_REFUSALS:
+    refused = 400 <= answer.status < 500 and answer.status not in _NO_REFUSALS
+    if refused or _ends_the_login(answer):
         return _refused_refresh(answer)
     # A redirect too was written by something in between, and nobody can tell whether before or after the
     # request was passed on: a 303 even says after (RFC 9110 §15.4.4).
@@ -71,6 +74,15 @@ def _granted_anything(answer: Answer) -> Tokens | None:
     return None if tokens.access_token is None and tokens.refresh_token is None else tokens
 
 
+def _ends_the_login(answer: Answer) -> bool:
+    return answer.code in LOGIN_OVER and not _in_between(answer)
+
+
+def _in_between(answer: Answer) -> bool:
+    """Whether a proxy or a firewall speaks: whatever code is in it, it is not the server's word."""
+    return answer.is_page or answer.status in _PROXYS_OWN
+
+
 def _refused_refresh(answer: Answer) -> Refused:
     kind = _refusal_kind(answer)
     message = LOGIN_OVER.get(answer.code or "") if kind is ErrorKind.LOGIN_REQUIRED else None
@@ -78,7 +90,7 @@ def _refused_refresh(answer: Answer) -> Refused:
 
 
 def _refusal_kind(answer: Answer) -> ErrorKind:
-    if answer.is_page or answer.status == 407:  # whatever code is in it, it is not the server's word
+    if _in_between(answer):
         return ErrorKind.BLOCKED
     if answer.code in CLIENT_REJECTED:
         return ErrorKind.CLIENT_REJECTED
