@@ -62,10 +62,14 @@ class Refused:
 
 @attrs.frozen
 class Redirect:
-    """What a genuine redirect says: an error code, or an authorization code, or neither."""
+    """What a genuine redirect says: an error code, or an authorization code, or neither.
+
+    `description` is the server's prose beside an error (RFC 6749 §4.1.2.1): for a dialect, never to be shown.
+    """
 
     code: Secret[str] | None
     error: str | None
+    description: Secret[str] | None = None
 
 
 @attrs.frozen
@@ -132,8 +136,10 @@ def read_redirect(query: Secret[str]) -> Redirect:
     if isinstance(fields, Reason):
         return Redirect(None, None)
     if "error" in fields:
-        error = fields["error"].lower()
-        return Redirect(None, error if _WORD.fullmatch(error) else "other")
+        error, prose = fields["error"].lower(), fields.get("error_description")
+        return Redirect(
+            None, error if _WORD.fullmatch(error) else "other", None if prose is None else Secret(prose)
+        )
     code = fields.get("code", "")
     return Redirect(Secret(code) if _CODE.fullmatch(code) else None, None)
 

@@ -12,7 +12,16 @@ from typing import Any, Final
 
 import attrs
 
-__all__ = ["KINDS", "Detail", "ErrorKind", "IllegalEvent", "KindFacts", "SignInError"]
+__all__ = [
+    "KINDS",
+    "NOT_ENABLED",
+    "PARTICULAR",
+    "Detail",
+    "ErrorKind",
+    "IllegalEvent",
+    "KindFacts",
+    "SignInError",
+]
 
 Detail = str | int | float | bool | None
 
@@ -182,6 +191,16 @@ KINDS: Final[Mapping[ErrorKind, KindFacts]] = {
     ErrorKind.CANCELLED: KindFacts("The sign-in was cancelled.", (_AGAIN,), True),
 }
 
+NOT_ENABLED: Final = "not_enabled"
+
+PARTICULAR: Final[Mapping[tuple[ErrorKind, Detail], KindFacts]] = {
+    (ErrorKind.DENIED, NOT_ENABLED): KindFacts(
+        "Codex is not enabled for this workspace; its administrator can change that.",
+        ("Ask the workspace's administrator to enable Codex.", "Or sign in with another workspace."),
+    ),
+}
+"""Kinds with a `details.reason` of which more is true than of the kind."""
+
 
 @attrs.define(eq=False, repr=False)
 class SignInError(Exception):
@@ -201,9 +220,9 @@ class SignInError(Exception):
     def of(cls, kind: ErrorKind, message: str | None = None, **details: Detail) -> SignInError:
         """The error of one kind, with that kind's message unless another fixed text is given.
 
-        Details that are None are left out.
+        Details that are None are left out. A `reason` of `PARTICULAR` brings facts of its own.
         """
-        facts = KINDS[kind]
+        facts = PARTICULAR.get((kind, details.get("reason")), KINDS[kind])
         known = {name: value for name, value in details.items() if value is not None}
         return cls(kind, message or facts.message, known, facts.retryable, facts.next_actions)
 

@@ -58,6 +58,10 @@ class Dialect:
     """Takes provider, redirect URI, state, code challenge and allowed workspaces."""
     account_of: Callable[[Secret[str]], str | None] = _nobody
     """Takes an access or id token; the account that it names, None if it names none."""
+    why_denied: Callable[[str, Secret[str]], str | None] | None = None
+    """Takes a redirect's error code and its description; a fixed word for `details.reason`, None for nothing
+    more exact than the code.
+    """
     render: Renderers | None = None
     """The inverse of the readers. Without it a sign-in in this dialect leaves no trace."""
 

@@ -49,3 +49,5 @@ class Renderers:
     """
     known_code: Callable[[str], str]
     """An error code in this dialect's own words: the same, another of the same meaning, or `other`."""
+    denial: Callable[[str], str | None] | None = None
+    """A redirect's description from which `why_denied` reads this word; None where it reads none."""

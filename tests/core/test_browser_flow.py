@@ -34,6 +34,7 @@ from codex_oauth_core import (
     Wait,
     Why,
 )
+from codex_oauth_core.callback import Accepted
 from codex_oauth_core.flows.browser_table import FINAL, TABLE, State
 from tests.support import CODE, T0, W0, as_json, code, response, tokens
 
@@ -142,6 +143,66 @@ def test_a_redirect_that_brings_no_code_ends_it(
 ) -> None:
     signing_in, effect = drive(callback(f"{query}&state={STATE}"))
     assert (outcome(effect).kind, signing_in.state, dict(outcome(effect).details)) == (kind, state, details)
+
+
+DISABLED = ("missing_codex_entitlement", "codex_cli_workspace_disabled")
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        *DISABLED,
+        *(name.upper() for name in DISABLED),
+        *(f"PROSE ({name}): canary" for name in DISABLED),
+        *(f"{name}+and%20more%0a" for name in DISABLED),
+    ],
+)
+@pytest.mark.parametrize("error", ["access_denied", "ACCESS_DENIED"])
+def test_a_workspace_without_codex_is_its_administrators_to_change(error: str, description: str) -> None:
+    query = f"error={error}&error_description={description}&state={STATE}"
+    signing_in, effect = drive(callback(query))
+    told = outcome(effect)
+    assert (told.kind, signing_in.state) == (E.DENIED, State.DENIED)
+    assert dict(told.details) == {"code": "access_denied", "reason": "not_enabled"}
+    assert told.message == "Codex is not enabled for this workspace; its administrator can change that."
+    assert "administrator" in told.next_actions[0]
+    assert not told.retryable
+    for name in (*DISABLED, "PROSE", "canary"):
+        assert name.lower() not in f"{told} {told!r} {told.to_dict()} {signing_in!r}".lower()
+
+
+@pytest.mark.parametrize("around", ["{}", "'{}'", " {}\n", '"{}"'])
+def test_a_pasted_denial_for_want_of_codex_is_told_as_that(around: str) -> None:
+    signing_in, wait = drive()
+    url = f"{URI}?error=access_denied&error_description={DISABLED[1]}&state={STATE}"
+    verdict = wait.callback.judge(around.format(url))
+    assert isinstance(verdict, Accepted)
+    told = outcome(signing_in.receive(CallbackReceived(T0 + 20, verdict.query)))
+    assert (told.details["reason"], told.retryable) == ("not_enabled", False)
+
+
+@pytest.mark.parametrize(
+    ("error", "description"),
+    [
+        ("access_denied", "The person said no"),
+        ("access_denied", ""),
+        ("access_denied", "missing codex entitlement"),
+        ("server_error", DISABLED[0]),
+        (DISABLED[0], DISABLED[0]),
+    ],
+)
+def test_any_other_description_changes_nothing(error: str, description: str) -> None:
+    with_it = outcome(drive(callback(f"error={error}&error_description={description}&state={STATE}"))[1])
+    without = outcome(drive(callback(f"error={error}&state={STATE}"))[1])
+    assert with_it.to_dict() == without.to_dict()
+    assert with_it.retryable
+
+
+def test_a_dialect_need_not_read_descriptions() -> None:
+    plain = attrs.evolve(CODEX, dialect=attrs.evolve(CODEX.dialect, why_denied=None))
+    query = f"error=access_denied&error_description={DISABLED[0]}&state={STATE}"
+    told = outcome(drive(callback(query), provider=plain)[1])
+    assert dict(told.details) == {"code": "access_denied"}
 
 
 def test_nobody_comes_back() -> None:

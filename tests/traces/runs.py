@@ -148,6 +148,10 @@ BROWSER: Final = (
     Told("browser woken early", (TimeReached(T0 + 5), back(), GRANTED)),
     Told("browser denied", (back(f"error=access_denied&state={STATE}"),)),
     Told(
+        "browser a workspace without Codex",
+        (back(f"error=access_denied&error_description=canary+missing_codex_entitlement&state={STATE}"),),
+    ),
+    Told(
         "browser an error of the server",
         (back(f"error=canary_error&error_description=canary&state={STATE}"),),
     ),

@@ -28,6 +28,7 @@ CODEX_DIALECT: Final = Dialect(
     read_revocation=token_answers.read_revocation,
     authorize_url=requests.authorize_url,
     account_of=token_answers.account_id_from_token,
+    why_denied=codes.why_denied,
     render=render.RENDERERS,
 )
 

@@ -11,16 +11,20 @@ from collections.abc import Mapping
 from enum import Enum, unique
 from typing import Final
 
+from codex_oauth_core.errors import NOT_ENABLED
 from codex_oauth_core.reading.json_body import as_object
+from codex_oauth_core.secret import Secret
 
 __all__ = [
     "CLIENT_REJECTED",
     "LOGIN_OVER",
     "REGION_BLOCKED",
     "PollCode",
+    "denial",
     "error_code",
     "known_code",
     "known_poll_code",
+    "why_denied",
 ]
 
 REGION_BLOCKED: Final = "unsupported_country_region_territory"
@@ -95,6 +99,9 @@ LOGIN_OVER: Final[Mapping[str, str]] = {
 }
 """Codes of a refresh answer, at any status, after which only a new sign-in helps; each with its message."""
 
+_NOT_ENABLED: Final = ("missing_codex_entitlement", "codex_cli_workspace_disabled")
+"""In the description of a redirect that denies access: the workspace has no Codex, or not for this person."""
+
 CLIENT_REJECTED: Final = ("invalid_client", "unauthorized_client")
 _TYPES: Final = frozenset((*_POLL_CODES, *LOGIN_OVER, *CLIENT_REJECTED))
 _OAUTH: Final = (
@@ -123,6 +130,18 @@ def known_code(code: str) -> str:
     """A code as a text of this file: itself, the first of its class in a poll answer, or `other`."""
     group = known_poll_code(code)
     return _KNOWN.get(code, "other" if group is None else _POLL_CLASSES[group][0])
+
+
+def why_denied(error: str, description: Secret[str]) -> str | None:
+    """Why a redirect denies access, as a word of ours; None if nobody but the person may have done it."""
+    prose = description.reveal().lower()
+    told = error == "access_denied" and any(code in prose for code in _NOT_ENABLED)
+    return NOT_ENABLED if told else None
+
+
+def denial(reason: str) -> str | None:
+    """The inverse of `why_denied`."""
+    return _NOT_ENABLED[0] if reason == NOT_ENABLED else None
 
 
 def error_code(body: object) -> str | None:

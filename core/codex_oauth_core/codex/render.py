@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, assert_never
 
-from codex_oauth_core.codex.codes import known_code
+from codex_oauth_core.codex.codes import denial, known_code
 from codex_oauth_core.codex.token_answers import CLAIMS
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.facts import (
@@ -348,5 +348,6 @@ RENDERERS: Final = Renderers(
     revocation=lambda confirmed: render_revocation(confirmed=confirmed),
     token=_marked_token,
     known_code=known_code,
+    denial=denial,
 )
 """This dialect's answers as data, for traces."""

@@ -88,12 +88,16 @@ class BrowserFlow(ExchangingFlow):
             return wait  # a driver that did not ask the rule; nobody is signed in by that
         redirect = read_redirect(event.query)
         if redirect.error is not None:
-            kind = ErrorKind.DENIED if redirect.error == "access_denied" else ErrorKind.OAUTH_ERROR
-            return self._fail(Refused(kind, redirect.error))
+            return self._fail(self._refusal(redirect.error, redirect.description))
         if redirect.code is None:
             return self._fail(Refused(ErrorKind.MISSING_AUTHORIZATION_CODE))
         self._move(Trigger.CALLBACK_ACCEPTED)
         return self._hold(redirect.code, self.pkce.code_verifier, self.redirect_uri)
+
+    def _refusal(self, error: str, description: Secret[str] | None) -> Refused:
+        kind = ErrorKind.DENIED if error == "access_denied" else ErrorKind.OAUTH_ERROR
+        why = self.provider.dialect.why_denied
+        return Refused(kind, error, reason=why(error, description) if why and description else None)
 
     def _due(self) -> Effect:
         if self.state is State.HOLDING_CODE:

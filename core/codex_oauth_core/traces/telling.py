@@ -12,7 +12,7 @@ from urllib.parse import urlencode, urlsplit
 import attrs
 
 from codex_oauth_core._version import __version__
-from codex_oauth_core.callback import Accepted, read_redirect
+from codex_oauth_core.callback import Accepted, Redirect, read_redirect
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.effects import Effect, Wait
 from codex_oauth_core.events import (
@@ -135,9 +135,19 @@ class Teller:
         said: dict[str, str] = {}
         if redirect.error is not None:
             said["error"] = self.blinder.code(redirect.error)
+            if (description := self._description(redirect)) is not None:
+                said["error_description"] = description
         elif redirect.code is not None:
             said["code"] = self.blinder.fake("code", redirect.code.reveal())
         return urlencode({**said, "state": FAKE_STATE})
+
+    def _description(self, redirect: Redirect) -> str | None:
+        """A description of our own that means what the redirect's means to the dialect."""
+        why, again = self.provider.dialect.why_denied, self.renderers.denial
+        if why is None or again is None or redirect.error is None or redirect.description is None:
+            return None
+        reason = why(redirect.error, redirect.description)
+        return None if reason is None else again(reason)
 
     def _instant(self, at: float) -> float:
         self.last = max(self.last, round(float(at - self.start), 6))
