@@ -28,7 +28,7 @@ from codex_oauth_core.record import Intent, Record, write_record
 from tests.cli.commands import Done, run_command
 from tests.cli.schemas import valid
 from tests.cli.test_commands import hold, stored
-from tests.support import account_token
+from tests.support import CLAIMS, account_token, jwt
 from tests.transport.certificates import Authority
 from tests.transport.servers import Script, Server, over_tls, read_request, until_closed
 from tests.transport.test_httpx_proxies import tunnel_to
@@ -171,6 +171,14 @@ def test_it_is_one_request_to_chatgpt_with_the_token() -> None:
     headers = dict(effect.request.headers)
     assert headers["Authorization"] == "Bearer canary-access-token"
     assert (headers["ChatGPT-Account-Id"], headers["originator"]) == ("acct_1", "codex-oauth")
+    assert "x-openai-fedramp" not in headers
+
+
+def test_it_carries_what_a_login_of_the_government_needs() -> None:
+    transport = Answering()
+    check(held(id_token=Secret(jwt({CLAIMS: {"chatgpt_account_is_fedramp": True}}))), transport)
+    (effect,) = transport.sent
+    assert dict(effect.request.headers)["x-openai-fedramp"] == "true"
 
 
 @pytest.mark.parametrize(

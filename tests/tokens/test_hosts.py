@@ -13,6 +13,7 @@ GOOD = [
     "https://chatgpt.com?x=@evil.example",
     "https://chatgpt.com:443/x",
     "HTTPS://ChatGPT.com/x",
+    "wss://chatgpt.com/backend-api/codex/responses",
 ]
 
 BAD = [
@@ -21,7 +22,7 @@ BAD = [
     "//chatgpt.com/x",
     "http://chatgpt.com/x",
     "ftp://chatgpt.com/x",
-    "wss://chatgpt.com/x",
+    "ws://chatgpt.com/x",
     "https:chatgpt.com/x",
     "https:///chatgpt.com",
     "https://chatgpt.com.evil.example/",

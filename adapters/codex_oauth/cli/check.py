@@ -15,6 +15,7 @@ from codex_oauth.cli.account import is_expired
 from codex_oauth.transport.protocol import Transport, never
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.codex.answers import Answer, is_success, no_answer, says_nothing
+from codex_oauth_core.codex.api_headers import api_headers, is_fedramp
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import Request, SendRequest
 from codex_oauth_core.errors import Detail, ErrorKind, SignInError
@@ -70,12 +71,8 @@ def _usual() -> Transport:
 
 
 def _request(credential: Credential) -> SendRequest:
-    headers = (
-        ("Authorization", f"Bearer {credential.access_token.reveal()}"),
-        ("ChatGPT-Account-Id", credential.account_id),
-        ("originator", CODEX.originator),
-    )
-    return SendRequest(Request("GET", URL, (*CODEX.headers, *headers), Secret(b"")), _LIMIT)
+    carried = api_headers(credential, CODEX.originator, fedramp=is_fedramp(credential))
+    return SendRequest(Request("GET", URL, (*CODEX.headers, *carried.items()), Secret(b"")), _LIMIT)
 
 
 def _verdict(answer: Answer, credential: Credential) -> Checked:

@@ -1,6 +1,7 @@
 """Which URLs may be sent an access token.
 
-Rules of this file: exact hosts only, by https, or by http on a loopback address that was listed; a URL that
+Rules of this file: exact hosts only, by https, or by http on a loopback address that was listed (`wss` counts
+as `https`, and `ws` as `http`: a web socket begins as a request of theirs, RFC 6455 §3); a URL that
 two parsers could read in two ways is refused; an error names the host, escaped, and nothing else of the URL.
 """
 
@@ -20,8 +21,9 @@ DEFAULT_HOSTS: Final = ("chatgpt.com",)
 
 _HOST: Final = r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
 _ENTRY: Final = re.compile(_HOST, re.ASCII)
-_URL: Final = re.compile(rf"(?P<scheme>https?)://{_HOST}(?=[/?#]|\Z)", re.ASCII | re.IGNORECASE)
+_URL: Final = re.compile(rf"(?P<scheme>https?|wss?)://{_HOST}(?=[/?#]|\Z)", re.ASCII | re.IGNORECASE)
 _AUTHORITY: Final = re.compile(r"[^/?#]*//(?P<authority>[^/?#]*)")
+_COUNTS_AS: Final = {"https": "https", "wss": "https", "http": "http", "ws": "http"}
 _USUAL_PORT: Final = {"https": 443, "http": 80}
 _LONGEST_SHOWN: Final = 100
 _AFTER_SLASHES: Final = len("https://")
@@ -32,7 +34,9 @@ class HostNotAllowed(ValueError):
     """A URL to which no token is sent. `host` is its host as far as it can be made out, escaped."""
 
     def __init__(self, host: str) -> None:
-        super().__init__(f"No token is sent to {host}: only by https, and to the hosts that were listed.")
+        super().__init__(
+            f"No token is sent to {host}: only by https or wss, and to the hosts that were listed."
+        )
         self.host = host
 
 
@@ -89,7 +93,7 @@ class Hosts:
             self._seen.add(beginning)
 
     def _allow(self, found: re.Match[str]) -> bool:
-        scheme, host = found["scheme"].lower(), _bare(found["host"])
+        scheme, host = _COUNTS_AS[found["scheme"].lower()], _bare(found["host"])
         port = _USUAL_PORT[scheme] if found["port"] is None else int(found["port"])
         return any(entry.fits(scheme, host, port) for entry in self._allowed)
 

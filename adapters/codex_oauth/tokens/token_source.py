@@ -26,6 +26,7 @@ from codex_oauth.tokens.notes import Notes, warn
 from codex_oauth.tokens.renewing import Landing, Renewer
 from codex_oauth.tokens.run_world import RunWorld, UsualWorld
 from codex_oauth_core.codex import CODEX
+from codex_oauth_core.codex.api_headers import api_headers, is_fedramp
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import Wait
 from codex_oauth_core.errors import ErrorKind, SignInError
@@ -93,6 +94,7 @@ class TokenSource:
         self._jitter = jitter
         self._notes = Notes(on_note or warn)
         self._closed = False
+        self._seen: tuple[Credential, bool] | None = None
         self._memory = Memory(policy=policy, jitter=_drawn() if jitter is None else jitter)
         self.begin()
         begin_again_in_children(self)
@@ -167,12 +169,10 @@ class TokenSource:
 
     def headers_of(self, credential: Credential) -> dict[str, str]:
         """The headers that carry a login of this source."""
-        provider = self._renewer.provider or CODEX
-        return {
-            "Authorization": f"Bearer {credential.access_token.reveal()}",
-            "ChatGPT-Account-Id": credential.account_id,
-            "originator": provider.originator,
-        }
+        provider, seen = self._renewer.provider or CODEX, self._seen
+        if seen is None or seen[0] is not credential:  # a token is decoded once, and not at every request
+            seen = self._seen = (credential, is_fedramp(credential))
+        return api_headers(credential, provider.originator, fedramp=seen[1])
 
     def close(self) -> None:
         """Begin no renewal any more, and end the one that is under way: at once if it waits, when it is
