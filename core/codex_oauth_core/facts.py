@@ -85,6 +85,8 @@ class Approved:
 class Tokens:
     """A token answer, field by field; an unusable field is None and `problem` says what was wrong.
 
+    `refresh_token_unusable`: one was issued and cannot be used; where none was issued the old one stays good.
+
     `expires_in` is seconds from the start of the request; `token_expires_at` and `server_time` are Unix
     seconds by the server's clock, as the token itself and the answer say; `earliest_refresh_at` is Unix
     milliseconds.
@@ -99,6 +101,7 @@ class Tokens:
     account_id: str | None = None
     problem: str | None = None
     server_time: float | None = None
+    refresh_token_unusable: bool = False
 
 
 @attrs.frozen

@@ -28,7 +28,9 @@ from codex_oauth_core.secret import Secret
 
 __all__ = [
     "LONGEST_RECORD",
+    "OWN_WORDS",
     "SCHEMA_VERSION",
+    "UNUSABLE_SUCCESSOR",
     "Intent",
     "Record",
     "read_record",
@@ -38,6 +40,13 @@ __all__ = [
 
 LONGEST_RECORD: Final = LONGEST_DOCUMENT
 """Bytes of a stored login that are read at most."""
+
+UNUSABLE_SUCCESSOR: Final = "refresh_token_unusable"
+
+OWN_WORDS: Final[Mapping[str, str]] = {
+    UNUSABLE_SUCCESSOR: "The refresh token that the server sent last cannot be used; the old one is spent.",
+}
+"""What `dead_code` says where it is no word of the server's, each with its message."""
 
 
 @attrs.frozen
@@ -60,7 +69,8 @@ class Record:
 
     `generation` counts its renewals. `parent` is the SHA-256 of the refresh token that this one was
     exchanged for, None of a sign-in. `uncertain_at` (Unix seconds) marks a refresh whose answer was
-    lost, `spent` a refresh token that must not be sent again, `dead_code` the server's last word.
+    lost, `spent` a refresh token that must not be sent again, `dead_code` the server's last word, or one
+    of `OWN_WORDS`.
     `server_offset` is the server's clock less ours, in seconds. `unknown` holds what a newer release wrote.
     """
 

@@ -85,6 +85,10 @@ def change(home: Path, **changes: Any) -> None:
         ({"dead_code": "refresh_token_invalidated"}, "ended by the server"),
         ({"dead_code": "brand_new_code"}, "The server has ended the login."),
         ({"spent": True}, "answered with another account"),
+        (
+            {"spent": True, "dead_code": "refresh_token_unusable"},
+            "the old one is spent. It cannot be renewed.",
+        ),
     ],
 )
 @pytest.mark.parametrize("more", [(), ("--check",)])

@@ -18,7 +18,7 @@ from codex_oauth_core.flows.renewed import UNUSABLE
 from codex_oauth_core.outcomes import Kept, KeptBecause, Renewed
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.reading.http_time import rfc3339
-from codex_oauth_core.record import Record
+from codex_oauth_core.record import OWN_WORDS, Record, read_record, write_record
 from codex_oauth_core.secret import Secret
 from codex_oauth_core.storage import Rescue
 from tests.core.storing import (
@@ -97,6 +97,41 @@ def test_f31_without_a_refresh_token_the_old_one_stays() -> None:
     assert record.credential.refresh_token == OLD.refresh_token
     assert record.credential.access_token != OLD.access_token
     assert (record.generation, record.parent) == (8, EXPIRED.fingerprint)
+
+
+@pytest.mark.parametrize("value", ["", "a b", "x" * 17_000, ["canary"], {}, 7, "ä"])
+@pytest.mark.parametrize("stored", [MANDATORY, EXPIRED], ids=["alive", "dead"])
+def test_f31_a_refresh_token_of_no_use_means_that_the_old_one_is_spent(value: Any, stored: Record) -> None:
+    outcome, record = renewed(tokens(refresh_token=value), attrs.evolve(stored, uncertain_at=W0 - 600))
+    assert outcome == Renewed(record)
+    assert record.credential.access_token == Secret(account_token())
+    assert (record.spent, record.is_renewable, record.uncertain_at) == (True, False, None)
+    assert (record.fingerprint, record.generation) == (stored.fingerprint, stored.generation + 1)
+    assert read_record(write_record(record)) == record
+
+
+def test_f31_after_that_the_access_token_is_used_while_it_lives_and_then_the_reason_is_told() -> None:
+    _, record = renewed(tokens(refresh_token="a b", expires_in=3600))
+    world = StoreWorld(record)
+    fresh = world.run(Renewal())
+    assert isinstance(fresh, Kept)
+    assert fresh.error is None
+    for at, usable in ((W0 + 3400, True), (W0 + 3700, False)):
+        world.net.wall = at
+        for asked in (Renewal(), Renewal(forced=True)):
+            outcome = world.run(asked)
+            assert isinstance(outcome, Kept) is usable
+            error = error_of(outcome)
+            assert (error.kind, error.details) == (E.LOGIN_REQUIRED, {"code": "refresh_token_unusable"})
+            assert error.message == OWN_WORDS["refresh_token_unusable"]
+    assert set(world.order) == {"Load"}
+
+
+def test_f31_another_accounts_tokens_with_a_refresh_token_of_no_use_spend_ours_too() -> None:
+    reply = tokens(access_token=account_token("acct_other"), id_token=..., refresh_token="a b")
+    outcome, record = renewed(reply)
+    assert outcome.kind is E.ACCOUNT_CHANGED
+    assert record == attrs.evolve(EXPIRED, spent=True)
 
 
 def test_f31_the_same_refresh_token_again_is_a_renewal_too() -> None:

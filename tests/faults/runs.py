@@ -233,7 +233,7 @@ class Ran:
             if after == attrs.evolve(before, **change):
                 return fate
         assert (after.generation, after.parent) == (before.generation + 1, before.fingerprint)
-        return Fate.RENEWED
+        return Fate.SPENT if after.spent else Fate.RENEWED
 
     @property
     def waited(self) -> float:

@@ -37,6 +37,7 @@ class Granted:
     script: Script
     refresh_token: str = NEW
     reason: str | None = None
+    spent: bool = False
 
 
 UNFIT: dict[str, Any] = {
@@ -72,6 +73,7 @@ GRANTED = {
             granting(**{name: value}),
             OLD if name == "refresh_token" else NEW,
             "access_token" if name == "access_token" else None,
+            spent=name == "refresh_token" and value is not None,
         )
         for name in ("access_token", "refresh_token", "id_token")
         for what, value in UNFIT.items()
@@ -87,7 +89,7 @@ def test_what_was_issued_is_saved_before_anything_else_in_it_is_judged(
     granted = GRANTED[name]
     with no_new_sockets(), Peer(granted.script) as peer:
         ran = renew(peer.issuer, store, usable=usable)
-    assert (peer.sent, ran.fate) == (1, Fate.RENEWED)
+    assert (peer.sent, ran.fate) == (1, Fate.SPENT if granted.spent else Fate.RENEWED)
     saved = ran.after.credential
     assert saved.refresh_token == Secret(granted.refresh_token)
     assert saved.id_token == ran.before.credential.id_token

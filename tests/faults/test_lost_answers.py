@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import socket
+import zlib
 
 import attrs
 import pytest
@@ -100,8 +101,16 @@ LOST = {
     "F25 one byte more than a body may have": Lost(_sized(MAX_BODY + 1), E.INVALID_RESPONSE, "too_big"),
     "F25 endless": Lost(_endless, E.INVALID_RESPONSE, "too_big"),
     "F25 gzip bomb": Lost(_encoded(b"gzip", BOMB), E.INVALID_RESPONSE, 200),
-    "F25 gzip tokens": Lost(_encoded(b"gzip", gzip.compress(TOKENS)), E.INVALID_RESPONSE, 200),
+    "F25 a little bomb": Lost(
+        _encoded(b"deflate", zlib.compress(b" " * (MAX_BODY + 1))), E.INVALID_RESPONSE, 200
+    ),
+    "F25 gzip cut short": Lost(_encoded(b"gzip", gzip.compress(TOKENS)[:-30]), E.INVALID_RESPONSE, 200),
+    "F25 gzip of noise": Lost(_encoded(b"gzip", gzip.compress(b"canary")), E.INVALID_RESPONSE, 200),
+    "F25 no gzip": Lost(_encoded(b"gzip", b"\x1f\x8bcanary"), E.INVALID_RESPONSE, 200),
     "F25 nested": Lost(_encoded(b"gzip, gzip", gzip.compress(BOMB)), E.INVALID_RESPONSE, 200),
+    "F25 nested tokens": Lost(
+        _encoded(b"gzip, gzip", gzip.compress(gzip.compress(TOKENS))), E.INVALID_RESPONSE, 200
+    ),
     "F25 unknown": Lost(_encoded(b"br", b"\x1b\x0f\0\0"), E.INVALID_RESPONSE, 200),
     # F26: a success that is none (R3: a 200 with garbage)
     "F26 captive portal": Lost(answer(200, b"<html>canary portal", Content_Type="text/html"), E.BLOCKED, 200),

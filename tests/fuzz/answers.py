@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import attrs
 
@@ -92,6 +92,8 @@ def _allowed(reply: Reply) -> tuple[Fate, ...]:
     over = [Fate.DEAD] if _is_over(reply.body) else []
     if 200 <= reply.status < 300:
         issued = _issued(reply.body)
+        if issued is None and b"{" in reply.body:  # no JSON; a whole object is read all the same
+            over = [Fate.RENEWED, Fate.SPENT, *over]
         region = b"unsupported_country_region_territory" in reply.body.lower()
         kept = [Fate.INTACT] if region else []
         return (Fate.RENEWED, Fate.SPENT) if issued else (Fate.UNCERTAIN, *kept, *over)
@@ -113,23 +115,27 @@ def _is_over(body: bytes) -> bool:
     try:
         text = json.dumps(json.loads(body.decode()), ensure_ascii=False)
     except (ValueError, RecursionError):
-        return False
+        text = body.decode("latin-1")
     return _OVER.search(text) is not None
 
 
-def _issued(body: bytes) -> bool:
-    """Whether there is a token of use in a body."""
+class _Members(list[tuple[str, object]]):
+    """The members of an object, each as often as it came."""
+
+
+def _issued(body: bytes) -> bool | None:
+    """Whether there is a token of use in a body; None if it is no JSON."""
     try:
-        value = json.loads(body.decode())
+        value = json.loads(body.decode(), object_pairs_hook=_Members)
     except (ValueError, RecursionError):
+        return None
+    if not isinstance(value, _Members):
         return False
-    if not isinstance(value, dict):
-        return False
-    fields = cast("dict[str, object]", value)
-    kind = fields.get("token_type")
+    kind = dict(value).get("token_type")
     bearer = kind is None or (isinstance(kind, str) and kind.lower() == "bearer")
-    found = [fields.get("refresh_token"), fields.get("access_token") if bearer else None]
-    return any(isinstance(value, str) and _USABLE.fullmatch(value) for value in found)
+    names = ("refresh_token", "access_token") if bearer else ("refresh_token",)
+    found = [each for name, each in value if name in names]
+    return any(isinstance(each, str) and _USABLE.fullmatch(each) for each in found)
 
 
 def _tells_nothing(told: str, reply: Reply) -> None:

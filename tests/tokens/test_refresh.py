@@ -78,6 +78,12 @@ def test_without_a_new_refresh_token_the_old_one_stays() -> None:
     assert got.refresh_token == Secret(OLD)
 
 
+@pytest.mark.parametrize("value", ["", "a b", ["canary"], 7])
+def test_with_a_new_refresh_token_of_no_use_none_is_left(value: Any) -> None:
+    got = refresh(OLD, make_world=lambda: world_of(tokens(refresh_token=value)))
+    assert got.refresh_token is None
+
+
 def test_the_account_may_be_told_where_the_tokens_do_not() -> None:
     opaque = tokens(access_token="canary-opaque", id_token=...)
     got = refresh(OLD, account_id="acct_told", make_world=lambda: world_of(opaque))

@@ -160,6 +160,10 @@ BROWSER: Final = (
     Told("browser cancelled", (Cancelled(T0 + 12.5),)),
     Told("browser the exchange is not reached at first", (back(), lost(), TimeReached(T0 + 22), GRANTED)),
     Told("browser the answer to the exchange is lost", (back(), lost(Phase.MAYBE_SENT))),
+    Told(
+        "browser a refresh token of no use",
+        (back(), response(tokens(refresh_token="canary b"), T0 + 21), response(as_json(200, {}), T0 + 22)),
+    ),
     Told("browser the code is refused", (back(), response(code("invalid_grant", 400), T0 + 21))),
     Told(
         "browser another workspace than asked for",

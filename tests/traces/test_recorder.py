@@ -28,10 +28,13 @@ from codex_oauth_core import (
     TimeReached,
 )
 from codex_oauth_core.checkpoints.restore import restore
+from codex_oauth_core.codex.render import RENDERERS
 from codex_oauth_core.facts import Granted, Refused, Tokens
 from codex_oauth_core.flows.exchange import ExchangingFlow
 from codex_oauth_core.rendering import Rendered
+from codex_oauth_core.secret import Secret
 from codex_oauth_core.traces import Gap, Recorder, read_trace, replay
+from codex_oauth_core.traces.blinding import Blinder
 from tests.core.test_second_dialect import GRANTED, ISSUED, PLAIN
 from tests.support import PENDING, SIGN_IN, T0, W0, as_json
 from tests.traces.hostile import sign_ins
@@ -249,6 +252,16 @@ def test_a_wait_in_fractions_of_a_second_is_told_in_whole_ones() -> None:
     assert gap_of(left.lines) is None
     assert not isinstance(left.outcome, SignInError)
     assert replay(left.lines).same
+
+
+@pytest.mark.parametrize("unusable", [True, False])
+def test_a_trace_says_whether_a_refresh_token_was_of_no_use_or_absent(unusable: bool) -> None:
+    fact = Granted(Tokens(Secret("canary-access"), refresh_token_unusable=unusable))
+    hidden = Blinder(RENDERERS).exchange(fact)
+    assert isinstance(hidden, Granted)
+    assert hidden.tokens.refresh_token_unusable is unusable
+    body = json.loads(RENDERERS.exchange(hidden).body.reveal())
+    assert ("refresh_token" in body) is unusable
 
 
 def test_a_clock_that_runs_backwards_is_told_as_one_that_stands() -> None:

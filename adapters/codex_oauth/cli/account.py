@@ -17,7 +17,7 @@ from codex_oauth.elsewhere import NEXT as ELSEWHERE
 from codex_oauth.elsewhere import is_elsewhere, owner_of
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth_core.codex import CODEX
-from codex_oauth_core.codex.codes import LOGIN_OVER
+from codex_oauth_core.codex.codes import ended_by
 from codex_oauth_core.codex.identity import read_identity
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
@@ -69,7 +69,7 @@ def why_over(record: Record) -> str | None:
     """
     credential = record.credential
     if record.dead_code is not None:
-        return f"{LOGIN_OVER.get(record.dead_code, 'The server has ended the login.')} It cannot be renewed."
+        return f"{ended_by(record.dead_code)} It cannot be renewed."
     if record.spent:
         return "The server answered with another account when this login was renewed."
     if credential.refresh_token is None and is_expired(credential):

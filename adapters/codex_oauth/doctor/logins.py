@@ -17,7 +17,7 @@ from codex_oauth.elsewhere import NEXT as ELSEWHERE
 from codex_oauth.elsewhere import is_elsewhere, owner_of
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.store import StoreWarning
-from codex_oauth_core.codex.codes import LOGIN_OVER
+from codex_oauth_core.codex.codes import ended_by
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.reading.http_time import rfc3339
 from codex_oauth_core.record import Record
@@ -93,7 +93,7 @@ def _unreadable(error: SignInError, account: str | None, *, in_use: bool) -> Fin
 
 def _why_over(record: Record) -> str | None:
     if record.dead_code is not None:
-        return LOGIN_OVER.get(record.dead_code, "The server has ended the login.")
+        return ended_by(record.dead_code)
     if record.spent:
         return "The server answered with another account when this login was renewed."
     if record.credential.refresh_token is None and _has_expired(record):

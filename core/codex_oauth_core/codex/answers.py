@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from codex_oauth_core.codex.codes import REGION_BLOCKED, error_code
@@ -29,15 +29,21 @@ _SECRET_FIELDS: Final = frozenset(
 _PRINTABLE: Final = re.compile(r"[\x21-\x7e]+")
 
 
+def _strictly(response: ResponseReceived) -> object:
+    return read_json(response.body.reveal())
+
+
 class Answer:
-    """One response, with its body read once: `body` is the JSON value or `UNREADABLE`."""
+    """One response, with its body read once: `body` is what `read` finds, a JSON value or `UNREADABLE`."""
 
     __slots__ = ("body", "code", "response", "status")
 
-    def __init__(self, response: ResponseReceived) -> None:
+    def __init__(
+        self, response: ResponseReceived, read: Callable[[ResponseReceived], object] = _strictly
+    ) -> None:
         self.response = response
         self.status = response.status
-        self.body = unseen(lambda: read_json(response.body.reveal()))
+        self.body = unseen(lambda: read(response))
         self.code = _unless_echoed(error_code(self.body), self.fields)
 
     @property

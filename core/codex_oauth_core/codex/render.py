@@ -201,7 +201,7 @@ def _granted(tokens: Tokens) -> Rendered:
     access = _hidden_token(tokens) if wrong_type else tokens.access_token
     fields = {
         "access_token": _plain(access),
-        "refresh_token": _plain(tokens.refresh_token),
+        "refresh_token": "" if tokens.refresh_token_unusable else _plain(tokens.refresh_token),
         "id_token": _plain(tokens.id_token),
         "expires_in": _number(tokens.expires_in),
         "earliest_refresh_at": tokens.earliest_refresh_at,

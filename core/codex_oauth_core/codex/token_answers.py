@@ -16,9 +16,10 @@ from codex_oauth_core.codex.codes import CLIENT_REJECTED, LOGIN_OVER
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import ExchangeFact, Granted, RefreshFact, Refused, RevocationFact, Tokens
-from codex_oauth_core.reading.http_time import http_date, iso_date, plausible_time
-from codex_oauth_core.reading.json_body import as_object
+from codex_oauth_core.reading.http_time import header, http_date, iso_date, plausible_time
+from codex_oauth_core.reading.json_body import as_object, read_json
 from codex_oauth_core.reading.jwt import expiry, read_claims
+from codex_oauth_core.reading.lenient_json import DAMAGED, read_members
 from codex_oauth_core.reading.numbers import read_seconds
 from codex_oauth_core.secret import Secret
 
@@ -27,6 +28,7 @@ __all__ = ["account_id_from_token", "read_exchange", "read_refresh", "read_revoc
 CLAIMS: Final = "https://api.openai.com/auth"
 _ACCOUNT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
 _LONGEST_TOKEN: Final = 16 * 1024
+_TOKENS: Final = ("access_token", "refresh_token", "id_token")
 _NO_REFUSALS: Final = (408, 429)  # 4xx that say nothing of the request itself
 _PROXYS_OWN: Final = (407, 511)  # RFC 9110 §15.5.8, RFC 6585 §6
 _MILLISECONDS_FROM: Final = 10**11  # a Unix time above this is in milliseconds
@@ -48,11 +50,11 @@ def read_exchange(response: ResponseReceived) -> ExchangeFact:
 def read_refresh(response: ResponseReceived) -> RefreshFact:
     """What the server says to a refresh token.
 
-    Tokens are granted whatever stands beside them. A code that ends a login does so at any status. Any other
-    4xx is the server's word too: the refresh token is not spent, and only a 401 in JSON ends the login. All
-    else leaves open what became of it.
+    Tokens are granted whatever stands beside them, and whatever is wrong with the rest. A code that ends a
+    login does so at any status. Any other 4xx is the server's word too: the refresh token is not spent, and
+    only a 401 in JSON ends the login. All else leaves open what became of it.
     """
-    answer = Answer(response)
+    answer = Answer(response, _leniently) if is_success(response.status) else Answer(response)
     granted = _granted_anything(answer)
     if granted is not None:
         return Granted(granted)
@@ -65,6 +67,33 @@ def read_refresh(response: ResponseReceived) -> RefreshFact:
     # request was passed on: a 303 even says after (RFC 9110 §15.4.4).
     unspent = answer.status == 429 or (answer.status == 503 and answer.retry_after is not None)
     return attrs.evolve(no_answer(answer), maybe_answered=not unspent)
+
+
+def _leniently(response: ResponseReceived) -> object:
+    """The body of an answer that a refresh token was paid for: no fault beside a token loses it.
+
+    Of a name that comes twice the last token of use counts, else the last value.
+    """
+    body, encoding = response.body.reveal(), header(response.headers, "content-encoding")
+    members = read_members(body, encoding)
+    if members is None:
+        return read_json(body)
+    found: dict[str, object] = {}
+    for name, value in ((_mended(name), value) for name, value in members):
+        if not (name in _TOKENS and usable_secret(found.get(name), _LONGEST_TOKEN)) or usable_secret(
+            value, _LONGEST_TOKEN
+        ):
+            found[name] = value
+    return found
+
+
+def _mended(name: str) -> str:
+    """The name of a token, if it is that but for one byte that could not be read."""
+    before, damaged, after = name.partition(DAMAGED)
+    if not damaged:
+        return name
+    whole = (each for each in _TOKENS if each.startswith(before) and each.endswith(after))
+    return next((each for each in whole if len(before) + len(after) == len(each) - 1), name)
 
 
 def _granted_anything(answer: Answer) -> Tokens | None:
@@ -135,11 +164,12 @@ def _tokens(answer: Answer) -> Tokens:
     fields = answer.fields
     access = usable_secret(fields.get("access_token"), _LONGEST_TOKEN)
     id_token = usable_secret(fields.get("id_token"), _LONGEST_TOKEN)
+    refresh = usable_secret(fields.get("refresh_token"), _LONGEST_TOKEN)
     kind = fields.get("token_type")
     bearer = kind is None or (isinstance(kind, str) and kind.lower() == "bearer")
     return Tokens(
         access_token=access if bearer else None,
-        refresh_token=usable_secret(fields.get("refresh_token"), _LONGEST_TOKEN),
+        refresh_token=refresh,
         id_token=id_token,
         expires_in=read_seconds(fields.get("expires_in")) or None,
         token_expires_at=expiry(access) if access else None,
@@ -147,6 +177,7 @@ def _tokens(answer: Answer) -> Tokens:
         account_id=_account_id(access, id_token),
         problem="token_type" if not bearer else "access_token" if access is None else None,
         server_time=plausible_time(http_date(answer.header("date"))),
+        refresh_token_unusable=refresh is None and fields.get("refresh_token") is not None,
     )
 
 

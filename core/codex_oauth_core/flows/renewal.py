@@ -266,6 +266,8 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
         """Another account's tokens are kept under its id; the old refresh token is not sent again."""
         changed = SignInError.of(ErrorKind.ACCOUNT_CHANGED)
         self._result = self._asked.kept_or(changed, record, self._wall)
+        if tokens.refresh_token_unusable:
+            return self._save(Trigger.ANSWERED, attrs.evolve(record, spent=True, uncertain_at=None))
         if tokens.refresh_token is None:
             self._move(Trigger.REFUSED)
             return Release()

@@ -15,7 +15,7 @@ from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import Tokens
 from codex_oauth_core.flows.grant import expires_at, server_offset
 from codex_oauth_core.reading.http_time import rfc3339
-from codex_oauth_core.record import Record
+from codex_oauth_core.record import UNUSABLE_SUCCESSOR, Record
 from codex_oauth_core.secret import Secret
 
 __all__ = ["UNUSABLE", "as_sign_in", "renewed_credential", "renewed_record"]
@@ -25,11 +25,20 @@ UNUSABLE: Final = Secret("unusable")
 
 
 def renewed_record(record: Record, tokens: Tokens, event: ResponseReceived) -> Record:
-    """The successor of `record`: one generation on, and nothing in doubt."""
+    """The successor of `record`: one generation on, and nothing in doubt.
+
+    Where the new refresh token cannot be used the old one stays, by which the record is told apart, and is
+    marked: it is spent.
+    """
+    credential, spent = renewed_credential(record.credential, tokens, event), tokens.refresh_token_unusable
+    if spent:
+        credential = attrs.evolve(credential, refresh_token=record.credential.refresh_token)
     return Record(
-        credential=renewed_credential(record.credential, tokens, event),
+        credential=credential,
         generation=record.generation + 1,
         parent=record.fingerprint,
+        spent=spent,
+        dead_code=UNUSABLE_SUCCESSOR if spent else None,
         server_offset=server_offset(tokens, event),
         unknown=record.unknown,
     )
@@ -44,12 +53,14 @@ def as_sign_in(record: Record, tokens: Tokens, event: ResponseReceived) -> Recor
 
 
 def renewed_credential(old: Credential, tokens: Tokens, event: ResponseReceived) -> Credential:
-    """`old` with what was issued anew. Without a usable access token it is marked `UNUSABLE`, and expired."""
+    """`old` with what was issued anew. Without a usable access token it is marked `UNUSABLE`, and expired; it
+    has no refresh token if the new one cannot be used.
+    """
     usable = tokens.access_token is not None
     return attrs.evolve(
         old,
         access_token=tokens.access_token or UNUSABLE,
-        refresh_token=tokens.refresh_token or old.refresh_token,
+        refresh_token=None if tokens.refresh_token_unusable else tokens.refresh_token or old.refresh_token,
         id_token=tokens.id_token or old.id_token,
         expires_at=expires_at(tokens, event) if usable else 0,
         earliest_refresh_at=tokens.earliest_refresh_at,

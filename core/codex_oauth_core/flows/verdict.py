@@ -12,7 +12,7 @@ from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.flows.freshness import RenewalPolicy, Standing, age, standing
 from codex_oauth_core.outcomes import Adopted, Kept, KeptBecause
 from codex_oauth_core.provider import Provider
-from codex_oauth_core.record import Record
+from codex_oauth_core.record import OWN_WORDS, Record
 from codex_oauth_core.renewal_times import INTENT_LIFE
 from codex_oauth_core.secret import Secret
 
@@ -101,12 +101,14 @@ class Asked:
         if record.credential.refresh_token is None:
             text = "The access token was copied from another program, and cannot be renewed here."
             return SignInError.of(over, text, reason="borrowed")
+        if record.dead_code is not None:
+            said = OWN_WORDS.get(record.dead_code) or self.provider.dialect.login_over_message(
+                record.dead_code
+            )
+            return SignInError.of(over, said, code=record.dead_code)
         if record.spent:
             text = "The server answered with another account when this login was renewed."
             return SignInError.of(over, text, reason="account_changed")
-        if record.dead_code is not None:
-            said = self.provider.dialect.login_over_message(record.dead_code)
-            return SignInError.of(over, said, code=record.dead_code)
         return None
 
     def _not_yet(self, record: Record, wall: float) -> Kept | SignInError | None:
