@@ -1,7 +1,8 @@
 """What every flow does with an event before it means anything: the rules of `receive()`.
 
-Rules of this file: one event in, one effect out; an event that does not answer the outstanding effect
-raises `IllegalEvent` and changes nothing; time never runs backwards; waking early changes nothing.
+Rules of this file: one event in, one effect out; an event that does not answer the outstanding effect, or
+has a field that is not what its type says, raises `IllegalEvent` and changes nothing; time never runs
+backwards; waking early changes nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from enum import StrEnum
-from typing import Any, ClassVar, Generic, TypeVar, assert_never, cast
+from typing import Any, ClassVar, Generic, NoReturn, Self, TypeVar, assert_never, cast
 
 import attrs
 
@@ -27,7 +28,9 @@ from codex_oauth_core.events import (
     TimeReached,
 )
 from codex_oauth_core.facts import TryAgain
+from codex_oauth_core.flows.event_fields import misfit
 from codex_oauth_core.flows.failures import without_answer
+from codex_oauth_core.flows.pace import Pace
 from codex_oauth_core.flows.table import FlowMachine, fire
 from codex_oauth_core.storage import (
     ANSWERS,
@@ -52,7 +55,8 @@ T_co = TypeVar("T_co", covariant=True)
 class Flow(ABC, Generic[E_co, T_co]):
     """A machine that emits effects of the types `E_co` and ends with a `T_co` or a `SignInError`.
 
-    One driver uses it at a time; it needs no lock for that.
+    One driver uses it at a time; it needs no lock for that. Where two drivers race, each event is taken once,
+    and whoever comes second gets `IllegalEvent`. A copy is whole: the two go on apart. Flows are not pickled.
     """
 
     machine: ClassVar[FlowMachine]
@@ -62,6 +66,7 @@ class Flow(ABC, Generic[E_co, T_co]):
     _effect: Effect | None = attrs.field(default=None, init=False, repr=False)
     _now: float = attrs.field(default=-math.inf, init=False, repr=False)
     _seq: int = attrs.field(default=0, init=False, repr=False)  # events received
+    _turn: None = attrs.field(default=None, init=False, repr=False)  # absent while a driver has it
 
     @property
     def effect(self) -> Effect | None:
@@ -73,14 +78,53 @@ class Flow(ABC, Generic[E_co, T_co]):
 
         Perform that effect and call `receive` with what came of it, until it is `Finished`. Never
         blocks, and never raises for anything that a network or a person can send; raises
-        `IllegalEvent` for an event that does not answer the outstanding effect.
+        `IllegalEvent` for an event that does not answer the outstanding effect, or has a field that is not
+        what its type says.
         """
+        self._take_turn()
+        try:
+            self._check(event)
+            self._now = max(self._now, event.at)
+            self._effect = self._next(event)
+            self._seq += 1
+            return cast("E_co | Finished", self._effect)
+        finally:
+            self._turn = None
+
+    def _take_turn(self) -> None:
+        """Raise IllegalEvent if another driver is in the middle of an event; until `_turn` is set again."""
+        try:
+            del (
+                self._turn
+            )  # one step of the interpreter, which only one thread can do, and cheaper than a lock
+        except AttributeError:
+            raise IllegalEvent(f"another driver is at work in state {self.state.name}") from None
+
+    def _check(self, event: Event) -> None:
         if not self._welcomes(event):
             raise IllegalEvent(f"{type(event).__name__} is no answer in state {self.state.name}")
-        self._now = max(self._now, event.at)
-        self._effect = self._next(event)
-        self._seq += 1
-        return cast("E_co | Finished", self._effect)
+        if (wrong := misfit(event)) is not None:
+            raise IllegalEvent(f"{type(event).__name__}: {wrong}")
+
+    def __copy__(self) -> Self:
+        twin = object.__new__(type(self))
+        for name in (*(field.name for field in attrs.fields(type(self))), *getattr(self, "__dict__", ())):
+            if name != "_turn" and hasattr(self, name):
+                object.__setattr__(twin, name, _twin_of(getattr(self, name)))
+        twin._turn = None
+        return twin
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self.__copy__()  # what is not copied is frozen
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        kind = type(self).__name__
+        how = (
+            "store checkpoint()"
+            if hasattr(self, "checkpoint")
+            else "make a new one: only a sign-in has checkpoint()"
+        )
+        raise TypeError(f"a {kind} is not pickled, it holds secrets; {how}")
 
     def _welcomes(self, event: Event) -> bool:
         """Whether an event answers the outstanding effect."""
@@ -135,6 +179,13 @@ class Flow(ABC, Generic[E_co, T_co]):
     def _end(self, trigger: StrEnum, error: SignInError) -> Finished:
         self._move(trigger)
         return Finished(error)
+
+
+def _twin_of(value: Any) -> Any:
+    """A value for a copy of its flow; what can change is copied too."""
+    if isinstance(value, Pace):
+        return attrs.evolve(value)
+    return value[:] if isinstance(value, list) else value
 
 
 def _answers(event: Event, effect: Effect | None) -> bool:

@@ -2,19 +2,25 @@
 
 Rules of this file: the agreed interval only grows; the back-off after failures stands *beside* it and
 is forgotten after a real answer; every wait runs from the end of the previous request; no poll starts
-at or after the deadline. All instants are the driver's monotonic seconds.
+at or after the deadline, and none without a pause. All instants are the driver's monotonic seconds.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import attrs
+
+from codex_oauth_core.reading.numbers import DEFAULT_INTERVAL
 
 __all__ = ["Pace"]
 
 SLOW_DOWN_STEP: Final = 5.0
 """Seconds that each `slow_down` adds for good."""
+
+SHORTEST: Final = 1.0
+"""Seconds between two polls at least, whatever a dialect says."""
 
 LONGEST_BACK_OFF: Final = 60.0
 LONGEST_RETRY_AFTER: Final = 60.0
@@ -22,11 +28,18 @@ LAST_CHANCE: Final = 2.0
 """Seconds before the deadline at which a last poll runs that a back-off would have missed."""
 
 
-@attrs.define(eq=False)
+def _usable(interval: float) -> float:
+    """A dialect's interval, at least a second: polls without a pause are an attack. For what is no number of
+    seconds, the usual one.
+    """
+    return max(interval, SHORTEST) if 0 <= interval < math.inf else DEFAULT_INTERVAL
+
+
+@attrs.define(eq=False, on_setattr=attrs.setters.NO_OP)
 class Pace:
     """The rhythm of one device login."""
 
-    interval: float
+    interval: float = attrs.field(converter=_usable)
     deadline: float
     failures: int = 0
 
@@ -41,7 +54,8 @@ class Pace:
 
     def slow_down(self, wished: float | None) -> None:
         """Lengthen the interval for good: by 5 s, or to what the server wished if that is more."""
-        self.interval = max(self.interval + SLOW_DOWN_STEP, wished or 0.0)
+        longer = wished if wished is not None and wished < math.inf else 0.0
+        self.interval = max(self.interval + SLOW_DOWN_STEP, longer)
 
     def failed(self, at: float, retry_after: float | None = None) -> float:
         """The instant of the next poll after one more request without a real answer."""
@@ -58,4 +72,4 @@ class Pace:
 
 
 def _capped(retry_after: float | None) -> float:
-    return min(retry_after or 0.0, LONGEST_RETRY_AFTER)
+    return min(max(0.0, retry_after or 0.0), LONGEST_RETRY_AFTER)  # NaN is no wish: max() leaves it out

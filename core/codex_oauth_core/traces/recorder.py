@@ -8,7 +8,7 @@ been told only fakes, did. See ADR 0016.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import attrs
 
@@ -45,11 +45,18 @@ class Recorder(Flow[SendRequest | Wait, Credential]):
 
     def receive(self, event: Event) -> SendRequest | Wait | Finished:
         """As the real flow, and by it."""
-        before = self.flow.effect
-        effect = self.flow.receive(event)
-        self.state, self._effect = self.flow.state, effect
-        self._tape.note(event, before, effect)
-        return effect
+        self._take_turn()
+        try:
+            before = self.flow.effect
+            effect = self.flow.receive(event)
+            self.state, self._effect = self.flow.state, effect
+            self._tape.note(event, before, effect)
+            return effect
+        finally:
+            self._turn = None
+
+    def __copy__(self) -> NoReturn:
+        raise TypeError("a Recorder is not copied: two sign-ins would write one trace")
 
     # What an event means is for the real flow to say; a base class asks for these, and nobody calls them.
 

@@ -1,0 +1,109 @@
+"""Which field of an event is not what its type says: a driver's bug, found before it changes anything.
+
+Rules of this file: every event of every flow is looked at, so a look costs less than a microsecond or two; a
+field is named, and its value never told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from codex_oauth_core.errors import SignInError
+from codex_oauth_core.events import (
+    CallbackReceived,
+    Cancelled,
+    Cause,
+    Event,
+    Phase,
+    RequestFailed,
+    ResponseReceived,
+    Resumed,
+    Started,
+    StoreAnswered,
+    TimeReached,
+)
+from codex_oauth_core.record import Record
+from codex_oauth_core.secret import Secret
+
+__all__ = ["misfit"]
+
+_LATEST: Final = 1e15
+"""Seconds: no clock shows an instant beyond that in either direction, and an instant is exact to 0.1 s."""
+
+_TEXT: Final = {str}
+
+
+def misfit(event: Event) -> str | None:
+    """The first field of `event` that does not fit, and what it should be; None if all fit."""
+    kind: type[Any] = type(event)
+    look = _LOOKS.get(kind) or next((_LOOKS[base] for base in kind.__mro__ if base in _LOOKS), None)
+    return None if look is None else look(event)
+
+
+def _is_seconds(value: object) -> bool:
+    # a comparison and not isfinite(), which raises for a number of 400 digits
+    return isinstance(value, float | int) and not isinstance(value, bool) and -_LATEST < value < _LATEST
+
+
+def _timed(event: Any) -> str | None:
+    return None if _is_seconds(event.at) else "at is no finite number of seconds"
+
+
+def _dated(event: Any) -> str | None:
+    return _timed(event) or (None if _is_seconds(event.wall) else "wall is no finite number of seconds")
+
+
+def _response(event: Any) -> str | None:
+    if found := _dated(event):
+        return found
+    if not _is_seconds(event.sent_at):
+        return "sent_at is no finite number of seconds"
+    if not isinstance(event.status, int) or isinstance(event.status, bool):
+        return "status is no whole number"
+    headers = event.headers
+    if not isinstance(headers, Mapping) or not _TEXT.issuperset(map(type, (*headers, *headers.values()))):
+        return "headers is no mapping of texts to texts"
+    return None if _hides(event.body, (bytes, bytearray)) else "body holds no bytes"
+
+
+def _hides(value: object, kinds: type[Any] | tuple[type[Any], ...]) -> bool:
+    return isinstance(value, Secret) and isinstance(value.reveal(), kinds)
+
+
+def _failure(event: Any) -> str | None:
+    if found := _timed(event):
+        return found
+    if not isinstance(event.phase, Phase):  # an equal text would count as "not sent"
+        return "phase is no Phase"
+    return None if isinstance(event.cause, Cause) else "cause is no Cause"
+
+
+def _callback(event: Any) -> str | None:
+    return _timed(event) or (None if _hides(event.query, str) else "query is no Secret of a text")
+
+
+_ANSWERED: Final[Mapping[str, type[Any]]] = {"record": Record, "error": SignInError, "rescued": bool}
+"""The members that a store's answers have, and of what type they are where they are not None."""
+
+
+def _stored(event: Any) -> str | None:
+    if found := _dated(event):
+        return found
+    for name, kind in _ANSWERED.items():
+        value = getattr(event.answer, name, None)
+        if value is not None and not isinstance(value, kind):
+            return f"answer.{name} is no {kind.__name__}"
+    return None
+
+
+_LOOKS: Final[Mapping[type[Any], Callable[[Any], str | None]]] = {
+    Started: _dated,
+    Resumed: _dated,
+    ResponseReceived: _response,
+    RequestFailed: _failure,
+    TimeReached: _timed,
+    CallbackReceived: _callback,
+    StoreAnswered: _stored,
+    Cancelled: _timed,
+}

@@ -1,0 +1,391 @@
+"""What a driver with a bug can do to a flow: nothing. Fields of the wrong type, races, copies, pickles.
+
+Rules of this file: every flow in every state in which it takes events, and every field of every event that it
+takes there; a flow is compared slot by slot.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import pickle
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import attrs
+import pytest
+
+from codex_oauth_core import (
+    CallbackReceived,
+    Cancelled,
+    DeviceFlow,
+    Event,
+    Finished,
+    IllegalEvent,
+    RequestFailed,
+    ResponseReceived,
+    Resumed,
+    Secret,
+    SignInError,
+    Started,
+    TimeReached,
+    Wait,
+)
+from codex_oauth_core.checkpoints.restore import restore
+from codex_oauth_core.credential import DeviceAuthorization
+from codex_oauth_core.events import StoreAnswered
+from codex_oauth_core.facts import Issued, SlowDown
+from codex_oauth_core.flows.base import Flow
+from codex_oauth_core.flows.pace import Pace
+from codex_oauth_core.storage import Conflict, Loaded, StoreFailed
+from codex_oauth_core.traces import Recorder
+from tests.core import test_state_by_event as device
+from tests.core import test_stored_state_by_event as stored
+from tests.core.test_browser_flow import WAYS as BROWSER_WAYS
+from tests.core.test_browser_flow import drive
+from tests.core.test_second_dialect import PLAIN
+from tests.support import PENDING, T0, W0, response
+
+AnyFlow = Flow[Any, Any]
+Make = Callable[[], AnyFlow]
+
+
+def _recorder() -> AnyFlow:
+    made = Recorder(flow=DeviceFlow(), write=lambda line: None)
+    for event in device.WAITING:
+        made.receive(event)
+    return made
+
+
+def _restored() -> AnyFlow:
+    flow = device.flow_in(device.State.WAITING)
+    return restore(flow.checkpoint(at=T0, wall=W0), flow.provider)
+
+
+MAKERS: Final[dict[str, Make]] = {
+    **{
+        f"device {state.value}": lambda state=state: device.flow_in(state)
+        for state in device.State
+        if device.WELCOME[state]
+    },
+    **{
+        f"browser {state.value}": lambda way=way: drive(*way)[0]
+        for state, way in BROWSER_WAYS.items()
+        if not isinstance(drive(*way)[1], Finished)
+    },
+    **{
+        f"{name} {state.value}": lambda kind=kind, state=state: kind.flow_in(state)
+        for name, kind in stored.KINDS.items()
+        for state in kind.table.State
+        if kind.welcome[state]
+    },
+    "recorder": _recorder,
+    "restored": _restored,
+}
+EVENTS: Final[tuple[Event, ...]] = (
+    *device.EVENTS.values(),
+    *(event for event in stored.EVENTS.values() if isinstance(event, StoreAnswered)),
+)
+every_flow = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS.keys())
+
+SECONDS: Final = (math.nan, math.inf, -math.inf, 10**400, None, "5", True, [], 1j, Secret("5"))
+WRONG: Final[dict[str, tuple[Any, ...]]] = {
+    "at": SECONDS,
+    "wall": SECONDS,
+    "sent_at": SECONDS,
+    "status": (None, "200", 200.0, True, b"200"),
+    "headers": (None, [], [("a", "b")], {"a": 1}, {b"a": "b"}, {1: "b"}, {"a": None}, "a: b"),
+    "body": (None, "text", 7, Secret("text"), Secret(7)),  # type: ignore[type-var]
+    "phase": (None, "not_sent", "maybe_sent", 7, True),
+    "cause": (None, "dns", 7),
+    "query": (None, "code=x", b"code=x", Secret(b"code=x"), 7),
+}
+
+
+def slots_of(flow: AnyFlow) -> dict[str, Any]:
+    names = [
+        name for cls in type(flow).__mro__ for name in getattr(cls, "__slots__", ()) if name != "__weakref__"
+    ]
+    return {name: _comparable(getattr(flow, name)) for name in names if hasattr(flow, name)}
+
+
+def _comparable(value: Any) -> Any:
+    """Errors are equal only to themselves, and a pace too."""
+    if isinstance(value, Finished | SignInError):
+        return repr(value)
+    return attrs.astuple(value) if isinstance(value, Pace) else value
+
+
+def answers_to(make: Make) -> Iterator[Event]:
+    """The events that a flow takes there."""
+    for event in EVENTS:
+        try:
+            make().receive(event)
+        except IllegalEvent:
+            continue
+        yield event
+
+
+def spoilt(event: Event) -> Iterator[tuple[str, Event]]:
+    """An event with each of its fields wrong, in every way."""
+    for field in attrs.fields(type(event)):
+        for value in WRONG.get(field.name, ()):
+            yield field.name, attrs.evolve(event, **{field.name: value})
+    match event:
+        case StoreAnswered(answer=Loaded() | Conflict() as answer):
+            for value in ("record", 7, {}):
+                yield "answer.record", attrs.evolve(event, answer=attrs.evolve(answer, record=value))
+        case StoreAnswered(answer=StoreFailed() as failed):
+            yield "answer.error", attrs.evolve(event, answer=attrs.evolve(failed, error="disk full"))
+            yield "answer.rescued", attrs.evolve(event, answer=attrs.evolve(failed, rescued="yes"))
+        case _:
+            pass
+
+
+# -- fields ----------------------------------------------------------------------------------------------
+
+
+def test_every_field_of_every_event_is_spoilt_somewhere() -> None:
+    fields = {field.name for kind in Event.__args__ for field in attrs.fields(kind)}
+    assert fields - {"answer"} == set(WRONG)
+    assert {type(event) for event in EVENTS} == set(Event.__args__)
+
+
+@every_flow
+def test_a_field_that_is_not_what_its_type_says_is_named_and_changes_nothing(make: Make) -> None:
+    tried = 0
+    for event in answers_to(make):
+        flow = make()
+        before = slots_of(flow)
+        for name, wrong in spoilt(event):
+            with pytest.raises(IllegalEvent) as raised:
+                flow.receive(wrong)
+            assert str(raised.value).startswith(f"{type(event).__name__}: {name} "), (name, wrong)
+            assert slots_of(flow) == before
+            tried += 1
+        flow.receive(event)
+    assert tried > 0
+
+
+@pytest.mark.parametrize("wrong", [None, "Started", 7, Started, object(), Wait])
+def test_what_is_no_event_is_refused_too(wrong: Any) -> None:
+    with pytest.raises(IllegalEvent):
+        DeviceFlow().receive(wrong)
+
+
+def test_whole_numbers_and_subclasses_are_as_good() -> None:
+    class Later(TimeReached):
+        pass
+
+    class Seconds(float):
+        pass
+
+    flow = DeviceFlow()
+    flow.receive(Started(1, 1_800_000_000))
+    flow.receive(ResponseReceived(1, Seconds(2), 1_800_000_001, 200, {}, bytearray(b"{}")))  # type: ignore[arg-type]
+    with pytest.raises(IllegalEvent, match="at is no finite"):
+        device.flow_in(device.State.WAITING).receive(Later(math.nan))
+
+
+# -- a dialect's pace ------------------------------------------------------------------------------------
+
+ODD_INTERVALS: Final = [
+    (0, 1),
+    (0.001, 1),
+    (-1, 5),
+    (-math.inf, 5),
+    (math.nan, 5),
+    (math.inf, 5),
+    (0.0, 1),
+    (7, 7),
+]
+
+
+@pytest.mark.parametrize(("interval", "paced"), ODD_INTERVALS)
+def test_a_dialect_cannot_make_polls_without_a_pause(interval: float, paced: float) -> None:
+    authorization = DeviceAuthorization(Secret("d"), "ABCD-1234", interval, PLAIN.verification_uri, 900.0)
+    dialect = attrs.evolve(
+        PLAIN.dialect,
+        read_device_authorization=lambda provider, answer: Issued(authorization),
+        read_poll=lambda answer: SlowDown(interval, interval),
+    )
+    flow, at = DeviceFlow(provider=attrs.evolve(PLAIN, dialect=dialect)), T0
+    flow.receive(Started(at, W0))
+    effect: Any = flow.receive(response(PENDING, at, took=0.0))
+    assert effect.until == at + paced
+    while not isinstance(effect, Finished) and at < T0 + 200:
+        pause = effect.until - at
+        assert paced <= pause < math.inf
+        at = effect.until
+        assert not isinstance(flow.receive(TimeReached(at)), Wait)
+        effect = flow.receive(response(PENDING, at, took=0.0))
+        assert effect.until - at >= paced + 5
+
+
+@pytest.mark.parametrize("wished", [math.nan, math.inf, -math.inf, -1.0, 0.0])
+def test_a_wish_that_is_no_number_of_seconds_is_none(wished: float) -> None:
+    usual, odd = Pace(5.0, T0 + 900), Pace(5.0, T0 + 900)
+    usual.slow_down(None)
+    odd.slow_down(wished)
+    assert odd.interval == usual.interval == 10.0
+    capped = 60.0 if wished == math.inf else 10.0
+    assert odd.answered(T0, wished) == T0 + capped
+    assert odd.failed(T0, wished) == T0 + max(20.0, capped)
+
+
+# -- copies and pickles ----------------------------------------------------------------------------------
+
+
+@every_flow
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy], ids=["copy", "deepcopy"])
+def test_a_copy_is_whole(make: Make, copied: Callable[[AnyFlow], AnyFlow]) -> None:
+    flow = make()
+    if isinstance(flow, Recorder):
+        with pytest.raises(TypeError, match="not copied"):
+            copied(flow)
+        return
+    twin, before = copied(flow), slots_of(flow)
+    assert type(twin) is type(flow)
+    assert slots_of(twin) == before
+    for event in answers_to(make):
+        one, other = copied(flow), copied(flow)
+        assert repr(one.receive(event)) == repr(other.receive(event))
+        assert slots_of(one) == slots_of(other) != before
+        assert slots_of(flow) == before
+
+
+def test_a_copy_has_a_pace_of_its_own() -> None:
+    flow = device.flow_in(device.State.POLLING)
+    for twin in (copy.copy(flow), copy.deepcopy(flow)):
+        before = slots_of(flow)
+        effect: Any = twin.receive(device.answer(device.code("slow_down")))
+        assert effect.until == T0 + 10 + 10
+        assert slots_of(flow) == before
+    slower: Any = flow.receive(device.answer(device.code("slow_down")))
+    assert slower.until == T0 + 10 + 10
+
+
+def test_a_subclass_s_own_attributes_are_copied() -> None:
+    class Mine(DeviceFlow):
+        pass
+
+    flow = Mine()
+    flow.name = "mine"  # type: ignore[attr-defined]
+    assert copy.copy(flow).name == "mine"  # type: ignore[attr-defined]
+
+
+@every_flow
+def test_a_flow_is_not_pickled_and_checkpoint_is_named(make: Make) -> None:
+    flow = make()
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        with pytest.raises(TypeError, match=r"checkpoint\(\)"):
+            pickle.dumps(flow, protocol)
+
+
+# -- races -----------------------------------------------------------------------------------------------
+
+
+def _told_meanwhile(flow: AnyFlow, event: Event) -> list[BaseException]:
+    """What another driver meets that tells `event` twice, on a thread of its own."""
+    met: list[BaseException] = []
+
+    def tell() -> None:
+        for _ in range(2):
+            try:
+                flow.receive(event)
+            except BaseException as error:  # noqa: BLE001  # kept
+                met.append(error)
+
+    thread = threading.Thread(target=tell)
+    thread.start()
+    thread.join()
+    return met
+
+
+def _interrupted(
+    make: Make, event: Event, monkeypatch: pytest.MonkeyPatch
+) -> tuple[AnyFlow, list[BaseException]]:
+    """A flow that took `event` while another driver told it the same, and what that one met."""
+    flow, met = make(), list[BaseException]()
+    inner = flow.flow if isinstance(flow, Recorder) else flow
+    following = type(inner)._next
+
+    def meanwhile(self: AnyFlow, event: Event) -> Any:
+        met.extend(_told_meanwhile(flow, event))
+        return following(self, event)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(inner), "_next", meanwhile)
+        flow.receive(event)
+    return flow, met
+
+
+@every_flow
+def test_a_driver_that_comes_in_the_middle_is_refused(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    for event in answers_to(make):
+        flow, met = _interrupted(make, event, monkeypatch)
+        assert {type(error) for error in met} == {IllegalEvent}
+        assert len(met) >= 2
+        assert "another driver" in str(met[0])
+        expected = make()
+        expected.receive(event)
+        assert (flow.state, type(flow.effect)) == (expected.state, type(expected.effect))
+
+
+@every_flow
+def test_after_an_event_that_was_refused_the_flow_goes_on(make: Make) -> None:
+    for event in answers_to(make):
+        flow = make()
+        with pytest.raises(IllegalEvent):
+            flow.receive(attrs.evolve(event, at=math.nan))
+        flow.receive(event)
+
+
+@pytest.mark.parametrize("name", ["device polling", "device waiting", "renewal locking", "deposit locking"])
+def test_of_racing_drivers_one_is_served(name: str) -> None:
+    """Many rounds with the interpreter switching as often as it can."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(100):
+            _race(MAKERS[name])
+    finally:
+        sys.setswitchinterval(interval)
+
+
+def _race(make: Make) -> None:
+    event = next(each for each in answers_to(make) if not isinstance(each, Cancelled))
+    flow, barrier, found = make(), threading.Barrier(3), list[Any]()
+
+    def drive_on() -> None:
+        barrier.wait()
+        try:
+            found.append(flow.receive(event))
+        except BaseException as error:  # noqa: BLE001  # kept
+            found.append(error)
+
+    threads = [threading.Thread(target=drive_on) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    served = [each for each in found if not isinstance(each, IllegalEvent)]
+    assert len(served) == 1
+    assert not isinstance(served[0], BaseException)
+    assert flow._seq == make()._seq + 1
+
+
+def test_the_events_of_this_file_are_all_kinds() -> None:
+    kinds = {
+        Started,
+        Resumed,
+        ResponseReceived,
+        RequestFailed,
+        TimeReached,
+        CallbackReceived,
+        StoreAnswered,
+        Cancelled,
+    }
+    assert kinds == set(Event.__args__)
