@@ -38,6 +38,7 @@ REBUILT = {
     "provider": "the caller gives it",
     "state": "in the header",
     "_seq": "in the header",
+    "_turn": "a driver's, while it has it",
     "_effect": "rebuilt from the state and the provider",
     "_now": "the present instant",
     "_prompt": "rebuilt from the device authorization",

@@ -34,9 +34,12 @@ def _strictly(response: ResponseReceived) -> object:
 
 
 class Answer:
-    """One response, with its body read once: `body` is what `read` finds, a JSON value or `UNREADABLE`."""
+    """One response, with its body read once: `body` is what `read` finds, a JSON value or `UNREADABLE`.
 
-    __slots__ = ("body", "code", "response", "status")
+    `fields` are its members if it is an object.
+    """
+
+    __slots__ = ("body", "code", "fields", "response", "status")
 
     def __init__(
         self, response: ResponseReceived, read: Callable[[ResponseReceived], object] = _strictly
@@ -44,12 +47,8 @@ class Answer:
         self.response = response
         self.status = response.status
         self.body = unseen(lambda: read(response))
+        self.fields = as_object(self.body)
         self.code = _unless_echoed(error_code(self.body), self.fields)
-
-    @property
-    def fields(self) -> Mapping[str, object]:
-        """The body's members if it is an object."""
-        return as_object(self.body)
 
     @property
     def readable(self) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from enum import StrEnum
-from typing import Any, ClassVar, Generic, NoReturn, Self, TypeVar, assert_never, cast
+from typing import Any, ClassVar, Final, Generic, NoReturn, Self, TypeVar, assert_never, cast
 
 import attrs
 
@@ -83,7 +83,10 @@ class Flow(ABC, Generic[E_co, T_co]):
         """
         self._take_turn()
         try:
-            self._check(event)
+            if not self._welcomes(event):
+                raise IllegalEvent(f"{type(event).__name__} is no answer in state {self.state.name}")
+            if (wrong := misfit(event)) is not None:
+                raise IllegalEvent(f"{type(event).__name__}: {wrong}")
             self._now = max(self._now, event.at)
             self._effect = self._next(event)
             self._seq += 1
@@ -99,12 +102,6 @@ class Flow(ABC, Generic[E_co, T_co]):
             )  # one step of the interpreter, which only one thread can do, and cheaper than a lock
         except AttributeError:
             raise IllegalEvent(f"another driver is at work in state {self.state.name}") from None
-
-    def _check(self, event: Event) -> None:
-        if not self._welcomes(event):
-            raise IllegalEvent(f"{type(event).__name__} is no answer in state {self.state.name}")
-        if (wrong := misfit(event)) is not None:
-            raise IllegalEvent(f"{type(event).__name__}: {wrong}")
 
     def __copy__(self) -> Self:
         twin = object.__new__(type(self))
@@ -188,13 +185,18 @@ def _twin_of(value: Any) -> Any:
     return value[:] if isinstance(value, list) else value
 
 
+# named, because a union of types that is written where it is used is made anew each time (P6)
+_TO_A_WAIT: Final = (TimeReached, Cancelled)
+_TO_A_REQUEST: Final = (ResponseReceived, RequestFailed)
+
+
 def _answers(event: Event, effect: Effect | None) -> bool:
     match effect:
         case Wait():
             welcome_callback = effect.callback is not None and isinstance(event, CallbackReceived)
-            return isinstance(event, TimeReached | Cancelled) or welcome_callback
+            return isinstance(event, _TO_A_WAIT) or welcome_callback
         case SendRequest():
-            answered = isinstance(event, ResponseReceived | RequestFailed)
+            answered = isinstance(event, _TO_A_REQUEST)
             return answered or (isinstance(event, Cancelled) and not effect.once)
         case None:
             return isinstance(event, Started | Cancelled)
