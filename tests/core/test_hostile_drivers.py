@@ -12,6 +12,7 @@ import pickle
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final
 
 import attrs
@@ -34,19 +35,17 @@ from codex_oauth_core import (
     Wait,
 )
 from codex_oauth_core.checkpoints.restore import restore
-from codex_oauth_core.credential import DeviceAuthorization
 from codex_oauth_core.events import StoreAnswered
-from codex_oauth_core.facts import Issued, SlowDown
 from codex_oauth_core.flows.base import Flow
+from codex_oauth_core.flows.device_table import State
 from codex_oauth_core.flows.pace import Pace
-from codex_oauth_core.storage import Conflict, Loaded, StoreFailed
 from codex_oauth_core.traces import Recorder
 from tests.core import test_state_by_event as device
 from tests.core import test_stored_state_by_event as stored
+from tests.core.storing import EVENTS as STORE_EVENTS
 from tests.core.test_browser_flow import WAYS as BROWSER_WAYS
 from tests.core.test_browser_flow import drive
-from tests.core.test_second_dialect import PLAIN
-from tests.support import PENDING, T0, W0, response
+from tests.support import T0, W0, code
 
 AnyFlow = Flow[Any, Any]
 Make = Callable[[], AnyFlow]
@@ -59,24 +58,24 @@ def _recorder() -> AnyFlow:
     return made
 
 
+def _browser(way: tuple[Event, ...]) -> AnyFlow:
+    return drive(*way)[0]
+
+
 def _restored() -> AnyFlow:
-    flow = device.flow_in(device.State.WAITING)
+    flow = device.flow_in(State.WAITING)
     return restore(flow.checkpoint(at=T0, wall=W0), flow.provider)
 
 
 MAKERS: Final[dict[str, Make]] = {
+    **{f"device {state.value}": partial(device.flow_in, state) for state in State if device.WELCOME[state]},
     **{
-        f"device {state.value}": lambda state=state: device.flow_in(state)
-        for state in device.State
-        if device.WELCOME[state]
-    },
-    **{
-        f"browser {state.value}": lambda way=way: drive(*way)[0]
+        f"browser {state.value}": partial(_browser, way)
         for state, way in BROWSER_WAYS.items()
         if not isinstance(drive(*way)[1], Finished)
     },
     **{
-        f"{name} {state.value}": lambda kind=kind, state=state: kind.flow_in(state)
+        f"{name} {state.value}": partial(kind.flow_in, state)
         for name, kind in stored.KINDS.items()
         for state in kind.table.State
         if kind.welcome[state]
@@ -86,18 +85,29 @@ MAKERS: Final[dict[str, Make]] = {
 }
 EVENTS: Final[tuple[Event, ...]] = (
     *device.EVENTS.values(),
-    *(event for event in stored.EVENTS.values() if isinstance(event, StoreAnswered)),
+    *(event for event in STORE_EVENTS.values() if isinstance(event, StoreAnswered)),
 )
 every_flow = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS.keys())
 
-SECONDS: Final = (math.nan, math.inf, -math.inf, 10**400, None, "5", True, [], 1j, Secret("5"))
+SECONDS: Final[tuple[Any, ...]] = (
+    math.nan,
+    math.inf,
+    -math.inf,
+    10**400,
+    None,
+    "5",
+    True,
+    [],
+    1j,
+    Secret("5"),
+)
 WRONG: Final[dict[str, tuple[Any, ...]]] = {
     "at": SECONDS,
     "wall": SECONDS,
     "sent_at": SECONDS,
     "status": (None, "200", 200.0, True, b"200"),
     "headers": (None, [], [("a", "b")], {"a": 1}, {b"a": "b"}, {1: "b"}, {"a": None}, "a: b"),
-    "body": (None, "text", 7, Secret("text"), Secret(7)),  # type: ignore[type-var]
+    "body": (None, "text", 7, Secret("text"), Secret(7)),
     "phase": (None, "not_sent", "maybe_sent", 7, True),
     "cause": (None, "dns", 7),
     "query": (None, "code=x", b"code=x", Secret(b"code=x"), 7),
@@ -133,15 +143,10 @@ def spoilt(event: Event) -> Iterator[tuple[str, Event]]:
     for field in attrs.fields(type(event)):
         for value in WRONG.get(field.name, ()):
             yield field.name, attrs.evolve(event, **{field.name: value})
-    match event:
-        case StoreAnswered(answer=Loaded() | Conflict() as answer):
-            for value in ("record", 7, {}):
-                yield "answer.record", attrs.evolve(event, answer=attrs.evolve(answer, record=value))
-        case StoreAnswered(answer=StoreFailed() as failed):
-            yield "answer.error", attrs.evolve(event, answer=attrs.evolve(failed, error="disk full"))
-            yield "answer.rescued", attrs.evolve(event, answer=attrs.evolve(failed, rescued="yes"))
-        case _:
-            pass
+    answer: Any = event.answer if isinstance(event, StoreAnswered) else None
+    for name, value in (("record", "text"), ("record", 7), ("error", "disk full"), ("rescued", "yes")):
+        if hasattr(answer, name):
+            yield f"answer.{name}", attrs.evolve(event, answer=attrs.evolve(answer, **{name: value}))
 
 
 # -- fields ----------------------------------------------------------------------------------------------
@@ -186,53 +191,7 @@ def test_whole_numbers_and_subclasses_are_as_good() -> None:
     flow.receive(Started(1, 1_800_000_000))
     flow.receive(ResponseReceived(1, Seconds(2), 1_800_000_001, 200, {}, bytearray(b"{}")))  # type: ignore[arg-type]
     with pytest.raises(IllegalEvent, match="at is no finite"):
-        device.flow_in(device.State.WAITING).receive(Later(math.nan))
-
-
-# -- a dialect's pace ------------------------------------------------------------------------------------
-
-ODD_INTERVALS: Final = [
-    (0, 1),
-    (0.001, 1),
-    (-1, 5),
-    (-math.inf, 5),
-    (math.nan, 5),
-    (math.inf, 5),
-    (0.0, 1),
-    (7, 7),
-]
-
-
-@pytest.mark.parametrize(("interval", "paced"), ODD_INTERVALS)
-def test_a_dialect_cannot_make_polls_without_a_pause(interval: float, paced: float) -> None:
-    authorization = DeviceAuthorization(Secret("d"), "ABCD-1234", interval, PLAIN.verification_uri, 900.0)
-    dialect = attrs.evolve(
-        PLAIN.dialect,
-        read_device_authorization=lambda provider, answer: Issued(authorization),
-        read_poll=lambda answer: SlowDown(interval, interval),
-    )
-    flow, at = DeviceFlow(provider=attrs.evolve(PLAIN, dialect=dialect)), T0
-    flow.receive(Started(at, W0))
-    effect: Any = flow.receive(response(PENDING, at, took=0.0))
-    assert effect.until == at + paced
-    while not isinstance(effect, Finished) and at < T0 + 200:
-        pause = effect.until - at
-        assert paced <= pause < math.inf
-        at = effect.until
-        assert not isinstance(flow.receive(TimeReached(at)), Wait)
-        effect = flow.receive(response(PENDING, at, took=0.0))
-        assert effect.until - at >= paced + 5
-
-
-@pytest.mark.parametrize("wished", [math.nan, math.inf, -math.inf, -1.0, 0.0])
-def test_a_wish_that_is_no_number_of_seconds_is_none(wished: float) -> None:
-    usual, odd = Pace(5.0, T0 + 900), Pace(5.0, T0 + 900)
-    usual.slow_down(None)
-    odd.slow_down(wished)
-    assert odd.interval == usual.interval == 10.0
-    capped = 60.0 if wished == math.inf else 10.0
-    assert odd.answered(T0, wished) == T0 + capped
-    assert odd.failed(T0, wished) == T0 + max(20.0, capped)
+        device.flow_in(State.WAITING).receive(Later(math.nan))
 
 
 # -- copies and pickles ----------------------------------------------------------------------------------
@@ -257,13 +216,13 @@ def test_a_copy_is_whole(make: Make, copied: Callable[[AnyFlow], AnyFlow]) -> No
 
 
 def test_a_copy_has_a_pace_of_its_own() -> None:
-    flow = device.flow_in(device.State.POLLING)
+    flow = device.flow_in(State.POLLING)
     for twin in (copy.copy(flow), copy.deepcopy(flow)):
         before = slots_of(flow)
-        effect: Any = twin.receive(device.answer(device.code("slow_down")))
+        effect: Any = twin.receive(device.answer(code("slow_down")))
         assert effect.until == T0 + 10 + 10
         assert slots_of(flow) == before
-    slower: Any = flow.receive(device.answer(device.code("slow_down")))
+    slower: Any = flow.receive(device.answer(code("slow_down")))
     assert slower.until == T0 + 10 + 10
 
 

@@ -67,6 +67,7 @@ UNUSABLE: Final[dict[str, Script]] = {
 BOTH = pytest.mark.parametrize("usable", [True, False], ids=["usable", "expired"])
 
 
+# F25, F31
 @BOTH
 @pytest.mark.parametrize("name", ODD)
 def test_no_fault_beside_the_tokens_loses_them(name: str, usable: bool, store: Store) -> None:
@@ -78,6 +79,7 @@ def test_no_fault_beside_the_tokens_loses_them(name: str, usable: bool, store: S
     assert (saved.refresh_token, saved.access_token) == (Secret(NEW), Secret(account_token(marker="new")))
 
 
+# F31
 @BOTH
 @pytest.mark.parametrize("name", UNUSABLE)
 def test_a_refresh_token_of_no_use_spends_the_old_one_all_the_same(

@@ -179,10 +179,8 @@ class Flow(ABC, Generic[E_co, T_co]):
 
 
 def _twin_of(value: Any) -> Any:
-    """A value for a copy of its flow; what can change is copied too."""
-    if isinstance(value, Pace):
-        return attrs.evolve(value)
-    return value[:] if isinstance(value, list) else value
+    """A value for a copy of its flow: the pace is all of it that is not frozen."""
+    return attrs.evolve(value) if isinstance(value, Pace) else value
 
 
 # named, because a union of types that is written where it is used is made anew each time (P6)

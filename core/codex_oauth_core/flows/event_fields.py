@@ -32,8 +32,6 @@ _EARLIEST: Final = -1e15
 _LATEST: Final = 1e15
 """Seconds: no clock shows an instant beyond that in either direction, and an instant is exact to 0.1 s."""
 
-_TEXT: Final = {str}
-
 
 def misfit(event: Event) -> str | None:
     """The first field of `event` that does not fit, and what it should be; None if all fit."""
@@ -68,7 +66,8 @@ def _response(event: Any) -> str | None:
 def _is_usual(event: Any) -> bool:
     """Whether a response is as most worlds make it: then nothing else is to be asked."""
     headers, at, wall, sent_at = event.headers, event.at, event.wall, event.sent_at
-    if not (type(at) is type(wall) is type(sent_at) is float and type(headers) is dict):
+    kind, body = type(headers), event.body
+    if kind is not dict or not type(at) is type(wall) is type(sent_at) is float:
         return False
     for name, value in headers.items():
         if type(name) is not str or type(value) is not str:
@@ -76,7 +75,7 @@ def _is_usual(event: Any) -> bool:
     return (
         _EARLIEST < at + wall + sent_at < _LATEST  # a sum with what is not finite is not finite either
         and type(event.status) is int
-        and type(event.body) is Secret
+        and isinstance(body, Secret)
         and type(event.body.reveal()) is bytes
     )
 
@@ -88,10 +87,13 @@ def _odd_response(event: Any) -> str | None:
         return "sent_at is no finite number of seconds"
     if not isinstance(event.status, int) or isinstance(event.status, bool):
         return "status is no whole number"
-    headers = event.headers
-    if not isinstance(headers, Mapping) or not _TEXT.issuperset(map(type, (*headers, *headers.values()))):
+    if not isinstance(event.headers, Mapping) or not all(map(_is_field, event.headers.items())):
         return "headers is no mapping of texts to texts"
     return None if _hides(event.body, (bytes, bytearray)) else "body holds no bytes"
+
+
+def _is_field(field: tuple[object, object]) -> bool:
+    return isinstance(field[0], str) and isinstance(field[1], str)
 
 
 def _hides(value: object, kinds: type[Any] | tuple[type[Any], ...]) -> bool:
