@@ -110,8 +110,21 @@ WRONG: Final[dict[str, tuple[Any, ...]]] = {
     "body": (None, "text", 7, Secret("text"), Secret(7)),
     "phase": (None, "not_sent", "maybe_sent", 7, True),
     "cause": (None, "dns", 7),
+    "setting": ("HTTP_PROXY", 7, ("HTTP_PROXY", "bad_port"), True),
     "query": (None, "code=x", b"code=x", Secret(b"code=x"), 7),
 }
+
+
+ANSWERS: Final = (
+    ("record", "text"),
+    ("record", 7),
+    ("error", "disk full"),
+    ("rescued", "yes"),
+    ("problem", "disk full"),
+    ("intent", "somebody"),
+    ("intent", 7),
+)
+"""Fields of a store's answers, wrong."""
 
 
 def slots_of(flow: AnyFlow) -> dict[str, Any]:
@@ -144,7 +157,7 @@ def spoilt(event: Event) -> Iterator[tuple[str, Event]]:
         for value in WRONG.get(field.name, ()):
             yield field.name, attrs.evolve(event, **{field.name: value})
     answer: Any = event.answer if isinstance(event, StoreAnswered) else None
-    for name, value in (("record", "text"), ("record", 7), ("error", "disk full"), ("rescued", "yes")):
+    for name, value in ANSWERS:
         if hasattr(answer, name):
             yield f"answer.{name}", attrs.evolve(event, answer=attrs.evolve(answer, **{name: value}))
 

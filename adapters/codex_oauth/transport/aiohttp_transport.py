@@ -22,8 +22,8 @@ from yarl import URL
 
 from codex_oauth.clock import Clock, now
 from codex_oauth.transport.async_limit import within
-from codex_oauth.transport.deadline import Deadline, TimeUp
 from codex_oauth.transport.bad_settings import UnusableSettingError, wants_credentials
+from codex_oauth.transport.deadline import Deadline, TimeUp
 from codex_oauth.transport.progress import Stage
 from codex_oauth.transport.proxy_settings import HttpProxy, http_proxy_for
 from codex_oauth.transport.tls import tls_context

@@ -23,8 +23,9 @@ from codex_oauth_core.events import (
     StoreAnswered,
     TimeReached,
 )
-from codex_oauth_core.record import Record
+from codex_oauth_core.record import Intent, Record
 from codex_oauth_core.secret import Secret
+from codex_oauth_core.settings import BadSetting
 
 __all__ = ["misfit"]
 
@@ -105,14 +106,23 @@ def _failure(event: Any) -> str | None:
         return found
     if not isinstance(event.phase, Phase):  # an equal text would count as "not sent"
         return "phase is no Phase"
-    return None if isinstance(event.cause, Cause) else "cause is no Cause"
+    if not isinstance(event.cause, Cause):
+        return "cause is no Cause"
+    known = event.setting is None or isinstance(event.setting, BadSetting)
+    return None if known else "setting is no BadSetting"
 
 
 def _callback(event: Any) -> str | None:
     return _timed(event) or (None if _hides(event.query, str) else "query is no Secret of a text")
 
 
-_ANSWERED: Final[Mapping[str, type[Any]]] = {"record": Record, "error": SignInError, "rescued": bool}
+_ANSWERED: Final[Mapping[str, type[Any]]] = {
+    "record": Record,
+    "error": SignInError,
+    "problem": SignInError,
+    "rescued": bool,
+    "intent": Intent,
+}
 """The members that a store's answers have, and of what type they are where they are not None."""
 
 
