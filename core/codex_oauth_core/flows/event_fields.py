@@ -7,7 +7,7 @@ field is named, and its value never told.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.events import (
@@ -67,8 +67,7 @@ def _response(event: Any) -> str | None:
 def _is_usual(event: Any) -> bool:
     """Whether a response is as most worlds make it: then nothing else is to be asked."""
     headers, at, wall, sent_at = event.headers, event.at, event.wall, event.sent_at
-    kind, body = type(headers), event.body
-    if kind is not dict or not type(at) is type(wall) is type(sent_at) is float:
+    if headers.__class__ is not dict or not type(at) is type(wall) is type(sent_at) is float:
         return False
     for name, value in headers.items():
         if type(name) is not str or type(value) is not str:
@@ -76,8 +75,7 @@ def _is_usual(event: Any) -> bool:
     return (
         _EARLIEST < at + wall + sent_at < _LATEST  # a sum with what is not finite is not finite either
         and type(event.status) is int
-        and isinstance(body, Secret)
-        and type(event.body.reveal()) is bytes
+        and _hides(event.body, bytes)
     )
 
 
@@ -88,13 +86,16 @@ def _odd_response(event: Any) -> str | None:
         return "sent_at is no finite number of seconds"
     if not isinstance(event.status, int) or isinstance(event.status, bool):
         return "status is no whole number"
-    if not isinstance(event.headers, Mapping) or not all(map(_is_field, event.headers.items())):
+    if not _is_text_by_text(event.headers):
         return "headers is no mapping of texts to texts"
     return None if _hides(event.body, (bytes, bytearray)) else "body holds no bytes"
 
 
-def _is_field(field: tuple[object, object]) -> bool:
-    return isinstance(field[0], str) and isinstance(field[1], str)
+def _is_text_by_text(value: object) -> bool:
+    if not isinstance(value, Mapping):
+        return False
+    members = cast("Mapping[object, object]", value).items()
+    return all(isinstance(name, str) and isinstance(text, str) for name, text in members)
 
 
 def _hides(value: object, kinds: type[Any] | tuple[type[Any], ...]) -> bool:
