@@ -7,7 +7,7 @@ nothing.
 
 from __future__ import annotations
 
-from codex_oauth_core._lazy import lazy_names
+from codex_oauth.loading import lazy_names
 
 TYPE_CHECKING = False  # as typing's, without loading typing
 

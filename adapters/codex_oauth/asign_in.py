@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from codex_oauth.listener.async_listener import AsyncCallbackListener
 
 from codex_oauth.async_keeping import akeep_or_revoke, arevoke
-from codex_oauth.event_loops import aside, said
+from codex_oauth.event_loops import aside, load_anyio, said
 from codex_oauth.keeping import provider_of
+from codex_oauth.loading import LOADING
 from codex_oauth.signing_in import (
     NOT_CONFIRMED,
     Recording,
@@ -75,6 +76,7 @@ async def alogin(
     performs the effects; by default an `AsyncHttpxWorld`. It may be asked for a second world, which revokes
     what was granted and cannot be handed over.
     """
+    load_anyio()
     from anyio.lowlevel import checkpoint
 
     door = _Door(
@@ -160,7 +162,8 @@ class _Door:
 
     async def give_back(self) -> None:
         """End what was granted, and is neither stored nor handed over; best effort."""
-        from codex_oauth.stores.memory_store import MemoryStore
+        with LOADING:
+            from codex_oauth.stores.memory_store import MemoryStore
 
         if self.granted is None or self.store is not None:
             return
@@ -177,7 +180,8 @@ async def _with_browser(
         redirect_uri = door.provider.redirect_uri(ports[0])
         listener = _listener(door, ports, required=not callbacks)
         if listener is not None:
-            from codex_oauth.listener.async_source import AsyncListenerSource
+            with LOADING:
+                from codex_oauth.listener.async_source import AsyncListenerSource
 
             await closing.enter_async_context(listener)
             source = await closing.enter_async_context(AsyncListenerSource(listener))
@@ -188,7 +192,8 @@ async def _with_browser(
 
 
 def _listener(door: _Door, ports: Sequence[int], *, required: bool) -> AsyncCallbackListener | None:
-    from codex_oauth.listener.async_listener import AsyncCallbackListener
+    with LOADING:
+        from codex_oauth.listener.async_listener import AsyncCallbackListener
 
     try:
         return AsyncCallbackListener(ports, door.provider.redirect_host, door.provider.redirect_path)
@@ -226,6 +231,7 @@ def _check_settings(provider: Provider) -> None:
 
 
 def _usual_world(callbacks: Sequence[CallbackSource]) -> AsyncWorld:
-    from codex_oauth.worlds.async_httpx_world import AsyncHttpxWorld
+    with LOADING:
+        from codex_oauth.worlds.async_httpx_world import AsyncHttpxWorld
 
     return AsyncHttpxWorld(callbacks=callbacks)

@@ -10,15 +10,25 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from codex_oauth.loading import LOADING
+
 if TYPE_CHECKING:
     from asyncio import CancelledError
 
-__all__ = ["Scheduler", "aside", "on_this_loop", "said", "this_loop", "uncut"]
+__all__ = ["Scheduler", "aside", "load_anyio", "on_this_loop", "said", "this_loop", "uncut"]
 
 T = TypeVar("T")
 
 Scheduler = Callable[[Callable[[], object]], None]
 """Has something done in an event loop, soon; from any thread, and from a signal handler."""
+
+
+def load_anyio() -> None:
+    """Load anyio, and its half for the event loop that runs here, so that no fork falls into it."""
+    with LOADING:
+        from anyio import get_cancelled_exc_class
+
+        get_cancelled_exc_class()
 
 
 def on_this_loop() -> Scheduler:
@@ -56,6 +66,7 @@ async def uncut(call: Callable[[], Awaitable[T]]) -> T:
     the end of `asyncio.run`; one that came meanwhile is raised by the caller's next await. Ctrl-C is a
     cancellation in `asyncio.run`; in trio it is KeyboardInterrupt, which leaves at once, as in blocking code.
     """
+    load_anyio()
     if _trio() is None:
         return await _uncut_on_asyncio(call)
     from anyio import CancelScope
@@ -70,6 +81,7 @@ async def aside(call: Callable[[], T]) -> T:
 
     Where there is no thread to be had it is called here, and blocks.
     """
+    load_anyio()
     from anyio import CapacityLimiter, to_thread
 
     begun = False

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from codex_oauth.listener.sync_listener import CallbackListener
 
 from codex_oauth.keeping import keep_or_revoke, provider_of, revoke
+from codex_oauth.loading import LOADING
 from codex_oauth.signing_in import (
     NOT_CONFIRMED,
     Recording,
@@ -154,7 +155,8 @@ def _with_browser(
 
 
 def _listener(door: _Door, ports: Sequence[int], *, required: bool) -> CallbackListener | None:
-    from codex_oauth.listener.sync_listener import CallbackListener
+    with LOADING:
+        from codex_oauth.listener.sync_listener import CallbackListener
 
     try:
         return CallbackListener(ports, door.provider.redirect_host, door.provider.redirect_path)
@@ -190,6 +192,7 @@ def _check_settings(provider: Provider) -> None:
 
 
 def _usual_world(callbacks: Sequence[CallbackSource]) -> World:
-    from codex_oauth.worlds.httpx_world import HttpxWorld
+    with LOADING:
+        from codex_oauth.worlds.httpx_world import HttpxWorld
 
     return HttpxWorld(callbacks=callbacks)

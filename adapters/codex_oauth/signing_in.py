@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from codex_oauth.browser.choose import Choice
 
 from codex_oauth.entropy import new_pkce, new_state
+from codex_oauth.loading import LOADING
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import BrowserPrompt, SendRequest, Wait
 from codex_oauth_core.errors import ErrorKind, SignInError
@@ -45,7 +46,8 @@ _WAYS: Final = {"device": "a device code", "browser": "the browser"}
 
 def choose() -> Choice:
     """How to sign in on this machine."""
-    from codex_oauth.browser.choose import choose_here
+    with LOADING:
+        from codex_oauth.browser.choose import choose_here
 
     return choose_here()
 
@@ -86,7 +88,8 @@ def open_page(prompt: BrowserPrompt, provider: Provider) -> str | None:
 
     The page is on the provider's authorization endpoint, which need not be on its issuer (RFC 8414 §2).
     """
-    from codex_oauth.browser.open_browser import NotOpened, open_url
+    with LOADING:
+        from codex_oauth.browser.open_browser import NotOpened, open_url
 
     endpoint = urlsplit(provider.authorization_endpoint)
     outcome = open_url(prompt.authorize_url, origin=f"{endpoint.scheme}://{endpoint.netloc}")

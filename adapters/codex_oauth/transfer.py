@@ -31,6 +31,7 @@ from codex_oauth.auth_file import (
 )
 from codex_oauth.auth_locks import locked
 from codex_oauth.keeping import provider_of
+from codex_oauth.loading import LOADING
 from codex_oauth.stores.directory import Directory
 from codex_oauth.stores.failures import failure, shown
 from codex_oauth.stores.files import Staged, stage
@@ -144,8 +145,9 @@ def _login(
 
 def _kept(record: Record, store: Store, *, force: bool) -> Deposited:
     """Store a login, and make it the current one. `force`: as in `keep`."""
-    from codex_oauth.keeping import keep
-    from codex_oauth.worlds.sync_world import SyncWorld
+    with LOADING:
+        from codex_oauth.keeping import keep
+        from codex_oauth.worlds.sync_world import SyncWorld
 
     with SyncWorld(_sends_nothing) as world:
         return keep(record, store, world, force=force)

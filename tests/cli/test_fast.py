@@ -26,6 +26,7 @@ OURS = {
     "codex_oauth.cli",
     "codex_oauth.cli.fast",
     "codex_oauth.cli.main",
+    "codex_oauth.loading",
     "codex_oauth.stores",
     "codex_oauth.stores.names",
     "codex_oauth.stores.plain",

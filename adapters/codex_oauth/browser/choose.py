@@ -13,6 +13,8 @@ from typing import Final, Literal
 
 import attrs
 
+from codex_oauth.loading import LOADING
+
 __all__ = [
     "Choice",
     "choose_flow",
@@ -90,7 +92,8 @@ def choose_flow(
 
 def choose_here() -> Choice:
     """Choose for this process, on this machine."""
-    from codex_oauth.browser.programs import openers
+    with LOADING:
+        from codex_oauth.browser.programs import openers
 
     return choose_flow(
         os.environ,

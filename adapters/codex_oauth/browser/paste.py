@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Final, Protocol
 
 from codex_oauth.browser.pasted import pastes
+from codex_oauth.loading import LOADING
 from codex_oauth_core.callback import Accepted, CallbackRule, Reason
 
 __all__ = ["EXPLANATIONS", "WARNING", "PasteSource", "Typing"]
@@ -124,7 +125,8 @@ def _open(fd: int | None) -> Typing | None:
     """The input to read; None where there is none."""
     if sys.platform == "win32":  # there `fd` is not looked at
         return _console()
-    from codex_oauth.browser.terminal import TerminalInput
+    with LOADING:
+        from codex_oauth.browser.terminal import TerminalInput
 
     with contextlib.suppress(OSError, ValueError, AttributeError):  # no standard input, or closed
         return TerminalInput(sys.stdin.fileno() if fd is None else fd)
@@ -135,10 +137,11 @@ def _console() -> Typing | None:
     """The Windows console; None where standard input is something else, which could not be stopped."""
     if sys.platform != "win32":
         return None
-    import _thread
-    import msvcrt
+    with LOADING:
+        import _thread
+        import msvcrt
 
-    from codex_oauth.browser.console import ConsoleInput, Keys
+        from codex_oauth.browser.console import ConsoleInput, Keys
 
     keys: Keys = msvcrt
     return ConsoleInput(keys, _thread.interrupt_main) if sys.stdin and sys.stdin.isatty() else None

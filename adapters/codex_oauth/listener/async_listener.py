@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Self
 
+from codex_oauth.event_loops import load_anyio
 from codex_oauth.listener.async_service import AsyncService
 from codex_oauth.listener.ports import bind
 from codex_oauth_core.callback import Accepted, CallbackRule
@@ -72,6 +73,7 @@ class AsyncCallbackListener:
         return self._service
 
     async def __aenter__(self) -> Self:
+        load_anyio()
         import anyio
 
         try:

@@ -19,7 +19,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from codex_oauth.clock import Clock, now
-from codex_oauth.event_loops import uncut
+from codex_oauth.event_loops import load_anyio, uncut
 from codex_oauth.pool.bell import Bell
 from codex_oauth.pool.deadlines import Beginning, CalledBack, Deadlines, Due
 from codex_oauth.pool.handle import Handle, Running, SignIn
@@ -307,6 +307,7 @@ class FlowPool(Generic[K]):
     async def __aenter__(self) -> Self:
         if self._tasks is not None or self._closed:
             raise RuntimeError("a pool is used for one `async with` block")
+        load_anyio()
         tasks = self._tasks = await anyio.create_task_group().__aenter__()
         tasks.start_soon(self._dispatch, tasks)
         return self

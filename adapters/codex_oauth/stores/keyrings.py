@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Final, Protocol, cast
 
+from codex_oauth.loading import LOADING
 from codex_oauth.stores.seal import SealBroken
 
 __all__ = ["Keyring", "usable_keyring"]
@@ -51,7 +52,8 @@ def usable_keyring(given: Keyring | None = None) -> Keyring:
 
 def _found() -> Keyring:
     try:
-        import keyring
+        with LOADING:
+            import keyring
     except ImportError:
         raise SealBroken("extra_missing") from None
     return cast("Keyring", keyring.get_keyring())  # its parameters have other names

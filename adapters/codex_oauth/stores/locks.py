@@ -17,6 +17,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from codex_oauth.loading import LOADING
 from codex_oauth.stores.directory import POSIX, Directory
 from codex_oauth.stores.files import check_file
 
@@ -82,7 +83,8 @@ def take_lock(directory: Directory, name: str, *, soft: bool) -> LoginLock | Non
 
     Raises FileProblem (`no_locks`, or as `read_file`), OSError.
     """
-    from filelock import Timeout
+    with LOADING:
+        from filelock import Timeout
 
     locked: list[_Identity] = []
     lock = _soft_lock(directory, name) if soft else _kernel_lock(directory, name, locked)
@@ -102,7 +104,8 @@ def take_lock(directory: Directory, name: str, *, soft: bool) -> LoginLock | Non
 
 
 def _kernel_lock(directory: Directory, name: str, locked: list[_Identity]) -> BaseFileLock:
-    from filelock import FileLock, has_fcntl
+    with LOADING:
+        from filelock import FileLock, has_fcntl
 
     if POSIX and not has_fcntl:  # FileLock is a soft one there
         raise directory.problem("no_locks", name)
@@ -124,7 +127,8 @@ def _kernel_lock(directory: Directory, name: str, locked: list[_Identity]) -> Ba
 
 
 def _soft_lock(directory: Directory, name: str) -> BaseFileLock:
-    from filelock import SoftFileLock
+    with LOADING:
+        from filelock import SoftFileLock
 
     return SoftFileLock(_path(directory, name), mode=_PRIVATE, thread_local=False)
 

@@ -8,7 +8,7 @@ or a world to what every one does. The fixtures of
 
 from __future__ import annotations
 
-from codex_oauth_core._lazy import lazy_names
+from codex_oauth.loading import lazy_names
 
 TYPE_CHECKING = False  # as typing's, without loading typing
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import attrs
 
-from codex_oauth.event_loops import on_this_loop, this_loop
+from codex_oauth.event_loops import load_anyio, on_this_loop, this_loop
 from codex_oauth_core.secret import unseen
 
 if TYPE_CHECKING:
@@ -116,6 +116,7 @@ class Flight(Generic[T]):
 
     def _done_here(self, future: Future[T | _Crashed]) -> Event:
         """One for all tasks of the event loop that runs here; it is set when the future is done."""
+        load_anyio()
         from anyio import Event
 
         key = (this_loop(), future)

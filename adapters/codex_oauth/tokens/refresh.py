@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from codex_oauth.clock import now
+from codex_oauth.event_loops import load_anyio
+from codex_oauth.loading import LOADING
 from codex_oauth.tokens.run_world import UsualWorld
 from codex_oauth.worlds.world import World
 from codex_oauth_core.codex import CODEX
@@ -77,6 +79,7 @@ async def arefresh(
     """`refresh()` for asyncio and trio. A cancel scope of anyio or trio waits for its result;
     `Task.cancel()` of asyncio does not.
     """
+    load_anyio()
     from anyio import CancelScope
 
     token = refresh_token if isinstance(refresh_token, Secret) else Secret(refresh_token)
@@ -93,7 +96,8 @@ def _begun(
     account_id: str | None,
     make_world: Callable[[], World] | None,
 ) -> Flight[Credential | SignInError]:
-    from codex_oauth.tokens.flight import Flight
+    with LOADING:
+        from codex_oauth.tokens.flight import Flight
 
     def work() -> Credential | SignInError:
         request = provider.dialect.refresh_request(provider, token)

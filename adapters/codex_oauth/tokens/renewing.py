@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, cast
 import attrs
 
 from codex_oauth.clock import Clock
+from codex_oauth.loading import LOADING
 from codex_oauth.stores.store import Store
 from codex_oauth.tokens.run_world import RunWorld
 from codex_oauth_core.codex import CODEX
@@ -135,7 +136,8 @@ class Renewer:
             return Landing(not_signed_in(), seen, rejected)
         if (elsewhere := self._elsewhere(record, rejected)) is not None:
             return Landing(elsewhere, seen, rejected)
-        from codex_oauth.worlds.storing import StoringWorld
+        with LOADING:
+            from codex_oauth.worlds.storing import StoringWorld
 
         flow = self._flow(known, record, rejected, jitter, keep_saving=meanwhile is not None)
         with world, StoringWorld(world, self.store, account_id) as storing:
@@ -154,7 +156,8 @@ class Renewer:
             return None
         if (bound.issuer, bound.client_id) == _USUAL:
             return None
-        from codex_oauth.elsewhere import is_elsewhere, not_renewed_here
+        with LOADING:
+            from codex_oauth.elsewhere import is_elsewhere, not_renewed_here
 
         if not is_elsewhere(bound):
             return None
@@ -176,7 +179,8 @@ class Renewer:
         *,
         keep_saving: bool,
     ) -> Renewal:
-        from codex_oauth_core.flows.renewal import Renewal
+        with LOADING:
+            from codex_oauth_core.flows.renewal import Renewal
 
         return Renewal(
             provider=self.provider_for(record),
@@ -193,7 +197,8 @@ class Renewer:
             return self.provider
         if record is None or (record.credential.issuer, record.credential.client_id) == _USUAL:
             return CODEX
-        from codex_oauth.keeping import provider_of
+        with LOADING:
+            from codex_oauth.keeping import provider_of
 
         return provider_of(record.credential) or CODEX
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Self
 import attrs
 
 from codex_oauth.clock import Clock
+from codex_oauth.loading import LOADING
 from codex_oauth_core.effects import SendRequest, Wait
 from codex_oauth_core.events import Cancelled, Event
 
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RunWorld", "UsualWorld"]
 
-# the second is loaded by the look-up of a host, in its thread, the third by the TLS context
-_WHAT_A_REQUEST_NEEDS: Final = ("codex_oauth.worlds.httpx_world", "encodings.idna", "certifi")
+# the second is loaded by the TLS context
+_WHAT_A_REQUEST_NEEDS: Final = ("codex_oauth.worlds.httpx_world", "certifi")
 _LOOK_UP: Final = 1.0  # seconds between two looks whether the program is about to exit
 
 
@@ -35,15 +36,17 @@ class UsualWorld:
     now: Clock
 
     def load(self) -> None:
-        """Load, once, all modules that a request needs: no fork should fall into that. The certificates are
-        loaded by who sends one; most that ask at once find that another process was faster.
+        """Load, once, all modules that a request needs. The certificates are loaded by who sends one; most
+        that ask at once find that another process was faster.
         """
-        for name in _WHAT_A_REQUEST_NEEDS:
-            import_module(name)
+        with LOADING:
+            for name in _WHAT_A_REQUEST_NEEDS:
+                import_module(name)
 
     def __call__(self) -> World:
         """A world of its own for one renewal."""
-        from codex_oauth.worlds.httpx_world import HttpxWorld
+        with LOADING:
+            from codex_oauth.worlds.httpx_world import HttpxWorld
 
         return HttpxWorld(now=self.now)
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar
 import attrs
 
 from codex_oauth.clock import Clock, now, wall_of
+from codex_oauth.loading import LOADING
 from codex_oauth.stores.store import Store
 from codex_oauth.tokens.forks import begin_again_in_children
 from codex_oauth.tokens.hosts import DEFAULT_HOSTS, Hosts
@@ -230,7 +231,8 @@ class TokenSource:
 
     def _looked_aside(self) -> Flight[None]:
         """The same on a thread."""
-        from codex_oauth.tokens.flight import Flight
+        with LOADING:
+            from codex_oauth.tokens.flight import Flight
 
         with self._lock:
             flight = self._look_aside
@@ -279,12 +281,12 @@ class TokenSource:
         return None if flight is None or flight.over else flight
 
     def _prepared(self, rejected: Secret[str] | None) -> Flight[Landing]:
-        # here and not on the thread: a child forked meanwhile would inherit the lock of a half-loaded module
-        for name in _FOR_A_RENEWAL:
-            import_module(name)
-        if isinstance(self._make_world, UsualWorld):
-            self._make_world.load()
-        from codex_oauth.tokens.flight import Flight
+        with LOADING:
+            for name in _FOR_A_RENEWAL:
+                import_module(name)
+            if isinstance(self._make_world, UsualWorld):
+                self._make_world.load()
+            from codex_oauth.tokens.flight import Flight
 
         memory = self._memory
         refused = memory.begin(rejected, self._now()[0])

@@ -6,6 +6,7 @@ abandoned when the time is up; nobody ever waits for such a thread again.
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401  # the look-up of a name loads it, on a thread: it is to be there
 import ipaddress
 import socket
 from collections.abc import Callable

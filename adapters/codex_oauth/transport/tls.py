@@ -13,6 +13,7 @@ from functools import lru_cache
 from threading import RLock
 from typing import Final
 
+from codex_oauth.loading import hold_over_forks
 from codex_oauth.transport.certificates import KEYLOG, Named, UnusableCertificatesError, fault_of_file, named
 from codex_oauth_core.settings import BadSetting, SettingFault
 
@@ -66,7 +67,4 @@ def _directories(found: Named) -> str | None:
     return found.directories or (usual if found.any and os.path.isdir(usual) else None)  # noqa: PTH112
 
 
-if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
-    os.register_at_fork(
-        before=_BUILDING.acquire, after_in_parent=_BUILDING.release, after_in_child=_BUILDING.release
-    )
+hold_over_forks(_BUILDING)

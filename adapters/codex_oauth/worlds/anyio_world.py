@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Final, Self, assert_never
 
 from codex_oauth.clock import Clock, now
-from codex_oauth.event_loops import on_this_loop, said, uncut
+from codex_oauth.event_loops import load_anyio, on_this_loop, said, uncut
 from codex_oauth.transport.async_protocol import AsyncTransport
 from codex_oauth.worlds.callbacks import CallbackSource
 from codex_oauth.worlds.waiting import Sources, answer_of
@@ -116,6 +116,7 @@ class AnyioWorld:
             await alarm.sleep(min(wait.until - at, SLICE if self._on_tick is None else min(SLICE, TICK)))
 
     async def __aenter__(self) -> Self:
+        load_anyio()
         self._alarm = _Alarm()
         return self
 
