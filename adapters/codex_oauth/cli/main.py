@@ -6,6 +6,7 @@ loads; every failure ends in `failing`, which says it and has its exit code.
 
 from __future__ import annotations
 
+import os
 import sys
 
 TYPE_CHECKING = False  # as typing's, without loading typing
@@ -24,12 +25,36 @@ USAGE: Final = 2
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
     arguments = sys.argv[1:] if argv is None else list(argv)
+    _fill_streams()
     try:
         if arguments[:1] == ["token"] and (printed := _printed(arguments[1:])) is not None:
             return printed
         return _run(arguments)
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _fill_streams() -> None:
+    """Let closed descriptors 0 to 2 be the null device, for a command that is run here, too: a file that is
+    opened in their place would get what is written to a stream. Best effort.
+    """
+    for stream in range(3):
+        try:
+            os.fstat(stream)
+        except OSError:
+            _fill(stream)
+
+
+def _fill(stream: int) -> None:
+    try:
+        null = os.open(os.devnull, os.O_RDWR)
+    except OSError:
+        return
+    os.dup2(null, stream)
+    if null == stream:
+        os.set_inheritable(stream, True)
+    else:
+        os.close(null)
 
 
 def _printed(arguments: list[str]) -> int | None:
