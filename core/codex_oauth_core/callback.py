@@ -15,6 +15,7 @@ from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 import attrs
 
+from codex_oauth_core.callback_text import guesses
 from codex_oauth_core.secret import Secret
 
 __all__ = ["Accepted", "CallbackRule", "Reason", "Redirect", "Refused", "read_redirect"]
@@ -23,9 +24,9 @@ LONGEST: Final = 16 * 1024
 """Characters of a pasted text or a request target that are looked at."""
 
 _SINGLE: Final = ("state", "code", "error", "iss")
-_WRAPS: Final = re.compile(r"[\s\\]+")  # of a line, and a shell's escapes: none is legal in a URL
-_QUOTES: Final = "\"'`<>()"
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|/")
+_NO_SCHEME: Final = re.compile(r"(localhost|127\.0\.0\.1|\[::1\]):\d+/", re.IGNORECASE)
+_A_QUERY: Final = re.compile(r"[?&]*[\w.~%+-]+=")
 _CODE_AND_STATE: Final = re.compile(r"([^#&=?/]+)#([^#&=?/]+)")
 _CODE: Final = re.compile(r"[\x21-\x7e]{1,2048}")
 _WORD: Final = re.compile(r"[a-z0-9][a-z0-9_.:-]{0,63}")
@@ -44,6 +45,7 @@ class Reason(StrEnum):
     NO_STATE = "no_state"
     WRONG_STATE = "wrong_state"
     WRONG_ISSUER = "wrong_issuer"
+    NO_CODE = "no_code"
 
 
 @attrs.frozen
@@ -84,14 +86,31 @@ class CallbackRule:
     issuer: str
 
     def judge(self, text: str) -> Accepted | Refused:
-        """Whether `text` is the redirect: a URL, a request target, a query string, or `code#state`.
+        """Whether the redirect is in `text`, which somebody pasted: a URL, with or without its scheme, a
+        request target, a query string, or `code#state`, also among other words.
 
         Quotes, line wraps and escapes of a terminal around or in it do not matter (RFC 6749 §4.1.2,
-        §10.12; RFC 9207 §2.4). A bare code is refused: nothing would show that it is ours.
+        §10.12; RFC 9207 §2.4). A bare code is refused: nothing would show that it is ours. So is a redirect
+        with neither a code nor an error: it is a part of one, and the whole may follow.
         """
         if len(text) > LONGEST:
             return Refused(Reason.TOO_LONG)
-        query = self._query(_WRAPS.sub("", text).strip(_QUOTES))
+        reasons: list[Reason] = []
+        for guess in guesses(text):
+            verdict = self._judged(guess)
+            if isinstance(verdict, Accepted) and _says_something(verdict):
+                return verdict
+            reasons.append(Reason.NO_CODE if isinstance(verdict, Accepted) else verdict.reason)
+        return Refused(Reason.NO_CODE if Reason.NO_CODE in reasons else _plainest(reasons))
+
+    def judge_redirect(self, target: str) -> Accepted | Refused:
+        """Whether a request target, or `?` and a query string, is the redirect, exactly as it came. One that
+        has neither a code nor an error is the redirect all the same: who knows `state` has sent it.
+        """
+        return Refused(Reason.TOO_LONG) if len(target) > LONGEST else self._judged(target)
+
+    def _judged(self, text: str) -> Accepted | Refused:
+        query = self._query(text)
         if isinstance(query, Reason):
             return Refused(query)
         fields = _fields(query)
@@ -104,11 +123,13 @@ class CallbackRule:
         """The query string in a text, if the address around it is ours."""
         if not text:
             return Reason.EMPTY
+        if _NO_SCHEME.match(text):
+            return self._query_of_url(f"http://{text}")
         if _URL.match(text):
             return self._query_of_url(text)
         if match := _CODE_AND_STATE.fullmatch(text):
             return urlencode({"code": match[1], "state": match[2]})
-        return text.removeprefix("?") if "=" in text else Reason.NO_STATE
+        return text.removeprefix("?") if _A_QUERY.match(text) else Reason.NO_STATE
 
     def _query_of_url(self, text: str) -> str | Reason:
         try:
@@ -128,6 +149,18 @@ class CallbackRule:
         if not any([Secret(state) == Secret(each) for each in genuine]):  # noqa: C419  # each is compared, always
             return Reason.WRONG_STATE
         return None if fields.get("iss", self.issuer) == self.issuer else Reason.WRONG_ISSUER
+
+
+def _says_something(accepted: Accepted) -> bool:
+    redirect = read_redirect(accepted.query)
+    return redirect.code is not None or redirect.error is not None
+
+
+def _plainest(reasons: Sequence[Reason]) -> Reason:
+    """What to tell of a text that was taken for several things: of what is nearest to the redirect."""
+    told = (Reason.WRONG_ISSUER, Reason.REPEATED, Reason.WRONG_STATE)
+    near = (each for each in told if each in reasons)
+    return next(near, reasons[0] if reasons else Reason.EMPTY)
 
 
 def read_redirect(query: Secret[str]) -> Redirect:
@@ -159,8 +192,13 @@ def _repeats(pairs: Sequence[tuple[str, str]]) -> bool:
 
 
 def _same_origin(theirs: SplitResult, ours: SplitResult) -> bool:
-    """Whether two URLs have one origin, by any name of the loopback interface. Raises ValueError."""
+    """Whether two URLs have one origin, by any name of the loopback interface, where a browser that insists
+    on https changes the scheme. Raises ValueError.
+    """
     loopback = ("localhost", "127.0.0.1", "::1")
     hosts = theirs.hostname, ours.hostname
-    same_host = theirs.hostname == ours.hostname or all(host in loopback for host in hosts)
-    return same_host and theirs.scheme == ours.scheme and theirs.port == ours.port
+    local = all(host in loopback for host in hosts)
+    same_scheme = theirs.scheme == ours.scheme or (
+        local and {theirs.scheme, ours.scheme} == {"http", "https"}
+    )
+    return (local or theirs.hostname == ours.hostname) and same_scheme and theirs.port == ours.port

@@ -30,6 +30,10 @@ SHAPES: Final = {
     "5 kB": f"{URL}&scope={'x' * 5000}\n",
     "corrected by hand": f"oops\x7f\x7f\x7f\x7f{URL}z\x08\n",
     "begun anew": f"something else\x15{URL}\n",
+    "without its scheme": f"localhost:1455/auth/callback?{QUERY}\n",
+    "in a sentence": f"here it is: {URL}.\n",
+    "a command": f"curl '{URL}'\n",
+    "with https": f"{URL.replace('http:', 'https:')}\n",
     "after an arrow key": f"\x1b[A\x1bOB{URL}\n",
 }
 """Each ends as a person ends it, with Enter."""

@@ -17,7 +17,7 @@ from codex_oauth.browser.terminal import TerminalInput
 from codex_oauth.worlds.callbacks import CallbackSource
 from codex_oauth_core.callback import Reason
 from tests.browser.fakes import until
-from tests.browser.redirects import CODE, QUERY, RULE, SHAPES, URL, WRONG
+from tests.browser.redirects import CODE, QUERY, RULE, SHAPES, STATE, URL, WRONG
 from tests.browser.terminals import Paste, Terminal, readers
 from tests.transport.servers import BUSY
 
@@ -58,6 +58,16 @@ def test_a_wrong_paste_says_why_and_the_wait_goes_on(terminal: Terminal, paste: 
     terminal.type(f"{URL}\n")
     assert paste.code() == CODE
     assert "canary" not in terminal.shown()
+    assert paste.is_silent()
+
+
+@pytest.mark.parametrize("half", [f"state={STATE}", f"code=&state={STATE}", URL.replace(f"code={CODE}&", "")])
+def test_half_an_address_says_so_and_the_wait_goes_on(terminal: Terminal, paste: Paste, half: str) -> None:
+    paste.start()
+    terminal.type(f"{half}\n")
+    assert paste.reason() is Reason.NO_CODE
+    terminal.type(f"{URL}\n")
+    assert paste.code() == CODE
     assert paste.is_silent()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import perf_counter
 from urllib.parse import quote
 
 import pytest
@@ -18,6 +19,12 @@ RULE = CallbackRule(
 )
 GOOD = f"code=the-code&state={STATE}"
 URL = f"http://localhost:1455/auth/callback?{GOOD}"
+
+
+AUTHORIZE = (
+    "https://auth.openai.com/oauth/authorize?response_type=code&client_id=app"
+    f"&redirect_uri=http%3A%2F%2Flocalhost%3A1455%2Fauth%2Fcallback&scope=openid&state={STATE}"
+)
 
 
 def code_of(verdict: Accepted | Refused) -> str | None:
@@ -41,6 +48,8 @@ def code_of(verdict: Accepted | Refused) -> str | None:
         f"{URL}#_=_",
         f"http://127.0.0.1:1455/auth/callback?{GOOD}",
         f"http://[::1]:1455/auth/callback?{GOOD}",
+        f"https://localhost:1455/auth/callback?{GOOD}",
+        f"https://127.0.0.1:1455/auth/callback?{GOOD}",
         f"/auth/callback?{GOOD}",
         f"?{GOOD}",
         GOOD,
@@ -85,7 +94,6 @@ def test_the_genuine_redirect_in_every_shape(text: str) -> None:
         (f"{GOOD}&iss=", Reason.WRONG_ISSUER),
         (f"error=access_denied&state={STATE}&iss=https://evil.example", Reason.WRONG_ISSUER),
         (f"http://localhost:1457/auth/callback?{GOOD}", Reason.OTHER_ADDRESS),
-        (f"https://localhost:1455/auth/callback?{GOOD}", Reason.OTHER_ADDRESS),
         (f"http://evil.example:1455/auth/callback?{GOOD}", Reason.OTHER_ADDRESS),
         (f"http://localhost:1455/auth/callback/?{GOOD}", Reason.OTHER_ADDRESS),
         (f"http://localhost:1455/AUTH/callback?{GOOD}", Reason.OTHER_ADDRESS),
@@ -98,10 +106,151 @@ def test_the_genuine_redirect_in_every_shape(text: str) -> None:
         (f"{GOOD}&x=%FF", Reason.UNREADABLE),
         ("&".join(["a=b"] * 200) + f"&{GOOD}", Reason.UNREADABLE),
         (GOOD + "&x=" + "y" * 16384, Reason.TOO_LONG),
+        (f"state={STATE}", Reason.NO_CODE),
+        (f"code=&state={STATE}", Reason.NO_CODE),
+        (f"code=%00&state={STATE}", Reason.NO_CODE),
+        (f"here it is: state={STATE}", Reason.NO_CODE),
+        (f"http://localhost:1455/auth/callback?state={STATE}", Reason.NO_CODE),
+        (f"localhost:1455/auth/callback?state={STATE}", Reason.NO_CODE),
+        (f"&state={STATE}", Reason.NO_CODE),
+        (f"http://localhost:1455/auth/callback?code= &state={STATE}", Reason.NO_CODE),
+        (URL[:48], Reason.NO_STATE),
+        (f"curl '{URL[:-5]}'", Reason.WRONG_STATE),
+        (AUTHORIZE, Reason.OTHER_ADDRESS),
+        (f"Open {AUTHORIZE} in a browser", Reason.OTHER_ADDRESS),
+        (f"http://localhost:1455/auth/callback?{GOOD}x and more", Reason.WRONG_STATE),
+        (f"see evil.example:1455/auth/callback?{GOOD}", Reason.NO_STATE),
     ],
 )
 def test_what_is_not_the_redirect(text: str, reason: Reason) -> None:
     assert RULE.judge(text) == Refused(reason)
+
+
+FOUND = {
+    "no scheme": "localhost:1455/auth/callback?{good}",
+    "no scheme, by number": "127.0.0.1:1455/auth/callback?{good}",
+    "curl": "curl '{url}'",
+    "curl on many lines": "curl '{url}' \\\n  -H 'Accept: text/html' \\\n  --compressed",
+    "a label": "URL: {url}",
+    "a label without a blank": "URL:{url}",
+    "markdown": "[x]({url})",
+    "markdown of itself": "[{url}]({url})",
+    "view-source": "view-source:{url}",
+    "a sentence": "here it is: {url} - thanks!",
+    "a sentence of two lines": "here it is:\n{url}\nthanks",
+    "angle brackets": "The page <{url}>, as it says.",
+    "a prompt": "$ {url}",
+    "a prompt with a place": "me@there:~/src$ {url}",
+    "double quotes": 'it says "{url}"',
+    "curly quotes": "it says \u201c{url}\u201d",
+    "a full stop": "{url}.",
+    "punctuation": "({url}),",
+    "JSON": '{{"url": "{url}"}}',
+    "HTML": '<a href="{html}">back</a>',
+    "encoded": "{encoded}",
+    "encoded within another": "https://www.example.com/url?q={encoded}&sa=D",
+    "a query in a sentence": "the query is ?{good} I think",
+    "code#state in a sentence": "the code is the-code#{state}.",
+    "a request line": "GET /auth/callback?{good} HTTP/1.1",
+    "another tab first": "http://localhost:3000/?a=b\n{url}",
+    "another sign-in first": "http://localhost:1455/auth/callback?code=old&state=of-another {url}",
+    "half of it first": "http://localhost:1455/auth/callback?code=old&x= {url}",
+    "wrapped in a sentence": "here: {wrapped} thanks",
+    "wrapped with indents": "    {indented}\n    and more",
+    "pasted twice": "{url}\n{url}",
+    "pasted twice without a break": "{url}{url}",
+    "a blank in it": "{blank}",
+    "shouted scheme": "HTTP://localhost:1455/auth/callback?{good}",
+    "code last": "see http://localhost:1455/auth/callback?state={state}&code=the-code, please",
+    "a fragment": "{url}#_=_ thanks",
+}
+
+
+@pytest.mark.parametrize("shape", FOUND)
+def test_the_genuine_redirect_is_found_in_what_stands_around_it(shape: str) -> None:
+    text = FOUND[shape].format(
+        url=URL,
+        good=GOOD,
+        state=STATE,
+        html=URL.replace("&", "&amp;"),
+        encoded=quote(URL, safe=""),
+        wrapped=f"{URL[:30]}\n{URL[30:70]}\r\n{URL[70:]}",
+        indented=f"{URL[:30]}\n    {URL[30:70]}\n    {URL[70:]}",
+        blank=f"{URL[:50]} {URL[50:]}",
+    )
+    assert code_of(RULE.judge(text)) == "the-code"
+
+
+@pytest.mark.parametrize("shape", FOUND)
+def test_without_its_code_it_is_found_and_refused(shape: str) -> None:
+    without = f"state={STATE}"
+    url = f"http://localhost:1455/auth/callback?{without}"
+    if "the-code" in FOUND[shape]:
+        return
+    text = FOUND[shape].format(
+        url=url,
+        good=without,
+        state=STATE,
+        html=url,
+        encoded=quote(url, safe=""),
+        wrapped=f"{url[:30]}\n{url[30:]}",
+        indented=f"{url[:30]}\n    {url[30:]}",
+        blank=url,
+    )
+    assert isinstance(RULE.judge(text), Refused)
+
+
+@pytest.mark.parametrize(
+    "text", ["error=access_denied&state={}", "I got http://localhost:1455/auth/callback?error=x&state={}."]
+)
+def test_an_error_with_the_right_state_is_the_redirect(text: str) -> None:
+    verdict = RULE.judge(text.format(STATE))
+    assert isinstance(verdict, Accepted)
+    assert read_redirect(verdict.query).error in ("access_denied", "x")
+
+
+@pytest.mark.parametrize("query", [f"state={STATE}", f"code=&state={STATE}", f"x=y&state={STATE}"])
+def test_what_the_server_sends_without_a_code_is_the_redirect_all_the_same(query: str) -> None:
+    for target in (f"?{query}", f"/auth/callback?{query}"):
+        verdict = RULE.judge_redirect(target)
+        assert isinstance(verdict, Accepted)
+        assert read_redirect(verdict.query) == Redirect(None, None)
+        assert RULE.judge(target) == Refused(Reason.NO_CODE)
+
+
+def test_what_the_server_sends_is_not_searched() -> None:
+    for target in (f"?x={quote(URL, safe='')}", f"/ {URL}", f"{URL}.", f'"{URL}"', f" {URL}"):
+        assert isinstance(RULE.judge_redirect(target), Refused)
+    assert RULE.judge_redirect("?" + "x" * 17000) == Refused(Reason.TOO_LONG)
+
+
+BREAKS = st.sampled_from([" ", "\n", "\r\n", "\t", "'", '"', "<", "(", ") ", "> ", "` ", "\n\n"])
+WORDS = st.text(alphabet=st.characters(exclude_characters="#=%", exclude_categories=["Cs"]), max_size=200)
+
+
+@given(WORDS, BREAKS, st.sampled_from([" ", "\n", "' ", '"', "<", "> ", ". ", ").\n", "`"]), WORDS)
+def test_a_text_that_holds_the_address_is_accepted(before: str, opened: str, closed: str, after: str) -> None:
+    assert code_of(RULE.judge(f"{before}{opened}{URL}{closed}{after}")) == "the-code"
+
+
+@given(WORDS, st.text(max_size=200))
+def test_a_text_with_the_state_and_neither_code_nor_error_is_refused(before: str, after: str) -> None:
+    text = f"{before} state={STATE} {after.replace('code', '').replace('error', '').replace('#', '')}"
+    assert isinstance(RULE.judge(text), Refused)
+
+
+@given(st.text(max_size=400), st.text(alphabet="abc-_.~", min_size=1, max_size=43))
+def test_who_does_not_know_the_state_ends_no_wait(text: str, state: str) -> None:
+    for each in (text, f"{text} {URL.replace(STATE, state)} {text}", f"error=x&state={state} {text}"):
+        assert isinstance(RULE.judge(each), Refused)
+        assert isinstance(RULE.judge_redirect(each), Refused)
+
+
+def test_a_long_text_of_many_beginnings_is_judged_soon() -> None:
+    text = ("http://localhost:1455/auth/callback?code=a " * 400)[:16000]
+    begun = perf_counter()
+    assert isinstance(RULE.judge(text), Refused)
+    assert perf_counter() - begun < 5  # it takes a few milliseconds
 
 
 @pytest.mark.parametrize(

@@ -27,14 +27,17 @@ WARNING: Final = (
 
 EXPLANATIONS: Final[Mapping[Reason, str]] = MappingProxyType(
     {
-        Reason.EMPTY: "That was empty.",
-        Reason.TOO_LONG: "That is too long to be the address of the sign-in.",
+        Reason.EMPTY: "That was empty. Paste the whole address of the last page.",
+        Reason.TOO_LONG: "That is too long to be the address of the sign-in. Paste that address alone.",
         Reason.UNREADABLE: "That cannot be read as an address. Copy the whole address bar of the last page.",
         Reason.OTHER_ADDRESS: "That is another address. Copy the one of the last page, after you approved.",
         Reason.REPEATED: "That holds the same thing twice. Copy the address again, once.",
         Reason.NO_STATE: "That is not the whole address: its state is missing. Copy the whole address bar.",
         Reason.WRONG_STATE: "That belongs to another sign-in. Use the page that this sign-in has opened.",
-        Reason.WRONG_ISSUER: "That comes from another authorization server.",
+        Reason.WRONG_ISSUER: "That comes from another authorization server. "
+        "Use the page that this sign-in has opened.",
+        Reason.NO_CODE: "That is a part of the address: its code is missing. "
+        "Approve the sign-in, then copy the whole address bar of the page that follows.",
     }
 )
 """A sentence for each reason to refuse a paste; the wait goes on."""

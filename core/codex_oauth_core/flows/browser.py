@@ -84,7 +84,7 @@ class BrowserFlow(ExchangingFlow):
         wait = self._effect
         if not isinstance(wait, Wait) or wait.callback is None:
             return super()._called_back(event)
-        if not isinstance(wait.callback.judge(f"?{event.query.reveal()}"), Accepted):
+        if not isinstance(wait.callback.judge_redirect(f"?{event.query.reveal()}"), Accepted):
             return wait  # a driver that did not ask the rule; nobody is signed in by that
         redirect = read_redirect(event.query)
         if redirect.error is not None:

@@ -48,7 +48,7 @@ class CallbackGate:
         """The redirect that a request target is, the first time it is the genuine one; else None."""
         if self.accepted is not None:
             return None
-        verdict = self.rule.judge(quote(target.reveal(), safe=_AS_SENT))
+        verdict = self.rule.judge_redirect(quote(target.reveal(), safe=_AS_SENT))
         if isinstance(verdict, Accepted):
             self.accepted = verdict
         return self.accepted

@@ -129,7 +129,7 @@ class Teller:
 
     def _redirect(self, event: CallbackReceived, before: Effect | None) -> str:
         rule = before.callback if isinstance(before, Wait) else None
-        if rule is None or not isinstance(rule.judge(f"?{event.query.reveal()}"), Accepted):
+        if rule is None or not isinstance(rule.judge_redirect(f"?{event.query.reveal()}"), Accepted):
             return _NOT_OURS
         redirect = read_redirect(event.query)
         said: dict[str, str] = {}
