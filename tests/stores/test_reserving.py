@@ -38,7 +38,41 @@ def test_f11_the_space_is_really_there(slot: FileSlot, padding: int) -> None:
         assert found.st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("way", ["missing", "EOPNOTSUPP", "EINVAL"])
+@pytest.mark.parametrize("way", ["ENOSPC", "EDQUOT", "EFBIG", "EIO", "EROFS", "EINTR", "EBADF"])
+def test_what_else_keeps_space_from_being_had_is_told_and_nothing_is_left(
+    slot: FileSlot, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    with locked(slot) as held:
+        before = names(slot.path.parent)
+        with failing(monkeypatch, "posix_fallocate", OSError(getattr(errno, way), "prose")):
+            with pytest.raises(SignInError) as caught:
+                held.reserve(login(1))
+            assert names(slot.path.parent) == before
+        assert caught.value.details["errno"] == way
+        held.reserve(login(1))
+    assert slot.load() == login(1)
+
+
+def test_space_is_given_back_once_it_is_not_needed(slot: FileSlot) -> None:
+    """When it is taken anew, when the login is deleted, and when the lock is given back."""
+    before = names(slot.path.parent)
+    descriptors = len(list(Path("/dev/fd").iterdir()))
+    with locked(slot) as held:
+        held.reserve(login(1))
+        first = space_of(slot)
+        held.reserve(login(1))
+        assert space_of(slot) != first  # one, and another one
+        assert not first.exists()
+    assert names(slot.path.parent) == before
+    with locked(slot) as held:
+        held.reserve(login(1))
+        assert held.delete(OLD) == Deleted()
+        assert names(slot.path.parent) == set()
+    assert names(slot.path.parent) == set()
+    assert len(list(Path("/dev/fd").iterdir())) == descriptors
+
+
+@pytest.mark.parametrize("way", ["missing", "EOPNOTSUPP", "EINVAL", "ENOSYS"])
 def test_where_nothing_allocates_the_space_is_written(
     slot: FileSlot, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:

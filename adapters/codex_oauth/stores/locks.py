@@ -43,13 +43,16 @@ _Identity = tuple[int, int]
 class LoginLock:
     """A lock that was taken. `give_back()` once."""
 
-    __slots__ = ("_directory", "_identity", "_lock", "_name")
+    __slots__ = ("_directory", "_fd", "_identity", "_lock", "_name")
 
-    def __init__(self, directory: Directory, name: str, lock: BaseFileLock, identity: _Identity) -> None:
+    def __init__(
+        self, directory: Directory, name: str, lock: BaseFileLock, identity: _Identity, fd: int | None
+    ) -> None:
         self._directory = directory
         self._name = name
         self._lock = lock
         self._identity = identity
+        self._fd = fd
         _HELD[id(self)] = (os.getpid(), _path(directory, name))
 
     def is_intact(self) -> bool:
@@ -62,8 +65,7 @@ class LoginLock:
     def give_back(self) -> None:
         """Let others have it. In a forked child: nothing, it has none. Never raises."""
         _HELD.pop(id(self), None)
-        with contextlib.suppress(OSError):
-            self._lock.release()
+        _let_go(self._lock, self._fd)
 
 
 def lock_name(name: str, *, soft: bool) -> str:
@@ -86,7 +88,7 @@ def take_lock(directory: Directory, name: str, *, soft: bool) -> LoginLock | Non
     with LOADING:
         from filelock import Timeout
 
-    locked: list[_Identity] = []
+    locked: list[tuple[_Identity, int]] = []
     lock = _soft_lock(directory, name) if soft else _kernel_lock(directory, name, locked)
     try:
         lock.acquire(blocking=False)
@@ -96,14 +98,42 @@ def take_lock(directory: Directory, name: str, *, soft: bool) -> LoginLock | Non
         if error.errno in _NO_LOCKS:
             raise directory.problem("no_locks", name) from error
         raise
-    identity = locked[0] if locked else _identity(directory, name)
-    if identity is None or identity != _identity(directory, name):  # removed between opening and locking
+    identity, fd = locked[0] if locked else (_identity(directory, name), None)
+    try:
+        if identity is not None and identity == _identity(directory, name):
+            return LoginLock(directory, name, lock, identity, fd)
+    except BaseException:
+        _let_go(lock, fd)
+        raise
+    _let_go(lock, fd)  # removed between opening and locking
+    return None
+
+
+def _let_go(lock: BaseFileLock, fd: int | None) -> None:
+    """Let others have a lock. Never raises.
+
+    Where the system refuses to unlock, filelock keeps the descriptor `fd`, and with it the lock, for another
+    try. Then the descriptor becomes another file's, which closes the lock's; a number that was merely closed
+    could be somebody else's by the time that filelock closes it.
+    """
+    try:
         lock.release()
-        return None
-    return LoginLock(directory, name, lock, identity)
+    except OSError:
+        if fd is not None:
+            with contextlib.suppress(OSError):
+                _put_in_place(fd)
+                lock.release()
 
 
-def _kernel_lock(directory: Directory, name: str, locked: list[_Identity]) -> BaseFileLock:
+def _put_in_place(fd: int) -> None:
+    null = os.open(os.devnull, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
+    try:
+        os.dup2(null, fd, inheritable=False)
+    finally:
+        os.close(null)
+
+
+def _kernel_lock(directory: Directory, name: str, locked: list[tuple[_Identity, int]]) -> BaseFileLock:
     with LOADING:
         from filelock import FileLock, has_fcntl
 
@@ -114,7 +144,7 @@ def _kernel_lock(directory: Directory, name: str, locked: list[_Identity]) -> Ba
     def see(fd: int) -> None:
         found = os.fstat(fd)
         check_file(directory, name, found)
-        locked.append((found.st_dev, found.st_ino))
+        locked.append(((found.st_dev, found.st_ino), fd))
 
     return FileLock(
         _path(directory, name),
