@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -242,6 +246,82 @@ def test_a_system_without_room_makes_some(kind: Kind, monkeypatch: pytest.Monkey
         assert ask(waiting.port, genuine(waiting.port)).startswith(b"HTTP/1.1 200")
         assert full == 0
         until(lambda: not is_open(idle))
+
+
+@each_kind
+@pytest.mark.parametrize("room", [1, 2, 5, 31])
+def test_many_idle_connections_and_little_room_do_not_hold_the_redirect_up(
+    kind: Kind, room: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here: list[socket.socket] = []
+
+    def accept(listening: socket.socket) -> socket.socket | None:
+        if sum(sock.fileno() >= 0 for sock in here) >= room:
+            raise OSError(errno.EMFILE, "too many open files")
+        sock = connections.accept(listening)
+        if sock is not None:
+            here.append(sock)
+        return sock
+
+    for module in (service, async_service):
+        monkeypatch.setattr(module, "accept", accept)
+        monkeypatch.setattr(module, "PAUSE", 3600)  # it is not paused at all while anybody can give way
+    with sign_in(kind) as waiting, contextlib.ExitStack() as stack:
+        for _ in range(300):
+            stack.enter_context(connect(waiting.port))
+        assert ask(waiting.port, genuine(waiting.port)).startswith(b"HTTP/1.1 200")
+        assert waiting.query == QUERY
+
+
+def test_half_of_the_silent_give_way_at_once_and_the_oldest_first() -> None:
+    present = connections.Connections(rule_for("http://localhost:1455/auth/callback"))
+    assert present.spare() == []
+    with contextlib.ExitStack() as stack:
+        here: list[connection.Connection] = []
+        for count in range(1, 6):
+            ours, their = (stack.enter_context(one) for one in socket.socketpair())
+            ours.setblocking(False)
+            here.append(present.admit(ours, 0.0))
+            assert present.spare() == here[: (count + 1) // 2]
+            if count == 1:
+                say(their, get("/", 1455))
+                present.turn(here[0], 1.0)
+                assert present.spare() == here  # nobody else is there
+                present.forget(here.pop())
+                here.append(present.admit(ours, 0.0))
+
+
+IN_LITTLE_ROOM = """
+import resource, sys
+from codex_oauth.listener import async_service, service
+service.PAUSE = async_service.PAUSE = 3600
+from tests.listener.sign_ins import SignIn
+waiting = SignIn(sys.argv[1], (0,), 600)
+resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[2]) + len(os.listdir("/dev/fd")), 64))
+print(waiting.port, flush=True)
+waiting.returned.wait()
+print(waiting.accepted is not None, flush=True)
+waiting.leave()
+"""
+
+
+@each_kind
+@pytest.mark.skipif(not Path("/dev/fd").is_dir(), reason="nobody says which descriptors are open")
+def test_a_process_with_few_descriptors_answers_the_redirect_behind_many(kind: Kind) -> None:
+    words = [sys.executable, "-c", "import os\n" + IN_LITTLE_ROOM, kind, "6"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with (
+        subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment) as process,
+        contextlib.ExitStack() as stack,
+    ):
+        stack.callback(process.kill)
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
+        for _ in range(300):
+            stack.enter_context(connect(port))
+        assert ask(port, genuine(port)).startswith(b"HTTP/1.1 200")
+        assert process.stdout.readline() == "True\n"
+        assert process.wait(60) == 0
 
 
 @each_kind

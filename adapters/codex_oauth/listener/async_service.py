@@ -60,20 +60,31 @@ class AsyncService:
                 await anyio.wait_readable(listening)
             except anyio.ClosedResourceError:
                 return
-            if listening.fileno() >= 0 and not self._welcome(listening):
-                await anyio.sleep(PAUSE)
+            if listening.fileno() >= 0:
+                await self._welcome(listening)
 
-    def _welcome(self, listening: socket.socket) -> bool:
-        """Let one connection in; False if the system has no room, and then one had to go."""
+    async def _welcome(self, listening: socket.socket) -> None:
+        """Let one connection in."""
         try:
             sock = accept(listening)
         except OSError:
-            self._drop(self._connections.oldest())
-            return False
+            await self._make_room()
+            return
         if sock is not None:
             self._drop(self._connections.surplus())
             self._admit(sock)
-        return True
+
+    async def _make_room(self) -> None:
+        """In the system: other work of this program may need some, too."""
+        import anyio
+
+        spare = self._connections.spare()
+        for each in spare:
+            self._drop(each)
+        while any(each in self._scopes for each in spare):  # until their tasks have closed them
+            await anyio.lowlevel.checkpoint()
+        if not spare:
+            await anyio.sleep(PAUSE)
 
     def _admit(self, sock: socket.socket) -> None:
         import anyio

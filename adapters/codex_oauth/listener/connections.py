@@ -23,7 +23,7 @@ MOST: Final = 32
 """Connections at once; a person's browser needs about three."""
 
 PAUSE: Final = 0.05
-"""Seconds until the next connection is accepted, after the system had no room for one."""
+"""Seconds until the next connection is accepted, where the system has no room and nobody gives way."""
 
 _NOT_NOW: Final = frozenset(
     {errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR, errno.ECONNABORTED, errno.ECONNRESET, errno.EPROTO}
@@ -94,6 +94,13 @@ class Connections:
     def surplus(self) -> Connection | None:
         """The one to be closed before another is admitted: the oldest that has sent no whole request."""
         return self.oldest() if len(self._open) >= MOST else None
+
+    def spare(self) -> list[Connection]:
+        """Those to be closed where the system has no room for another: the older half of those that have sent
+        no whole request. Several, because many may come at once, and somebody's redirect is behind them.
+        """
+        silent = [each for each in self._open if not each.complete]
+        return silent[: (len(silent) + 1) // 2] or list(self._open)[:1]
 
     def oldest(self) -> Connection | None:
         """The oldest that has sent no whole request, or else the oldest of all."""

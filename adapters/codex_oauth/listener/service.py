@@ -113,15 +113,21 @@ class Service:
             return
         try:
             sock = accept(listening)
-        except OSError:  # no room in the system: make some
-            if oldest := self._connections.oldest():
-                self._drop(oldest)
-            time.sleep(PAUSE)
+        except OSError:
+            self._make_room()
             return
         if sock is not None:
             if surplus := self._connections.surplus():
                 self._drop(surplus)
             self._turn(self._admit(sock))
+
+    def _make_room(self) -> None:
+        """In the system: other work of this program may need some, too."""
+        spare = self._connections.spare()
+        for each in spare:
+            self._drop(each)
+        if not spare:
+            time.sleep(PAUSE)
 
     def _admit(self, sock: socket.socket) -> Connection:
         connection = self._connections.admit(sock, time.monotonic())
