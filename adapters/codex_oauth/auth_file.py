@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -128,20 +129,21 @@ def check_target(directory: Directory, where: Path, *, force: bool) -> None:
     check_file(directory, where.name, found)
 
 
-def remove_temporaries(directory: Directory, where: Path) -> None:
+def remove_temporaries(directory: Directory, where: Path, *, older_than: float = 0.0) -> None:
     """Remove what an earlier replacement of `where` left beside it when it was cut off: plain files of our
-    own with exactly the names that `stage` gives. What cannot be removed stays.
+    own with exactly the names that `stage` gives, and `older_than` that many seconds. What cannot be removed
+    stays.
     """
     with contextlib.suppress(OSError):
         for name in directory.names():
             if is_temporary(name, where.name):
-                _remove_own(directory, name)
+                _remove_own(directory, name, older_than)
 
 
-def _remove_own(directory: Directory, name: str) -> None:
+def _remove_own(directory: Directory, name: str, older_than: float) -> None:
     with contextlib.suppress(FileProblem, OSError):
         found = directory.lstat(name)
-        if found is not None:
+        if found is not None and abs(time.time() - found.st_mtime) >= older_than:
             check_file(directory, name, found)
             remove_name(directory, name)
 

@@ -35,6 +35,7 @@ from codex_oauth.loading import LOADING
 from codex_oauth.stores.directory import Directory
 from codex_oauth.stores.failures import failure, shown
 from codex_oauth.stores.files import Staged, stage
+from codex_oauth.stores.names import CUT_OFF
 from codex_oauth.stores.store import Held, Saved, SaveFailed, Slot, Store
 from codex_oauth_core.codex.auth_json import read_auth_json, record_of, without_tokens, write_auth_json
 from codex_oauth_core.credential import Credential
@@ -103,6 +104,7 @@ def export_codex(
         with stage(directory, where.name, content) as staged, _exclusively(directory, where):
             check_target(directory, where, force=force)  # it may have come meanwhile
             staged.commit()
+        remove_temporaries(directory, where, older_than=CUT_OFF)
 
 
 def place_of(path: str | os.PathLike[str] | None) -> Path:

@@ -59,6 +59,30 @@ def test_each_leftover_is_told_and_left_alone(store: FileStore, login: Path, nam
     assert (login.parent / name).exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (f"logins/pending/0123456789abcdef.json.{HEX}.tmp", "being started"),
+        (f"logins/current.{HEX}.tmp", "account in use"),
+        (f"codex/auth.json.{HEX}.tmp", "may hold tokens"),
+    ],
+)
+def test_what_was_left_elsewhere_is_told_and_left_alone(
+    store: FileStore, login: Path, name: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CODEX_HOME", str(tmp_path / "codex"))
+    root = store.home if name.startswith("logins/") else tmp_path / "codex"
+    path = root / name.partition("/")[2]
+    path.parent.mkdir(exist_ok=True)
+    (path.parent / "somebody's.txt").touch()
+    assert verdicts(looked(leftovers.check, store)) == {OK}
+    path.write_text("canary")
+    (row,) = looked(leftovers.check, store)
+    assert (row.verdict, said in row.found, bool(row.advice)) == (WARN, True, True)
+    assert row.subject == str(path)
+    assert path.exists()
+
+
 def test_many_leftovers_are_counted(store: FileStore, login: Path) -> None:
     for number in range(14):
         (login.parent / f"acct_cli.json.corrupt-{number}").touch()

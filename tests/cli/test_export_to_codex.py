@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,21 @@ def test_an_export_overwrites_nothing_unless_forced(store: FileStore, theirs: Pa
     export_codex(record, theirs, force=True)
     assert json.loads(theirs.read_text())["tokens"]["refresh_token"] == ""
     assert names_beside(theirs) == ["auth.json"]
+
+
+def test_an_export_removes_what_a_killed_one_left_and_no_other_s_that_is_under_way(
+    store: FileStore, tmp_path: Path
+) -> None:
+    names = [f"out.json.{digit * 16}.tmp" for digit in "01"] + [
+        "out.json.tmp",
+        "other.json.0123456789abcdef.tmp",
+    ]
+    for name in names:
+        (tmp_path / name).write_text("canary")
+    for name in (names[0], *names[2:]):
+        os.utime(tmp_path / name, (1000.0, 1000.0))
+    export_codex(put(store), tmp_path / "out.json")
+    assert {path.name for path in tmp_path.glob("*.json*")} == {"out.json", *names[1:]}
 
 
 def test_an_export_does_not_overwrite_what_came_meanwhile(

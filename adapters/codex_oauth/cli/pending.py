@@ -24,13 +24,13 @@ from codex_oauth.stores.directory import Directory
 from codex_oauth.stores.failures import reporting, shown
 from codex_oauth.stores.files import is_temporary, read_file, remove_name, stage
 from codex_oauth.stores.locks import take_lock
+from codex_oauth.stores.names import CUT_OFF, PENDING
 from codex_oauth.stores.places import directory_place, file_place
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.secret import Secret
 
 __all__ = ["PENDING", "Claimed", "Kept", "PendingSignIns"]
 
-PENDING: Final = "pending"
 _ID: Final = re.compile(r"[0-9a-f]{16}", re.ASCII)
 _SUFFIX: Final = ".json"
 _LOCK: Final = ".lock"
@@ -143,10 +143,15 @@ class PendingSignIns:
         cannot be removed stays.
         """
         with contextlib.suppress(SignInError):
-            for wanted in {name.removesuffix(_SUFFIX).removesuffix(_LOCK) for name in self._names()}:
+            names = self._names()
+            for wanted in {name.removesuffix(_SUFFIX).removesuffix(_LOCK) for name in names}:
                 if _ID.fullmatch(wanted):
                     with contextlib.suppress(SignInError):
                         self._forget_if_over(wanted, wall)
+            for name in names:
+                if _is_temporary(name):
+                    with contextlib.suppress(SignInError):
+                        self._forget_if_cut_off(name, wall)
 
     def _forget_if_over(self, wanted: str, wall: float) -> None:
         name = wanted + _SUFFIX
@@ -162,6 +167,15 @@ class PendingSignIns:
                         Claimed(directory, wanted).discard()
                 finally:
                     lock.give_back()
+
+    def _forget_if_cut_off(self, name: str, wall: float) -> None:
+        """Of a start that was killed: it may hold what the server issued. Nobody has a lock to write it."""
+        with reporting(ErrorKind.AUTH_WRITE_FAILED, self.home / PENDING):
+            directory = file_place(self.home, PENDING, name, follow=False).writable()
+            with directory:
+                found = directory.lstat(name)
+                if found is not None and abs(wall - found.st_mtime) >= CUT_OFF:
+                    remove_name(directory, name)
 
     def _names(self) -> list[str]:
         place = directory_place(self.home, PENDING, follow=False)
@@ -182,6 +196,12 @@ def _read(content: Secret[bytes]) -> Kept | None:
     if isinstance(expires_at, bool) or not isinstance(expires_at, int | float):
         return None
     return Kept(cast("dict[str, Any]", checkpoint), expires_at)
+
+
+def _is_temporary(name: str) -> bool:
+    """Whether it is a temporary file of a pending sign-in."""
+    kept = name[:16] + _SUFFIX
+    return _ID.fullmatch(name[:16]) is not None and is_temporary(name, kept)
 
 
 def _is_over(directory: Directory, name: str, wall: float) -> bool:

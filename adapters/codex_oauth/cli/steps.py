@@ -103,6 +103,7 @@ def run_finish(args: argparse.Namespace) -> int:
         return EXIT_CODES[error.kind]
     finally:
         view.close()
+        PendingSignIns(store.home).sweep(time.time())
     try:
         say_signed_in(args, credential, store)
     except NoOutput:

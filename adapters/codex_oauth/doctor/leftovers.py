@@ -1,4 +1,5 @@
-"""What was left beside the logins: by writers that were cut off, and by logins that could not be read.
+"""What was left beside the logins, and wherever else something is written that may hold a secret: by writers
+that were cut off, and by logins that could not be read.
 
 Rules of this file: names are read and nothing else; all of it may hold tokens, so nothing is removed here.
 """
@@ -12,9 +13,11 @@ from typing import Final
 
 import attrs
 
+from codex_oauth.auth_file import codex_auth_path
 from codex_oauth.doctor.case import Case, store_of
 from codex_oauth.doctor.finding import Area, Finding, ok, skipped, warn
-from codex_oauth.stores.names import LOGINS, account_in
+from codex_oauth.stores.files import is_temporary
+from codex_oauth.stores.names import CURRENT, LOGINS, PENDING, account_in
 from codex_oauth_core.errors import SignInError
 
 __all__ = ["check"]
@@ -34,6 +37,20 @@ class _Kind:
     advice: str
 
 
+_TEMPORARY: Final = re.compile(r".+\.[0-9a-f]{16}\.tmp", re.ASCII)
+_STARTED: Final = _Kind(
+    _TEMPORARY,
+    "a sign-in that was being started, and was cut off",
+    "If it stays for ten minutes: the next codex-oauth login start removes it.",
+)
+_POINTER: Final = _Kind(
+    _TEMPORARY, "a change of the account in use, cut off", "It holds no token. Delete it if it stays."
+)
+_EXPORTED: Final = _Kind(
+    _TEMPORARY,
+    "an export or a move of a login, cut off: it may hold tokens",
+    "If it stays for ten minutes, delete it; the next export to this place does so, too.",
+)
 _KINDS: Final = (
     _Kind(
         re.compile(r".+\.[0-9a-f]{16}\.rescue", re.ASCII),
@@ -41,7 +58,7 @@ _KINDS: Final = (
         "It is read, and put in its place by the next sign-in or renewal: codex-oauth refresh",
     ),
     _Kind(
-        re.compile(r".+\.[0-9a-f]{16}\.tmp", re.ASCII),
+        _TEMPORARY,
         "a write is under way, or was cut off",
         "If it stays: the next sign-in or renewal uses or removes it: codex-oauth refresh",
     ),
@@ -67,15 +84,38 @@ def check(case: Case) -> Iterator[Finding]:
         return
     logins = store.home / LOGINS
     try:
-        found = [path for path in sorted(logins.iterdir()) if not _belongs(path)] if logins.is_dir() else []
+        found = [path for path in _paths(logins) if not _belongs(path)]
+        elsewhere = list(_elsewhere(store.home))
     except OSError as error:
-        yield skipped(_NAME, _AREA, f"not looked for: {error.strerror}", str(logins))
+        yield skipped(_NAME, _AREA, f"not looked for: {error.strerror}", error.filename or str(logins))
         return
     yield from (_told(path) for path in found[:_MOST])
     if len(found) > _MOST:
         yield warn(_NAME, _AREA, f"and {len(found) - _MOST} more", subject=str(logins))
-    if not found:
+    yield from (warn(_NAME, _AREA, kind.what, kind.advice, subject=str(path)) for path, kind in elsewhere)
+    if not found and not elsewhere:
         yield ok(_NAME, _AREA, "none")
+
+
+def _paths(directory: Path) -> list[Path]:
+    return sorted(directory.iterdir()) if directory.is_dir() else []
+
+
+def _elsewhere(home: Path) -> Iterator[tuple[Path, _Kind]]:
+    """Temporary files beside what is written outside the directory of the logins."""
+    for path in _paths(home / PENDING):
+        if _TEMPORARY.fullmatch(path.name):
+            yield path, _STARTED
+    for path in _paths(home):
+        if is_temporary(path.name, CURRENT):
+            yield path, _POINTER
+    try:
+        exported = codex_auth_path()
+    except SignInError:  # there is no home, and nothing was written there
+        return
+    for path in _paths(exported.parent):
+        if is_temporary(path.name, exported.name):
+            yield path, _EXPORTED
 
 
 def _belongs(path: Path) -> bool:

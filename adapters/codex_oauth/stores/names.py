@@ -9,11 +9,23 @@ TYPE_CHECKING = False  # as typing's, without loading typing
 if TYPE_CHECKING:
     from typing import Final
 
-__all__ = ["CURRENT", "HOME_VARIABLE", "LOGINS", "LONGEST_POINTER", "account_in", "login_name"]
+__all__ = [
+    "CURRENT",
+    "CUT_OFF",
+    "HOME_VARIABLE",
+    "LOGINS",
+    "LONGEST_POINTER",
+    "PENDING",
+    "account_in",
+    "login_name",
+]
 
 HOME_VARIABLE: Final = "CODEX_OAUTH_HOME"
 LOGINS: Final = "logins"
 CURRENT: Final = "current"
+PENDING: Final = "pending"
+CUT_OFF: Final = 600.0
+"""Seconds after which nobody writes a temporary file any more that no lock guards: its writer was cut off."""
 LONGEST_POINTER: Final = 256
 """Bytes of `current` that are read at most."""
 
