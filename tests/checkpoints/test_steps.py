@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import stat
 import subprocess
@@ -22,7 +21,6 @@ from codex_oauth.cli import pending as pending_module
 from codex_oauth.cli.parser import parsed
 from codex_oauth.cli.pending import PENDING, Kept, PendingSignIns
 from codex_oauth.cli.steps import run_finish
-from codex_oauth.stores.names import CUT_OFF
 from codex_oauth_core import SignInError
 from codex_oauth_core.errors import ErrorKind
 from tests.cli.commands import COMMAND, Done, environment, run_command
@@ -275,41 +273,6 @@ def test_a_start_forgets_what_is_over_and_nothing_else(tmp_path: Path, server: A
         (inside / name).chmod(0o600)
     new = start(tmp_path, server)["id"]
     assert {path.name for path in files(tmp_path)} == {f"{live}.json", f"{new}.json", "somebody's.txt"}
-
-
-def test_what_a_killed_start_left_is_removed_once_nobody_writes_it_any_more(tmp_path: Path) -> None:
-    """It may hold the id that the server issued for the device."""
-    pending = PendingSignIns(tmp_path / "home")
-    pending.add(Kept({}, 9e9))
-    inside = tmp_path / "home" / PENDING
-    (live,) = inside.iterdir()
-    left = inside / f"00000000000000aa.json.{'0' * 15}f.tmp"
-    mine = [inside / "notes.json.0123456789abcdef.tmp", inside / f"{left.name}.bak"]
-    for path in (left, *mine):
-        path.write_text("canary")
-        os.utime(path, (1000.0, 1000.0))
-    pending.sweep(1000.0 + CUT_OFF - 1)
-    pending.sweep(1000.0 - CUT_OFF + 1)  # a clock that was set back
-    assert left.exists()
-    pending.sweep(1000.0 + CUT_OFF)
-    assert set(inside.iterdir()) == {live, *mine}
-    left.write_text("canary")
-    os.utime(left, (9e8, 9e8))
-    pending.sweep(1000.0)  # of a clock that was ahead
-    assert set(inside.iterdir()) == {live, *mine}
-
-
-@pytest.mark.parametrize("words", [("start", "--device"), ("finish", "0123456789abcdef")])
-def test_every_step_removes_what_a_killed_start_left(
-    tmp_path: Path, server: AuthorityServer, words: tuple[str, ...]
-) -> None:
-    start(tmp_path, server)
-    left = home_of(tmp_path) / PENDING / "00000000000000aa.json.0123456789abcdef.tmp"
-    left.write_text("canary")
-    os.utime(left, (1000.0, 1000.0))
-    issuer = ("--issuer", server.url) if words[0] == "start" else ()
-    run_command(tmp_path, "login", *words, *issuer)
-    assert not left.exists()
 
 
 def test_a_start_leaves_what_somebody_is_finishing(tmp_path: Path) -> None:

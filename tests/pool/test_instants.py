@@ -203,7 +203,9 @@ def test_a_request_that_is_given_up_failed_at_its_instant(backend: str) -> None:
     at_hand = crowd()
 
     async def hangs(effect: SendRequest) -> ResponseReceived | RequestFailed:
-        return await (anyio.sleep_forever() if effect.once else at_hand(effect))
+        if effect.once:
+            await anyio.sleep_forever()
+        return await at_hand(effect)
 
     async def main() -> None:
         async with Pool(hangs, jitter=0, now=now) as pool:

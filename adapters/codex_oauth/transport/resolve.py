@@ -6,7 +6,7 @@ abandoned when the time is up; nobody ever waits for such a thread again.
 
 from __future__ import annotations
 
-import encodings.idna  # noqa: F401  # the look-up of a name loads it, on a thread: it is to be there
+import codecs
 import ipaddress
 import socket
 from collections.abc import Callable
@@ -21,6 +21,8 @@ from codex_oauth.transport.deadline import Deadline
 __all__ = ["Address", "begun", "in_worker", "is_literal", "lookup", "resolve"]
 
 T = TypeVar("T")
+
+codecs.lookup("idna")  # the look-up of a name loads it, on a thread: it is to be there
 
 
 @attrs.frozen
