@@ -81,6 +81,19 @@ def test_f2_a_copy_is_adopted_or_removed(
     assert slot.path.stat().st_mode & 0o777 == 0o600
 
 
+# R10
+@pytest.mark.parametrize("ending", [STRAY, RESCUED])
+def test_a_renewal_waits_for_a_login_that_was_taken_away(slot: FileSlot, ending: str) -> None:
+    put_beside(slot, ending, NEW)
+    away = slot.path.rename(slot.path.with_name("elsewhere"))
+    with locked(slot) as held:
+        assert held.load() is None
+    away.rename(slot.path)
+    with locked(slot) as held:
+        assert held.load() == NEW
+    assert names(slot.path.parent) == {"acct_1.json"}
+
+
 def test_a_chain_of_renewals_is_followed_to_its_end(slot: FileSlot) -> None:
     chain = [NEW, renewed(NEW, 3), renewed(renewed(NEW, 3), 4)]
     for number, record in enumerate(reversed(chain)):

@@ -34,8 +34,9 @@ def settle(
     """Put the best of the copies of the login `name` in its place, and remove the others. What is stored.
 
     Where what is stored cannot be read, only a rescued sign-in is put in its place, and nothing is removed
-    otherwise: it may be all that there is. Where nothing is stored, a rescued renewal stays: what it was
-    exchanged for may come back. Raises SignInError, FileProblem, OSError.
+    otherwise: it may be all that there is. Where nothing is stored, a renewal stays, also one that could only
+    be left under its temporary name: what it was exchanged for may come back. Raises SignInError,
+    FileProblem, OSError.
     """
     names = [each for each in directory.names() if is_temporary(each, name) or is_rescued(each, name)]
     unreadable = isinstance(stored, SignInError)
@@ -51,7 +52,7 @@ def settle(
         put_in_place(directory, best, name)
     kept = {best}
     if stored is None and best is None:
-        kept |= {each for each in names if is_rescued(each, name) and copies[each] is not None}
+        kept |= {each for each, copy in copies.items() if copy is not None and copy.parent is not None}
     _remove(directory, (each for each in names if each not in kept))
     return stored if best is None else copies[best]
 
