@@ -94,7 +94,7 @@ fmt: $(STAMP)
 props: $(STAMP)
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -n 2 -m hypothesis
 
-.PHONY: sim ## the simulation: a hundred thousand schedules of up to five processes (SIM="--runs N --seed S --replay S")
+.PHONY: sim ## the simulation: every interleaving of two processes, and a hundred thousand schedules of up to five (SIM="--runs N --seed S --replay S", "--exhaustive")
 sim: $(STAMP)
 	$(BIN)/python -m tests.simulation $(SIM)
 

@@ -1,4 +1,4 @@
-"""`python -m tests.simulation --runs N --seed S [--replay SEED] [--markdown]`: many runs, and their table.
+"""`python -m tests.simulation --runs N --seed S [--replay SEED] [--exhaustive] [--markdown]`: many runs, and their table.
 
 It exits with 1 if a rule was broken, and shows the run in which it was: one line for each effect. The same
 seed gives the same run, on any machine.
@@ -14,6 +14,7 @@ from multiprocessing import get_context
 from typing import Final
 
 from tests.simulation.exhaustive import PAIRS, explore
+from tests.simulation.exhaustive_report import report
 from tests.simulation.invariants import Violation
 from tests.simulation.run import traced
 from tests.simulation.tally import Tally, tallied
@@ -28,7 +29,9 @@ def main() -> int:
     asked = _arguments()
     if asked.replay is not None:
         return _replay(asked.replay)
-    if not _explore(quiet=asked.markdown):
+    if asked.exhaustive:
+        return 0 if report(asked.workers) else 1
+    if not _explore(quiet=asked.markdown) or not (asked.markdown or report(asked.workers)):
         return 1
     tally = _run(asked.seed, asked.runs, asked.workers)
     print(tally.markdown() if asked.markdown else tally.text())
@@ -46,6 +49,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, default=0, help="the first of them (default: %(default)s)")
     parser.add_argument("--replay", type=int, metavar="SEED", help="show one run, effect by effect")
+    parser.add_argument(
+        "--exhaustive", action="store_true", help="only every interleaving, and no drawn runs"
+    )
     parser.add_argument("--markdown", action="store_true", help="print the table for a document")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes to use")
     return parser.parse_args()
