@@ -133,7 +133,9 @@ class Memory:
     def _fail(self, error: SignInError, landing: Landing, at: float) -> None:
         if error.kind is not ErrorKind.CANCELLED:
             self.failure = Failure(error, landing.seen, at + self._jittered(_FAILED_FOR))
-        if error.kind is ErrorKind.LOGIN_REQUIRED:
+        # where its file is away for a moment nobody is signed in; what is only here is not forgotten
+        ended = self.unsaved is None or "code" in error.details
+        if error.kind is ErrorKind.LOGIN_REQUIRED and ended:
             self.record = self.unsaved = None
 
     def _jittered(self, seconds: float) -> float:
