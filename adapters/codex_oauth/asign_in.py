@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 from codex_oauth.async_keeping import akeep_or_revoke, arevoke
 from codex_oauth.event_loops import aside, load_anyio, said
 from codex_oauth.keeping import provider_of
-from codex_oauth.loading import LOADING
+from codex_oauth.loading import loading
 from codex_oauth.signing_in import (
     NOT_CONFIRMED,
     Recording,
@@ -162,7 +162,7 @@ class _Door:
 
     async def give_back(self) -> None:
         """End what was granted, and is neither stored nor handed over; best effort."""
-        with LOADING:
+        with loading("codex_oauth.stores.memory_store"):
             from codex_oauth.stores.memory_store import MemoryStore
 
         if self.granted is None or self.store is not None:
@@ -180,7 +180,7 @@ async def _with_browser(
         redirect_uri = door.provider.redirect_uri(ports[0])
         listener = _listener(door, ports, required=not callbacks)
         if listener is not None:
-            with LOADING:
+            with loading("codex_oauth.listener.async_source"):
                 from codex_oauth.listener.async_source import AsyncListenerSource
 
             await closing.enter_async_context(listener)
@@ -192,7 +192,7 @@ async def _with_browser(
 
 
 def _listener(door: _Door, ports: Sequence[int], *, required: bool) -> AsyncCallbackListener | None:
-    with LOADING:
+    with loading("codex_oauth.listener.async_listener"):
         from codex_oauth.listener.async_listener import AsyncCallbackListener
 
     try:
@@ -225,13 +225,14 @@ async def _suits_a_device_code(door: _Door) -> bool:
 
 def _check_settings(provider: Provider) -> None:
     """Else a person would approve a sign-in whose code cannot be exchanged."""
-    from codex_oauth.transport.checked_settings import check_settings
+    with loading("codex_oauth.transport.checked_settings"):
+        from codex_oauth.transport.checked_settings import check_settings
 
     check_settings(provider)
 
 
 def _usual_world(callbacks: Sequence[CallbackSource]) -> AsyncWorld:
-    with LOADING:
+    with loading("codex_oauth.worlds.async_httpx_world"):
         from codex_oauth.worlds.async_httpx_world import AsyncHttpxWorld
 
     return AsyncHttpxWorld(callbacks=callbacks)

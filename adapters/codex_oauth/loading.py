@@ -1,13 +1,15 @@
 """What is loaded on first use, on whatever thread that is: under one lock, and no fork falls into it.
 
 Rules of this file: a child that is forked while another thread loads a module would wait for it for ever, so
-a fork waits for the loading instead. No other lock of ours is taken under this one, and no module of ours
-takes it while it is itself being loaded.
+a fork waits for the loading instead. No other lock of ours is taken under this one, no module of ours takes
+it while it is itself being loaded, and nobody takes it for what is loaded: a signal handler that interrupts
+its holder may wait for another thread.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from _thread import RLock
 
 from codex_oauth_core._lazy import lazy_names as _lazy_names
@@ -17,10 +19,33 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any, Final
 
-__all__ = ["LOADING", "hold_over_forks", "lazy_names"]
+__all__ = ["LOADING", "hold_over_forks", "lazy_names", "loading"]
 
 LOADING: Final = RLock()
-"""Held while a module is loaded by a function: `with LOADING: from httpx import Client`."""
+"""Held while a function loads a module."""
+
+
+class _Nothing:
+    """Stands in for the lock where nothing is to be loaded."""
+
+    def __enter__(self) -> bool:
+        return True
+
+    def __exit__(self, *exc_info: object) -> None:
+        return
+
+
+_NOTHING: Final = _Nothing()
+
+
+def loading(*modules: str) -> RLock | _Nothing:
+    """The lock where one of these is to be loaded, for a `with` around the import; else nothing."""
+    return _NOTHING if all(map(_is_loaded, modules)) else LOADING
+
+
+def _is_loaded(module: str) -> bool:
+    found = sys.modules.get(module)
+    return found is not None and not getattr(getattr(found, "__spec__", None), "_initializing", False)
 
 
 def lazy_names(
@@ -28,9 +53,10 @@ def lazy_names(
 ) -> tuple[list[str], Callable[[str], Any], Callable[[], list[str]]]:
     """`__all__`, `__getattr__` and `__dir__` of `package`, from the names that each module is the home of."""
     names, load, listed = _lazy_names(package, homes)
+    home_of = {name: home for home, theirs in homes.items() for name in theirs}
 
     def load_alone(name: str) -> Any:
-        with LOADING:
+        with loading(home_of.get(name, package)):
             return load(name)
 
     return names, load_alone, listed

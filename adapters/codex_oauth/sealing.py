@@ -15,7 +15,7 @@ import secrets
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from codex_oauth.loading import LOADING
+from codex_oauth.loading import loading
 from codex_oauth_core.checkpoints.error import CheckpointError
 from codex_oauth_core.secret import Secret, unseen
 
@@ -66,7 +66,7 @@ def unseal(data: bytes, key: Secret[bytes], *, belongs_to: str = "") -> dict[str
 
 def _unsealed(data: bytes, key: Secret[bytes], belongs_to: str) -> dict[str, Any]:
     cipher = _cipher(key)
-    with LOADING:
+    with loading("cryptography.exceptions"):
         from cryptography.exceptions import InvalidTag
 
     if not data.startswith(_HEAD):
@@ -93,7 +93,7 @@ def _cipher(key: Secret[bytes]) -> AESGCM:
     if len(key.reveal()) != KEY_LENGTH:
         raise ValueError(f"a key has {KEY_LENGTH} bytes, as new_key() makes it")
     try:
-        with LOADING:
+        with loading("cryptography.hazmat.primitives.ciphers.aead"):
             from cryptography.hazmat.primitives.ciphers.aead import AESGCM
     except ImportError:
         raise CheckpointError("extra_missing") from None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from codex_oauth.listener.sync_listener import CallbackListener
 
 from codex_oauth.keeping import keep_or_revoke, provider_of, revoke
-from codex_oauth.loading import LOADING
+from codex_oauth.loading import loading
 from codex_oauth.signing_in import (
     NOT_CONFIRMED,
     Recording,
@@ -155,7 +155,7 @@ def _with_browser(
 
 
 def _listener(door: _Door, ports: Sequence[int], *, required: bool) -> CallbackListener | None:
-    with LOADING:
+    with loading("codex_oauth.listener.sync_listener"):
         from codex_oauth.listener.sync_listener import CallbackListener
 
     try:
@@ -186,13 +186,14 @@ def _suits_a_device_code(door: _Door) -> bool:
 
 def _check_settings(provider: Provider) -> None:
     """Else a person would approve a sign-in whose code cannot be exchanged."""
-    from codex_oauth.transport.checked_settings import check_settings
+    with loading("codex_oauth.transport.checked_settings"):
+        from codex_oauth.transport.checked_settings import check_settings
 
     check_settings(provider)
 
 
 def _usual_world(callbacks: Sequence[CallbackSource]) -> World:
-    with LOADING:
+    with loading("codex_oauth.worlds.httpx_world"):
         from codex_oauth.worlds.httpx_world import HttpxWorld
 
     return HttpxWorld(callbacks=callbacks)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from codex_oauth.browser.choose import Choice
 
 from codex_oauth.entropy import new_pkce, new_state
-from codex_oauth.loading import LOADING
+from codex_oauth.loading import loading
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import BrowserPrompt, SendRequest, Wait
 from codex_oauth_core.errors import ErrorKind, SignInError
@@ -46,7 +46,7 @@ _WAYS: Final = {"device": "a device code", "browser": "the browser"}
 
 def choose() -> Choice:
     """How to sign in on this machine."""
-    with LOADING:
+    with loading("codex_oauth.browser.choose"):
         from codex_oauth.browser.choose import choose_here
 
     return choose_here()
@@ -88,7 +88,7 @@ def open_page(prompt: BrowserPrompt, provider: Provider) -> str | None:
 
     The page is on the provider's authorization endpoint, which need not be on its issuer (RFC 8414 §2).
     """
-    with LOADING:
+    with loading("codex_oauth.browser.open_browser"):
         from codex_oauth.browser.open_browser import NotOpened, open_url
 
     endpoint = urlsplit(provider.authorization_endpoint)

@@ -31,7 +31,7 @@ from codex_oauth.auth_file import (
 )
 from codex_oauth.auth_locks import locked
 from codex_oauth.keeping import provider_of
-from codex_oauth.loading import LOADING
+from codex_oauth.loading import loading
 from codex_oauth.stores.directory import Directory
 from codex_oauth.stores.failures import failure, shown
 from codex_oauth.stores.files import Staged, stage
@@ -147,7 +147,7 @@ def _login(
 
 def _kept(record: Record, store: Store, *, force: bool) -> Deposited:
     """Store a login, and make it the current one. `force`: as in `keep`."""
-    with LOADING:
+    with loading("codex_oauth.keeping", "codex_oauth.worlds.sync_world"):
         from codex_oauth.keeping import keep
         from codex_oauth.worlds.sync_world import SyncWorld
 

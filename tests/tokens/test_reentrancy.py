@@ -87,6 +87,16 @@ def test_a_signal_handler_may_ask_wherever_the_asking_was_interrupted(where: str
 
 
 @needs_signals
+def test_a_handler_that_interrupts_the_look_whether_all_is_loaded_waits_for_nobody_s_lock() -> None:
+    known = INTERRUPTED.replace(
+        "made.make_due(-1)\n", "made.make_due(-1)\nsource.token()\nmade.make_due(-1)\n"
+    )
+    where = "import codex_oauth.tokens.token_source as t; before(t, 'import_module')"
+    out, _ = said(known.format(where=where, known=True))
+    assert out == "2 True 2"
+
+
+@needs_signals
 def test_a_storm_of_signals_whose_handler_asks_ends() -> None:
     code = """
 import random

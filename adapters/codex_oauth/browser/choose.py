@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 import attrs
 
-from codex_oauth.loading import LOADING
+from codex_oauth.loading import loading
 
 __all__ = [
     "Choice",
@@ -92,7 +92,7 @@ def choose_flow(
 
 def choose_here() -> Choice:
     """Choose for this process, on this machine."""
-    with LOADING:
+    with loading("codex_oauth.browser.programs"):
         from codex_oauth.browser.programs import openers
 
     return choose_flow(

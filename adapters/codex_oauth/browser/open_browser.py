@@ -23,7 +23,7 @@ import attrs
 from codex_oauth.browser.choose import is_elevated, runs_setuid
 from codex_oauth.browser.programs import GRAPHICAL, DefaultHandler, Opener, Program, openers
 from codex_oauth.browser.urls import refusal
-from codex_oauth.loading import LOADING
+from codex_oauth.loading import loading
 from codex_oauth_core.secret import Secret
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def open_url(
 
 def _in_background(work: Callable[[Callable[[Outcome], None]], None]) -> Outcome:
     """The first thing that `work` reports, if it comes in time; `work` goes on, and reaps what it started."""
-    with LOADING:
+    with loading("queue"):
         from queue import Empty, SimpleQueue
 
     reports: SimpleQueue[Outcome] = SimpleQueue()
@@ -118,7 +118,7 @@ def _opens(opener: Opener, url: str, environ: Mapping[str, str], report: Callabl
 
 def _start(command: list[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes] | None:
     """The running program, in a session of its own (Ctrl-C is not for it) and without our terminal."""
-    with LOADING:
+    with loading("subprocess"):
         import subprocess
 
     # xdg-open takes BROWSER, and without it text browsers
@@ -141,7 +141,7 @@ def _outlives(child: subprocess.Popen[bytes], good: Callable[[], None]) -> bool:
     """Wait for the child's end, however long, so that it leaves no zombie; whether it did not fail early.
     `good` is called as soon as it looks well.
     """
-    with LOADING:
+    with loading("subprocess"):
         import subprocess
 
     begun = time.monotonic()

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Final, Protocol
 
 from codex_oauth.browser.pasted import pastes
-from codex_oauth.loading import LOADING
+from codex_oauth.loading import loading
 from codex_oauth_core.callback import Accepted, CallbackRule, Reason
 
 __all__ = ["EXPLANATIONS", "WARNING", "PasteSource", "Typing"]
@@ -128,7 +128,7 @@ def _open(fd: int | None) -> Typing | None:
     """The input to read; None where there is none."""
     if sys.platform == "win32":  # there `fd` is not looked at
         return _console()
-    with LOADING:
+    with loading("codex_oauth.browser.terminal"):
         from codex_oauth.browser.terminal import TerminalInput
 
     with contextlib.suppress(OSError, ValueError, AttributeError):  # no standard input, or closed
@@ -140,7 +140,7 @@ def _console() -> Typing | None:
     """The Windows console; None where standard input is something else, which could not be stopped."""
     if sys.platform != "win32":
         return None
-    with LOADING:
+    with loading("_thread", "msvcrt", "codex_oauth.browser.console"):
         import _thread
         import msvcrt
 

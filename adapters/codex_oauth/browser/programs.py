@@ -18,7 +18,7 @@ from typing import Final
 import attrs
 
 from codex_oauth.browser.choose import has_display, reaches_windows
-from codex_oauth.loading import LOADING
+from codex_oauth.loading import loading
 
 __all__ = ["GRAPHICAL", "DefaultHandler", "Opener", "Program", "openers"]
 
@@ -142,7 +142,7 @@ def _chosen(environ: Mapping[str, str], platform: str) -> Iterator[tuple[str, ..
 
 def _which(name: str, environ: Mapping[str, str]) -> str | None:
     """The absolute path of a program; none from the working directory, whatever PATH says."""
-    with LOADING:
+    with loading("shutil"):
         import shutil
 
     found = shutil.which(name, path=environ.get("PATH", os.defpath)) if name else None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from codex_oauth.loading import LOADING
+from codex_oauth.loading import loading
 from codex_oauth.stores.keyring_key import KEY_LENGTH, KeyringKey
 from codex_oauth.stores.seal import SEALED, SealBroken
 from codex_oauth_core.secret import Secret
@@ -66,7 +66,7 @@ class KeyringSeal:
 
 
 def _opened(key: Secret[bytes], sealed: bytes) -> Secret[bytes]:
-    with LOADING:
+    with loading("cryptography.exceptions"):
         from cryptography.exceptions import InvalidTag
 
     nonce, rest = sealed[_OPEN : _OPEN + _NONCE], sealed[_OPEN + _NONCE :]
@@ -82,7 +82,7 @@ def _which(key: Secret[bytes]) -> bytes:
 
 def _cipher(key: Secret[bytes]) -> AESGCM:
     try:
-        with LOADING:
+        with loading("cryptography.hazmat.primitives.ciphers.aead"):
             from cryptography.hazmat.primitives.ciphers.aead import AESGCM
     except ImportError:
         raise SealBroken("extra_missing") from None

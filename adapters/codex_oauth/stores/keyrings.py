@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Final, Protocol, cast
 
-from codex_oauth.loading import LOADING
+from codex_oauth.loading import loading
 from codex_oauth.stores.seal import SealBroken
 
 __all__ = ["Keyring", "usable_keyring"]
@@ -52,7 +52,7 @@ def usable_keyring(given: Keyring | None = None) -> Keyring:
 
 def _found() -> Keyring:
     try:
-        with LOADING:
+        with loading("keyring"):
             import keyring
     except ImportError:
         raise SealBroken("extra_missing") from None

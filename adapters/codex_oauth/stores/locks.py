@@ -17,7 +17,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from codex_oauth.loading import LOADING
+from codex_oauth.loading import loading
 from codex_oauth.stores.directory import POSIX, Directory
 from codex_oauth.stores.files import check_file
 
@@ -85,7 +85,7 @@ def take_lock(directory: Directory, name: str, *, soft: bool) -> LoginLock | Non
 
     Raises FileProblem (`no_locks`, or as `read_file`), OSError.
     """
-    with LOADING:
+    with loading("filelock"):
         from filelock import Timeout
 
     locked: list[tuple[_Identity, int]] = []
@@ -134,7 +134,7 @@ def _put_in_place(fd: int) -> None:
 
 
 def _kernel_lock(directory: Directory, name: str, locked: list[tuple[_Identity, int]]) -> BaseFileLock:
-    with LOADING:
+    with loading("filelock"):
         from filelock import FileLock, has_fcntl
 
     if POSIX and not has_fcntl:  # FileLock is a soft one there
@@ -157,7 +157,7 @@ def _kernel_lock(directory: Directory, name: str, locked: list[tuple[_Identity, 
 
 
 def _soft_lock(directory: Directory, name: str) -> BaseFileLock:
-    with LOADING:
+    with loading("filelock"):
         from filelock import SoftFileLock
 
     return SoftFileLock(_path(directory, name), mode=_PRIVATE, thread_local=False)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from codex_oauth.loading import LOADING
+from codex_oauth.loading import loading
 from codex_oauth.stores.failures import failure
 from codex_oauth.stores.names import CURRENT, HOME_VARIABLE, LOGINS, account_in, login_name
 from codex_oauth_core.errors import ErrorKind
@@ -53,7 +53,7 @@ def usable_home(home: str | os.PathLike[str]) -> Path:
 
 
 def _state_directory() -> Path:
-    with LOADING:
+    with loading("platformdirs"):
         from platformdirs import user_state_dir
 
     person = os.path.expanduser("~")  # noqa: PTH111  # Path.expanduser() raises where there is no home

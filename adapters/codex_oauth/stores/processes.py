@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from codex_oauth.loading import LOADING
+from codex_oauth.loading import loading
 from codex_oauth.stores.failures import shown
 from codex_oauth_core.record import Intent
 from codex_oauth_core.renewal_times import INTENT_LIFE
@@ -62,7 +62,7 @@ def is_pending(intent: Intent, *, held_here: bool) -> bool:
 
 
 def _host() -> str:
-    with LOADING:
+    with loading("socket"):
         import socket
 
     return shown(socket.gethostname()) or _NO_NAME
@@ -95,7 +95,7 @@ def _is_alive_on_windows(pid: int) -> bool:
     """os.kill would end the process there."""
     if sys.platform != "win32":
         return True
-    with LOADING:
+    with loading("ctypes"):
         import ctypes
 
     synchronize, timed_out = 0x0010_0000, 0x0102

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Generator
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from codex_oauth.loading import LOADING
+from codex_oauth.loading import loading
 from codex_oauth.tokens.pages import is_page
 from codex_oauth.tokens.token_source import TokenSource
 from codex_oauth_core.credential import Credential
@@ -103,7 +103,7 @@ def _new_class(cls: type[Any]) -> type[Any]:
 
 def _auth_of(library: str) -> type[Any] | None:
     try:
-        with LOADING:
+        with loading(library):
             auth: type[Any] = import_module(library).Auth
     except ImportError:
         return None

@@ -13,7 +13,7 @@ import attrs
 
 from codex_oauth.clock import now
 from codex_oauth.event_loops import load_anyio
-from codex_oauth.loading import LOADING
+from codex_oauth.loading import loading
 from codex_oauth.tokens.run_world import UsualWorld
 from codex_oauth.worlds.world import World
 from codex_oauth_core.codex import CODEX
@@ -96,7 +96,7 @@ def _begun(
     account_id: str | None,
     make_world: Callable[[], World] | None,
 ) -> Flight[Credential | SignInError]:
-    with LOADING:
+    with loading("codex_oauth.tokens.flight"):
         from codex_oauth.tokens.flight import Flight
 
     def work() -> Credential | SignInError:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, cast
 import attrs
 
 from codex_oauth.clock import Clock
-from codex_oauth.loading import LOADING
+from codex_oauth.loading import loading
 from codex_oauth.stores.store import Store
 from codex_oauth.tokens.run_world import RunWorld
 from codex_oauth_core.codex import CODEX
@@ -136,7 +136,7 @@ class Renewer:
             return Landing(not_signed_in(), seen, rejected)
         if (elsewhere := self._elsewhere(record, rejected)) is not None:
             return Landing(elsewhere, seen, rejected)
-        with LOADING:
+        with loading("codex_oauth.worlds.storing"):
             from codex_oauth.worlds.storing import StoringWorld
 
         flow = self._flow(known, record, rejected, jitter, keep_saving=meanwhile is not None)
@@ -156,7 +156,7 @@ class Renewer:
             return None
         if (bound.issuer, bound.client_id) == _USUAL:
             return None
-        with LOADING:
+        with loading("codex_oauth.elsewhere", "codex_oauth.keeping"):
             from codex_oauth.elsewhere import is_elsewhere, not_renewed_here
 
         if not is_elsewhere(bound):
@@ -179,7 +179,7 @@ class Renewer:
         *,
         keep_saving: bool,
     ) -> Renewal:
-        with LOADING:
+        with loading("codex_oauth_core.flows.renewal"):
             from codex_oauth_core.flows.renewal import Renewal
 
         return Renewal(
@@ -197,7 +197,7 @@ class Renewer:
             return self.provider
         if record is None or (record.credential.issuer, record.credential.client_id) == _USUAL:
             return CODEX
-        with LOADING:
+        with loading("codex_oauth.keeping"):
             from codex_oauth.keeping import provider_of
 
         return provider_of(record.credential) or CODEX

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from codex_oauth.loading import LOADING
+from codex_oauth.loading import loading
 from codex_oauth.tokens.pages import is_page
 from codex_oauth.tokens.token_source import TokenSource
 from codex_oauth_core.secret import Secret
@@ -71,7 +71,7 @@ def _refused_token(response: Response) -> Secret[str] | None:
 
 def _copy_after(response: Response) -> PreparedRequest:
     """The same request for the same connection, which is drained and given back first."""
-    with LOADING:
+    with loading("requests.cookies"):
         from requests.cookies import extract_cookies_to_jar
 
     response.content  # noqa: B018  # reads it to its end

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Self
 import attrs
 
 from codex_oauth.clock import Clock
-from codex_oauth.loading import LOADING
+from codex_oauth.loading import loading
 from codex_oauth_core.effects import SendRequest, Wait
 from codex_oauth_core.events import Cancelled, Event
 
@@ -39,13 +39,13 @@ class UsualWorld:
         """Load, once, all modules that a request needs. The certificates are loaded by who sends one; most
         that ask at once find that another process was faster.
         """
-        with LOADING:
+        with loading(*_WHAT_A_REQUEST_NEEDS):
             for name in _WHAT_A_REQUEST_NEEDS:
                 import_module(name)
 
     def __call__(self) -> World:
         """A world of its own for one renewal."""
-        with LOADING:
+        with loading("codex_oauth.worlds.httpx_world"):
             from codex_oauth.worlds.httpx_world import HttpxWorld
 
         return HttpxWorld(now=self.now)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar
 import attrs
 
 from codex_oauth.clock import Clock, now, wall_of
-from codex_oauth.loading import LOADING
+from codex_oauth.loading import loading
 from codex_oauth.stores.store import Store
 from codex_oauth.tokens.forks import begin_again_in_children
 from codex_oauth.tokens.hosts import DEFAULT_HOSTS, Hosts
@@ -231,7 +231,7 @@ class TokenSource:
 
     def _looked_aside(self) -> Flight[None]:
         """The same on a thread."""
-        with LOADING:
+        with loading("codex_oauth.tokens.flight"):
             from codex_oauth.tokens.flight import Flight
 
         with self._lock:
@@ -281,7 +281,7 @@ class TokenSource:
         return None if flight is None or flight.over else flight
 
     def _prepared(self, rejected: Secret[str] | None) -> Flight[Landing]:
-        with LOADING:
+        with loading(*_FOR_A_RENEWAL):
             for name in _FOR_A_RENEWAL:
                 import_module(name)
             if isinstance(self._make_world, UsualWorld):
