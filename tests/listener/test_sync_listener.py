@@ -104,6 +104,7 @@ def test_after_a_stop_the_connected_are_told_and_nothing_is_accepted(
             listener.stop()
         say(late, genuine(listener.port)[4:])
         assert b"already" in hear(late).lower()
+        late.close()
         again = bind([listener.port], "/")
         again.close()
         assert listener._thread is not None

@@ -11,6 +11,7 @@ import textwrap
 import threading
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -279,10 +280,10 @@ def test_f36_the_end_of_a_program_that_keeps_a_source_is_quiet() -> None:
 def test_a_child_forked_while_certificates_are_loaded_can_load_them(monkeypatch: pytest.MonkeyPatch) -> None:
     inside, forked_already, build = threading.Event(), threading.Event(), tls._built
 
-    def slowly(*files: str | None) -> ssl.SSLContext:
+    def slowly(*args: Any, **options: Any) -> ssl.SSLContext:
         inside.set()
         forked_already.wait(0.2)
-        return build(*files)
+        return build(*args, **options)
 
     monkeypatch.setattr(tls, "_built", slowly)
     other = threading.Thread(target=tls.tls_context)
