@@ -68,6 +68,7 @@ QUICK: Final = (
     _case("the lock file is removed", _BOTH, F.LOCK_REMOVED, F.CRASH, F.SLOW, most=2, tick=_COARSE),
     _case("the clock jumps", _BOTH, F.CLOCK_JUMP, F.CLOCK_JUMP, F.AGAIN),
     _case("a sign-in", _WITH_SIGN_IN, F.CRASH, F.LATE, F.AGAIN, most=2, tick=_COARSE),
+    _case("a sign-in, and the lock file", _WITH_SIGN_IN, F.LOCK_REMOVED, F.CRASH, most=2, tick=_COARSE),
     _case("a sign-in that is kept beside", _WITH_SIGN_IN, F.CANCEL, F.CRASH, F.AGAIN, F.AGAIN),
     _case("a logout", _WITH_SIGN_OUT, F.CRASH, F.LATE, F.UNAVAILABLE, most=2, tick=_COARSE),
     _case("a logout, and a file that cannot be read", _WITH_SIGN_OUT, F.UNREADABLE, F.MOVED, F.DISK, most=1),
@@ -165,9 +166,6 @@ WINDOWS: Final = (
         ),
         _NOBODY,
     ),
-    Control(
-        _case("the lock file, while a sign-in is stored", _WITH_SIGN_IN, F.LOCK_REMOVED, tick=_COARSE), _OLDER
-    ),
 )
 """What nobody can help, or can only make rarer; everything else that goes wrong is a mistake."""
 
@@ -230,6 +228,16 @@ CONTROLS: Final = (
             rules=Rules(rescue_unreadable=False),
         ),
         _NOBODY,
+    ),
+    Control(
+        _case(
+            "saved without a look at the lock",
+            _WITH_SIGN_IN,
+            F.LOCK_REMOVED,
+            tick=_COARSE,
+            rules=Rules(lock_at_save=False),
+        ),
+        _OLDER,
     ),
     Control(_case("two looks under the lock", _BOTH, F.UNREADABLE, rules=Rules(one_look=False)), _SUCCESSOR),
     Control(_case("leftovers are not adopted", _BOTH, F.CRASH, rules=Rules(adopt=False)), _TWICE),

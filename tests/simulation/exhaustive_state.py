@@ -116,8 +116,8 @@ class Rules:
     """What is saved over a file that cannot be read is kept beside."""
     reserve_compares: bool = True
     """An intent is marked only in what was read."""
-    lock_at_save: bool = False
-    """Who has lost its lock puts nothing in place, but beside: `FileStore` does not look for that."""
+    lock_at_save: bool = True
+    """Who has lost its lock puts nothing in place, but beside."""
     readers_see_rescued: bool = True
     adopt: bool = True
     """What was rescued, and what a killed process staged, is put in its place."""
