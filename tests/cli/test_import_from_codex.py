@@ -150,7 +150,12 @@ def test_a_file_that_names_no_usable_owner_is_refused_and_stays(
 
 @pytest.mark.parametrize("move", [False, True])
 def test_what_the_codex_cli_accepts_is_imported(store: FileStore, theirs: Path, move: bool) -> None:
-    odd = {"auth_mode": 7, "OPENAI_API_KEY": [], "last_refresh": "the other day", "id_token": {"x": 1}}
+    odd: dict[str, Any] = {
+        "auth_mode": 7,
+        "OPENAI_API_KEY": [],
+        "last_refresh": "the other day",
+        "id_token": {"x": 1},
+    }
     write(theirs, account_id="acct_other", **odd)
     theirs.write_bytes(b"\xef\xbb\xbf" + theirs.read_bytes())
     os.utime(theirs, (1_790_000_000, 1_790_000_000))

@@ -243,7 +243,7 @@ def test_an_earlier_releases_intent_has_no_owner_and_is_written_as_it_was(intent
     found = read(plain(intent=intent))
     assert isinstance(found, Record)
     assert found.intent == Intent(1, "h", 1.5)
-    assert found.intent.owner == ""
+    assert found.intent == Intent(1, "h", 1.5, "")
     assert json.loads(write_record(found))["intent"] == INTENT
 
 

@@ -162,8 +162,9 @@ def test_r6a_c8_after_30_s_exactly_the_callers_are_answered_and_saving_goes_on_w
 
 def _answer(seen: tuple[float, Any]) -> tuple[float, tuple[bool, Any]]:
     at, answer = seen
-    renewed = isinstance(answer, Renewed) and answer.record.credential.refresh_token == NEW
-    return at, (renewed, answer.unsaved.kind)
+    assert isinstance(answer, Renewed)
+    assert answer.unsaved is not None
+    return at, (answer.record.credential.refresh_token == NEW, answer.unsaved.kind)
 
 
 def test_r6a_before_that_there_is_nothing_to_answer_with() -> None:

@@ -35,6 +35,7 @@ from tests.core.storing import (
     WRITE_FAILED,
     StoreWorld,
     borrowed,
+    error_of,
     failed,
     login,
     token_of,
@@ -216,7 +217,8 @@ def test_r0_c11_c19_a_busy_lock_is_looked_at_once_more_at_210_s() -> None:
         assert flow.receive(TimeReached(T0 + after)) == Lock()
         effect = flow.receive(StoreAnswered(T0 + after, W0 + after, LockBusy()))
         assert isinstance(effect, Finished if after == 210.0 else Wait)
-    assert effect.outcome.details == {"reason": "lock_busy"}
+    assert isinstance(effect, Finished)
+    assert error_of(effect.outcome).details == {"reason": "lock_busy"}
 
 
 def test_r0_c19_who_wakes_up_late_and_gets_the_lock_ends_the_login() -> None:

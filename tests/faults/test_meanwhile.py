@@ -311,7 +311,11 @@ def test_a_disk_that_fails_for_a_moment_after_the_spend_loses_no_login(
     assert scene.peer.sent == 1
 
 
-TORN = {"cut": lambda file: file.read_bytes()[:100], "empty": lambda _: b"", "junk": lambda _: b"\0" * 4096}
+TORN: dict[str, Callable[[Path], bytes]] = {
+    "cut": lambda file: file.read_bytes()[:100],
+    "empty": lambda _: b"",
+    "junk": lambda _: b"\0" * 4096,
+}
 
 
 @pytest.mark.parametrize("tear", TORN.values(), ids=TORN.keys())

@@ -316,7 +316,8 @@ def write_auth_json(record: Record | Credential, *, include_refresh: bool = Fals
     without a refresh token.
     """
     credential = record.credential if isinstance(record, Record) else record
-    beside = as_object(record.unknown.get(_BESIDE)) if isinstance(record, Record) else {}
+    kept: Mapping[str, Any] = record.unknown if isinstance(record, Record) else {}
+    beside = as_object(kept.get(_BESIDE))
     moment = plausible_time(iso_date(credential.obtained_at))
     if moment is None:
         raise ValueError("obtained_at")
