@@ -24,13 +24,11 @@ MINORS: Final = (11, 12, 13, 14)
 """The minor versions of Python 3 that are looked for."""
 
 FAST: Final = (
-    *("tests/core", "tests/transport", "tests/conformance", "tests/checkpoints/test_sealing.py"),
+    *("tests/core", "tests/transport", "tests/ports/test_sign_in.py", "tests/checkpoints/test_sealing.py"),
     *("tests/stores/test_stores_page.py", "tests/stores/test_files.py", "tests/stores/test_file_store.py"),
-    *("tests/tokens/test_token_source.py", "tests/tokens/test_waiting.py", "tests/tokens/test_processes.py"),
-    *("tests/asynchronous/test_transport.py", "tests/asynchronous/test_anyio_world.py"),
+    *("tests/tokens/test_token_source.py", "tests/asynchronous/test_anyio_world.py"),
     *("tests/listener/test_sync_listener.py", "tests/listener/test_async_listener.py"),
-    *("tests/ports", "tests/traces/test_replay.py", "tests/faults/test_unreachable.py"),
-    *("tests/cli/test_parser.py", "tests/cli/test_help.py", "tests/cli/test_output.py"),
+    *("tests/traces/test_replay.py", "tests/cli/test_parser.py", "tests/cli/test_help.py"),
 )
 """What differs most between versions: TLS, sockets, event loops, processes, SQLite, argparse, copies."""
 
