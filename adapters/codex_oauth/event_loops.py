@@ -15,7 +15,16 @@ from codex_oauth.loading import loading
 if TYPE_CHECKING:
     from asyncio import CancelledError
 
-__all__ = ["Scheduler", "aside", "load_anyio", "on_this_loop", "said", "this_loop", "uncut"]
+__all__ = [
+    "Scheduler",
+    "aside",
+    "load_anyio",
+    "on_this_loop",
+    "outlive_the_loop",
+    "said",
+    "this_loop",
+    "uncut",
+]
 
 T = TypeVar("T")
 
@@ -136,6 +145,16 @@ async def _uncut_on_asyncio(call: Callable[[], Awaitable[T]]) -> T:
     if cancelled is not None:
         _cancel_again(cancelled)
     return task.result()
+
+
+def outlive_the_loop() -> None:
+    """Keep the task that runs here out of what `asyncio.run` cancels at its end: somebody waits for it, who is
+    kept out of that too. On trio nothing is cancelled but by a scope.
+    """
+    if _trio() is None:
+        from asyncio import current_task
+
+        _hide(current_task())
 
 
 def _hide(task: Any) -> None:

@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 
 import anyio
 
+from codex_oauth.event_loops import outlive_the_loop
 from codex_oauth.transport.deadline import SLICE, Deadline, TimeUp
 
 __all__ = ["LATE_TURNS", "TURN", "within"]
@@ -44,6 +45,7 @@ async def within(deadline: Deadline, call: Callable[[], Awaitable[T]]) -> T:
 
 
 async def _watch(deadline: Deadline, scope: anyio.CancelScope) -> None:
+    outlive_the_loop()  # else the end of `asyncio.run` would end the limit, and with it the request
     while (left := deadline.left()) > 0:  # noqa: ASYNC110  # time passes, and nobody says so
         await anyio.sleep(min(left, SLICE))
     if deadline.begun:
