@@ -148,8 +148,8 @@ async def _uncut_on_asyncio(call: Callable[[], Awaitable[T]]) -> T:
 
 
 def outlive_the_loop() -> None:
-    """Keep the task that runs here out of what `asyncio.run` cancels at its end: whoever waits for it is kept out
-    of that, too. On trio nothing is cancelled but by a scope.
+    """Keep the task that runs here out of what `asyncio.run` cancels at its end, as whoever waits for it is.
+    On trio nothing is cancelled but by a scope.
     """
     if _trio() is None:
         from asyncio import current_task
