@@ -336,8 +336,9 @@ class Process:
 
     def deletes(self) -> None:
         """What is stored is about to be removed."""
-        if self.world.disk.main is None:  # a file that comes back after a logout is not ours to judge
-            self.world.disk.hidden, self.world.watch.signed_out = None, True
+        self.world.disk.hidden = None  # a file that comes back after a logout is not ours to judge
+        if self.world.disk.main is None:
+            self.world.watch.signed_out = True
         if isinstance(self.flow, Revocation):
             self.world.watch.deleting(self.pid)
 

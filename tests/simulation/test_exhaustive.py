@@ -18,6 +18,8 @@ _UNREACHED = {
     "rescuing": "needs another account's answer, or a lock that is held for 20 s",
     "releasing_to_retry": "needs a request that was not sent",
     "backing_off": "needs a request that was not sent",
+    "saving_later": "needs a disk that fails",
+    "backing_off_unstored": "a login that was never stored",
     "sending_unstored": "a login that was never stored",
     "revoking_unstored": "a login that was never stored",
 }
