@@ -27,7 +27,7 @@ from tests.storm.work import Ended, Job
 
 __all__ = ["forked", "programs", "sources"]
 
-_SHORT: Final = RenewalPolicy(lock_limit=LOCK_LIMIT)
+_SHORT: Final = RenewalPolicy(lock_limit=LOCK_LIMIT, expired_lock_limit=LOCK_LIMIT)
 
 
 def forked(nursery: Nursery, home: Path, rounds: int) -> Row:

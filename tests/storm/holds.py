@@ -38,7 +38,7 @@ __all__ = [
 
 LOCK_LIMIT: Final = 0.3
 SOON: Final = 1.0
-_SHORT: Final = RenewalPolicy(lock_limit=LOCK_LIMIT)
+_SHORT: Final = RenewalPolicy(lock_limit=LOCK_LIMIT, expired_lock_limit=LOCK_LIMIT)
 _FRESH: Final = 5 * 86_400.0
 
 
