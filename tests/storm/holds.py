@@ -158,6 +158,9 @@ def lock_removed(nursery: Nursery, home: Path, rounds: int) -> Row:
             ended: Ended = hold.child.result()
             last = once(nursery, ground)
             _check_survived(tally, hold, ended, other, last)
+            lock = ground.slot.lock()  # whoever locks it next finds what was kept beside, for want of a lock
+            assert lock is not None
+            lock.release()
             tally.check(ground.leftovers() == set(), f"{hold.where} {ground.leftovers()} is left")
             tally.count(ground)
     return tally.row
