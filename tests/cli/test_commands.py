@@ -314,7 +314,9 @@ def test_a_local_logout_sends_nothing(tmp_path: Path, server: AuthorityServer) -
 
 
 def test_a_logout_that_the_server_does_not_confirm_deletes_all_the_same(tmp_path: Path) -> None:
-    with serve(Authority(policy=AT_ONCE, faults=[Fault(endpoint="revoke", status=500)])) as server:
+    with serve(
+        Authority(policy=AT_ONCE, faults=[Fault(endpoint="revoke", status=400, body={"error": "no"})])
+    ) as server:
         assert login(tmp_path, server).code == 0
         done = run_command(tmp_path, "logout", "--json")
     assert (done.code, done.documents[0]["revoked"]) == (0, False)

@@ -34,12 +34,27 @@ def test_it_says_that_the_server_confirmed_and_what_that_may_mean(
     assert len(server.authority.received("revoke")) == 1
 
 
-@pytest.mark.parametrize("fault", [{"status": 500}, {"reset": True}, {"status": 404}])
-def test_it_deletes_whatever_the_server_says(tmp_path: Path, fault: dict[str, object]) -> None:
-    with serve(Authority(policy=AT_ONCE, faults=[Fault(endpoint="revoke", **fault)])) as server:  # type: ignore[arg-type]  # fields of a fault
+@pytest.mark.parametrize("fault", [{"status": 500}, {"status": 503}, {"reset": True}])
+def test_a_server_that_cannot_do_it_now_is_asked_again(tmp_path: Path, fault: dict[str, object]) -> None:
+    with serve(Authority(policy=AT_ONCE, faults=[Fault(endpoint="revoke", requests="1", **fault)])) as server:  # type: ignore[arg-type]  # fields of a fault
         assert login(tmp_path, server).code == 0
         done = run_command(tmp_path, "logout")
-        assert len(server.authority.received("revoke")) == 1  # best effort: once
+        assert len(server.authority.received("revoke")) == 2
+    assert (done.code, done.out) == (0, "Signed out; the server has confirmed it.\n")
+    assert stored(tmp_path).accounts() == ()
+
+
+LAST_WORD = {"error": "unsupported_token_type"}
+
+
+@pytest.mark.parametrize("status", [400, 404])
+def test_it_deletes_whatever_the_server_says(tmp_path: Path, status: int) -> None:
+    with serve(
+        Authority(policy=AT_ONCE, faults=[Fault(endpoint="revoke", status=status, body=LAST_WORD)])
+    ) as server:
+        assert login(tmp_path, server).code == 0
+        done = run_command(tmp_path, "logout")
+        assert len(server.authority.received("revoke")) == 1
     assert (done.code, "did not confirm" in done.out) == (0, True)
     assert done.err.startswith("To end it for sure, use the settings of the account at http://127.0.0.1:")
     assert stored(tmp_path).accounts() == ()

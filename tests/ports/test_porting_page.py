@@ -59,6 +59,8 @@ def test_the_table_of_failures_has_every_cause_in_its_phases() -> None:
         "dns",
         "connect",
         "proxy",
+        "proxy_auth",
+        "misconfigured",
         "tls_certificate",
         "tls_eof",
         "timeout",

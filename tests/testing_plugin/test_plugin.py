@@ -65,7 +65,7 @@ import sys
 def test_nothing_is_loaded_before_a_fixture_is_used():
     ours = {name for name in sys.modules if name.startswith("codex_oauth")}
     assert ours <= {
-        "codex_oauth", "codex_oauth.testing", "codex_oauth.testing.plugin",
+        "codex_oauth", "codex_oauth.loading", "codex_oauth.testing", "codex_oauth.testing.plugin",
         "codex_oauth_core", "codex_oauth_core._lazy",
     }, ours
 """
