@@ -60,9 +60,11 @@ $(LOWEST)/.installed: $(STAMP) tests/house/lowest.lock
 	$(BIN)/uv --quiet pip install --python $(LOWEST)/bin/python --no-deps --require-hashes -r tests/house/lowest.lock
 	@touch $@
 
+# without the ports to other libraries, which the product does not need
 .PHONY: lowest ## the core of the tests with the lowest versions that pyproject.toml allows
 lowest: $(LOWEST)/.installed
-	PYTHONPATH=core:adapters $(LOWEST)/bin/python -m pytest -q -n 2 -p no:cacheprovider -k "not propert" $(CORE_TESTS)
+	PYTHONPATH=core:adapters $(LOWEST)/bin/python -m pytest -q -n 2 -p no:cacheprovider -k "not propert and not aiohttp and not twisted" \
+		--ignore tests/transport/test_settings.py --ignore tests/transport/test_unlogged.py $(CORE_TESTS)
 
 .PHONY: check ## the fast part of `test`: lint, types, import rules, drawn and written files, purity
 check: lint types imports
