@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from itertools import repeat
 from pathlib import Path
 
 import attrs
@@ -116,7 +117,7 @@ def test_a_granted_login_that_cannot_be_stored_is_revoked(
         raise SaveFailed(SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="disk_full"))
 
     monkeypatch.setattr(FileHeld, "save", full)
-    world = FakeWorld(scripted((*SIGN_IN, answer)))
+    world = FakeWorld(scripted((*SIGN_IN, *repeat(answer, 9))))
     with pytest.raises(SignInError) as raised:
         login(device=True, on_prompt=ignore, store=store, make_world=lambda _: world)
     assert raised.value.kind is ErrorKind.AUTH_WRITE_FAILED
@@ -219,7 +220,7 @@ def test_a_credential_is_revoked_only_where_it_came_from() -> None:
 def test_only_the_server_confirms_a_revocation(
     store: FileStore, answer: Reply | Lost, confirmed: bool
 ) -> None:
-    with FakeWorld(scripted((answer,))) as world:
+    with FakeWorld(scripted(repeat(answer, 9))) as world:
         assert revoke(OLD, store, CODEX, world) is confirmed
 
 

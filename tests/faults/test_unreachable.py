@@ -19,7 +19,8 @@ import pytest
 from codex_oauth.stores.store import Store
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.outcomes import Kept
-from tests.faults.runs import Fate, Peer, Ran, answer, granting, in_turn, renew
+from codex_oauth_core.renewal_times import WRITE_BY
+from tests.faults.runs import Fate, Peer, Ran, SkippingClock, answer, granting, in_turn, renew
 from tests.transport.certificates import Authority
 from tests.transport.servers import (
     Script,
@@ -34,9 +35,10 @@ from tests.transport.test_httpx_proxies import tunnel_to
 
 E = ErrorKind
 AWAY = "https://auth.test"
-SHORT = 1.0
 PACE = [1.0, 2.0, 4.0]
 """Seconds between the four tries, by a jitter of one half."""
+PACE_OF_SILENCE = [1.0]
+"""The same if each try takes the 15 s that a connection may take: the third would be too late."""
 
 Env = pytest.MonkeyPatch
 
@@ -119,9 +121,19 @@ def proxy_resets(env: Env) -> Generator[str]:
 
 
 @contextmanager
-def proxy_hangs(env: Env) -> Generator[str]:
-    with _proxy(env, silent) as issuer:
+def proxy_hangs(env: Env, clock: SkippingClock) -> Generator[str]:
+    with _proxy(env, silence(clock)) as issuer:
         yield issuer
+
+
+def silence(clock: SkippingClock) -> Script:
+    """Take a connection, and say nothing for as long as it may take to send a request."""
+
+    def script(sock: socket.socket) -> None:
+        clock.sleep(WRITE_BY)
+        silent(sock)
+
+    return script
 
 
 @contextmanager
@@ -138,7 +150,6 @@ UNREACHABLE: dict[str, tuple[Callable[[Env], Any], str]] = {
     "F18 proxy 403": (proxy_403, "proxy"),
     "F18 proxy 502": (proxy_502, "proxy"),
     "F18 proxy resets": (proxy_resets, "proxy"),
-    "F18 proxy hangs": (proxy_hangs, "timeout"),
     "F18 proxy away": (proxy_away, "proxy"),
 }
 
@@ -201,8 +212,17 @@ def test_a_server_that_cannot_be_reached_costs_nothing(
 ) -> None:
     place, cause = UNREACHABLE[name]
     with no_new_sockets(), place(monkeypatch) as issuer, at_most(4):
-        ran = renew(issuer, store, usable=usable, timeout=SHORT if cause == "timeout" else 60.0)
+        ran = renew(issuer, store, usable=usable)
     check(ran, usable=usable, kind=E.NETWORK, cause=cause, pauses=[] if usable else PACE)
+
+
+# F18
+@pytest.mark.parametrize("usable", [True, False], ids=["usable", "expired"])
+def test_a_proxy_that_hangs_costs_nothing(usable: bool, store: Store, monkeypatch: Env) -> None:
+    clock = SkippingClock()
+    with no_new_sockets(), proxy_hangs(monkeypatch, clock) as issuer, at_most(4):
+        ran = renew(issuer, store, usable=usable, clock=clock)
+    check(ran, usable=usable, kind=E.NETWORK, cause="timeout", pauses=[] if usable else PACE_OF_SILENCE)
 
 
 # F18
@@ -278,22 +298,29 @@ def test_a_certificate_that_is_not_trusted_ends_it_at_once_and_is_explained(
     assert "SSL_CERT_FILE" in " ".join(ran.error.next_actions)
 
 
-HANDSHAKES: dict[str, tuple[Script, str]] = {
-    "F19 EOF in the handshake": (_ends, "tls_eof"),
-    "F19 no TLS": (_plain, "tls_eof"),
-    "F19 silence in the handshake": (silent, "timeout"),
+HANDSHAKES: dict[str, Script] = {
+    "F19 EOF in the handshake": _ends,
+    "F19 no TLS": _plain,
 }
 
 
 @pytest.mark.parametrize("usable", [True, False], ids=["usable", "expired"])
 @pytest.mark.parametrize("name", HANDSHAKES)
 def test_a_handshake_that_breaks_off_is_tried_again(name: str, usable: bool, store: Store) -> None:
-    script, cause = HANDSHAKES[name]
-    with no_new_sockets(), Peer(script) as peer, at_most(4):
-        issuer = peer.issuer.replace("http", "https", 1)
-        ran = renew(issuer, store, usable=usable, timeout=SHORT if cause == "timeout" else 60.0)
+    with no_new_sockets(), Peer(HANDSHAKES[name]) as peer, at_most(4):
+        ran = renew(peer.issuer.replace("http", "https", 1), store, usable=usable)
     assert (peer.connections, peer.sent) == (1 if usable else 4, 0)
-    check(ran, usable=usable, kind=E.NETWORK, cause=cause, pauses=[] if usable else PACE)
+    check(ran, usable=usable, kind=E.NETWORK, cause="tls_eof", pauses=[] if usable else PACE)
+
+
+# F19
+@pytest.mark.parametrize("usable", [True, False], ids=["usable", "expired"])
+def test_silence_in_the_handshake_is_tried_again(usable: bool, store: Store) -> None:
+    clock = SkippingClock()
+    with no_new_sockets(), Peer(silence(clock)) as peer, at_most(4):
+        ran = renew(peer.issuer.replace("http", "https", 1), store, usable=usable, clock=clock)
+    assert (peer.connections, peer.sent) == (1 if usable else 2, 0)
+    check(ran, usable=usable, kind=E.NETWORK, cause="timeout", pauses=[] if usable else PACE_OF_SILENCE)
 
 
 # F19

@@ -69,7 +69,7 @@ def _takes_any_lock(lock: Disk, pid: int) -> int:
 
 
 def _yes(_slot: Slot) -> bool:
-    """Nobody asks whether a request may still go out."""
+    """Nobody looks whether the lock is still the lock, or whether a request may still go out."""
     return True
 
 
@@ -87,7 +87,7 @@ def _gives_up_saving(_flow: Renewal) -> bool:
 
 
 def _always(_slot: Slot, expected: str | None) -> bool:
-    """No compare-and-set."""
+    """What is stored is not compared with what is believed to be stored."""
     return True
 
 
@@ -106,7 +106,8 @@ BROKEN: Final[Mapping[str, tuple[_Patch, ...]]] = {
     "no second look under the lock": ((Renewal, "_has_the_lock", _no_second_look),),
     "sent before it is reserved": ((Renewal, "_has_the_lock", _no_reserve), (Slot, "sending", _yes)),
     "sent again after a lost answer": ((Renewal, "_unanswered", _sends_again),),
-    "no compare-and-set": ((Slot, "matches", _always),),
+    "saved over whatever is stored": ((Slot, "matches", _always), (Slot, "is_intact", _yes)),
+    "a lost lock is not noticed": ((Slot, "is_intact", _yes),),
     "every stray is adopted": ((slot, "best_leftover", _any_stray),),
     "deleted instead of marked": ((Renewal, "_refused", _deletes),),
     "a lock for everybody": ((Disk, "lock", _takes_any_lock),),
