@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from tests.storm import disks, expiry, forks, holds, kills, signals
+from tests.storm import away, disks, expiry, forks, holds, kills, signals
 from tests.storm.nursery import Nursery
 from tests.storm.tally import Row, table
 
@@ -32,6 +32,9 @@ def storms(nursery: Nursery, home: Path, rounds: int, seed: int) -> Iterator[Cal
     yield lambda: kills.at_every_point(nursery, home, rounds)
     yield lambda: kills.anytime(nursery, home, rounds // 2, seed)
     yield lambda: holds.stopped(nursery, home, some)
+    yield lambda: holds.stopped_too_long(nursery, home)
+    yield lambda: away.spoiled(nursery, home, some)
+    yield lambda: away.disk_away(nursery, home, some)
     yield lambda: holds.lock_removed(nursery, home, some)
     yield lambda: holds.login_meanwhile(nursery, home, some, patient=True)
     yield lambda: holds.login_meanwhile(nursery, home, some, patient=False)

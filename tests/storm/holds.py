@@ -6,6 +6,7 @@ must neither wait too long nor send what it may send; when it goes on, nothing i
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ import attrs
 
 from codex_oauth_core.flows.freshness import RenewalPolicy
 from codex_oauth_core.record import write_record
+from codex_oauth_core.renewal_times import WRITE_BY
 from tests.storm import work
 from tests.storm.expiry import at_once
 from tests.storm.kills import points_of
@@ -34,6 +36,7 @@ __all__ = [
     "once",
     "spread",
     "stopped",
+    "stopped_too_long",
 ]
 
 LOCK_LIMIT: Final = 0.3
@@ -139,6 +142,36 @@ def _check_end(tally: Tally, hold: Hold, ended: Ended, left: float) -> None:
     tally.check(ground.leftovers() == set(), f"{hold.where} {ground.leftovers()} is left")
     stored = ground.stored
     tally.check(stored is not None and not stored.in_doubt, f"{hold.where} the login is in doubt")
+
+
+# -- the holder is stopped for longer than its request may wait -----------------------------------------
+
+
+def stopped_too_long(nursery: Nursery, home: Path) -> Row:
+    """SIGSTOP after the reservation, and the lock is lost meanwhile: who wakes after `WRITE_BY` sends nothing.
+
+    All stand still at once, each at another login and at another point before its first byte.
+    """
+    tally = Tally("SIGSTOP before the first byte, for too long", 2)
+    with authority() as server:
+        names = points_of(nursery, Ground.of(server, home / "late-dry"))
+    stood = names[names.index("after Reserve") : names.index("SendRequest: before send")]
+    with contextlib.ExitStack() as servers:
+        stand: list[Hold] = []
+        for number, point in enumerate(stood):
+            ground = Ground.of(servers.enter_context(authority()), home / f"late-{number}")
+            stand.append(holding(nursery, ground, names, point, "stop"))
+        time.sleep(WRITE_BY + 1)
+        for hold in stand:
+            hold.ground.slot.path.with_suffix(".lock").unlink()
+            hold.child.send_signal(signal.SIGCONT)
+            ended: Ended = hold.child.result()
+            again = "before SendRequest (2)" in ended.points  # the first one was not sent
+            tally.check(again, f"{hold.where} sent when it woke: {ended}")
+            _check_survived(tally, hold, ended, ended, once(nursery, hold.ground))
+            tally.count(hold.ground)
+    tally.notes = f"{len(stand)} points, {WRITE_BY + 1:.0f} s"
+    return tally.row
 
 
 # -- the file of the lock is removed --------------------------------------------------------------------

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.storm import disks, expiry, forks, holds, kills, signals
+from tests.storm import away, disks, expiry, forks, holds, kills, signals
 from tests.storm.nursery import Nursery
 from tests.storm.tally import Row, Tally, table
 
@@ -62,6 +62,14 @@ def test_f9_a_holder_whose_lock_was_removed_does_not_send_what_another_may(
     nursery: Nursery, tmp_path: Path
 ) -> None:
     assert calm(holds.lock_removed(nursery, tmp_path, 29)).duplicates == 0
+
+
+def test_f12_a_login_that_cannot_be_read_meanwhile_is_not_lost(nursery: Nursery, tmp_path: Path) -> None:
+    assert calm(away.spoiled(nursery, tmp_path, 2 * len(away.WAYS))).duplicates == 0
+
+
+def test_f11_a_login_whose_disk_is_away_for_a_moment_is_not_lost(nursery: Nursery, tmp_path: Path) -> None:
+    assert calm(away.disk_away(nursery, tmp_path, 8)).duplicates == 0
 
 
 @pytest.mark.parametrize("patient", [True, False])
