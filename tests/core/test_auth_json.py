@@ -184,7 +184,7 @@ def test_f14_a_member_that_does_not_fit_is_named(field: str, value: Any) -> None
     found = read(plain(**{name: changes[name] for name in changes if field != "tokens" or name == "tokens"}))
     assert isinstance(found, SignInError)
     assert found.details["reason"] == field
-    assert field == "tokens.access_token" or f"member {field} cannot be used: it is no" in found.message
+    assert field == "tokens.access_token" or f"member {field} cannot be used: it must be" in found.message
 
 
 @pytest.mark.parametrize("value", [..., None, ""])

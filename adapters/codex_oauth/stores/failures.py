@@ -69,6 +69,17 @@ ADVICE: Final[Mapping[str, str]] = {
     "sealed_wrong": "Sign in again: the stored login was sealed with another key, or damaged.",
 }
 
+_NO_PLACE: Final[Mapping[str, str]] = {
+    "relative_home": "The directory of the logins is named by a relative path.",
+    "no_home": "This user has no home directory, and no other directory is named.",
+    "root_home": "The directory of the logins would be the root of the file system.",
+    "unusable_path": "The directory of the logins is named by no usable path.",
+    "no_current_directory": (
+        "The directory of the logins is named by a relative path, and there is no current directory."
+    ),
+}
+"""Messages of a store that has no place: nothing was read, and nothing written."""
+
 _BY_ERRNO: Final[Mapping[int, str]] = {
     getattr(errno, name): reason
     for reason, names in {
@@ -107,7 +118,7 @@ def failure(
 ) -> SignInError:
     """The error of one reason at one path. `code` is the errno, told by its name in `details.errno`."""
     name = None if code is None else errno.errorcode.get(code, "unknown")
-    error = SignInError.of(kind, reason=reason, path=shown(path), errno=name)
+    error = SignInError.of(kind, _NO_PLACE.get(reason), reason=reason, path=shown(path), errno=name)
     return advised(error)
 
 

@@ -78,19 +78,21 @@ _WAYS: Final = (
 )
 _CHATGPT_MODES: Final = ("", "chatgpt", "chatgptauthtokens")
 
-_NO_TEXT: Final = "it is no text of printable ASCII without white space, of at most 16 KiB"
+_NO_TEXT: Final = "it must be printable ASCII text without white space, of at most 16 KiB"
 _WHY: Final[Mapping[str, str]] = {
-    "tokens": "it is no JSON object",
+    "tokens": "it must be a JSON object",
     "tokens.access_token": _NO_TEXT,
     "tokens.refresh_token": _NO_TEXT,
-    "tokens.account_id": "it is no text of letters, digits, - and _, of at most 128",
-    "last_refresh": "it is no time, and nothing else says when the tokens were issued",
-    _PROVENANCE: "it is no JSON object",
-    f"{_PROVENANCE}.issuer": (
-        "it is no address of an authorization server: https, or http on this machine, without a user, "
-        "a query or a fragment"
+    "tokens.account_id": "it must be letters, digits, - and _, at most 128 of them",
+    "last_refresh": (
+        "it must be a time (2026-01-15T08:00:18Z): nothing else there says when the tokens were issued"
     ),
-    f"{_PROVENANCE}.client_id": "it is no text of printable ASCII without white space, of at most 256",
+    _PROVENANCE: "it must be a JSON object",
+    f"{_PROVENANCE}.issuer": (
+        "it must be the https address of an authorization server (http only on this machine), without "
+        "a user, a query or a fragment"
+    ),
+    f"{_PROVENANCE}.client_id": "it must be printable ASCII text without white space, at most 256 characters",
 }
 _REASONS: Final[Mapping[str, str]] = {
     **{
