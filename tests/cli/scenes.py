@@ -16,7 +16,6 @@ from codex_oauth.cli.output import report, result
 from codex_oauth.cli.parser import parsed
 from codex_oauth.cli.views.line_view import LineView, QuietView
 from codex_oauth.cli.views.live_view import LiveView
-from codex_oauth.cli.views.rich_view import RichView
 from codex_oauth_core.effects import BrowserPrompt, DevicePrompt, Prompt, Request, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.secret import Secret
@@ -94,7 +93,7 @@ class Scene:
 
     acts: tuple[Act, ...] = (waits(Why.PENDING),)
     prompt: Prompt = _CODE
-    view: Callable[[Any], View] = RichView
+    view: Callable[[Any], View] = LiveView
     columns: int = 80
     can: Mapping[str, bool] = attrs.field(factory=dict[str, bool])
     options: tuple[str, ...] = ()
@@ -136,7 +135,6 @@ SCENES: Final[Mapping[str, Scene]] = {
     "device-20-columns": Scene(columns=20, acts=(*_SLOWER, *_AGAIN)),
     "device-20-columns-done": Scene(columns=20, acts=(*_AGAIN, succeeds)),
     "device-ascii": Scene(can={"utf8": False}, acts=_AGAIN),
-    "device-without-rich": Scene(view=LiveView, acts=_AGAIN),
     "device-qr": Scene(can={"qr": True}),
     "browser-waiting": Scene(prompt=_PAGE, acts=(waits(Why.CALLBACK),)),
     "browser-remote-shell": Scene(prompt=_PAGE, acts=(waits(Why.CALLBACK),), environ=_SSH),

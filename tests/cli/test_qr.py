@@ -9,7 +9,7 @@ import pytest
 import segno
 
 from codex_oauth.cli.qr import matrix_of, qr_lines
-from codex_oauth.cli.views.rich_view import RichView
+from codex_oauth.cli.views.live_view import LiveView
 from tests.cli.fake_terminal import PROMPT, on_stderr
 
 PAGE = PROMPT.verification_uri
@@ -59,15 +59,6 @@ def test_without_segno_the_sign_in_is_complete(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "segno", None)
     window = on_stderr(monkeypatch, qr=True)
     assert qr_lines(PAGE, window) == []
-    RichView(window).prompt(PROMPT)
+    LiveView(window).prompt(PROMPT)
     assert PAGE in window.text
     assert PROMPT.user_code in window.text
-
-
-def test_a_large_code_gives_way_to_it_in_a_low_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    for rows, large in ((36, False), (40, True)):
-        window = on_stderr(monkeypatch, rows=rows, qr=True, colour=False)
-        RichView(window).prompt(PROMPT)
-        below = window.text.split("enter this code", 1)[1]
-        assert ("█" in below) is large
-        assert PROMPT.user_code in below

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import builtins
 import re
 import time
-from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -14,7 +12,6 @@ import pytest
 from codex_oauth.cli.views import choose_view
 from codex_oauth.cli.views.line_view import LineView, QuietView
 from codex_oauth.cli.views.live_view import LiveView
-from codex_oauth.cli.views.rich_view import RichView
 from codex_oauth.cli.views.terminal import Wishes
 from codex_oauth.cli.views.view import View
 from codex_oauth_core.effects import BrowserPrompt, DevicePrompt, Request, SendRequest, Wait, Why
@@ -23,8 +20,6 @@ from codex_oauth_core.secret import Secret
 from tests.cli.emulator import Emulator, screen_of
 from tests.cli.fake_terminal import PROMPT, Window, on_stderr
 
-LIVE: list[Callable[[Window], LiveView]] = [LiveView, RichView]
-each_live = pytest.mark.parametrize("make", LIVE, ids=lambda make: make.__name__)
 EXCHANGE = SendRequest(Request("POST", "https://a/token", (), Secret(b"")), 30.0, once=True)
 
 
@@ -55,47 +50,21 @@ def signed_in(view: View, shown_prompt: DevicePrompt | BrowserPrompt) -> None:
     view.close()
 
 
-@each_live
 @pytest.mark.parametrize("utf8", [True, False])
 @pytest.mark.parametrize("columns", [14, 20, 40, 80, 200])
 def test_u7_the_code_is_whole_and_alone_on_its_line_at_every_width(
-    monkeypatch: pytest.MonkeyPatch, make: Callable[[Window], LiveView], columns: int, utf8: bool
+    monkeypatch: pytest.MonkeyPatch, columns: int, utf8: bool
 ) -> None:
     window = on_stderr(monkeypatch, columns, utf8=utf8)
-    signed_in(make(window), prompt())
+    signed_in(LiveView(window), prompt())
     assert [line.strip() for line in shown(window)].count("ABCD-12345") == 1
     assert utf8 or written(window).isascii()
 
 
-@pytest.mark.parametrize("utf8", [True, False])
-@pytest.mark.parametrize("columns", range(10, 100))
-def test_large_letters_are_whole_or_not_there(
-    monkeypatch: pytest.MonkeyPatch, columns: int, utf8: bool
-) -> None:
-    window = on_stderr(monkeypatch, columns, utf8=utf8)
-    RichView(window).prompt(prompt())
-    large = [row for row in shown(window) if {"█", "▀", "#"} & set(row)]  # a folded one is two
-    assert len(large) == (0 if columns <= 63 else 4 if utf8 else 7)
-    assert len({row[:4] for row in large}) <= 1
-
-
-@pytest.mark.parametrize(("code", "rows"), [("abcd-12345", 40), ("A B", 40), ("ABCD-12345", 18)])
-def test_what_cannot_be_told_apart_or_has_no_room_is_not_drawn_large(
-    monkeypatch: pytest.MonkeyPatch, code: str, rows: int
-) -> None:
-    window = on_stderr(monkeypatch, rows=rows)
-    RichView(window).prompt(prompt(user_code=code))
-    assert "█" not in written(window)
-    assert f"    {code}" in shown(window)
-
-
-@each_live
 @pytest.mark.parametrize("columns", [20, 200])
-def test_the_status_line_never_reaches_the_last_column(
-    monkeypatch: pytest.MonkeyPatch, make: Callable[[Window], LiveView], columns: int
-) -> None:
+def test_the_status_line_never_reaches_the_last_column(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
     window = on_stderr(monkeypatch, columns)
-    view, given = make(window), prompt()
+    view, given = LiveView(window), prompt()
     view.prompt(given)
     for why in Why:
         wait = Wait(1.0, why, given, cause=ErrorKind.TLS_UNTRUSTED)
@@ -122,12 +91,9 @@ def test_news_that_a_narrow_window_cannot_hold_is_said_above(monkeypatch: pytest
     assert " ".join(screen).count("is not trusted") == 1
 
 
-@each_live
-def test_it_ends_with_an_empty_line_and_no_mode_changed(
-    monkeypatch: pytest.MonkeyPatch, make: Callable[[Window], LiveView]
-) -> None:
+def test_it_ends_with_an_empty_line_and_no_mode_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     window = on_stderr(monkeypatch)
-    view = make(window)
+    view = LiveView(window)
     signed_in(view, prompt())
     emulator = Emulator(80)
     emulator.feed(written(window))  # raises for an order that changes a mode
@@ -147,12 +113,11 @@ def test_a_tick_writes_over_the_line_in_one_go_and_erases_only_behind_it(
     assert writes == ["\r● 14:59  Waiting for your approval\x1b[K"]
 
 
-@each_live
 def test_a_window_that_becomes_too_narrow_gets_it_all_again_once_it_rests(
-    monkeypatch: pytest.MonkeyPatch, make: Callable[[Window], LiveView]
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     window = on_stderr(monkeypatch, 90)
-    view, given = make(window), prompt()
+    view, given = LiveView(window), prompt()
     view.prompt(given)
     wait = Wait(1.0, Why.PENDING, given)
     view.tick(wait, 0.0)
@@ -161,8 +126,7 @@ def test_a_window_that_becomes_too_narrow_gets_it_all_again_once_it_rests(
     for _ in range(4):
         view.tick(wait, 0.0)
     screen = screen_of(written(window)[before:], 30)
-    again = 1 if make is RichView else 0  # plain text is folded by the terminal, and stays readable
-    assert [line.strip() for line in screen].count("ABCD-12345") == again
+    assert [line.strip() for line in screen].count("ABCD-12345") == 0  # it still stands there, whole
     assert screen[-1] == "14:59  Waiting"
 
 
@@ -171,7 +135,7 @@ def test_the_page_is_a_link_and_visible_and_a_long_one_is_in_one_piece(
 ) -> None:
     url = f"https://auth.openai.com/oauth/authorize?state={'x' * 300}"
     window = on_stderr(monkeypatch, 80)
-    RichView(window).prompt(BrowserPrompt(Secret(url), time.time() + 600, "https://auth.openai.com"))
+    LiveView(window).prompt(BrowserPrompt(Secret(url), time.time() + 600, "https://auth.openai.com"))
     emulator = Emulator(80)
     emulator.feed(written(window))
     assert [order.partition(";")[2].partition(";")[2] for order in emulator.orders] == [url, ""]
@@ -181,7 +145,7 @@ def test_the_page_is_a_link_and_visible_and_a_long_one_is_in_one_piece(
 @pytest.mark.parametrize("can", ["links", "colour"])
 def test_a_terminal_without_links_or_colours_gets_none(monkeypatch: pytest.MonkeyPatch, can: str) -> None:
     window = on_stderr(monkeypatch, **{can: False})
-    signed_in(RichView(window), prompt())
+    signed_in(LiveView(window), prompt())
     emulator = Emulator(80)
     emulator.feed(written(window))
     if can == "links":
@@ -190,17 +154,14 @@ def test_a_terminal_without_links_or_colours_gets_none(monkeypatch: pytest.Monke
         assert not any(re.search(r"(^|;)(3[0-8]|4[0-8]|9\d)", style) for style in emulator.styles)
 
 
-@each_live
-def test_a_terminal_that_is_gone_ends_nothing(
-    monkeypatch: pytest.MonkeyPatch, make: Callable[[Window], LiveView]
-) -> None:
+def test_a_terminal_that_is_gone_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     window = on_stderr(monkeypatch)
 
     def gone(text: str) -> int:
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(window.stream, "write", gone)
-    signed_in(make(window), prompt())
+    signed_in(LiveView(window), prompt())
 
 
 def test_lines_are_plain_complete_and_only_appended(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,14 +206,14 @@ def test_u25_quiet_leaves_the_page_the_code_and_what_went_wrong(monkeypatch: pyt
 @pytest.mark.parametrize(
     ("environ", "wishes", "kind"),
     [
-        ({"TERM": "xterm"}, Wishes(), RichView),
+        ({"TERM": "xterm"}, Wishes(), LiveView),
         ({"TERM": "dumb"}, Wishes(), LineView),
         ({"TERM": ""}, Wishes(), LineView),
         ({"TERM": "xterm", "ACCESSIBLE": "1"}, Wishes(), LineView),
-        ({"TERM": "xterm", "ACCESSIBLE": "0"}, Wishes(), RichView),
+        ({"TERM": "xterm", "ACCESSIBLE": "0"}, Wishes(), LiveView),
         ({"TERM": "xterm"}, Wishes(accessible=True), LineView),
         ({"TERM": "xterm"}, Wishes(quiet=True), QuietView),
-        ({"TERM": "", "WT_SESSION": "1"}, Wishes(), RichView),
+        ({"TERM": "", "WT_SESSION": "1"}, Wishes(), LiveView),
     ],
 )
 def test_which_view_suits(
@@ -264,21 +225,3 @@ def test_which_view_suits(
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     assert type(choose_view(as_json=False, wishes=wishes)) is kind
-
-
-def test_without_rich_a_terminal_gets_the_live_view(monkeypatch: pytest.MonkeyPatch) -> None:
-    window = on_stderr(monkeypatch)
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.delenv("ACCESSIBLE", raising=False)
-    imported = builtins.__import__
-
-    def without_rich(name: str, *rest: Any) -> Any:
-        if name.partition(".")[0] == "rich":
-            raise ImportError(name)
-        return imported(name, *rest)
-
-    monkeypatch.setattr(builtins, "__import__", without_rich)
-    view = choose_view(as_json=False)
-    assert type(view) is LiveView
-    signed_in(view, prompt())
-    assert "    ABCD-12345" in shown(window)

@@ -7,6 +7,7 @@ import sys
 
 from codex_oauth.cli.views.json_view import JsonView
 from codex_oauth.cli.views.line_view import LineView, QuietView
+from codex_oauth.cli.views.live_view import LiveView
 from codex_oauth.cli.views.terminal import Terminal, Wishes, terminal_of
 from codex_oauth.cli.views.view import View
 
@@ -27,15 +28,4 @@ def choose_view(*, as_json: bool, wishes: Wishes = _USUAL) -> View:
     terminal = terminal_here(wishes)
     if wishes.quiet:
         return QuietView(terminal)
-    return _live(terminal) if terminal.redraws else LineView(terminal)
-
-
-def _live(terminal: Terminal) -> View:
-    try:
-        from codex_oauth.cli.views.rich_view import RichView
-
-        return RichView(terminal)
-    except ImportError:
-        from codex_oauth.cli.views.live_view import LiveView
-
-        return LiveView(terminal)
+    return LiveView(terminal) if terminal.redraws else LineView(terminal)

@@ -1,25 +1,35 @@
 """The view for a terminal: what to do stays in sight, and one line below it says what is happening.
 
-Rules of this file: what a person must read is appended and never erased; only the last line is written over.
-When the window becomes too narrow for what was shown, that is shown again.
+Rules of this file: what a person must read is appended and never erased; only the last line is written
+over. No mode of the terminal is changed (its cursor stays visible, its screen stays the same), so that
+there is nothing to put back, even after SIGKILL. The page is a link where the terminal knows links; it and
+the code stay whole, each alone on its line, for a mouse to copy. When the window becomes too narrow for
+what was shown, that is shown again.
 """
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 from typing import Final
 
+from codex_oauth.cli.colour import paint
 from codex_oauth.cli.output import hint
 from codex_oauth.cli.text import clock
 from codex_oauth.cli.views.line_view import LineView
-from codex_oauth.cli.views.status_line import StatusLine
 from codex_oauth.cli.views.terminal import Terminal
-from codex_oauth.cli.views.words import FINISHING, role_of, short_status, status_of
+from codex_oauth.cli.views.words import FINISHING, Part, parts_of, role_of, short_status, status_of
 from codex_oauth_core.effects import Prompt, SendRequest, Wait
 
-__all__ = ["LiveView", "folded"]
+__all__ = ["LiveView"]
 
 _LONGEST: Final = 79
+
+_LINK: Final = "\x1b]8;;{}\x1b\\{}\x1b]8;;\x1b\\"
+"""A hyperlink of a terminal (OSC 8), and the text that carries it."""
+_TO_THE_END: Final = "\x1b[K"
+"""Erase in line (ECMA-48 §8.3.41)."""
 
 _ASKING: Final = "Asking for a code"
 _DONE: Final = "Done"
@@ -31,7 +41,7 @@ class LiveView(LineView):
     def __init__(self, terminal: Terminal) -> None:
         super().__init__(terminal)
         self._prompt: Prompt | None = None
-        self._status = StatusLine(terminal)
+        self._status = _StatusLine(terminal)
         self._shown_width = 0  # what the prompt on the screen needs to stay as it is
         self._last_columns = terminal.columns()
 
@@ -74,6 +84,24 @@ class LiveView(LineView):
         for line in folded(text, self._terminal):
             hint(line)
 
+    def _show(self, prompt: Prompt) -> None:
+        for row in self._qr(prompt):
+            hint(row)
+        for part in parts_of(prompt):
+            for line in self._lines(part):
+                hint(line)
+            if part.role == "code":
+                self._shown_width = self._terminal.indent(part.text) + len(part.text)
+
+    def _lines(self, part: Part) -> list[str]:
+        if part.role == "page" and self._terminal.links:
+            address = paint(part.text, part.role, colour=self._terminal.colour)
+            return [" " * self._terminal.indent(part.text) + _LINK.format(part.text, address)]
+        if part.role in ("page", "code"):
+            return [self._line(part)]
+        lines = folded(part.text, self._terminal) or [""]
+        return [paint(line, part.role, colour=self._terminal.colour) for line in lines]
+
     def _fits(self, status: str) -> bool:
         return len(f"00:00  {status}") < self._terminal.columns()
 
@@ -95,3 +123,40 @@ def folded(text: str, terminal: Terminal) -> list[str]:
         return [text]
     width = min(_LONGEST, max(10, terminal.columns() - 1))
     return wrap(text, width, break_long_words=False, break_on_hyphens=False)
+
+
+class _StatusLine:
+    """The line under the cursor, which is written over: in one go, and cleared behind its end, so that
+    nothing flickers. It never reaches the last column, where it would wrap. From any thread.
+    """
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+        self._lock = threading.RLock()
+        self._length = 0
+
+    def draw(self, forms: list[str], role: str) -> None:
+        """Show the first of `forms` that fits, the longest first; the last one is cut."""
+        with self._lock:
+            width = max(1, self._terminal.columns() - 1)
+            text = next((form for form in forms if len(form) <= width), forms[-1][:width])
+            self._write(f"{self._start()}{paint(text, role, colour=self._terminal.colour)}{_TO_THE_END}")
+            self._length = len(text)
+
+    def clear(self) -> None:
+        """Leave the line empty, and the cursor at its start, for what is written next."""
+        with self._lock:
+            if self._length:
+                self._write(f"{self._start()}{_TO_THE_END}")
+            self._length = 0
+
+    def _start(self) -> str:
+        """To the start of the line. One that a narrower window has folded is left, and a new one begun: which
+        rows it takes now, only the terminal knows.
+        """
+        return "\r\n" if self._length >= self._terminal.columns() else "\r"
+
+    def _write(self, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):  # the terminal is gone
+            self._terminal.stream.write(text)
+            self._terminal.stream.flush()
