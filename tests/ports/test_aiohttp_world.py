@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from codex_oauth.clock import instant
-from codex_oauth.worlds import aiohttp_world
+from codex_oauth.worlds import anyio_world
 from codex_oauth.worlds.aiohttp_world import AiohttpWorld
 from codex_oauth_core import Cancelled, Event, ResponseReceived, SendRequest, TimeReached, Wait, Why
 from tests.transport.servers import OK, Server, answering, at_most, no_new_sockets, post, read_request, silent
@@ -129,7 +129,7 @@ def test_a_cancel_before_the_block_is_remembered_and_one_after_it_does_no_harm()
 
 # F33
 def test_a_resume_from_suspend_is_noticed_within_a_slice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aiohttp_world, "SLICE", 0.05)
+    monkeypatch.setattr(anyio_world, "SLICE", 0.05)
     slept = 0.0
 
     def now() -> tuple[float, float]:
