@@ -15,9 +15,9 @@ import pytest
 from codex_oauth.transport.async_httpx_transport import AsyncHttpxTransport
 from codex_oauth.transport.async_protocol import AsyncAnswer
 from codex_oauth_core import SendRequest
-from tests.transport import test_httpx_answers, test_httpx_proxies, test_httpx_tls, test_httpx_unreachable
+from tests.transport import test_httpx_proxies, test_httpx_tls, test_httpx_unreachable
 
-MODULES: Final = (test_httpx_answers, test_httpx_proxies, test_httpx_tls, test_httpx_unreachable)
+MODULES: Final = (test_httpx_proxies, test_httpx_tls, test_httpx_unreachable)
 
 
 class Again:
