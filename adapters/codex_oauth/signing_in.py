@@ -17,9 +17,9 @@ from codex_oauth.loading import loading
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import BrowserPrompt, SendRequest, Wait
 from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.flows.base import Flow
 from codex_oauth_core.flows.browser import BrowserFlow
-from codex_oauth_core.flows.exchange import ExchangingFlow
+from codex_oauth_core.flows.machine import Flow
+from codex_oauth_core.flows.sign_in import ExchangingFlow
 from codex_oauth_core.provider import Provider
 
 __all__ = [

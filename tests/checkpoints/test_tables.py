@@ -17,7 +17,7 @@ from codex_oauth_core import (
     Pkce,
     Secret,
 )
-from codex_oauth_core.checkpoints.forms import (
+from codex_oauth_core.checkpoints.codec import (
     COUNT,
     HIDDEN,
     INSTANT,
@@ -29,10 +29,10 @@ from codex_oauth_core.checkpoints.forms import (
     number,
     optional,
 )
+from codex_oauth_core.checkpoints.layout import DEVICE, PACE, PKCE, REFUSED, TRY_AGAIN
 from codex_oauth_core.facts import Refused, TryAgain
-from codex_oauth_core.flows.exchange import KEPT
-from codex_oauth_core.flows.kept import DEVICE, PACE, PKCE, REFUSED, TRY_AGAIN
 from codex_oauth_core.flows.pace import Pace
+from codex_oauth_core.flows.sign_in import KEPT
 
 REBUILT = {
     "provider": "the caller gives it",

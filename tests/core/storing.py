@@ -32,9 +32,10 @@ from codex_oauth_core.events import (
     StoreAnswered,
     TimeReached,
 )
-from codex_oauth_core.flows import base, table
+from codex_oauth_core.flows import machine as base
+from codex_oauth_core.flows import table
 from codex_oauth_core.outcomes import Kept
-from codex_oauth_core.reading.http_time import rfc3339
+from codex_oauth_core.reading.times import rfc3339
 from codex_oauth_core.record import Intent, Record
 from codex_oauth_core.secret import Secret
 from codex_oauth_core.storage import (

@@ -38,10 +38,10 @@ from codex_oauth_core.codex.token_answers import read_exchange, read_refresh
 from codex_oauth_core.facts import Approved, Issued, Pending, Refused, SlowDown, TryAgain
 from codex_oauth_core.flows.device_table import State
 from codex_oauth_core.flows.pace import Pace
-from codex_oauth_core.reading.http_time import http_date, retry_after
 from codex_oauth_core.reading.json_body import MAX_BODY, read_json
 from codex_oauth_core.reading.jwt import read_claims
 from codex_oauth_core.reading.numbers import read_seconds
+from codex_oauth_core.reading.times import http_date, retry_after
 from codex_oauth_core.secret import shares_text
 from tests.support import (
     DEVICE_ID,

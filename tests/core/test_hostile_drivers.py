@@ -36,8 +36,8 @@ from codex_oauth_core import (
 )
 from codex_oauth_core.checkpoints.restore import restore
 from codex_oauth_core.events import StoreAnswered
-from codex_oauth_core.flows.base import Flow
 from codex_oauth_core.flows.device_table import State
+from codex_oauth_core.flows.machine import Flow
 from codex_oauth_core.flows.pace import Pace
 from codex_oauth_core.traces import Recorder
 from tests.core import test_state_by_event as device

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_oauth_core.reading.http_time import header, http_date, iso_date, retry_after, rfc3339
+from codex_oauth_core.reading.times import header, http_date, iso_date, retry_after, rfc3339
 
 MOMENT = datetime(1994, 11, 6, 8, 49, 37, tzinfo=UTC).timestamp()
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_oauth_core.reading.http_time import plausible_time
 from codex_oauth_core.reading.jwt import expiry, read_claims
+from codex_oauth_core.reading.times import plausible_time
 from codex_oauth_core.secret import Secret
 from tests.support import jwt
 

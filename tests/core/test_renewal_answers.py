@@ -17,7 +17,7 @@ from codex_oauth_core.flows.renewal import Renewal
 from codex_oauth_core.flows.renewed import UNUSABLE
 from codex_oauth_core.outcomes import Kept, KeptBecause, Renewed
 from codex_oauth_core.provider import Provider
-from codex_oauth_core.reading.http_time import rfc3339
+from codex_oauth_core.reading.times import rfc3339
 from codex_oauth_core.record import OWN_WORDS, Record, read_record, write_record
 from codex_oauth_core.secret import Secret
 from codex_oauth_core.storage import Rescue

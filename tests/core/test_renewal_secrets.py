@@ -14,8 +14,8 @@ from codex_oauth_core.codex import CODEX
 from codex_oauth_core.effects import Effect, Finished, SendRequest
 from codex_oauth_core.errors import IllegalEvent, SignInError
 from codex_oauth_core.events import CallbackReceived, Started
-from codex_oauth_core.flows.base import Flow
 from codex_oauth_core.flows.deposit import Deposit
+from codex_oauth_core.flows.machine import Flow
 from codex_oauth_core.flows.renewal import Renewal
 from codex_oauth_core.flows.revocation import Revocation
 from codex_oauth_core.outcomes import Adopted, Deposited, Kept, Renewed

@@ -27,7 +27,7 @@ from codex_oauth_core.errors import SignInError
 from codex_oauth_core.flows.freshness import RenewalPolicy
 from codex_oauth_core.flows.renewal import Renewal
 from codex_oauth_core.outcomes import Adopted, Kept, Renewed
-from codex_oauth_core.reading.http_time import rfc3339
+from codex_oauth_core.reading.times import rfc3339
 from codex_oauth_core.record import Record
 from codex_oauth_core.secret import Secret
 from tests.adapters import virtual_time

@@ -23,7 +23,7 @@ from codex_oauth_core.codex.render import render_error
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.facts import Granted
 from codex_oauth_core.pkce import s256
-from codex_oauth_core.reading.http_time import rfc3339
+from codex_oauth_core.reading.times import rfc3339
 from codex_oauth_core.record import Record
 from codex_oauth_core.secret import Secret
 

@@ -32,7 +32,7 @@ from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import Request
 from codex_oauth_core.flows.device import DeviceFlow
-from codex_oauth_core.reading.http_time import rfc3339
+from codex_oauth_core.reading.times import rfc3339
 from codex_oauth_core.record import Record
 from codex_oauth_core.secret import Secret
 

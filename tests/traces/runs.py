@@ -35,8 +35,8 @@ from codex_oauth_core import (
     Started,
     TimeReached,
 )
-from codex_oauth_core.flows.base import Flow
-from codex_oauth_core.flows.exchange import ExchangingFlow
+from codex_oauth_core.flows.machine import Flow
+from codex_oauth_core.flows.sign_in import ExchangingFlow
 from codex_oauth_core.traces import Recorder
 from tests.support import CODE, T0, W0, as_json, code, response, tokens
 

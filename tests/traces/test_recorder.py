@@ -30,7 +30,7 @@ from codex_oauth_core import (
 from codex_oauth_core.checkpoints.restore import restore
 from codex_oauth_core.codex.render import RENDERERS
 from codex_oauth_core.facts import Granted, Refused, Tokens
-from codex_oauth_core.flows.exchange import ExchangingFlow
+from codex_oauth_core.flows.sign_in import ExchangingFlow
 from codex_oauth_core.rendering import Rendered
 from codex_oauth_core.secret import Secret
 from codex_oauth_core.traces import Gap, Recorder, read_trace, replay

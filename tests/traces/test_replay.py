@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from codex_oauth_core.flows import pace
 from codex_oauth_core.reading.json_body import as_object
 from codex_oauth_core.traces import VERSION, Difference, TraceError, read_trace, replay
-from codex_oauth_core.traces.reading import LONGEST_LINE, Ended, Sent, Waited
+from codex_oauth_core.traces.format import LONGEST_LINE, Ended, Sent, Waited
 from tests.strategies import json_values
 from tests.traces.record import CORPUS
 
@@ -156,7 +156,7 @@ def test_what_is_no_trace_says_so(lines: list[str], says: str) -> None:
 
 
 def test_a_trace_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("codex_oauth_core.traces.reading.MOST_LINES", 5)
+    monkeypatch.setattr("codex_oauth_core.traces.format.MOST_LINES", 5)
     with pytest.raises(TraceError, match="more than 5 lines"):
         replay(PLAIN)
 

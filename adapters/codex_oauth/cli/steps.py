@@ -33,7 +33,7 @@ from codex_oauth_core.events import Resumed, Started
 from codex_oauth_core.flows.browser import BrowserFlow
 from codex_oauth_core.flows.device import DeviceFlow
 from codex_oauth_core.provider import Provider
-from codex_oauth_core.reading.http_time import rfc3339
+from codex_oauth_core.reading.times import rfc3339
 
 __all__ = ["run_finish", "run_start"]
 

@@ -16,7 +16,7 @@ from typing import Final
 import attrs
 
 from codex_oauth_core.flows import browser_table, device_table
-from codex_oauth_core.traces.reading import Trace
+from codex_oauth_core.traces.format import Trace
 
 __all__ = ["diagram"]
 

@@ -17,8 +17,8 @@ import attrs
 from codex_oauth.signing_in import Recording
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import SendRequest, Wait
-from codex_oauth_core.flows.base import Flow
-from codex_oauth_core.flows.exchange import ExchangingFlow
+from codex_oauth_core.flows.machine import Flow
+from codex_oauth_core.flows.sign_in import ExchangingFlow
 
 __all__ = ["Text", "read_text", "tracing"]
 

@@ -13,7 +13,7 @@ from typing import Final
 from codex_oauth.cli.text import printable
 from codex_oauth.cli.trace_diagram import diagram
 from codex_oauth.cli.trace_rows import Row, rows_of, title_of
-from codex_oauth_core.traces.reading import Sent, Trace, Waited
+from codex_oauth_core.traces.format import Sent, Trace, Waited
 
 __all__ = ["page_of"]
 

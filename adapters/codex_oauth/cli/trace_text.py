@@ -10,7 +10,7 @@ from typing import Final
 
 from codex_oauth.cli.text import printable
 from codex_oauth.cli.trace_rows import Row, rows_of, title_of
-from codex_oauth_core.traces.reading import Trace
+from codex_oauth_core.traces.format import Trace
 from codex_oauth_core.traces.replay import Difference, Replay
 
 __all__ = ["WIDTH", "replay_lines", "timeline"]

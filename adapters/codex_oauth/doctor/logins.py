@@ -19,7 +19,7 @@ from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.store import StoreWarning
 from codex_oauth_core.codex.codes import ended_by
 from codex_oauth_core.errors import SignInError
-from codex_oauth_core.reading.http_time import rfc3339
+from codex_oauth_core.reading.times import rfc3339
 from codex_oauth_core.record import Record
 
 __all__ = ["check", "records"]

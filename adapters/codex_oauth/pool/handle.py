@@ -14,7 +14,7 @@ from codex_oauth.pool.deadlines import Due
 from codex_oauth_core.callback import Accepted
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import Prompt, SendRequest, Wait
-from codex_oauth_core.flows.base import Flow
+from codex_oauth_core.flows.machine import Flow
 
 if TYPE_CHECKING:
     from codex_oauth.pool.flow_pool import FlowPool

@@ -19,7 +19,7 @@ from codex_oauth.worlds.waiting import Sources, answer_of
 from codex_oauth_core.effects import Finished, SendRequest, Wait
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.events import Cancelled, Event, RequestFailed, Started
-from codex_oauth_core.flows.base import Flow
+from codex_oauth_core.flows.machine import Flow
 
 __all__ = ["SLICE", "TwistedWorld", "drive", "sign_in"]
 

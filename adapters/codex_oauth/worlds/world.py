@@ -11,7 +11,7 @@ from typing import Protocol, Self, TypeVar, cast
 from codex_oauth_core.effects import Finished, SendRequest, Wait
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.events import Event, Started
-from codex_oauth_core.flows.base import Flow
+from codex_oauth_core.flows.machine import Flow
 from codex_oauth_core.storage import StorageEffect
 
 __all__ = ["Performer", "PerformerOf", "World", "run"]

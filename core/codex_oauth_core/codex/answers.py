@@ -10,8 +10,8 @@ from codex_oauth_core.codex.codes import REGION_BLOCKED, error_code
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import TryAgain
-from codex_oauth_core.reading.http_time import header, retry_after
 from codex_oauth_core.reading.json_body import UNREADABLE, as_object, read_json
+from codex_oauth_core.reading.times import header, retry_after
 from codex_oauth_core.secret import Secret, shares_text, unseen
 
 __all__ = ["Answer", "is_success", "no_answer", "says_nothing", "usable_secret"]

@@ -20,9 +20,9 @@ from codex_oauth_core.codex.answers import usable_secret
 from codex_oauth_core.codex.token_answers import account_id_from_token
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.reading.http_time import iso_date, plausible_time, rfc3339
 from codex_oauth_core.reading.json_body import MAX_BODY, as_object
 from codex_oauth_core.reading.jwt import expiry, read_claims
+from codex_oauth_core.reading.times import iso_date, plausible_time, rfc3339
 from codex_oauth_core.record import Record, read_record, write_record
 from codex_oauth_core.secret import Secret, unseen
 

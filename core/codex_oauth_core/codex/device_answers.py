@@ -12,8 +12,8 @@ from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import DeviceFact, Issued, Refused, TryAgain
 from codex_oauth_core.provider import Provider
-from codex_oauth_core.reading.http_time import http_date, iso_date
 from codex_oauth_core.reading.numbers import DEFAULT_INTERVAL, read_interval, read_seconds
+from codex_oauth_core.reading.times import http_date, iso_date
 from codex_oauth_core.secret import Secret
 
 __all__ = ["DEFAULT_LIFETIME", "read_device_authorization"]

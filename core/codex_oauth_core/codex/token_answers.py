@@ -16,11 +16,11 @@ from codex_oauth_core.codex.codes import CLIENT_REJECTED, LOGIN_OVER
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import ExchangeFact, Granted, RefreshFact, Refused, RevocationFact, Tokens
-from codex_oauth_core.reading.http_time import header, http_date, iso_date, plausible_time
 from codex_oauth_core.reading.json_body import as_object, read_json
 from codex_oauth_core.reading.jwt import expiry, read_claims
 from codex_oauth_core.reading.lenient_json import DAMAGED, read_members
 from codex_oauth_core.reading.numbers import read_seconds
+from codex_oauth_core.reading.times import header, http_date, iso_date, plausible_time
 from codex_oauth_core.secret import Secret
 
 __all__ = ["account_id_from_token", "read_exchange", "read_refresh", "read_revocation"]

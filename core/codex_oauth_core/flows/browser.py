@@ -13,15 +13,15 @@ from typing import Any, ClassVar, Final
 import attrs
 
 from codex_oauth_core.callback import Accepted, CallbackRule, read_redirect
-from codex_oauth_core.checkpoints.forms import NAME, SECRET, Form
+from codex_oauth_core.checkpoints.codec import NAME, SECRET, Form
+from codex_oauth_core.checkpoints.layout import PKCE
 from codex_oauth_core.effects import BrowserPrompt, Effect, Wait, Why
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import CallbackReceived, ResponseReceived, Started
 from codex_oauth_core.facts import Refused, TryAgain
 from codex_oauth_core.flows.browser_table import MACHINE, State, Trigger
-from codex_oauth_core.flows.exchange import KEPT, ExchangingFlow
-from codex_oauth_core.flows.kept import PKCE
 from codex_oauth_core.flows.resumable import Resting
+from codex_oauth_core.flows.sign_in import KEPT, ExchangingFlow
 from codex_oauth_core.pkce import Pkce
 from codex_oauth_core.secret import Secret
 

@@ -13,7 +13,8 @@ from typing import Any, ClassVar, Final, assert_never
 
 import attrs
 
-from codex_oauth_core.checkpoints.forms import FLAG, INSTANT, Form, optional
+from codex_oauth_core.checkpoints.codec import FLAG, INSTANT, Form, optional
+from codex_oauth_core.checkpoints.layout import DEVICE, PACE
 from codex_oauth_core.credential import DeviceAuthorization
 from codex_oauth_core.effects import DevicePrompt, Effect, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind
@@ -32,11 +33,10 @@ from codex_oauth_core.facts import (
     Unrecognized,
 )
 from codex_oauth_core.flows.device_table import MACHINE, State, Trigger
-from codex_oauth_core.flows.exchange import KEPT, ExchangingFlow
 from codex_oauth_core.flows.failures import HOPELESS, gave_up
-from codex_oauth_core.flows.kept import DEVICE, PACE
 from codex_oauth_core.flows.pace import Pace
 from codex_oauth_core.flows.resumable import Resting, Waiting
+from codex_oauth_core.flows.sign_in import KEPT, ExchangingFlow
 from codex_oauth_core.secret import Secret
 
 __all__ = ["DeviceFlow"]

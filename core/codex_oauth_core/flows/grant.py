@@ -9,7 +9,7 @@ from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import Refused, Tokens
 from codex_oauth_core.provider import Provider
-from codex_oauth_core.reading.http_time import plausible_time, rfc3339
+from codex_oauth_core.reading.times import plausible_time, rfc3339
 
 __all__ = ["expires_at", "judge_grant", "server_offset"]
 

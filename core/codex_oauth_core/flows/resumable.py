@@ -15,8 +15,7 @@ from typing import Any, ClassVar, Final, Self
 
 import attrs
 
-from codex_oauth_core.checkpoints.error import CheckpointError
-from codex_oauth_core.checkpoints.forms import (
+from codex_oauth_core.checkpoints.codec import (
     COUNT,
     FLAG,
     INSTANT,
@@ -28,10 +27,11 @@ from codex_oauth_core.checkpoints.forms import (
     table,
     word,
 )
+from codex_oauth_core.checkpoints.error import CheckpointError
 from codex_oauth_core.effects import Effect, Finished, Wait, Why
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import Event, Resumed
-from codex_oauth_core.flows.base import E_co, Flow, T_co
+from codex_oauth_core.flows.machine import E_co, Flow, T_co
 from codex_oauth_core.provider import Provider
 
 __all__ = ["VERSION", "Resting", "ResumableFlow", "Waiting"]

@@ -14,7 +14,7 @@ import attrs
 from codex_oauth_core.effects import Effect, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind, IllegalEvent, SignInError
 from codex_oauth_core.events import Event, ResponseReceived, Started, StoreAnswered
-from codex_oauth_core.flows.base import Flow
+from codex_oauth_core.flows.machine import Flow
 from codex_oauth_core.record import Intent, Record
 from codex_oauth_core.renewal_times import WRITE_BY
 from codex_oauth_core.storage import LockBusy, Reserve, StorageAnswer, StorageEffect

@@ -11,8 +11,8 @@ import binascii
 from collections.abc import Mapping
 from typing import Final, cast
 
-from codex_oauth_core.reading.http_time import plausible_time
 from codex_oauth_core.reading.json_body import read_json
+from codex_oauth_core.reading.times import plausible_time
 from codex_oauth_core.secret import Secret
 
 __all__ = ["expiry", "read_claims"]

@@ -17,8 +17,8 @@ from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait
 from codex_oauth_core.errors import IllegalEvent, SignInError
 from codex_oauth_core.events import Event, ResponseReceived, Resumed, Started
 from codex_oauth_core.facts import TryAgain
-from codex_oauth_core.flows.base import Flow
-from codex_oauth_core.flows.exchange import ExchangingFlow
+from codex_oauth_core.flows.machine import Flow
+from codex_oauth_core.flows.sign_in import ExchangingFlow
 from codex_oauth_core.traces.form import Gap, as_line
 from codex_oauth_core.traces.legs import Stop
 from codex_oauth_core.traces.shadow import Shadow, shadow_of

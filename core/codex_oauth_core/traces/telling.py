@@ -26,7 +26,7 @@ from codex_oauth_core.events import (
 )
 from codex_oauth_core.flows.browser import BrowserFlow
 from codex_oauth_core.flows.device import DeviceFlow
-from codex_oauth_core.flows.exchange import ExchangingFlow
+from codex_oauth_core.flows.sign_in import ExchangingFlow
 from codex_oauth_core.provider import Provider, is_loopback
 from codex_oauth_core.rendering import Renderers
 from codex_oauth_core.secret import Secret

@@ -8,7 +8,7 @@ from codex_oauth.cli.output import emit, hint
 from codex_oauth.cli.text import printable
 from codex_oauth_core.effects import BrowserPrompt, DevicePrompt, Prompt, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind
-from codex_oauth_core.reading.http_time import rfc3339
+from codex_oauth_core.reading.times import rfc3339
 
 __all__ = ["JsonView"]
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final, assert_never
 
 import attrs
 
-from codex_oauth_core.checkpoints.forms import (
+from codex_oauth_core.checkpoints.codec import (
     COUNT,
     INSTANT,
     NAME,
@@ -24,6 +24,7 @@ from codex_oauth_core.checkpoints.forms import (
     optional,
     record,
 )
+from codex_oauth_core.checkpoints.layout import REFUSED, TRY_AGAIN
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait, Why
@@ -32,7 +33,6 @@ from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import Granted, Refused, Tokens, TryAgain
 from codex_oauth_core.flows.failures import HOPELESS, gave_up, refused
 from codex_oauth_core.flows.grant import judge_grant
-from codex_oauth_core.flows.kept import REFUSED, TRY_AGAIN
 from codex_oauth_core.flows.resumable import ResumableFlow
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.secret import Secret

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from codex_oauth_core.checkpoints.forms import (
+from codex_oauth_core.checkpoints.codec import (
     COUNT,
     FLAG,
     HIDDEN,
