@@ -13,10 +13,12 @@ from typing import Any, Final
 
 import attrs
 
-__all__ = ["FORMAT", "VERSION", "Gap", "Header", "TraceError", "as_line"]
+__all__ = ["FLOWS", "FORMAT", "VERSION", "Gap", "Header", "TraceError", "as_line"]
 
 FORMAT: Final = "codex-oauth-trace"
 VERSION: Final = 1
+FLOWS: Final = ("device", "browser")
+"""The kinds of flow that traces have."""
 
 
 class TraceError(ValueError):

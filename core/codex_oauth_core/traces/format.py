@@ -26,8 +26,7 @@ from codex_oauth_core.events import (
 )
 from codex_oauth_core.secret import Secret
 from codex_oauth_core.traces.fields import Fields
-from codex_oauth_core.traces.form import FORMAT, VERSION, Gap, Header, TraceError
-from codex_oauth_core.traces.shadow import SHADOWS
+from codex_oauth_core.traces.form import FLOWS, FORMAT, VERSION, Gap, Header, TraceError
 
 __all__ = ["LONGEST_LINE", "MOST_LINES", "Asked", "Ended", "Sent", "Step", "Trace", "Waited", "read_trace"]
 
@@ -160,7 +159,7 @@ def _header(fields: Fields) -> Header:
     if version != VERSION:
         raise TraceError("There is no such version of traces.")
     flow = fields.text("flow")
-    if flow not in SHADOWS:
+    if flow not in FLOWS:
         fields.wrong("there is no such flow here")
     return Header(
         library=fields.text("library"),

@@ -33,7 +33,7 @@ from codex_oauth_core.traces.blinding import FAKE_STATE, FAKE_VERIFIER
 from codex_oauth_core.traces.form import Header
 from codex_oauth_core.traces.legs import LEGS
 
-__all__ = ["SHADOWS", "Shadow", "shadow_of"]
+__all__ = ["Shadow", "shadow_of"]
 
 _NOWHERE: Final = "https://issuer.invalid"
 _REDIRECT_URI: Final = "http://localhost:1455/callback"
@@ -78,11 +78,11 @@ def _browser(header: Header, provider: Provider) -> _ShadowBrowser:
     )
 
 
-SHADOWS: Final[Mapping[str, Callable[[Header, Provider], _ShadowDevice | _ShadowBrowser]]] = {
+_SHADOWS: Final[Mapping[str, Callable[[Header, Provider], _ShadowDevice | _ShadowBrowser]]] = {
     "device": _device,
     "browser": _browser,
 }
-"""The kinds of flow that traces have."""
+"""By the kind of flow, each of `FLOWS`."""
 
 
 @attrs.frozen
@@ -130,7 +130,7 @@ class Shadow:
 
 def shadow_of(header: Header, provider: Provider) -> Shadow:
     """The shadow that a header describes, in the provider's dialect. Raises ValueError for bad limits."""
-    return Shadow(SHADOWS[header.flow](header, provider.at(_NOWHERE)))
+    return Shadow(_SHADOWS[header.flow](header, provider.at(_NOWHERE)))
 
 
 def _waiting(wait: Wait) -> dict[str, Any]:
