@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from codex_oauth_core.flows.browser import BrowserFlow as BrowserFlow
     from codex_oauth_core.flows.deposit import Deposit as Deposit
     from codex_oauth_core.flows.device import DeviceFlow as DeviceFlow
-    from codex_oauth_core.flows.freshness import RenewalPolicy as RenewalPolicy
     from codex_oauth_core.flows.renewal import Renewal as Renewal
+    from codex_oauth_core.flows.renewal_policy import RenewalPolicy as RenewalPolicy
     from codex_oauth_core.flows.revocation import Revocation as Revocation
     from codex_oauth_core.outcomes import Adopted as Adopted
     from codex_oauth_core.outcomes import Deposited as Deposited
@@ -94,7 +94,7 @@ __all__, __getattr__, __dir__ = lazy_names(
         "codex_oauth_core.flows.browser": ("BrowserFlow",),
         "codex_oauth_core.flows.deposit": ("Deposit",),
         "codex_oauth_core.flows.device": ("DeviceFlow",),
-        "codex_oauth_core.flows.freshness": ("RenewalPolicy",),
+        "codex_oauth_core.flows.renewal_policy": ("RenewalPolicy",),
         "codex_oauth_core.flows.renewal": ("Renewal",),
         "codex_oauth_core.flows.revocation": ("Revocation",),
         "codex_oauth_core.outcomes": ("Adopted", "Deposited", "Kept", "Renewed", "Revoked"),

@@ -21,7 +21,7 @@ from codex_oauth_core import (
     Wait,
     restore,
 )
-from codex_oauth_core.flows import browser_table, device_table
+from codex_oauth_core.flows import browser, device
 from tests.checkpoints.journeys import JOURNEYS, ORIGIN, Journey, moved, picked_up, same, through_json
 from tests.support import T0, W0
 
@@ -101,8 +101,8 @@ def test_put_down_after_every_event_by_a_chain_of_machines(journey: Journey) -> 
 
 def test_the_journeys_pass_through_every_live_state() -> None:
     seen = {journey.after(count).state for journey in JOURNEYS for count in journey.stops()}
-    live = {*device_table.LIVE, *browser_table.LIVE}
-    assert seen == live - {device_table.State.IDLE, browser_table.State.IDLE}
+    live = {*device.LIVE, *browser.LIVE}
+    assert seen == live - {device.State.IDLE, browser.State.IDLE}
 
 
 @pytest.mark.parametrize(("journey", "count"), STOPS[:40] + STOPS[-40:])

@@ -19,7 +19,7 @@ from codex_oauth_core import (
     Wait,
     restore,
 )
-from codex_oauth_core.flows.device_table import State
+from codex_oauth_core.flows.device import State
 from tests.checkpoints.journeys import JOURNEYS, Journey, through_json
 from tests.support import T0, W0
 

@@ -33,7 +33,7 @@ from codex_oauth_core.events import (
     TimeReached,
 )
 from codex_oauth_core.flows import machine as base
-from codex_oauth_core.flows import table
+from codex_oauth_core.flows import machine as table
 from codex_oauth_core.outcomes import Kept
 from codex_oauth_core.reading.times import rfc3339
 from codex_oauth_core.record import Intent, Record

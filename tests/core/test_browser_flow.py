@@ -35,7 +35,7 @@ from codex_oauth_core import (
     Why,
 )
 from codex_oauth_core.callback import Accepted
-from codex_oauth_core.flows.browser_table import FINAL, TABLE, State
+from codex_oauth_core.flows.browser import FINAL, TABLE, State
 from tests.support import CODE, T0, W0, as_json, code, response, tokens
 
 E = ErrorKind

@@ -32,7 +32,7 @@ from codex_oauth_core import (
     Wait,
     Why,
 )
-from codex_oauth_core.flows.device_table import State
+from codex_oauth_core.flows.device import State
 from codex_oauth_core.settings import BadSetting, SettingFault
 from tests.support import (
     CODE,

@@ -30,7 +30,7 @@ from codex_oauth_core import (
     TimeReached,
     Wait,
 )
-from codex_oauth_core.flows.device_table import FINAL, State
+from codex_oauth_core.flows.device import FINAL, State
 from tests.strategies import objects
 from tests.support import (
     CODE,

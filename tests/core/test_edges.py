@@ -36,7 +36,7 @@ from codex_oauth_core.codex.identity import read_identity
 from codex_oauth_core.codex.poll import read_poll
 from codex_oauth_core.codex.token_answers import read_exchange, read_refresh
 from codex_oauth_core.facts import Approved, Issued, Pending, Refused, SlowDown, TryAgain
-from codex_oauth_core.flows.device_table import State
+from codex_oauth_core.flows.device import State
 from codex_oauth_core.flows.pace import Pace
 from codex_oauth_core.reading.json_body import MAX_BODY, read_json
 from codex_oauth_core.reading.jwt import read_claims

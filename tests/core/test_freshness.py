@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from codex_oauth_core import renewal_times as times
-from codex_oauth_core.flows.freshness import RenewalPolicy, Standing, age, standing
+from codex_oauth_core.flows.renewal_policy import RenewalPolicy, Standing, age, standing
 from codex_oauth_core.record import Record
 from tests.core.storing import DAY, login
 from tests.support import W0

@@ -36,7 +36,7 @@ from codex_oauth_core import (
 )
 from codex_oauth_core.checkpoints.restore import restore
 from codex_oauth_core.events import StoreAnswered
-from codex_oauth_core.flows.device_table import State
+from codex_oauth_core.flows.device import State
 from codex_oauth_core.flows.machine import Flow
 from codex_oauth_core.flows.pace import Pace
 from codex_oauth_core.traces import Recorder

@@ -27,8 +27,8 @@ from codex_oauth_core.events import (
     StoreAnswered,
     TimeReached,
 )
-from codex_oauth_core.flows.freshness import RenewalPolicy
 from codex_oauth_core.flows.renewal import Renewal
+from codex_oauth_core.flows.renewal_policy import RenewalPolicy
 from codex_oauth_core.leftovers import succeeds
 from codex_oauth_core.outcomes import Adopted, Kept, KeptBecause, Renewed
 from codex_oauth_core.record import Intent, Record

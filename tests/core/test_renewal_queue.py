@@ -14,8 +14,8 @@ import pytest
 from codex_oauth_core.effects import Effect, Finished, Wait, Why
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Started, StoreAnswered, TimeReached
-from codex_oauth_core.flows.freshness import RenewalPolicy
 from codex_oauth_core.flows.renewal import Renewal
+from codex_oauth_core.flows.renewal_policy import RenewalPolicy
 from codex_oauth_core.outcomes import Adopted, Kept, KeptBecause, Renewed
 from codex_oauth_core.record import Intent, Record
 from codex_oauth_core.storage import Load, Loaded, Lock, LockBusy, Locked, Reserve, StorageAnswer

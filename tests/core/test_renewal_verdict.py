@@ -15,8 +15,7 @@ import pytest
 
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.flows.freshness import RenewalPolicy, standing
-from codex_oauth_core.flows.renewal_policy import Asked
+from codex_oauth_core.flows.renewal_policy import Asked, RenewalPolicy, standing
 from codex_oauth_core.outcomes import Adopted, Kept
 from codex_oauth_core.reading.times import rfc3339
 from codex_oauth_core.record import Intent, Record

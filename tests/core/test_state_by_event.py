@@ -27,7 +27,7 @@ from codex_oauth_core import (
     TimeReached,
 )
 from codex_oauth_core.events import StoreAnswered
-from codex_oauth_core.flows.device_table import FINAL, TABLE, State
+from codex_oauth_core.flows.device import FINAL, TABLE, State
 from codex_oauth_core.storage import Released
 from tests.support import PENDING, T0, W0, approved, as_json, code, issued, response, tokens
 

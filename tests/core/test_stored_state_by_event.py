@@ -22,7 +22,7 @@ from codex_oauth_core.events import (
     StoreAnswered,
     TimeReached,
 )
-from codex_oauth_core.flows import deposit_table, renewal_table, revocation_table
+from codex_oauth_core.flows import deposit, renewal_table, revocation
 from codex_oauth_core.flows.deposit import Deposit
 from codex_oauth_core.flows.renewal import Renewal
 from codex_oauth_core.flows.revocation import Revocation
@@ -54,7 +54,7 @@ from tests.core.storing import (
 )
 from tests.support import T0, W0
 
-R, D, V = renewal_table.State, deposit_table.State, revocation_table.State
+R, D, V = renewal_table.State, deposit.State, revocation.State
 Way = tuple[str, ...]
 Steps = Mapping[str, tuple[type[Any], Any]]
 
@@ -202,9 +202,9 @@ DEPOSIT_WELCOME: Final[Mapping[Any, Steps]] = {
     D.RESCUING: {"Rescued": (Finished, D.DONE), **each(FAILED, Finished, D.DONE)},
     D.DONE: {},
 }
-DEPOSIT: Final = Kind(deposit_table, lambda state: Deposit(record=EXPIRED), DEPOSIT_WAYS, DEPOSIT_WELCOME)
+DEPOSIT: Final = Kind(deposit, lambda state: Deposit(record=EXPIRED), DEPOSIT_WAYS, DEPOSIT_WELCOME)
 BORROWED: Final = Kind(
-    deposit_table,
+    deposit,
     lambda state: Deposit(record=borrowed(), force=state is D.RESCUING),
     DEPOSIT_WAYS,
     {
@@ -233,7 +233,7 @@ NOT_NOW: Final = ("blocked", "limited", "503", "NOT_SENT", "MAYBE_SENT")
 REVOKING: Final[Way] = ("Started", "Locked", "Reserved")
 UNSTORED: Final = (V.REVOKING_UNSTORED, V.BACKING_OFF_UNSTORED)
 REVOCATION: Final = Kind(
-    revocation_table,
+    revocation,
     lambda state: Revocation(provider=CODEX, credential=EXPIRED.credential if state in UNSTORED else None),
     {
         V.IDLE: (),

@@ -21,8 +21,8 @@ from codex_oauth.worlds.storing import StoringWorld
 from codex_oauth.worlds.world import run
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.errors import SignInError
-from codex_oauth_core.flows.freshness import RenewalPolicy
 from codex_oauth_core.flows.renewal import Renewal
+from codex_oauth_core.flows.renewal_policy import RenewalPolicy
 from codex_oauth_core.outcomes import Renewed
 from codex_oauth_core.record import Record
 from tests.faults.runs import put

@@ -24,8 +24,8 @@ from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import Wait
 from codex_oauth_core.errors import SignInError
-from codex_oauth_core.flows.freshness import RenewalPolicy
 from codex_oauth_core.flows.renewal import Renewal
+from codex_oauth_core.flows.renewal_policy import RenewalPolicy
 from codex_oauth_core.outcomes import Adopted, Kept, Renewed
 from codex_oauth_core.reading.times import rfc3339
 from codex_oauth_core.record import Record

@@ -15,17 +15,11 @@ import pytest
 from transitions import Machine, MachineError
 from transitions.core import Event
 
-from codex_oauth_core.flows import (
-    browser_table,
-    deposit_table,
-    device_table,
-    renewal_table,
-    revocation_table,
-)
-from codex_oauth_core.flows.table import FlowMachine, TableEvent, fire
+from codex_oauth_core.flows import browser, deposit, device, renewal_table, revocation
+from codex_oauth_core.flows.machine import FlowMachine, TableEvent, fire
 
-SIGN_INS = (device_table, browser_table)
-STORED = (renewal_table, deposit_table, revocation_table)
+SIGN_INS = (device, browser)
+STORED = (renewal_table, deposit, revocation)
 
 
 def _each(*tables: ModuleType) -> pytest.MarkDecorator:
@@ -109,14 +103,14 @@ def test_an_unknown_trigger_is_a_key_error() -> None:
         NOT_THERE = "not_there"
 
     with pytest.raises(KeyError):
-        fire(device_table.MACHINE, Other.NOT_THERE, Model(device_table.State.IDLE))
+        fire(device.MACHINE, Other.NOT_THERE, Model(device.State.IDLE))
 
 
 def test_a_state_is_one_enum_member_and_survives_pickling() -> None:
-    model = Model(device_table.State.IDLE)
-    fire(device_table.MACHINE, device_table.Trigger.START, model)
+    model = Model(device.State.IDLE)
+    fire(device.MACHINE, device.Trigger.START, model)
     copy = pickle.loads(pickle.dumps(model.state))
-    assert copy is model.state is device_table.State.REQUESTING_CODE
+    assert copy is model.state is device.State.REQUESTING_CODE
 
 
 # -- the table itself ----------------------------------------------------------------------------------

@@ -13,8 +13,8 @@ import attrs
 
 from codex_oauth_core.effects import Effect
 from codex_oauth_core.flows import revocation, storing
-from codex_oauth_core.flows.freshness import RenewalPolicy
 from codex_oauth_core.flows.renewal import Renewal
+from codex_oauth_core.flows.renewal_policy import RenewalPolicy
 from codex_oauth_core.record import Record
 from codex_oauth_core.storage import Locked
 from tests.simulation import exhaustive_store

@@ -18,7 +18,7 @@ from typing import Any, Final
 import attrs
 
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.flows.freshness import RenewalPolicy
+from codex_oauth_core.flows.renewal_policy import RenewalPolicy
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.record import Intent, Record
 from codex_oauth_core.secret import Secret

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from codex_oauth_core.flows import deposit_table, renewal_table, revocation_table
+from codex_oauth_core.flows import deposit, renewal_table, revocation
 from tests.simulation.exhaustive import PAIRS, Pair, explore
 from tests.simulation.invariants import Excuse
 from tests.simulation.process import Op
@@ -59,8 +59,8 @@ def test_a_process_is_killed_in_every_state_of_the_three_machines() -> None:
         points |= explore(Pair(Op.CALL, second, 3605.0, crashes=1)).crash_points
     for name, states in (
         ("Renewal", renewal_table.State),
-        ("Deposit", deposit_table.State),
-        ("Revocation", revocation_table.State),
+        ("Deposit", deposit.State),
+        ("Revocation", revocation.State),
     ):
         killed = {point.split()[1] for point in points if point.startswith(name)}
         assert {state.value for state in states} - killed <= set(_UNREACHED)

@@ -15,7 +15,7 @@ from typing import Final
 
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.tokens.token_source import TokenSource
-from codex_oauth_core.flows.freshness import RenewalPolicy
+from codex_oauth_core.flows.renewal_policy import RenewalPolicy
 from tests.storm import work
 from tests.storm.holds import LOCK_LIMIT, SOON, once, spread
 from tests.storm.kills import Fates, judge, points_of

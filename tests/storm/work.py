@@ -26,8 +26,8 @@ from codex_oauth.worlds.world import run
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.flows.deposit import Deposit
-from codex_oauth_core.flows.freshness import RenewalPolicy
 from codex_oauth_core.flows.renewal import Renewal
+from codex_oauth_core.flows.renewal_policy import RenewalPolicy
 from codex_oauth_core.flows.revocation import Revocation
 from codex_oauth_core.outcomes import Adopted, Deposited, Kept, Renewed, Revoked
 from codex_oauth_core.record import Record, read_record

@@ -21,7 +21,7 @@ from codex_oauth_core.codex.codes import ended_by
 from codex_oauth_core.codex.identity import read_identity
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.flows.freshness import age
+from codex_oauth_core.flows.renewal_policy import age
 from codex_oauth_core.reading.iso_time import iso_date
 from codex_oauth_core.record import Record
 from codex_oauth_core.renewal_times import INTENT_LIFE

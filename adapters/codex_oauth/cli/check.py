@@ -20,7 +20,7 @@ from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import Request, SendRequest
 from codex_oauth_core.errors import Detail, ErrorKind, SignInError
 from codex_oauth_core.events import Cancelled, RequestFailed, ResponseReceived
-from codex_oauth_core.flows.failures import gave_up, refused, without_answer
+from codex_oauth_core.flows.machine import gave_up, refused, without_answer
 from codex_oauth_core.secret import Secret, shares_text
 
 __all__ = ["URL", "Checked", "check"]

@@ -15,12 +15,12 @@ from typing import Final
 
 import attrs
 
-from codex_oauth_core.flows import browser_table, device_table
+from codex_oauth_core.flows import browser, device
 from codex_oauth_core.traces.format import Trace
 
 __all__ = ["diagram"]
 
-_TABLES: Final[Mapping[str, ModuleType]] = {"device": device_table, "browser": browser_table}
+_TABLES: Final[Mapping[str, ModuleType]] = {"device": device, "browser": browser}
 _WIDTH: Final = 780
 _LAYER: Final = 104
 _BOX_TOP: Final = 14

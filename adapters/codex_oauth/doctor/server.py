@@ -18,7 +18,7 @@ from codex_oauth_core.codex.answers import Answer, no_answer
 from codex_oauth_core.effects import Request, SendRequest
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Cancelled, RequestFailed, ResponseReceived
-from codex_oauth_core.flows.failures import gave_up, refused, without_answer
+from codex_oauth_core.flows.machine import gave_up, refused, without_answer
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.reading.times import http_date
 from codex_oauth_core.secret import Secret

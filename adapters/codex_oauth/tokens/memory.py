@@ -13,7 +13,7 @@ import attrs
 
 from codex_oauth.tokens.renewing import Failure, Landing
 from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.flows.freshness import RenewalPolicy, Standing, standing
+from codex_oauth_core.flows.renewal_policy import RenewalPolicy, Standing, standing
 from codex_oauth_core.outcomes import Adopted, Kept, KeptBecause, Renewed
 from codex_oauth_core.record import Record
 from codex_oauth_core.secret import Secret

@@ -20,8 +20,7 @@ from codex_oauth_core.codex import CODEX
 from codex_oauth_core.effects import Effect, Finished
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Started
-from codex_oauth_core.flows.freshness import RenewalPolicy, Standing, standing
-from codex_oauth_core.flows.renewal_policy import Asked, not_signed_in
+from codex_oauth_core.flows.renewal_policy import Asked, RenewalPolicy, Standing, not_signed_in, standing
 from codex_oauth_core.outcomes import Adopted, Kept, KeptBecause, Renewed
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.record import Record

@@ -31,7 +31,7 @@ from codex_oauth_core.codex.api_headers import api_headers, is_fedramp
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import Wait
 from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.flows.freshness import RenewalPolicy
+from codex_oauth_core.flows.renewal_policy import RenewalPolicy
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.record import Record
 from codex_oauth_core.secret import Secret

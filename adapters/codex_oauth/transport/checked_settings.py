@@ -9,7 +9,7 @@ import httpx
 
 from codex_oauth.transport.bad_settings import UnusableSettingError
 from codex_oauth.transport.exchange import tls_for, usable_proxy
-from codex_oauth_core.flows.failures import gave_up, refused, without_answer
+from codex_oauth_core.flows.machine import gave_up, refused, without_answer
 from codex_oauth_core.provider import Provider
 
 __all__ = ["check_settings"]

@@ -1,13 +1,14 @@
 """The browser flow (RFC 6749 §4.1 with PKCE, RFC 8252): a page to open, and a redirect back.
 
-Rules of this file: the redirect URI that was shown is the one that is exchanged; `state` is used once; only
-a redirect with the right state can end the flow, whatever else arrives.
+Rules of this file: a state and a trigger bear the protocol's words, every move is a row of the table, and
+`docs/diagrams/browser.mmd` is drawn from it; the redirect URI that was shown is the one that is exchanged;
+`state` is used once; only a redirect with the right state can end the flow, whatever else arrives.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum, StrEnum
+from enum import Enum, StrEnum, unique
 from typing import Any, ClassVar, Final
 
 import attrs
@@ -19,13 +20,75 @@ from codex_oauth_core.effects import BrowserPrompt, Effect, Wait, Why
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import CallbackReceived, ResponseReceived, Started
 from codex_oauth_core.facts import Refused, TryAgain
-from codex_oauth_core.flows.browser_table import MACHINE, State, Trigger
+from codex_oauth_core.flows.machine import FlowMachine, Move
 from codex_oauth_core.flows.resumable import Resting
 from codex_oauth_core.flows.sign_in import KEPT, ExchangingFlow
 from codex_oauth_core.pkce import Pkce
 from codex_oauth_core.secret import Secret
 
-__all__ = ["BrowserFlow"]
+__all__ = ["FINAL", "LIVE", "MACHINE", "TABLE", "BrowserFlow", "State", "Trigger"]
+
+
+# -- the moves -----------------------------------------------------------------------------------------
+
+
+@unique
+class State(Enum):
+    """Where a browser login stands."""
+
+    IDLE = "idle"
+    AWAITING_CALLBACK = "awaiting_callback"
+    EXCHANGING = "exchanging"
+    HOLDING_CODE = "holding_code"
+    REVOKING = "revoking"
+    SIGNED_IN = "signed_in"
+    DENIED = "denied"
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+@unique
+class Trigger(StrEnum):
+    """What moves it."""
+
+    START = "start"
+    CALLBACK_ACCEPTED = "callback_accepted"
+    RETRY_LATER = "retry_later"
+    DUE = "due"
+    GRANTED = "granted"
+    UNWANTED = "unwanted"
+    DENY = "deny"
+    EXPIRE = "expire"
+    CANCEL = "cancel"
+    FAIL = "fail"
+
+
+FINAL: Final = (State.SIGNED_IN, State.DENIED, State.TIMED_OUT, State.CANCELLED, State.FAILED)
+LIVE: Final = tuple(state for state in State if state not in FINAL)
+
+_ENDS: Final = (
+    (Trigger.DENY, State.DENIED),
+    (Trigger.EXPIRE, State.TIMED_OUT),
+    (Trigger.CANCEL, State.CANCELLED),
+    (Trigger.FAIL, State.FAILED),
+)
+
+TABLE: Final[tuple[Move[State], ...]] = (
+    (Trigger.START, State.IDLE, State.AWAITING_CALLBACK),
+    (Trigger.CALLBACK_ACCEPTED, State.AWAITING_CALLBACK, State.EXCHANGING),
+    (Trigger.RETRY_LATER, State.EXCHANGING, State.HOLDING_CODE),
+    (Trigger.DUE, State.HOLDING_CODE, State.EXCHANGING),
+    (Trigger.GRANTED, State.EXCHANGING, State.SIGNED_IN),
+    (Trigger.UNWANTED, State.EXCHANGING, State.REVOKING),
+    *((trigger, state, end) for trigger, end in _ENDS for state in LIVE),
+)
+
+MACHINE: Final = FlowMachine(State, State.IDLE, TABLE)
+
+
+# -- the flow ------------------------------------------------------------------------------------------
+
 
 _ENDING: Final = {ErrorKind.DENIED: Trigger.DENY, ErrorKind.TIMEOUT: Trigger.EXPIRE}
 

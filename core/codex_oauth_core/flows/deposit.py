@@ -1,11 +1,14 @@
 """A finished sign-in is stored: lock, save, release; or kept beside, if the lock cannot be had.
 
-Rules of this file: the login deposited last wins, except that a borrowed one (without a refresh token)
-never takes the place of one that can be renewed, unless that is asked for.
+Rules of this file: every move is a row of the table, and `docs/diagrams/deposit.mmd` is drawn from it; a
+login that was granted is stored, or kept beside, or the failure is told: it never just disappears. The
+login deposited last wins, except that a borrowed one (without a refresh token) never takes the place of one
+that can be renewed, unless that is asked for.
 """
 
 from __future__ import annotations
 
+from enum import Enum, StrEnum, unique
 from typing import Final
 
 import attrs
@@ -14,7 +17,7 @@ from codex_oauth_core.effects import Effect, Finished
 from codex_oauth_core.errors import ErrorKind, IllegalEvent, SignInError
 from codex_oauth_core.events import Cancelled, Event, ResponseReceived, Started
 from codex_oauth_core.facts import TryAgain
-from codex_oauth_core.flows.deposit_table import MACHINE, State, Trigger
+from codex_oauth_core.flows.machine import FlowMachine, Move
 from codex_oauth_core.flows.storing import StoringFlow, busy_too_long
 from codex_oauth_core.outcomes import Deposited
 from codex_oauth_core.record import Intent, Record
@@ -31,7 +34,73 @@ from codex_oauth_core.storage import (
     StoreFailed,
 )
 
-__all__ = ["Deposit"]
+__all__ = ["FINAL", "LIVE", "MACHINE", "TABLE", "Deposit", "State", "Trigger"]
+
+
+# -- the moves -----------------------------------------------------------------------------------------
+
+
+@unique
+class State(Enum):
+    """Where a deposit stands."""
+
+    IDLE = "idle"
+    LOCKING = "locking"
+    QUEUED = "queued"
+    SAVING = "saving"
+    RELEASING = "releasing"
+    RESCUING = "rescuing"
+    DONE = "done"
+
+
+@unique
+class Trigger(StrEnum):
+    """What moves it."""
+
+    START = "start"
+    LOCKED = "locked"
+    BUSY = "busy"
+    DUE = "due"
+    CONFLICT = "conflict"
+    SAVED = "saved"
+    REFUSED = "refused"
+    STORE_FAILED = "store_failed"
+    EXHAUSTED = "exhausted"
+    GAVE_UP = "gave_up"
+    RESCUED = "rescued"
+    RELEASED = "released"
+    CANCEL = "cancel"
+
+
+FINAL: Final = (State.DONE,)
+LIVE: Final = tuple(state for state in State if state not in FINAL)
+
+TABLE: Final[tuple[Move[State], ...]] = (
+    (Trigger.START, State.IDLE, State.LOCKING),
+    (Trigger.LOCKED, State.LOCKING, State.SAVING),
+    (Trigger.REFUSED, State.LOCKING, State.RELEASING),
+    (Trigger.BUSY, State.LOCKING, State.QUEUED),
+    (Trigger.EXHAUSTED, State.LOCKING, State.RESCUING),
+    (Trigger.GAVE_UP, State.LOCKING, State.DONE),
+    (Trigger.STORE_FAILED, State.LOCKING, State.DONE),
+    (Trigger.DUE, State.QUEUED, State.LOCKING),
+    (Trigger.EXHAUSTED, State.QUEUED, State.RESCUING),
+    (Trigger.GAVE_UP, State.QUEUED, State.DONE),
+    (Trigger.CONFLICT, State.SAVING, State.SAVING),
+    (Trigger.REFUSED, State.SAVING, State.RELEASING),
+    (Trigger.SAVED, State.SAVING, State.RELEASING),
+    (Trigger.STORE_FAILED, State.SAVING, State.RELEASING),
+    (Trigger.RELEASED, State.RELEASING, State.DONE),
+    (Trigger.RESCUED, State.RESCUING, State.DONE),
+    (Trigger.STORE_FAILED, State.RESCUING, State.DONE),
+    (Trigger.CANCEL, State.IDLE, State.DONE),
+)
+
+MACHINE: Final = FlowMachine(State, State.IDLE, TABLE)
+
+
+# -- the flow ------------------------------------------------------------------------------------------
+
 
 MOST_CONFLICTS: Final = 5
 

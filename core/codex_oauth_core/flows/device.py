@@ -1,14 +1,15 @@
 """The device flow (RFC 8628): a code to type elsewhere, and polls until somebody approves it.
 
-Rules of this file: it decides which trigger an event means, and the table decides whether that is
-allowed; it knows no endpoint, no field name and no status code of any provider.
+Rules of this file: a state and a trigger bear the protocol's words, every move is a row of the table, and
+`docs/diagrams/device.mmd` is drawn from it; the flow decides which trigger an event means, and the table
+whether that is allowed; it knows no endpoint, no field name and no status code of any provider.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from enum import Enum, StrEnum
+from enum import Enum, StrEnum, unique
 from typing import Any, ClassVar, Final, assert_never
 
 import attrs
@@ -32,14 +33,90 @@ from codex_oauth_core.facts import (
     TryAgain,
     Unrecognized,
 )
-from codex_oauth_core.flows.device_table import MACHINE, State, Trigger
-from codex_oauth_core.flows.failures import HOPELESS, gave_up
+from codex_oauth_core.flows.machine import HOPELESS, FlowMachine, Move, gave_up
 from codex_oauth_core.flows.pace import Pace
 from codex_oauth_core.flows.resumable import Resting, Waiting
 from codex_oauth_core.flows.sign_in import KEPT, ExchangingFlow
 from codex_oauth_core.secret import Secret
 
-__all__ = ["DeviceFlow"]
+__all__ = ["FINAL", "LIVE", "MACHINE", "TABLE", "DeviceFlow", "State", "Trigger"]
+
+
+# -- the moves -----------------------------------------------------------------------------------------
+
+
+@unique
+class State(Enum):
+    """Where a device login stands."""
+
+    IDLE = "idle"
+    REQUESTING_CODE = "requesting_code"
+    POSTPONED = "postponed"
+    WAITING = "waiting"
+    POLLING = "polling"
+    EXCHANGING = "exchanging"
+    HOLDING_CODE = "holding_code"
+    REVOKING = "revoking"
+    SIGNED_IN = "signed_in"
+    DENIED = "denied"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+@unique
+class Trigger(StrEnum):
+    """What moves it."""
+
+    START = "start"
+    CODE_ISSUED = "code_issued"
+    RETRY_LATER = "retry_later"
+    DUE = "due"
+    PENDING = "pending"
+    SLOW_DOWN = "slow_down"
+    APPROVED = "approved"
+    GRANTED = "granted"
+    UNWANTED = "unwanted"
+    DENY = "deny"
+    EXPIRE = "expire"
+    CANCEL = "cancel"
+    FAIL = "fail"
+
+
+FINAL: Final = (State.SIGNED_IN, State.DENIED, State.EXPIRED, State.CANCELLED, State.FAILED)
+LIVE: Final = tuple(state for state in State if state not in FINAL)
+
+_ENDS: Final = (
+    (Trigger.DENY, State.DENIED),
+    (Trigger.EXPIRE, State.EXPIRED),
+    (Trigger.CANCEL, State.CANCELLED),
+    (Trigger.FAIL, State.FAILED),
+)
+
+TABLE: Final[tuple[Move[State], ...]] = (
+    (Trigger.START, State.IDLE, State.REQUESTING_CODE),
+    (Trigger.CODE_ISSUED, State.REQUESTING_CODE, State.WAITING),
+    (Trigger.RETRY_LATER, State.REQUESTING_CODE, State.POSTPONED),
+    (Trigger.DUE, State.POSTPONED, State.REQUESTING_CODE),
+    (Trigger.DUE, State.WAITING, State.POLLING),
+    (Trigger.PENDING, State.POLLING, State.WAITING),
+    (Trigger.SLOW_DOWN, State.POLLING, State.WAITING),
+    (Trigger.RETRY_LATER, State.POLLING, State.WAITING),
+    (Trigger.APPROVED, State.POLLING, State.EXCHANGING),
+    (Trigger.GRANTED, State.POLLING, State.SIGNED_IN),  # dialects without an exchange
+    (Trigger.UNWANTED, State.POLLING, State.REVOKING),
+    (Trigger.RETRY_LATER, State.EXCHANGING, State.HOLDING_CODE),
+    (Trigger.DUE, State.HOLDING_CODE, State.EXCHANGING),
+    (Trigger.GRANTED, State.EXCHANGING, State.SIGNED_IN),
+    (Trigger.UNWANTED, State.EXCHANGING, State.REVOKING),
+    *((trigger, state, end) for trigger, end in _ENDS for state in LIVE),
+)
+
+MACHINE: Final = FlowMachine(State, State.IDLE, TABLE)
+
+
+# -- the flow ------------------------------------------------------------------------------------------
+
 
 CODE_TRIES: Final = 3
 CODE_LIMIT: Final = 30.0

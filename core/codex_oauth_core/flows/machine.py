@@ -1,25 +1,31 @@
-"""What every flow does with an event before it means anything: the rules of `receive()`.
+"""What every flow is: a table of moves, and the rules of `receive()` before an event means anything.
 
 Rules of this file: one event in, one effect out; an event that does not answer the outstanding effect, or
 has a field that is not what its type says, raises `IllegalEvent` and changes nothing; time never runs
-backwards; waking early changes nothing.
+backwards; waking early changes nothing. A table knows no flow: it is shared, and without callbacks (see ADR
+0004). An error repeats a server's error code only after a check that no secret is in it.
 """
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from enum import StrEnum
+from collections.abc import Iterable, Mapping
+from enum import Enum, StrEnum
 from typing import Any, ClassVar, Final, Generic, NoReturn, Self, TypeVar, assert_never, cast
 
 import attrs
+from transitions import Machine, MachineError
+from transitions.core import Event as StockEvent
 
 from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait
 from codex_oauth_core.errors import ErrorKind, IllegalEvent, SignInError
 from codex_oauth_core.events import (
     CallbackReceived,
     Cancelled,
+    Cause,
     Event,
+    Phase,
     RequestFailed,
     ResponseReceived,
     Resumed,
@@ -27,11 +33,10 @@ from codex_oauth_core.events import (
     StoreAnswered,
     TimeReached,
 )
-from codex_oauth_core.facts import TryAgain
+from codex_oauth_core.facts import Refused, TryAgain
 from codex_oauth_core.flows.event_fields import misfit
-from codex_oauth_core.flows.failures import without_answer
 from codex_oauth_core.flows.pace import Pace
-from codex_oauth_core.flows.table import FlowMachine, fire
+from codex_oauth_core.secret import Secret, shares_text
 from codex_oauth_core.storage import (
     ANSWERS,
     Delete,
@@ -45,7 +50,113 @@ from codex_oauth_core.storage import (
     StorageEffect,
 )
 
-__all__ = ["Flow"]
+__all__ = [
+    "HOPELESS",
+    "Flow",
+    "FlowMachine",
+    "Move",
+    "TableEvent",
+    "fire",
+    "gave_up",
+    "refused",
+    "without_answer",
+]
+
+
+S = TypeVar("S", bound=Enum)
+
+Move = tuple[StrEnum, S, S]
+"""A row of a table: trigger, source, destination."""
+
+
+class TableEvent(StockEvent):
+    """A trigger as a plain table look-up.
+
+    The stock event costs twelve times as much for callbacks, guards and queues that no table here has.
+    """
+
+    def trigger(self, model: Any, *args: Any, **kwargs: Any) -> bool:
+        """Move `model` along the table. Raises MachineError, and moves nothing, where there is no row."""
+        moves = self.transitions.get(model.state.name)
+        if not moves:
+            raise MachineError(f"Can't trigger event {self.name} from state {model.state.name}!")
+        model.state = self.machine.states[str(moves[0].dest)].value
+        return True
+
+
+class FlowMachine(Machine):
+    """A machine built from the rows of one table and shared by all flows of that kind."""
+
+    event_cls = TableEvent
+
+    def __init__(self, states: type[S], initial: S, table: Iterable[Move[S]]) -> None:
+        rows = [[trigger.value, source.name, dest.name] for trigger, source, dest in table]
+        super().__init__(model=None, states=states, initial=initial, transitions=rows, auto_transitions=False)
+
+
+def fire(machine: FlowMachine, trigger: StrEnum, flow: Any) -> None:
+    """Move `flow` along the table, or raise `transitions.MachineError` and leave it as it is."""
+    machine.events[trigger].trigger(flow)
+
+
+# -- from facts to errors ------------------------------------------------------------------------------
+
+
+_KINDS: Final[Mapping[Cause, ErrorKind]] = {
+    Cause.DNS: ErrorKind.NETWORK,
+    Cause.CONNECT: ErrorKind.NETWORK,
+    Cause.PROXY: ErrorKind.NETWORK,
+    Cause.PROXY_AUTH: ErrorKind.NETWORK,
+    Cause.MISCONFIGURED: ErrorKind.MISCONFIGURED,
+    Cause.TLS_CERTIFICATE: ErrorKind.TLS_UNTRUSTED,
+    Cause.TLS_EOF: ErrorKind.NETWORK,
+    Cause.TIMEOUT: ErrorKind.NETWORK,
+    Cause.RESET: ErrorKind.NETWORK,
+    Cause.TRUNCATED: ErrorKind.NETWORK,
+    Cause.TOO_BIG: ErrorKind.INVALID_RESPONSE,
+}
+
+HOPELESS: Final = frozenset({ErrorKind.TLS_UNTRUSTED, ErrorKind.MISCONFIGURED})
+"""What does not become better by trying once more."""
+
+
+def without_answer(event: RequestFailed) -> TryAgain:
+    """The fact of a request that brought no whole answer."""
+    kind, lost = _KINDS[event.cause], event.phase is Phase.MAYBE_SENT
+    return TryAgain(kind, lost, cause=event.cause.value, setting=event.setting)
+
+
+def gave_up(failure: TryAgain) -> Refused:
+    """The fact of a failure that was the last one."""
+    return Refused(failure.kind, failure.code, failure.status, cause=failure.cause, setting=failure.setting)
+
+
+def refused(
+    fact: Refused, secrets: Iterable[Secret[str]] = (), *, revoked: bool | None = None
+) -> SignInError:
+    """The error for a refusal. `secrets` are never repeated, even where a server echoes one as a code."""
+    setting = fact.setting
+    return SignInError.of(
+        fact.kind,
+        fact.message or (None if setting is None else str(setting)),
+        code=_safe(fact.code, secrets),
+        status=fact.status,
+        reason=fact.reason or (None if setting is None else setting.fault.value),
+        cause=fact.cause,
+        setting=None if setting is None else setting.name,
+        uncertain=True if fact.uncertain else None,
+        revoked=revoked,
+    )
+
+
+def _safe(code: str | None, secrets: Iterable[Secret[str]]) -> str | None:
+    if code is None:
+        return None
+    return "other" if any(shares_text(code, secret) for secret in secrets) else code
+
+
+# -- the rules of receive() ----------------------------------------------------------------------------
+
 
 E_co = TypeVar("E_co", bound=SendRequest | Wait | StorageEffect, covariant=True)
 T_co = TypeVar("T_co", covariant=True)

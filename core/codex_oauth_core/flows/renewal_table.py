@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum, StrEnum, unique
 from typing import Final
 
-from codex_oauth_core.flows.table import FlowMachine, Move
+from codex_oauth_core.flows.machine import FlowMachine, Move
 
 __all__ = ["FINAL", "LIVE", "MACHINE", "TABLE", "State", "Trigger"]
 

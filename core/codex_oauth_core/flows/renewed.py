@@ -13,7 +13,7 @@ import attrs
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import Tokens
-from codex_oauth_core.flows.grant import expires_at, server_offset
+from codex_oauth_core.flows.sign_in import expires_at, server_offset
 from codex_oauth_core.reading.times import rfc3339
 from codex_oauth_core.record import UNUSABLE_SUCCESSOR, Record
 from codex_oauth_core.secret import Secret

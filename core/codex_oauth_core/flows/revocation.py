@@ -1,6 +1,7 @@
 """A login is ended: lock, reserve, revoke at the server (RFC 7009), delete, release.
 
-Rules of this file: whatever the server says the login is deleted here; the lock is held from the look to the
+Rules of this file: every move is a row of the table, and `docs/diagrams/revocation.mmd` is drawn from it;
+whatever the server says or does not say, the login is deleted here; the lock is held from the look to the
 deletion, so that no renewal can bring the login back, and what is revoked is the latest there is; whatever is
 waited for, the lock is given back before, and the login is looked at again after it. A token that was copied
 from another program is that program's to revoke.
@@ -8,6 +9,7 @@ from another program is that program's to revoke.
 
 from __future__ import annotations
 
+from enum import Enum, StrEnum, unique
 from typing import Final
 
 import attrs
@@ -17,7 +19,7 @@ from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Cancelled, Event, ResponseReceived, Started
 from codex_oauth_core.facts import TryAgain
-from codex_oauth_core.flows.revocation_table import MACHINE, State, Trigger
+from codex_oauth_core.flows.machine import FlowMachine, Move
 from codex_oauth_core.flows.storing import StoringFlow, busy_too_long
 from codex_oauth_core.outcomes import Revoked
 from codex_oauth_core.provider import Provider
@@ -34,7 +36,93 @@ from codex_oauth_core.storage import (
     StoreFailed,
 )
 
-__all__ = ["Revocation"]
+__all__ = ["FINAL", "LIVE", "MACHINE", "TABLE", "Revocation", "State", "Trigger"]
+
+
+# -- the moves -----------------------------------------------------------------------------------------
+
+
+@unique
+class State(Enum):
+    """Where a revocation stands."""
+
+    IDLE = "idle"
+    LOCKING = "locking"
+    QUEUED = "queued"
+    RESERVING = "reserving"
+    REVOKING = "revoking"
+    DELETING = "deleting"
+    RELEASING = "releasing"
+    RELEASING_TO_RETRY = "releasing_to_retry"
+    BACKING_OFF = "backing_off"
+    REVOKING_UNSTORED = "revoking_unstored"
+    BACKING_OFF_UNSTORED = "backing_off_unstored"
+    DONE = "done"
+
+
+@unique
+class Trigger(StrEnum):
+    """What moves it."""
+
+    START = "start"
+    START_UNSTORED = "start_unstored"
+    LOCKED = "locked"
+    BUSY = "busy"
+    DUE = "due"
+    EXHAUSTED = "exhausted"
+    NOTHING_TO_REVOKE = "nothing_to_revoke"
+    RESERVED = "reserved"
+    ANSWERED = "answered"
+    RETRY_LATER = "retry_later"
+    DELETED = "deleted"
+    CONFLICT = "conflict"
+    RENEWED = "renewed"
+    LOCK_LOST = "lock_lost"
+    STORE_FAILED = "store_failed"
+    RELEASED = "released"
+    CANCEL = "cancel"
+
+
+FINAL: Final = (State.DONE,)
+LIVE: Final = tuple(state for state in State if state not in FINAL)
+
+TABLE: Final[tuple[Move[State], ...]] = (
+    (Trigger.START, State.IDLE, State.LOCKING),
+    (Trigger.START_UNSTORED, State.IDLE, State.REVOKING_UNSTORED),
+    (Trigger.BUSY, State.LOCKING, State.QUEUED),
+    (Trigger.EXHAUSTED, State.LOCKING, State.DONE),
+    (Trigger.STORE_FAILED, State.LOCKING, State.DONE),
+    (Trigger.DUE, State.QUEUED, State.LOCKING),
+    (Trigger.LOCKED, State.LOCKING, State.RESERVING),
+    (Trigger.NOTHING_TO_REVOKE, State.LOCKING, State.DELETING),
+    (Trigger.CONFLICT, State.LOCKING, State.RELEASING),
+    (Trigger.RESERVED, State.RESERVING, State.REVOKING),
+    (Trigger.LOCK_LOST, State.RESERVING, State.RELEASING_TO_RETRY),
+    (Trigger.STORE_FAILED, State.RESERVING, State.DELETING),
+    (Trigger.ANSWERED, State.REVOKING, State.DELETING),
+    (Trigger.RETRY_LATER, State.REVOKING, State.RELEASING_TO_RETRY),
+    (Trigger.CONFLICT, State.DELETING, State.RELEASING),
+    (Trigger.RENEWED, State.DELETING, State.RELEASING_TO_RETRY),
+    (Trigger.LOCK_LOST, State.DELETING, State.RELEASING_TO_RETRY),
+    (Trigger.DELETED, State.DELETING, State.RELEASING),
+    (Trigger.STORE_FAILED, State.DELETING, State.RELEASING),
+    (Trigger.RELEASED, State.RELEASING, State.DONE),
+    (Trigger.START_UNSTORED, State.RELEASING, State.REVOKING_UNSTORED),
+    (Trigger.RELEASED, State.RELEASING_TO_RETRY, State.BACKING_OFF),
+    (Trigger.DUE, State.BACKING_OFF, State.LOCKING),
+    (Trigger.CANCEL, State.BACKING_OFF, State.LOCKING),
+    (Trigger.ANSWERED, State.REVOKING_UNSTORED, State.DONE),
+    (Trigger.RETRY_LATER, State.REVOKING_UNSTORED, State.BACKING_OFF_UNSTORED),
+    (Trigger.DUE, State.BACKING_OFF_UNSTORED, State.REVOKING_UNSTORED),
+    (Trigger.CANCEL, State.BACKING_OFF_UNSTORED, State.DONE),
+    *((Trigger.CANCEL, state, State.DONE) for state in (State.IDLE, State.QUEUED)),
+)
+
+MACHINE: Final = FlowMachine(State, State.IDLE, TABLE)
+
+
+# -- the flow ------------------------------------------------------------------------------------------
+
 
 MOST_LOOKS: Final = 8
 """How often the login is locked at the most: it may be renewed by others while the lock is away."""
