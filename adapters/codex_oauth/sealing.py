@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from codex_oauth.loading import loading
-from codex_oauth_core.checkpoints.error import CheckpointError
+from codex_oauth_core.checkpoints.codec import CheckpointError
 from codex_oauth_core.secret import Secret, unseen
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ TYPE_CHECKING = False  # as typing's, without loading typing
 if TYPE_CHECKING:
     from codex_oauth_core._version import __version__ as __version__
     from codex_oauth_core.callback import CallbackRule as CallbackRule
-    from codex_oauth_core.checkpoints.error import CheckpointError as CheckpointError
+    from codex_oauth_core.checkpoints.codec import CheckpointError as CheckpointError
     from codex_oauth_core.checkpoints.restore import restore as restore
     from codex_oauth_core.codex import CODEX as CODEX
     from codex_oauth_core.credential import Credential as Credential
@@ -63,7 +63,7 @@ __all__, __getattr__, __dir__ = lazy_names(
     {
         "codex_oauth_core._version": ("__version__",),
         "codex_oauth_core.callback": ("CallbackRule",),
-        "codex_oauth_core.checkpoints.error": ("CheckpointError",),
+        "codex_oauth_core.checkpoints.codec": ("CheckpointError",),
         "codex_oauth_core.checkpoints.restore": ("restore",),
         "codex_oauth_core.codex": ("CODEX",),
         "codex_oauth_core.credential": ("Credential", "DeviceAuthorization"),

@@ -24,10 +24,8 @@ from playwright.sync_api import Error as BrowserError
 from codex_oauth import Credential, ErrorKind, SignInError
 from codex_oauth.authority import Authority, AuthorityServer, Policy, serve
 from codex_oauth.listener.connections import accept
-from codex_oauth_core.receiver.checks import first_failure
-from codex_oauth_core.receiver.gate import CallbackGate
-from codex_oauth_core.receiver.head import Head
 from codex_oauth_core.receiver.pages import ALREADY_USED, FAILED, NOT_FOR_YOU, RECEIVED, Answer
+from codex_oauth_core.receiver.receiver import CallbackGate, Head, first_failure
 from tests.adapters.in_chromium import SignIn, headers_of, look_at, signing_in
 
 pytestmark = pytest.mark.skipif(

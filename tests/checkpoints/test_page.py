@@ -7,7 +7,7 @@ from typing import Any
 
 from codex_oauth import CODEX, Credential
 from codex_oauth.authority import Authority, Policy, serve
-from codex_oauth_core.checkpoints import error
+from codex_oauth_core.checkpoints import codec
 from tests.house.tree import ROOT
 
 PAGE = (ROOT / "docs" / "checkpoints.md").read_text(encoding="utf-8")
@@ -29,4 +29,4 @@ def test_the_example_signs_in() -> None:
 def test_every_reason_is_explained() -> None:
     section = PAGE.partition("## What can be wrong with one")[2].partition("\n## ")[0]
     listed = re.findall(r"^\| `(\w+)` \| ", section.partition("|---")[2], re.MULTILINE)
-    assert sorted(listed) == sorted(error._TEXTS)
+    assert sorted(listed) == sorted(codec._TEXTS)

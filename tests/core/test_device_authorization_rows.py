@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from codex_oauth.testing.fake_world import Reply
 from codex_oauth_core.codex import CODEX
-from codex_oauth_core.codex.device_answers import read_device_authorization
+from codex_oauth_core.codex.answers import read_device_authorization
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.facts import Issued, Refused, TryAgain
 from codex_oauth_core.secret import Secret

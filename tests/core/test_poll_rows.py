@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_oauth.testing.fake_world import Reply
-from codex_oauth_core.codex.poll import read_poll
+from codex_oauth_core.codex.answers import read_poll
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.facts import Approved, Gone, Pending, Refused, SlowDown, TryAgain, Unrecognized
 from codex_oauth_core.secret import Secret

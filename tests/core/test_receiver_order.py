@@ -8,7 +8,7 @@ from itertools import combinations
 import attrs
 import pytest
 
-from codex_oauth_core.receiver.checks import CHECKS
+from codex_oauth_core.receiver.receiver import CHECKS
 from tests.fuzz.callback_requests import GENUINE, TARGET, answer, gate, request, status
 
 

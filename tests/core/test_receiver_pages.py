@@ -11,8 +11,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from codex_oauth_core.receiver.pages import ALREADY_USED, FAILED, NOT_FOR_YOU, RECEIVED, Answer
-from codex_oauth_core.receiver.style import STYLE
+from codex_oauth_core.receiver.pages import ALREADY_USED, FAILED, NOT_FOR_YOU, RECEIVED, STYLE, Answer
 from tests.fuzz.callback_requests import GENUINE, TARGET, answer, gate, request
 from tests.house.tree import ROOT, libraries
 

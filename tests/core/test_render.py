@@ -12,9 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from codex_oauth_core.codex import CODEX, render
+from codex_oauth_core.codex.answers import read_device_authorization, read_poll
 from codex_oauth_core.codex.codes import LOGIN_OVER
-from codex_oauth_core.codex.device_answers import read_device_authorization
-from codex_oauth_core.codex.poll import read_poll
 from codex_oauth_core.codex.token_answers import (
     account_id_from_token,
     read_exchange,

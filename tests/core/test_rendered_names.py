@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 from codex_oauth_core.codex import CODEX, render
-from codex_oauth_core.codex.device_answers import read_device_authorization
-from codex_oauth_core.codex.poll import read_poll
+from codex_oauth_core.codex.answers import read_device_authorization, read_poll
 from codex_oauth_core.codex.token_answers import CLAIMS, read_exchange, read_refresh
 from codex_oauth_core.credential import DeviceAuthorization
 from codex_oauth_core.errors import ErrorKind

@@ -21,7 +21,7 @@ from codex_oauth.tokens.hosts import HostNotAllowed
 from codex_oauth.tokens.httpx_auth import CodexAuth
 from codex_oauth.tokens.requests_auth import CodexRequestsAuth
 from codex_oauth.tokens.token_source import TokenSource
-from codex_oauth_core.codex.api_headers import is_fedramp
+from codex_oauth_core.codex.claims import is_fedramp
 from codex_oauth_core.secret import Secret
 from tests.support import CLAIMS, jwt
 from tests.tokens.rig import Rig, put, rig

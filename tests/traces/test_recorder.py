@@ -34,7 +34,7 @@ from codex_oauth_core.flows.sign_in import ExchangingFlow
 from codex_oauth_core.rendering import Rendered
 from codex_oauth_core.secret import Secret
 from codex_oauth_core.traces import Gap, Recorder, read_trace, replay
-from codex_oauth_core.traces.blinding import Blinder
+from codex_oauth_core.traces.shadow import Blinder
 from tests.core.test_second_dialect import GRANTED, ISSUED, PLAIN
 from tests.support import PENDING, SIGN_IN, T0, W0, as_json
 from tests.traces.hostile import sign_ins

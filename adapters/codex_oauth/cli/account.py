@@ -17,8 +17,8 @@ from codex_oauth.elsewhere import NEXT as ELSEWHERE
 from codex_oauth.elsewhere import is_elsewhere, owner_of
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth_core.codex import CODEX
+from codex_oauth_core.codex.claims import read_identity
 from codex_oauth_core.codex.codes import ended_by
-from codex_oauth_core.codex.identity import read_identity
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.flows.renewal_policy import age

@@ -15,7 +15,7 @@ from codex_oauth.cli.account import is_expired
 from codex_oauth.transport.protocol import Transport, never
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.codex.answers import Answer, is_success, no_answer, says_nothing
-from codex_oauth_core.codex.api_headers import api_headers, is_fedramp
+from codex_oauth_core.codex.claims import api_headers, is_fedramp
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import Request, SendRequest
 from codex_oauth_core.errors import Detail, ErrorKind, SignInError

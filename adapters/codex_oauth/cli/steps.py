@@ -23,7 +23,7 @@ from codex_oauth.keeping import keep_or_revoke, provider_of, revoke
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.worlds.prompted import PromptedWorld
 from codex_oauth.worlds.world import World
-from codex_oauth_core.checkpoints.error import CheckpointError
+from codex_oauth_core.checkpoints.codec import CheckpointError
 from codex_oauth_core.checkpoints.restore import restore
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential

@@ -20,8 +20,7 @@ from codex_oauth_core.events import (
     TimeReached,
 )
 from codex_oauth_core.reading.times import rfc3339
-from codex_oauth_core.traces.form import Gap
-from codex_oauth_core.traces.format import Ended, Sent, Step, Trace, Waited
+from codex_oauth_core.traces.format import Ended, Gap, Sent, Step, Trace, Waited
 
 __all__ = ["Row", "rows_of", "title_of"]
 

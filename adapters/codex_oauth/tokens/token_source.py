@@ -27,7 +27,7 @@ from codex_oauth.tokens.notes import Notes, warn
 from codex_oauth.tokens.renewing import Landing, Renewer
 from codex_oauth.tokens.run_world import RunWorld, UsualWorld
 from codex_oauth_core.codex import CODEX
-from codex_oauth_core.codex.api_headers import api_headers, is_fedramp
+from codex_oauth_core.codex.claims import api_headers, is_fedramp
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import Wait
 from codex_oauth_core.errors import ErrorKind, SignInError

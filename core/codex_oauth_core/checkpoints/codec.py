@@ -1,8 +1,10 @@
 """How values stand in a checkpoint: plain and JSON-able, and checked again when they are taken up.
 
-Rules of this file: a form is data, and a table of forms is all that a flow says about its checkpoints. Taking
-up trusts nothing and raises only CheckpointError. An instant is put down as the seconds that are left to it,
-and taken up as an instant of a clock that shows zero; `moved` sets it to the driver's clock.
+Rules of this file: a form is data, and a table of forms is all that a flow says about its checkpoints.
+Taking up trusts nothing and raises only CheckpointError: its reason is a word with one fixed text, its place
+is named by our own field names, and nothing that stood in a checkpoint enters it. An instant is put down as
+the seconds that are left to it, and taken up as an instant of a clock that shows zero; `moved` sets it to the
+driver's clock.
 """
 
 from __future__ import annotations
@@ -14,7 +16,6 @@ from typing import Any, Final, Generic, TypeVar, cast
 
 import attrs
 
-from codex_oauth_core.checkpoints.error import CheckpointError
 from codex_oauth_core.secret import Secret
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "SECONDS",
     "SECRET",
     "TEXT",
+    "CheckpointError",
     "Form",
     "each",
     "number",
@@ -35,6 +37,35 @@ __all__ = [
     "table",
     "word",
 ]
+
+
+_TEXTS: Final[Mapping[str, str]] = {
+    "not_a_checkpoint": "this is no checkpoint of a sign-in",
+    "too_new": "the checkpoint was made by a newer release",
+    "other_provider": "the checkpoint is of another provider or client",
+    "malformed": "the checkpoint is damaged",
+    "nothing_outstanding": "there is nothing to put down: the flow is not started, over, or handed over",
+    "bad_time": "a checkpoint takes finite times",
+    "other_key": "the checkpoint was sealed with another key",
+    "sealed_wrong": "the sealed checkpoint is damaged, or somebody else's",
+    "extra_missing": "sealing needs the extra: pip install 'codex-oauth[keyring]'",
+}
+
+
+class CheckpointError(ValueError):
+    """A mapping is no checkpoint that can be taken up here, or a flow cannot be put down now.
+
+    `reason` is a word for programs: `not_a_checkpoint`, `too_new`, `other_provider` or `malformed` from
+    `restore()`, `nothing_outstanding` or `bad_time` from `checkpoint()`, `other_key`, `sealed_wrong` or
+    `extra_missing` from a seal. `where` names the field that is malformed, `fields.device.interval` say.
+    Neither they nor the text repeat anything of the mapping.
+    """
+
+    def __init__(self, reason: str, where: str | None = None) -> None:
+        super().__init__(_TEXTS[reason] if where is None else f"{_TEXTS[reason]}: {where}")
+        self.reason = reason
+        self.where = where
+
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Enum)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, cast
 
-from codex_oauth_core.checkpoints.error import CheckpointError
+from codex_oauth_core.checkpoints.codec import CheckpointError
 from codex_oauth_core.flows.browser import BrowserFlow
 from codex_oauth_core.flows.device import DeviceFlow
 from codex_oauth_core.flows.resumable import VERSION

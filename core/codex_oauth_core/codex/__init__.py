@@ -1,14 +1,14 @@
 """The Codex dialect: how "Sign in with ChatGPT (Codex)" speaks OAuth.
 
-`requests` writes what we send; `poll`, `device_answers`, `token_answers` read what comes back, by the
-error codes in `codes`; `render` is their inverse and writes a server's answers.
+`requests` writes what we send; `answers` and `token_answers` read what comes back, by the error codes in
+`codes`; `render` is their inverse and writes a server's answers.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from codex_oauth_core.codex import codes, device_answers, poll, render, requests, token_answers
+from codex_oauth_core.codex import answers, codes, render, requests, token_answers
 from codex_oauth_core.provider import Dialect, Provider
 from codex_oauth_core.registered import CLIENT_ID, ISSUER
 
@@ -16,9 +16,9 @@ __all__ = ["CODEX", "CODEX_DIALECT"]
 
 CODEX_DIALECT: Final = Dialect(
     device_authorization_request=requests.device_authorization_request,
-    read_device_authorization=device_answers.read_device_authorization,
+    read_device_authorization=answers.read_device_authorization,
     poll_request=requests.poll_request,
-    read_poll=poll.read_poll,
+    read_poll=answers.read_poll,
     exchange_request=requests.exchange_request,
     read_exchange=token_answers.read_exchange,
     refresh_request=requests.refresh_request,

@@ -1,20 +1,60 @@
-"""What the readers of all endpoints share: what kind of thing an answer is, before what it says."""
+"""What the answers of the Codex dialect's endpoints mean: what kind of thing an answer is, then what it says.
+
+Rules of this file: the body's code decides first, at any status; the order of `read_poll` is the protocol;
+every response has exactly one meaning. What the token endpoint answers is read in `token_answers`.
+"""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, assert_never
 
-from codex_oauth_core.codex.codes import REGION_BLOCKED, error_code
+from codex_oauth_core.codex.codes import REGION_BLOCKED, PollCode, error_code, known_poll_code
+from codex_oauth_core.credential import DeviceAuthorization
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import ResponseReceived
-from codex_oauth_core.facts import TryAgain
+from codex_oauth_core.facts import (
+    Approved,
+    DeviceFact,
+    Gone,
+    Issued,
+    Pending,
+    PollFact,
+    Refused,
+    SlowDown,
+    TryAgain,
+    Unrecognized,
+)
+from codex_oauth_core.pkce import s256
+from codex_oauth_core.provider import Provider
 from codex_oauth_core.reading.json_body import UNREADABLE, as_object, read_json
-from codex_oauth_core.reading.times import header, retry_after
+from codex_oauth_core.reading.times import (
+    DEFAULT_INTERVAL,
+    header,
+    http_date,
+    iso_date,
+    read_interval,
+    read_seconds,
+    retry_after,
+)
 from codex_oauth_core.secret import Secret, shares_text, unseen
 
-__all__ = ["Answer", "is_success", "no_answer", "says_nothing", "usable_secret"]
+__all__ = [
+    "DEFAULT_LIFETIME",
+    "Answer",
+    "is_success",
+    "no_answer",
+    "read_device_authorization",
+    "read_poll",
+    "says_nothing",
+    "usable_secret",
+]
+
+
+# -- what the readers of all endpoints share -----------------------------------------------------------
+
 
 _SECRET_FIELDS: Final = frozenset(
     {
@@ -129,3 +169,153 @@ def usable_secret(value: object, longest: int) -> Secret[str] | None:
     if isinstance(value, str) and len(value) <= longest and _PRINTABLE.fullmatch(value):
         return Secret(value)
     return None
+
+
+# -- a device authorization (RFC 8628 §3.2) ------------------------------------------------------------
+
+
+DEFAULT_LIFETIME: Final = 900.0
+_USER_CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{2,62}", re.ASCII)
+_LONGEST_ID: Final = 4096
+
+
+def read_device_authorization(provider: Provider, response: ResponseReceived) -> DeviceFact:
+    """What the server says to a new device login."""
+    answer = Answer(response)
+    status = answer.status
+    if answer.region_blocked:
+        return Refused(ErrorKind.REGION_BLOCKED, answer.code, status)
+    if is_success(status):
+        return _issued(provider, answer)
+    if status == 429:
+        return TryAgain(ErrorKind.RATE_LIMITED, False, answer.retry_after, answer.code, status)
+    if status >= 500 or status == 408:
+        return no_answer(answer)
+    if status == 404:  # also as a web server's own page: there is no such endpoint
+        return Refused(ErrorKind.DEVICE_CODE_UNSUPPORTED, answer.code, status)
+    if status < 400 or status == 407 or (status in (401, 403) and answer.is_page):
+        return Refused(ErrorKind.BLOCKED, answer.code, status)
+    return Refused(ErrorKind.DEVICE_AUTH_FAILED, answer.code, status)
+
+
+def _issued(provider: Provider, answer: Answer) -> Issued | Refused:
+    device_auth_id, user_code = _device_auth_id(answer), _user_code(answer)
+    if device_auth_id is None or user_code is None:
+        reason = "device_auth_id" if device_auth_id is None else "user_code"
+        kind = ErrorKind.BLOCKED if answer.is_page else ErrorKind.INVALID_RESPONSE
+        return Refused(kind, answer.code, answer.status, reason if answer.readable else None)
+    return Issued(
+        DeviceAuthorization(
+            device_auth_id=Secret(device_auth_id),
+            user_code=user_code,
+            interval=read_interval(answer.fields.get("interval")) or DEFAULT_INTERVAL,
+            verification_uri=provider.verification_uri,
+            expires_in=_lifetime(answer),
+        )
+    )
+
+
+def _device_auth_id(answer: Answer) -> str | None:
+    value = answer.fields.get("device_auth_id")
+    if not isinstance(value, str):
+        return None
+    return value if 0 < len(value.encode("utf-8", "replace")) <= _LONGEST_ID else None
+
+
+def _user_code(answer: Answer) -> str | None:
+    """The user code exactly as received, if it is safe to show; None if it is not, or is ambiguous."""
+    named = [answer.fields[name] for name in ("user_code", "usercode") if name in answer.fields]
+    if not named or any(other != named[0] for other in named):
+        return None
+    code = named[0]
+    return code if isinstance(code, str) and _USER_CODE.fullmatch(code.strip(" ")) else None
+
+
+def _lifetime(answer: Answer) -> float:
+    """Seconds from now: `expires_in`, else `expires_at` by the server's own clock, else by ours."""
+    told = read_seconds(answer.fields.get("expires_in"))
+    if told:
+        return told
+    moment = iso_date(answer.fields.get("expires_at"))
+    if moment is None:
+        return DEFAULT_LIFETIME
+    date = http_date(answer.header("date"))
+    left = moment - (answer.response.wall if date is None else date)
+    longest = DEFAULT_LIFETIME if date is None else math.inf  # our own clock may be wrong
+    return left if 0 < left <= longest else DEFAULT_LIFETIME
+
+
+# -- a poll --------------------------------------------------------------------------------------------
+
+
+_CODE: Final = re.compile(r"[\x21-\x7e]{1,2048}")
+_VERIFIER: Final = re.compile(r"[A-Za-z0-9._~-]{43,128}")
+_EXPIRED_TEXT: Final = "code has expired"
+
+
+def read_poll(response: ResponseReceived) -> PollFact:
+    """What a poll answer means. The caller knows the history that `Unrecognized` and `Gone` need."""
+    answer = Answer(response)
+    success = is_success(answer.status)
+    if success and (approved := _approval(answer)) is not None:
+        return approved
+    if answer.code is not None and (group := known_poll_code(answer.code)) is not None:
+        return _by_code(answer, answer.code, group)
+    if success:
+        return _failed(answer, ErrorKind.INVALID_RESPONSE) if answer.readable else no_answer(answer)
+    if answer.status in (403, 404) and (answer.readable or answer.empty):
+        return _pending_status(answer)
+    if says_nothing(answer):
+        return no_answer(answer)
+    if answer.status == 429:  # whatever it calls that: `rate_limited`, `too_many_requests`, nothing
+        return SlowDown(None, answer.retry_after, limited=True)
+    return _failed(answer, ErrorKind.DEVICE_AUTH_FAILED)
+
+
+def _approval(answer: Answer) -> PollFact | None:
+    code, verifier = answer.fields.get("authorization_code"), answer.fields.get("code_verifier")
+    if not isinstance(code, str) or not isinstance(verifier, str):
+        return None
+    if not _CODE.fullmatch(code) or not _VERIFIER.fullmatch(verifier):
+        return _failed(answer, ErrorKind.INVALID_RESPONSE, "unusable_code")
+    if answer.fields.get("code_challenge", s256(verifier)) not in (s256(verifier), None):
+        return _failed(answer, ErrorKind.INVALID_RESPONSE, "challenge_mismatch")
+    return Approved(Secret(code), Secret(verifier))
+
+
+def _by_code(answer: Answer, code: str, group: PollCode) -> PollFact:
+    match group:
+        case PollCode.PENDING:
+            return Pending()
+        case PollCode.SLOW_DOWN:
+            return SlowDown(_body_interval(answer), answer.retry_after)
+        case PollCode.RATE_LIMITED:
+            return SlowDown(_body_interval(answer), answer.retry_after, limited=True)
+        case PollCode.DENIED:
+            return _failed(answer, ErrorKind.DENIED)
+        case PollCode.EXPIRED:
+            return _failed(answer, ErrorKind.EXPIRED)
+        case PollCode.GONE:
+            return Gone(code, answer.status)
+        case PollCode.REGION_BLOCKED:
+            return _failed(answer, ErrorKind.REGION_BLOCKED)
+        case _:
+            assert_never(group)
+
+
+def _body_interval(answer: Answer) -> float | None:
+    inner = as_object(answer.fields.get("error"))
+    return read_interval(answer.fields.get("interval")) or read_interval(inner.get("interval"))
+
+
+def _pending_status(answer: Answer) -> PollFact:
+    if answer.code is not None:
+        return Unrecognized(answer.code, answer.status)
+    message = as_object(answer.fields.get("error")).get("message")
+    if answer.status == 403 and isinstance(message, str) and _EXPIRED_TEXT in message.lower():
+        return _failed(answer, ErrorKind.EXPIRED)
+    return Pending(named=False)
+
+
+def _failed(answer: Answer, kind: ErrorKind, reason: str | None = None) -> Refused:
+    return Refused(kind, answer.code, answer.status, reason)

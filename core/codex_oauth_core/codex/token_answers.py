@@ -19,8 +19,7 @@ from codex_oauth_core.facts import ExchangeFact, Granted, RefreshFact, Refused, 
 from codex_oauth_core.reading.json_body import as_object, read_json
 from codex_oauth_core.reading.jwt import expiry, read_claims
 from codex_oauth_core.reading.lenient_json import DAMAGED, read_members
-from codex_oauth_core.reading.numbers import read_seconds
-from codex_oauth_core.reading.times import header, http_date, iso_date, plausible_time
+from codex_oauth_core.reading.times import header, http_date, iso_date, plausible_time, read_seconds
 from codex_oauth_core.secret import Secret
 
 __all__ = ["account_id_from_token", "read_exchange", "read_refresh", "read_revocation"]

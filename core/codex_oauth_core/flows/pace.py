@@ -12,7 +12,7 @@ from typing import Final
 
 import attrs
 
-from codex_oauth_core.reading.numbers import DEFAULT_INTERVAL
+from codex_oauth_core.reading.times import DEFAULT_INTERVAL
 
 __all__ = ["Pace"]
 

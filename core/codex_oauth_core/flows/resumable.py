@@ -20,6 +20,7 @@ from codex_oauth_core.checkpoints.codec import (
     FLAG,
     INSTANT,
     TEXT,
+    CheckpointError,
     Form,
     number,
     optional,
@@ -27,7 +28,6 @@ from codex_oauth_core.checkpoints.codec import (
     table,
     word,
 )
-from codex_oauth_core.checkpoints.error import CheckpointError
 from codex_oauth_core.effects import Effect, Finished, Wait, Why
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import Event, Resumed

@@ -1,11 +1,12 @@
-"""Times that servers write: HTTP dates, Retry-After, ISO 8601 (RFC 9110 §5.6.7 and §10.2.3).
+"""Times and spans that servers write: HTTP dates, Retry-After (RFC 9110 §5.6.7, §10.2.3), ISO 8601, spans.
 
-Rules of this file: hostile text gives None, never an exception. (`email.utils`, which reads dates too,
-loads `socket` and `random`.)
+Rules of this file: hostile text gives None, never an exception, and hostile numbers never give a busy loop,
+an overflow or a NaN. (`email.utils`, which reads dates too, loads `socket` and `random`.)
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -13,7 +14,18 @@ from typing import Final
 
 from codex_oauth_core.reading.iso_time import iso_date
 
-__all__ = ["header", "http_date", "iso_date", "plausible_time", "retry_after", "rfc3339"]
+__all__ = [
+    "DEFAULT_INTERVAL",
+    "header",
+    "http_date",
+    "iso_date",
+    "plausible_time",
+    "read_interval",
+    "read_seconds",
+    "retry_after",
+    "rfc3339",
+]
+
 
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _CLOCK: Final = r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)"
@@ -88,3 +100,34 @@ def plausible_time(value: object) -> float | None:
 def rfc3339(wall: float) -> str:
     """Unix seconds as RFC 3339 in UTC, to the second."""
     return datetime.fromtimestamp(int(wall), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+# -- spans: a number, or a number in a string, or junk -------------------------------------------------
+
+
+DEFAULT_INTERVAL: Final = 5.0
+_SHORTEST: Final = 1.0
+_LONGEST_HONOURED: Final = 300.0
+_INSTEAD_OF_LONGER: Final = 60.0
+_DECIMAL: Final = re.compile(r"\d{1,15}(\.\d{1,15})?", re.ASCII)
+
+
+def read_seconds(value: object) -> float | None:
+    """A finite number of seconds, zero or more, from a number or a decimal string; else None."""
+    if isinstance(value, str) and _DECIMAL.fullmatch(value.strip(" \t")):
+        return float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        seconds = float(value)
+    except OverflowError:  # an integer of 400 digits
+        return None
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None
+
+
+def read_interval(value: object) -> float | None:
+    """A poll interval in seconds: 1 to 300 is honoured (RFC 8628 §3.5), more is 60; None for junk."""
+    seconds = read_seconds(value)
+    if seconds is None:
+        return None
+    return _INSTEAD_OF_LONGER if seconds > _LONGEST_HONOURED else max(seconds, _SHORTEST)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from codex_oauth_core.receiver.gate import CallbackGate
-from codex_oauth_core.receiver.receiver import CallbackReceiver
+from codex_oauth_core.receiver.receiver import CallbackGate, CallbackReceiver
 
 __all__ = ["CallbackGate", "CallbackReceiver"]

@@ -1,7 +1,10 @@
-"""A trace from a file: any text is a trace or a `TraceError`, and nothing else.
+"""The form of a trace: one JSON object a line, a header first (`docs/traces.md` explains each field).
 
-Rules of this file: what comes out can be fed to a shadow, and shown: every field has its type, every number
-is finite and every time is one that a calendar has. What a step did is told as written, whatever it says.
+Rules of this file: what is written here can be read again, byte for byte; any text is a trace or a
+`TraceError`, which names the line and the field and repeats nothing of the text; what comes out can be fed to
+a shadow, and shown: every field has its type, every number is finite and every time is one that a calendar
+has. What a step did is told as written, whatever it says. `VERSION` grows when an older reader could
+misunderstand a line.
 """
 
 from __future__ import annotations
@@ -9,7 +12,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, TypeVar, cast
+from enum import StrEnum, unique
+from typing import Any, Final, NoReturn, TypeVar, cast
 
 import attrs
 
@@ -25,10 +29,169 @@ from codex_oauth_core.events import (
     TimeReached,
 )
 from codex_oauth_core.secret import Secret
-from codex_oauth_core.traces.fields import Fields
-from codex_oauth_core.traces.form import FLOWS, FORMAT, VERSION, Gap, Header, TraceError
 
-__all__ = ["LONGEST_LINE", "MOST_LINES", "Asked", "Ended", "Sent", "Step", "Trace", "Waited", "read_trace"]
+__all__ = [
+    "FLOWS",
+    "FORMAT",
+    "LONGEST_LINE",
+    "MOST_LINES",
+    "VERSION",
+    "Asked",
+    "Ended",
+    "Fields",
+    "Gap",
+    "Header",
+    "Sent",
+    "Step",
+    "Trace",
+    "TraceError",
+    "Waited",
+    "as_line",
+    "read_trace",
+]
+
+
+# -- what is written -----------------------------------------------------------------------------------
+
+
+FORMAT: Final = "codex-oauth-trace"
+VERSION: Final = 1
+FLOWS: Final = ("device", "browser")
+"""The kinds of flow that traces have."""
+
+
+class TraceError(ValueError):
+    """A text that is no trace, or one that this version cannot read. It repeats nothing of the text."""
+
+
+@unique
+class Gap(StrEnum):
+    """Why a trace stops before the end of its sign-in."""
+
+    UNSUPPORTED = "unsupported"
+    """A kind of flow, or of event, that traces do not have."""
+    BEGUN = "begun"
+    """The flow had begun before it was recorded."""
+    NO_RENDERERS = "no_renderers"
+    """The dialect has no inverse of its readers."""
+    UNREADABLE = "unreadable"
+    """The dialect's reader failed."""
+    NOT_RENDERED = "not_rendered"
+    """No answer made of fakes means the same."""
+    DIFFERS = "differs"
+    """The shadow went another way than the real flow."""
+    FAILED = "failed"
+    """Anything else went wrong with the recording."""
+
+
+@attrs.frozen(kw_only=True)
+class Header:
+    """The first line: what it takes to build the same flow again.
+
+    `issuer` says no more than `default`, `loopback` or `other`. `lifetime` and `request_timeout` are seconds.
+    `workspaces` are fakes.
+    """
+
+    library: str
+    flow: str
+    dialect: str
+    issuer: str
+    lifetime: float
+    request_timeout: float
+    workspaces: tuple[str, ...]
+
+    def line(self) -> str:
+        """The header as its line, without a line end."""
+        return as_line({"format": FORMAT, "version": VERSION, **attrs.asdict(self)})
+
+
+def as_line(fields: Mapping[str, Any]) -> str:
+    """One object as one line. Raises ValueError for a number that is not finite."""
+    return json.dumps(fields, separators=(",", ":"), allow_nan=False)
+
+
+# -- one line, member by member ------------------------------------------------------------------------
+
+
+_LATEST: Final = 1e12
+"""Seconds, or milliseconds: no instant or moment of a sign-in is beyond that in either direction."""
+_WALLS: Final = (-6e10, 2.5e11)  # Unix times within the years 1 to 9999
+
+
+@attrs.frozen
+class Fields:
+    """The members of one JSON object, on the line `number`."""
+
+    members: Mapping[str, object]
+    number: int
+
+    def wrong(self, what: str) -> NoReturn:
+        """Raise the TraceError that says what is wrong with this line."""
+        raise TraceError(f"Line {self.number}: {what}.")
+
+    def text(self, name: str) -> str:
+        """A text."""
+        value = self.members.get(name)
+        return value if isinstance(value, str) else self.wrong(f"{name} is no text")
+
+    def text_or_none(self, name: str) -> str | None:
+        """A text, or null."""
+        return None if self.members.get(name) is None else self.text(name)
+
+    def ascii(self, name: str) -> str:
+        """A text of ASCII characters alone."""
+        text = self.text(name)
+        return text if text.isascii() else self.wrong(f"{name} is not plain ASCII")
+
+    def flag(self, name: str) -> bool:
+        """True or false."""
+        value = self.members.get(name)
+        return value if isinstance(value, bool) else self.wrong(f"{name} is neither true nor false")
+
+    def whole(self, name: str) -> int:
+        """A whole number."""
+        value = self.members.get(name)
+        if isinstance(value, bool) or not isinstance(value, int):
+            self.wrong(f"{name} is no whole number")
+        return value
+
+    def number_of(self, name: str) -> float:
+        """A finite number."""
+        value = self.members.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self.wrong(f"{name} is no number")
+        if abs(value) > _LATEST or math.isnan(value):
+            self.wrong(f"{name} is out of bounds")
+        return float(value)
+
+    def wall(self, name: str = "wall") -> float:
+        """Unix time that a calendar has."""
+        wall = self.number_of(name)
+        return wall if _WALLS[0] < wall < _WALLS[1] else self.wrong(f"{name} is out of bounds")
+
+    def inner(self, name: str) -> Fields:
+        """An object."""
+        value = self.members.get(name)
+        if not isinstance(value, dict):
+            self.wrong(f"it has no {name}")
+        return Fields(cast("Mapping[str, object]", value), self.number)
+
+    def texts(self, name: str, most: int) -> tuple[str, ...]:
+        """A list of at most so many texts."""
+        value = self.members.get(name)
+        found = cast("list[object]", value) if isinstance(value, list) else []
+        if not isinstance(value, list) or len(found) > most:
+            self.wrong(f"{name} is no list, or too long")
+        return tuple(each if isinstance(each, str) else self.wrong(f"{name} has no texts") for each in found)
+
+    def text_by_name(self, name: str) -> Mapping[str, str]:
+        """An object whose members are texts."""
+        inner = self.inner(name)
+        return {key: inner.text(key) for key in inner.members}
+
+
+# -- what is read --------------------------------------------------------------------------------------
+
 
 LONGEST_LINE: Final = 256 * 1024
 """Characters."""

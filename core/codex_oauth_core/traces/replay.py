@@ -15,8 +15,7 @@ import attrs
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.errors import IllegalEvent
 from codex_oauth_core.provider import Provider
-from codex_oauth_core.traces.form import TraceError, as_line
-from codex_oauth_core.traces.format import Step, Trace, read_trace
+from codex_oauth_core.traces.format import Step, Trace, TraceError, as_line, read_trace
 from codex_oauth_core.traces.shadow import Shadow, shadow_of
 
 __all__ = ["Difference", "Replay", "replay"]

@@ -1,14 +1,17 @@
 """The shadow of a flow: of the same kind, with the same limits, at a server that does not exist.
 
 Rules of this file: a shadow is built from a header and a dialect alone, so that the one that is recorded
-and the one that is replayed are the same; a step's line is made here and nowhere else.
+and the one that is replayed are the same; a step's line is made here and nowhere else; nothing here knows a
+dialect. Equal values get equal fakes within one trace, others different ones; numbers stay, for the flow acts
+on them; a fake bears nothing of what it stands for but its kind and its place in the order. Values are told
+apart by fingerprint: none is kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Any, Final, assert_never
+from typing import Any, Final, TypeVar, assert_never
 
 import attrs
 
@@ -24,16 +27,214 @@ from codex_oauth_core.events import (
     Started,
     TimeReached,
 )
+from codex_oauth_core.facts import (
+    Approved,
+    DeviceFact,
+    ExchangeFact,
+    Gone,
+    Granted,
+    Issued,
+    Pending,
+    PollFact,
+    Refused,
+    SlowDown,
+    Tokens,
+    TryAgain,
+    Unrecognized,
+)
 from codex_oauth_core.flows.browser import BrowserFlow
 from codex_oauth_core.flows.device import DeviceFlow
 from codex_oauth_core.pkce import Pkce, s256
 from codex_oauth_core.provider import Provider
+from codex_oauth_core.rendering import Rendered, Renderers
 from codex_oauth_core.secret import Secret
-from codex_oauth_core.traces.blinding import FAKE_STATE, FAKE_VERIFIER
-from codex_oauth_core.traces.form import Header
-from codex_oauth_core.traces.legs import LEGS
+from codex_oauth_core.traces.format import Gap, Header
 
-__all__ = ["Shadow", "shadow_of"]
+__all__ = ["FAKE_STATE", "FAKE_VERIFIER", "LEGS", "Blinder", "Leg", "Shadow", "Stop", "shadow_of"]
+
+
+# -- fakes ---------------------------------------------------------------------------------------------
+
+
+FAKE_VERIFIER: Final = "fake-verifier".ljust(43, "-")
+FAKE_STATE: Final = "fake-state".ljust(43, "-")
+_FAKE_PAGE: Final = "https://issuer.invalid/device"
+
+F = TypeVar("F", bound=TryAgain | Refused)
+C = TypeVar("C", bound=Unrecognized | Gone)
+
+
+class Blinder:
+    """The fakes of one trace."""
+
+    __slots__ = ("_numbers", "_renderers")
+
+    def __init__(self, renderers: Renderers) -> None:
+        self._renderers = renderers
+        self._numbers: dict[str, int] = {}
+
+    def fake(self, kind: str, value: str) -> str:
+        """The fake of a value, such as `fake-code-0002`."""
+        return f"fake-{kind}-{self._number(value):04}"
+
+    def device(self, fact: DeviceFact) -> DeviceFact:
+        """What an answer to a device authorization request says."""
+        match fact:
+            case Issued():
+                device = fact.authorization
+                hidden = attrs.evolve(
+                    device,
+                    device_auth_id=self._secret("device", device.device_auth_id),
+                    user_code=f"FAKE-{self._number(device.user_code):04}",
+                    verification_uri=_FAKE_PAGE,
+                )
+                return Issued(hidden)
+            case TryAgain() | Refused():
+                return self._failure(fact)
+            case _:
+                assert_never(fact)
+
+    def poll(self, fact: PollFact) -> PollFact:
+        """What an answer to a poll says."""
+        match fact:
+            case Approved():
+                verifier = self.fake("verifier", fact.code_verifier.reveal()).ljust(43, "-")
+                return Approved(self._secret("code", fact.authorization_code), Secret(verifier))
+            case Granted():
+                return Granted(self._tokens(fact.tokens))
+            case Unrecognized() | Gone():
+                return self._named(fact)
+            case Pending() | SlowDown():
+                return fact
+            case TryAgain() | Refused():
+                return self._failure(fact)
+            case _:
+                assert_never(fact)
+
+    def exchange(self, fact: ExchangeFact) -> ExchangeFact:
+        """What an answer to an authorization code says."""
+        match fact:
+            case Granted():
+                return Granted(self._tokens(fact.tokens))
+            case Refused():
+                return self._failure(fact)
+            case _:
+                assert_never(fact)
+
+    def _tokens(self, tokens: Tokens) -> Tokens:
+        account = None if tokens.account_id is None else self.fake("account", tokens.account_id)
+        expires_at = tokens.token_expires_at
+        return attrs.evolve(
+            tokens,
+            access_token=self._token("access", tokens.access_token, expires_at, account),
+            refresh_token=None
+            if tokens.refresh_token is None
+            else self._secret("refresh", tokens.refresh_token),
+            id_token=self._token("id", tokens.id_token, None, account),
+            account_id=account,
+        )
+
+    def _token(
+        self, kind: str, token: Secret[str] | None, expires_at: float | None, account: str | None
+    ) -> Secret[str] | None:
+        if token is None:
+            return None
+        return self._renderers.token(self.fake(kind, token.reveal()), expires_at, account)
+
+    def _named(self, fact: C) -> C:
+        return attrs.evolve(fact, code=self.code(fact.code))
+
+    def _failure(self, fact: F) -> F:
+        return attrs.evolve(fact, code=None if fact.code is None else self.code(fact.code))
+
+    def code(self, code: str) -> str:
+        """An error code in the dialect's own words."""
+        return self._renderers.known_code(code)
+
+    def _secret(self, kind: str, value: Secret[str]) -> Secret[str]:
+        return Secret(self.fake(kind, value.reveal()))
+
+    def _number(self, value: str) -> int:
+        return self._numbers.setdefault(Secret(value).fingerprint(), len(self._numbers) + 1)
+
+
+# -- requests ------------------------------------------------------------------------------------------
+
+
+Fact = TypeVar("Fact")
+
+Rebuild = Callable[[Provider, Renderers, Blinder, ResponseReceived], Rendered]
+
+
+class Stop(Exception):
+    """The recording ends with this gap."""
+
+    def __init__(self, gap: Gap) -> None:
+        super().__init__(gap.value)
+        self.gap = gap
+
+
+@attrs.frozen
+class Leg:
+    """One kind of request: its name in a trace, and how its answers are rebuilt. Raises Stop."""
+
+    name: str
+    rebuild: Rebuild
+
+
+def _device_answer(
+    provider: Provider, renderers: Renderers, blinder: Blinder, response: ResponseReceived
+) -> Rendered:
+    fact = _read(lambda: provider.dialect.read_device_authorization(provider, response))
+    return _rendered(lambda: renderers.device_authorization(blinder.device(fact)))
+
+
+def _poll_answer(
+    provider: Provider, renderers: Renderers, blinder: Blinder, response: ResponseReceived
+) -> Rendered:
+    fact = _read(lambda: provider.dialect.read_poll(response))
+    return _rendered(lambda: renderers.poll(blinder.poll(fact)))
+
+
+def _exchange_answer(
+    provider: Provider, renderers: Renderers, blinder: Blinder, response: ResponseReceived
+) -> Rendered:
+    fact = _read(lambda: provider.dialect.read_exchange(response))
+    return _rendered(lambda: renderers.exchange(blinder.exchange(fact)))
+
+
+def _revocation_answer(
+    provider: Provider, renderers: Renderers, _: Blinder, response: ResponseReceived
+) -> Rendered:
+    fact = _read(lambda: provider.dialect.read_revocation(response))
+    return _rendered(lambda: renderers.revocation(fact is True))
+
+
+def _read(read: Callable[[], Fact]) -> Fact:
+    try:
+        return read()
+    except Exception:  # noqa: BLE001  # whatever a dialect's reader does
+        raise Stop(Gap.UNREADABLE) from None
+
+
+def _rendered(render: Callable[[], Rendered]) -> Rendered:
+    try:
+        return render()
+    except Exception:  # noqa: BLE001  # whatever a dialect's renderer does
+        raise Stop(Gap.NOT_RENDERED) from None
+
+
+LEGS: Final[Mapping[str, Leg]] = {
+    "requesting_code": Leg("device_authorization", _device_answer),
+    "polling": Leg("poll", _poll_answer),
+    "exchanging": Leg("exchange", _exchange_answer),
+    "revoking": Leg("revocation", _revocation_answer),
+}
+"""By the state in which the request is outstanding."""
+
+
+# -- the shadow ----------------------------------------------------------------------------------------
+
 
 _NOWHERE: Final = "https://issuer.invalid"
 _REDIRECT_URI: Final = "http://localhost:1455/callback"

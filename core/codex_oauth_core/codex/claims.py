@@ -1,18 +1,42 @@
-"""What a request to ChatGPT's own API carries of a login.
+"""What a login's tokens say of whose it is, and what a request to ChatGPT's own API carries of it.
 
-Rules of this file: one list for every way in which a token leaves; whether it may leave is asked elsewhere.
+Rules of this file: claims are hints, for people and for a header, and never verified; one list of headers for
+every way in which a token leaves; whether it may leave is asked elsewhere.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+import attrs
+
 from codex_oauth_core.codex.token_answers import CLAIMS
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.reading.json_body import as_object
 from codex_oauth_core.reading.jwt import read_claims
 
-__all__ = ["api_headers", "is_fedramp"]
+__all__ = ["Identity", "api_headers", "is_fedramp", "read_identity"]
+
+
+@attrs.frozen
+class Identity:
+    """What to call an account. The server's own words: filter them before they reach a terminal."""
+
+    email: str | None
+    plan: str | None
+
+
+def read_identity(credential: Credential) -> Identity:
+    """The email and the plan, from the id token or else the access token; None where neither says."""
+    tokens = (credential.id_token, credential.access_token)
+    claims = [read_claims(token) for token in tokens if token is not None]
+    emails = (each.get("email") for each in claims)
+    plans = (as_object(each.get(CLAIMS)).get("chatgpt_plan_type") for each in claims)
+    return Identity(
+        next((email for email in emails if isinstance(email, str) and email), None),
+        next((plan for plan in plans if isinstance(plan, str) and plan), None),
+    )
+
 
 _FEDRAMP: Final = "chatgpt_account_is_fedramp"
 
