@@ -47,7 +47,7 @@ from tests.core.test_browser_flow import WAYS as BROWSER_WAYS
 from tests.core.test_browser_flow import drive
 from tests.support import T0, W0, code
 
-AnyFlow = Flow[Any, Any]
+AnyFlow = Flow[Any, Any] | Recorder
 Make = Callable[[], AnyFlow]
 
 
@@ -346,7 +346,10 @@ def _race(make: Make) -> None:
     served = [each for each in found if not isinstance(each, IllegalEvent)]
     assert len(served) == 1
     assert not isinstance(served[0], BaseException)
-    assert flow._seq == make()._seq + 1
+    begun = make()
+    assert isinstance(flow, Flow)
+    assert isinstance(begun, Flow)
+    assert flow._seq == begun._seq + 1
 
 
 def test_the_events_of_this_file_are_all_kinds() -> None:

@@ -35,7 +35,7 @@ from codex_oauth_core import (
     Started,
     TimeReached,
 )
-from codex_oauth_core.flows.machine import Flow
+from codex_oauth_core.flows.machine import Drivable
 from codex_oauth_core.flows.sign_in import ExchangingFlow
 from codex_oauth_core.traces import Recorder
 from tests.support import CODE, T0, W0, as_json, code, response, tokens
@@ -113,7 +113,7 @@ def browser_flow(**options: Any) -> BrowserFlow:
     return BrowserFlow(redirect_uri=URI, pkce=PAIR, state=Secret(STATE), **options)
 
 
-def tell(flow: Flow[Any, Any], events: Sequence[Event]) -> list[Effect]:
+def tell(flow: Drivable[Any, Any], events: Sequence[Event]) -> list[Effect]:
     """Started and these events; every effect."""
     return [flow.receive(event) for event in (Started(T0, W0), *events)]
 

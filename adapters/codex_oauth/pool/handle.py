@@ -14,7 +14,7 @@ from codex_oauth.pool.deadlines import Due
 from codex_oauth_core.callback import Accepted
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import Prompt, SendRequest, Wait
-from codex_oauth_core.flows.machine import Flow
+from codex_oauth_core.flows.machine import Drivable
 
 if TYPE_CHECKING:
     from codex_oauth.pool.flow_pool import FlowPool
@@ -26,7 +26,7 @@ K = TypeVar("K")
 GRACE: Final = 5.0
 """Seconds beyond its own timeout after which a request is given up that keeps a pool from ending."""
 
-SignIn = Flow[SendRequest | Wait, Credential]
+SignIn = Drivable[SendRequest | Wait, Credential]
 """What a pool drives: a flow that asks for requests and waits, and ends with a credential."""
 
 

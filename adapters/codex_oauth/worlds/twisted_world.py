@@ -19,7 +19,7 @@ from codex_oauth.worlds.waiting import Sources, answer_of
 from codex_oauth_core.effects import Finished, SendRequest, Wait
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.events import Cancelled, Event, RequestFailed, Started
-from codex_oauth_core.flows.machine import Flow
+from codex_oauth_core.flows.machine import Drivable
 
 __all__ = ["SLICE", "TwistedWorld", "drive", "sign_in"]
 
@@ -30,7 +30,7 @@ SLICE: Final = 5.0
 
 
 def sign_in(
-    flow: Flow[SendRequest | Wait, T],
+    flow: Drivable[SendRequest | Wait, T],
     reactor: Reactor,
     *,
     on_wait: Callable[[Wait], None] | None = None,
@@ -45,7 +45,7 @@ def sign_in(
     return drive(flow, TwistedWorld(reactor, on_wait=on_wait, callbacks=callbacks, now=now))
 
 
-def drive(flow: Flow[SendRequest | Wait, T], world: TwistedWorld) -> Deferred[T | SignInError]:
+def drive(flow: Drivable[SendRequest | Wait, T], world: TwistedWorld) -> Deferred[T | SignInError]:
     """`sign_in` in a world that is there already; it is closed at the end."""
     return _Run(flow, world).start()
 
@@ -160,7 +160,7 @@ class _Outcome(Deferred[T]):
 class _Run(Generic[T]):
     """The loop, turned inside out: each answer asks for the next effect."""
 
-    def __init__(self, flow: Flow[SendRequest | Wait, T], world: TwistedWorld) -> None:
+    def __init__(self, flow: Drivable[SendRequest | Wait, T], world: TwistedWorld) -> None:
         self._flow = flow
         self._world = world
         self._outcome: Deferred[T | SignInError] = _Outcome(world.cancel)

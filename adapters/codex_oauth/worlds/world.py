@@ -11,7 +11,7 @@ from typing import Protocol, Self, TypeVar, cast
 from codex_oauth_core.effects import Finished, SendRequest, Wait
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.events import Event, Started
-from codex_oauth_core.flows.machine import Flow
+from codex_oauth_core.flows.machine import Drivable
 from codex_oauth_core.storage import StorageEffect
 
 __all__ = ["Performer", "PerformerOf", "World", "run"]
@@ -54,7 +54,7 @@ class World(PerformerOf[SendRequest | Wait], Protocol):
     def __exit__(self, *exc_info: object) -> None: ...
 
 
-def run(flow: Flow[E, T], world: PerformerOf[E]) -> T | SignInError:
+def run(flow: Drivable[E, T], world: PerformerOf[E]) -> T | SignInError:
     """Drive `flow` to its end in `world`, and return its outcome. A failure is a value here."""
     effect = flow.receive(Started(*world.now()))
     while not isinstance(effect, Finished):

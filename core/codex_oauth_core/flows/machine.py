@@ -12,7 +12,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from enum import Enum, StrEnum
-from typing import Any, ClassVar, Final, Generic, NoReturn, Self, TypeVar, assert_never, cast
+from typing import Any, ClassVar, Final, NoReturn, Protocol, Self, TypeVar, assert_never, cast
 
 import attrs
 from transitions import Machine, MachineError
@@ -52,6 +52,7 @@ from codex_oauth_core.storage import (
 
 __all__ = [
     "HOPELESS",
+    "Drivable",
     "Flow",
     "FlowMachine",
     "Move",
@@ -59,6 +60,7 @@ __all__ = [
     "fire",
     "gave_up",
     "refused",
+    "take_turn",
     "without_answer",
 ]
 
@@ -162,8 +164,25 @@ E_co = TypeVar("E_co", bound=SendRequest | Wait | StorageEffect, covariant=True)
 T_co = TypeVar("T_co", covariant=True)
 
 
+class Drivable(Protocol[E_co, T_co]):
+    """All that a driver asks of a flow, or of what stands in for one: for each event an effect of the types
+    `E_co`, and at the end a `T_co` or a `SignInError`.
+    """
+
+    __slots__ = ()
+
+    @property
+    def effect(self) -> Effect | None:
+        """The outstanding effect; None before the first event."""
+        ...
+
+    def receive(self, event: Event) -> E_co | Finished:
+        """Take the answer to the outstanding effect, and return the next effect. Raises IllegalEvent."""
+        ...
+
+
 @attrs.define(eq=False, kw_only=True)
-class Flow(ABC, Generic[E_co, T_co]):
+class Flow(Drivable[E_co, T_co], ABC):
     """A machine that emits effects of the types `E_co` and ends with a `T_co` or a `SignInError`.
 
     One driver uses it at a time; it needs no lock for that. Where two drivers race, each event is taken once,
@@ -192,7 +211,7 @@ class Flow(ABC, Generic[E_co, T_co]):
         `IllegalEvent` for an event that does not answer the outstanding effect, or has a field that is not
         what its type says.
         """
-        self._take_turn()
+        take_turn(self)
         try:
             if not self._welcomes(event):
                 raise IllegalEvent(f"{type(event).__name__} is no answer in state {self.state.name}")
@@ -204,15 +223,6 @@ class Flow(ABC, Generic[E_co, T_co]):
             return cast("E_co | Finished", self._effect)
         finally:
             self._turn = None
-
-    def _take_turn(self) -> None:
-        """Raise IllegalEvent if another driver is in the middle of an event; until `_turn` is set again."""
-        try:
-            del (
-                self._turn
-            )  # one step of the interpreter, which only one thread can do, and cheaper than a lock
-        except AttributeError:
-            raise IllegalEvent(f"another driver is at work in state {self.state.name}") from None
 
     def __copy__(self) -> Self:
         twin = object.__new__(type(self))
@@ -287,6 +297,15 @@ class Flow(ABC, Generic[E_co, T_co]):
     def _end(self, trigger: StrEnum, error: SignInError) -> Finished:
         self._move(trigger)
         return Finished(error)
+
+
+def take_turn(driven: Any) -> None:
+    """Raise IllegalEvent if another driver is in the middle of an event; until `_turn` is set again."""
+    try:
+        # one step of the interpreter, which only one thread can do, and cheaper than a lock
+        del driven._turn  # noqa: SLF001  # of a flow, or of what stands in for one
+    except AttributeError:
+        raise IllegalEvent(f"another driver is at work in state {driven.state.name}") from None
 
 
 def _twin_of(value: Any) -> Any:

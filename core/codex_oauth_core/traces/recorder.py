@@ -1,4 +1,4 @@
-"""A flow around the real one that writes what happens, and can tell no secret.
+"""What stands in for a flow and writes what happens, and can tell no secret.
 
 Rules of this file: every event goes to the real flow, and its effect comes back untouched; whatever goes
 wrong with the recording ends the recording and nothing else. What is written is what a shadow, which has
@@ -31,10 +31,9 @@ from codex_oauth_core.events import (
     Started,
     TimeReached,
 )
-from codex_oauth_core.facts import TryAgain
 from codex_oauth_core.flows.browser import BrowserFlow
 from codex_oauth_core.flows.device import DeviceFlow
-from codex_oauth_core.flows.machine import Flow
+from codex_oauth_core.flows.machine import Drivable, take_turn
 from codex_oauth_core.flows.sign_in import ExchangingFlow
 from codex_oauth_core.provider import Provider, is_loopback
 from codex_oauth_core.rendering import Renderers
@@ -169,28 +168,37 @@ class Teller:
 
 
 @attrs.define(eq=False, kw_only=True)
-class Recorder(Flow[SendRequest | Wait, Credential]):
+class Recorder(Drivable[SendRequest | Wait, Credential]):
     """A sign-in that leaves a trace. Drive it in place of `flow`: a device or browser flow, not yet begun.
 
-    `write` gets one line of JSON at a time, with its line end. If it raises, the recording is over.
+    `write` gets one line of JSON at a time, with its line end. If it raises, the recording is over. As a flow
+    it has one driver at a time.
     """
 
     flow: ExchangingFlow
     write: Callable[[str], object] = attrs.field(repr=False)
-    state: Any = attrs.field(init=False)
     _tape: _Tape = attrs.field(init=False, repr=False)
+    _turn: None = attrs.field(default=None, init=False, repr=False)  # absent while a driver has it
 
     def __attrs_post_init__(self) -> None:
-        self.state, self._effect = self.flow.state, self.flow.effect
         self._tape = _Tape(self.flow, self.write)
+
+    @property
+    def state(self) -> Any:
+        """Where the real flow stands."""
+        return self.flow.state
+
+    @property
+    def effect(self) -> Effect | None:
+        """The real flow's outstanding effect."""
+        return self.flow.effect
 
     def receive(self, event: Event) -> SendRequest | Wait | Finished:
         """As the real flow, and by it."""
-        self._take_turn()
+        take_turn(self)
         try:
             before = self.flow.effect
             effect = self.flow.receive(event)
-            self.state, self._effect = self.flow.state, effect
             self._tape.note(event, before, effect)
             return effect
         finally:
@@ -199,19 +207,13 @@ class Recorder(Flow[SendRequest | Wait, Credential]):
     def __copy__(self) -> NoReturn:
         raise TypeError("a Recorder is not copied: two sign-ins would write one trace")
 
-    # What an event means is for the real flow to say; a base class asks for these, and nobody calls them.
+    def __deepcopy__(self, memo: object) -> NoReturn:
+        self.__copy__()
 
-    def _start(self, event: Started) -> Effect:
-        return self.flow._start(event)  # noqa: SLF001  # a flow's, as this is
-
-    def _responded(self, response: ResponseReceived) -> Effect:
-        return self.flow._responded(response)  # noqa: SLF001  # a flow's, as this is
-
-    def _unanswered(self, failure: TryAgain) -> Effect:
-        return self.flow._unanswered(failure)  # noqa: SLF001  # a flow's, as this is
-
-    def _due(self) -> Effect:
-        return self.flow._due()  # noqa: SLF001  # a flow's, as this is
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(
+            "a Recorder is not pickled, it holds secrets; make a new one: only a sign-in has checkpoint()"
+        )
 
 
 @attrs.define(eq=False)
