@@ -39,7 +39,7 @@ def checkpoint(journey: Journey = WAITING, count: int = 2) -> dict[str, Any]:
 
 
 ONE_OF_EACH_STATE = {
-    (journey.make().kind, flow.state.value): (journey, count)
+    (journey.make().layout.kind, flow.state.value): (journey, count)
     for journey in JOURNEYS
     for count in journey.stops()
     for flow in (journey.after(count),)
@@ -150,7 +150,7 @@ def test_what_a_state_needs_is_there_or_it_is_refused() -> None:
     for journey, count in ONE_OF_EACH_STATE.values():
         flow = journey.after(count)
         whole = checkpoint(journey, count)
-        for name in flow.needs[flow.state]:
+        for name in flow.layout.needs[flow.state]:
             place: Place = ("wait",) if name == "wait" else ("fields", name.lstrip("_"))
             with pytest.raises(CheckpointError) as raised:
                 restore(changed(whole, place, None), journey.provider)

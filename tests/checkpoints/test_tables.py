@@ -32,7 +32,7 @@ from codex_oauth_core.checkpoints.codec import (
 from codex_oauth_core.checkpoints.layout import DEVICE, PACE, PKCE, REFUSED, TRY_AGAIN
 from codex_oauth_core.facts import Refused, TryAgain
 from codex_oauth_core.flows.pace import Pace
-from codex_oauth_core.flows.sign_in import KEPT
+from codex_oauth_core.flows.sign_in import SIGN_IN_FIELDS
 
 REBUILT = {
     "provider": "the caller gives it",
@@ -52,17 +52,17 @@ REBUILT = {
 @pytest.mark.parametrize("flow", [DeviceFlow, BrowserFlow])
 def test_every_attribute_of_a_flow_is_kept_or_rebuilt(flow: Any) -> None:
     names = {field.name for field in attrs.fields(flow)}
-    assert set(flow.kept) <= names
-    assert not set(flow.kept) & set(REBUILT)
-    assert names - set(flow.kept) <= set(REBUILT)
+    assert set(flow.layout.fields) <= names
+    assert not set(flow.layout.fields) & set(REBUILT)
+    assert names - set(flow.layout.fields) <= set(REBUILT)
 
 
 @pytest.mark.parametrize("flow", [DeviceFlow, BrowserFlow])
 def test_the_needs_cover_every_state_that_has_an_outstanding_effect(flow: Any) -> None:
-    states = cast("type[Enum]", type(next(iter(flow.needs))))
+    states = cast("type[Enum]", type(next(iter(flow.layout.needs))))
     over = {"signed_in", "denied", "expired", "timed_out", "cancelled", "failed", "idle"}
-    assert {state.value for state in flow.needs} == {state.value for state in states} - over
-    assert {need for needs in flow.needs.values() for need in needs} <= {*flow.kept, "wait"}
+    assert {state.value for state in flow.layout.needs} == {state.value for state in states} - over
+    assert {need for needs in flow.layout.needs.values() for need in needs} <= {*flow.layout.fields, "wait"}
 
 
 VALUES: list[tuple[Form[Any], Any]] = [
@@ -118,4 +118,7 @@ def test_what_a_form_does_not_take(form: Form[Any], raw: object) -> None:
 
 
 def test_what_the_flows_share_is_kept_by_both() -> None:
-    assert all(DeviceFlow.kept[name] is BrowserFlow.kept[name] is form for name, form in KEPT.items())
+    assert all(
+        DeviceFlow.layout.fields[name] is BrowserFlow.layout.fields[name] is form
+        for name, form in SIGN_IN_FIELDS.items()
+    )

@@ -16,7 +16,8 @@ from transitions import Machine, MachineError
 from transitions.core import Event
 
 from codex_oauth_core.flows import browser, deposit, device, renewal_table, revocation
-from codex_oauth_core.flows.machine import FlowMachine, TableEvent, fire
+from codex_oauth_core.flows.machine import CANCEL, FlowMachine, TableEvent, fire
+from codex_oauth_core.flows.sign_in import SignInTrigger
 
 SIGN_INS = (device, browser)
 STORED = (renewal_table, deposit, revocation)
@@ -104,6 +105,17 @@ def test_an_unknown_trigger_is_a_key_error() -> None:
 
     with pytest.raises(KeyError):
         fire(device.MACHINE, Other.NOT_THERE, Model(device.State.IDLE))
+
+
+@each_table
+def test_every_table_has_the_trigger_of_a_cancelled_flow(table: ModuleType) -> None:
+    assert CANCEL in set(table.Trigger)
+    assert table.MACHINE.events[CANCEL] is table.MACHINE.events[table.Trigger.CANCEL]
+
+
+@each_sign_in
+def test_every_table_of_a_sign_in_has_the_triggers_that_all_sign_ins_share(table: ModuleType) -> None:
+    assert set(SignInTrigger) <= set(table.Trigger)
 
 
 def test_a_state_is_one_enum_member_and_survives_pickling() -> None:

@@ -1,12 +1,17 @@
-"""The forms in which a checkpoint holds the values that flows share.
+"""What stands where in a checkpoint: the layout of one kind of flow, and the values that flows share.
 
 Rules of this file: one table for each class, naming every field of it, but for a `setting`: whoever goes on
-may have other settings; which number is an instant, and which text a secret, is said here and nowhere else.
+may have other settings; which number is an instant, and which text a secret, is said in such a table and
+nowhere else. A layout is data, beside the flow that it is of.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any, Final
+
+import attrs
 
 from codex_oauth_core.checkpoints.codec import (
     COUNT,
@@ -18,17 +23,38 @@ from codex_oauth_core.checkpoints.codec import (
     SECRET,
     TEXT,
     Form,
+    number,
     optional,
     record,
+    table,
     word,
 )
 from codex_oauth_core.credential import DeviceAuthorization
+from codex_oauth_core.effects import Effect, Wait, Why
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.facts import Refused, TryAgain
 from codex_oauth_core.flows.pace import Pace
 from codex_oauth_core.pkce import Pkce, s256
 
-__all__ = ["DEVICE", "PACE", "PKCE", "REFUSED", "TRY_AGAIN"]
+__all__ = [
+    "DEVICE",
+    "PACE",
+    "PKCE",
+    "REFUSED",
+    "TRY_AGAIN",
+    "VERSION",
+    "WAIT",
+    "Layout",
+    "Resting",
+    "Waiting",
+    "waiting",
+]
+
+VERSION: Final = 1
+"""Of a checkpoint's layout. A newer one is not read."""
+
+_LATEST: Final = 1e11  # Unix seconds, some three thousand years on
+
 
 TRY_AGAIN: Final = record(
     TryAgain,
@@ -72,3 +98,79 @@ PKCE: Final[Form[Pkce]] = Form(
     lambda pair, now: SECRET.put(pair.code_verifier, now),
     _from_verifier,  # the challenge follows from it (RFC 7636 §4.2)
 )
+
+
+# -- a whole checkpoint --------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Waiting:
+    """The wait that is outstanding, without what is rebuilt."""
+
+    until: float
+    why: Why
+    cause: ErrorKind | None
+
+
+@attrs.frozen
+class Resting:
+    """A flow that was put down at the Unix time `wall`. `wait` is None where a request is outstanding, which
+    surely nobody performed if it was `handed_over`.
+    """
+
+    wall: float
+    handed_over: bool
+    wait: Waiting | None
+
+
+WAIT: Final = optional(
+    record(Waiting, until=INSTANT, why=word(Why), cause=optional(word(ErrorKind))),
+)
+_WALL: Final = number(0.0, _LATEST)
+
+
+def waiting(effect: Effect) -> Waiting | None:
+    """The wait that an effect is, if it is one."""
+    return Waiting(effect.until, effect.why, effect.cause) if isinstance(effect, Wait) else None
+
+
+@attrs.frozen
+class Layout:
+    """What a checkpoint holds of one kind of flow.
+
+    `kind` names it there. `fields` are the attributes that are kept. `needs` are the states in which it can
+    be put down, with what is never None there: attributes, and `wait`.
+    """
+
+    kind: str
+    fields: Mapping[str, Form[Any]]
+    needs: Mapping[Enum, tuple[str, ...]]
+
+    def whole(self) -> Form[dict[str, Any]]:
+        """The form of a whole checkpoint, but for its first two fields, `version` and `flow`."""
+        states: type[Enum] = type(next(iter(self.needs)))
+        return table(
+            {
+                "issuer": TEXT,
+                "client_id": TEXT,
+                "seq": COUNT,
+                "handed_over": FLAG,
+                "wall": _WALL,
+                "state": word(states),
+                "wait": WAIT,
+                "fields": self._fields(),
+            }
+        )
+
+    def _fields(self) -> Form[dict[str, Any]]:
+        """The attributes, without the underscore that makes some private."""
+        inner = table({name.lstrip("_"): form for name, form in self.fields.items()})
+
+        def take(raw: object, where: str) -> dict[str, Any]:
+            found = inner.take(raw, where)
+            return {name: found[name.lstrip("_")] for name in self.fields}
+
+        return Form(
+            lambda values, now: inner.put({name.lstrip("_"): value for name, value in values.items()}, now),
+            take,
+        )

@@ -10,16 +10,16 @@ from collections.abc import Mapping
 from typing import Final, cast
 
 from codex_oauth_core.checkpoints.codec import CheckpointError
+from codex_oauth_core.checkpoints.layout import VERSION
 from codex_oauth_core.flows.browser import BrowserFlow
 from codex_oauth_core.flows.device import DeviceFlow
-from codex_oauth_core.flows.resumable import VERSION
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.secret import unseen
 
 __all__ = ["restore"]
 
 _KINDS: Final[Mapping[object, type[DeviceFlow | BrowserFlow]]] = {
-    flow.kind: flow for flow in (DeviceFlow, BrowserFlow)
+    flow.layout.kind: flow for flow in (DeviceFlow, BrowserFlow)
 }
 
 

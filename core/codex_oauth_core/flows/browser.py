@@ -7,22 +7,20 @@ Rules of this file: a state and a trigger bear the protocol's words, every move 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import Enum, StrEnum, unique
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 import attrs
 
 from codex_oauth_core.callback import Accepted, CallbackRule, read_redirect
-from codex_oauth_core.checkpoints.codec import NAME, SECRET, Form
-from codex_oauth_core.checkpoints.layout import PKCE
+from codex_oauth_core.checkpoints.codec import NAME, SECRET
+from codex_oauth_core.checkpoints.layout import PKCE, Layout, Resting
 from codex_oauth_core.effects import BrowserPrompt, Effect, Wait, Why
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import CallbackReceived, ResponseReceived, Started
 from codex_oauth_core.facts import Refused, TryAgain
 from codex_oauth_core.flows.machine import FlowMachine, Move
-from codex_oauth_core.flows.resumable import Resting
-from codex_oauth_core.flows.sign_in import KEPT, ExchangingFlow
+from codex_oauth_core.flows.sign_in import SIGN_IN_FIELDS, ExchangingFlow
 from codex_oauth_core.pkce import Pkce
 from codex_oauth_core.secret import Secret
 
@@ -90,7 +88,16 @@ MACHINE: Final = FlowMachine(State, State.IDLE, TABLE)
 # -- the flow ------------------------------------------------------------------------------------------
 
 
-_ENDING: Final = {ErrorKind.DENIED: Trigger.DENY, ErrorKind.TIMEOUT: Trigger.EXPIRE}
+LAYOUT: Final = Layout(
+    "browser",
+    {**SIGN_IN_FIELDS, "redirect_uri": NAME, "pkce": PKCE, "callback_state": SECRET},
+    {
+        State.AWAITING_CALLBACK: ("wait",),
+        State.EXCHANGING: ("_code",),
+        State.HOLDING_CODE: ("_code", "_failure", "wait"),
+        State.REVOKING: ("_verdict", "_unwanted"),
+    },
+)
 
 
 @attrs.define(eq=False, kw_only=True, on_setattr=attrs.setters.NO_OP)
@@ -102,25 +109,8 @@ class BrowserFlow(ExchangingFlow):
     redirects. Answer with `CallbackReceived` when the rule has accepted one. It waits `lifetime` seconds.
     """
 
-    kind: ClassVar[str] = "browser"
-    kept: ClassVar[Mapping[str, Form[Any]]] = {
-        **KEPT,
-        "redirect_uri": NAME,
-        "pkce": PKCE,
-        "callback_state": SECRET,
-    }
-    needs: ClassVar[Mapping[Enum, tuple[str, ...]]] = {
-        State.AWAITING_CALLBACK: ("wait",),
-        State.EXCHANGING: ("_code",),
-        State.HOLDING_CODE: ("_code", "_failure", "wait"),
-        State.REVOKING: ("_verdict", "_unwanted"),
-    }
     machine = MACHINE
-    cancel_trigger: ClassVar[StrEnum] = Trigger.CANCEL
-    retry_later: ClassVar[StrEnum] = Trigger.RETRY_LATER
-    granted: ClassVar[StrEnum] = Trigger.GRANTED
-    unwanted: ClassVar[StrEnum] = Trigger.UNWANTED
-    fail: ClassVar[StrEnum] = Trigger.FAIL
+    layout: ClassVar[Layout] = LAYOUT
 
     redirect_uri: str
     pkce: Pkce
@@ -164,7 +154,7 @@ class BrowserFlow(ExchangingFlow):
 
     def _due(self) -> Effect:
         if self.state is State.HOLDING_CODE:
-            return self._exchange_again(Trigger.DUE)
+            return self._exchange_again()
         return self._fail(Refused(ErrorKind.TIMEOUT))
 
     def _responded(self, response: ResponseReceived) -> Effect:
@@ -186,9 +176,6 @@ class BrowserFlow(ExchangingFlow):
         if self.state is State.HOLDING_CODE:
             return Wait(wait.until, wait.why, cause=wait.cause)
         return self._await_callback(wait.until, wall)
-
-    def _trigger_for(self, kind: ErrorKind) -> StrEnum:
-        return _ENDING.get(kind, Trigger.FAIL)
 
     def _secrets(self) -> tuple[Secret[str], ...]:
         return (*super()._secrets(), self.callback_state, self.pkce.code_verifier)

@@ -116,7 +116,6 @@ class Deposit(StoringFlow[Deposited]):
     """
 
     machine = MACHINE
-    cancel_trigger = Trigger.CANCEL
 
     record: Record
     lock_limit: float = WAIT_EXPIRED

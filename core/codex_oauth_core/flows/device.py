@@ -8,14 +8,13 @@ whether that is allowed; it knows no endpoint, no field name and no status code 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from enum import Enum, StrEnum, unique
-from typing import Any, ClassVar, Final, assert_never
+from typing import ClassVar, Final, assert_never
 
 import attrs
 
-from codex_oauth_core.checkpoints.codec import FLAG, INSTANT, Form, optional
-from codex_oauth_core.checkpoints.layout import DEVICE, PACE
+from codex_oauth_core.checkpoints.codec import FLAG, INSTANT, optional
+from codex_oauth_core.checkpoints.layout import DEVICE, PACE, Layout, Resting, Waiting
 from codex_oauth_core.credential import DeviceAuthorization
 from codex_oauth_core.effects import DevicePrompt, Effect, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind
@@ -35,8 +34,7 @@ from codex_oauth_core.facts import (
 )
 from codex_oauth_core.flows.machine import HOPELESS, FlowMachine, Move, gave_up
 from codex_oauth_core.flows.pace import Pace
-from codex_oauth_core.flows.resumable import Resting, Waiting
-from codex_oauth_core.flows.sign_in import KEPT, ExchangingFlow
+from codex_oauth_core.flows.sign_in import SIGN_IN_FIELDS, ExchangingFlow
 from codex_oauth_core.secret import Secret
 
 __all__ = ["FINAL", "LIVE", "MACHINE", "TABLE", "DeviceFlow", "State", "Trigger"]
@@ -122,13 +120,35 @@ CODE_TRIES: Final = 3
 CODE_LIMIT: Final = 30.0
 """Seconds, and tries, for obtaining a device authorization."""
 
-_ENDING: Final = {ErrorKind.DENIED: Trigger.DENY, ErrorKind.EXPIRED: Trigger.EXPIRE}
-
 
 def _origin(uri: str) -> tuple[str, str]:
     """The scheme, and host with port, of a URI (RFC 6454 §4)."""
     scheme, _, rest = uri.partition("://")
     return scheme, re.split(r"[/?#]", rest, maxsplit=1)[0]
+
+
+LAYOUT: Final = Layout(
+    "device",
+    {
+        **SIGN_IN_FIELDS,
+        "_deadline": INSTANT,
+        "_code_limit": INSTANT,
+        "_device": optional(DEVICE),
+        "_pace": PACE,
+        "_answered_once": FLAG,
+        "_known_pending": FLAG,
+        "_maybe_lost": FLAG,
+    },
+    {
+        State.REQUESTING_CODE: (),
+        State.POSTPONED: ("wait",),
+        State.WAITING: ("_device", "wait"),
+        State.POLLING: ("_device",),
+        State.EXCHANGING: ("_code",),
+        State.HOLDING_CODE: ("_code", "_failure", "wait"),
+        State.REVOKING: ("_verdict", "_unwanted"),
+    },
+)
 
 
 @attrs.define(eq=False, kw_only=True, on_setattr=attrs.setters.NO_OP)
@@ -141,32 +161,8 @@ class DeviceFlow(ExchangingFlow):
     10 s more where a login that is not kept is revoked).
     """
 
-    kind: ClassVar[str] = "device"
-    kept: ClassVar[Mapping[str, Form[Any]]] = {
-        **KEPT,
-        "_deadline": INSTANT,
-        "_code_limit": INSTANT,
-        "_device": optional(DEVICE),
-        "_pace": PACE,
-        "_answered_once": FLAG,
-        "_known_pending": FLAG,
-        "_maybe_lost": FLAG,
-    }
-    needs: ClassVar[Mapping[Enum, tuple[str, ...]]] = {
-        State.REQUESTING_CODE: (),
-        State.POSTPONED: ("wait",),
-        State.WAITING: ("_device", "wait"),
-        State.POLLING: ("_device",),
-        State.EXCHANGING: ("_code",),
-        State.HOLDING_CODE: ("_code", "_failure", "wait"),
-        State.REVOKING: ("_verdict", "_unwanted"),
-    }
     machine = MACHINE
-    cancel_trigger: ClassVar[StrEnum] = Trigger.CANCEL
-    retry_later: ClassVar[StrEnum] = Trigger.RETRY_LATER
-    granted: ClassVar[StrEnum] = Trigger.GRANTED
-    unwanted: ClassVar[StrEnum] = Trigger.UNWANTED
-    fail: ClassVar[StrEnum] = Trigger.FAIL
+    layout: ClassVar[Layout] = LAYOUT
 
     max_lifetime: float = attrs.field(default=900.0, validator=attrs.validators.gt(0))
     state: State = attrs.field(default=State.IDLE, init=False)
@@ -197,7 +193,7 @@ class DeviceFlow(ExchangingFlow):
             case State.POSTPONED:
                 return self._ask_again()
             case State.HOLDING_CODE:
-                return self._exchange_again(Trigger.DUE)
+                return self._exchange_again()
             case _:
                 return self._poll()
 
@@ -387,11 +383,6 @@ class DeviceFlow(ExchangingFlow):
         if device is not None and _origin(device.verification_uri) != _origin(pinned):
             return "verification_uri"
         return super().misfit()
-
-    # -- endings -----------------------------------------------------------------------------------
-
-    def _trigger_for(self, kind: ErrorKind) -> StrEnum:
-        return _ENDING.get(kind, Trigger.FAIL)
 
     def _secrets(self) -> tuple[Secret[str], ...]:
         held = super()._secrets()

@@ -51,6 +51,7 @@ from codex_oauth_core.storage import (
 )
 
 __all__ = [
+    "CANCEL",
     "HOPELESS",
     "Drivable",
     "Flow",
@@ -69,6 +70,9 @@ S = TypeVar("S", bound=Enum)
 
 Move = tuple[StrEnum, S, S]
 """A row of a table: trigger, source, destination."""
+
+CANCEL: Final = "cancel"
+"""The trigger that every table has."""
 
 
 class TableEvent(StockEvent):
@@ -96,7 +100,7 @@ class FlowMachine(Machine):
         super().__init__(model=None, states=states, initial=initial, transitions=rows, auto_transitions=False)
 
 
-def fire(machine: FlowMachine, trigger: StrEnum, flow: Any) -> None:
+def fire(machine: FlowMachine, trigger: str, flow: Any) -> None:
     """Move `flow` along the table, or raise `transitions.MachineError` and leave it as it is."""
     machine.events[trigger].trigger(flow)
 
@@ -190,7 +194,6 @@ class Flow(Drivable[E_co, T_co], ABC):
     """
 
     machine: ClassVar[FlowMachine]
-    cancel_trigger: ClassVar[StrEnum]
 
     state: Any  # each flow narrows it to its own State
     _effect: Effect | None = attrs.field(default=None, init=False, repr=False)
@@ -260,7 +263,7 @@ class Flow(Drivable[E_co, T_co], ABC):
             case Started():
                 return self._start(event)
             case Cancelled():
-                return self._end(self.cancel_trigger, SignInError.of(ErrorKind.CANCELLED))
+                return self._end(CANCEL, SignInError.of(ErrorKind.CANCELLED))
             case CallbackReceived():
                 return self._called_back(event)
             case StoreAnswered():
@@ -291,10 +294,10 @@ class Flow(Drivable[E_co, T_co], ABC):
     def _resumed(self, event: Resumed) -> Effect:
         raise IllegalEvent(f"{type(event).__name__} is no answer in state {self.state.name}")
 
-    def _move(self, trigger: StrEnum) -> None:
+    def _move(self, trigger: str) -> None:
         fire(self.machine, trigger, self)
 
-    def _end(self, trigger: StrEnum, error: SignInError) -> Finished:
+    def _end(self, trigger: str, error: SignInError) -> Finished:
         self._move(trigger)
         return Finished(error)
 

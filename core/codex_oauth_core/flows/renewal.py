@@ -66,7 +66,6 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
     """
 
     machine = MACHINE
-    cancel_trigger = Trigger.CANCEL
 
     provider: Provider = attrs.field(default=CODEX)
     rejected: Secret[str] | None = None

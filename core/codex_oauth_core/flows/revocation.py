@@ -141,7 +141,6 @@ class Revocation(StoringFlow[Revoked]):
     """
 
     machine = MACHINE
-    cancel_trigger = Trigger.CANCEL
 
     provider: Provider | None
     credential: Credential | None = None

@@ -1,14 +1,18 @@
-"""The last leg of a sign-in, the same for every flow: an authorization code becomes a credential.
+"""What every sign-in is: a flow that ends by exchanging an authorization code, and that can be put down.
 
 Rules of this file: a code is sent once, and again only if surely nothing was sent; what is granted but
-not kept is revoked; every failure names whether the server may have acted.
+not kept is revoked; every failure names whether the server may have acted. A checkpoint has no request in it,
+so endpoints come from the caller's provider alone; no time limit grows while a flow is put down, whatever
+happens to the wall clock.
 """
 
 from __future__ import annotations
 
+import math
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from enum import StrEnum
-from typing import Any, ClassVar, Final, assert_never
+from enum import StrEnum, unique
+from typing import Any, ClassVar, Final, Self, assert_never
 
 import attrs
 
@@ -18,26 +22,43 @@ from codex_oauth_core.checkpoints.codec import (
     NAME,
     SECRET,
     TEXT,
+    CheckpointError,
     Form,
     each,
     number,
     optional,
     record,
 )
-from codex_oauth_core.checkpoints.layout import REFUSED, TRY_AGAIN
+from codex_oauth_core.checkpoints.layout import REFUSED, TRY_AGAIN, VERSION, WAIT, Layout, Resting, waiting
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind
-from codex_oauth_core.events import ResponseReceived
+from codex_oauth_core.events import Event, ResponseReceived, Resumed
 from codex_oauth_core.facts import Granted, Refused, Tokens, TryAgain
-from codex_oauth_core.flows.machine import HOPELESS, gave_up, refused
-from codex_oauth_core.flows.resumable import ResumableFlow
+from codex_oauth_core.flows.machine import HOPELESS, Flow, gave_up, refused
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.reading.times import plausible_time, rfc3339
 from codex_oauth_core.secret import Secret
 
-__all__ = ["ExchangingFlow", "as_ids", "expires_at", "judge_grant", "server_offset"]
+__all__ = [
+    "SIGN_IN_FIELDS",
+    "ExchangingFlow",
+    "SignInTrigger",
+    "as_ids",
+    "expires_at",
+    "judge_grant",
+    "server_offset",
+]
+
+
+EXCHANGE_LIMIT: Final = 30.0
+"""Seconds within which an exchange that was surely not sent is tried again."""
+
+LONGEST_REQUEST: Final = 300.0
+
+REVOCATION_LIMIT: Final = 10.0
+"""Seconds for the one attempt to revoke what is not kept."""
 
 
 def judge_grant(
@@ -96,16 +117,28 @@ def server_offset(tokens: Tokens, event: ResponseReceived) -> float | None:
     return 0.0 if right else tokens.server_time - event.wall
 
 
-# -- the leg -------------------------------------------------------------------------------------------
+# -- the flow ---------------------------------------------------------------------------------------------
 
 
-EXCHANGE_LIMIT: Final = 30.0
-"""Seconds within which an exchange that was surely not sent is tried again."""
+@unique
+class SignInTrigger(StrEnum):
+    """The triggers that the table of every sign-in has: those of its last leg, and of its endings."""
 
-LONGEST_REQUEST: Final = 300.0
+    RETRY_LATER = "retry_later"
+    DUE = "due"
+    GRANTED = "granted"
+    UNWANTED = "unwanted"
+    DENY = "deny"
+    EXPIRE = "expire"
+    FAIL = "fail"
 
-REVOCATION_LIMIT: Final = 10.0
-"""Seconds for the one attempt to revoke what is not kept."""
+
+_ENDINGS: Final = {
+    ErrorKind.DENIED: SignInTrigger.DENY,
+    ErrorKind.EXPIRED: SignInTrigger.EXPIRE,
+    ErrorKind.TIMEOUT: SignInTrigger.EXPIRE,
+}
+"""By the kind of the error; every other one is a `FAIL`."""
 
 
 @attrs.frozen
@@ -126,7 +159,7 @@ class _Unwanted:
     hint: str
 
 
-KEPT: Final[Mapping[str, Form[Any]]] = {
+SIGN_IN_FIELDS: Final[Mapping[str, Form[Any]]] = {
     "workspaces": each(TEXT),
     "request_timeout": number(1e-6, LONGEST_REQUEST),
     "_code": optional(
@@ -137,7 +170,7 @@ KEPT: Final[Mapping[str, Form[Any]]] = {
     "_verdict": optional(REFUSED),
     "_unwanted": optional(record(_Unwanted, token=SECRET, hint=NAME)),
 }
-"""What a checkpoint holds of this leg."""
+"""What a checkpoint holds of every sign-in: part of the layout of each."""
 
 
 def _bounded(_flow: object, field: attrs.Attribute[float], seconds: float) -> None:
@@ -154,17 +187,14 @@ def as_ids(names: Iterable[str]) -> tuple[str, ...]:
 
 # NO_OP: options are checked when a flow is made; to check at every assignment took a quarter of a replay (P6)
 @attrs.define(eq=False, kw_only=True, on_setattr=attrs.setters.NO_OP)
-class ExchangingFlow(ResumableFlow[SendRequest | Wait, Credential]):
-    """A flow that ends by exchanging a code.
+class ExchangingFlow(Flow[SendRequest | Wait, Credential]):
+    """A flow that ends by exchanging a code; `checkpoint()` puts it down, and `restore()` makes it again.
 
     `workspaces`: the account must be one of these, if any are given. `request_timeout`: seconds that
     one request may take as a whole.
     """
 
-    retry_later: ClassVar[StrEnum]
-    granted: ClassVar[StrEnum]
-    unwanted: ClassVar[StrEnum]
-    fail: ClassVar[StrEnum]
+    layout: ClassVar[Layout]
 
     provider: Provider = attrs.field(default=CODEX)
     workspaces: tuple[str, ...] = attrs.field(default=(), converter=as_ids)
@@ -174,6 +204,8 @@ class ExchangingFlow(ResumableFlow[SendRequest | Wait, Credential]):
     _failure: TryAgain | None = attrs.field(default=None, init=False, repr=False)
     _verdict: Refused | None = attrs.field(default=None, init=False, repr=False)
     _unwanted: _Unwanted | None = attrs.field(default=None, init=False, repr=False)
+    _resting: Resting | None = attrs.field(default=None, init=False, repr=False)
+    _handed_over: bool = attrs.field(default=False, init=False, repr=False)
 
     def _hold(self, code: Secret[str], verifier: Secret[str], redirect_uri: str) -> SendRequest:
         """Take a code, and send it for the first time."""
@@ -187,11 +219,11 @@ class ExchangingFlow(ResumableFlow[SendRequest | Wait, Credential]):
         )
         return SendRequest(request, self.request_timeout, once=True)
 
-    def _exchange_again(self, due: StrEnum) -> Effect:
+    def _exchange_again(self) -> Effect:
         code, failure = self._code, self._failure
         if code is None or failure is None or self._now >= code.give_up_at:  # woken late
             return self._fail(gave_up(failure or TryAgain(ErrorKind.NETWORK)))
-        self._move(due)
+        self._move(SignInTrigger.DUE)
         return self._exchange(code)
 
     def _exchange_answered(self, response: ResponseReceived) -> Effect:
@@ -215,7 +247,7 @@ class ExchangingFlow(ResumableFlow[SendRequest | Wait, Credential]):
         until = self._now + 2.0 ** (self._tries - 1)
         if self._code is None or until >= self._code.give_up_at:
             return self._fail(gave_up(failure))
-        self._move(self.retry_later)
+        self._move(SignInTrigger.RETRY_LATER)
         return Wait(until, Why.RETRY, cause=failure.kind)
 
     def _judge(self, tokens: Tokens, response: ResponseReceived) -> Effect:
@@ -223,13 +255,13 @@ class ExchangingFlow(ResumableFlow[SendRequest | Wait, Credential]):
         self._code = None
         verdict = judge_grant(tokens, self.provider, self.workspaces, response)
         if isinstance(verdict, Credential):
-            self._move(self.granted)
+            self._move(SignInTrigger.GRANTED)
             return Finished(verdict)
         # with a refresh token go all the tokens that came with it (RFC 7009 §2.1)
         token = tokens.refresh_token or tokens.access_token
         if token is None:
             return self._fail(verdict)
-        self._move(self.unwanted)
+        self._move(SignInTrigger.UNWANTED)
         self._verdict = verdict
         self._unwanted = _Unwanted(token, "refresh_token" if tokens.refresh_token else "access_token")
         return self._revoke(self._unwanted)
@@ -256,13 +288,105 @@ class ExchangingFlow(ResumableFlow[SendRequest | Wait, Credential]):
         return self._revoked(confirmed=False)
 
     def _fail(self, fact: Refused, *, revoked: bool | None = None) -> Finished:
-        return self._end(self._trigger_for(fact.kind), refused(fact, self._secrets(), revoked=revoked))
-
-    def _trigger_for(self, kind: ErrorKind) -> StrEnum:
-        """The trigger that ends the flow with this kind."""
-        return self.fail
+        return self._end(
+            _ENDINGS.get(fact.kind, SignInTrigger.FAIL), refused(fact, self._secrets(), revoked=revoked)
+        )
 
     def _secrets(self) -> tuple[Secret[str], ...]:
         """What the flow holds and a server might echo into an error code."""
         code = self._code
         return () if code is None else (code.authorization_code, code.code_verifier)
+
+    # -- put down, and picked up -------------------------------------------------------------------------
+
+    def checkpoint(self, *, at: float, wall: float, handed_over: bool = False) -> dict[str, Any]:
+        """This flow as a plain mapping that `json.dumps` takes and `restore()` understands.
+
+        **It holds secrets as plain text**: the device id, an authorization code, the code verifier, `state`,
+        a token that is to be revoked. Seal it before it leaves memory, and never log it.
+
+        A checkpoint moves the outstanding effect: take it before performing that, and then do not perform it
+        here, or store it against a crash and restore it only if this process is gone. With `handed_over` the
+        caller promises that nobody has begun the effect: only then is a `once` request sent by whoever
+        restores it, and this flow takes no more events. `seq`, the number of events received, is for
+        compare-and-set where there are several workers; all other keys are this release's own affair.
+
+        `at` and `wall` are the present time, as in events. Raises CheckpointError (`nothing_outstanding`,
+        `bad_time`).
+        """
+        if self._effect is None or isinstance(self._effect, Finished) or self._handed_over:
+            raise CheckpointError("nothing_outstanding")
+        if not (math.isfinite(at) and math.isfinite(wall)):
+            raise CheckpointError("bad_time")
+        now = max(self._now, at)
+        mapping = {
+            "version": VERSION,
+            "flow": self.layout.kind,
+            **self.layout.whole().put(
+                {
+                    "issuer": self.provider.issuer,
+                    "client_id": self.provider.client_id,
+                    "seq": self._seq,
+                    "handed_over": handed_over,
+                    "wall": wall,
+                    "state": self.state,
+                    "wait": waiting(self._effect),
+                    "fields": {name: getattr(self, name) for name in self.layout.fields},
+                },
+                now,
+            ),
+        }
+        self._handed_over = handed_over
+        return mapping
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, object], provider: Provider) -> Self:
+        """What `restore()` does for one kind of flow. `version` and `flow` were looked at."""
+        body = {name: value for name, value in mapping.items() if name not in ("version", "flow")}
+        found = cls.layout.whole().take(body, "checkpoint")
+        if (found["issuer"], found["client_id"]) != (provider.issuer, provider.client_id):
+            raise CheckpointError("other_provider")
+        resting = Resting(found["wall"], found["handed_over"], found["wait"])
+        about = {"state": found["state"], "_seq": found["seq"], "_resting": resting}
+        flow = cls._made({**found["fields"], **about}, provider)
+        if (misfit := flow.misfit()) is not None:
+            raise CheckpointError("malformed", misfit)
+        return flow
+
+    @classmethod
+    def _made(cls, values: Mapping[str, Any], provider: Provider) -> Self:
+        given = {each.name: each.alias or each.name for each in attrs.fields(cls) if each.init}
+        options = {alias: values[name] for name, alias in given.items() if name in values}
+        flow = cls(provider=provider, **options)
+        for name in values.keys() - given.keys():
+            setattr(flow, name, values[name])
+        return flow
+
+    def misfit(self) -> str | None:
+        """What a restored flow lacks, or has and should not have, in its state; None if it fits together."""
+        needed = self.layout.needs.get(self.state)
+        waits = self._resting is not None and self._resting.wait is not None
+        if needed is None:
+            return "state"
+        if waits is not ("wait" in needed):
+            return "wait"
+        lacking = (name for name in needed if name != "wait" and getattr(self, name) is None)
+        return next(lacking, None)
+
+    def _welcomes(self, event: Event) -> bool:
+        if self._resting is not None:
+            return isinstance(event, Resumed)
+        return not self._handed_over and super()._welcomes(event)
+
+    def _resumed(self, event: Resumed) -> Effect:
+        resting, self._resting = self._resting, None
+        assert resting is not None
+        asleep = max(0.0, event.wall - resting.wall)  # a clock that was set back lengthens nothing
+        by = self._now - asleep
+        for name, form in self.layout.fields.items():
+            setattr(self, name, form.moved(getattr(self, name), by))
+        return self._outstanding(attrs.evolve(resting, wait=WAIT.moved(resting.wait, by)), event.wall)
+
+    @abstractmethod
+    def _outstanding(self, resting: Resting, wall: float) -> Effect:
+        """The effect that was outstanding when the flow was put down, or how it ends instead."""

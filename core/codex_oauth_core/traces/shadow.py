@@ -10,7 +10,6 @@ apart by fingerprint: none is kept.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from enum import StrEnum
 from typing import Any, Final, TypeVar, assert_never
 
 import attrs
@@ -244,18 +243,18 @@ _REDIRECT_URI: Final = "http://localhost:1455/callback"
 class _ShadowDevice(DeviceFlow):
     triggers: list[str] = attrs.field(factory=list[str], init=False)
 
-    def _move(self, trigger: StrEnum) -> None:
+    def _move(self, trigger: str) -> None:
         super()._move(trigger)
-        self.triggers.append(trigger.value)
+        self.triggers.append(str(trigger))
 
 
 @attrs.define(eq=False, kw_only=True)
 class _ShadowBrowser(BrowserFlow):
     triggers: list[str] = attrs.field(factory=list[str], init=False)
 
-    def _move(self, trigger: StrEnum) -> None:
+    def _move(self, trigger: str) -> None:
         super()._move(trigger)
-        self.triggers.append(trigger.value)
+        self.triggers.append(str(trigger))
 
 
 def _device(header: Header, provider: Provider) -> _ShadowDevice:
