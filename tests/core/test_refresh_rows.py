@@ -20,7 +20,7 @@ from codex_oauth_core.codex.codes import CLIENT_REJECTED, LOGIN_OVER
 from codex_oauth_core.codex.token_answers import read_refresh
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.facts import Granted, Refused, Tokens, TryAgain
-from codex_oauth_core.flows.sign_in import expires_at
+from codex_oauth_core.flows.grant import expires_at
 from codex_oauth_core.secret import Secret
 from tests.strategies import objects
 from tests.support import account_token, as_json, code, page, response, tokens

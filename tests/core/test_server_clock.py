@@ -14,7 +14,7 @@ from codex_oauth_core.codex.token_answers import read_exchange, read_refresh
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import Granted, Tokens
-from codex_oauth_core.flows.sign_in import expires_at, judge_grant, server_offset
+from codex_oauth_core.flows.grant import expires_at, judge_grant, server_offset
 from tests.support import T0, account_token, response, tokens
 
 LIVES = 3600.0

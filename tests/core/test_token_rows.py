@@ -21,7 +21,7 @@ from codex_oauth_core.codex.token_answers import (
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.facts import Granted, Refused, TryAgain
-from codex_oauth_core.flows.sign_in import expires_at, judge_grant
+from codex_oauth_core.flows.grant import expires_at, judge_grant
 from codex_oauth_core.secret import Secret
 from tests.strategies import objects
 from tests.support import CLAIMS, W0, account_token, as_json, code, jwt, page, response, tokens

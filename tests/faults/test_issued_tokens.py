@@ -10,7 +10,7 @@ import pytest
 
 from codex_oauth.stores.store import Store
 from codex_oauth_core.errors import ErrorKind
-from codex_oauth_core.flows.renewed import UNUSABLE
+from codex_oauth_core.flows.grant import UNUSABLE
 from codex_oauth_core.outcomes import Kept, KeptBecause, Renewed
 from codex_oauth_core.secret import Secret
 from tests.faults.runs import ACCOUNT, NEW, OLD, Fate, Peer, SkippingClock, answer, granting, renew

@@ -22,9 +22,9 @@ from codex_oauth_core.effects import SendRequest
 from codex_oauth_core.errors import KINDS, ErrorKind, SignInError
 from codex_oauth_core.events import Event, RequestFailed, ResponseReceived
 from codex_oauth_core.facts import Granted, Refused, Tokens, TryAgain
+from codex_oauth_core.flows.grant import UNUSABLE, renewed_credential
 from codex_oauth_core.flows.machine import gave_up, refused, without_answer
 from codex_oauth_core.flows.renewal_policy import RenewalPolicy
-from codex_oauth_core.flows.renewed import UNUSABLE, renewed_credential
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.secret import Secret
 

@@ -17,10 +17,10 @@ from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Cancelled, Event, ResponseReceived, Started
 from codex_oauth_core.facts import Granted, Refused, Tokens, TryAgain
+from codex_oauth_core.flows.grant import as_sign_in, renewed_record
 from codex_oauth_core.flows.machine import HOPELESS, gave_up, refused
 from codex_oauth_core.flows.renewal_policy import Asked, RenewalPolicy, expired_at_birth, not_signed_in
 from codex_oauth_core.flows.renewal_table import MACHINE, State, Trigger
-from codex_oauth_core.flows.renewed import as_sign_in, renewed_record
 from codex_oauth_core.flows.storing import StoringFlow, busy_too_long
 from codex_oauth_core.leftovers import succeeds
 from codex_oauth_core.outcomes import Adopted, Kept, KeptBecause, Renewed

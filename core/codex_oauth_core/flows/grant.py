@@ -1,0 +1,139 @@
+"""What granted tokens make of a login: its first credential, or the successor of a stored record.
+
+Rules of this file: pure; `expires_in` counts from the start of the request, and every time is by this
+machine's clock; a new refresh token is kept whatever is wrong with the rest of a renewal's answer, because
+the old one is spent, and what that answer leaves out stays as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import attrs
+
+from codex_oauth_core.credential import Credential
+from codex_oauth_core.errors import ErrorKind
+from codex_oauth_core.events import ResponseReceived
+from codex_oauth_core.facts import Refused, Tokens
+from codex_oauth_core.provider import Provider
+from codex_oauth_core.reading.times import plausible_time, rfc3339
+from codex_oauth_core.record import UNUSABLE_SUCCESSOR, Record
+from codex_oauth_core.secret import Secret
+
+__all__ = [
+    "UNUSABLE",
+    "as_sign_in",
+    "expires_at",
+    "judge_grant",
+    "renewed_credential",
+    "renewed_record",
+    "server_offset",
+]
+
+
+def judge_grant(
+    tokens: Tokens, provider: Provider, workspaces: Sequence[str], event: ResponseReceived
+) -> Credential | Refused:
+    """The credential of a first sign-in, or why there is none."""
+    if tokens.access_token is None or tokens.refresh_token is None:
+        return Refused(ErrorKind.INVALID_RESPONSE, reason=tokens.problem or "refresh_token")
+    if tokens.account_id is None:
+        return Refused(ErrorKind.NO_ACCOUNT_ID)
+    if workspaces and tokens.account_id not in workspaces:
+        return Refused(ErrorKind.WORKSPACE_RESTRICTED)
+    return Credential(
+        access_token=tokens.access_token,
+        refresh_token=tokens.refresh_token,
+        account_id=tokens.account_id,
+        issuer=provider.issuer,
+        client_id=provider.client_id,
+        obtained_at=rfc3339(event.wall),
+        id_token=tokens.id_token,
+        expires_at=expires_at(tokens, event),
+        earliest_refresh_at=tokens.earliest_refresh_at,
+    )
+
+
+def expires_at(tokens: Tokens, event: ResponseReceived) -> int | None:
+    """When the access token expires, by this machine's clock, in Unix milliseconds; it may be in the past.
+
+    By `expires_in` from the start of the request, else by the token itself, with its server's clock set
+    against ours. None if neither says, or if this machine's clock is outside the years 2001 to 2100.
+    """
+    if plausible_time(event.wall) is None:
+        return None
+    begun = event.wall - max(0.0, event.at - event.sent_at)
+    told = None if tokens.expires_in is None else plausible_time(begun + tokens.expires_in)
+    moment = _by_our_clock(tokens, event) if told is None else told
+    return None if moment is None else round(moment * 1000)
+
+
+def _by_our_clock(tokens: Tokens, event: ResponseReceived) -> float | None:
+    if tokens.token_expires_at is None:
+        return None
+    return plausible_time(tokens.token_expires_at - (server_offset(tokens, event) or 0.0))
+
+
+def server_offset(tokens: Tokens, event: ResponseReceived) -> float | None:
+    """The server's clock less this machine's, in seconds; None if the server did not say.
+
+    Zero if its time falls, to the second, between the request and the answer: those may be far apart, where
+    the machine was suspended in between.
+    """
+    if tokens.server_time is None:
+        return None
+    begun = event.wall - max(0.0, event.at - event.sent_at)
+    right = begun - 1 <= tokens.server_time <= event.wall
+    return 0.0 if right else tokens.server_time - event.wall
+
+
+# -- a renewal ---------------------------------------------------------------------------------------
+
+
+UNUSABLE: Final = Secret("unusable")
+"""Stands for an access token that was not issued as it must be; it has always expired."""
+
+
+def renewed_record(record: Record, tokens: Tokens, event: ResponseReceived) -> Record:
+    """The successor of `record`: one generation on, and nothing in doubt.
+
+    Where the new refresh token cannot be used the old one stays, by which the record is told apart, and is
+    marked: it is spent.
+    """
+    credential, spent = renewed_credential(record.credential, tokens, event), tokens.refresh_token_unusable
+    if spent:
+        credential = attrs.evolve(credential, refresh_token=record.credential.refresh_token)
+    return Record(
+        credential=credential,
+        generation=record.generation + 1,
+        parent=record.fingerprint,
+        spent=spent,
+        dead_code=UNUSABLE_SUCCESSOR if spent else None,
+        server_offset=server_offset(tokens, event),
+        unknown=record.unknown,
+    )
+
+
+def as_sign_in(record: Record, tokens: Tokens, event: ResponseReceived) -> Record:
+    """Tokens of another account, as a login of that account."""
+    base = attrs.evolve(
+        record.credential, account_id=tokens.account_id or record.credential.account_id, id_token=None
+    )
+    return Record(renewed_credential(base, tokens, event), server_offset=server_offset(tokens, event))
+
+
+def renewed_credential(old: Credential, tokens: Tokens, event: ResponseReceived) -> Credential:
+    """`old` with what was issued anew. Without a usable access token it is marked `UNUSABLE`, and expired; it
+    has no refresh token if the new one cannot be used.
+    """
+    usable = tokens.access_token is not None
+    return attrs.evolve(
+        old,
+        access_token=tokens.access_token or UNUSABLE,
+        refresh_token=None if tokens.refresh_token_unusable else tokens.refresh_token or old.refresh_token,
+        id_token=tokens.id_token or old.id_token,
+        expires_at=expires_at(tokens, event) if usable else 0,
+        earliest_refresh_at=tokens.earliest_refresh_at,
+        obtained_at=rfc3339(event.wall),
+    )
