@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import attrs
 
-from codex_oauth_core.flows import browser, deposit, device, renewal_table, revocation
+from codex_oauth_core.flows import browser, deposit, device, renewal, revocation
 
 HERE: Final = Path(__file__).resolve().parent
 BOX: Final = "live"
@@ -56,7 +56,7 @@ def chart(name: str, title: str, table: Any) -> Chart:
 CHARTS: Final = (
     chart("device", "The device flow (RFC 8628)", device),
     chart("browser", "The browser flow (RFC 6749, RFC 8252)", browser),
-    chart("renewal", "The renewal of a stored login (RFC 6749)", renewal_table),
+    chart("renewal", "The renewal of a stored login (RFC 6749)", renewal),
     chart("deposit", "The deposit of a finished sign-in", deposit),
     chart("revocation", "The end of a login (RFC 7009)", revocation),
 )

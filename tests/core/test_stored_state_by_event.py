@@ -22,7 +22,7 @@ from codex_oauth_core.events import (
     StoreAnswered,
     TimeReached,
 )
-from codex_oauth_core.flows import deposit, renewal_table, revocation
+from codex_oauth_core.flows import deposit, renewal, revocation
 from codex_oauth_core.flows.deposit import Deposit
 from codex_oauth_core.flows.renewal import Renewal
 from codex_oauth_core.flows.revocation import Revocation
@@ -54,7 +54,7 @@ from tests.core.storing import (
 )
 from tests.support import T0, W0
 
-R, D, V = renewal_table.State, deposit.State, revocation.State
+R, D, V = renewal.State, deposit.State, revocation.State
 Way = tuple[str, ...]
 Steps = Mapping[str, tuple[type[Any], Any]]
 
@@ -91,7 +91,7 @@ def each(names: tuple[str, ...], effect: type[Any], state: Any) -> dict[str, tup
 LOCKING: Final[Way] = ("Started", "Loaded")
 SENDING: Final[Way] = (*LOCKING, "Locked", "Reserved")
 RENEWAL: Final = Kind(
-    renewal_table,
+    renewal,
     lambda state: Renewal(),
     {
         R.IDLE: (),

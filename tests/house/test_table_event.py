@@ -15,12 +15,12 @@ import pytest
 from transitions import Machine, MachineError
 from transitions.core import Event
 
-from codex_oauth_core.flows import browser, deposit, device, renewal_table, revocation
+from codex_oauth_core.flows import browser, deposit, device, renewal, revocation
 from codex_oauth_core.flows.machine import CANCEL, FlowMachine, TableEvent, fire
 from codex_oauth_core.flows.sign_in import SignInTrigger
 
 SIGN_INS = (device, browser)
-STORED = (renewal_table, deposit, revocation)
+STORED = (renewal, deposit, revocation)
 
 
 def _each(*tables: ModuleType) -> pytest.MarkDecorator:
@@ -185,7 +185,7 @@ def test_a_flow_about_a_stored_login_has_one_end(table: ModuleType) -> None:
 def test_what_takes_the_lock_gives_it_back_before_the_end(table: ModuleType) -> None:
     """From the lock on no way leads to an end, or to a wait for others, but out of a state of releasing."""
     without = {"idle", "reading", "queued", "backing_off", "backing_off_unstored", "locking", "done"}
-    without |= {"rescuing", "revoking_unstored"} if table is not renewal_table else set[str]()
+    without |= {"rescuing", "revoking_unstored"} if table is not renewal else set[str]()
     entered = [dest for _, source, dest in table.TABLE if source.value == "locking"]
     inside = [dest for dest in entered if dest.value not in without]
     within = [row for row in table.TABLE if not row[1].value.startswith("releasing")]
@@ -205,15 +205,13 @@ def test_nothing_is_cancelled_while_the_lock_is_held(table: ModuleType) -> None:
 
 def test_a_renewal_saves_whatever_came_of_a_token_that_may_be_spent() -> None:
     """The one state in which it is sent leads on to a save, unless the server said that it is as it was."""
-    states, triggers = renewal_table.State, renewal_table.Trigger
+    states, triggers = renewal.State, renewal.Trigger
     unspent = {triggers.REFUSED, triggers.NOT_SENT}
     after = {
-        dest
-        for trigger, source, dest in renewal_table.TABLE
-        if source is states.SENDING and trigger not in unspent
+        dest for trigger, source, dest in renewal.TABLE if source is states.SENDING and trigger not in unspent
     }
     assert after == {states.SAVING, states.RESCUING}
-    assert {dest for _, source, dest in renewal_table.TABLE if source is states.RESCUING} == {states.SAVING}
+    assert {dest for _, source, dest in renewal.TABLE if source is states.RESCUING} == {states.SAVING}
 
 
 def _steps(rows: Iterable[tuple[StrEnum, Enum, Enum]]) -> dict[Enum, set[Enum]]:

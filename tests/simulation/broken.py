@@ -16,6 +16,7 @@ import attrs
 from codex_oauth.tokens import memory
 from codex_oauth_core.effects import Effect
 from codex_oauth_core.facts import Refused, TryAgain
+from codex_oauth_core.flows.pace import SavePace
 from codex_oauth_core.flows.renewal import Renewal
 from codex_oauth_core.record import Record
 from codex_oauth_core.storage import (
@@ -24,7 +25,6 @@ from codex_oauth_core.storage import (
     Locked,
     Release,
     Reserve,
-    Reserved,
     Save,
     StorageAnswer,
 )
@@ -48,7 +48,7 @@ def _no_second_look(flow: Renewal, locked: Locked) -> Effect:
 def _no_reserve(flow: Renewal, locked: Locked) -> Effect:
     """The refresh token is sent before its successor has a place."""
     effect = _has_the_lock(flow, locked)
-    return flow._reserved(Reserved()) if isinstance(effect, Reserve) else effect
+    return flow._reserved() if isinstance(effect, Reserve) else effect
 
 
 def _sends_again(flow: Renewal, failure: TryAgain) -> Effect:
@@ -81,9 +81,8 @@ def _unreadable_is_a_conflict(slot: Slot, name: int, effect: Save) -> StorageAns
     return Conflict(slot.disk.main)
 
 
-def _gives_up_saving(_flow: Renewal) -> bool:
+def _gives_up_saving(_pace: SavePace, at: float, *, late_too: bool) -> None:
     """A save is tried once, and the lock given back."""
-    return False
 
 
 def _always(_slot: Slot, expected: str | None) -> bool:
@@ -112,7 +111,7 @@ BROKEN: Final[Mapping[str, tuple[_Patch, ...]]] = {
     "deleted instead of marked": ((Renewal, "_refused", _deletes),),
     "a lock for everybody": ((Disk, "lock", _takes_any_lock),),
     "the unreadable is a conflict": ((Slot, "_save_failed", _unreadable_is_a_conflict),),
-    "what could not be saved is given away": ((Renewal, "_is_nowhere_else", _gives_up_saving),),
+    "what could not be saved is given away": ((SavePace, "next", _gives_up_saving),),
     "failures are not spaced": ((memory, "_FAILED_FOR", 0.0), (memory, "_PAUSES", _NO_PAUSES)),
 }
 """Every mistake by its name."""

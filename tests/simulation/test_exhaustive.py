@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from codex_oauth_core.flows import deposit, renewal_table, revocation
+from codex_oauth_core.flows import deposit, renewal, revocation
 from tests.simulation.exhaustive import PAIRS, Pair, explore
 from tests.simulation.invariants import Excuse
 from tests.simulation.process import Op
@@ -58,7 +58,7 @@ def test_a_process_is_killed_in_every_state_of_the_three_machines() -> None:
     for second in (Op.CALL, Op.SIGN_IN, Op.SIGN_OUT):
         points |= explore(Pair(Op.CALL, second, 3605.0, crashes=1)).crash_points
     for name, states in (
-        ("Renewal", renewal_table.State),
+        ("Renewal", renewal.State),
         ("Deposit", deposit.State),
         ("Revocation", revocation.State),
     ):

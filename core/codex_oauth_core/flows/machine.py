@@ -35,7 +35,7 @@ from codex_oauth_core.events import (
 )
 from codex_oauth_core.facts import Refused, TryAgain
 from codex_oauth_core.flows.event_fields import misfit
-from codex_oauth_core.flows.pace import Pace
+from codex_oauth_core.flows.pace import Pace, SavePace
 from codex_oauth_core.secret import Secret, shares_text
 from codex_oauth_core.storage import (
     ANSWERS,
@@ -312,8 +312,8 @@ def take_turn(driven: Any) -> None:
 
 
 def _twin_of(value: Any) -> Any:
-    """A value for a copy of its flow: the pace is all of it that is not frozen."""
-    return attrs.evolve(value) if isinstance(value, Pace) else value
+    """A value for a copy of its flow: a pace is all of it that is not frozen."""
+    return attrs.evolve(value) if isinstance(value, Pace | SavePace) else value
 
 
 # named, because a union of types that is written where it is used is made anew each time (P6)

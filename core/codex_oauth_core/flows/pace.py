@@ -1,4 +1,4 @@
-"""When the next poll may run (RFC 8628 §3.5).
+"""When the next poll may run (RFC 8628 §3.5), and when a save that failed is tried again.
 
 Rules of this file: the agreed interval only grows; the back-off after failures stands *beside* it and
 is forgotten after a real answer; every wait runs from the end of the previous request; no poll starts
@@ -13,8 +13,9 @@ from typing import Final
 import attrs
 
 from codex_oauth_core.reading.times import DEFAULT_INTERVAL
+from codex_oauth_core.renewal_times import SAVE_WITHIN
 
-__all__ = ["Pace"]
+__all__ = ["Pace", "SavePace"]
 
 SLOW_DOWN_STEP: Final = 5.0
 """Seconds that each `slow_down` adds for good."""
@@ -73,3 +74,34 @@ class Pace:
 
 def _capped(retry_after: float | None) -> float:
     return min(max(0.0, retry_after or 0.0), LONGEST_RETRY_AFTER)  # NaN is no wish: max() leaves it out
+
+
+SAVE_PAUSES: Final = (0.25, 5.0)
+"""Seconds before a save that failed is tried again: at first, and at the most."""
+
+
+@attrs.define(eq=False)
+class SavePace:
+    """The rhythm in which a renewal repeats a save that fails, `SAVE_WITHIN` seconds from its beginning."""
+
+    until: float | None = None
+    pause: float = SAVE_PAUSES[0]
+
+    def begin(self, at: float) -> None:
+        """Count the time from here on: there is something to save."""
+        self.until = at + SAVE_WITHIN
+
+    def is_late(self, at: float) -> bool:
+        """Whether that time is over."""
+        return self.until is not None and at >= self.until
+
+    def next(self, at: float, *, late_too: bool) -> float | None:
+        """The instant of the next try, after one that failed; None where the time is over, unless
+        `late_too`.
+        """
+        on_time = self.until is not None and at < self.until
+        if not (on_time or late_too):
+            return None
+        then, self.pause = at + self.pause, min(2 * self.pause, SAVE_PAUSES[1])
+        # the last look of those who wait is at the end of the time, and not later
+        return min(then, self.until) if on_time and self.until is not None else then

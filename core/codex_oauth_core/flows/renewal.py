@@ -1,13 +1,16 @@
 """A login is renewed: read, lock, reserve, send once, save, release.
 
-Rules of this file: the refresh token rotates and is spent by sending it, so nothing is sent before its
-successor's place is on the disk, and nothing is judged before the successor is saved; one request for each
-time the lock is held; a wait for another process or for the server is without the lock, one for the disk
-that a successor cannot be saved to is with it; nothing here ever deletes a login.
+Rules of this file: every move is a row of the table, and `docs/diagrams/renewal.mmd` is drawn from it; from
+`LOCKING` to `RELEASING` the lock of the login is held, and in no other state. The refresh token rotates and
+is spent by sending it, so nothing is sent before its successor's place is on the disk, and nothing is judged
+before the successor is saved; one request for each time the lock is held; a wait for another process or for
+the server is without the lock, one for the disk that a successor cannot be saved to is with it; nothing here
+ever deletes a login.
 """
 
 from __future__ import annotations
 
+from enum import Enum, StrEnum, unique
 from typing import Final, assert_never
 
 import attrs
@@ -18,15 +21,14 @@ from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Cancelled, Event, ResponseReceived, Started
 from codex_oauth_core.facts import Granted, Refused, Tokens, TryAgain
 from codex_oauth_core.flows.grant import as_sign_in, renewed_record
-from codex_oauth_core.flows.machine import HOPELESS, gave_up, refused
-from codex_oauth_core.flows.renewal_policy import Asked, RenewalPolicy, expired_at_birth, not_signed_in
-from codex_oauth_core.flows.renewal_table import MACHINE, State, Trigger
+from codex_oauth_core.flows.machine import HOPELESS, FlowMachine, Move, gave_up, refused
+from codex_oauth_core.flows.pace import SavePace
+from codex_oauth_core.flows.renewal_policy import Asked, RenewalPolicy, not_signed_in
 from codex_oauth_core.flows.storing import StoringFlow, busy_too_long
 from codex_oauth_core.leftovers import succeeds
 from codex_oauth_core.outcomes import Adopted, Kept, KeptBecause, Renewed
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.record import Intent, Record, without_intent
-from codex_oauth_core.renewal_times import SAVE_WITHIN
 from codex_oauth_core.secret import Secret
 from codex_oauth_core.storage import (
     Conflict,
@@ -42,13 +44,105 @@ from codex_oauth_core.storage import (
     StoreFailed,
 )
 
-__all__ = ["Renewal"]
+__all__ = ["FINAL", "LIVE", "MACHINE", "TABLE", "Renewal", "State", "Trigger"]
 
-MOST_TRIES: Final = 4
-SAVE_PAUSES: Final = (0.25, 5.0)
-"""Seconds before a save that failed is tried again: at first, and at the most."""
+
+@unique
+class State(Enum):
+    """Where a renewal stands."""
+
+    IDLE = "idle"
+    READING = "reading"
+    LOCKING = "locking"
+    QUEUED = "queued"
+    RESERVING = "reserving"
+    SENDING = "sending"
+    RESCUING = "rescuing"
+    SAVING = "saving"
+    SAVING_LATER = "saving_later"
+    RELEASING = "releasing"
+    RELEASING_TO_RETRY = "releasing_to_retry"
+    BACKING_OFF = "backing_off"
+    DONE = "done"
+
+
+@unique
+class Trigger(StrEnum):
+    """What moves it."""
+
+    START = "start"
+    CURRENT = "current"
+    STALE = "stale"
+    BUSY = "busy"
+    QUEUE = "queue"
+    UNREADABLE = "unreadable"
+    UNSAVED = "unsaved"
+    DUE = "due"
+    RESERVED = "reserved"
+    ANSWERED = "answered"
+    UNCERTAIN = "uncertain"
+    REFUSED = "refused"
+    NOT_SENT = "not_sent"
+    OTHER_ACCOUNT = "other_account"
+    RESCUED = "rescued"
+    SAVED = "saved"
+    CONFLICT = "conflict"
+    STORE_FAILED = "store_failed"
+    TRY_LATER = "try_later"
+    RESTORED = "restored"
+    RELEASED = "released"
+    EXHAUSTED = "exhausted"
+    CANCEL = "cancel"
+
+
+FINAL: Final = (State.DONE,)
+LIVE: Final = tuple(state for state in State if state not in FINAL)
+
+TABLE: Final[tuple[Move[State], ...]] = (
+    (Trigger.START, State.IDLE, State.READING),
+    (Trigger.CURRENT, State.READING, State.DONE),
+    (Trigger.STALE, State.READING, State.LOCKING),
+    (Trigger.STORE_FAILED, State.READING, State.DONE),
+    (Trigger.BUSY, State.LOCKING, State.DONE),
+    (Trigger.EXHAUSTED, State.LOCKING, State.DONE),
+    (Trigger.QUEUE, State.LOCKING, State.QUEUED),
+    (Trigger.STORE_FAILED, State.LOCKING, State.DONE),
+    (Trigger.DUE, State.QUEUED, State.READING),
+    (Trigger.UNREADABLE, State.LOCKING, State.RELEASING),
+    (Trigger.CURRENT, State.LOCKING, State.RELEASING),
+    (Trigger.UNSAVED, State.LOCKING, State.SAVING),
+    (Trigger.STALE, State.LOCKING, State.RESERVING),
+    (Trigger.RESERVED, State.RESERVING, State.SENDING),
+    (Trigger.STORE_FAILED, State.RESERVING, State.RELEASING),
+    (Trigger.ANSWERED, State.SENDING, State.SAVING),
+    (Trigger.UNCERTAIN, State.SENDING, State.SAVING),
+    (Trigger.OTHER_ACCOUNT, State.SENDING, State.RESCUING),
+    (Trigger.REFUSED, State.SENDING, State.RELEASING),
+    (Trigger.NOT_SENT, State.SENDING, State.RELEASING_TO_RETRY),
+    (Trigger.RESCUED, State.RESCUING, State.SAVING),
+    (Trigger.STORE_FAILED, State.RESCUING, State.SAVING),
+    (Trigger.SAVED, State.SAVING, State.RELEASING),
+    (Trigger.CONFLICT, State.SAVING, State.RELEASING),
+    (Trigger.RESTORED, State.SAVING, State.RELEASING_TO_RETRY),
+    (Trigger.STORE_FAILED, State.SAVING, State.RELEASING),
+    (Trigger.TRY_LATER, State.SAVING, State.SAVING_LATER),
+    (Trigger.DUE, State.SAVING_LATER, State.SAVING),
+    (Trigger.CANCEL, State.SAVING_LATER, State.SAVING),
+    (Trigger.RELEASED, State.RELEASING, State.DONE),
+    (Trigger.RELEASED, State.RELEASING_TO_RETRY, State.BACKING_OFF),
+    (Trigger.DUE, State.BACKING_OFF, State.READING),
+    (Trigger.EXHAUSTED, State.BACKING_OFF, State.DONE),
+    *((Trigger.CANCEL, state, State.DONE) for state in (State.IDLE, State.QUEUED, State.BACKING_OFF)),
+)
+
+MACHINE: Final = FlowMachine(State, State.IDLE, TABLE)
+
+
+# -- the flow ------------------------------------------------------------------------------------------
+
 
 _Result = Renewed | Adopted | Kept | SignInError
+_NOTHING_SENT: Final = (State.READING, State.LOCKING, State.RESERVING)
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -75,15 +169,14 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
     known: Record | None = attrs.field(default=None, repr=False)
     keep_saving: bool = False
     state: State = attrs.field(default=State.IDLE, init=False)
-    _asked: Asked = attrs.field(init=False, repr=False)
+    _asked: Asked = attrs.field(default=attrs.Factory(Asked.by, takes_self=True), init=False, repr=False)
     _record: Record | None = attrs.field(default=None, init=False, repr=False)
     _first_seen: Record | None = attrs.field(default=None, init=False, repr=False)
     _crash: Intent | None = attrs.field(default=None, init=False, repr=False)
     _result: _Result | None = attrs.field(default=None, init=False, repr=False)
     _to_save: Record | None = attrs.field(default=None, init=False, repr=False)
     _save_failed: SignInError | None = attrs.field(default=None, init=False, repr=False)
-    _save_until: float | None = attrs.field(default=None, init=False, repr=False)
-    _save_pause: float = attrs.field(default=SAVE_PAUSES[0], init=False, repr=False)
+    _saving: SavePace = attrs.field(factory=SavePace, init=False, repr=False)
     _restores: int = attrs.field(default=0, init=False, repr=False)
     _gave_up_saving: bool = attrs.field(default=False, init=False, repr=False)
     _retry_until: float | None = attrs.field(default=None, init=False, repr=False)
@@ -91,20 +184,11 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
     _failure: TryAgain | None = attrs.field(default=None, init=False, repr=False)
     _tries: int = attrs.field(default=0, init=False, repr=False)
 
-    def __attrs_post_init__(self) -> None:
-        self._asked = Asked(
-            provider=self.provider,
-            policy=self.policy,
-            jitter=self.jitter,
-            rejected=self.rejected,
-            forced=self.forced,
-        )
-
     @property
     def meanwhile(self) -> Renewed | Adopted | Kept | SignInError | None:
         """What to answer those who wait with, while the flow goes on saving; None as long as they wait on."""
-        saving_late = self.state is State.SAVING_LATER and self._save_until is not None
-        return self._unsaved() if saving_late and self._now >= (self._save_until or 0.0) else None
+        late = self.state is State.SAVING_LATER and self._saving.is_late(self._now)
+        return self._unsaved() if late else None
 
     def _start(self, event: Started) -> Effect:
         self._move(Trigger.START)
@@ -117,29 +201,35 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
         return super()._next(event)
 
     def _stored(self, answer: StorageAnswer) -> Effect:
+        if isinstance(answer, StoreFailed) and self.state in _NOTHING_SENT:
+            return self._end_with(Trigger.STORE_FAILED, self._kept_or(answer.error))
         match self.state:
             case State.READING:
                 return self._read(answer)
             case State.LOCKING:
                 return self._locked(answer)
             case State.RESERVING:
-                return self._reserved(answer)
-            case State.RESCUING:
-                return self._rescued(answer)
+                return self._reserved()
+            case (
+                State.RESCUING
+            ):  # what another account got is kept or not; our own login is marked all the same
+                trigger = Trigger.STORE_FAILED if isinstance(answer, StoreFailed) else Trigger.RESCUED
+                return self._save(trigger, self._held_record())
             case State.SAVING:
                 return self._saved(answer)
             case State.RELEASING:
                 self._move(Trigger.RELEASED)
-                return self._over()
+                assert self._result is not None  # what is released for is known
+                return Finished(self._result)
             case State.RELEASING_TO_RETRY:
                 self._move(Trigger.RELEASED)
-                return Wait(self._due_at, *self._why())
+                cause = None if self._failure is None else self._failure.kind
+                limited = cause is ErrorKind.RATE_LIMITED
+                return Wait(self._due_at, Why.RATE_LIMITED if limited else Why.RETRY, cause=cause)
             case _:
                 return self._unexpected(answer)
 
     def _read(self, answer: StorageAnswer) -> Effect:
-        if isinstance(answer, StoreFailed):
-            return self._failed_to_store(answer.error)
         assert isinstance(answer, Loaded)
         result = self._judged(answer.record)
         if result is not None:
@@ -160,16 +250,8 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
         """Whether what this process had last was exchanged for what is stored, which is spent therefore."""
         return self.known is not None and stored is not None and succeeds(self.known, stored)
 
-    def _take_over(self, record: Record) -> Record:
-        """Remember whose intent was left in the record, and go on without it."""
-        self._crash = record.intent or self._crash
-        self._record = without_intent(record)
-        return self._record
-
     def _locked(self, answer: StorageAnswer) -> Effect:
         match answer:
-            case StoreFailed():
-                return self._failed_to_store(answer.error)
             case LockBusy():
                 return self._busy(answer)
             case Locked():
@@ -186,18 +268,19 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
             return self._end_with(Trigger.CURRENT, result)
         record = self._held_record()
         if self.known is not None and self._has_unsaved(record):
-            self._save_until = self._now + SAVE_WITHIN
+            self._saving.begin(self._now)
             return self._save(Trigger.UNSAVED, self.known)
+        self._crash = record.intent or self._crash  # whose intent was left in it, and go on without that
+        self._record = without_intent(record)
         self._move(Trigger.STALE)
-        return self._reserve(self._take_over(record))
+        return self._reserve(self._record)
 
     def _busy(self, busy: LockBusy) -> Effect:
         record = self._latest()
         if not self._asked.is_pressing(record, self._wall):
             self._move(Trigger.BUSY)
             return Finished(Kept(record, KeptBecause.BUSY))
-        usable = self._asked.is_usable(record, self._wall)
-        limit = self.policy.lock_limit if usable else self.policy.expired_lock_limit
+        limit = self._asked.lock_limit(record, self._wall)
         if self._waited_for(limit):
             return self._end_with(Trigger.EXHAUSTED, self._kept_or(busy_too_long(busy.intent)))
         self._move(Trigger.QUEUE)
@@ -212,9 +295,7 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
         latest = None if self._record is None else self._latest()
         return self._asked.kept_or(error, latest, self._wall)
 
-    def _reserved(self, answer: StorageAnswer) -> Effect:
-        if isinstance(answer, StoreFailed):
-            return self._failed_to_store(answer.error)
+    def _reserved(self) -> Effect:
         token = self._held_record().credential.refresh_token
         assert token is not None  # the verdict has seen to it
         self._move(Trigger.RESERVED)
@@ -225,7 +306,7 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
         return SendRequest(request, self.policy.request_timeout, once=True, write_by=self._write_by())
 
     def _responded(self, response: ResponseReceived) -> Effect:
-        self._save_until = self._now + SAVE_WITHIN
+        self._saving.begin(self._now)
         fact = self.provider.dialect.read_refresh(response)
         match fact:
             case Granted():
@@ -242,28 +323,15 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
         record = self._held_record()
         if tokens.access_token is None and tokens.refresh_token is None:
             return self._unanswered(TryAgain(ErrorKind.INVALID_RESPONSE, True, status=response.status))
-        if tokens.account_id not in (None, record.credential.account_id, self._named_by(record)):
+        if not self._asked.is_of_its_account(record, tokens):
             return self._granted_another(record, tokens, response)
         renewed = renewed_record(record, tokens, response)
-        self._result = Renewed(renewed)
-        if tokens.access_token is None:
-            self._result = SignInError.of(ErrorKind.INVALID_RESPONSE, reason=tokens.problem)
-        elif not self._asked.is_usable(renewed, self._wall):
-            self._result = expired_at_birth()
+        self._result = self._asked.after_grant(renewed, tokens, self._wall)
         return self._save(Trigger.ANSWERED, renewed)
-
-    def _named_by(self, record: Record) -> str | None:
-        """The account that the old tokens name: a moved login may be kept, and used, by the id of another
-        workspace than they are of.
-        """
-        tokens = (record.credential.access_token, record.credential.id_token)
-        named = (self.provider.dialect.account_of(token) for token in tokens if token is not None)
-        return next(filter(None, named), None)
 
     def _granted_another(self, record: Record, tokens: Tokens, response: ResponseReceived) -> Effect:
         """Another account's tokens are kept under its id; the old refresh token is not sent again."""
-        changed = SignInError.of(ErrorKind.ACCOUNT_CHANGED)
-        self._result = self._asked.kept_or(changed, record, self._wall)
+        self._result = self._asked.kept_or(SignInError.of(ErrorKind.ACCOUNT_CHANGED), record, self._wall)
         if tokens.refresh_token_unusable:
             return self._save(Trigger.ANSWERED, attrs.evolve(record, spent=True, uncertain_at=None))
         if tokens.refresh_token is None:
@@ -273,33 +341,20 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
         self._move(Trigger.OTHER_ACCOUNT)
         return Rescue(as_sign_in(record, tokens, response))
 
-    def _rescued(self, answer: StorageAnswer) -> Effect:
-        """What another account got is kept or not; our own login is marked all the same."""
-        trigger = Trigger.STORE_FAILED if isinstance(answer, StoreFailed) else Trigger.RESCUED
-        return self._save(trigger, self._held_record())
-
     def _unanswered(self, failure: TryAgain) -> Effect:
         record = self._held_record()
         if failure.maybe_answered:
             lost = attrs.evolve(gave_up(failure), uncertain=True)
             self._result = self._asked.kept_or(refused(lost, self._secrets()), record, self._wall)
             return self._save(Trigger.UNCERTAIN, attrs.evolve(record, uncertain_at=self._wall))
-        due_at = self._retry_at(failure)
-        if due_at is None:
-            return self._refused(gave_up(failure))
+        pause = self._asked.pause_before_retry(record, self._wall, failure, self._tries)
+        due_at = None if pause is None else self._now + pause
+        until = self._retry_until
+        if failure.kind in HOPELESS or due_at is None or until is None or due_at >= until:
+            return self._refused(gave_up(failure))  # the caller is better served now
         self._due_at, self._failure = due_at, failure
         self._move(Trigger.NOT_SENT)
         return Release()
-
-    def _retry_at(self, failure: TryAgain) -> float | None:
-        """When to try once more what was surely not acted upon; None if the caller is better served now."""
-        if failure.kind in HOPELESS or self._tries >= MOST_TRIES:
-            return None
-        if not self.forced and self._asked.is_usable(self._held_record(), self._wall):
-            return None
-        pause = 2.0 ** (self._tries - 1) * (0.75 + 0.5 * self.jitter)
-        due_at = self._now + max(pause, failure.retry_after or 0.0)
-        return due_at if self._retry_until is not None and due_at < self._retry_until else None
 
     def _refused(self, fact: Refused) -> Effect:
         record = self._held_record()
@@ -308,22 +363,9 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
             self._result = self._asked.kept_or(error, record, self._wall)
             self._move(Trigger.REFUSED)
             return Release()
-        self._result = self._asked.kept_or(self._with_history(error, record), record, self._wall)
+        self._result = self._asked.login_over(error, record, self._wall, self._crash)
         code = str(error.details.get("code") or "unauthorized")
         return self._save(Trigger.ANSWERED, attrs.evolve(record, dead_code=code))
-
-    def _with_history(self, error: SignInError, record: Record) -> SignInError:
-        """The error, and the earlier renewal that may be its cause."""
-        if record.uncertain_at is None:
-            return error
-        what = "was interrupted" if self._crash else "lost its answer"
-        told = {**error.details, "uncertain_at": record.uncertain_at}
-        if self._crash is not None:
-            told |= {"pid": self._crash.pid, "host": self._crash.host}
-        message = (
-            f"{error.message} An earlier renewal {what} after the refresh token was sent, or may have been."
-        )
-        return attrs.evolve(error, message=message, details=told)
 
     def _save(self, trigger: Trigger, record: Record) -> Effect:
         self._to_save = record
@@ -337,7 +379,7 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
     def _saved(self, answer: StorageAnswer) -> Effect:
         match answer:
             case Conflict():
-                self._result = self._conflict(answer.record)
+                self._result = self._asked.after_conflict(answer.record, self._wall)
                 self._move(Trigger.CONFLICT)
             case StoreFailed():
                 return self._not_saved(answer)
@@ -350,7 +392,7 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
     def _restored(self) -> None:
         """What was known is stored now: begin again with it. A store that forgets it each time ends that."""
         self._restores += 1
-        if self._restores < MOST_TRIES:
+        if self._asked.may_repeat(self._restores):
             self._due_at, self._failure = self._now, None
             self._move(Trigger.RESTORED)
             return
@@ -360,23 +402,18 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
     def _not_saved(self, failed: StoreFailed) -> Effect:
         """Try again, with the lock, what nobody else has: the stored refresh token is spent."""
         self._save_failed = failed.error
-        on_time = self._save_until is not None and self._now < self._save_until
-        repeat = not failed.rescued and not self._gave_up_saving and self._is_nowhere_else()
-        if repeat and (on_time or self.keep_saving):
-            until = self._now + self._save_pause
-            if on_time and self._save_until is not None:
-                until = min(until, self._save_until)  # the last look of those who wait is then, and not later
-            self._save_pause = min(2 * self._save_pause, SAVE_PAUSES[1])
+        record = self._being_saved()
+        is_a_mark = (
+            not record.spent and record.generation <= self._held_record().generation
+        )  # as the intent is
+        repeat = not (failed.rescued or self._gave_up_saving or is_a_mark)
+        until = self._saving.next(self._now, late_too=self.keep_saving) if repeat else None
+        if until is not None:
             self._move(Trigger.TRY_LATER)
             return Wait(until, Why.SAVING, cause=failed.error.kind)
         self._result = self._unsaved()
         self._move(Trigger.STORE_FAILED)
         return Release()
-
-    def _is_nowhere_else(self) -> bool:
-        """Whether what could not be saved is more than a mark that the intent stands for as well."""
-        record = self._being_saved()
-        return record.spent or record.generation > self._held_record().generation
 
     def _unsaved(self) -> _Result:
         """How it ends where the last save failed: with what there is in memory, and the error to tell."""
@@ -388,14 +425,6 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
         assert result is not None
         return result
 
-    def _conflict(self, stored: Record | None) -> _Result:
-        """Somebody signed in or out meanwhile: that counts, and not what was renewed."""
-        if stored is None:
-            return not_signed_in()
-        if self._asked.is_usable(stored, self._wall):
-            return Adopted(stored)
-        return SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="contended")
-
     def _due(self) -> Effect:
         if self.state is State.SAVING_LATER:
             return self._save(Trigger.DUE, self._being_saved())
@@ -406,22 +435,11 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
         self._move(Trigger.DUE)
         return Load()
 
-    def _why(self) -> tuple[Why, None, None, ErrorKind | None]:
-        kind = None if self._failure is None else self._failure.kind
-        return Why.RATE_LIMITED if kind is ErrorKind.RATE_LIMITED else Why.RETRY, None, None, kind
-
-    def _failed_to_store(self, error: SignInError) -> Effect:
-        return self._end_with(Trigger.STORE_FAILED, self._kept_or(error))
-
     def _end_with(self, trigger: Trigger, result: _Result) -> Effect:
         """End with `result`; where the lock is held, after it is given back."""
         self._result = result
         self._move(trigger)
-        return Release() if self.state is State.RELEASING else self._over()
-
-    def _over(self) -> Finished:
-        assert self._result is not None
-        return Finished(self._result)
+        return Release() if self.state is State.RELEASING else Finished(result)
 
     def _held_record(self) -> Record:
         assert self._record is not None  # no state that asks is reached without one

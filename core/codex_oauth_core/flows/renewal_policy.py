@@ -7,18 +7,29 @@ is spent only when it must be while its fate is in doubt. All spans are seconds.
 
 from __future__ import annotations
 
+from typing import Any, Final, Self
+
 import attrs
 
 from codex_oauth_core.credential import REFRESH_SKEW
 from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core.facts import Tokens, TryAgain
 from codex_oauth_core.flows.lifetime import USUAL_MAX_AGE, Standing, age_of, standing_of
-from codex_oauth_core.outcomes import Adopted, Kept, KeptBecause
+from codex_oauth_core.outcomes import Adopted, Kept, KeptBecause, Renewed
 from codex_oauth_core.provider import Provider
-from codex_oauth_core.record import OWN_WORDS, Record
+from codex_oauth_core.record import OWN_WORDS, Intent, Record
 from codex_oauth_core.renewal_times import INTENT_LIFE, REQUEST_TIMEOUT, WAIT_EXPIRED, WAIT_USABLE
 from codex_oauth_core.secret import Secret
 
-__all__ = ["Asked", "RenewalPolicy", "Standing", "age", "expired_at_birth", "not_signed_in", "standing"]
+__all__ = [
+    "Asked",
+    "RenewalPolicy",
+    "Standing",
+    "age",
+    "expired_at_birth",
+    "not_signed_in",
+    "standing",
+]
 
 
 # -- how pressing it is --------------------------------------------------------------------------------
@@ -79,6 +90,9 @@ def age(record: Record, wall: float) -> float | None:
 # -- what is to be done --------------------------------------------------------------------------------
 
 
+_MOST_TIMES: Final = 4
+
+
 def not_signed_in() -> SignInError:
     """The error where nothing is stored."""
     return SignInError.of(ErrorKind.LOGIN_REQUIRED, "Nobody is signed in.")
@@ -97,6 +111,12 @@ class Asked:
     jitter: float
     rejected: Secret[str] | None
     forced: bool
+
+    @classmethod
+    def by(cls, renewal: Any) -> Self:
+        """What a renewal was asked for when it was made."""
+        names = (field.name for field in attrs.fields(cls))
+        return cls(**{name: getattr(renewal, name) for name in names})
 
     def is_rejected(self, record: Record) -> bool:
         """Whether the record's access token is the one that was refused."""
@@ -139,6 +159,69 @@ class Asked:
         if error := self._not_renewable(record):
             return self.kept_or(error, record, wall)
         return self._not_yet(record, wall)
+
+    # -- and on the way ----------------------------------------------------------------------------
+
+    def lock_limit(self, record: Record, wall: float) -> float:
+        """Seconds to wait for another process at the most."""
+        usable = self.is_usable(record, wall)
+        return self.policy.lock_limit if usable else self.policy.expired_lock_limit
+
+    def may_repeat(self, times: int) -> bool:
+        """Whether what was done so many times is done once more: sending, or storing what was forgotten."""
+        return times < _MOST_TIMES
+
+    def pause_before_retry(self, record: Record, wall: float, failure: TryAgain, tries: int) -> float | None:
+        """Seconds until what was surely not acted upon is tried once more, after so many tries; None if it is
+        not: it was tried often enough, or the old access token does.
+        """
+        if not self.may_repeat(tries):
+            return None
+        if not self.forced and self.is_usable(record, wall):
+            return None
+        return max(2.0 ** (tries - 1) * (0.75 + 0.5 * self.jitter), failure.retry_after or 0.0)
+
+    def is_of_its_account(self, record: Record, tokens: Tokens) -> bool:
+        """Whether new tokens are of the record's account, as far as they say. A moved login may be kept, and
+        used, by the id of another workspace than its tokens are of: then that which those name counts too.
+        """
+        credential = record.credential
+        olds = (credential.access_token, credential.id_token)
+        named = (self.provider.dialect.account_of(token) for token in olds if token is not None)
+        return tokens.account_id in (None, credential.account_id, next(filter(None, named), None))
+
+    def after_grant(self, renewed: Record, tokens: Tokens, wall: float) -> Renewed | SignInError:
+        """The end of a renewal whose answer made this record."""
+        if tokens.access_token is None:
+            return SignInError.of(ErrorKind.INVALID_RESPONSE, reason=tokens.problem)
+        return Renewed(renewed) if self.is_usable(renewed, wall) else expired_at_birth()
+
+    def after_conflict(self, stored: Record | None, wall: float) -> Adopted | SignInError:
+        """The end where somebody signed in or out meanwhile: that counts, and not what was renewed."""
+        if stored is None:
+            return not_signed_in()
+        if self.is_usable(stored, wall):
+            return Adopted(stored)
+        return SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="contended")
+
+    def login_over(
+        self, error: SignInError, record: Record, wall: float, crash: Intent | None
+    ) -> Kept | SignInError:
+        """The end where the server says that the login is over, with the earlier renewal that may be why:
+        `crash` is the intent that one left.
+        """
+        if record.uncertain_at is None:
+            return self.kept_or(error, record, wall)
+        what = "was interrupted" if crash else "lost its answer"
+        told = {**error.details, "uncertain_at": record.uncertain_at}
+        if crash is not None:
+            told |= {"pid": crash.pid, "host": crash.host}
+        text = (
+            f"{error.message} An earlier renewal {what} after the refresh token was sent, or may have been."
+        )
+        return self.kept_or(attrs.evolve(error, message=text, details=told), record, wall)
+
+    # -- the rows ----------------------------------------------------------------------------------
 
     def _not_ours(self, record: Record) -> SignInError | None:
         bound = record.credential
