@@ -23,7 +23,7 @@ __all__ = [
     "Pending",
     "PollFact",
     "RefreshFact",
-    "Refused",
+    "Refusal",
     "RevocationFact",
     "SlowDown",
     "Tokens",
@@ -130,7 +130,7 @@ class TryAgain:
 
 
 @attrs.frozen
-class Refused:
+class Refusal:
     """The server's last word. `uncertain`: it may have acted all the same.
 
     Of a refresh, `LOGIN_REQUIRED` is the end of the login; any other kind leaves it as it was, its refresh
@@ -149,9 +149,9 @@ class Refused:
     """The setting of this machine that it is about; what is wrong with it is the message."""
 
 
-DeviceFact = Issued | TryAgain | Refused
-PollFact = Approved | Granted | Pending | Unrecognized | SlowDown | Gone | TryAgain | Refused
-ExchangeFact = Granted | Refused
-RefreshFact = Granted | TryAgain | Refused
+DeviceFact = Issued | TryAgain | Refusal
+PollFact = Approved | Granted | Pending | Unrecognized | SlowDown | Gone | TryAgain | Refusal
+ExchangeFact = Granted | Refusal
+RefreshFact = Granted | TryAgain | Refusal
 RevocationFact = bool | TryAgain
 """Whether the server confirmed; or that it could not do it now, and may be asked again."""

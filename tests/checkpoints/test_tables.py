@@ -30,7 +30,7 @@ from codex_oauth_core.checkpoints.codec import (
     optional,
 )
 from codex_oauth_core.checkpoints.layout import DEVICE, PACE, PKCE, REFUSED, TRY_AGAIN
-from codex_oauth_core.facts import Refused, TryAgain
+from codex_oauth_core.facts import Refusal, TryAgain
 from codex_oauth_core.flows.pace import Pace
 from codex_oauth_core.flows.sign_in import SIGN_IN_FIELDS
 
@@ -69,7 +69,7 @@ VALUES: list[tuple[Form[Any], Any]] = [
     (DEVICE, DeviceAuthorization(Secret("an-id"), "ABCD-1", 5.5, "https://x.example/device", 890.25)),
     (PACE, Pace(15.0, 1100.5, 3)),
     (TRY_AGAIN, TryAgain(ErrorKind.BLOCKED, True, 3.0, "code", 429, "reset")),
-    (REFUSED, Refused(ErrorKind.DENIED, "code", 403, "reason", True, "reset", "A fixed text.")),
+    (REFUSED, Refusal(ErrorKind.DENIED, "code", 403, "reason", True, "reset", "A fixed text.")),
     (PKCE, Pkce.from_entropy(bytes(32))),
 ]
 

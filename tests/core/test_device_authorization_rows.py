@@ -13,7 +13,7 @@ from codex_oauth.testing.fake_world import Reply
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.codex.answers import read_device_authorization
 from codex_oauth_core.errors import ErrorKind
-from codex_oauth_core.facts import Issued, Refused, TryAgain
+from codex_oauth_core.facts import Issued, Refusal, TryAgain
 from codex_oauth_core.secret import Secret
 from tests.strategies import objects
 from tests.support import DEVICE_ID, as_json, code, issued, page, response
@@ -128,19 +128,19 @@ def test_user_codes_stay_as_received(user_code: str) -> None:
     ],
 )
 def test_a_user_code_that_is_unsafe_to_show_is_refused(user_code: object) -> None:
-    assert read(issued(user_code=user_code)) == Refused(E.INVALID_RESPONSE, None, 200, "user_code")
+    assert read(issued(user_code=user_code)) == Refusal(E.INVALID_RESPONSE, None, 200, "user_code")
 
 
 def test_either_name_of_the_user_code_but_not_two_that_differ() -> None:
     only_alias = {"device_auth_id": "x", "usercode": "WXYZ"}
     assert read(as_json(200, only_alias)).authorization.user_code == "WXYZ"
     assert read(issued(usercode="ABCD-12345")).authorization.user_code == "ABCD-12345"
-    assert read(issued(usercode="OTHER")) == Refused(E.INVALID_RESPONSE, None, 200, "user_code")
+    assert read(issued(usercode="OTHER")) == Refusal(E.INVALID_RESPONSE, None, 200, "user_code")
 
 
 @pytest.mark.parametrize("device_auth_id", ["", None, 7, "x" * 4097, "é" * 2049, ["x"]])
 def test_an_unusable_device_auth_id_is_refused(device_auth_id: object) -> None:
-    assert read(issued(device_auth_id=device_auth_id)) == Refused(
+    assert read(issued(device_auth_id=device_auth_id)) == Refusal(
         E.INVALID_RESPONSE, None, 200, "device_auth_id"
     )
 
@@ -148,23 +148,23 @@ def test_an_unusable_device_auth_id_is_refused(device_auth_id: object) -> None:
 @pytest.mark.parametrize(
     ("reply", "fact"),
     [
-        (as_json(404, {}), Refused(E.DEVICE_CODE_UNSUPPORTED, None, 404)),
-        (code("not_enabled", 404), Refused(E.DEVICE_CODE_UNSUPPORTED, "not_enabled", 404)),
-        (code("disabled", 403), Refused(E.DEVICE_AUTH_FAILED, "disabled", 403)),
-        (page(403), Refused(E.BLOCKED, None, 403)),
-        (page(404), Refused(E.DEVICE_CODE_UNSUPPORTED, None, 404)),
-        (page(400), Refused(E.DEVICE_AUTH_FAILED, None, 400)),
-        (page(401), Refused(E.BLOCKED, None, 401)),
-        (page(200), Refused(E.BLOCKED, None, 200)),
-        (Reply(302, b""), Refused(E.BLOCKED, None, 302)),
-        (Reply(407, b"{}"), Refused(E.BLOCKED, None, 407)),
-        (code("invalid_scope", 400), Refused(E.DEVICE_AUTH_FAILED, "invalid_scope", 400)),
-        (Reply(401, b""), Refused(E.DEVICE_AUTH_FAILED, None, 401)),
+        (as_json(404, {}), Refusal(E.DEVICE_CODE_UNSUPPORTED, None, 404)),
+        (code("not_enabled", 404), Refusal(E.DEVICE_CODE_UNSUPPORTED, "not_enabled", 404)),
+        (code("disabled", 403), Refusal(E.DEVICE_AUTH_FAILED, "disabled", 403)),
+        (page(403), Refusal(E.BLOCKED, None, 403)),
+        (page(404), Refusal(E.DEVICE_CODE_UNSUPPORTED, None, 404)),
+        (page(400), Refusal(E.DEVICE_AUTH_FAILED, None, 400)),
+        (page(401), Refusal(E.BLOCKED, None, 401)),
+        (page(200), Refusal(E.BLOCKED, None, 200)),
+        (Reply(302, b""), Refusal(E.BLOCKED, None, 302)),
+        (Reply(407, b"{}"), Refusal(E.BLOCKED, None, 407)),
+        (code("invalid_scope", 400), Refusal(E.DEVICE_AUTH_FAILED, "invalid_scope", 400)),
+        (Reply(401, b""), Refusal(E.DEVICE_AUTH_FAILED, None, 401)),
         (
             code("unsupported_country_region_territory", 403),
-            Refused(E.REGION_BLOCKED, "unsupported_country_region_territory", 403),
+            Refusal(E.REGION_BLOCKED, "unsupported_country_region_territory", 403),
         ),
-        (Reply(200, b"noise"), Refused(E.INVALID_RESPONSE, None, 200, None)),
+        (Reply(200, b"noise"), Refusal(E.INVALID_RESPONSE, None, 200, None)),
         (as_json(429, {}, {"Retry-After": "3"}), TryAgain(E.RATE_LIMITED, False, 3.0, None, 429)),
         (code("busy", 429), TryAgain(E.RATE_LIMITED, False, None, "busy", 429)),
         (Reply(500, b"{}"), TryAgain(E.NETWORK, True, None, None, 500)),
@@ -178,7 +178,7 @@ def test_refusals(reply: Reply, fact: object) -> None:
 
 @given(status=st.integers(0, 999), body=st.binary(max_size=300), type_=st.text(max_size=20))
 def test_every_response_has_a_meaning(status: int, body: bytes, type_: str) -> None:
-    assert isinstance(read(Reply(status, body, {"content-type": type_})), Issued | Refused | TryAgain)
+    assert isinstance(read(Reply(status, body, {"content-type": type_})), Issued | Refusal | TryAgain)
 
 
 @given(fields=objects("user_code", "interval", "expires_in", "expires_at"))

@@ -34,7 +34,7 @@ from codex_oauth_core import (
 from codex_oauth_core.codex.answers import read_device_authorization, read_poll
 from codex_oauth_core.codex.claims import read_identity
 from codex_oauth_core.codex.token_answers import read_exchange, read_refresh
-from codex_oauth_core.facts import Approved, Issued, Pending, Refused, SlowDown, TryAgain
+from codex_oauth_core.facts import Approved, Issued, Pending, Refusal, SlowDown, TryAgain
 from codex_oauth_core.flows.device import State
 from codex_oauth_core.flows.pace import Pace
 from codex_oauth_core.reading.json_body import MAX_BODY, read_json
@@ -244,7 +244,7 @@ def test_poll_answers() -> None:
     assert meaning(as_json(400, nested)) == SlowDown(30.0)
     assert meaning(as_json(300, {})) == TryAgain(E.BLOCKED, False, None, None, 300)
     mislabelled = Reply(400, b'{"error":"weird"}', {"content-type": "text/html"})
-    assert meaning(mislabelled) == Refused(E.DEVICE_AUTH_FAILED, "weird", 400)
+    assert meaning(mislabelled) == Refusal(E.DEVICE_AUTH_FAILED, "weird", 400)
     assert meaning(code("x" * 64, 400)).code == "x" * 64
     assert meaning(code("x" * 65, 400)).code == "other"
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from codex_oauth.testing.fake_world import Reply
 from codex_oauth_core.codex.answers import read_poll
-from codex_oauth_core.facts import PollFact, Refused, TryAgain
+from codex_oauth_core.facts import PollFact, Refusal, TryAgain
 from tests.support import VERIFIER, response
 
 TABLE: Final[Mapping[str, tuple[str, ...]]] = {
@@ -140,7 +140,7 @@ NAMES: Final = {
 
 def found(fact: PollFact) -> str:
     """What the reader says, in the same words."""
-    if isinstance(fact, Refused):
+    if isinstance(fact, Refusal):
         return fact.kind.value
     if isinstance(fact, TryAgain):
         return "transient"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from codex_oauth.testing.fake_world import Reply
 from codex_oauth_core.codex.answers import read_poll
 from codex_oauth_core.errors import ErrorKind
-from codex_oauth_core.facts import Approved, Gone, Pending, Refused, SlowDown, TryAgain, Unrecognized
+from codex_oauth_core.facts import Approved, Gone, Pending, Refusal, SlowDown, TryAgain, Unrecognized
 from codex_oauth_core.secret import Secret
 from tests.strategies import objects
 from tests.support import CODE, VERIFIER, W0, approved, as_json, code, page, response
@@ -75,7 +75,7 @@ def test_1_an_approval_wins_over_a_code_beside_it() -> None:
     ],
 )
 def test_1_an_approval_that_cannot_be_used_ends_the_login(fields: dict[str, Any], reason: str) -> None:
-    assert meaning(approved(**fields)) == Refused(E.INVALID_RESPONSE, None, 200, reason)
+    assert meaning(approved(**fields)) == Refusal(E.INVALID_RESPONSE, None, 200, reason)
 
 
 def test_1_a_missing_or_null_challenge_is_no_mismatch() -> None:
@@ -108,7 +108,7 @@ def test_2_pending_and_slow_down_at_any_status(codes: tuple[str, ...], fact: obj
 )
 def test_2_the_last_words_at_any_status(codes: tuple[str, ...], kind: ErrorKind, status: int) -> None:
     for name in codes:
-        assert meaning(code(name, status)) == Refused(kind, name, status)
+        assert meaning(code(name, status)) == Refusal(kind, name, status)
 
 
 @pytest.mark.parametrize("status", ANY_STATUS)
@@ -147,11 +147,11 @@ def test_2_a_slow_down_keeps_its_retry_after() -> None:
         ("deviceauth_something_pending", Pending()),
         ("deviceauth_x_unknown", Pending()),
         ("deviceauth_please_slow_down", SlowDown()),
-        ("deviceauth_x_denied", Refused(E.DENIED, "deviceauth_x_denied", 418)),
-        ("deviceauth_x_declined", Refused(E.DENIED, "deviceauth_x_declined", 418)),
-        ("deviceauth_x_expired", Refused(E.EXPIRED, "deviceauth_x_expired", 418)),
-        ("deviceauth_x_expired_token", Refused(E.EXPIRED, "deviceauth_x_expired_token", 418)),
-        ("other_x_denied", Refused(E.DEVICE_AUTH_FAILED, "other_x_denied", 418)),
+        ("deviceauth_x_denied", Refusal(E.DENIED, "deviceauth_x_denied", 418)),
+        ("deviceauth_x_declined", Refusal(E.DENIED, "deviceauth_x_declined", 418)),
+        ("deviceauth_x_expired", Refusal(E.EXPIRED, "deviceauth_x_expired", 418)),
+        ("deviceauth_x_expired_token", Refusal(E.EXPIRED, "deviceauth_x_expired_token", 418)),
+        ("other_x_denied", Refusal(E.DEVICE_AUTH_FAILED, "other_x_denied", 418)),
     ],
 )
 def test_3_another_deviceauth_code_by_its_ending(name: str, fact: object) -> None:
@@ -161,7 +161,7 @@ def test_3_another_deviceauth_code_by_its_ending(name: str, fact: object) -> Non
 @pytest.mark.parametrize("body", [{}, [], None, 7, "text", {"authorization_code": CODE}, {"error": "weird"}])
 def test_4_another_2xx_in_json_cannot_be_used(body: object) -> None:
     fact = meaning(as_json(200, body))
-    assert isinstance(fact, Refused)
+    assert isinstance(fact, Refusal)
     assert fact.kind is E.INVALID_RESPONSE
 
 
@@ -182,7 +182,7 @@ def test_5_a_403_or_404_without_a_code_is_pending(status: int, body: str) -> Non
 
 def test_5_a_403_whose_message_says_expired_is_expired() -> None:
     body = {"error": {"message": "This Code HAS EXPIRED, sorry"}}
-    assert meaning(as_json(403, body)) == Refused(E.EXPIRED, None, 403)
+    assert meaning(as_json(403, body)) == Refusal(E.EXPIRED, None, 403)
     assert meaning(as_json(404, body)) == Pending(named=False)
 
 
@@ -276,15 +276,15 @@ def test_8_a_429_slows_down_whatever_it_is_called(error: Any, headers: dict[str,
 
 @pytest.mark.parametrize("status", [400, 401, 402, 405, 410, 418, 422])
 def test_9_any_other_refusal_ends_the_login_with_its_code(status: int) -> None:
-    assert meaning(code("weird_code", status)) == Refused(E.DEVICE_AUTH_FAILED, "weird_code", status)
+    assert meaning(code("weird_code", status)) == Refusal(E.DEVICE_AUTH_FAILED, "weird_code", status)
 
 
 def test_9_any_other_status_ends_the_login() -> None:
-    assert meaning(text(400, "{}")) == Refused(E.DEVICE_AUTH_FAILED, None, 400)
+    assert meaning(text(400, "{}")) == Refusal(E.DEVICE_AUTH_FAILED, None, 400)
 
 
 def test_a_code_that_is_no_word_is_called_other() -> None:
-    assert meaning(code("two words\x1b[31m", 400)) == Refused(E.DEVICE_AUTH_FAILED, "other", 400)
+    assert meaning(code("two words\x1b[31m", 400)) == Refusal(E.DEVICE_AUTH_FAILED, "other", 400)
 
 
 bodies = objects("error", "code", "type", "interval", "authorization_code", "code_verifier")
@@ -299,7 +299,7 @@ bodies = objects("error", "code", "type", "interval", "authorization_code", "cod
 )
 def test_every_response_has_a_meaning(status: int, body: bytes, headers: dict[str, str]) -> None:
     fact = meaning(Reply(status, body, headers))
-    assert isinstance(fact, Approved | Gone | Pending | Refused | SlowDown | TryAgain | Unrecognized)
+    assert isinstance(fact, Approved | Gone | Pending | Refusal | SlowDown | TryAgain | Unrecognized)
     if isinstance(fact, Approved):
         assert 200 <= status < 300
 

@@ -1,7 +1,7 @@
 """Every answer to a refresh token: F26 to F31, F37 and R3. Whose clock an expiry is by is in `test_server_clock`.
 
 What a flow may conclude is in the type and in two fields: `Granted`; `Refused(LOGIN_REQUIRED)`, the login is
-over; `Refused` of any other kind, not spent, and not to be repeated now; `TryAgain`, not spent; and
+over; `Refusal` of any other kind, not spent, and not to be repeated now; `TryAgain`, not spent; and
 `TryAgain(maybe_answered=True)`, perhaps spent.
 """
 
@@ -19,7 +19,7 @@ from codex_oauth.testing.fake_world import Reply
 from codex_oauth_core.codex.codes import CLIENT_REJECTED, LOGIN_OVER
 from codex_oauth_core.codex.token_answers import read_refresh
 from codex_oauth_core.errors import ErrorKind
-from codex_oauth_core.facts import Granted, Refused, Tokens, TryAgain
+from codex_oauth_core.facts import Granted, Refusal, Tokens, TryAgain
 from codex_oauth_core.flows.grant import expires_at
 from codex_oauth_core.secret import Secret
 from tests.strategies import objects
@@ -81,7 +81,7 @@ SHAPES: dict[str, Callable[[str], Any]] = {
 @pytest.mark.parametrize("name", sorted(LOGIN_OVER))
 def test_f30_a_known_code_ends_the_login_in_every_shape(name: str, status: int, shape: Any) -> None:
     fact = refresh(as_json(status, shape(name)))
-    assert fact == Refused(E.LOGIN_REQUIRED, name, status, message=LOGIN_OVER[name])
+    assert fact == Refusal(E.LOGIN_REQUIRED, name, status, message=LOGIN_OVER[name])
 
 
 def test_f30_each_of_those_codes_has_its_own_message() -> None:
@@ -100,7 +100,7 @@ WITHOUT_KNOWN_CODE: tuple[Any, ...] = (
 @pytest.mark.parametrize("body", WITHOUT_KNOWN_CODE)
 def test_f30_a_401_in_json_ends_the_login_whatever_it_says(body: Any) -> None:
     fact = refresh(as_json(401, body))
-    assert isinstance(fact, Refused)
+    assert isinstance(fact, Refusal)
     assert (fact.kind, fact.status, fact.message) == (E.LOGIN_REQUIRED, 401, None)
 
 
@@ -135,13 +135,13 @@ def test_f30_such_a_code_on_a_page_of_something_in_between_ends_nothing(status: 
 @pytest.mark.parametrize("status", [400, 401, 403])
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
 def test_f30_a_rejected_client_keeps_the_login(name: str, status: int, shape: Any) -> None:
-    assert refresh(as_json(status, shape(name))) == Refused(E.CLIENT_REJECTED, name, status)
+    assert refresh(as_json(status, shape(name))) == Refusal(E.CLIENT_REJECTED, name, status)
 
 
 @pytest.mark.parametrize("status", [200, 301, 400, 401, 403, 408, 429, 451, 500, 503])
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
 def test_f30_a_region_that_is_not_served_keeps_the_login_at_every_status(status: int, shape: Any) -> None:
-    assert refresh(as_json(status, shape(REGION))) == Refused(E.REGION_BLOCKED, REGION, status)
+    assert refresh(as_json(status, shape(REGION))) == Refusal(E.REGION_BLOCKED, REGION, status)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_f30_a_region_that_is_not_served_keeps_the_login_at_every_status(status:
     ],
 )
 def test_f26_what_came_from_in_between_keeps_the_login(reply: Reply, named: str | None) -> None:
-    assert refresh(reply) == Refused(E.BLOCKED, named, reply.status)
+    assert refresh(reply) == Refusal(E.BLOCKED, named, reply.status)
 
 
 @pytest.mark.parametrize(
@@ -176,12 +176,12 @@ def test_f26_what_came_from_in_between_keeps_the_login(reply: Reply, named: str 
 )
 def test_f30_any_other_4xx_is_a_refusal_that_keeps_the_login(body: bytes, named: str | None) -> None:
     for status in sorted({*REFUSALS} - {401, 407}):
-        assert refresh(Reply(status, body)) == Refused(E.INVALID_RESPONSE, named, status)
+        assert refresh(Reply(status, body)) == Refusal(E.INVALID_RESPONSE, named, status)
 
 
 @pytest.mark.parametrize("body", [b"", b" \n", b"noise", b"\xff", b'{"error":'])
 def test_f30_a_401_that_is_no_json_keeps_the_login(body: bytes) -> None:
-    assert refresh(Reply(401, body)) == Refused(E.INVALID_RESPONSE, None, 401)
+    assert refresh(Reply(401, body)) == Refusal(E.INVALID_RESPONSE, None, 401)
 
 
 # -- not spent, and to be repeated (F28, F29) ----------------------------------------------------------
@@ -372,7 +372,7 @@ def test_f31_every_kind_of_expires_in(value: Any, seconds: float | None) -> None
 @given(st.integers(0, 999), st.binary(max_size=300), st.text(max_size=20), st.text(max_size=30))
 def test_every_response_has_a_meaning(status: int, body: bytes, type_: str, date: str) -> None:
     fact = refresh(Reply(status, body, {"content-type": type_, "date": date}))
-    assert isinstance(fact, Granted | Refused | TryAgain)
+    assert isinstance(fact, Granted | Refusal | TryAgain)
     if isinstance(fact, TryAgain):
         unspent = status == 429 or (status == 503 and fact.retry_after is not None)
         assert fact.maybe_answered is not unspent

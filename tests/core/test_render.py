@@ -23,7 +23,7 @@ from codex_oauth_core.codex.token_answers import (
 from codex_oauth_core.credential import DeviceAuthorization
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import ResponseReceived
-from codex_oauth_core.facts import Approved, Granted, Issued, Pending, Refused, SlowDown, Tokens, TryAgain
+from codex_oauth_core.facts import Approved, Granted, Issued, Pending, Refusal, SlowDown, Tokens, TryAgain
 from codex_oauth_core.pkce import s256
 from codex_oauth_core.reading.jwt import read_claims
 from codex_oauth_core.secret import Secret
@@ -191,8 +191,8 @@ def test_what_no_answer_can_say_is_refused() -> None:
 
 
 def test_a_refusal_without_a_status_gets_a_customary_one() -> None:
-    assert render.render_poll(Refused(ErrorKind.DENIED, "access_denied")).status == 403
-    assert render.render_exchange(Refused(ErrorKind.TOKEN_REQUEST_FAILED, "invalid_grant")).status == 400
+    assert render.render_poll(Refusal(ErrorKind.DENIED, "access_denied")).status == 403
+    assert render.render_exchange(Refusal(ErrorKind.TOKEN_REQUEST_FAILED, "invalid_grant")).status == 400
 
 
 @given(st.text() | st.text(alphabet=">?~\x7f-_ÿ", min_size=3))

@@ -18,7 +18,7 @@ from codex_oauth_core.codex.token_answers import CLAIMS, read_exchange, read_ref
 from codex_oauth_core.credential import DeviceAuthorization
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import ResponseReceived
-from codex_oauth_core.facts import Approved, Granted, Issued, Pending, Refused, SlowDown, Tokens, TryAgain
+from codex_oauth_core.facts import Approved, Granted, Issued, Pending, Refusal, SlowDown, Tokens, TryAgain
 from codex_oauth_core.reading.jwt import read_claims
 from codex_oauth_core.rendering import Rendered
 from codex_oauth_core.secret import Secret
@@ -46,21 +46,21 @@ ANSWERS: dict[str, tuple[Read, Rendered]] = {
     "issued": (read_device, render.render_device_authorization(Issued(DEVICE))),
     "no code": (
         read_device,
-        render.render_device_authorization(Refused(E.INVALID_RESPONSE, reason="user_code", status=200)),
+        render.render_device_authorization(Refusal(E.INVALID_RESPONSE, reason="user_code", status=200)),
     ),
     "approved": (read_poll, render.render_poll(Approved(Secret("c"), Secret("v" * 43)))),
     "pending": (read_poll, render.render_poll(Pending())),
     "slow down": (read_poll, render.render_poll(SlowDown(interval=9.0))),
     "slow down later": (read_poll, render.render_poll(SlowDown(interval=9.0, retry_after=30.0))),
     "rate limit": (read_poll, render.render_poll(SlowDown(interval=9.0, limited=True))),
-    "expired": (read_poll, render.render_poll(Refused(E.EXPIRED))),
+    "expired": (read_poll, render.render_poll(Refusal(E.EXPIRED))),
     "another challenge": (
         read_poll,
-        render.render_poll(Refused(E.INVALID_RESPONSE, reason="challenge_mismatch", status=200)),
+        render.render_poll(Refusal(E.INVALID_RESPONSE, reason="challenge_mismatch", status=200)),
     ),
     "granted": (read_exchange, render.render_exchange(Granted(TOKENS))),
     "renewed": (read_refresh, render.render_refresh(Granted(TOKENS))),
-    "login over": (read_refresh, render.render_refresh(Refused(E.LOGIN_REQUIRED, "invalid_grant"))),
+    "login over": (read_refresh, render.render_refresh(Refusal(E.LOGIN_REQUIRED, "invalid_grant"))),
     "busy": (read_refresh, render.render_refresh(TryAgain(E.NETWORK, status=503, retry_after=30.0))),
 }
 

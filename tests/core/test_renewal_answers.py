@@ -12,7 +12,7 @@ from codex_oauth_core.codex import CODEX
 from codex_oauth_core.codex.codes import LOGIN_OVER
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import ResponseReceived
-from codex_oauth_core.facts import Granted, RefreshFact, Refused, Tokens, TryAgain
+from codex_oauth_core.facts import Granted, RefreshFact, Refusal, Tokens, TryAgain
 from codex_oauth_core.flows.grant import UNUSABLE
 from codex_oauth_core.flows.renewal import Renewal
 from codex_oauth_core.outcomes import Kept, KeptBecause, Renewed
@@ -391,8 +391,8 @@ def test_f30_any_other_refusal_leaves_the_login_as_it_was(
     assert world.stored == stored
 
 
-@pytest.mark.parametrize("fact", [Refused(E.BLOCKED), TryAgain(E.TLS_UNTRUSTED), TryAgain(E.NETWORK, True)])
-def test_a_dialect_decides_by_its_facts_alone(fact: Refused | TryAgain) -> None:
+@pytest.mark.parametrize("fact", [Refusal(E.BLOCKED), TryAgain(E.TLS_UNTRUSTED), TryAgain(E.NETWORK, True)])
+def test_a_dialect_decides_by_its_facts_alone(fact: Refusal | TryAgain) -> None:
     world = StoreWorld(EXPIRED, [tokens()])
     outcome = world.run(Renewal(provider=reading(fact)))
     assert outcome.kind is fact.kind

@@ -21,7 +21,7 @@ from codex_oauth_core import (
     Secret,
     SignInError,
 )
-from codex_oauth_core.facts import DeviceFact, Granted, Issued, Pending, PollFact, Refused, SlowDown, Tokens
+from codex_oauth_core.facts import DeviceFact, Granted, Issued, Pending, PollFact, Refusal, SlowDown, Tokens
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.reading.json_body import as_object, read_json
 from tests.support import account_token, as_json
@@ -73,7 +73,7 @@ def read(response: ResponseReceived) -> PollFact:
         case "slow_down":
             return SlowDown()
         case error:
-            return Refused(
+            return Refusal(
                 ErrorKind.DENIED if error == "access_denied" else ErrorKind.DEVICE_AUTH_FAILED, error
             )
 

@@ -20,7 +20,7 @@ from codex_oauth_core.codex.token_answers import (
 )
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind
-from codex_oauth_core.facts import Granted, Refused, TryAgain
+from codex_oauth_core.facts import Granted, Refusal, TryAgain
 from codex_oauth_core.flows.grant import expires_at, judge_grant
 from codex_oauth_core.secret import Secret
 from tests.strategies import objects
@@ -81,7 +81,7 @@ def test_a_whole_answer_is_a_credential() -> None:
 def test_an_answer_that_makes_no_credential(
     fields: dict[str, Any], kind: ErrorKind, reason: str | None
 ) -> None:
-    assert judged(tokens(**fields)) == Refused(kind, reason=reason)
+    assert judged(tokens(**fields)) == Refusal(kind, reason=reason)
 
 
 @pytest.mark.parametrize("token_type", [..., None, "Bearer", "bearer", "BEARER"])
@@ -153,7 +153,7 @@ def test_an_account_id_that_is_no_header_value_is_none(account_id: object) -> No
 
 
 def test_a_workspace_that_was_not_asked_for_is_refused() -> None:
-    assert judged(tokens(), "acct_other") == Refused(E.WORKSPACE_RESTRICTED)
+    assert judged(tokens(), "acct_other") == Refusal(E.WORKSPACE_RESTRICTED)
     assert isinstance(judged(tokens(), "acct_other", "acct_fake"), Credential)
 
 
@@ -163,29 +163,29 @@ def test_a_workspace_that_was_not_asked_for_is_refused() -> None:
 @pytest.mark.parametrize(
     ("reply", "fact"),
     [
-        (code("invalid_grant", 400), Refused(E.TOKEN_REQUEST_FAILED, "invalid_grant", 400)),
-        (code("whatever", 401), Refused(E.TOKEN_REQUEST_FAILED, "whatever", 401)),
-        (as_json(403, {}), Refused(E.TOKEN_REQUEST_FAILED, None, 403)),
-        (code("rate_limit_exceeded", 429), Refused(E.TOKEN_REQUEST_FAILED, "rate_limit_exceeded", 429)),
-        (page(403), Refused(E.BLOCKED, None, 403)),
-        (page(401), Refused(E.BLOCKED, None, 401)),
-        (as_json(403, {}, {"cf-mitigated": "challenge"}), Refused(E.BLOCKED, None, 403)),
+        (code("invalid_grant", 400), Refusal(E.TOKEN_REQUEST_FAILED, "invalid_grant", 400)),
+        (code("whatever", 401), Refusal(E.TOKEN_REQUEST_FAILED, "whatever", 401)),
+        (as_json(403, {}), Refusal(E.TOKEN_REQUEST_FAILED, None, 403)),
+        (code("rate_limit_exceeded", 429), Refusal(E.TOKEN_REQUEST_FAILED, "rate_limit_exceeded", 429)),
+        (page(403), Refusal(E.BLOCKED, None, 403)),
+        (page(401), Refusal(E.BLOCKED, None, 401)),
+        (as_json(403, {}, {"cf-mitigated": "challenge"}), Refusal(E.BLOCKED, None, 403)),
         (
             code("unsupported_country_region_territory", 403),
-            Refused(E.REGION_BLOCKED, "unsupported_country_region_territory", 403),
+            Refusal(E.REGION_BLOCKED, "unsupported_country_region_territory", 403),
         ),
-        (page(200), Refused(E.TOKEN_REQUEST_FAILED, None, 200, uncertain=True)),
+        (page(200), Refusal(E.TOKEN_REQUEST_FAILED, None, 200, uncertain=True)),
         (
             code("unsupported_country_region_territory", 200),
-            Refused(E.REGION_BLOCKED, "unsupported_country_region_territory", 200),
+            Refusal(E.REGION_BLOCKED, "unsupported_country_region_territory", 200),
         ),
-        (as_json(200, []), Refused(E.TOKEN_REQUEST_FAILED, None, 200, uncertain=True)),
-        (Reply(200, b""), Refused(E.TOKEN_REQUEST_FAILED, None, 200, uncertain=True)),
-        (Reply(302, b""), Refused(E.TOKEN_REQUEST_FAILED, None, 302, uncertain=True)),
-        (Reply(400, b"oops"), Refused(E.TOKEN_REQUEST_FAILED, None, 400, uncertain=True)),
-        (as_json(408, {}), Refused(E.TOKEN_REQUEST_FAILED, None, 408, uncertain=True)),
-        (code("oops", 500), Refused(E.TOKEN_REQUEST_FAILED, "oops", 500, uncertain=True)),
-        (page(502), Refused(E.TOKEN_REQUEST_FAILED, None, 502, uncertain=True)),
+        (as_json(200, []), Refusal(E.TOKEN_REQUEST_FAILED, None, 200, uncertain=True)),
+        (Reply(200, b""), Refusal(E.TOKEN_REQUEST_FAILED, None, 200, uncertain=True)),
+        (Reply(302, b""), Refusal(E.TOKEN_REQUEST_FAILED, None, 302, uncertain=True)),
+        (Reply(400, b"oops"), Refusal(E.TOKEN_REQUEST_FAILED, None, 400, uncertain=True)),
+        (as_json(408, {}), Refusal(E.TOKEN_REQUEST_FAILED, None, 408, uncertain=True)),
+        (code("oops", 500), Refusal(E.TOKEN_REQUEST_FAILED, "oops", 500, uncertain=True)),
+        (page(502), Refusal(E.TOKEN_REQUEST_FAILED, None, 502, uncertain=True)),
     ],
 )
 def test_a_refused_exchange(reply: Reply, fact: object) -> None:
@@ -249,7 +249,7 @@ def test_every_answer_to_a_revocation_has_a_meaning(status: int, body: bytes, ty
 @given(status=st.integers(0, 999), body=st.binary(max_size=300), type_=st.text(max_size=20))
 def test_every_response_has_a_meaning(status: int, body: bytes, type_: str) -> None:
     reply = Reply(status, body, {"content-type": type_})
-    assert isinstance(exchange(reply), Granted | Refused)
+    assert isinstance(exchange(reply), Granted | Refusal)
 
 
 @given(
@@ -259,4 +259,4 @@ def test_every_json_object_is_read(fields: dict[str, Any]) -> None:
     event = response(as_json(200, fields))
     fact = read_exchange(event)
     assert isinstance(fact, Granted)
-    assert isinstance(judge_grant(fact.tokens, CODEX, (), event), Credential | Refused)
+    assert isinstance(judge_grant(fact.tokens, CODEX, (), event), Credential | Refusal)

@@ -15,7 +15,7 @@ import attrs
 
 from codex_oauth.tokens import memory
 from codex_oauth_core.effects import Effect
-from codex_oauth_core.facts import Refused, TryAgain
+from codex_oauth_core.facts import Refusal, TryAgain
 from codex_oauth_core.flows.pace import SavePace
 from codex_oauth_core.flows.renewal import Renewal
 from codex_oauth_core.record import Record
@@ -56,7 +56,7 @@ def _sends_again(flow: Renewal, failure: TryAgain) -> Effect:
     return _unanswered(flow, attrs.evolve(failure, maybe_answered=False))
 
 
-def _deletes(flow: Renewal, fact: Refused) -> Effect:
+def _deletes(flow: Renewal, fact: Refusal) -> Effect:
     """The login that the server does not know any more is deleted, instead of marked."""
     effect = _refused(flow, fact)
     return effect if isinstance(effect, Release) else Delete(flow._held_record().fingerprint)

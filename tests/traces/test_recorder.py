@@ -29,7 +29,7 @@ from codex_oauth_core import (
 )
 from codex_oauth_core.checkpoints.restore import restore
 from codex_oauth_core.codex.render import RENDERERS
-from codex_oauth_core.facts import Granted, Refused, Tokens
+from codex_oauth_core.facts import Granted, Refusal, Tokens
 from codex_oauth_core.flows.sign_in import ExchangingFlow
 from codex_oauth_core.rendering import Rendered
 from codex_oauth_core.secret import Secret
@@ -150,7 +150,7 @@ def rendering(**changes: Any) -> Provider:
 
 def denied(_: object) -> Rendered:
     assert CODEX.dialect.render is not None
-    return CODEX.dialect.render.poll(Refused(ErrorKind.DENIED, "access_denied"))
+    return CODEX.dialect.render.poll(Refusal(ErrorKind.DENIED, "access_denied"))
 
 
 @pytest.mark.parametrize(
@@ -288,7 +288,7 @@ def plain_answer(fact: Any) -> Rendered:
                 "refresh_token": granted.refresh_token.reveal(),
                 "account": granted.account_id,
             }
-        case Refused():
+        case Refusal():
             body = {"error": fact.code}
         case _:
             device = fact.authorization

@@ -15,7 +15,7 @@ import attrs
 from codex_oauth.authority.policy import Approve, Policy
 from codex_oauth_core.credential import DeviceAuthorization
 from codex_oauth_core.errors import ErrorKind
-from codex_oauth_core.facts import Gone, Pending, PollFact, Refused, SlowDown
+from codex_oauth_core.facts import Gone, Pending, PollFact, Refusal, SlowDown
 from codex_oauth_core.pkce import base64url
 from codex_oauth_core.secret import Secret
 
@@ -116,9 +116,9 @@ class Devices:
             case Standing.PENDING:
                 return Pending()
             case Standing.DENIED:
-                return Refused(ErrorKind.DENIED, "deviceauth_authorization_denied")
+                return Refusal(ErrorKind.DENIED, "deviceauth_authorization_denied")
             case Standing.EXPIRED:
-                return Refused(ErrorKind.EXPIRED, "deviceauth_authorization_expired")
+                return Refusal(ErrorKind.EXPIRED, "deviceauth_authorization_expired")
             case Standing.HANDED_OUT:
                 return Gone("deviceauth_not_found", 404)
             case _:

@@ -17,13 +17,13 @@ from codex_oauth.authority.policy import Policy
 from codex_oauth.authority.tokens import mint
 from codex_oauth_core.codex.codes import LOGIN_OVER
 from codex_oauth_core.errors import ErrorKind
-from codex_oauth_core.facts import ExchangeFact, Granted, RefreshFact, Refused, Tokens
+from codex_oauth_core.facts import ExchangeFact, Granted, RefreshFact, Refusal, Tokens
 from codex_oauth_core.pkce import base64url, s256
 from codex_oauth_core.secret import Secret
 
 __all__ = ["Grants"]
 
-_INVALID_GRANT: Final = Refused(ErrorKind.TOKEN_REQUEST_FAILED, "invalid_grant")
+_INVALID_GRANT: Final = Refusal(ErrorKind.TOKEN_REQUEST_FAILED, "invalid_grant")
 
 
 @attrs.define(eq=False)
@@ -131,5 +131,5 @@ class Grants:
         return Tokens(access, refresh, identity, float(self.policy.access_lifetime))
 
 
-def _over(code: str, status: int = 401) -> Refused:
-    return Refused(ErrorKind.LOGIN_REQUIRED, code, status, message=LOGIN_OVER[code])
+def _over(code: str, status: int = 401) -> Refusal:
+    return Refusal(ErrorKind.LOGIN_REQUIRED, code, status, message=LOGIN_OVER[code])

@@ -21,7 +21,7 @@ from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import SendRequest
 from codex_oauth_core.errors import KINDS, ErrorKind, SignInError
 from codex_oauth_core.events import Event, RequestFailed, ResponseReceived
-from codex_oauth_core.facts import Granted, Refused, Tokens, TryAgain
+from codex_oauth_core.facts import Granted, Refusal, Tokens, TryAgain
 from codex_oauth_core.flows.grant import UNUSABLE, renewed_credential
 from codex_oauth_core.flows.machine import gave_up, refused, without_answer
 from codex_oauth_core.flows.renewal_policy import RenewalPolicy
@@ -130,7 +130,7 @@ def _judged(
     return _failed(fact, token)
 
 
-def _failed(fact: TryAgain | Refused, token: Secret[str]) -> SignInError:
+def _failed(fact: TryAgain | Refusal, token: Secret[str]) -> SignInError:
     if isinstance(fact, TryAgain):
         fact = attrs.evolve(gave_up(fact), uncertain=fact.maybe_answered)
     return refused(fact, (token,))

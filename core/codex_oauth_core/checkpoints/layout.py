@@ -32,7 +32,7 @@ from codex_oauth_core.checkpoints.codec import (
 from codex_oauth_core.credential import DeviceAuthorization
 from codex_oauth_core.effects import Effect, Wait, Why
 from codex_oauth_core.errors import ErrorKind
-from codex_oauth_core.facts import Refused, TryAgain
+from codex_oauth_core.facts import Refusal, TryAgain
 from codex_oauth_core.flows.pace import Pace
 from codex_oauth_core.pkce import Pkce, s256
 
@@ -67,7 +67,7 @@ TRY_AGAIN: Final = record(
 )
 
 REFUSED: Final = record(
-    Refused,
+    Refusal,
     kind=word(ErrorKind),
     code=optional(TEXT),
     status=optional(COUNT),

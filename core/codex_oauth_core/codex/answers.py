@@ -22,7 +22,7 @@ from codex_oauth_core.facts import (
     Issued,
     Pending,
     PollFact,
-    Refused,
+    Refusal,
     SlowDown,
     TryAgain,
     Unrecognized,
@@ -184,7 +184,7 @@ def read_device_authorization(provider: Provider, response: ResponseReceived) ->
     answer = Answer(response)
     status = answer.status
     if answer.region_blocked:
-        return Refused(ErrorKind.REGION_BLOCKED, answer.code, status)
+        return Refusal(ErrorKind.REGION_BLOCKED, answer.code, status)
     if is_success(status):
         return _issued(provider, answer)
     if status == 429:
@@ -192,18 +192,18 @@ def read_device_authorization(provider: Provider, response: ResponseReceived) ->
     if status >= 500 or status == 408:
         return no_answer(answer)
     if status == 404:  # also as a web server's own page: there is no such endpoint
-        return Refused(ErrorKind.DEVICE_CODE_UNSUPPORTED, answer.code, status)
+        return Refusal(ErrorKind.DEVICE_CODE_UNSUPPORTED, answer.code, status)
     if status < 400 or status == 407 or (status in (401, 403) and answer.is_page):
-        return Refused(ErrorKind.BLOCKED, answer.code, status)
-    return Refused(ErrorKind.DEVICE_AUTH_FAILED, answer.code, status)
+        return Refusal(ErrorKind.BLOCKED, answer.code, status)
+    return Refusal(ErrorKind.DEVICE_AUTH_FAILED, answer.code, status)
 
 
-def _issued(provider: Provider, answer: Answer) -> Issued | Refused:
+def _issued(provider: Provider, answer: Answer) -> Issued | Refusal:
     device_auth_id, user_code = _device_auth_id(answer), _user_code(answer)
     if device_auth_id is None or user_code is None:
         reason = "device_auth_id" if device_auth_id is None else "user_code"
         kind = ErrorKind.BLOCKED if answer.is_page else ErrorKind.INVALID_RESPONSE
-        return Refused(kind, answer.code, answer.status, reason if answer.readable else None)
+        return Refusal(kind, answer.code, answer.status, reason if answer.readable else None)
     return Issued(
         DeviceAuthorization(
             device_auth_id=Secret(device_auth_id),
@@ -317,5 +317,5 @@ def _pending_status(answer: Answer) -> PollFact:
     return Pending(named=False)
 
 
-def _failed(answer: Answer, kind: ErrorKind, reason: str | None = None) -> Refused:
-    return Refused(kind, answer.code, answer.status, reason)
+def _failed(answer: Answer, kind: ErrorKind, reason: str | None = None) -> Refusal:
+    return Refusal(kind, answer.code, answer.status, reason)

@@ -26,7 +26,7 @@ from codex_oauth_core.facts import (
     Pending,
     PollFact,
     RefreshFact,
-    Refused,
+    Refusal,
     SlowDown,
     Tokens,
     TryAgain,
@@ -86,9 +86,9 @@ def render_device_authorization(fact: DeviceFact) -> Rendered:
             return _answer(200, fields)
         case TryAgain():
             return _no_answer(fact)
-        case Refused(kind=ErrorKind.BLOCKED | ErrorKind.INVALID_RESPONSE):
+        case Refusal(kind=ErrorKind.BLOCKED | ErrorKind.INVALID_RESPONSE):
             return _unusable_authorization(fact)
-        case Refused():
+        case Refusal():
             return _refusal(fact)
         case _:
             assert_never(fact)
@@ -107,11 +107,11 @@ def render_poll(fact: PollFact) -> Rendered:
             return _slow_down(fact)
         case TryAgain():
             return _no_answer(fact)
-        case Refused(kind=ErrorKind.INVALID_RESPONSE):
+        case Refusal(kind=ErrorKind.INVALID_RESPONSE):
             return _unusable_approval(fact)
-        case Refused(kind=ErrorKind.EXPIRED, code=None):
+        case Refusal(kind=ErrorKind.EXPIRED, code=None):
             return _answer(_status(fact), {"error": {"message": "The code has expired."}})
-        case Refused():
+        case Refusal():
             return _refusal(fact)
         case Granted():
             raise ValueError("a poll of this dialect grants a code, not tokens")
@@ -124,11 +124,11 @@ def render_exchange(fact: ExchangeFact) -> Rendered:
     match fact:
         case Granted():
             return _granted(fact.tokens)
-        case Refused(kind=ErrorKind.BLOCKED):
+        case Refusal(kind=ErrorKind.BLOCKED):
             return _page(fact)
-        case Refused(uncertain=True, code=None):
+        case Refusal(uncertain=True, code=None):
             return _noise(fact)
-        case Refused():
+        case Refusal():
             return _refusal(fact)
         case _:
             assert_never(fact)
@@ -141,11 +141,11 @@ def render_refresh(fact: RefreshFact) -> Rendered:
             return _granted(fact.tokens)
         case TryAgain():
             return _no_answer(fact)
-        case Refused(kind=ErrorKind.BLOCKED):
+        case Refusal(kind=ErrorKind.BLOCKED):
             return _page(fact)
-        case Refused(kind=ErrorKind.INVALID_RESPONSE, code=None):
+        case Refusal(kind=ErrorKind.INVALID_RESPONSE, code=None):
             return _noise(fact)
-        case Refused():
+        case Refusal():
             return _refusal(fact)
         case _:
             assert_never(fact)
@@ -256,11 +256,11 @@ def _no_answer(fact: TryAgain) -> Rendered:
             raise ValueError(f"no answer says {fact.kind}")
 
 
-def _refusal(fact: TryAgain | Refused) -> Rendered:
+def _refusal(fact: TryAgain | Refusal) -> Rendered:
     return render_error(fact.code, _status(fact), _headers(fact))
 
 
-def _page(fact: TryAgain | Refused) -> Rendered:
+def _page(fact: TryAgain | Refusal) -> Rendered:
     """A firewall's page; with a code, JSON that is marked as one."""
     status, headers = _status(fact), _headers(fact)
     if fact.code is not None:
@@ -268,11 +268,11 @@ def _page(fact: TryAgain | Refused) -> Rendered:
     return Rendered(status, (*_PAGE, *headers), Secret(b"<!doctype html><title>Blocked</title>"))
 
 
-def _noise(fact: TryAgain | Refused) -> Rendered:
+def _noise(fact: TryAgain | Refusal) -> Rendered:
     return Rendered(_status(fact), (*_NOISE, *_headers(fact)), Secret(b"not JSON"))
 
 
-def _unusable_authorization(fact: Refused) -> Rendered:
+def _unusable_authorization(fact: Refusal) -> Rendered:
     if fact.reason is None:
         return _page(fact) if fact.kind is ErrorKind.BLOCKED else _noise(fact)
     blocked = _PAGE[1:] if fact.kind is ErrorKind.BLOCKED else ()
@@ -291,7 +291,7 @@ _UNUSABLE_APPROVALS: Final[Mapping[str | None, dict[str, object]]] = {
 }
 
 
-def _unusable_approval(fact: Refused) -> Rendered:
+def _unusable_approval(fact: Refusal) -> Rendered:
     beside = _UNUSABLE_APPROVALS[fact.reason]
     return render_error(fact.code, _status(fact), beside=beside)
 
@@ -303,13 +303,13 @@ def _answer(status: int, body: object, headers: Headers = ()) -> Rendered:
     return Rendered(status, (*_JSON, *headers), Secret(json.dumps(body).encode("ascii")))
 
 
-def _status(fact: TryAgain | Refused) -> int:
+def _status(fact: TryAgain | Refusal) -> int:
     if fact.cause is not None:
         raise ValueError("no answer says that none came")
     return _CUSTOMARY.get(fact.kind, 400) if fact.status is None else fact.status
 
 
-def _headers(fact: TryAgain | Refused) -> Headers:
+def _headers(fact: TryAgain | Refusal) -> Headers:
     return _retry_after(fact.retry_after) if isinstance(fact, TryAgain) else ()
 
 

@@ -15,7 +15,7 @@ from codex_oauth_core.codex.answers import Answer, is_success, no_answer, says_n
 from codex_oauth_core.codex.codes import CLIENT_REJECTED, LOGIN_OVER
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import ResponseReceived
-from codex_oauth_core.facts import ExchangeFact, Granted, RefreshFact, Refused, RevocationFact, Tokens
+from codex_oauth_core.facts import ExchangeFact, Granted, RefreshFact, Refusal, RevocationFact, Tokens
 from codex_oauth_core.reading.json_body import as_object, read_json
 from codex_oauth_core.reading.jwt import expiry, read_claims
 from codex_oauth_core.reading.lenient_json import DAMAGED, read_members
@@ -39,11 +39,11 @@ def read_exchange(response: ResponseReceived) -> ExchangeFact:
     if _grants(answer):
         return Granted(_tokens(answer))
     if answer.region_blocked:
-        return Refused(ErrorKind.REGION_BLOCKED, answer.code, answer.status)
+        return Refusal(ErrorKind.REGION_BLOCKED, answer.code, answer.status)
     if _blocked(answer):
-        return Refused(ErrorKind.BLOCKED, answer.code, answer.status)
+        return Refusal(ErrorKind.BLOCKED, answer.code, answer.status)
     uncertain = not _is_refusal(answer)
-    return Refused(ErrorKind.TOKEN_REQUEST_FAILED, answer.code, answer.status, uncertain=uncertain)
+    return Refusal(ErrorKind.TOKEN_REQUEST_FAILED, answer.code, answer.status, uncertain=uncertain)
 
 
 def read_refresh(response: ResponseReceived) -> RefreshFact:
@@ -58,7 +58,7 @@ def read_refresh(response: ResponseReceived) -> RefreshFact:
     if granted is not None:
         return Granted(granted)
     if answer.region_blocked:
-        return Refused(ErrorKind.REGION_BLOCKED, answer.code, answer.status)
+        return Refusal(ErrorKind.REGION_BLOCKED, answer.code, answer.status)
     refused = 400 <= answer.status < 500 and answer.status not in _NO_REFUSALS
     if refused or _ends_the_login(answer):
         return _refused_refresh(answer)
@@ -111,10 +111,10 @@ def _in_between(answer: Answer) -> bool:
     return answer.is_page or answer.status in _PROXYS_OWN
 
 
-def _refused_refresh(answer: Answer) -> Refused:
+def _refused_refresh(answer: Answer) -> Refusal:
     kind = _refusal_kind(answer)
     message = LOGIN_OVER.get(answer.code or "") if kind is ErrorKind.LOGIN_REQUIRED else None
-    return Refused(kind, answer.code, answer.status, message=message)
+    return Refusal(kind, answer.code, answer.status, message=message)
 
 
 def _refusal_kind(answer: Answer) -> ErrorKind:

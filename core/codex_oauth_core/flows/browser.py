@@ -18,7 +18,7 @@ from codex_oauth_core.checkpoints.layout import PKCE, Layout, Resting
 from codex_oauth_core.effects import BrowserPrompt, Effect, Wait, Why
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import CallbackReceived, ResponseReceived, Started
-from codex_oauth_core.facts import Refused, TryAgain
+from codex_oauth_core.facts import Refusal, TryAgain
 from codex_oauth_core.flows.machine import FlowMachine, Move
 from codex_oauth_core.flows.sign_in import SIGN_IN_FIELDS, ExchangingFlow
 from codex_oauth_core.pkce import Pkce
@@ -143,19 +143,19 @@ class BrowserFlow(ExchangingFlow):
         if redirect.error is not None:
             return self._fail(self._refusal(redirect.error, redirect.description))
         if redirect.code is None:
-            return self._fail(Refused(ErrorKind.MISSING_AUTHORIZATION_CODE))
+            return self._fail(Refusal(ErrorKind.MISSING_AUTHORIZATION_CODE))
         self._move(Trigger.CALLBACK_ACCEPTED)
         return self._hold(redirect.code, self.pkce.code_verifier, self.redirect_uri)
 
-    def _refusal(self, error: str, description: Secret[str] | None) -> Refused:
+    def _refusal(self, error: str, description: Secret[str] | None) -> Refusal:
         kind = ErrorKind.DENIED if error == "access_denied" else ErrorKind.OAUTH_ERROR
         why = self.provider.dialect.why_denied
-        return Refused(kind, error, reason=why(error, description) if why and description else None)
+        return Refusal(kind, error, reason=why(error, description) if why and description else None)
 
     def _due(self) -> Effect:
         if self.state is State.HOLDING_CODE:
             return self._exchange_again()
-        return self._fail(Refused(ErrorKind.TIMEOUT))
+        return self._fail(Refusal(ErrorKind.TIMEOUT))
 
     def _responded(self, response: ResponseReceived) -> Effect:
         if self.state is State.EXCHANGING:

@@ -27,7 +27,7 @@ from codex_oauth_core.facts import (
     Issued,
     Pending,
     PollFact,
-    Refused,
+    Refusal,
     SlowDown,
     TryAgain,
     Unrecognized,
@@ -243,7 +243,7 @@ class DeviceFlow(ExchangingFlow):
                 return self._show_code(fact.authorization, response)
             case TryAgain():
                 return self._postpone(fact)
-            case Refused():
+            case Refusal():
                 return self._fail(fact)
             case _:
                 assert_never(fact)
@@ -312,10 +312,10 @@ class DeviceFlow(ExchangingFlow):
             case Unrecognized() if not self._known_pending:
                 return self._go_on(Trigger.PENDING, Why.PENDING)
             case Unrecognized():
-                return self._fail(Refused(ErrorKind.DEVICE_AUTH_FAILED, fact.code, fact.status))
+                return self._fail(Refusal(ErrorKind.DEVICE_AUTH_FAILED, fact.code, fact.status))
             case Gone():
                 return self._gone(fact)
-            case Refused():
+            case Refusal():
                 return self._fail(fact)
             case _:
                 assert_never(fact)
@@ -342,12 +342,12 @@ class DeviceFlow(ExchangingFlow):
             self._maybe_lost = lost
             return effect
         kind = ErrorKind.APPROVAL_LOST if self._maybe_lost else ErrorKind.EXPIRED
-        return self._fail(Refused(kind, fact.code, fact.status))
+        return self._fail(Refusal(kind, fact.code, fact.status))
 
     def _give_up(self) -> Effect:
         """The time is over. If the server could not be reached, that is the reason to give."""
         if self._failure is None:
-            return self._fail(Refused(ErrorKind.EXPIRED))
+            return self._fail(Refusal(ErrorKind.EXPIRED))
         return self._fail(gave_up(self._failure))
 
     def _wait(self, until: float, why: Why, cause: ErrorKind | None = None) -> Wait:

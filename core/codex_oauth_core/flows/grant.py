@@ -15,7 +15,7 @@ import attrs
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import ResponseReceived
-from codex_oauth_core.facts import Refused, Tokens
+from codex_oauth_core.facts import Refusal, Tokens
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.reading.times import plausible_time, rfc3339
 from codex_oauth_core.record import UNUSABLE_SUCCESSOR, Record
@@ -34,14 +34,14 @@ __all__ = [
 
 def judge_grant(
     tokens: Tokens, provider: Provider, workspaces: Sequence[str], event: ResponseReceived
-) -> Credential | Refused:
+) -> Credential | Refusal:
     """The credential of a first sign-in, or why there is none."""
     if tokens.access_token is None or tokens.refresh_token is None:
-        return Refused(ErrorKind.INVALID_RESPONSE, reason=tokens.problem or "refresh_token")
+        return Refusal(ErrorKind.INVALID_RESPONSE, reason=tokens.problem or "refresh_token")
     if tokens.account_id is None:
-        return Refused(ErrorKind.NO_ACCOUNT_ID)
+        return Refusal(ErrorKind.NO_ACCOUNT_ID)
     if workspaces and tokens.account_id not in workspaces:
-        return Refused(ErrorKind.WORKSPACE_RESTRICTED)
+        return Refusal(ErrorKind.WORKSPACE_RESTRICTED)
     return Credential(
         access_token=tokens.access_token,
         refresh_token=tokens.refresh_token,

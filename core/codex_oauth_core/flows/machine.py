@@ -33,7 +33,7 @@ from codex_oauth_core.events import (
     StoreAnswered,
     TimeReached,
 )
-from codex_oauth_core.facts import Refused, TryAgain
+from codex_oauth_core.facts import Refusal, TryAgain
 from codex_oauth_core.flows.event_fields import misfit
 from codex_oauth_core.flows.pace import Pace, SavePace
 from codex_oauth_core.secret import Secret, shares_text
@@ -132,13 +132,13 @@ def without_answer(event: RequestFailed) -> TryAgain:
     return TryAgain(kind, lost, cause=event.cause.value, setting=event.setting)
 
 
-def gave_up(failure: TryAgain) -> Refused:
+def gave_up(failure: TryAgain) -> Refusal:
     """The fact of a failure that was the last one."""
-    return Refused(failure.kind, failure.code, failure.status, cause=failure.cause, setting=failure.setting)
+    return Refusal(failure.kind, failure.code, failure.status, cause=failure.cause, setting=failure.setting)
 
 
 def refused(
-    fact: Refused, secrets: Iterable[Secret[str]] = (), *, revoked: bool | None = None
+    fact: Refusal, secrets: Iterable[Secret[str]] = (), *, revoked: bool | None = None
 ) -> SignInError:
     """The error for a refusal. `secrets` are never repeated, even where a server echoes one as a code."""
     setting = fact.setting

@@ -19,7 +19,7 @@ from codex_oauth_core.codex import CODEX
 from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Cancelled, Event, ResponseReceived, Started
-from codex_oauth_core.facts import Granted, Refused, Tokens, TryAgain
+from codex_oauth_core.facts import Granted, Refusal, Tokens, TryAgain
 from codex_oauth_core.flows.grant import as_sign_in, renewed_record
 from codex_oauth_core.flows.machine import HOPELESS, FlowMachine, Move, gave_up, refused
 from codex_oauth_core.flows.pace import SavePace
@@ -313,7 +313,7 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
                 return self._granted(fact.tokens, response)
             case TryAgain():
                 return self._unanswered(fact)
-            case Refused():
+            case Refusal():
                 return self._refused(fact)
             case _:
                 assert_never(fact)
@@ -356,7 +356,7 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
         self._move(Trigger.NOT_SENT)
         return Release()
 
-    def _refused(self, fact: Refused) -> Effect:
+    def _refused(self, fact: Refusal) -> Effect:
         record = self._held_record()
         error = refused(fact, self._secrets())
         if fact.kind is not ErrorKind.LOGIN_REQUIRED:

@@ -35,7 +35,7 @@ from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import Event, ResponseReceived, Resumed
-from codex_oauth_core.facts import Granted, Refused, Tokens, TryAgain
+from codex_oauth_core.facts import Granted, Refusal, Tokens, TryAgain
 from codex_oauth_core.flows.grant import judge_grant
 from codex_oauth_core.flows.machine import HOPELESS, Flow, gave_up, refused
 from codex_oauth_core.provider import Provider
@@ -143,7 +143,7 @@ class ExchangingFlow(Flow[SendRequest | Wait, Credential]):
     _code: _Code | None = attrs.field(default=None, init=False, repr=False)
     _tries: int = attrs.field(default=0, init=False, repr=False)
     _failure: TryAgain | None = attrs.field(default=None, init=False, repr=False)
-    _verdict: Refused | None = attrs.field(default=None, init=False, repr=False)
+    _verdict: Refusal | None = attrs.field(default=None, init=False, repr=False)
     _unwanted: _Unwanted | None = attrs.field(default=None, init=False, repr=False)
     _resting: Resting | None = attrs.field(default=None, init=False, repr=False)
     _handed_over: bool = attrs.field(default=False, init=False, repr=False)
@@ -172,7 +172,7 @@ class ExchangingFlow(Flow[SendRequest | Wait, Credential]):
         match fact:
             case Granted():
                 return self._judge(fact.tokens, response)
-            case Refused():
+            case Refusal():
                 return self._fail(fact)
             case _:
                 assert_never(fact)
@@ -181,7 +181,7 @@ class ExchangingFlow(Flow[SendRequest | Wait, Credential]):
         if failure.kind in HOPELESS:
             return self._fail(gave_up(failure))
         if failure.maybe_answered:
-            lost = Refused(ErrorKind.TOKEN_REQUEST_FAILED, uncertain=True, cause=failure.cause)
+            lost = Refusal(ErrorKind.TOKEN_REQUEST_FAILED, uncertain=True, cause=failure.cause)
             return self._fail(lost)
         self._failure = failure
         self._tries += 1
@@ -212,7 +212,7 @@ class ExchangingFlow(Flow[SendRequest | Wait, Credential]):
         return SendRequest(request, REVOCATION_LIMIT, once=True)
 
     def _revoked(self, *, confirmed: bool) -> Finished:
-        return self._fail(self._verdict or Refused(ErrorKind.INVALID_RESPONSE), revoked=confirmed)
+        return self._fail(self._verdict or Refusal(ErrorKind.INVALID_RESPONSE), revoked=confirmed)
 
     # -- picked up with a request that is sent once, and may have been -------------------------------
 
@@ -220,7 +220,7 @@ class ExchangingFlow(Flow[SendRequest | Wait, Credential]):
         code = self._code
         if handed_over and code is not None and self._now < code.give_up_at:
             return self._exchange(code)
-        lost = Refused(ErrorKind.TOKEN_REQUEST_FAILED, reason="put_down", uncertain=not handed_over)
+        lost = Refusal(ErrorKind.TOKEN_REQUEST_FAILED, reason="put_down", uncertain=not handed_over)
         return self._fail(lost)
 
     def _revocation_resumed(self, *, handed_over: bool) -> Effect:
@@ -228,7 +228,7 @@ class ExchangingFlow(Flow[SendRequest | Wait, Credential]):
             return self._revoke(self._unwanted)
         return self._revoked(confirmed=False)
 
-    def _fail(self, fact: Refused, *, revoked: bool | None = None) -> Finished:
+    def _fail(self, fact: Refusal, *, revoked: bool | None = None) -> Finished:
         return self._end(
             _ENDINGS.get(fact.kind, SignInTrigger.FAIL), refused(fact, self._secrets(), revoked=revoked)
         )

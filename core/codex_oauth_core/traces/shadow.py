@@ -35,7 +35,7 @@ from codex_oauth_core.facts import (
     Issued,
     Pending,
     PollFact,
-    Refused,
+    Refusal,
     SlowDown,
     Tokens,
     TryAgain,
@@ -59,7 +59,7 @@ FAKE_VERIFIER: Final = "fake-verifier".ljust(43, "-")
 FAKE_STATE: Final = "fake-state".ljust(43, "-")
 _FAKE_PAGE: Final = "https://issuer.invalid/device"
 
-F = TypeVar("F", bound=TryAgain | Refused)
+F = TypeVar("F", bound=TryAgain | Refusal)
 C = TypeVar("C", bound=Unrecognized | Gone)
 
 
@@ -88,7 +88,7 @@ class Blinder:
                     verification_uri=_FAKE_PAGE,
                 )
                 return Issued(hidden)
-            case TryAgain() | Refused():
+            case TryAgain() | Refusal():
                 return self._failure(fact)
             case _:
                 assert_never(fact)
@@ -105,7 +105,7 @@ class Blinder:
                 return self._named(fact)
             case Pending() | SlowDown():
                 return fact
-            case TryAgain() | Refused():
+            case TryAgain() | Refusal():
                 return self._failure(fact)
             case _:
                 assert_never(fact)
@@ -115,7 +115,7 @@ class Blinder:
         match fact:
             case Granted():
                 return Granted(self._tokens(fact.tokens))
-            case Refused():
+            case Refusal():
                 return self._failure(fact)
             case _:
                 assert_never(fact)
