@@ -1,7 +1,7 @@
 """What a genuine redirect back from the browser looks like: one judgement for every way it can come in.
 
 Rules of this file: `state` decides before anything else in a redirect is believed, in constant time;
-whatever the text is, the answer is `Accepted` or `Refused` and never an exception. A refusal changes
+whatever the text is, the answer is `Accepted` or `Rejected` and never an exception. A refusal changes
 nothing: anybody may send anything to a loopback port.
 """
 
@@ -18,7 +18,7 @@ import attrs
 from codex_oauth_core.callback_text import guesses
 from codex_oauth_core.secret import Secret
 
-__all__ = ["Accepted", "CallbackRule", "Reason", "Redirect", "Refused", "read_redirect"]
+__all__ = ["Accepted", "CallbackRule", "Reason", "Redirect", "Rejected", "read_redirect"]
 
 LONGEST: Final = 16 * 1024
 """Characters of a pasted text or a request target that are looked at."""
@@ -56,7 +56,7 @@ class Accepted:
 
 
 @attrs.frozen
-class Refused:
+class Rejected:
     """Not the redirect of this sign-in. Go on waiting."""
 
     reason: Reason
@@ -85,7 +85,7 @@ class CallbackRule:
     state_suffixes: tuple[str, ...]
     issuer: str
 
-    def judge(self, text: str) -> Accepted | Refused:
+    def judge(self, text: str) -> Accepted | Rejected:
         """Whether the redirect is in `text`, which somebody pasted: a URL, with or without its scheme, a
         request target, a query string, or `code#state`, also among other words.
 
@@ -94,30 +94,30 @@ class CallbackRule:
         with neither a code nor an error: it is a part of one, and the whole may follow.
         """
         if len(text) > LONGEST:
-            return Refused(Reason.TOO_LONG)
+            return Rejected(Reason.TOO_LONG)
         reasons: list[Reason] = []
         for guess in guesses(text):
             verdict = self._judged(guess)
             if isinstance(verdict, Accepted) and _says_something(verdict):
                 return verdict
             reasons.append(Reason.NO_CODE if isinstance(verdict, Accepted) else verdict.reason)
-        return Refused(Reason.NO_CODE if Reason.NO_CODE in reasons else _plainest(reasons))
+        return Rejected(Reason.NO_CODE if Reason.NO_CODE in reasons else _plainest(reasons))
 
-    def judge_redirect(self, target: str) -> Accepted | Refused:
+    def judge_redirect(self, target: str) -> Accepted | Rejected:
         """Whether a request target, or `?` and a query string, is the redirect, exactly as it came. One that
         has neither a code nor an error is the redirect all the same: who knows `state` has sent it.
         """
-        return Refused(Reason.TOO_LONG) if len(target) > LONGEST else self._judged(target)
+        return Rejected(Reason.TOO_LONG) if len(target) > LONGEST else self._judged(target)
 
-    def _judged(self, text: str) -> Accepted | Refused:
+    def _judged(self, text: str) -> Accepted | Rejected:
         query = self._query(text)
         if isinstance(query, Reason):
-            return Refused(query)
+            return Rejected(query)
         fields = _fields(query)
         if isinstance(fields, Reason):
-            return Refused(fields)
+            return Rejected(fields)
         reason = self._mismatch(fields)
-        return Accepted(Secret(query)) if reason is None else Refused(reason)
+        return Accepted(Secret(query)) if reason is None else Rejected(reason)
 
     def _query(self, text: str) -> str | Reason:
         """The query string in a text, if the address around it is ours."""

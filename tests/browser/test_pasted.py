@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_oauth.browser.pasted import GAP, IDLE, LONGEST_PASTE, PasteBuffer, pastes
-from codex_oauth_core.callback import Accepted, Reason, Refused, read_redirect
+from codex_oauth_core.callback import Accepted, Reason, Rejected, read_redirect
 from tests.browser.redirects import CODE, RULE, SHAPES, URL
 
 SILENCE = b""
@@ -115,10 +115,10 @@ def test_an_endless_paste_is_not_kept() -> None:
     assert buffer.patience == GAP
     text = buffer.take()
     assert len(text) == LONGEST_PASTE
-    assert RULE.judge(text) == Refused(Reason.TOO_LONG)
+    assert RULE.judge(text) == Rejected(Reason.TOO_LONG)
 
 
 @given(st.lists(st.binary(max_size=20), max_size=20))
 def test_no_bytes_raise(chunks: list[bytes]) -> None:
     for text in pastes(typed(*chunks, b"\n", SILENCE)[0]):
-        assert isinstance(RULE.judge(text), Refused)
+        assert isinstance(RULE.judge(text), Rejected)

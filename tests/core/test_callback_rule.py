@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_oauth_core.callback import Accepted, CallbackRule, Reason, Redirect, Refused, read_redirect
+from codex_oauth_core.callback import Accepted, CallbackRule, Reason, Redirect, Rejected, read_redirect
 from codex_oauth_core.secret import Secret
 
 STATE = "canary-state-0123456789-0123456789-012345678"
@@ -27,7 +27,7 @@ AUTHORIZE = (
 )
 
 
-def code_of(verdict: Accepted | Refused) -> str | None:
+def code_of(verdict: Accepted | Rejected) -> str | None:
     assert isinstance(verdict, Accepted), verdict
     code = read_redirect(verdict.query).code
     return None if code is None else code.reveal()
@@ -123,7 +123,7 @@ def test_the_genuine_redirect_in_every_shape(text: str) -> None:
     ],
 )
 def test_what_is_not_the_redirect(text: str, reason: Reason) -> None:
-    assert RULE.judge(text) == Refused(reason)
+    assert RULE.judge(text) == Rejected(reason)
 
 
 FOUND = {
@@ -197,7 +197,7 @@ def test_without_its_code_it_is_found_and_refused(shape: str) -> None:
         indented=f"{url[:30]}\n    {url[30:]}",
         blank=url,
     )
-    assert isinstance(RULE.judge(text), Refused)
+    assert isinstance(RULE.judge(text), Rejected)
 
 
 @pytest.mark.parametrize(
@@ -215,13 +215,13 @@ def test_what_the_server_sends_without_a_code_is_the_redirect_all_the_same(query
         verdict = RULE.judge_redirect(target)
         assert isinstance(verdict, Accepted)
         assert read_redirect(verdict.query) == Redirect(None, None)
-        assert RULE.judge(target) == Refused(Reason.NO_CODE)
+        assert RULE.judge(target) == Rejected(Reason.NO_CODE)
 
 
 def test_what_the_server_sends_is_not_searched() -> None:
     for target in (f"?x={quote(URL, safe='')}", f"/ {URL}", f"{URL}.", f'"{URL}"', f" {URL}"):
-        assert isinstance(RULE.judge_redirect(target), Refused)
-    assert RULE.judge_redirect("?" + "x" * 17000) == Refused(Reason.TOO_LONG)
+        assert isinstance(RULE.judge_redirect(target), Rejected)
+    assert RULE.judge_redirect("?" + "x" * 17000) == Rejected(Reason.TOO_LONG)
 
 
 BREAKS = st.sampled_from([" ", "\n", "\r\n", "\t", "'", '"', "<", "(", ") ", "> ", "` ", "\n\n"])
@@ -236,20 +236,20 @@ def test_a_text_that_holds_the_address_is_accepted(before: str, opened: str, clo
 @given(WORDS, st.text(max_size=200))
 def test_a_text_with_the_state_and_neither_code_nor_error_is_refused(before: str, after: str) -> None:
     text = f"{before} state={STATE} {after.replace('code', '').replace('error', '').replace('#', '')}"
-    assert isinstance(RULE.judge(text), Refused)
+    assert isinstance(RULE.judge(text), Rejected)
 
 
 @given(st.text(max_size=400), st.text(alphabet="abc-_.~", min_size=1, max_size=43))
 def test_who_does_not_know_the_state_ends_no_wait(text: str, state: str) -> None:
     for each in (text, f"{text} {URL.replace(STATE, state)} {text}", f"error=x&state={state} {text}"):
-        assert isinstance(RULE.judge(each), Refused)
-        assert isinstance(RULE.judge_redirect(each), Refused)
+        assert isinstance(RULE.judge(each), Rejected)
+        assert isinstance(RULE.judge_redirect(each), Rejected)
 
 
 def test_a_long_text_of_many_beginnings_is_judged_soon() -> None:
     text = ("http://localhost:1455/auth/callback?code=a " * 400)[:16000]
     begun = perf_counter()
-    assert isinstance(RULE.judge(text), Refused)
+    assert isinstance(RULE.judge(text), Rejected)
     assert perf_counter() - begun < 5  # it takes a few milliseconds
 
 
@@ -277,7 +277,7 @@ def test_what_a_redirect_says(query: str, code: str | None, error: str | None) -
 
 @given(st.text(max_size=300) | st.text(alphabet="codestaeri=&?#/:%.1455lh ", max_size=80))
 def test_no_text_raises_and_none_without_the_state_is_accepted(text: str) -> None:
-    assert isinstance(RULE.judge(text), Refused)
+    assert isinstance(RULE.judge(text), Rejected)
 
 
 @given(st.text(max_size=60), st.text(max_size=60))
