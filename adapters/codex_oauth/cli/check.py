@@ -20,7 +20,7 @@ from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import Request, SendRequest
 from codex_oauth_core.errors import Detail, ErrorKind, SignInError
 from codex_oauth_core.events import Cancelled, RequestFailed, ResponseReceived
-from codex_oauth_core.flows.machine import gave_up, refused, without_answer
+from codex_oauth_core.flows.machine import error_of, refusal_of, transient_of
 from codex_oauth_core.secret import Secret, shares_text
 
 __all__ = ["URL", "Checked", "check"]
@@ -52,9 +52,9 @@ def check(credential: Credential, transport: Transport | None = None) -> Checked
     answer = (transport or _usual())(_request(credential), never)
     match answer:
         case RequestFailed():
-            failure = without_answer(answer)
+            failure = transient_of(answer)
             if failure.setting is not None:
-                return Checked(error=refused(gave_up(failure)))
+                return Checked(error=error_of(refusal_of(failure)))
             return Checked(error=_unanswered(failure.kind, cause=failure.cause))
         case ResponseReceived():
             return _verdict(Answer(answer), credential)

@@ -18,7 +18,7 @@ from codex_oauth_core.codex.answers import Answer, no_answer
 from codex_oauth_core.effects import Request, SendRequest
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Cancelled, RequestFailed, ResponseReceived
-from codex_oauth_core.flows.machine import gave_up, refused, without_answer
+from codex_oauth_core.flows.machine import error_of, refusal_of, transient_of
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.reading.times import http_date
 from codex_oauth_core.secret import Secret
@@ -46,7 +46,7 @@ def check(case: Case) -> Iterator[Finding]:
     answer = (case.transport or _usual())(_request(case.provider), never)
     match answer:
         case RequestFailed():
-            yield _unreached(case, refused(gave_up(without_answer(answer))))
+            yield _unreached(case, error_of(refusal_of(transient_of(answer))))
             yield _no_clock()
         case Cancelled():
             yield _unreached(case, SignInError.of(ErrorKind.CANCELLED))

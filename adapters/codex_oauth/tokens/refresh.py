@@ -23,7 +23,7 @@ from codex_oauth_core.errors import KINDS, ErrorKind, SignInError
 from codex_oauth_core.events import Event, RequestFailed, ResponseReceived
 from codex_oauth_core.facts import Granted, Refusal, Tokens, TryAgain
 from codex_oauth_core.flows.grant import UNUSABLE, renewed_credential
-from codex_oauth_core.flows.machine import gave_up, refused, without_answer
+from codex_oauth_core.flows.machine import error_of, refusal_of, transient_of
 from codex_oauth_core.flows.renewal_policy import RenewalPolicy
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.secret import Secret
@@ -121,7 +121,7 @@ def _judged(
     event: Event, token: Secret[str], provider: Provider, account_id: str | None
 ) -> Credential | SignInError:
     if isinstance(event, RequestFailed):
-        return _failed(without_answer(event), token)
+        return _failed(transient_of(event), token)
     if not isinstance(event, ResponseReceived):
         return SignInError.of(ErrorKind.CANCELLED)
     fact = provider.dialect.read_refresh(event)
@@ -132,8 +132,8 @@ def _judged(
 
 def _failed(fact: TryAgain | Refusal, token: Secret[str]) -> SignInError:
     if isinstance(fact, TryAgain):
-        fact = attrs.evolve(gave_up(fact), uncertain=fact.maybe_answered)
-    return refused(fact, (token,))
+        fact = attrs.evolve(refusal_of(fact), uncertain=fact.maybe_answered)
+    return error_of(fact, (token,))
 
 
 def _granted(

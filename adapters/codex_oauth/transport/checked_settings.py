@@ -9,7 +9,7 @@ import httpx
 
 from codex_oauth.transport.bad_settings import UnusableSettingError
 from codex_oauth.transport.exchange import tls_for, usable_proxy
-from codex_oauth_core.flows.machine import gave_up, refused, without_answer
+from codex_oauth_core.flows.machine import error_of, refusal_of, transient_of
 from codex_oauth_core.provider import Provider
 
 __all__ = ["check_settings"]
@@ -24,4 +24,4 @@ def check_settings(provider: Provider) -> None:
         found = error
     else:
         return
-    raise refused(gave_up(without_answer(found.failed(0.0))))
+    raise error_of(refusal_of(transient_of(found.failed(0.0))))

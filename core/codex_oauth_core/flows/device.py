@@ -32,7 +32,7 @@ from codex_oauth_core.facts import (
     TryAgain,
     Unrecognized,
 )
-from codex_oauth_core.flows.machine import HOPELESS, FlowMachine, Move, gave_up
+from codex_oauth_core.flows.machine import HOPELESS, FlowMachine, Move, refusal_of
 from codex_oauth_core.flows.pace import Pace
 from codex_oauth_core.flows.sign_in import SIGN_IN_FIELDS, ExchangingFlow
 from codex_oauth_core.secret import Secret
@@ -328,7 +328,7 @@ class DeviceFlow(ExchangingFlow):
 
     def _back_off(self, failure: TryAgain) -> Effect:
         if failure.kind is ErrorKind.MISCONFIGURED:
-            return self._fail(gave_up(failure))
+            return self._fail(refusal_of(failure))
         self._move(Trigger.RETRY_LATER)
         self._failure = failure
         self._maybe_lost |= failure.maybe_answered
@@ -348,7 +348,7 @@ class DeviceFlow(ExchangingFlow):
         """The time is over. If the server could not be reached, that is the reason to give."""
         if self._failure is None:
             return self._fail(Refusal(ErrorKind.EXPIRED))
-        return self._fail(gave_up(self._failure))
+        return self._fail(refusal_of(self._failure))
 
     def _wait(self, until: float, why: Why, cause: ErrorKind | None = None) -> Wait:
         return Wait(until, why, self._prompt, cause=cause)

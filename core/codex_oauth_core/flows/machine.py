@@ -58,11 +58,11 @@ __all__ = [
     "FlowMachine",
     "Move",
     "TableEvent",
+    "error_of",
     "fire",
-    "gave_up",
-    "refused",
+    "refusal_of",
     "take_turn",
-    "without_answer",
+    "transient_of",
 ]
 
 
@@ -126,18 +126,18 @@ HOPELESS: Final = frozenset({ErrorKind.TLS_UNTRUSTED, ErrorKind.MISCONFIGURED})
 """What does not become better by trying once more."""
 
 
-def without_answer(event: RequestFailed) -> TryAgain:
+def transient_of(event: RequestFailed) -> TryAgain:
     """The fact of a request that brought no whole answer."""
     kind, lost = _KINDS[event.cause], event.phase is Phase.MAYBE_SENT
     return TryAgain(kind, lost, cause=event.cause.value, setting=event.setting)
 
 
-def gave_up(failure: TryAgain) -> Refusal:
+def refusal_of(failure: TryAgain) -> Refusal:
     """The fact of a failure that was the last one."""
     return Refusal(failure.kind, failure.code, failure.status, cause=failure.cause, setting=failure.setting)
 
 
-def refused(
+def error_of(
     fact: Refusal, secrets: Iterable[Secret[str]] = (), *, revoked: bool | None = None
 ) -> SignInError:
     """The error for a refusal. `secrets` are never repeated, even where a server echoes one as a code."""
@@ -259,7 +259,7 @@ class Flow(Drivable[E_co, T_co], ABC):
             case ResponseReceived():
                 return self._responded(event)
             case RequestFailed():
-                return self._unanswered(without_answer(event))
+                return self._unanswered(transient_of(event))
             case Started():
                 return self._start(event)
             case Cancelled():

@@ -21,7 +21,7 @@ from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Cancelled, Event, ResponseReceived, Started
 from codex_oauth_core.facts import Granted, Refusal, Tokens, TryAgain
 from codex_oauth_core.flows.grant import as_sign_in, renewed_record
-from codex_oauth_core.flows.machine import HOPELESS, FlowMachine, Move, gave_up, refused
+from codex_oauth_core.flows.machine import HOPELESS, FlowMachine, Move, error_of, refusal_of
 from codex_oauth_core.flows.pace import SavePace
 from codex_oauth_core.flows.renewal_policy import Asked, RenewalPolicy, not_signed_in
 from codex_oauth_core.flows.storing import StoringFlow, busy_too_long
@@ -344,21 +344,21 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
     def _unanswered(self, failure: TryAgain) -> Effect:
         record = self._held_record()
         if failure.maybe_answered:
-            lost = attrs.evolve(gave_up(failure), uncertain=True)
-            self._result = self._asked.kept_or(refused(lost, self._secrets()), record, self._wall)
+            lost = attrs.evolve(refusal_of(failure), uncertain=True)
+            self._result = self._asked.kept_or(error_of(lost, self._secrets()), record, self._wall)
             return self._save(Trigger.UNCERTAIN, attrs.evolve(record, uncertain_at=self._wall))
         pause = self._asked.pause_before_retry(record, self._wall, failure, self._tries)
         due_at = None if pause is None else self._now + pause
         until = self._retry_until
         if failure.kind in HOPELESS or due_at is None or until is None or due_at >= until:
-            return self._refused(gave_up(failure))  # the caller is better served now
+            return self._refused(refusal_of(failure))  # the caller is better served now
         self._due_at, self._failure = due_at, failure
         self._move(Trigger.NOT_SENT)
         return Release()
 
     def _refused(self, fact: Refusal) -> Effect:
         record = self._held_record()
-        error = refused(fact, self._secrets())
+        error = error_of(fact, self._secrets())
         if fact.kind is not ErrorKind.LOGIN_REQUIRED:
             self._result = self._asked.kept_or(error, record, self._wall)
             self._move(Trigger.REFUSED)
@@ -430,7 +430,7 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
             return self._save(Trigger.DUE, self._being_saved())
         woken_late = self._retry_until is not None and self._now >= self._retry_until
         if self.state is State.BACKING_OFF and woken_late and self._failure is not None:
-            error = refused(gave_up(self._failure), self._secrets())
+            error = error_of(refusal_of(self._failure), self._secrets())
             return self._end_with(Trigger.EXHAUSTED, self._asked.kept_or(error, self._record, self._wall))
         self._move(Trigger.DUE)
         return Load()

@@ -37,7 +37,7 @@ from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import Event, ResponseReceived, Resumed
 from codex_oauth_core.facts import Granted, Refusal, Tokens, TryAgain
 from codex_oauth_core.flows.grant import judge_grant
-from codex_oauth_core.flows.machine import HOPELESS, Flow, gave_up, refused
+from codex_oauth_core.flows.machine import HOPELESS, Flow, error_of, refusal_of
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.secret import Secret
 
@@ -163,7 +163,7 @@ class ExchangingFlow(Flow[SendRequest | Wait, Credential]):
     def _exchange_again(self) -> Effect:
         code, failure = self._code, self._failure
         if code is None or failure is None or self._now >= code.give_up_at:  # woken late
-            return self._fail(gave_up(failure or TryAgain(ErrorKind.NETWORK)))
+            return self._fail(refusal_of(failure or TryAgain(ErrorKind.NETWORK)))
         self._move(SignInTrigger.DUE)
         return self._exchange(code)
 
@@ -179,7 +179,7 @@ class ExchangingFlow(Flow[SendRequest | Wait, Credential]):
 
     def _exchange_unanswered(self, failure: TryAgain) -> Effect:
         if failure.kind in HOPELESS:
-            return self._fail(gave_up(failure))
+            return self._fail(refusal_of(failure))
         if failure.maybe_answered:
             lost = Refusal(ErrorKind.TOKEN_REQUEST_FAILED, uncertain=True, cause=failure.cause)
             return self._fail(lost)
@@ -187,7 +187,7 @@ class ExchangingFlow(Flow[SendRequest | Wait, Credential]):
         self._tries += 1
         until = self._now + 2.0 ** (self._tries - 1)
         if self._code is None or until >= self._code.give_up_at:
-            return self._fail(gave_up(failure))
+            return self._fail(refusal_of(failure))
         self._move(SignInTrigger.RETRY_LATER)
         return Wait(until, Why.RETRY, cause=failure.kind)
 
@@ -230,7 +230,7 @@ class ExchangingFlow(Flow[SendRequest | Wait, Credential]):
 
     def _fail(self, fact: Refusal, *, revoked: bool | None = None) -> Finished:
         return self._end(
-            _ENDINGS.get(fact.kind, SignInTrigger.FAIL), refused(fact, self._secrets(), revoked=revoked)
+            _ENDINGS.get(fact.kind, SignInTrigger.FAIL), error_of(fact, self._secrets(), revoked=revoked)
         )
 
     def _secrets(self) -> tuple[Secret[str], ...]:
