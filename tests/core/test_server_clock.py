@@ -14,7 +14,7 @@ from codex_oauth_core.codex.token_answers import read_exchange, read_refresh
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import Granted, Tokens
-from codex_oauth_core.flows.grant import expires_at, judge_grant, server_offset
+from codex_oauth_core.flows.grant import accept_tokens, expires_at, server_offset
 from tests.support import T0, account_token, response, tokens
 
 LIVES = 3600.0
@@ -110,7 +110,7 @@ def test_f32_a_clock_that_ran_backwards_during_the_request_does_not_lengthen_a_l
 def test_f32_a_first_sign_in_is_corrected_too() -> None:
     found, event = dated(NOW, NOW + 7200, expires_in=..., access_token=account_token(exp=NOW + LIVES))
     assert read_exchange(event) == Granted(found)
-    credential = judge_grant(found, CODEX, (), event)
+    credential = accept_tokens(found, CODEX, (), event)
     assert isinstance(credential, Credential)
     assert credential.expires_at == (NOW + 7200 + LIVES) * 1000
 

@@ -21,7 +21,7 @@ from codex_oauth_core.codex.token_answers import (
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.facts import Granted, Refusal, TryAgain
-from codex_oauth_core.flows.grant import expires_at, judge_grant
+from codex_oauth_core.flows.grant import accept_tokens, expires_at
 from codex_oauth_core.secret import Secret
 from tests.strategies import objects
 from tests.support import CLAIMS, W0, account_token, as_json, code, jwt, page, response, tokens
@@ -35,7 +35,7 @@ def exchange(reply: Reply) -> Any:
 
 def judged(reply: Reply, *workspaces: str) -> Any:
     event = response(reply)
-    return judge_grant(read_exchange(event).tokens, CODEX, workspaces, event)  # type: ignore[union-attr]
+    return accept_tokens(read_exchange(event).tokens, CODEX, workspaces, event)  # type: ignore[union-attr]
 
 
 # -- fields ------------------------------------------------------------------------------------------
@@ -259,4 +259,4 @@ def test_every_json_object_is_read(fields: dict[str, Any]) -> None:
     event = response(as_json(200, fields))
     fact = read_exchange(event)
     assert isinstance(fact, Granted)
-    assert isinstance(judge_grant(fact.tokens, CODEX, (), event), Credential | Refusal)
+    assert isinstance(accept_tokens(fact.tokens, CODEX, (), event), Credential | Refusal)

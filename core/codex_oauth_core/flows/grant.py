@@ -23,16 +23,16 @@ from codex_oauth_core.secret import Secret
 
 __all__ = [
     "UNUSABLE",
+    "accept_tokens",
     "as_sign_in",
     "expires_at",
-    "judge_grant",
     "renewed_credential",
     "renewed_record",
     "server_offset",
 ]
 
 
-def judge_grant(
+def accept_tokens(
     tokens: Tokens, provider: Provider, workspaces: Sequence[str], event: ResponseReceived
 ) -> Credential | Refusal:
     """The credential of a first sign-in, or why there is none."""

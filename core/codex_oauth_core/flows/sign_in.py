@@ -36,7 +36,7 @@ from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import Event, ResponseReceived, Resumed
 from codex_oauth_core.facts import Granted, Refusal, Tokens, TryAgain
-from codex_oauth_core.flows.grant import judge_grant
+from codex_oauth_core.flows.grant import accept_tokens
 from codex_oauth_core.flows.machine import HOPELESS, Flow, error_of, refusal_of
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.secret import Secret
@@ -93,7 +93,7 @@ class _Code:
 
 
 @attrs.frozen
-class _Unwanted:
+class _TokenToRevoke:
     """A token that is being revoked, and what kind of token it is (RFC 7009 §2.1)."""
 
     token: Secret[str]
@@ -109,7 +109,7 @@ SIGN_IN_FIELDS: Final[Mapping[str, Form[Any]]] = {
     "_tries": COUNT,
     "_failure": optional(TRY_AGAIN),
     "_verdict": optional(REFUSED),
-    "_unwanted": optional(record(_Unwanted, token=SECRET, hint=NAME)),
+    "_unwanted": optional(record(_TokenToRevoke, token=SECRET, hint=NAME)),
 }
 """What a checkpoint holds of every sign-in: part of the layout of each."""
 
@@ -144,7 +144,7 @@ class ExchangingFlow(Flow[SendRequest | Wait, Credential]):
     _tries: int = attrs.field(default=0, init=False, repr=False)
     _failure: TryAgain | None = attrs.field(default=None, init=False, repr=False)
     _verdict: Refusal | None = attrs.field(default=None, init=False, repr=False)
-    _unwanted: _Unwanted | None = attrs.field(default=None, init=False, repr=False)
+    _unwanted: _TokenToRevoke | None = attrs.field(default=None, init=False, repr=False)
     _resting: Resting | None = attrs.field(default=None, init=False, repr=False)
     _handed_over: bool = attrs.field(default=False, init=False, repr=False)
 
@@ -194,7 +194,7 @@ class ExchangingFlow(Flow[SendRequest | Wait, Credential]):
     def _judge(self, tokens: Tokens, response: ResponseReceived) -> Effect:
         """Keep what was granted, or revoke it and say why."""
         self._code = None
-        verdict = judge_grant(tokens, self.provider, self.workspaces, response)
+        verdict = accept_tokens(tokens, self.provider, self.workspaces, response)
         if isinstance(verdict, Credential):
             self._move(SignInTrigger.GRANTED)
             return Finished(verdict)
@@ -204,10 +204,10 @@ class ExchangingFlow(Flow[SendRequest | Wait, Credential]):
             return self._fail(verdict)
         self._move(SignInTrigger.UNWANTED)
         self._verdict = verdict
-        self._unwanted = _Unwanted(token, "refresh_token" if tokens.refresh_token else "access_token")
+        self._unwanted = _TokenToRevoke(token, "refresh_token" if tokens.refresh_token else "access_token")
         return self._revoke(self._unwanted)
 
-    def _revoke(self, unwanted: _Unwanted) -> SendRequest:
+    def _revoke(self, unwanted: _TokenToRevoke) -> SendRequest:
         request = self.provider.dialect.revocation_request(self.provider, unwanted.token, unwanted.hint)
         return SendRequest(request, REVOCATION_LIMIT, once=True)
 
