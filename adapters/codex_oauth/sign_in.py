@@ -39,7 +39,7 @@ from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import BrowserPrompt, Prompt
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.flows.device import DeviceFlow
-from codex_oauth_core.flows.sign_in import ExchangingFlow, as_ids
+from codex_oauth_core.flows.sign_in import SignInFlow, as_ids
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.record import Record
 
@@ -118,7 +118,7 @@ class _Door:
 
     def enter(
         self,
-        flow: ExchangingFlow,
+        flow: SignInFlow,
         sources: Sequence[CallbackSource] = (),
         on_prompt: Callable[[Prompt], None] | None = None,
     ) -> Credential:

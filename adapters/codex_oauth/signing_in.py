@@ -19,7 +19,7 @@ from codex_oauth_core.effects import BrowserPrompt, SendRequest, Wait
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.flows.browser import BrowserFlow
 from codex_oauth_core.flows.machine import Drivable
-from codex_oauth_core.flows.sign_in import ExchangingFlow
+from codex_oauth_core.flows.sign_in import SignInFlow
 from codex_oauth_core.provider import Provider
 
 __all__ = [
@@ -38,7 +38,7 @@ __all__ = [
 
 NOT_CONFIRMED: Final = "The server did not confirm that it ended the login that was replaced."
 
-Recording = Callable[[ExchangingFlow], Drivable[SendRequest | Wait, Credential]]
+Recording = Callable[[SignInFlow], Drivable[SendRequest | Wait, Credential]]
 """Makes the flow that is driven in place of another: a `codex_oauth_core.traces.Recorder` of it."""
 
 _WAYS: Final = {"device": "a device code", "browser": "the browser"}
@@ -98,7 +98,7 @@ def open_page(prompt: BrowserPrompt, provider: Provider) -> str | None:
     return f"The browser was not opened: {outcome.reason}. Open the page yourself."
 
 
-def unrecorded(flow: ExchangingFlow) -> Drivable[SendRequest | Wait, Credential]:
+def unrecorded(flow: SignInFlow) -> Drivable[SendRequest | Wait, Credential]:
     """Nobody asked for a trace."""
     return flow
 

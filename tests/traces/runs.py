@@ -36,7 +36,7 @@ from codex_oauth_core import (
     TimeReached,
 )
 from codex_oauth_core.flows.machine import Drivable
-from codex_oauth_core.flows.sign_in import ExchangingFlow
+from codex_oauth_core.flows.sign_in import SignInFlow
 from codex_oauth_core.traces import Recorder
 from tests.support import CODE, T0, W0, as_json, code, response, tokens
 
@@ -89,7 +89,7 @@ class _Seen:
         return self.inner.perform(effect)
 
 
-def record(flow: ExchangingFlow, server: Server, **options: Any) -> Recorded:
+def record(flow: SignInFlow, server: Server, **options: Any) -> Recorded:
     """Run a flow, recorded, in virtual time."""
     lines: list[str] = []
     world = _Seen(FakeWorld(server, **options))

@@ -11,7 +11,7 @@ from codex_oauth.asign_in import alogin
 from codex_oauth.sign_in import login
 from codex_oauth.testing.fake_world import FakeWorld, scripted
 from codex_oauth_core import Event
-from codex_oauth_core.flows.sign_in import ExchangingFlow
+from codex_oauth_core.flows.sign_in import SignInFlow
 from codex_oauth_core.traces import Recorder, replay
 from tests.support import SIGN_IN
 
@@ -42,7 +42,7 @@ class AsyncFake:
 class Tape:
     lines: list[str] = attrs.field(factory=list[str])
 
-    def record(self, flow: ExchangingFlow) -> Recorder:
+    def record(self, flow: SignInFlow) -> Recorder:
         return Recorder(flow=flow, write=self.lines.append)
 
 

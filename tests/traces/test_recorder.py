@@ -30,7 +30,7 @@ from codex_oauth_core import (
 from codex_oauth_core.checkpoints.restore import restore
 from codex_oauth_core.codex.render import RENDERERS
 from codex_oauth_core.facts import Granted, Refusal, Tokens
-from codex_oauth_core.flows.sign_in import ExchangingFlow
+from codex_oauth_core.flows.sign_in import SignInFlow
 from codex_oauth_core.rendering import Rendered
 from codex_oauth_core.secret import Secret
 from codex_oauth_core.traces import Gap, Recorder, read_trace, replay
@@ -208,7 +208,7 @@ def test_a_flow_that_was_put_down_is_not_recorded() -> None:
 
 
 @attrs.define(eq=False, kw_only=True)
-class Other(ExchangingFlow):
+class Other(SignInFlow):
     """A sign-in of no kind that traces have."""
 
     inner: DeviceFlow = attrs.field(factory=DeviceFlow)

@@ -18,7 +18,7 @@ from codex_oauth.signing_in import Recording
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import SendRequest, Wait
 from codex_oauth_core.flows.machine import Drivable
-from codex_oauth_core.flows.sign_in import ExchangingFlow
+from codex_oauth_core.flows.sign_in import SignInFlow
 
 __all__ = ["Text", "read_text", "tracing"]
 
@@ -33,7 +33,7 @@ class _TraceFile:
     file: TextIO
     failure: str | None = None
 
-    def record(self, flow: ExchangingFlow) -> Drivable[SendRequest | Wait, Credential]:
+    def record(self, flow: SignInFlow) -> Drivable[SendRequest | Wait, Credential]:
         """The flow, recorded here."""
         from codex_oauth_core.traces import Recorder
 

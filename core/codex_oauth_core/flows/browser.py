@@ -20,7 +20,7 @@ from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import CallbackReceived, ResponseReceived, Started
 from codex_oauth_core.facts import Refusal, TryAgain
 from codex_oauth_core.flows.machine import FlowMachine, Move
-from codex_oauth_core.flows.sign_in import SIGN_IN_FIELDS, ExchangingFlow
+from codex_oauth_core.flows.sign_in import SIGN_IN_FIELDS, SignInFlow
 from codex_oauth_core.pkce import Pkce
 from codex_oauth_core.secret import Secret
 
@@ -101,7 +101,7 @@ LAYOUT: Final = Layout(
 
 
 @attrs.define(eq=False, kw_only=True, on_setattr=attrs.setters.NO_OP)
-class BrowserFlow(ExchangingFlow):
+class BrowserFlow(SignInFlow):
     """Sign in with the browser.
 
     Make it with the `redirect_uri` of a receiver that already listens, and with a fresh `pkce` and `state`.
@@ -145,7 +145,7 @@ class BrowserFlow(ExchangingFlow):
         if redirect.code is None:
             return self._fail(Refusal(ErrorKind.MISSING_AUTHORIZATION_CODE))
         self._move(Trigger.CALLBACK_ACCEPTED)
-        return self._hold(redirect.code, self.pkce.code_verifier, self.redirect_uri)
+        return self._exchange_code(redirect.code, self.pkce.code_verifier, self.redirect_uri)
 
     def _refusal(self, error: str, description: Secret[str] | None) -> Refusal:
         kind = ErrorKind.DENIED if error == "access_denied" else ErrorKind.OAUTH_ERROR

@@ -34,7 +34,7 @@ from codex_oauth_core.facts import (
 )
 from codex_oauth_core.flows.machine import HOPELESS, FlowMachine, Move, refusal_of
 from codex_oauth_core.flows.pace import Pace
-from codex_oauth_core.flows.sign_in import SIGN_IN_FIELDS, ExchangingFlow
+from codex_oauth_core.flows.sign_in import SIGN_IN_FIELDS, SignInFlow
 from codex_oauth_core.secret import Secret
 
 __all__ = ["FINAL", "LIVE", "MACHINE", "TABLE", "DeviceFlow", "State", "Trigger"]
@@ -152,7 +152,7 @@ LAYOUT: Final = Layout(
 
 
 @attrs.define(eq=False, kw_only=True, on_setattr=attrs.setters.NO_OP)
-class DeviceFlow(ExchangingFlow):
+class DeviceFlow(SignInFlow):
     """Sign in with a device code.
 
     Feed it `Started`, then perform each effect it returns: `SendRequest`, and `Wait`, whose `prompt`
@@ -306,7 +306,7 @@ class DeviceFlow(ExchangingFlow):
             case Approved():
                 self._move(Trigger.APPROVED)
                 redirect_uri = self.provider.device_redirect_uri
-                return self._hold(fact.authorization_code, fact.code_verifier, redirect_uri)
+                return self._exchange_code(fact.authorization_code, fact.code_verifier, redirect_uri)
             case Granted():
                 return self._judge(fact.tokens, response)
             case Unrecognized() if not self._known_pending:

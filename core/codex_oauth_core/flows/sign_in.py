@@ -43,7 +43,7 @@ from codex_oauth_core.secret import Secret
 
 __all__ = [
     "SIGN_IN_FIELDS",
-    "ExchangingFlow",
+    "SignInFlow",
     "SignInTrigger",
     "as_ids",
 ]
@@ -128,7 +128,7 @@ def as_ids(names: Iterable[str]) -> tuple[str, ...]:
 
 # NO_OP: options are checked when a flow is made; to check at every assignment took a quarter of a replay (P6)
 @attrs.define(eq=False, kw_only=True, on_setattr=attrs.setters.NO_OP)
-class ExchangingFlow(Flow[SendRequest | Wait, Credential]):
+class SignInFlow(Flow[SendRequest | Wait, Credential]):
     """A flow that ends by exchanging a code; `checkpoint()` puts it down, and `restore()` makes it again.
 
     `workspaces`: the account must be one of these, if any are given. `request_timeout`: seconds that
@@ -148,7 +148,7 @@ class ExchangingFlow(Flow[SendRequest | Wait, Credential]):
     _resting: Resting | None = attrs.field(default=None, init=False, repr=False)
     _handed_over: bool = attrs.field(default=False, init=False, repr=False)
 
-    def _hold(self, code: Secret[str], verifier: Secret[str], redirect_uri: str) -> SendRequest:
+    def _exchange_code(self, code: Secret[str], verifier: Secret[str], redirect_uri: str) -> SendRequest:
         """Take a code, and send it for the first time."""
         self._tries = 0
         self._code = _Code(code, verifier, redirect_uri, self._now + EXCHANGE_LIMIT)

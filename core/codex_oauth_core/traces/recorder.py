@@ -34,7 +34,7 @@ from codex_oauth_core.events import (
 from codex_oauth_core.flows.browser import BrowserFlow
 from codex_oauth_core.flows.device import DeviceFlow
 from codex_oauth_core.flows.machine import Drivable, take_turn
-from codex_oauth_core.flows.sign_in import ExchangingFlow
+from codex_oauth_core.flows.sign_in import SignInFlow
 from codex_oauth_core.provider import Provider, is_loopback
 from codex_oauth_core.rendering import Renderers
 from codex_oauth_core.secret import Secret
@@ -50,7 +50,7 @@ __all__ = ["Recorder", "Teller", "header_of"]
 _NOT_OURS: Final = "state=fake-other"
 
 
-def header_of(flow: ExchangingFlow, blinder: Blinder, renderers: Renderers) -> Header:
+def header_of(flow: SignInFlow, blinder: Blinder, renderers: Renderers) -> Header:
     """The header of a trace of `flow`. Raises Stop for a kind of flow that traces do not have."""
     kind, lifetime = _kind(flow)
     return Header(
@@ -64,7 +64,7 @@ def header_of(flow: ExchangingFlow, blinder: Blinder, renderers: Renderers) -> H
     )
 
 
-def _kind(flow: ExchangingFlow) -> tuple[str, float]:
+def _kind(flow: SignInFlow) -> tuple[str, float]:
     match flow:
         case DeviceFlow():
             return "device", flow.max_lifetime
@@ -91,7 +91,7 @@ class Teller:
     last: float = 0.0
 
     @classmethod
-    def of(cls, flow: ExchangingFlow, first: Event) -> Self:
+    def of(cls, flow: SignInFlow, first: Event) -> Self:
         """The teller of a flow that begins with this event. Raises Stop for a dialect without renderers."""
         renderers = flow.provider.dialect.render
         if renderers is None:
@@ -175,7 +175,7 @@ class Recorder(Drivable[SendRequest | Wait, Credential]):
     it has one driver at a time.
     """
 
-    flow: ExchangingFlow
+    flow: SignInFlow
     write: Callable[[str], object] = attrs.field(repr=False)
     _tape: _Tape = attrs.field(init=False, repr=False)
     _turn: None = attrs.field(default=None, init=False, repr=False)  # absent while a driver has it
@@ -220,7 +220,7 @@ class Recorder(Drivable[SendRequest | Wait, Credential]):
 class _Tape:
     """Follows a flow with a shadow, and writes what the shadow does."""
 
-    flow: ExchangingFlow
+    flow: SignInFlow
     write: Callable[[str], object]
     shadow: Shadow | None = None
     teller: Teller | None = None
@@ -271,7 +271,7 @@ class _Tape:
             self.over = True
 
 
-def _standing(flow: ExchangingFlow) -> tuple[object, ...]:
+def _standing(flow: SignInFlow) -> tuple[object, ...]:
     """What must be the same of the real flow and its shadow."""
     effect = flow.effect
     if not isinstance(effect, Finished):
