@@ -45,7 +45,7 @@ __all__ = [
     "VERSION",
     "WAIT",
     "Layout",
-    "Resting",
+    "Suspended",
     "Waiting",
     "waiting",
 ]
@@ -113,7 +113,7 @@ class Waiting:
 
 
 @attrs.frozen
-class Resting:
+class Suspended:
     """A flow that was put down at the Unix time `wall`. `wait` is None where a request is outstanding, which
     surely nobody performed if it was `handed_over`.
     """

@@ -14,7 +14,7 @@ import attrs
 
 from codex_oauth_core.callback import Accepted, CallbackRule, read_redirect
 from codex_oauth_core.checkpoints.codec import NAME, SECRET
-from codex_oauth_core.checkpoints.layout import PKCE, Layout, Resting
+from codex_oauth_core.checkpoints.layout import PKCE, Layout, Suspended
 from codex_oauth_core.effects import BrowserPrompt, Effect, Wait, Why
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import CallbackReceived, ResponseReceived, Started
@@ -167,7 +167,7 @@ class BrowserFlow(SignInFlow):
             return self._exchange_unanswered(failure)
         return self._revoked(confirmed=False)
 
-    def _outstanding(self, resting: Resting, wall: float) -> Effect:
+    def _outstanding(self, resting: Suspended, wall: float) -> Effect:
         if self.state is State.EXCHANGING:
             return self._exchange_resumed(handed_over=resting.handed_over)
         wait = resting.wait

@@ -14,7 +14,7 @@ from typing import ClassVar, Final, assert_never
 import attrs
 
 from codex_oauth_core.checkpoints.codec import FLAG, INSTANT, optional
-from codex_oauth_core.checkpoints.layout import DEVICE, PACE, Layout, Resting, Waiting
+from codex_oauth_core.checkpoints.layout import DEVICE, PACE, Layout, Suspended, Waiting
 from codex_oauth_core.credential import DeviceAuthorization
 from codex_oauth_core.effects import DevicePrompt, Effect, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind
@@ -355,7 +355,7 @@ class DeviceFlow(SignInFlow):
 
     # -- picking up --------------------------------------------------------------------------------
 
-    def _outstanding(self, resting: Resting, wall: float) -> Effect:
+    def _outstanding(self, resting: Suspended, wall: float) -> Effect:
         if self._device is not None:
             self._prompt = self._shown(self._device, wall)
         match self.state:
@@ -377,12 +377,12 @@ class DeviceFlow(SignInFlow):
         prompt = self._prompt if self.state is State.WAITING else None
         return Wait(wait.until, wait.why, prompt, cause=wait.cause)
 
-    def misfit(self) -> str | None:
+    def invalid_field(self) -> str | None:
         """As for every flow; and the page to open is on the provider's own server."""
         pinned, device = self.provider.verification_uri, self._device
         if device is not None and _origin(device.verification_uri) != _origin(pinned):
             return "verification_uri"
-        return super().misfit()
+        return super().invalid_field()
 
     def _secrets(self) -> tuple[Secret[str], ...]:
         held = super()._secrets()

@@ -27,20 +27,20 @@ from codex_oauth_core.record import Intent, Record
 from codex_oauth_core.secret import Secret
 from codex_oauth_core.settings import BadSetting
 
-__all__ = ["misfit"]
+__all__ = ["invalid_field"]
 
 _EARLIEST: Final = -1e15
 _LATEST: Final = 1e15
 """Seconds: no clock shows an instant beyond that in either direction, and an instant is exact to 0.1 s."""
 
 
-def misfit(event: Event) -> str | None:
+def invalid_field(event: Event) -> str | None:
     """The first field of `event` that does not fit, and what it should be; None if all fit."""
     look = _LOOKS.get(type(event))
-    return _misfit_of_a_subclass(event) if look is None else look(event)
+    return _of_a_subclass(event) if look is None else look(event)
 
 
-def _misfit_of_a_subclass(event: Any) -> str | None:
+def _of_a_subclass(event: Any) -> str | None:
     look = next((_LOOKS[base] for base in type(event).__mro__ if base in _LOOKS), None)
     return None if look is None else look(event)
 

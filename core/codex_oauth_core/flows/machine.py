@@ -34,7 +34,7 @@ from codex_oauth_core.events import (
     TimeReached,
 )
 from codex_oauth_core.facts import Refusal, TryAgain
-from codex_oauth_core.flows.event_fields import misfit
+from codex_oauth_core.flows.event_fields import invalid_field
 from codex_oauth_core.flows.pace import Pace, SavePace
 from codex_oauth_core.secret import Secret, shares_text
 from codex_oauth_core.storage import (
@@ -218,7 +218,7 @@ class Flow(Drivable[E_co, T_co], ABC):
         try:
             if not self._welcomes(event):
                 raise IllegalEvent(f"{type(event).__name__} is no answer in state {self.state.name}")
-            if (wrong := misfit(event)) is not None:
+            if (wrong := invalid_field(event)) is not None:
                 raise IllegalEvent(f"{type(event).__name__}: {wrong}")
             self._now = max(self._now, event.at)
             self._effect = self._next(event)

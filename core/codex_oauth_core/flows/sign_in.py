@@ -29,7 +29,7 @@ from codex_oauth_core.checkpoints.codec import (
     optional,
     record,
 )
-from codex_oauth_core.checkpoints.layout import REFUSED, TRY_AGAIN, VERSION, WAIT, Layout, Resting, waiting
+from codex_oauth_core.checkpoints.layout import REFUSED, TRY_AGAIN, VERSION, WAIT, Layout, Suspended, waiting
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait, Why
@@ -145,7 +145,7 @@ class SignInFlow(Flow[SendRequest | Wait, Credential]):
     _failure: TryAgain | None = attrs.field(default=None, init=False, repr=False)
     _verdict: Refusal | None = attrs.field(default=None, init=False, repr=False)
     _unwanted: _TokenToRevoke | None = attrs.field(default=None, init=False, repr=False)
-    _resting: Resting | None = attrs.field(default=None, init=False, repr=False)
+    _resting: Suspended | None = attrs.field(default=None, init=False, repr=False)
     _handed_over: bool = attrs.field(default=False, init=False, repr=False)
 
     def _exchange_code(self, code: Secret[str], verifier: Secret[str], redirect_uri: str) -> SendRequest:
@@ -287,11 +287,11 @@ class SignInFlow(Flow[SendRequest | Wait, Credential]):
         found = cls.layout.whole().take(body, "checkpoint")
         if (found["issuer"], found["client_id"]) != (provider.issuer, provider.client_id):
             raise CheckpointError("other_provider")
-        resting = Resting(found["wall"], found["handed_over"], found["wait"])
+        resting = Suspended(found["wall"], found["handed_over"], found["wait"])
         about = {"state": found["state"], "_seq": found["seq"], "_resting": resting}
         flow = cls._made({**found["fields"], **about}, provider)
-        if (misfit := flow.misfit()) is not None:
-            raise CheckpointError("malformed", misfit)
+        if (invalid_field := flow.invalid_field()) is not None:
+            raise CheckpointError("malformed", invalid_field)
         return flow
 
     @classmethod
@@ -303,7 +303,7 @@ class SignInFlow(Flow[SendRequest | Wait, Credential]):
             setattr(flow, name, values[name])
         return flow
 
-    def misfit(self) -> str | None:
+    def invalid_field(self) -> str | None:
         """What a restored flow lacks, or has and should not have, in its state; None if it fits together."""
         needed = self.layout.needs.get(self.state)
         waits = self._resting is not None and self._resting.wait is not None
@@ -329,5 +329,5 @@ class SignInFlow(Flow[SendRequest | Wait, Credential]):
         return self._outstanding(attrs.evolve(resting, wait=WAIT.moved(resting.wait, by)), event.wall)
 
     @abstractmethod
-    def _outstanding(self, resting: Resting, wall: float) -> Effect:
+    def _outstanding(self, resting: Suspended, wall: float) -> Effect:
         """The effect that was outstanding when the flow was put down, or how it ends instead."""
