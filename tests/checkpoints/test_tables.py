@@ -24,7 +24,7 @@ from codex_oauth_core.checkpoints.codec import (
     LONGEST,
     SECONDS,
     SECRET,
-    Form,
+    FieldCodec,
     each,
     number,
     optional,
@@ -65,7 +65,7 @@ def test_the_needs_cover_every_state_that_has_an_outstanding_effect(flow: Any) -
     assert {need for needs in flow.layout.needs.values() for need in needs} <= {*flow.layout.fields, "wait"}
 
 
-VALUES: list[tuple[Form[Any], Any]] = [
+VALUES: list[tuple[FieldCodec[Any], Any]] = [
     (DEVICE, DeviceAuthorization(Secret("an-id"), "ABCD-1", 5.5, "https://x.example/device", 890.25)),
     (PACE, Pace(15.0, 1100.5, 3)),
     (TRY_AGAIN, TryAgain(ErrorKind.BLOCKED, True, 3.0, "code", 429, "reset")),
@@ -74,28 +74,28 @@ VALUES: list[tuple[Form[Any], Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("form", "value"), VALUES, ids=[type(value).__name__ for _, value in VALUES])
-def test_every_field_of_a_value_is_kept(form: Form[Any], value: Any) -> None:
-    back = form.moved(form.take(form.put(value, 1000.0), "here"), 1000.0)
+@pytest.mark.parametrize(("codec", "value"), VALUES, ids=[type(value).__name__ for _, value in VALUES])
+def test_every_field_of_a_value_is_kept(codec: FieldCodec[Any], value: Any) -> None:
+    back = codec.shift(codec.decode(codec.encode(value, 1000.0), "here"), 1000.0)
     assert attrs.asdict(back) == attrs.asdict(value)
 
 
 def test_an_instant_is_kept_as_what_is_left_to_it() -> None:
-    assert INSTANT.put(1010.5, 1000.0) == 10.5
-    assert INSTANT.put(990.0, 1000.0) == 0.0
-    assert INSTANT.put(float("inf"), 1000.0) == LONGEST
-    assert INSTANT.moved(10.5, 2000.0) == 2010.5
-    assert SECONDS.moved(10.5, 2000.0) == 10.5
+    assert INSTANT.encode(1010.5, 1000.0) == 10.5
+    assert INSTANT.encode(990.0, 1000.0) == 0.0
+    assert INSTANT.encode(float("inf"), 1000.0) == LONGEST
+    assert INSTANT.shift(10.5, 2000.0) == 2010.5
+    assert SECONDS.shift(10.5, 2000.0) == 10.5
 
 
 def test_instants_are_moved_wherever_they_are() -> None:
-    assert each(INSTANT).moved((1.0, 2.0), 5.0) == (6.0, 7.0)
-    assert optional(INSTANT).moved(None, 5.0) is None
-    assert optional(PACE).moved(Pace(5.0, 1.0, 2), 5.0).deadline == 6.0  # type: ignore[union-attr]  # there is one
+    assert each(INSTANT).shift((1.0, 2.0), 5.0) == (6.0, 7.0)
+    assert optional(INSTANT).shift(None, 5.0) is None
+    assert optional(PACE).shift(Pace(5.0, 1.0, 2), 5.0).deadline == 6.0  # type: ignore[union-attr]  # there is one
 
 
 @pytest.mark.parametrize(
-    ("form", "raw"),
+    ("codec", "raw"),
     [
         (COUNT, True),
         (COUNT, 1.0),
@@ -110,15 +110,15 @@ def test_instants_are_moved_wherever_they_are() -> None:
         (HIDDEN, 1),
     ],
 )
-def test_what_a_form_does_not_take(form: Form[Any], raw: object) -> None:
+def test_what_a_form_does_not_take(codec: FieldCodec[Any], raw: object) -> None:
     with pytest.raises(CheckpointError) as refused:
-        form.take(raw, "fields.here")
+        codec.decode(raw, "fields.here")
     assert (refused.value.reason, refused.value.where) == ("malformed", "fields.here")
     assert str(refused.value) == "the checkpoint is damaged: fields.here"
 
 
 def test_what_the_flows_share_is_kept_by_both() -> None:
     assert all(
-        DeviceFlow.layout.fields[name] is BrowserFlow.layout.fields[name] is form
-        for name, form in SIGN_IN_FIELDS.items()
+        DeviceFlow.layout.fields[name] is BrowserFlow.layout.fields[name] is codec
+        for name, codec in SIGN_IN_FIELDS.items()
     )

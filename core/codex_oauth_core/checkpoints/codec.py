@@ -1,9 +1,9 @@
 """How values stand in a checkpoint: plain and JSON-able, and checked again when they are taken up.
 
-Rules of this file: a form is data, and a table of forms is all that a flow says about its checkpoints.
+Rules of this file: a codec is data, and a table of codecs is all that a flow says about its checkpoints.
 Taking up trusts nothing and raises only CheckpointError: its reason is a word with one fixed text, its place
 is named by our own field names, and nothing that stood in a checkpoint enters it. An instant is put down as
-the seconds that are left to it, and taken up as an instant of a clock that shows zero; `moved` sets it to the
+the seconds that are left to it, and taken up as an instant of a clock that shows zero; `shift` sets it to the
 driver's clock.
 """
 
@@ -29,7 +29,7 @@ __all__ = [
     "SECRET",
     "TEXT",
     "CheckpointError",
-    "Form",
+    "FieldCodec",
     "each",
     "number",
     "optional",
@@ -80,69 +80,69 @@ _VISIBLE: Final = re.compile(r"[\x20-\x7e]+", re.ASCII)
 _NAME: Final = re.compile(r"[\x21-\x7e]+", re.ASCII)
 
 
-def _unmoved(value: Any, by: float) -> Any:
+def _unshifted(value: Any, by: float) -> Any:
     return value
 
 
 @attrs.frozen
-class Form(Generic[T]):
+class FieldCodec(Generic[T]):
     """How a value is put down at an instant, taken up from whatever stands there, and moved by seconds."""
 
-    put: Callable[[T, float], Any]
-    take: Callable[[object, str], T]
+    encode: Callable[[T, float], Any]
+    decode: Callable[[object, str], T]
     """Takes what stands there, and its place's name. Raises CheckpointError."""
-    moved: Callable[[T, float], T] = _unmoved
+    shift: Callable[[T, float], T] = _unshifted
 
 
 # -- texts and numbers ---------------------------------------------------------------------------------
 
 
 def _text(fits: Callable[[str], object], longest: int = _LONGEST_TEXT) -> Callable[[object, str], str]:
-    def take(raw: object, where: str) -> str:
+    def decode(raw: object, where: str) -> str:
         if isinstance(raw, str) and len(raw) <= longest and fits(raw):
             return raw
         raise CheckpointError("malformed", where)
 
-    return take
+    return decode
 
 
 def _as_it_is(value: Any, now: float) -> Any:
     return value
 
 
-def _secret(fits: Callable[[str], object]) -> Form[Secret[str]]:
-    take = _text(fits, _LONGEST_SECRET)
-    return Form(lambda value, now: value.reveal(), lambda raw, where: Secret(take(raw, where)))
+def _secret(fits: Callable[[str], object]) -> FieldCodec[Secret[str]]:
+    decode = _text(fits, _LONGEST_SECRET)
+    return FieldCodec(lambda value, now: value.reveal(), lambda raw, where: Secret(decode(raw, where)))
 
 
-TEXT: Final[Form[str]] = Form(_as_it_is, _text(str.isprintable))
+TEXT: Final[FieldCodec[str]] = FieldCodec(_as_it_is, _text(str.isprintable))
 """A text that is safe to show."""
 
-NAME: Final[Form[str]] = Form(_as_it_is, _text(_NAME.fullmatch))
+NAME: Final[FieldCodec[str]] = FieldCodec(_as_it_is, _text(_NAME.fullmatch))
 """A URI, or a word of a protocol: visible ASCII without spaces."""
 
-SECRET: Final[Form[Secret[str]]] = _secret(_VISIBLE.fullmatch)
+SECRET: Final[FieldCodec[Secret[str]]] = _secret(_VISIBLE.fullmatch)
 """A token, code, verifier or state (RFC 6749 appendix A: VSCHAR)."""
 
-HIDDEN: Final[Form[Secret[str]]] = _secret(len)
+HIDDEN: Final[FieldCodec[Secret[str]]] = _secret(len)
 """A secret of whatever letters a server chose."""
 
 
-def number(lowest: float, highest: float) -> Form[float]:
+def number(lowest: float, highest: float) -> FieldCodec[float]:
     """Seconds within bounds. What is outside is put down as the bound, and never taken up."""
 
-    def take(raw: object, where: str) -> float:
+    def decode(raw: object, where: str) -> float:
         if isinstance(raw, int | float) and not isinstance(raw, bool) and lowest <= raw <= highest:
             return float(raw)
         raise CheckpointError("malformed", where)
 
-    return Form(lambda value, now: min(max(value, lowest), highest), take)
+    return FieldCodec(lambda value, now: min(max(value, lowest), highest), decode)
 
 
 SECONDS: Final = number(0.0, LONGEST)
 
-INSTANT: Final[Form[float]] = Form(
-    lambda value, now: SECONDS.put(value - now, now), SECONDS.take, lambda value, by: value + by
+INSTANT: Final[FieldCodec[float]] = FieldCodec(
+    lambda value, now: SECONDS.encode(value - now, now), SECONDS.decode, lambda value, by: value + by
 )
 
 
@@ -158,78 +158,78 @@ def _take_flag(raw: object, where: str) -> bool:
     raise CheckpointError("malformed", where)
 
 
-COUNT: Final[Form[int]] = Form(_as_it_is, _take_count)
-FLAG: Final[Form[bool]] = Form(_as_it_is, _take_flag)
+COUNT: Final[FieldCodec[int]] = FieldCodec(_as_it_is, _take_count)
+FLAG: Final[FieldCodec[bool]] = FieldCodec(_as_it_is, _take_flag)
 
 
-def word(members: type[E]) -> Form[E]:
+def word(members: type[E]) -> FieldCodec[E]:
     """A member of an enumeration, by its value."""
     by_value: Mapping[object, E] = {member.value: member for member in members}
 
-    def take(raw: object, where: str) -> E:
+    def decode(raw: object, where: str) -> E:
         member = by_value.get(raw) if isinstance(raw, str) else None
         if member is None:
             raise CheckpointError("malformed", where)
         return member
 
-    return Form(lambda value, now: value.value, take)
+    return FieldCodec(lambda value, now: value.value, decode)
 
 
-# -- forms made of forms -------------------------------------------------------------------------------
+# -- codecs made of codecs -------------------------------------------------------------------------------
 
 
-def optional(form: Form[T]) -> Form[T | None]:
+def optional(codec: FieldCodec[T]) -> FieldCodec[T | None]:
     """A value, or none."""
-    return Form(
-        lambda value, now: None if value is None else form.put(value, now),
-        lambda raw, where: None if raw is None else form.take(raw, where),
-        lambda value, by: None if value is None else form.moved(value, by),
+    return FieldCodec(
+        lambda value, now: None if value is None else codec.encode(value, now),
+        lambda raw, where: None if raw is None else codec.decode(raw, where),
+        lambda value, by: None if value is None else codec.shift(value, by),
     )
 
 
-def each(form: Form[T]) -> Form[tuple[T, ...]]:
-    """A few values of one form."""
+def each(codec: FieldCodec[T]) -> FieldCodec[tuple[T, ...]]:
+    """A few values of one codec."""
 
-    def take(raw: object, where: str) -> tuple[T, ...]:
+    def decode(raw: object, where: str) -> tuple[T, ...]:
         if not isinstance(raw, list | tuple):
             raise CheckpointError("malformed", where)
         items = cast("list[object]", raw)
         if len(items) > _MOST_ITEMS:
             raise CheckpointError("malformed", where)
-        return tuple(form.take(item, where) for item in items)
+        return tuple(codec.decode(item, where) for item in items)
 
-    return Form(
-        lambda values, now: [form.put(value, now) for value in values],
-        take,
-        lambda values, by: tuple(form.moved(value, by) for value in values),
+    return FieldCodec(
+        lambda values, now: [codec.encode(value, now) for value in values],
+        decode,
+        lambda values, by: tuple(codec.shift(value, by) for value in values),
     )
 
 
-def table(forms: Mapping[str, Form[Any]]) -> Form[dict[str, Any]]:
+def table(codecs: Mapping[str, FieldCodec[Any]]) -> FieldCodec[dict[str, Any]]:
     """Named values: exactly these names, no more and no fewer."""
 
-    def take(raw: object, where: str) -> dict[str, Any]:
-        if not isinstance(raw, Mapping) or set(cast("Mapping[object, object]", raw)) != set(forms):
+    def decode(raw: object, where: str) -> dict[str, Any]:
+        if not isinstance(raw, Mapping) or set(cast("Mapping[object, object]", raw)) != set(codecs):
             raise CheckpointError("malformed", where)
         found = cast("Mapping[str, object]", raw)
-        return {name: form.take(found[name], f"{where}.{name}") for name, form in forms.items()}
+        return {name: codec.decode(found[name], f"{where}.{name}") for name, codec in codecs.items()}
 
-    return Form(
-        lambda values, now: {name: form.put(values[name], now) for name, form in forms.items()},
-        take,
-        lambda values, by: {name: form.moved(values[name], by) for name, form in forms.items()},
+    return FieldCodec(
+        lambda values, now: {name: codec.encode(values[name], now) for name, codec in codecs.items()},
+        decode,
+        lambda values, by: {name: codec.shift(values[name], by) for name, codec in codecs.items()},
     )
 
 
-def record(made: Callable[..., T], **forms: Form[Any]) -> Form[T]:
+def record(made: Callable[..., T], **codecs: FieldCodec[Any]) -> FieldCodec[T]:
     """An object of the class `made`, which takes these fields by name."""
-    fields = table(forms)
+    fields = table(codecs)
 
     def named(value: T) -> dict[str, Any]:
-        return {name: getattr(value, name) for name in forms}
+        return {name: getattr(value, name) for name in codecs}
 
-    return Form(
-        lambda value, now: fields.put(named(value), now),
-        lambda raw, where: made(**fields.take(raw, where)),
-        lambda value, by: made(**fields.moved(named(value), by)),
+    return FieldCodec(
+        lambda value, now: fields.encode(named(value), now),
+        lambda raw, where: made(**fields.decode(raw, where)),
+        lambda value, by: made(**fields.shift(named(value), by)),
     )

@@ -22,7 +22,7 @@ from codex_oauth_core.checkpoints.codec import (
     SECONDS,
     SECRET,
     TEXT,
-    Form,
+    FieldCodec,
     number,
     optional,
     record,
@@ -90,12 +90,12 @@ PACE: Final = record(Pace, interval=SECONDS, deadline=INSTANT, failures=COUNT)
 
 
 def _from_verifier(raw: object, where: str) -> Pkce:
-    verifier = SECRET.take(raw, where)
+    verifier = SECRET.decode(raw, where)
     return Pkce(verifier, s256(verifier.reveal()))
 
 
-PKCE: Final[Form[Pkce]] = Form(
-    lambda pair, now: SECRET.put(pair.code_verifier, now),
+PKCE: Final[FieldCodec[Pkce]] = FieldCodec(
+    lambda pair, now: SECRET.encode(pair.code_verifier, now),
     _from_verifier,  # the challenge follows from it (RFC 7636 §4.2)
 )
 
@@ -143,11 +143,11 @@ class Layout:
     """
 
     kind: str
-    fields: Mapping[str, Form[Any]]
+    fields: Mapping[str, FieldCodec[Any]]
     needs: Mapping[Enum, tuple[str, ...]]
 
-    def whole(self) -> Form[dict[str, Any]]:
-        """The form of a whole checkpoint, but for its first two fields, `version` and `flow`."""
+    def whole(self) -> FieldCodec[dict[str, Any]]:
+        """The codec of a whole checkpoint, but for its first two fields, `version` and `flow`."""
         states: type[Enum] = type(next(iter(self.needs)))
         return table(
             {
@@ -162,15 +162,17 @@ class Layout:
             }
         )
 
-    def _fields(self) -> Form[dict[str, Any]]:
+    def _fields(self) -> FieldCodec[dict[str, Any]]:
         """The attributes, without the underscore that makes some private."""
-        inner = table({name.lstrip("_"): form for name, form in self.fields.items()})
+        inner = table({name.lstrip("_"): codec for name, codec in self.fields.items()})
 
-        def take(raw: object, where: str) -> dict[str, Any]:
-            found = inner.take(raw, where)
+        def decode(raw: object, where: str) -> dict[str, Any]:
+            found = inner.decode(raw, where)
             return {name: found[name.lstrip("_")] for name in self.fields}
 
-        return Form(
-            lambda values, now: inner.put({name.lstrip("_"): value for name, value in values.items()}, now),
-            take,
+        return FieldCodec(
+            lambda values, now: inner.encode(
+                {name.lstrip("_"): value for name, value in values.items()}, now
+            ),
+            decode,
         )

@@ -23,7 +23,7 @@ from codex_oauth_core.checkpoints.codec import (
     SECRET,
     TEXT,
     CheckpointError,
-    Form,
+    FieldCodec,
     each,
     number,
     optional,
@@ -100,7 +100,7 @@ class _TokenToRevoke:
     hint: str
 
 
-SIGN_IN_FIELDS: Final[Mapping[str, Form[Any]]] = {
+SIGN_IN_FIELDS: Final[Mapping[str, FieldCodec[Any]]] = {
     "workspaces": each(TEXT),
     "request_timeout": number(1e-6, LONGEST_REQUEST),
     "_code": optional(
@@ -263,7 +263,7 @@ class SignInFlow(Flow[SendRequest | Wait, Credential]):
         mapping = {
             "version": VERSION,
             "flow": self.layout.kind,
-            **self.layout.whole().put(
+            **self.layout.whole().encode(
                 {
                     "issuer": self.provider.issuer,
                     "client_id": self.provider.client_id,
@@ -284,7 +284,7 @@ class SignInFlow(Flow[SendRequest | Wait, Credential]):
     def from_mapping(cls, mapping: Mapping[str, object], provider: Provider) -> Self:
         """What `restore()` does for one kind of flow. `version` and `flow` were looked at."""
         body = {name: value for name, value in mapping.items() if name not in ("version", "flow")}
-        found = cls.layout.whole().take(body, "checkpoint")
+        found = cls.layout.whole().decode(body, "checkpoint")
         if (found["issuer"], found["client_id"]) != (provider.issuer, provider.client_id):
             raise CheckpointError("other_provider")
         resting = Suspended(found["wall"], found["handed_over"], found["wait"])
@@ -324,9 +324,9 @@ class SignInFlow(Flow[SendRequest | Wait, Credential]):
         assert resting is not None
         asleep = max(0.0, event.wall - resting.wall)  # a clock that was set back lengthens nothing
         by = self._now - asleep
-        for name, form in self.layout.fields.items():
-            setattr(self, name, form.moved(getattr(self, name), by))
-        return self._outstanding(attrs.evolve(resting, wait=WAIT.moved(resting.wait, by)), event.wall)
+        for name, codec in self.layout.fields.items():
+            setattr(self, name, codec.shift(getattr(self, name), by))
+        return self._outstanding(attrs.evolve(resting, wait=WAIT.shift(resting.wait, by)), event.wall)
 
     @abstractmethod
     def _outstanding(self, resting: Suspended, wall: float) -> Effect:
