@@ -11,12 +11,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from codex_oauth_core import renewal_times as times
-from codex_oauth_core.flows.renewal_policy import RenewalPolicy, Standing, age, standing
+from codex_oauth_core.flows.renewal_policy import Freshness, RenewalPolicy, age, freshness
 from codex_oauth_core.record import Record
 from tests.core.storing import DAY, login
 from tests.support import W0
 
-C, A, M, X = Standing.CURRENT, Standing.ADVISORY, Standing.MANDATORY, Standing.EXPIRED
+C, A, M, X = Freshness.CURRENT, Freshness.ADVISORY, Freshness.MANDATORY, Freshness.EXPIRED
 ORDER: Final = (C, A, M, X)
 POLICY: Final = RenewalPolicy()
 EPOCH: Final = 0.0
@@ -50,23 +50,23 @@ WINDOWS: Final[dict[float, tuple[float, float]]] = {
 def test_r4_the_windows_of_every_lifetime(life: float, window: tuple[float, float], jitter: float) -> None:
     advisory, mandatory = window[0] * (1 + 0.2 * jitter), window[1]
 
-    def stands(left: float) -> Standing:
-        return standing(issued(life), START + life - left, POLICY, jitter)
+    def found(left: float) -> Freshness:
+        return freshness(issued(life), START + life - left, POLICY, jitter)
 
-    assert stands(life) is C
-    assert stands(advisory + 0.01) is C
-    assert stands(advisory - 0.01) is (A if advisory > mandatory else M)
-    assert stands(mandatory + 0.01) is (A if advisory > mandatory + 0.02 else C)
-    assert stands(mandatory - 0.01) is M
-    assert stands(0.01) is M
-    assert stands(0.0) is X
-    assert stands(-0.01) is X
+    assert found(life) is C
+    assert found(advisory + 0.01) is C
+    assert found(advisory - 0.01) is (A if advisory > mandatory else M)
+    assert found(mandatory + 0.01) is (A if advisory > mandatory + 0.02 else C)
+    assert found(mandatory - 0.01) is M
+    assert found(0.01) is M
+    assert found(0.0) is X
+    assert found(-0.01) is X
 
 
 @pytest.mark.parametrize("life", [DAY, 2 * DAY, 10 * DAY])
 def test_r4_a_token_that_lives_for_days_is_worth_renewing_an_hour_before_its_end(life: float) -> None:
     for jitter in (0.0, 1.0):
-        assert standing(issued(life), START + life - 3600, POLICY, jitter) is A
+        assert freshness(issued(life), START + life - 3600, POLICY, jitter) is A
 
 
 def test_r4_jitter_spreads_the_begin_over_a_fifth_of_the_window_and_never_makes_it_shorter() -> None:
@@ -77,21 +77,21 @@ def test_r4_jitter_spreads_the_begin_over_a_fifth_of_the_window_and_never_makes_
 
 
 def _advisory(left: float, jitter: float) -> bool:
-    return standing(issued(10 * DAY), START + 10 * DAY - left, POLICY, jitter) is A
+    return freshness(issued(10 * DAY), START + 10 * DAY - left, POLICY, jitter) is A
 
 
 def test_r4_jitter_does_not_move_the_mandatory_window() -> None:
     for jitter in (0.0, 0.5, 1.0):
-        assert standing(issued(10 * DAY), START + 10 * DAY - 301, POLICY, jitter) is A
-        assert standing(issued(10 * DAY), START + 10 * DAY - 300, POLICY, jitter) is M
+        assert freshness(issued(10 * DAY), START + 10 * DAY - 301, POLICY, jitter) is A
+        assert freshness(issued(10 * DAY), START + 10 * DAY - 300, POLICY, jitter) is M
 
 
 def test_r4_the_mandatory_window_is_as_long_as_the_policy_says() -> None:
     policy = RenewalPolicy(skew=1000.0)
-    assert standing(issued(10 * DAY), START + 10 * DAY - 1000, policy) is M
-    assert standing(issued(10 * DAY), START + 10 * DAY - 1001, policy) is A
-    assert standing(issued(60.0), START + 53.9, policy, 0.0) is C  # a tenth of its life is shorter
-    assert standing(issued(60.0), START + 54.1, policy) is M
+    assert freshness(issued(10 * DAY), START + 10 * DAY - 1000, policy) is M
+    assert freshness(issued(10 * DAY), START + 10 * DAY - 1001, policy) is A
+    assert freshness(issued(60.0), START + 53.9, policy, 0.0) is C  # a tenth of its life is shorter
+    assert freshness(issued(60.0), START + 54.1, policy) is M
 
 
 # -- earliest_refresh_at -------------------------------------------------------------------------------
@@ -99,26 +99,26 @@ def test_r4_the_mandatory_window_is_as_long_as_the_policy_says() -> None:
 
 def test_r4_the_advisory_window_does_not_begin_before_the_server_wants_it() -> None:
     record = issued(10 * DAY, earliest_refresh_at=round((START + 9.5 * DAY) * 1000))
-    assert standing(record, START + 9.5 * DAY - 0.01, POLICY) is C
-    assert standing(record, START + 9.5 * DAY, POLICY) is A
+    assert freshness(record, START + 9.5 * DAY - 0.01, POLICY) is C
+    assert freshness(record, START + 9.5 * DAY, POLICY) is A
 
 
 def test_r4_earliest_refresh_at_does_not_open_the_window_early() -> None:
     record = issued(10 * DAY, earliest_refresh_at=round((START + DAY) * 1000))
-    assert standing(record, START + 5 * DAY, POLICY) is C
+    assert freshness(record, START + 5 * DAY, POLICY) is C
 
 
 @pytest.mark.parametrize("left", [300.0, 0.5, 0.0, -5.0])
 def test_r4_earliest_refresh_at_does_not_hold_back_what_must_be(left: float) -> None:
     record = issued(10 * DAY, earliest_refresh_at=round((START + 20 * DAY) * 1000))
-    assert standing(record, START + 10 * DAY - left, POLICY) is (M if left > 0 else X)
+    assert freshness(record, START + 10 * DAY - left, POLICY) is (M if left > 0 else X)
 
 
 # -- nobody knows when it ends (R5) --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("old", "stands"),
+    ("old", "expected"),
     [
         (-3600.0, C),
         (0.0, C),
@@ -129,32 +129,32 @@ def test_r4_earliest_refresh_at_does_not_hold_back_what_must_be(left: float) -> 
         (10_000 * DAY, A),
     ],
 )
-def test_r5_a_token_of_unknown_expiry_is_renewed_after_eight_days(old: float, stands: Standing) -> None:
+def test_r5_a_token_of_unknown_expiry_is_renewed_after_eight_days(old: float, expected: Freshness) -> None:
     record = login(None, obtained_at="2023-11-14T22:13:20Z")
-    assert standing(record, START + old, POLICY) is stands
+    assert freshness(record, START + old, POLICY) is expected
 
 
 def test_r5_the_age_is_configurable() -> None:
     record = login(None, obtained_at="2023-11-14T22:13:20Z")
     policy = RenewalPolicy(max_age=3600.0)
-    assert standing(record, START + 3599, policy) is C
-    assert standing(record, START + 3600, policy) is A
+    assert freshness(record, START + 3599, policy) is C
+    assert freshness(record, START + 3600, policy) is A
 
 
 @pytest.mark.parametrize("text", ["never", "2023-11-14", "2023-11-14T22:13:20", "9" * 40])
 def test_r5_a_token_of_unknown_expiry_and_age_is_left_alone(text: str) -> None:
     record = login(None, obtained_at=text)
     assert age(record, W0) is None
-    assert standing(record, W0, POLICY) is C
+    assert freshness(record, W0, POLICY) is C
 
 
 def test_without_a_known_beginning_the_window_is_the_skew() -> None:
     record = login(obtained_at="never", expires_at=round((START + 1000) * 1000))
-    assert standing(record, START + 1000 - 361, POLICY, jitter=1.0) is C
-    assert standing(record, START + 1000 - 330, POLICY, jitter=1.0) is A
-    assert standing(record, START + 1000 - 330, POLICY, jitter=0.0) is C
-    assert standing(record, START + 1000 - 300, POLICY) is M
-    assert standing(record, START + 1000, POLICY) is X
+    assert freshness(record, START + 1000 - 361, POLICY, jitter=1.0) is C
+    assert freshness(record, START + 1000 - 330, POLICY, jitter=1.0) is A
+    assert freshness(record, START + 1000 - 330, POLICY, jitter=0.0) is C
+    assert freshness(record, START + 1000 - 300, POLICY) is M
+    assert freshness(record, START + 1000, POLICY) is X
 
 
 # -- clocks that are wrong (F32) -----------------------------------------------------------------------
@@ -162,37 +162,37 @@ def test_without_a_known_beginning_the_window_is_the_skew() -> None:
 
 @pytest.mark.parametrize("life", [0.0, -1.0, -10 * DAY])
 def test_f31_a_token_that_was_born_expired_has_expired(life: float) -> None:
-    assert standing(issued(life), START, POLICY) is X
+    assert freshness(issued(life), START, POLICY) is X
 
 
 @pytest.mark.parametrize("life", [-1.0, -10 * DAY])
 def test_f32_before_a_token_that_was_born_expired_ends_the_window_is_the_skew(life: float) -> None:
-    assert standing(issued(life), START + life - 301, POLICY, 0.0) is C
-    assert standing(issued(life), START + life - 299, POLICY, 0.0) is M
+    assert freshness(issued(life), START + life - 301, POLICY, 0.0) is C
+    assert freshness(issued(life), START + life - 299, POLICY, 0.0) is M
 
 
 def test_f32_a_clock_before_the_token_was_obtained_changes_nothing() -> None:
     for back in (1.0, 2 * 3600.0, 30 * DAY):
         assert age(issued(DAY), START - back) is None
-        assert standing(issued(DAY), START - back, POLICY) is C
+        assert freshness(issued(DAY), START - back, POLICY) is C
 
 
 @pytest.mark.parametrize(
-    ("wall", "stands"), [(EPOCH, C), (1.0, C), (YEAR_2106, X), (YEAR_2106 - 1, X), (2.0**33, X)]
+    ("wall", "expected"), [(EPOCH, C), (1.0, C), (YEAR_2106, X), (YEAR_2106 - 1, X), (2.0**33, X)]
 )
-def test_f32_clocks_of_1970_and_2106(wall: float, stands: Standing) -> None:
-    assert standing(issued(10 * DAY), wall, POLICY) is stands
+def test_f32_clocks_of_1970_and_2106(wall: float, expected: Freshness) -> None:
+    assert freshness(issued(10 * DAY), wall, POLICY) is expected
     unknown = login(None, obtained_at="2023-11-14T22:13:20Z")
-    assert standing(unknown, wall, POLICY) is (C if stands is C else A)
+    assert freshness(unknown, wall, POLICY) is (C if expected is C else A)
 
 
 def test_f32_tokens_of_1970_and_2106() -> None:
     at_epoch = login(obtained_at="1970-01-01T00:00:00Z", expires_at=864_000_000)
-    assert standing(at_epoch, EPOCH, POLICY) is C
-    assert standing(at_epoch, START, POLICY) is X
+    assert freshness(at_epoch, EPOCH, POLICY) is C
+    assert freshness(at_epoch, START, POLICY) is X
     in_2106 = login(obtained_at="2106-02-07T06:28:16Z", expires_at=round((YEAR_2106 + 10 * DAY) * 1000))
-    assert standing(in_2106, YEAR_2106, POLICY) is C
-    assert standing(in_2106, YEAR_2106 + 10 * DAY - 200, POLICY) is M
+    assert freshness(in_2106, YEAR_2106, POLICY) is C
+    assert freshness(in_2106, YEAR_2106 + 10 * DAY - 200, POLICY) is M
 
 
 def test_age_counts_from_when_the_tokens_were_obtained() -> None:
@@ -219,7 +219,7 @@ def records(draw: st.DrawFn) -> Record:
 
 @given(record=records(), walls=st.lists(walls, min_size=2, max_size=8), jitter=jitters)
 def test_f32_a_token_only_ever_gets_older(record: Record, walls: list[float], jitter: float) -> None:
-    seen = [ORDER.index(standing(record, wall, POLICY, jitter)) for wall in sorted(walls)]
+    seen = [ORDER.index(freshness(record, wall, POLICY, jitter)) for wall in sorted(walls)]
     assert seen == sorted(seen)
 
 
@@ -229,14 +229,14 @@ def test_it_has_expired_if_and_only_if_its_end_has_come(record: Record, near: fl
     assume(expires_at is not None)
     assert expires_at is not None
     wall = expires_at / 1000 + near
-    assert (standing(record, wall, POLICY, jitter) is X) is (wall >= expires_at / 1000)
+    assert (freshness(record, wall, POLICY, jitter) is X) is (wall >= expires_at / 1000)
     if near < -300:
-        assert standing(record, wall, POLICY, jitter) in (C, A)
+        assert freshness(record, wall, POLICY, jitter) in (C, A)
 
 
 @given(life=st.floats(1, 30 * DAY), share=st.floats(0, 1), jitter=jitters)
 def test_nothing_is_due_in_the_first_half_of_a_life(life: float, share: float, jitter: float) -> None:
-    assert standing(issued(life), START + share * life / 2, POLICY, jitter) is C
+    assert freshness(issued(life), START + share * life / 2, POLICY, jitter) is C
 
 
 # -- the policy itself ---------------------------------------------------------------------------------
@@ -283,8 +283,10 @@ def test_f32_r13_a_clock_that_was_fast_and_was_set_right_lets_no_token_live_too_
         login(life, life=life), server_offset=-ahead
     )  # by the fast clock: obtained at W0, good until W0 + life
     true_time = W0 - ahead
-    assert standing(record, true_time + 60, RenewalPolicy()) is Standing.CURRENT
-    assert standing(record, true_time + life - 60, RenewalPolicy()) is Standing.MANDATORY
-    assert standing(record, true_time + life + 1, RenewalPolicy()) is Standing.EXPIRED
-    assert standing(record, W0 + 60, RenewalPolicy()) is Standing.CURRENT  # it was not set right
-    assert standing(attrs.evolve(record, server_offset=None), true_time, RenewalPolicy()) is Standing.CURRENT
+    assert freshness(record, true_time + 60, RenewalPolicy()) is Freshness.CURRENT
+    assert freshness(record, true_time + life - 60, RenewalPolicy()) is Freshness.MANDATORY
+    assert freshness(record, true_time + life + 1, RenewalPolicy()) is Freshness.EXPIRED
+    assert freshness(record, W0 + 60, RenewalPolicy()) is Freshness.CURRENT  # it was not set right
+    assert (
+        freshness(attrs.evolve(record, server_offset=None), true_time, RenewalPolicy()) is Freshness.CURRENT
+    )

@@ -15,7 +15,7 @@ import pytest
 
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.flows.renewal_policy import Asked, RenewalPolicy, standing
+from codex_oauth_core.flows.renewal_policy import RenewalPolicy, RenewalRequest, freshness
 from codex_oauth_core.outcomes import Adopted, Kept
 from codex_oauth_core.reading.times import rfc3339
 from codex_oauth_core.record import Intent, Record
@@ -32,7 +32,7 @@ OTHER: Final = Secret("canary-another-access-token")
 class Case:
     """One combination: all that a verdict may depend on."""
 
-    stands: str
+    freshness: str
     rejected: str
     """`no`; `this` one is the token that a server refused; `other`: another one is."""
     forced: bool
@@ -45,11 +45,11 @@ class Case:
 
     @property
     def alive(self) -> bool:
-        return self.rejected != "this" and self.stands != "expired"
+        return self.rejected != "this" and self.freshness != "expired"
 
     @property
     def pressing(self) -> bool:
-        return self.rejected == "this" or self.stands in ("mandatory", "expired")
+        return self.rejected == "this" or self.freshness in ("mandatory", "expired")
 
     @property
     def told(self) -> str:
@@ -78,12 +78,12 @@ RULES: Final[tuple[_Rule, ...]] = (
     ),
     (
         "R1: since the first look somebody else has renewed it",
-        lambda c: c.look == "moved" and c.rejected == "no" and c.stands == "current",
+        lambda c: c.look == "moved" and c.rejected == "no" and c.freshness == "current",
         lambda c: "adopted",
     ),
     (
         "R4: nothing is due, nothing was asked for",
-        lambda c: c.stands == "current" and c.rejected != "this" and not c.forced,
+        lambda c: c.freshness == "current" and c.rejected != "this" and not c.forced,
         lambda c: "kept current",
     ),
     (
@@ -153,7 +153,7 @@ FRESH_LEFT: Final = {"current": 5 * DAY, "advisory": 6.7, "mandatory": 3.0}
 
 
 def record_of(case: Case) -> Record:
-    left = FRESH_LEFT[case.stands] if case.fresh else LEFT[case.stands]
+    left = FRESH_LEFT[case.freshness] if case.fresh else LEFT[case.freshness]
     obtained = NOW - 59 if case.fresh else NOW + left - LIFE
     return login(
         expires_at=round((NOW + left) * 1000),
@@ -163,9 +163,11 @@ def record_of(case: Case) -> Record:
     )
 
 
-def asked(case: Case, record: Record) -> Asked:
+def asked(case: Case, record: Record) -> RenewalRequest:
     rejected = {"no": None, "this": record.credential.access_token, "other": OTHER}[case.rejected]
-    return Asked(provider=CODEX, policy=RenewalPolicy(), jitter=0.5, rejected=rejected, forced=case.forced)
+    return RenewalRequest(
+        provider=CODEX, policy=RenewalPolicy(), jitter=0.5, rejected=rejected, forced=case.forced
+    )
 
 
 def described(verdict: Kept | Adopted | SignInError | None) -> str:
@@ -187,23 +189,23 @@ def verdict_of(case: Case) -> Any:
     record = record_of(case)
     elsewhere = attrs.evolve(record, credential=attrs.evolve(record.credential, access_token=Secret("x")))
     first = {"first": None, "same": record, "moved": elsewhere}[case.look]
-    verdict = asked(case, record).verdict(record, NOW, first)
+    verdict = asked(case, record).decide(record, NOW, first)
     if isinstance(verdict, Kept | Adopted):
         assert verdict.record is record
     return verdict
 
 
-@pytest.mark.parametrize("stands", STANDS)
+@pytest.mark.parametrize("freshness", STANDS)
 @pytest.mark.parametrize("rejected", REJECTED)
 @pytest.mark.parametrize("doubt", DOUBTS)
 @pytest.mark.parametrize("mark", MARKS)
 def test_every_case_is_judged_by_the_first_rule_that_fits(
-    stands: str, rejected: str, doubt: str, mark: str
+    freshness: str, rejected: str, doubt: str, mark: str
 ) -> None:
     chosen = [
         case
         for case in CASES
-        if (case.stands, case.rejected, case.doubt, case.mark) == (stands, rejected, doubt, mark)
+        if (case.freshness, case.rejected, case.doubt, case.mark) == (freshness, rejected, doubt, mark)
     ]
     assert chosen
     wrong = {case: said for case in chosen if (said := described(verdict_of(case))) != expected(case)}
@@ -218,8 +220,8 @@ def test_every_rule_decides_some_case() -> None:
 def test_the_table_is_whole() -> None:
     assert len(CASES) == (4 * 2 - 1) * 3 * 2 * 6 * 4 * 3
     for case in CASES:
-        stands = standing(record_of(case), NOW, RenewalPolicy(), 0.5)
-        assert stands.value == case.stands
+        found = freshness(record_of(case), NOW, RenewalPolicy(), 0.5)
+        assert found.value == case.freshness
 
 
 # -- what has no place in the table --------------------------------------------------------------------
@@ -233,7 +235,7 @@ def judged(record: Record | None, *, wall: float = NOW, first: Record | None = N
         "rejected": None,
         "forced": False,
     }
-    return Asked(**{**values, **changes}).verdict(record, wall, first)
+    return RenewalRequest(**{**values, **changes}).decide(record, wall, first)
 
 
 @pytest.mark.parametrize("first", [None, login(5 * DAY)], ids=["first look", "logged out meanwhile"])

@@ -13,7 +13,7 @@ import time
 
 from codex_oauth.stores.names import CURRENT, HOME_VARIABLE, LOGINS, LONGEST_POINTER, login_name
 from codex_oauth.stores.plain import CLOSED_FLAGS, DIRECTORY_FLAGS, POSIX, is_open_to_others, refusal
-from codex_oauth_core.flows.lifetime import Standing, standing_of
+from codex_oauth_core.flows.lifetime import Freshness, freshness_of
 from codex_oauth_core.reading.login_document import LONGEST_DOCUMENT, login_fields, read_document
 from codex_oauth_core.registered import CLIENT_ID, ISSUER
 
@@ -152,7 +152,7 @@ def _judged(content: bytes, account_id: str | None) -> dict[str, Any] | None:
         return None
     jitter = int.from_bytes(os.urandom(4), "big") / 2**32
     dates = {name: credential[name] for name in ("expires_at", "obtained_at", "earliest_refresh_at")}
-    standing = standing_of(time.time(), **dates, server_offset=record["server_offset"], jitter=jitter)
-    if standing is not Standing.CURRENT:
+    standing = freshness_of(time.time(), **dates, server_offset=record["server_offset"], jitter=jitter)
+    if standing is not Freshness.CURRENT:
         return None
     return {name: credential[name] for name in ("access_token", "account_id", "expires_at")}

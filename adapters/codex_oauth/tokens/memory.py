@@ -13,7 +13,7 @@ import attrs
 
 from codex_oauth.tokens.renewing import Failure, Landing
 from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.flows.renewal_policy import RenewalPolicy, Standing, standing
+from codex_oauth_core.flows.renewal_policy import Freshness, RenewalPolicy, freshness
 from codex_oauth_core.outcomes import Adopted, Kept, KeptBecause, Renewed
 from codex_oauth_core.record import Record
 from codex_oauth_core.secret import Secret
@@ -78,18 +78,18 @@ class Memory:
             return Step.RENEW
         if rejected is not None and record.credential.access_token == rejected:
             return Step.USE if at < max(self._force_from, self._failed_until) else Step.RENEW
-        how = standing(record, wall, self.policy, self.jitter)
+        how = freshness(record, wall, self.policy, self.jitter)
         match how:
-            case Standing.CURRENT if self.unsaved is not None:
+            case Freshness.CURRENT if self.unsaved is not None:
                 return Step.USE if at < self._quiet_until else Step.USE_AND_RENEW
-            case Standing.CURRENT:
+            case Freshness.CURRENT:
                 self.fresh = Fresh(record, record.credential.access_token, wall, wall + _JUDGED_FOR)
                 return Step.USE
-            case Standing.ADVISORY:
+            case Freshness.ADVISORY:
                 return Step.USE if at < self._quiet_until else Step.USE_AND_RENEW
-            case Standing.MANDATORY:
+            case Freshness.MANDATORY:
                 return Step.USE if at < self._quiet_until else Step.RENEW
-            case Standing.EXPIRED:
+            case Freshness.EXPIRED:
                 return Step.RENEW
             case _:
                 assert_never(how)

@@ -20,7 +20,13 @@ from codex_oauth_core.codex import CODEX
 from codex_oauth_core.effects import Effect, Finished
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Started
-from codex_oauth_core.flows.renewal_policy import Asked, RenewalPolicy, Standing, not_signed_in, standing
+from codex_oauth_core.flows.renewal_policy import (
+    Freshness,
+    RenewalPolicy,
+    RenewalRequest,
+    freshness,
+    not_signed_in,
+)
 from codex_oauth_core.outcomes import Adopted, Kept, KeptBecause, Renewed
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.record import Record
@@ -82,10 +88,10 @@ class Renewer:
             return None
         if isinstance(kept := self._elsewhere(record, None), Kept):
             return Landing(kept, Seen(account_id, kept.record.fingerprint), None)
-        asked = Asked(
+        asked = RenewalRequest(
             provider=self.provider_for(record), policy=self.policy, jitter=jitter, rejected=None, forced=False
         )
-        verdict = asked.verdict(record, self.now()[1], None)
+        verdict = asked.decide(record, self.now()[1], None)
         if record is None or not isinstance(verdict, Kept) or verdict.why is not KeptBecause.CURRENT:
             return None
         return Landing(verdict, Seen(account_id, record.fingerprint), None)
@@ -110,7 +116,7 @@ class Renewer:
             return landing
         if known is None or rejected is not None:
             return landing
-        if standing(known, self.now()[1], self.policy, jitter) is Standing.EXPIRED:
+        if freshness(known, self.now()[1], self.policy, jitter) is Freshness.EXPIRED:
             return landing
         return attrs.evolve(landing, outcome=Kept(known, KeptBecause.FAILED, outcome))
 
@@ -160,7 +166,9 @@ class Renewer:
 
         if not is_elsewhere(bound):
             return None
-        asked = Asked(provider=CODEX, policy=self.policy, jitter=0.0, rejected=rejected, forced=False)
+        asked = RenewalRequest(
+            provider=CODEX, policy=self.policy, jitter=0.0, rejected=rejected, forced=False
+        )
         if asked.is_usable(record, self.now()[1]):
             return Kept(record, KeptBecause.CURRENT)
         return not_renewed_here(bound)

@@ -17,7 +17,7 @@ TYPE_CHECKING = False  # as typing's, without loading typing
 if TYPE_CHECKING:
     from typing import Final
 
-__all__ = ["USUAL_MAX_AGE", "USUAL_SKEW", "Standing", "age_of", "standing_of"]
+__all__ = ["USUAL_MAX_AGE", "USUAL_SKEW", "Freshness", "age_of", "freshness_of"]
 
 USUAL_SKEW: Final = 300.0
 USUAL_MAX_AGE: Final = 8 * 86_400.0
@@ -26,7 +26,7 @@ _JITTER: Final = 0.2
 
 
 @unique
-class Standing(StrEnum):
+class Freshness(StrEnum):
     """How an access token stands."""
 
     CURRENT = "current"
@@ -37,7 +37,7 @@ class Standing(StrEnum):
     EXPIRED = "expired"
 
 
-def standing_of(
+def freshness_of(
     wall: float,
     *,
     expires_at: int | None,
@@ -47,7 +47,7 @@ def standing_of(
     skew: float = USUAL_SKEW,
     max_age: float = USUAL_MAX_AGE,
     jitter: float = 0.5,
-) -> Standing:
+) -> Freshness:
     """How an access token stands at `wall` (Unix seconds); the fields are those of `Credential` and `Record`.
 
     `skew`, `max_age`: see `RenewalPolicy`. `jitter`, from 0 to 1 and the same for the life of a process,
@@ -56,18 +56,18 @@ def standing_of(
     """
     if expires_at is None:
         unknown_for = age_of(obtained_at, wall)
-        return Standing.CURRENT if unknown_for is None or unknown_for < max_age else Standing.ADVISORY
+        return Freshness.CURRENT if unknown_for is None or unknown_for < max_age else Freshness.ADVISORY
     obtained = iso_date(obtained_at)
     left = expires_at / 1000 - wall + _moved(obtained, server_offset, wall, skew)
     if left <= 0:
-        return Standing.EXPIRED
+        return Freshness.EXPIRED
     lifetime = None if obtained is None else expires_at / 1000 - obtained
     tenth = _SHARE * lifetime if lifetime is not None and lifetime > 0 else skew
     if left <= min(skew, tenth):
-        return Standing.MANDATORY
+        return Freshness.MANDATORY
     early = tenth * (1 + _JITTER * jitter)
     may_begin = earliest_refresh_at is None or wall * 1000 >= earliest_refresh_at
-    return Standing.ADVISORY if left <= early and may_begin else Standing.CURRENT
+    return Freshness.ADVISORY if left <= early and may_begin else Freshness.CURRENT
 
 
 def age_of(obtained_at: str, wall: float) -> float | None:

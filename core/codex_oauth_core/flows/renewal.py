@@ -23,7 +23,7 @@ from codex_oauth_core.facts import Granted, Refusal, Tokens, TryAgain
 from codex_oauth_core.flows.grant import as_sign_in, renewed_record
 from codex_oauth_core.flows.machine import HOPELESS, FlowMachine, Move, error_of, refusal_of
 from codex_oauth_core.flows.pace import SavePace
-from codex_oauth_core.flows.renewal_policy import Asked, RenewalPolicy, not_signed_in
+from codex_oauth_core.flows.renewal_policy import RenewalPolicy, RenewalRequest
 from codex_oauth_core.flows.storing import StoringFlow, busy_too_long
 from codex_oauth_core.leftovers import succeeds
 from codex_oauth_core.outcomes import Adopted, Kept, KeptBecause, Renewed
@@ -169,7 +169,7 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
     known: Record | None = attrs.field(default=None, repr=False)
     keep_saving: bool = False
     state: State = attrs.field(default=State.IDLE, init=False)
-    _asked: Asked = attrs.field(default=attrs.Factory(Asked.by, takes_self=True), init=False, repr=False)
+    _request: RenewalRequest = attrs.field(init=False, repr=False)
     _record: Record | None = attrs.field(default=None, init=False, repr=False)
     _first_seen: Record | None = attrs.field(default=None, init=False, repr=False)
     _crash: Intent | None = attrs.field(default=None, init=False, repr=False)
@@ -183,6 +183,9 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
     _due_at: float = attrs.field(default=0.0, init=False, repr=False)
     _failure: TryAgain | None = attrs.field(default=None, init=False, repr=False)
     _tries: int = attrs.field(default=0, init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._request = RenewalRequest.by(self)
 
     @property
     def meanwhile(self) -> Renewed | Adopted | Kept | SignInError | None:
@@ -202,7 +205,7 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
 
     def _stored(self, answer: StorageAnswer) -> Effect:
         if isinstance(answer, StoreFailed) and self.state in _NOTHING_SENT:
-            return self._end_with(Trigger.STORE_FAILED, self._kept_or(answer.error))
+            return self._end_with(Trigger.STORE_FAILED, self._not_renewed_or(answer.error))
         match self.state:
             case State.READING:
                 return self._read(answer)
@@ -231,19 +234,16 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
 
     def _read(self, answer: StorageAnswer) -> Effect:
         assert isinstance(answer, Loaded)
-        result = self._judged(answer.record)
-        if result is not None:
+        if (result := self._judged(answer.record)) is not None:
             return self._end_with(Trigger.CURRENT, result)
         self._move(Trigger.STALE)
         return Lock()
 
     def _judged(self, record: Record | None) -> _Result | None:
         """Take in what is stored: how the renewal ends with it, None if there is something to do."""
-        verdict = self._asked.verdict(record, self._wall, self._first_seen)
+        verdict = self._request.decide(record, self._wall, self._first_seen)
         self._record = record
         self._first_seen = self._first_seen or record
-        if record is None:
-            return not_signed_in()
         return None if self._has_unsaved(record) else verdict
 
     def _has_unsaved(self, stored: Record | None) -> bool:
@@ -262,9 +262,8 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
     def _has_the_lock(self, locked: Locked) -> Effect:
         """Judge by the one look that the lock came with: another one could see what that one did not."""
         if locked.problem is not None:
-            return self._end_with(Trigger.UNREADABLE, self._kept_or(locked.problem))
-        result = self._judged(locked.record)
-        if result is not None:
+            return self._end_with(Trigger.UNREADABLE, self._not_renewed_or(locked.problem))
+        if (result := self._judged(locked.record)) is not None:
             return self._end_with(Trigger.CURRENT, result)
         record = self._held_record()
         if self.known is not None and self._has_unsaved(record):
@@ -277,12 +276,12 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
 
     def _busy(self, busy: LockBusy) -> Effect:
         record = self._latest()
-        if not self._asked.is_pressing(record, self._wall):
+        if not self._request.is_pressing(record, self._wall):
             self._move(Trigger.BUSY)
             return Finished(Kept(record, KeptBecause.BUSY))
-        limit = self._asked.lock_limit(record, self._wall)
+        limit = self._request.lock_limit(record, self._wall)
         if self._waited_for(limit):
-            return self._end_with(Trigger.EXHAUSTED, self._kept_or(busy_too_long(busy.intent)))
+            return self._end_with(Trigger.EXHAUSTED, self._not_renewed_or(busy_too_long(busy.intent)))
         self._move(Trigger.QUEUE)
         return self._queue(busy, limit)
 
@@ -291,9 +290,9 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
         record = self._held_record()
         return self.known if self.known is not None and self._has_unsaved(record) else record
 
-    def _kept_or(self, error: SignInError) -> Kept | SignInError:
+    def _not_renewed_or(self, error: SignInError) -> Kept | SignInError:
         latest = None if self._record is None else self._latest()
-        return self._asked.kept_or(error, latest, self._wall)
+        return self._request.not_renewed_or(error, latest, self._wall)
 
     def _reserved(self) -> Effect:
         token = self._held_record().credential.refresh_token
@@ -323,15 +322,15 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
         record = self._held_record()
         if tokens.access_token is None and tokens.refresh_token is None:
             return self._unanswered(TryAgain(ErrorKind.INVALID_RESPONSE, True, status=response.status))
-        if not self._asked.is_of_its_account(record, tokens):
+        if not self._request.is_of_its_account(record, tokens):
             return self._granted_another(record, tokens, response)
         renewed = renewed_record(record, tokens, response)
-        self._result = self._asked.after_grant(renewed, tokens, self._wall)
+        self._result = self._request.after_grant(renewed, tokens, self._wall)
         return self._save(Trigger.ANSWERED, renewed)
 
     def _granted_another(self, record: Record, tokens: Tokens, response: ResponseReceived) -> Effect:
         """Another account's tokens are kept under its id; the old refresh token is not sent again."""
-        self._result = self._asked.kept_or(SignInError.of(ErrorKind.ACCOUNT_CHANGED), record, self._wall)
+        self._result = self._not_renewed_or(SignInError.of(ErrorKind.ACCOUNT_CHANGED))
         if tokens.refresh_token_unusable:
             return self._save(Trigger.ANSWERED, attrs.evolve(record, spent=True, uncertain_at=None))
         if tokens.refresh_token is None:
@@ -345,9 +344,9 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
         record = self._held_record()
         if failure.maybe_answered:
             lost = attrs.evolve(refusal_of(failure), uncertain=True)
-            self._result = self._asked.kept_or(error_of(lost, self._secrets()), record, self._wall)
+            self._result = self._not_renewed_or(error_of(lost, self._secrets()))
             return self._save(Trigger.UNCERTAIN, attrs.evolve(record, uncertain_at=self._wall))
-        pause = self._asked.pause_before_retry(record, self._wall, failure, self._tries)
+        pause = self._request.pause_before_retry(record, self._wall, failure, self._tries)
         due_at = None if pause is None else self._now + pause
         until = self._retry_until
         if failure.kind in HOPELESS or due_at is None or until is None or due_at >= until:
@@ -360,10 +359,10 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
         record = self._held_record()
         error = error_of(fact, self._secrets())
         if fact.kind is not ErrorKind.LOGIN_REQUIRED:
-            self._result = self._asked.kept_or(error, record, self._wall)
+            self._result = self._not_renewed_or(error)
             self._move(Trigger.REFUSED)
             return Release()
-        self._result = self._asked.login_over(error, record, self._wall, self._crash)
+        self._result = self._request.login_over(error, record, self._wall, self._crash)
         code = str(error.details.get("code") or "unauthorized")
         return self._save(Trigger.ANSWERED, attrs.evolve(record, dead_code=code))
 
@@ -379,7 +378,7 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
     def _saved(self, answer: StorageAnswer) -> Effect:
         match answer:
             case Conflict():
-                self._result = self._asked.after_conflict(answer.record, self._wall)
+                self._result = self._request.after_conflict(answer.record, self._wall)
                 self._move(Trigger.CONFLICT)
             case StoreFailed():
                 return self._not_saved(answer)
@@ -392,11 +391,11 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
     def _restored(self) -> None:
         """What was known is stored now: begin again with it. A store that forgets it each time ends that."""
         self._restores += 1
-        if self._asked.may_repeat(self._restores):
+        if self._request.may_repeat(self._restores):
             self._due_at, self._failure = self._now, None
             self._move(Trigger.RESTORED)
             return
-        self._result = self._kept_or(SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="contended"))
+        self._result = self._not_renewed_or(SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="contended"))
         self._move(Trigger.SAVED)
 
     def _not_saved(self, failed: StoreFailed) -> Effect:
@@ -419,7 +418,7 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
         """How it ends where the last save failed: with what there is in memory, and the error to tell."""
         error, result = self._save_failed, self._result
         if error is not None and result is None:  # what was known
-            return self._kept_or(error)
+            return self._not_renewed_or(error)
         if isinstance(result, Renewed):
             return attrs.evolve(result, unsaved=error)
         assert result is not None
@@ -431,7 +430,7 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
         woken_late = self._retry_until is not None and self._now >= self._retry_until
         if self.state is State.BACKING_OFF and woken_late and self._failure is not None:
             error = error_of(refusal_of(self._failure), self._secrets())
-            return self._end_with(Trigger.EXHAUSTED, self._asked.kept_or(error, self._record, self._wall))
+            return self._end_with(Trigger.EXHAUSTED, self._not_renewed_or(error))
         self._move(Trigger.DUE)
         return Load()
 

@@ -14,7 +14,7 @@ import attrs
 from codex_oauth_core.credential import REFRESH_SKEW
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.facts import Tokens, TryAgain
-from codex_oauth_core.flows.lifetime import USUAL_MAX_AGE, Standing, age_of, standing_of
+from codex_oauth_core.flows.lifetime import USUAL_MAX_AGE, Freshness, age_of, freshness_of
 from codex_oauth_core.outcomes import Adopted, Kept, KeptBecause, Renewed
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.record import OWN_WORDS, Intent, Record
@@ -22,13 +22,13 @@ from codex_oauth_core.renewal_times import INTENT_LIFE, REQUEST_TIMEOUT, WAIT_EX
 from codex_oauth_core.secret import Secret
 
 __all__ = [
-    "Asked",
+    "Freshness",
     "RenewalPolicy",
-    "Standing",
+    "RenewalRequest",
     "age",
     "expired_at_birth",
+    "freshness",
     "not_signed_in",
-    "standing",
 ]
 
 
@@ -67,10 +67,10 @@ class RenewalPolicy:
     retry_limit: float = attrs.field(default=30.0, validator=_positive)
 
 
-def standing(record: Record, wall: float, policy: RenewalPolicy, jitter: float = 0.5) -> Standing:
-    """How the record's access token stands at `wall` (Unix seconds): see `standing_of`."""
+def freshness(record: Record, wall: float, policy: RenewalPolicy, jitter: float = 0.5) -> Freshness:
+    """How the record's access token stands at `wall` (Unix seconds): see `freshness_of`."""
     credential = record.credential
-    return standing_of(
+    return freshness_of(
         wall,
         expires_at=credential.expires_at,
         obtained_at=credential.obtained_at,
@@ -99,7 +99,7 @@ def not_signed_in() -> SignInError:
 
 
 @attrs.frozen(kw_only=True)
-class Asked:
+class RenewalRequest:
     """What a renewal was asked for.
 
     `rejected`: an access token that a server refused with 401; a login that still has it is renewed
@@ -122,26 +122,26 @@ class Asked:
         """Whether the record's access token is the one that was refused."""
         return self.rejected is not None and record.credential.access_token == self.rejected
 
-    def stands(self, record: Record, wall: float) -> Standing:
+    def freshness(self, record: Record, wall: float) -> Freshness:
         """How the record's access token stands; a refused one has expired."""
         if self.is_rejected(record):
-            return Standing.EXPIRED
-        return standing(record, wall, self.policy, self.jitter)
+            return Freshness.EXPIRED
+        return freshness(record, wall, self.policy, self.jitter)
 
     def is_usable(self, record: Record, wall: float) -> bool:
         """Whether the access token is not known to be dead."""
-        return self.stands(record, wall) is not Standing.EXPIRED
+        return self.freshness(record, wall) is not Freshness.EXPIRED
 
     def is_pressing(self, record: Record, wall: float) -> bool:
         """Whether it is worth waiting for another process."""
-        return self.forced or self.stands(record, wall) in (Standing.MANDATORY, Standing.EXPIRED)
+        return self.forced or self.freshness(record, wall) in (Freshness.MANDATORY, Freshness.EXPIRED)
 
-    def kept_or(self, error: SignInError, record: Record | None, wall: float) -> Kept | SignInError:
+    def not_renewed_or(self, error: SignInError, record: Record | None, wall: float) -> Kept | SignInError:
         """The end of a renewal that failed: with the old access token, while it lives."""
         usable = record is not None and self.is_usable(record, wall)
         return Kept(record, KeptBecause.FAILED, error) if record and usable else error
 
-    def verdict(
+    def decide(
         self, record: Record | None, wall: float, first_seen: Record | None
     ) -> Kept | Adopted | SignInError | None:
         """How the renewal ends with what is stored now; None if it is to be renewed.
@@ -154,10 +154,10 @@ class Asked:
             return error
         if self._is_done(record, wall, first_seen):
             return Adopted(record)
-        if self.stands(record, wall) is Standing.CURRENT and not self.forced:
+        if self.freshness(record, wall) is Freshness.CURRENT and not self.forced:
             return Kept(record, KeptBecause.CURRENT)
         if error := self._not_renewable(record):
-            return self.kept_or(error, record, wall)
+            return self.not_renewed_or(error, record, wall)
         return self._not_yet(record, wall)
 
     # -- and on the way ----------------------------------------------------------------------------
@@ -211,7 +211,7 @@ class Asked:
         `crash` is the intent that one left.
         """
         if record.uncertain_at is None:
-            return self.kept_or(error, record, wall)
+            return self.not_renewed_or(error, record, wall)
         what = "was interrupted" if crash else "lost its answer"
         told = {**error.details, "uncertain_at": record.uncertain_at}
         if crash is not None:
@@ -219,7 +219,7 @@ class Asked:
         text = (
             f"{error.message} An earlier renewal {what} after the refresh token was sent, or may have been."
         )
-        return self.kept_or(attrs.evolve(error, message=text, details=told), record, wall)
+        return self.not_renewed_or(attrs.evolve(error, message=text, details=told), record, wall)
 
     # -- the rows ----------------------------------------------------------------------------------
 
@@ -237,7 +237,7 @@ class Asked:
         moved = first_seen is not None and (
             record.credential.access_token != first_seen.credential.access_token
         )
-        return moved and self.stands(record, wall) is Standing.CURRENT
+        return moved and self.freshness(record, wall) is Freshness.CURRENT
 
     def _not_renewable(self, record: Record) -> SignInError | None:
         over = ErrorKind.LOGIN_REQUIRED
@@ -256,7 +256,7 @@ class Asked:
 
     def _not_yet(self, record: Record, wall: float) -> Kept | SignInError | None:
         """Whether it is too early to spend the refresh token."""
-        pressing = self.stands(record, wall) in (Standing.MANDATORY, Standing.EXPIRED)
+        pressing = self.freshness(record, wall) in (Freshness.MANDATORY, Freshness.EXPIRED)
         if record.in_doubt and not pressing:
             live = record.intent is not None and abs(wall - record.intent.at) < INTENT_LIFE
             return Kept(record, KeptBecause.BUSY if live else KeptBecause.UNCERTAIN)
