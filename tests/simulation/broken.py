@@ -37,7 +37,7 @@ __all__ = ["BROKEN", "broken"]
 _has_the_lock: Final = Renewal._has_the_lock
 _save_failed: Final = Slot._save_failed
 _refused: Final = Renewal._refused
-_unanswered: Final = Renewal._unanswered
+_on_request_failed: Final = Renewal._on_request_failed
 
 
 def _no_second_look(flow: Renewal, locked: Locked) -> Effect:
@@ -53,7 +53,7 @@ def _no_reserve(flow: Renewal, locked: Locked) -> Effect:
 
 def _sends_again(flow: Renewal, failure: TryAgain) -> Effect:
     """A lost answer is taken for a request that was never sent."""
-    return _unanswered(flow, attrs.evolve(failure, maybe_answered=False))
+    return _on_request_failed(flow, attrs.evolve(failure, maybe_answered=False))
 
 
 def _deletes(flow: Renewal, fact: Refusal) -> Effect:
@@ -104,7 +104,7 @@ _NO_PAUSES: Final = dict.fromkeys(memory._PAUSES, 0.0)
 BROKEN: Final[Mapping[str, tuple[_Patch, ...]]] = {
     "no second look under the lock": ((Renewal, "_has_the_lock", _no_second_look),),
     "sent before it is reserved": ((Renewal, "_has_the_lock", _no_reserve), (Slot, "sending", _yes)),
-    "sent again after a lost answer": ((Renewal, "_unanswered", _sends_again),),
+    "sent again after a lost answer": ((Renewal, "_on_request_failed", _sends_again),),
     "saved over whatever is stored": ((Slot, "matches", _always), (Slot, "is_intact", _yes)),
     "a lost lock is not noticed": ((Slot, "is_intact", _yes),),
     "every stray is adopted": ((slot, "best_leftover", _any_stray),),

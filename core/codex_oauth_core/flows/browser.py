@@ -152,17 +152,17 @@ class BrowserFlow(SignInFlow):
         why = self.provider.dialect.why_denied
         return Refusal(kind, error, reason=why(error, description) if why and description else None)
 
-    def _due(self) -> Effect:
+    def _on_time(self) -> Effect:
         if self.state is State.HOLDING_CODE:
             return self._exchange_again()
         return self._fail(Refusal(ErrorKind.TIMEOUT))
 
-    def _responded(self, response: ResponseReceived) -> Effect:
+    def _on_response(self, response: ResponseReceived) -> Effect:
         if self.state is State.EXCHANGING:
             return self._exchange_answered(response)
         return self._revoked(confirmed=self.provider.dialect.read_revocation(response) is True)
 
-    def _unanswered(self, failure: TryAgain) -> Effect:
+    def _on_request_failed(self, failure: TryAgain) -> Effect:
         if self.state is State.EXCHANGING:
             return self._exchange_unanswered(failure)
         return self._revoked(confirmed=False)

@@ -166,7 +166,7 @@ class Deposit(StoringFlow[Deposited]):
             return self._give_up_the_lock()  # and not the login
         return super()._next(event)
 
-    def _due(self) -> Effect:
+    def _on_time(self) -> Effect:
         self._move(Trigger.DUE)
         return Lock()
 
@@ -225,8 +225,8 @@ class Deposit(StoringFlow[Deposited]):
         assert self._result is not None
         return Finished(self._result)
 
-    def _responded(self, response: ResponseReceived) -> Effect:
+    def _on_response(self, response: ResponseReceived) -> Effect:
         raise IllegalEvent("a deposit sends nothing")
 
-    def _unanswered(self, failure: TryAgain) -> Effect:
+    def _on_request_failed(self, failure: TryAgain) -> Effect:
         raise IllegalEvent("a deposit sends nothing")

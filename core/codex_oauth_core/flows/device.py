@@ -188,7 +188,7 @@ class DeviceFlow(SignInFlow):
         self._code_limit = self._now + min(CODE_LIMIT, self.max_lifetime)
         return self._ask_for_code()
 
-    def _due(self) -> Effect:
+    def _on_time(self) -> Effect:
         match self.state:
             case State.POSTPONED:
                 return self._ask_again()
@@ -197,7 +197,7 @@ class DeviceFlow(SignInFlow):
             case _:
                 return self._poll()
 
-    def _responded(self, response: ResponseReceived) -> Effect:
+    def _on_response(self, response: ResponseReceived) -> Effect:
         dialect = self.provider.dialect
         match self.state:
             case State.POLLING:
@@ -210,7 +210,7 @@ class DeviceFlow(SignInFlow):
             case _:
                 return self._revoked(confirmed=dialect.read_revocation(response) is True)
 
-    def _unanswered(self, failure: TryAgain) -> Effect:
+    def _on_request_failed(self, failure: TryAgain) -> Effect:
         match self.state:
             case State.POLLING:
                 return self._back_off(failure)

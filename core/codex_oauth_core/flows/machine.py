@@ -255,11 +255,11 @@ class Flow(Drivable[E_co, T_co], ABC):
         match event:
             case TimeReached():
                 wait = self._effect
-                return wait if isinstance(wait, Wait) and self._now < wait.until else self._due()
+                return wait if isinstance(wait, Wait) and self._now < wait.until else self._on_time()
             case ResponseReceived():
-                return self._responded(event)
+                return self._on_response(event)
             case RequestFailed():
-                return self._unanswered(transient_of(event))
+                return self._on_request_failed(transient_of(event))
             case Started():
                 return self._start(event)
             case Cancelled():
@@ -277,13 +277,13 @@ class Flow(Drivable[E_co, T_co], ABC):
     def _start(self, event: Started) -> Effect: ...
 
     @abstractmethod
-    def _responded(self, response: ResponseReceived) -> Effect: ...
+    def _on_response(self, response: ResponseReceived) -> Effect: ...
 
     @abstractmethod
-    def _unanswered(self, failure: TryAgain) -> Effect: ...
+    def _on_request_failed(self, failure: TryAgain) -> Effect: ...
 
     @abstractmethod
-    def _due(self) -> Effect: ...
+    def _on_time(self) -> Effect: ...
 
     def _called_back(self, event: CallbackReceived) -> Effect:
         raise IllegalEvent(f"{type(event).__name__} is no answer in state {self.state.name}")

@@ -304,14 +304,14 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
         request = self.provider.dialect.refresh_request(self.provider, token)
         return SendRequest(request, self.policy.request_timeout, once=True, write_by=self._write_by())
 
-    def _responded(self, response: ResponseReceived) -> Effect:
+    def _on_response(self, response: ResponseReceived) -> Effect:
         self._saving.begin(self._now)
         fact = self.provider.dialect.read_refresh(response)
         match fact:
             case Granted():
                 return self._granted(fact.tokens, response)
             case TryAgain():
-                return self._unanswered(fact)
+                return self._on_request_failed(fact)
             case Refusal():
                 return self._refused(fact)
             case _:
@@ -321,7 +321,7 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
         """Save what was issued; what is to be said about it comes after that."""
         record = self._held_record()
         if tokens.access_token is None and tokens.refresh_token is None:
-            return self._unanswered(TryAgain(ErrorKind.INVALID_RESPONSE, True, status=response.status))
+            return self._on_request_failed(TryAgain(ErrorKind.INVALID_RESPONSE, True, status=response.status))
         if not self._request.is_of_its_account(record, tokens):
             return self._granted_another(record, tokens, response)
         renewed = renewed_record(record, tokens, response)
@@ -340,7 +340,7 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
         self._move(Trigger.OTHER_ACCOUNT)
         return Rescue(as_sign_in(record, tokens, response))
 
-    def _unanswered(self, failure: TryAgain) -> Effect:
+    def _on_request_failed(self, failure: TryAgain) -> Effect:
         record = self._held_record()
         if failure.maybe_answered:
             lost = attrs.evolve(refusal_of(failure), uncertain=True)
@@ -424,7 +424,7 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
         assert result is not None
         return result
 
-    def _due(self) -> Effect:
+    def _on_time(self) -> Effect:
         if self.state is State.SAVING_LATER:
             return self._save(Trigger.DUE, self._being_saved())
         woken_late = self._retry_until is not None and self._now >= self._retry_until

@@ -281,7 +281,7 @@ class Revocation(StoringFlow[Revoked]):
         self._move(Trigger.START_UNSTORED)
         return request
 
-    def _due(self) -> Effect:
+    def _on_time(self) -> Effect:
         unstored = self.state is State.BACKING_OFF_UNSTORED
         self._move(Trigger.DUE)
         if not unstored:
@@ -316,12 +316,12 @@ class Revocation(StoringFlow[Revoked]):
         )
         return SendRequest(request, self._revoke_until - self._now, once=True)
 
-    def _responded(self, response: ResponseReceived) -> Effect:
+    def _on_response(self, response: ResponseReceived) -> Effect:
         assert self.provider is not None  # without one nothing was sent
         said = self.provider.dialect.read_revocation(response)
-        return self._unanswered(said) if isinstance(said, TryAgain) else self._answered(confirmed=said)
+        return self._on_request_failed(said) if isinstance(said, TryAgain) else self._answered(confirmed=said)
 
-    def _unanswered(self, failure: TryAgain) -> Effect:
+    def _on_request_failed(self, failure: TryAgain) -> Effect:
         """To revoke twice is harmless: it is tried again while there is time (RFC 7009 §2.2.1)."""
         until = self._revoke_until or self._now
         due_at = self._now + max(_FIRST_PAUSE * 2.0 ** (self._tries - 1), failure.retry_after or 0.0)
