@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from codex_oauth.loading import loading
 from codex_oauth_core.checkpoints.codec import CheckpointError
-from codex_oauth_core.secret import Secret, unseen
+from codex_oauth_core.secret import Secret, without_traceback
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -61,7 +61,7 @@ def unseal(data: bytes, key: Secret[bytes], *, belongs_to: str = "") -> dict[str
     it), `other_key` (try the key that was used before), `sealed_wrong` (damaged, or of somebody else), and as
     `seal` does.
     """
-    return unseen(lambda: _unsealed(data, key, belongs_to))
+    return without_traceback(lambda: _unsealed(data, key, belongs_to))
 
 
 def _unsealed(data: bytes, key: Secret[bytes], belongs_to: str) -> dict[str, Any]:

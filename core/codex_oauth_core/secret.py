@@ -11,7 +11,7 @@ import hmac
 from collections.abc import Callable
 from typing import Final, Generic, NoReturn, TypeVar, cast
 
-__all__ = ["Secret", "shares_text", "unseen"]
+__all__ = ["Secret", "leaks", "without_traceback"]
 
 T = TypeVar("T", str, bytes)
 R = TypeVar("R")
@@ -69,7 +69,7 @@ class Secret(Generic[T]):
         self.__getstate__()
 
 
-def shares_text(text: str, secret: Secret[str]) -> bool:
+def leaks(text: str, secret: Secret[str]) -> bool:
     """Whether a piece of `secret` that tells something, eight letters or all of it, is in `text`."""
     said, hidden = text.lower(), secret.reveal().lower()
     if len(hidden) < _TELLING:
@@ -77,12 +77,16 @@ def shares_text(text: str, secret: Secret[str]) -> bool:
     return any(said[i : i + _TELLING] in hidden for i in range(len(said) - _TELLING + 1))
 
 
-def unseen(work: Callable[[], R]) -> R:
+def without_traceback(work: Callable[[], R]) -> R:
     """What `work` returns. If it fails, no traceback shows its frames and their variables."""
     try:
         return work()
     except BaseException as error:  # noqa: BLE001  # raised again
         raise error.with_traceback(None) from None
+
+
+unseen: Final = without_traceback
+"""The former name of `without_traceback`, for one release."""
 
 
 def _as_bytes(value: str | bytes) -> bytes:

@@ -40,7 +40,7 @@ from codex_oauth_core.flows.pace import Pace
 from codex_oauth_core.reading.json_body import MAX_BODY, read_json
 from codex_oauth_core.reading.jwt import read_claims
 from codex_oauth_core.reading.times import http_date, read_seconds, retry_after
-from codex_oauth_core.secret import shares_text
+from codex_oauth_core.secret import leaks
 from tests.support import (
     DEVICE_ID,
     PENDING,
@@ -221,10 +221,10 @@ def test_a_secret_of_the_same_answer_in_an_error_code(replies: tuple[Reply, ...]
 
 
 def test_sharing_text() -> None:
-    assert shares_text("xx12345678", Secret("0123456789"))
-    assert not shares_text("xx1234567", Secret("0123456789"))
-    assert not shares_text("anything", Secret(""))
-    assert shares_text("anything", Secret("THING"))
+    assert leaks("xx12345678", Secret("0123456789"))
+    assert not leaks("xx1234567", Secret("0123456789"))
+    assert not leaks("anything", Secret(""))
+    assert leaks("anything", Secret("THING"))
 
 
 # -- sizes and shapes --------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.secret import Secret
+from codex_oauth_core.secret import Secret, unseen, without_traceback
 
 texts = st.text(min_size=12)
 
@@ -80,3 +80,7 @@ def test_staleness_has_a_skew_of_five_minutes(
     assert credential.is_stale(wall) is stale
     if stale is not None:
         assert credential.is_stale(wall, skew=0.0) is (wall >= 1000)
+
+
+def test_the_old_name_of_without_traceback_is_the_same_function() -> None:
+    assert unseen is without_traceback

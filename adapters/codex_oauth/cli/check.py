@@ -21,7 +21,7 @@ from codex_oauth_core.effects import Request, SendRequest
 from codex_oauth_core.errors import Detail, ErrorKind, SignInError
 from codex_oauth_core.events import Cancelled, RequestFailed, ResponseReceived
 from codex_oauth_core.flows.machine import error_of, refusal_of, transient_of
-from codex_oauth_core.secret import Secret, shares_text
+from codex_oauth_core.secret import Secret, leaks
 
 __all__ = ["URL", "Checked", "check"]
 
@@ -94,7 +94,7 @@ def _verdict(answer: Answer, credential: Credential) -> Checked:
 def _code(answer: Answer, credential: Credential) -> str | None:
     """The server's error code, unless it repeats the token."""
     code = answer.code
-    return "other" if code and shares_text(code, credential.access_token) else code
+    return "other" if code and leaks(code, credential.access_token) else code
 
 
 def _unanswered(kind: ErrorKind, **details: Detail) -> SignInError:

@@ -15,7 +15,7 @@ from codex_oauth.stores.failures import advised, failure, shown
 from codex_oauth.stores.seal import SEALED, Seal, SealBroken
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.record import LONGEST_RECORD, Record, read_record, write_record
-from codex_oauth_core.secret import Secret, unseen
+from codex_oauth_core.secret import Secret, without_traceback
 
 __all__ = ["NEVER_PUT_ASIDE", "Form", "may_be_put_aside"]
 
@@ -48,8 +48,8 @@ class Form:
 
         Raises SignInError of kind `auth_write_failed` (`not_storable`, or why it could not be sealed).
         """
-        content = unseen(lambda: Secret(write_record(record)))
-        if unseen(lambda: read_record(content.reveal())) != record:
+        content = without_traceback(lambda: Secret(write_record(record)))
+        if without_traceback(lambda: read_record(content.reveal())) != record:
             raise failure(ErrorKind.AUTH_WRITE_FAILED, "not_storable", self.path)
         sealed = self._sealed(content)
         if len(sealed.reveal()) > self.longest:
@@ -61,7 +61,7 @@ class Form:
         if seal is None:
             return content
         try:
-            return unseen(lambda: seal.seal(content))
+            return without_traceback(lambda: seal.seal(content))
         except SealBroken as broken:
             raise failure(ErrorKind.AUTH_WRITE_FAILED, broken.reason, self.path) from None
 
@@ -70,7 +70,7 @@ class Form:
         opened = self._unsealed(content)
         if isinstance(opened, SignInError):
             return opened
-        found = unseen(lambda: read_record(opened.reveal()))
+        found = without_traceback(lambda: read_record(opened.reveal()))
         if isinstance(found, SignInError):
             return advised(attrs.evolve(found, details={**found.details, "path": shown(self.path)}))
         if found.credential.account_id != self.account_id:  # say, a file system that ignores case
@@ -86,7 +86,7 @@ class Form:
         if len(content.reveal()) > self.longest:
             return failure(ErrorKind.CORRUPT_AUTH, "too_big", self.path)
         try:
-            return unseen(lambda: seal.unseal(content))
+            return without_traceback(lambda: seal.unseal(content))
         except SealBroken as broken:
             kind = ErrorKind.CORRUPT_AUTH if broken.reason == "sealed_wrong" else ErrorKind.AUTH_READ_FAILED
             return failure(kind, broken.reason, self.path)

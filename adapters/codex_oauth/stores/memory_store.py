@@ -25,7 +25,7 @@ from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.leftovers import best_leftover
 from codex_oauth_core.record import Record, read_record, write_record
 from codex_oauth_core.renewal_times import SEND_BY
-from codex_oauth_core.secret import Secret, unseen
+from codex_oauth_core.secret import Secret, without_traceback
 
 __all__ = ["MemoryHeld", "MemorySlot", "MemoryStore"]
 
@@ -255,17 +255,17 @@ def _kept(record: Record, account_id: str) -> _Kept:
     if record.credential.account_id != account_id:
         raise ValueError("the record is another account's")
     kept = _closed(record)
-    if unseen(lambda: read_record(kept.reveal())) != record:
+    if without_traceback(lambda: read_record(kept.reveal())) != record:
         raise _refusal("not_storable")
     return kept
 
 
 def _closed(record: Record) -> _Kept:
-    return unseen(lambda: Secret(write_record(record)))
+    return without_traceback(lambda: Secret(write_record(record)))
 
 
 def _opened(kept: _Kept) -> Record:
-    record = unseen(lambda: read_record(kept.reveal()))
+    record = without_traceback(lambda: read_record(kept.reveal()))
     assert isinstance(record, Record)  # it was read once before it was kept
     return record
 

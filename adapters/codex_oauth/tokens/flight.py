@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 import attrs
 
 from codex_oauth.event_loops import load_anyio, on_this_loop, this_loop
-from codex_oauth_core.secret import unseen
+from codex_oauth_core.secret import without_traceback
 
 if TYPE_CHECKING:
     from anyio import Event
@@ -81,7 +81,7 @@ class Flight(Generic[T]):
     def run(self) -> None:
         """Do the work here, now."""
         try:
-            result = unseen(self._work)
+            result = without_traceback(self._work)
         except BaseException as error:
             self._end(_Crashed(error))
             if not isinstance(error, Exception):

@@ -14,7 +14,7 @@ from codex_oauth_core.checkpoints.layout import VERSION
 from codex_oauth_core.flows.browser import BrowserFlow
 from codex_oauth_core.flows.device import DeviceFlow
 from codex_oauth_core.provider import Provider
-from codex_oauth_core.secret import unseen
+from codex_oauth_core.secret import without_traceback
 
 __all__ = ["restore"]
 
@@ -33,7 +33,7 @@ def restore(mapping: Mapping[str, object], provider: Provider) -> DeviceFlow | B
     Endpoints come from `provider` alone. Raises CheckpointError: `not_a_checkpoint`, `too_new`,
     `other_provider` (another issuer or client), `malformed`.
     """
-    return unseen(lambda: _restore(mapping, provider))
+    return without_traceback(lambda: _restore(mapping, provider))
 
 
 def _restore(mapping: object, provider: Provider) -> DeviceFlow | BrowserFlow:

@@ -39,7 +39,7 @@ from codex_oauth_core.reading.times import (
     read_seconds,
     retry_after,
 )
-from codex_oauth_core.secret import Secret, shares_text, unseen
+from codex_oauth_core.secret import Secret, leaks, without_traceback
 
 __all__ = [
     "DEFAULT_LIFETIME",
@@ -86,7 +86,7 @@ class Answer:
     ) -> None:
         self.response = response
         self.status = response.status
-        self.body = unseen(lambda: read(response))
+        self.body = without_traceback(lambda: read(response))
         self.fields = as_object(self.body)
         self.code = _unless_echoed(error_code(self.body), self.fields)
 
@@ -128,7 +128,7 @@ def _unless_echoed(code: str | None, fields: Mapping[str, object]) -> str | None
     if not code or _SECRET_FIELDS.isdisjoint(fields):
         return code
     secrets = (Secret(value) for name in _SECRET_FIELDS if isinstance(value := fields.get(name), str))
-    return "other" if any(shares_text(code, secret) for secret in secrets) else code
+    return "other" if any(leaks(code, secret) for secret in secrets) else code
 
 
 def is_success(status: int) -> bool:

@@ -24,7 +24,7 @@ from codex_oauth_core.reading.json_body import MAX_BODY, as_object
 from codex_oauth_core.reading.jwt import expiry, read_claims
 from codex_oauth_core.reading.times import iso_date, plausible_time, rfc3339
 from codex_oauth_core.record import Record, read_record, write_record
-from codex_oauth_core.secret import Secret, unseen
+from codex_oauth_core.secret import Secret, without_traceback
 
 __all__ = [
     "LONGEST_AUTH_JSON",
@@ -156,7 +156,7 @@ def record_of(credential: Credential, content: Secret[bytes]) -> Record:
 
 def _is_storable(record: Record) -> bool:
     try:
-        return isinstance(unseen(lambda: read_record(write_record(record))), Record)
+        return isinstance(without_traceback(lambda: read_record(write_record(record))), Record)
     except (RecursionError, ValueError):
         return False
 
@@ -180,7 +180,7 @@ def _document(content: Secret[bytes]) -> object:
     if len(content.reveal()) > LONGEST_AUTH_JSON:
         raise _Unfit("too_big")
     try:
-        return unseen(lambda: _parsed(content.reveal().removeprefix(_BYTE_ORDER_MARK)))
+        return without_traceback(lambda: _parsed(content.reveal().removeprefix(_BYTE_ORDER_MARK)))
     except json.JSONDecodeError as error:
         text = "is empty" if not content.reveal().strip() else f"is not JSON (line {error.lineno})"
     except UnicodeDecodeError:
@@ -364,4 +364,4 @@ def without_tokens(content: Secret[bytes]) -> Secret[bytes]:
 
 
 def _written(document: Mapping[str, Any]) -> Secret[bytes]:
-    return unseen(lambda: Secret(json.dumps(document, indent=2, allow_nan=False).encode() + b"\n"))
+    return without_traceback(lambda: Secret(json.dumps(document, indent=2, allow_nan=False).encode() + b"\n"))

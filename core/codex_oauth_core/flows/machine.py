@@ -36,7 +36,7 @@ from codex_oauth_core.events import (
 from codex_oauth_core.facts import Refusal, TryAgain
 from codex_oauth_core.flows.event_fields import invalid_field
 from codex_oauth_core.flows.pace import Pace, SavePace
-from codex_oauth_core.secret import Secret, shares_text
+from codex_oauth_core.secret import Secret, leaks
 from codex_oauth_core.storage import (
     ANSWERS,
     Delete,
@@ -158,7 +158,7 @@ def error_of(
 def _safe(code: str | None, secrets: Iterable[Secret[str]]) -> str | None:
     if code is None:
         return None
-    return "other" if any(shares_text(code, secret) for secret in secrets) else code
+    return "other" if any(leaks(code, secret) for secret in secrets) else code
 
 
 # -- the rules of receive() ----------------------------------------------------------------------------
