@@ -39,9 +39,16 @@ from codex_oauth_core.provider import Provider, is_loopback
 from codex_oauth_core.rendering import Renderers
 from codex_oauth_core.secret import Secret
 from codex_oauth_core.traces.format import Gap, Header, as_line
-from codex_oauth_core.traces.shadow import FAKE_STATE, LEGS, Blinder, Shadow, Stop, shadow_of
+from codex_oauth_core.traces.shadow import (
+    FAKE_STATE,
+    REQUEST_KINDS,
+    Blinder,
+    Shadow,
+    StopRecording,
+    shadow_of,
+)
 
-__all__ = ["Recorder", "Teller", "header_of"]
+__all__ = ["Anonymizer", "Recorder", "header_of"]
 
 
 # -- each event again, from fakes ----------------------------------------------------------------------
@@ -71,7 +78,7 @@ def _kind(flow: SignInFlow) -> tuple[str, float]:
         case BrowserFlow():
             return "browser", flow.lifetime
         case _:
-            raise Stop(Gap.UNSUPPORTED)
+            raise StopRecording(Gap.UNSUPPORTED)
 
 
 def _where(provider: Provider) -> str:
@@ -81,7 +88,7 @@ def _where(provider: Provider) -> str:
 
 
 @attrs.define(eq=False)
-class Teller:
+class Anonymizer:
     """Tells events again. It knows the real provider, whose dialect reads the answers."""
 
     provider: Provider
@@ -92,13 +99,13 @@ class Teller:
 
     @classmethod
     def of(cls, flow: SignInFlow, first: Event) -> Self:
-        """The teller of a flow that begins with this event. Raises Stop for a dialect without renderers."""
+        """The anonymizer of a flow that begins with this event. Raises Stop for a dialect without renderers."""
         renderers = flow.provider.dialect.render
         if renderers is None:
-            raise Stop(Gap.NO_RENDERERS)
+            raise StopRecording(Gap.NO_RENDERERS)
         return cls(flow.provider, renderers, Blinder(renderers), first.at)
 
-    def tell(self, event: Event, before: Effect | None, after: Effect, shadow: Shadow) -> Event:
+    def event(self, event: Event, before: Effect | None, after: Effect, shadow: Shadow) -> Event:
         """`event` for the shadow; the real flow went from one effect to the other by it. Raises Stop."""
         match event:
             case Started():
@@ -114,13 +121,13 @@ class Teller:
             case Cancelled():
                 return Cancelled(self._instant(event.at))
             case _:
-                raise Stop(Gap.UNSUPPORTED)
+                raise StopRecording(Gap.UNSUPPORTED)
 
     def _answer(self, event: ResponseReceived, shadow: Shadow) -> ResponseReceived:
-        leg = LEGS.get(shadow.state)
-        if leg is None:
-            raise Stop(Gap.UNSUPPORTED)
-        rendered = leg.rebuild(self.provider, self.renderers, self.blinder, event)
+        kind = REQUEST_KINDS.get(shadow.state)
+        if kind is None:
+            raise StopRecording(Gap.UNSUPPORTED)
+        rendered = kind.rebuild(self.provider, self.renderers, self.blinder, event)
         sent_at = self._instant(event.sent_at)
         return rendered.received(sent_at, self._instant(event.at), round(float(event.wall), 3))
 
@@ -177,11 +184,11 @@ class Recorder(Drivable[SendRequest | Wait, Credential]):
 
     flow: SignInFlow
     write: Callable[[str], object] = attrs.field(repr=False)
-    _tape: _Tape = attrs.field(init=False, repr=False)
+    _writer: _TraceWriter = attrs.field(init=False, repr=False)
     _turn: None = attrs.field(default=None, init=False, repr=False)  # absent while a driver has it
 
     def __attrs_post_init__(self) -> None:
-        self._tape = _Tape(self.flow, self.write)
+        self._writer = _TraceWriter(self.flow, self.write)
 
     @property
     def state(self) -> Any:
@@ -199,7 +206,7 @@ class Recorder(Drivable[SendRequest | Wait, Credential]):
         try:
             before = self.flow.effect
             effect = self.flow.receive(event)
-            self._tape.note(event, before, effect)
+            self._writer.note(event, before, effect)
             return effect
         finally:
             self._turn = None
@@ -217,13 +224,13 @@ class Recorder(Drivable[SendRequest | Wait, Credential]):
 
 
 @attrs.define(eq=False)
-class _Tape:
+class _TraceWriter:
     """Follows a flow with a shadow, and writes what the shadow does."""
 
     flow: SignInFlow
     write: Callable[[str], object]
     shadow: Shadow | None = None
-    teller: Teller | None = None
+    anonymizer: Anonymizer | None = None
     over: bool = False
 
     def note(self, event: Event, before: Effect | None, effect: Effect) -> None:
@@ -232,31 +239,31 @@ class _Tape:
             return
         try:
             self._follow(event, before, effect)
-        except Stop as stop:
+        except StopRecording as stop:
             self._stop(stop.gap)
         except Exception:  # noqa: BLE001  # a sign-in does not fail for its trace
             self._stop(Gap.FAILED)
 
     def _follow(self, event: Event, before: Effect | None, effect: Effect) -> None:
-        shadow, teller = self._begun(event, before)
-        told = teller.tell(event, before, effect, shadow)
+        shadow, anonymizer = self._begun(event, before)
+        told = anonymizer.event(event, before, effect, shadow)
         try:
             fields = shadow.take(told)
         except IllegalEvent:
-            raise Stop(Gap.DIFFERS) from None
+            raise StopRecording(Gap.DIFFERS) from None
         if _standing(self.flow) != _standing(shadow.flow):
-            raise Stop(Gap.DIFFERS)
+            raise StopRecording(Gap.DIFFERS)
         self._put(as_line(fields))
 
-    def _begun(self, event: Event, before: Effect | None) -> tuple[Shadow, Teller]:
-        if self.shadow is None or self.teller is None:
+    def _begun(self, event: Event, before: Effect | None) -> tuple[Shadow, Anonymizer]:
+        if self.shadow is None or self.anonymizer is None:
             if before is not None or isinstance(event, Resumed):
-                raise Stop(Gap.BEGUN)
-            self.teller = Teller.of(self.flow, event)
-            header = header_of(self.flow, self.teller.blinder, self.teller.renderers)
+                raise StopRecording(Gap.BEGUN)
+            self.anonymizer = Anonymizer.of(self.flow, event)
+            header = header_of(self.flow, self.anonymizer.blinder, self.anonymizer.renderers)
             self.shadow = shadow_of(header, self.flow.provider)
             self._put(header.line())
-        return self.shadow, self.teller
+        return self.shadow, self.anonymizer
 
     def _stop(self, gap: Gap) -> None:
         self._put(as_line({"gap": gap.value}))

@@ -49,7 +49,16 @@ from codex_oauth_core.rendering import Rendered, Renderers
 from codex_oauth_core.secret import Secret
 from codex_oauth_core.traces.format import Gap, Header
 
-__all__ = ["FAKE_STATE", "FAKE_VERIFIER", "LEGS", "Blinder", "Leg", "Shadow", "Stop", "shadow_of"]
+__all__ = [
+    "FAKE_STATE",
+    "FAKE_VERIFIER",
+    "REQUEST_KINDS",
+    "Blinder",
+    "RequestKind",
+    "Shadow",
+    "StopRecording",
+    "shadow_of",
+]
 
 
 # -- fakes ---------------------------------------------------------------------------------------------
@@ -165,7 +174,7 @@ Fact = TypeVar("Fact")
 Rebuild = Callable[[Provider, Renderers, Blinder, ResponseReceived], Rendered]
 
 
-class Stop(Exception):
+class StopRecording(Exception):
     """The recording ends with this gap."""
 
     def __init__(self, gap: Gap) -> None:
@@ -174,7 +183,7 @@ class Stop(Exception):
 
 
 @attrs.frozen
-class Leg:
+class RequestKind:
     """One kind of request: its name in a trace, and how its answers are rebuilt. Raises Stop."""
 
     name: str
@@ -213,21 +222,21 @@ def _read(read: Callable[[], Fact]) -> Fact:
     try:
         return read()
     except Exception:  # noqa: BLE001  # whatever a dialect's reader does
-        raise Stop(Gap.UNREADABLE) from None
+        raise StopRecording(Gap.UNREADABLE) from None
 
 
 def _rendered(render: Callable[[], Rendered]) -> Rendered:
     try:
         return render()
     except Exception:  # noqa: BLE001  # whatever a dialect's renderer does
-        raise Stop(Gap.NOT_RENDERED) from None
+        raise StopRecording(Gap.NOT_RENDERED) from None
 
 
-LEGS: Final[Mapping[str, Leg]] = {
-    "requesting_code": Leg("device_authorization", _device_answer),
-    "polling": Leg("poll", _poll_answer),
-    "exchanging": Leg("exchange", _exchange_answer),
-    "revoking": Leg("revocation", _revocation_answer),
+REQUEST_KINDS: Final[Mapping[str, RequestKind]] = {
+    "requesting_code": RequestKind("device_authorization", _device_answer),
+    "polling": RequestKind("poll", _poll_answer),
+    "exchanging": RequestKind("exchange", _exchange_answer),
+    "revoking": RequestKind("revocation", _revocation_answer),
 }
 """By the state in which the request is outstanding."""
 
@@ -315,7 +324,7 @@ class Shadow:
     def _asked(self, effect: Effect) -> dict[str, Any]:
         match effect:
             case SendRequest():
-                name = LEGS[self.state].name
+                name = REQUEST_KINDS[self.state].name
                 return {"kind": "send", "request": name, "timeout": effect.timeout, "once": effect.once}
             case Wait():
                 return _waiting(effect)
