@@ -58,7 +58,7 @@ _NOT_OURS: Final = "state=fake-other"
 
 
 def header_of(flow: SignInFlow, blinder: Blinder, renderers: Renderers) -> Header:
-    """The header of a trace of `flow`. Raises Stop for a kind of flow that traces do not have."""
+    """The header of a trace of `flow`. Raises StopRecording for a kind of flow that traces do not have."""
     kind, lifetime = _kind(flow)
     return Header(
         library=__version__,
@@ -99,14 +99,16 @@ class Anonymizer:
 
     @classmethod
     def of(cls, flow: SignInFlow, first: Event) -> Self:
-        """The anonymizer of a flow that begins with this event. Raises Stop for a dialect without renderers."""
+        """The anonymizer of a flow that begins with this event. Raises StopRecording where a dialect has no
+        renderers.
+        """
         renderers = flow.provider.dialect.render
         if renderers is None:
             raise StopRecording(Gap.NO_RENDERERS)
         return cls(flow.provider, renderers, Blinder(renderers), first.at)
 
     def event(self, event: Event, before: Effect | None, after: Effect, shadow: Shadow) -> Event:
-        """`event` for the shadow; the real flow went from one effect to the other by it. Raises Stop."""
+        """`event` for the shadow; the real flow went from one effect to the other by it. Raises StopRecording."""
         match event:
             case Started():
                 return Started(self._instant(event.at), round(float(event.wall), 3))

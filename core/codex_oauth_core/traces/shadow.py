@@ -184,7 +184,7 @@ class StopRecording(Exception):
 
 @attrs.frozen
 class RequestKind:
-    """One kind of request: its name in a trace, and how its answers are rebuilt. Raises Stop."""
+    """One kind of request: its name in a trace, and how its answers are rebuilt. Raises StopRecording."""
 
     name: str
     rebuild: Rebuild
