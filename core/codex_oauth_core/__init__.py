@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from codex_oauth_core.outcomes import Adopted as Adopted
     from codex_oauth_core.outcomes import Deposited as Deposited
     from codex_oauth_core.outcomes import Kept as Kept
+    from codex_oauth_core.outcomes import NotRenewed as NotRenewed
     from codex_oauth_core.outcomes import Renewed as Renewed
     from codex_oauth_core.outcomes import Revoked as Revoked
     from codex_oauth_core.pkce import Pkce as Pkce
@@ -97,7 +98,7 @@ __all__, __getattr__, __dir__ = lazy_names(
         "codex_oauth_core.flows.renewal_policy": ("RenewalPolicy",),
         "codex_oauth_core.flows.renewal": ("Renewal",),
         "codex_oauth_core.flows.revocation": ("Revocation",),
-        "codex_oauth_core.outcomes": ("Adopted", "Deposited", "Kept", "Renewed", "Revoked"),
+        "codex_oauth_core.outcomes": ("Adopted", "Deposited", "Kept", "NotRenewed", "Renewed", "Revoked"),
         "codex_oauth_core.pkce": ("Pkce",),
         "codex_oauth_core.provider": ("Dialect", "Provider"),
         "codex_oauth_core.record": ("Record",),

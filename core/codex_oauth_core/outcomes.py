@@ -1,7 +1,7 @@
 """How the flows about a stored login end, where they do not fail.
 
 Rules of this file: frozen data. A failure is a `SignInError`; a failure that leaves a usable access token
-is `Kept` with that error.
+is `NotRenewed` with that error.
 """
 
 from __future__ import annotations
@@ -13,7 +13,16 @@ import attrs
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.record import Record
 
-__all__ = ["Adopted", "Deposited", "Kept", "KeptBecause", "Renewed", "Revoked"]
+__all__ = [
+    "Adopted",
+    "Deposited",
+    "Kept",
+    "KeptBecause",
+    "NotRenewed",
+    "NotRenewedReason",
+    "Renewed",
+    "Revoked",
+]
 
 
 @attrs.frozen
@@ -35,7 +44,7 @@ class Adopted:
 
 
 @unique
-class KeptBecause(StrEnum):
+class NotRenewedReason(StrEnum):
     """Why an access token was not renewed, although it is usable."""
 
     CURRENT = "current"
@@ -47,15 +56,15 @@ class KeptBecause(StrEnum):
     SPACED = "spaced"
     """It was renewed, or tried, less than a minute ago."""
     FAILED = "failed"
-    """The renewal failed: `Kept.error` says how."""
+    """The renewal failed: `NotRenewed.error` says how."""
 
 
 @attrs.frozen
-class Kept:
+class NotRenewed:
     """The login was left as it is, and its access token is usable. An `error` should be told."""
 
     record: Record
-    why: KeptBecause
+    why: NotRenewedReason
     error: SignInError | None = None
 
 
@@ -76,3 +85,8 @@ class Revoked:
     """The login is ended. `confirmed`: the server said so; None where nothing was asked of it."""
 
     confirmed: bool | None
+
+
+Kept = NotRenewed
+KeptBecause = NotRenewedReason
+"""The former names of `NotRenewed` and `NotRenewedReason`, for one release."""

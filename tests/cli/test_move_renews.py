@@ -17,7 +17,7 @@ from codex_oauth.cli import renew, transfer
 from codex_oauth.tokens.renewing import Outcome
 from codex_oauth.transfer import export_codex
 from codex_oauth_core import ErrorKind
-from codex_oauth_core.outcomes import Adopted, Kept, KeptBecause, Renewed
+from codex_oauth_core.outcomes import Adopted, NotRenewed, NotRenewedReason, Renewed
 from codex_oauth_core.record import Record
 from tests.cli.commands import Done, run_command
 from tests.cli.schemas import valid
@@ -98,11 +98,11 @@ ENDS: tuple[tuple[Callable[[Record], Outcome], bool, str | None], ...] = (
     (Renewed, True, None),
     (lambda record: Renewed(record, unsaved=FULL), True, "auth_write_failed"),
     (Adopted, True, None),
-    (lambda record: Kept(record, KeptBecause.CURRENT), False, None),
-    (lambda record: Kept(record, KeptBecause.SPACED), False, None),
-    (lambda record: Kept(record, KeptBecause.BUSY), False, "network"),
-    (lambda record: Kept(record, KeptBecause.UNCERTAIN), False, "network"),
-    (lambda record: Kept(record, KeptBecause.FAILED, DOWN), False, "network"),
+    (lambda record: NotRenewed(record, NotRenewedReason.CURRENT), False, None),
+    (lambda record: NotRenewed(record, NotRenewedReason.SPACED), False, None),
+    (lambda record: NotRenewed(record, NotRenewedReason.BUSY), False, "network"),
+    (lambda record: NotRenewed(record, NotRenewedReason.UNCERTAIN), False, "network"),
+    (lambda record: NotRenewed(record, NotRenewedReason.FAILED, DOWN), False, "network"),
     (lambda _: DOWN, False, "network"),
 )
 

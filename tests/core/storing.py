@@ -34,7 +34,7 @@ from codex_oauth_core.events import (
 )
 from codex_oauth_core.flows import machine as base
 from codex_oauth_core.flows import machine as table
-from codex_oauth_core.outcomes import Kept
+from codex_oauth_core.outcomes import NotRenewed
 from codex_oauth_core.reading.times import rfc3339
 from codex_oauth_core.record import Intent, Record
 from codex_oauth_core.secret import Secret
@@ -267,7 +267,7 @@ def recorded_moves() -> Generator[list[tuple[Any, Any, Any]]]:
 
 def error_of(outcome: Any) -> SignInError:
     """The error of a renewal that failed, whether or not the old token is usable."""
-    error = outcome.error if isinstance(outcome, Kept) else outcome
+    error = outcome.error if isinstance(outcome, NotRenewed) else outcome
     assert isinstance(error, SignInError)
     return error
 

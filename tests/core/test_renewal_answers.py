@@ -15,7 +15,7 @@ from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import Granted, RefreshFact, Refusal, Tokens, TryAgain
 from codex_oauth_core.flows.grant import UNUSABLE
 from codex_oauth_core.flows.renewal import Renewal
-from codex_oauth_core.outcomes import Kept, KeptBecause, Renewed
+from codex_oauth_core.outcomes import NotRenewed, NotRenewedReason, Renewed
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.reading.times import rfc3339
 from codex_oauth_core.record import OWN_WORDS, Record, read_record, write_record
@@ -114,13 +114,13 @@ def test_f31_after_that_the_access_token_is_used_while_it_lives_and_then_the_rea
     _, record = renewed(tokens(refresh_token="a b", expires_in=3600))
     world = StoreWorld(record)
     fresh = world.run(Renewal())
-    assert isinstance(fresh, Kept)
+    assert isinstance(fresh, NotRenewed)
     assert fresh.error is None
     for at, usable in ((W0 + 3400, True), (W0 + 3700, False)):
         world.net.wall = at
         for asked in (Renewal(), Renewal(forced=True)):
             outcome = world.run(asked)
-            assert isinstance(outcome, Kept) is usable
+            assert isinstance(outcome, NotRenewed) is usable
             error = error_of(outcome)
             assert (error.kind, error.details) == (E.LOGIN_REQUIRED, {"code": "refresh_token_unusable"})
             assert error.message == OWN_WORDS["refresh_token_unusable"]
@@ -237,7 +237,7 @@ def test_f31_another_account_is_kept_under_its_own_id_and_ours_is_marked(stored:
     assert world.order == ["Load", "Lock", "Reserve", "SendRequest", "Rescue", "Save", "Release"]
     error = error_of(outcome)
     assert error.kind is E.ACCOUNT_CHANGED
-    assert isinstance(outcome, Kept) is (stored.credential == MANDATORY.credential)
+    assert isinstance(outcome, NotRenewed) is (stored.credential == MANDATORY.credential)
     assert world.stored == attrs.evolve(stored, spent=True, uncertain_at=None)
     rescue = next(effect.record for effect in world.effects if isinstance(effect, Rescue))
     assert rescue.credential == attrs.evolve(
@@ -324,7 +324,7 @@ def test_r3_an_answer_that_leaves_it_open_is_marked_and_not_repeated(
     outcome, record = renewed(reply, stored)
     error = error_of(outcome)
     assert (error.kind, error.details["uncertain"]) == (kind, True)
-    assert isinstance(outcome, Kept) is (stored is MANDATORY)
+    assert isinstance(outcome, NotRenewed) is (stored is MANDATORY)
     assert record == attrs.evolve(stored, uncertain_at=ANSWERED)
 
 
@@ -341,7 +341,7 @@ def test_r7_f30_the_end_of_a_login_is_remembered_for_this_very_token(name: str) 
 
 def test_r7_the_old_token_is_used_while_it_lives() -> None:
     outcome, record = renewed(code("refresh_token_reused", 401), MANDATORY)
-    assert (outcome.record, outcome.why) == (MANDATORY, KeptBecause.FAILED)
+    assert (outcome.record, outcome.why) == (MANDATORY, NotRenewedReason.FAILED)
     assert outcome.error.kind is E.LOGIN_REQUIRED
     assert record == attrs.evolve(MANDATORY, dead_code="refresh_token_reused")
 
@@ -386,7 +386,7 @@ def test_f30_any_other_refusal_leaves_the_login_as_it_was(
     outcome = world.run(Renewal())
     error = error_of(outcome)
     assert (error.kind, "uncertain" in error.details) == (kind, False)
-    assert isinstance(outcome, Kept) is (stored is MANDATORY)
+    assert isinstance(outcome, NotRenewed) is (stored is MANDATORY)
     assert world.order == ["Load", "Lock", "Reserve", "SendRequest", "Release"]
     assert world.stored == stored
 

@@ -14,7 +14,7 @@ from codex_oauth_core.effects import Effect, SendRequest, Wait
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Cause, Phase
 from codex_oauth_core.flows.renewal import Renewal
-from codex_oauth_core.outcomes import Adopted, Kept, KeptBecause, Renewed
+from codex_oauth_core.outcomes import Adopted, NotRenewed, NotRenewedReason, Renewed
 from codex_oauth_core.record import Intent, Record
 from codex_oauth_core.secret import Secret
 from codex_oauth_core.storage import Conflict, Load, Lock, Reserve, Save
@@ -53,7 +53,7 @@ def test_r3_f22_a_lost_answer_is_marked_and_nothing_is_sent_again(cause: Cause, 
     outcome = world.run(Renewal())
     assert world.order == SENT_ONCE
     assert world.stored == attrs.evolve(stored, uncertain_at=W0 + 3.25)
-    assert isinstance(outcome, SignInError if stored is EXPIRED else Kept)
+    assert isinstance(outcome, SignInError if stored is EXPIRED else NotRenewed)
     error = error_of(outcome)
     assert error.details == {"cause": cause.value, "uncertain": True}
 
@@ -65,8 +65,8 @@ def doubted(left: float, since: float = 600.0, **changes: Any) -> Record:
 def test_r3_a_doubtful_token_is_not_sent_in_the_advisory_window() -> None:
     stored = doubted(0.5 * DAY)
     world = StoreWorld(stored)
-    assert world.run(Renewal()) == Kept(stored, KeptBecause.UNCERTAIN)
-    assert world.run(Renewal(forced=True)) == Kept(stored, KeptBecause.UNCERTAIN)
+    assert world.run(Renewal()) == NotRenewed(stored, NotRenewedReason.UNCERTAIN)
+    assert world.run(Renewal(forced=True)) == NotRenewed(stored, NotRenewedReason.UNCERTAIN)
     assert set(world.order) == {"Load"}
 
 
@@ -153,11 +153,13 @@ def test_f2_a_crash_that_did_not_spend_the_token_costs_nothing() -> None:
     assert (outcome.record.intent, outcome.record.uncertain_at) == (None, None)
 
 
-@pytest.mark.parametrize(("since", "why"), [(1.0, KeptBecause.BUSY), (300.0, KeptBecause.UNCERTAIN)])
-def test_f2_f9_in_the_advisory_window_an_intent_is_left_alone(since: float, why: KeptBecause) -> None:
+@pytest.mark.parametrize(
+    ("since", "why"), [(1.0, NotRenewedReason.BUSY), (300.0, NotRenewedReason.UNCERTAIN)]
+)
+def test_f2_f9_in_the_advisory_window_an_intent_is_left_alone(since: float, why: NotRenewedReason) -> None:
     stored = login(0.5 * DAY, intent=Intent(99, "there", W0 - since))
     world = StoreWorld(stored)
-    assert world.run(Renewal()) == Kept(stored, why)
+    assert world.run(Renewal()) == NotRenewed(stored, why)
     assert world.order == ["Load"]
 
 
@@ -245,7 +247,7 @@ def test_f12_a_mark_that_cannot_be_saved_hides_no_reason(stored: Record, reply: 
     outcome = world.run(Renewal())
     assert (world.order, world.stored) == (SENT_ONCE, marked(stored))
     error = error_of(outcome)
-    assert isinstance(outcome, Kept) is (stored is MANDATORY)
+    assert isinstance(outcome, NotRenewed) is (stored is MANDATORY)
     assert error.kind is kind
 
 
@@ -284,7 +286,7 @@ def test_f32_a_jump_while_it_waits_is_noticed() -> None:
             world.net.wall -= 2 * DAY
 
     world = StoreWorld(MANDATORY, busy_until=T0 + 1e6, before=step)
-    assert world.run(Renewal()) == Kept(MANDATORY, KeptBecause.CURRENT)
+    assert world.run(Renewal()) == NotRenewed(MANDATORY, NotRenewedReason.CURRENT)
     assert world.order == ["Load", "Lock", "Wait", "Load"]
 
 
@@ -297,7 +299,7 @@ def test_f32_a_renewal_under_an_impossible_clock_keeps_what_was_issued(wall: flo
     assert outcome.record.credential.refresh_token == NEW
     assert outcome.record.credential.expires_at is None
     world.net.wall = wall + 1
-    assert world.run(Renewal()) == Kept(outcome.record, KeptBecause.CURRENT)
+    assert world.run(Renewal()) == NotRenewed(outcome.record, NotRenewedReason.CURRENT)
 
 
 def test_f32_the_time_of_a_request_that_failed_is_what_has_passed_since_the_last_time_told() -> None:

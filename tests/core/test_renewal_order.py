@@ -11,7 +11,7 @@ from codex_oauth_core.effects import Effect, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Cancelled, Cause, Phase
 from codex_oauth_core.flows.renewal import Renewal
-from codex_oauth_core.outcomes import Adopted, Kept, KeptBecause, Renewed
+from codex_oauth_core.outcomes import Adopted, NotRenewed, NotRenewedReason, Renewed
 from codex_oauth_core.record import Record
 from codex_oauth_core.storage import Load, Lock, LockBusy, Locked, Release, Reserve
 from tests.core.storing import (
@@ -86,7 +86,7 @@ def test_r1_what_is_sent_is_what_was_read_under_the_lock() -> None:
 
 def test_r9_f5_a_token_that_is_not_due_takes_no_lock() -> None:
     world = StoreWorld(CURRENT, busy_until=FOR_EVER)
-    assert world.run(Renewal()) == Kept(CURRENT, KeptBecause.CURRENT)
+    assert world.run(Renewal()) == NotRenewed(CURRENT, NotRenewedReason.CURRENT)
     assert world.order == ["Load"]
 
 
@@ -184,7 +184,7 @@ def test_f19_a_certificate_is_not_tried_again() -> None:
 def test_r3_f18_with_a_living_token_nobody_waits_for_another_try(stored: Record, reply: Reply | Lost) -> None:
     world = StoreWorld(stored, [reply])
     outcome = world.run(Renewal())
-    assert (outcome.record, outcome.why) == (stored, KeptBecause.FAILED)
+    assert (outcome.record, outcome.why) == (stored, NotRenewedReason.FAILED)
     assert outcome.error.kind is (ErrorKind.NETWORK if isinstance(reply, Lost) else ErrorKind.RATE_LIMITED)
     assert world.order == [*ONCE[:4], "Release"]
     assert world.stored == stored
@@ -217,7 +217,7 @@ def test_f28_a_retry_after_beyond_the_limit_ends_it_at_once(header: str) -> None
     assert (outcome.kind, outcome.details["status"]) == (ErrorKind.RATE_LIMITED, 429)
     assert world.order == [*ONCE[:4], "Release"]
     kept = StoreWorld(MANDATORY, [as_json(429, {}, {"retry-after": header})]).run(Renewal())
-    assert (kept.why, kept.error.kind) == (KeptBecause.FAILED, ErrorKind.RATE_LIMITED)
+    assert (kept.why, kept.error.kind) == (NotRenewedReason.FAILED, ErrorKind.RATE_LIMITED)
 
 
 def test_f18_f28_all_tries_together_take_no_longer_than_half_a_minute() -> None:
@@ -299,7 +299,7 @@ def test_f11_f13_nothing_is_sent_where_nothing_can_be_saved(
     world = StoreWorld(stored, answers={effect: [failed()]})
     outcome = world.run(Renewal())
     assert outcome == (
-        Kept(stored, KeptBecause.FAILED, WRITE_FAILED) if stored is MANDATORY else WRITE_FAILED
+        NotRenewed(stored, NotRenewedReason.FAILED, WRITE_FAILED) if stored is MANDATORY else WRITE_FAILED
     )
     assert world.requests == []
     assert world.order == (["Load", "Lock"] if effect is Lock else [*ONCE[:3], "Release"])
@@ -330,7 +330,9 @@ def test_r10_c9_where_the_look_under_the_lock_was_in_vain_nothing_is_reserved(
     """Although it can be read again a moment later: what was left beside it was dealt with by that look."""
     world = StoreWorld(stored, answers={Lock: [Locked(None, problem)]})
     outcome = world.run(Renewal())
-    assert outcome == (Kept(stored, KeptBecause.FAILED, problem) if stored is MANDATORY else problem)
+    assert outcome == (
+        NotRenewed(stored, NotRenewedReason.FAILED, problem) if stored is MANDATORY else problem
+    )
     assert world.order == ["Load", "Lock", "Release"]
     assert world.stored == stored
 
@@ -361,7 +363,7 @@ def test_f9_c2_a_request_that_never_may_go_out_leaves_the_login_as_it_was(stored
     world = StoreWorld(stored, refuse=4)
     outcome = world.run(Renewal())
     assert error_of(outcome).details == {"cause": "timeout"}
-    assert isinstance(outcome, Kept) is (stored is MANDATORY)
+    assert isinstance(outcome, NotRenewed) is (stored is MANDATORY)
     assert (world.sent, world.saves, world.stored) == ([], [], stored)  # the intent is taken back
 
 

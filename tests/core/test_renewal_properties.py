@@ -30,7 +30,7 @@ from codex_oauth_core.events import (
 from codex_oauth_core.flows.renewal import Renewal
 from codex_oauth_core.flows.renewal_policy import RenewalPolicy
 from codex_oauth_core.leftovers import succeeds
-from codex_oauth_core.outcomes import Adopted, Kept, KeptBecause, Renewed
+from codex_oauth_core.outcomes import Adopted, NotRenewed, NotRenewedReason, Renewed
 from codex_oauth_core.record import Intent, Record
 from codex_oauth_core.secret import Secret
 from codex_oauth_core.storage import (
@@ -364,12 +364,12 @@ def _body(event: Event | None) -> bytes:
 def test_a_renewal_ends_soon_with_a_true_outcome_and_deletes_nothing(data: Any, flow: Renewal) -> None:
     chaos = Chaos(data.draw, flow)
     outcome = chaos.run()
-    assert isinstance(outcome, Renewed | Adopted | Kept | SignInError)
+    assert isinstance(outcome, Renewed | Adopted | NotRenewed | SignInError)
     assert not any(isinstance(effect, Delete) for effect, _ in chaos.trace)
     assert sum(isinstance(effect, SendRequest) for effect, _ in chaos.trace) <= 4
-    if isinstance(outcome, Kept):
-        assert (outcome.error is not None) is (outcome.why is KeptBecause.FAILED)
-    if isinstance(outcome, Adopted | Kept):
+    if isinstance(outcome, NotRenewed):
+        assert (outcome.error is not None) is (outcome.why is NotRenewedReason.FAILED)
+    if isinstance(outcome, Adopted | NotRenewed):
         record = outcome.record
         assert flow.rejected is None or record.credential.access_token != flow.rejected
 
@@ -393,4 +393,4 @@ def test_a_login_that_is_current_costs_one_read(record: Record) -> None:
     flow.receive(Started(T0, W0))
     effect = flow.receive(StoreAnswered(T0, W0, Loaded(current)))
     assert isinstance(effect, Finished)
-    assert effect.outcome == Kept(current, KeptBecause.CURRENT)
+    assert effect.outcome == NotRenewed(current, NotRenewedReason.CURRENT)

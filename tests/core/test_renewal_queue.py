@@ -16,7 +16,7 @@ from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Started, StoreAnswered, TimeReached
 from codex_oauth_core.flows.renewal import Renewal
 from codex_oauth_core.flows.renewal_policy import RenewalPolicy
-from codex_oauth_core.outcomes import Adopted, Kept, KeptBecause, Renewed
+from codex_oauth_core.outcomes import Adopted, NotRenewed, NotRenewedReason, Renewed
 from codex_oauth_core.record import Intent, Record
 from codex_oauth_core.storage import Load, Loaded, Lock, LockBusy, Locked, Reserve, StorageAnswer
 from tests.core.storing import (
@@ -71,7 +71,7 @@ def parts_of(error: SignInError) -> tuple[ErrorKind, Any, str]:
 
 def test_r4_f8_in_the_advisory_window_a_busy_lock_means_the_old_token_at_once() -> None:
     world = StoreWorld(ADVISORY, busy_until=FOR_EVER)
-    assert world.run(Renewal()) == Kept(ADVISORY, KeptBecause.BUSY)
+    assert world.run(Renewal()) == NotRenewed(ADVISORY, NotRenewedReason.BUSY)
     assert world.order == LOOK
     assert world.net.at == T0
 
@@ -100,7 +100,7 @@ def test_r0_f8_after_20_s_it_goes_on_with_the_old_token_while_that_lives(forced:
     assert isinstance(flow.receive(TimeReached(T0 + 20.0)), Wait)  # not due yet
     ended = looks_again(flow, 20.024, stored)
     assert isinstance(ended, Finished)
-    assert ended.outcome == Kept(stored, KeptBecause.FAILED, error_of(ended.outcome))
+    assert ended.outcome == NotRenewed(stored, NotRenewedReason.FAILED, error_of(ended.outcome))
     assert parts_of(error_of(ended.outcome)) == busy(THEM)
 
 
@@ -110,7 +110,7 @@ def test_r0_f8_after_20_s_exactly_or_any_time_later(after: float) -> None:
     flow = Renewal(forced=True)
     queued(flow, stored)
     ended: Any = looks_again(flow, after, stored)
-    assert (ended.outcome.record, ended.outcome.why) == (stored, KeptBecause.FAILED)
+    assert (ended.outcome.record, ended.outcome.why) == (stored, NotRenewedReason.FAILED)
 
 
 @pytest.mark.parametrize("rejected", [False, True])
@@ -166,7 +166,7 @@ def test_r0_whether_it_lives_is_judged_at_the_end_of_the_wait(left: float, lives
     queued(flow, stored)
     after: Any = looks_again(flow, 20.0, stored)
     assert isinstance(after, Finished) is lives
-    assert not lives or (after.outcome.record, after.outcome.why) == (stored, KeptBecause.FAILED)
+    assert not lives or (after.outcome.record, after.outcome.why) == (stored, NotRenewedReason.FAILED)
 
 
 @pytest.mark.parametrize(("stored", "after"), [(MANDATORY, 20.0), (EXPIRED, 210.0), (EXPIRED, 7200.0)])

@@ -16,7 +16,7 @@ from codex_oauth.testing.fake_world import Reply
 from codex_oauth_core.effects import Effect, Wait, Why
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.flows.renewal import Renewal
-from codex_oauth_core.outcomes import Adopted, Kept, KeptBecause, Renewed
+from codex_oauth_core.outcomes import Adopted, NotRenewed, NotRenewedReason, Renewed
 from codex_oauth_core.record import Record
 from codex_oauth_core.secret import Secret
 from codex_oauth_core.storage import Conflict, Load, Lock, Locked, Save, StorageAnswer, StorageEffect
@@ -190,7 +190,7 @@ def test_r6a_meanwhile_says_what_the_renewal_would_have_ended_with() -> None:
     seen = seen_meanwhile(flow, world)
     outcome = world.run(flow)
     assert [answer for _, answer in seen] == [outcome]
-    assert (outcome.why, outcome.error.kind) == (KeptBecause.FAILED, E.ACCOUNT_CHANGED)
+    assert (outcome.why, outcome.error.kind) == (NotRenewedReason.FAILED, E.ACCOUNT_CHANGED)
 
 
 # -- cancelled while it saves --------------------------------------------------------------------------
@@ -317,12 +317,14 @@ def test_r6a_a_store_that_forgets_what_was_saved_is_given_up(known: Record) -> N
     outcome = world.run(Renewal(known=known))
     error = error_of(outcome)
     assert (error.kind, error.details) == (E.AUTH_WRITE_FAILED, {"reason": "contended"})
-    assert outcome == (Kept(known, KeptBecause.FAILED, error) if known is KNOWN else error)
+    assert outcome == (NotRenewed(known, NotRenewedReason.FAILED, error) if known is KNOWN else error)
     assert (world.saves, world.sent) == ([Save(known, EXPIRED.fingerprint)] * 4, [])
 
 
-@pytest.mark.parametrize(("known", "why"), [(KNOWN, KeptBecause.BUSY), (KNOWN_DUE, None)])
-def test_r6a_while_the_lock_is_busy_it_is_used_from_memory(known: Record, why: KeptBecause | None) -> None:
+@pytest.mark.parametrize(("known", "why"), [(KNOWN, NotRenewedReason.BUSY), (KNOWN_DUE, None)])
+def test_r6a_while_the_lock_is_busy_it_is_used_from_memory(
+    known: Record, why: NotRenewedReason | None
+) -> None:
     """It is not waited for where it is not pressing; what is stored would be dead."""
     world = StoreWorld(EXPIRED, busy_until=T0 + (1e6 if why else 1.0), server=[tokens()])
     outcome = world.run(Renewal(known=known))
@@ -330,7 +332,7 @@ def test_r6a_while_the_lock_is_busy_it_is_used_from_memory(known: Record, why: K
         assert isinstance(outcome, Renewed)
         assert world.saves[0] == Save(known, EXPIRED.fingerprint)
     else:
-        assert outcome == Kept(known, why)
+        assert outcome == NotRenewed(known, why)
         assert world.order == ["Load", "Lock"]
 
 
@@ -338,7 +340,7 @@ def test_r0_r6a_a_busy_lock_is_waited_for_for_20_s_where_what_is_known_is_usable
     known = login(200.0, number=2, parent=EXPIRED.fingerprint, generation=8)
     world = StoreWorld(EXPIRED, busy_until=T0 + 1e6)
     outcome = world.run(Renewal(known=known))
-    assert (outcome.record, outcome.why) == (known, KeptBecause.FAILED)
+    assert (outcome.record, outcome.why) == (known, NotRenewedReason.FAILED)
     assert world.net.at - T0 == pytest.approx(20.0, abs=0.03)
 
 
@@ -356,7 +358,7 @@ def test_r6a_where_the_store_fails_it_is_used_from_memory_and_nothing_is_sent(
 ) -> None:
     world = StoreWorld(EXPIRED, answers={effect: [*answers]})
     outcome = world.run(Renewal(known=known))
-    assert outcome == (Kept(known, KeptBecause.FAILED, error) if known is KNOWN else error)
+    assert outcome == (NotRenewed(known, NotRenewedReason.FAILED, error) if known is KNOWN else error)
     assert (world.sent, world.stored) == ([], EXPIRED)
 
 
@@ -365,7 +367,7 @@ def test_r6a_c7_what_is_known_is_saved_for_30_s_too_and_the_callers_are_answered
     world = StoreWorld(EXPIRED, answers={Save: [FAIL] * 11})
     seen = seen_meanwhile(flow, world)
     assert world.run(flow) == Adopted(KNOWN)
-    assert seen == [(30.0 - ANSWERED, Kept(KNOWN, KeptBecause.FAILED, WRITE_FAILED))]
+    assert seen == [(30.0 - ANSWERED, NotRenewed(KNOWN, NotRenewedReason.FAILED, WRITE_FAILED))]
     assert world.when(Save) == pytest.approx([*SAVES, 35.0])
     assert world.stored == KNOWN
 
@@ -379,7 +381,7 @@ def test_f16_somebody_who_signed_in_meanwhile_wins_over_what_is_known() -> None:
 
 def test_r6a_what_is_known_and_was_kept_beside_is_used_from_memory() -> None:
     world = StoreWorld(EXPIRED, answers={Save: [failed(rescued=True)]})
-    assert world.run(Renewal(known=KNOWN)) == Kept(KNOWN, KeptBecause.FAILED, WRITE_FAILED)
+    assert world.run(Renewal(known=KNOWN)) == NotRenewed(KNOWN, NotRenewedReason.FAILED, WRITE_FAILED)
     assert world.order == ["Load", "Lock", "Save", "Release"]
 
 

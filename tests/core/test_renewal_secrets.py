@@ -18,7 +18,7 @@ from codex_oauth_core.flows.deposit import Deposit
 from codex_oauth_core.flows.machine import Flow
 from codex_oauth_core.flows.renewal import Renewal
 from codex_oauth_core.flows.revocation import Revocation
-from codex_oauth_core.outcomes import Adopted, Deposited, Kept, Renewed
+from codex_oauth_core.outcomes import Adopted, Deposited, NotRenewed, Renewed
 from codex_oauth_core.record import Intent, Record
 from codex_oauth_core.secret import Secret
 from codex_oauth_core.storage import Conflict, Save
@@ -79,9 +79,9 @@ def texts_of(thing: object) -> list[str]:
         texts += [repr(thing.to_dict()), repr(thing.details), repr(thing.args), *thing.next_actions]
     if isinstance(thing, Finished):
         texts += texts_of(thing.outcome)
-    if isinstance(thing, Kept | Renewed):
-        texts += texts_of(thing.error if isinstance(thing, Kept) else thing.unsaved)
-    if isinstance(thing, Adopted | Kept | Renewed | Deposited):
+    if isinstance(thing, NotRenewed | Renewed):
+        texts += texts_of(thing.error if isinstance(thing, NotRenewed) else thing.unsaved)
+    if isinstance(thing, Adopted | NotRenewed | Renewed | Deposited):
         texts += texts_of(thing.record)
     if isinstance(thing, SendRequest):
         texts += [thing.request.url, repr(thing.request.headers)]

@@ -16,7 +16,7 @@ import pytest
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.flows.renewal_policy import RenewalPolicy, RenewalRequest, freshness
-from codex_oauth_core.outcomes import Adopted, Kept
+from codex_oauth_core.outcomes import Adopted, NotRenewed
 from codex_oauth_core.reading.times import rfc3339
 from codex_oauth_core.record import Intent, Record
 from codex_oauth_core.secret import Secret
@@ -170,7 +170,7 @@ def asked(case: Case, record: Record) -> RenewalRequest:
     )
 
 
-def described(verdict: Kept | Adopted | SignInError | None) -> str:
+def described(verdict: NotRenewed | Adopted | SignInError | None) -> str:
     if verdict is None:
         return "renew"
     if isinstance(verdict, Adopted):
@@ -190,7 +190,7 @@ def verdict_of(case: Case) -> Any:
     elsewhere = attrs.evolve(record, credential=attrs.evolve(record.credential, access_token=Secret("x")))
     first = {"first": None, "same": record, "moved": elsewhere}[case.look]
     verdict = asked(case, record).decide(record, NOW, first)
-    if isinstance(verdict, Kept | Adopted):
+    if isinstance(verdict, NotRenewed | Adopted):
         assert verdict.record is record
     return verdict
 

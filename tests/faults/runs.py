@@ -26,7 +26,7 @@ from codex_oauth_core.effects import Wait
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.flows.renewal import Renewal
 from codex_oauth_core.flows.renewal_policy import RenewalPolicy
-from codex_oauth_core.outcomes import Adopted, Kept, Renewed
+from codex_oauth_core.outcomes import Adopted, NotRenewed, Renewed
 from codex_oauth_core.reading.times import rfc3339
 from codex_oauth_core.record import Record
 from codex_oauth_core.secret import Secret
@@ -85,7 +85,7 @@ class SkippingClock(virtual_time.SkippingClock):
         self._skipped += seconds
 
 
-Outcome = Renewed | Adopted | Kept | SignInError
+Outcome = Renewed | Adopted | NotRenewed | SignInError
 
 
 @unique
@@ -215,7 +215,7 @@ class Ran:
     @property
     def error(self) -> SignInError:
         """What went wrong, whether or not the old access token is still usable."""
-        error = self.outcome.error if isinstance(self.outcome, Kept) else self.outcome
+        error = self.outcome.error if isinstance(self.outcome, NotRenewed) else self.outcome
         assert isinstance(error, SignInError), self.outcome
         return error
 

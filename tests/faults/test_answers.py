@@ -9,7 +9,7 @@ import pytest
 from codex_oauth.stores.store import Store
 from codex_oauth_core.codex.codes import LOGIN_OVER
 from codex_oauth_core.errors import ErrorKind
-from codex_oauth_core.outcomes import Kept
+from codex_oauth_core.outcomes import NotRenewed
 from codex_oauth_core.secret import Secret
 from tests.faults.runs import OLD, Fate, Peer, SkippingClock, answer, granting, in_turn, renew
 from tests.support import account_token
@@ -64,7 +64,7 @@ def test_a_refusal_that_says_nothing_of_the_login_leaves_it_intact(
         ran = renew(peer.issuer, store, usable=usable)
         assert peer.connections == 1
     assert (peer.sent, ran.fate, ran.waits) == (1, Fate.INTACT, [])
-    assert (ran.error.kind, isinstance(ran.outcome, Kept)) == (kind, usable)
+    assert (ran.error.kind, isinstance(ran.outcome, NotRenewed)) == (kind, usable)
 
 
 OVER: dict[str, Script] = {
@@ -87,7 +87,7 @@ def test_a_login_that_the_server_has_ended_is_remembered_and_not_deleted(
         assert peer.connections == 1
     assert (peer.sent, ran.fate, again.fate) == (1, Fate.DEAD, Fate.INTACT)
     for each in (ran, again):
-        assert (each.error.kind, isinstance(each.outcome, Kept)) == (E.LOGIN_REQUIRED, usable)
+        assert (each.error.kind, isinstance(each.outcome, NotRenewed)) == (E.LOGIN_REQUIRED, usable)
         assert each.error.message == again.error.message
     assert again.after.credential == ran.before.credential
 
@@ -157,7 +157,7 @@ def test_a_wish_beyond_the_limit_ends_it_at_once(header: str, usable: bool, stor
         ran = renew(peer.issuer, store, usable=usable)
         assert peer.connections == 1
     assert (ran.error.kind, ran.fate, ran.waits) == (E.RATE_LIMITED, Fate.INTACT, [])
-    assert isinstance(ran.outcome, Kept) is usable
+    assert isinstance(ran.outcome, NotRenewed) is usable
 
 
 # F28, F29

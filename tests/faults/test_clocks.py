@@ -23,7 +23,7 @@ from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.flows.browser import BrowserFlow
 from codex_oauth_core.flows.device import DeviceFlow
-from codex_oauth_core.outcomes import Kept, KeptBecause, Renewed
+from codex_oauth_core.outcomes import NotRenewed, NotRenewedReason, Renewed
 from codex_oauth_core.pkce import Pkce
 from codex_oauth_core.secret import Secret
 from tests.adapters.virtual_time import skipping_world
@@ -65,7 +65,7 @@ def test_on_a_clock_that_is_wrong_a_token_lives_as_long_as_on_a_right_one(
         ran = renew(peer.issuer, store, usable=False, clock=clock)
         assert isinstance(ran.outcome, Renewed)
         for _ in range(10):
-            assert isinstance(renew(peer.issuer, store, usable=True, clock=clock).outcome, Kept)
+            assert isinstance(renew(peer.issuer, store, usable=True, clock=clock).outcome, NotRenewed)
             clock.sleep(300)
         assert peer.connections == 1  # 50 minutes of 60 are over
         clock.sleep(300)
@@ -100,7 +100,7 @@ def test_a_jump_of_the_clock_between_two_renewals_makes_no_loop(
             clock.wrong = wrong
             for _ in range(5):
                 ran = renew(peer.issuer, store, usable=True, clock=clock)
-                assert isinstance(ran.outcome, Kept | Renewed)
+                assert isinstance(ran.outcome, NotRenewed | Renewed)
                 clock.sleep(1)
         assert peer.connections <= 4  # one at most for each time that the token seemed to be over
 
@@ -119,8 +119,8 @@ def test_in_1970_and_in_2106_one_renewal_gives_a_login_that_stays(
         moved = renew(peer.issuer, store, usable=False, clock=clock, rejected=refused)
         assert (moved.fate, moved.after.credential.expires_at) == (Fate.RENEWED, None)
         for _ in range(5):
-            assert renew(peer.issuer, store, usable=True, clock=clock).outcome == Kept(
-                moved.after, KeptBecause.CURRENT
+            assert renew(peer.issuer, store, usable=True, clock=clock).outcome == NotRenewed(
+                moved.after, NotRenewedReason.CURRENT
             )
             clock.sleep(DAY)
         assert peer.connections == 2
@@ -134,7 +134,7 @@ def test_a_clock_that_was_in_1970_and_is_right_again_renews_once(store: Store, c
         assert peer.connections == 1
         clock.wrong = 0.0
         assert renew(peer.issuer, store, usable=True, clock=clock).fate is Fate.RENEWED
-        assert isinstance(renew(peer.issuer, store, usable=True, clock=clock).outcome, Kept)
+        assert isinstance(renew(peer.issuer, store, usable=True, clock=clock).outcome, NotRenewed)
         assert peer.connections == 2
 
 
@@ -159,7 +159,7 @@ def test_no_time_zone_and_no_dst_changes_anything(store: Store, clock: SkippingC
         assert ran.after.credential.obtained_at.startswith("2026-11-01T")
         assert ran.after.credential.obtained_at.endswith("Z")
         clock.sleep(2 * HOUR)
-        assert isinstance(renew(peer.issuer, store, usable=True, clock=clock).outcome, Kept)
+        assert isinstance(renew(peer.issuer, store, usable=True, clock=clock).outcome, NotRenewed)
         assert peer.connections == 1
 
 

@@ -11,7 +11,7 @@ import pytest
 from codex_oauth.stores.store import Store
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.flows.grant import UNUSABLE
-from codex_oauth_core.outcomes import Kept, KeptBecause, Renewed
+from codex_oauth_core.outcomes import NotRenewed, NotRenewedReason, Renewed
 from codex_oauth_core.secret import Secret
 from tests.faults.runs import ACCOUNT, NEW, OLD, Fate, Peer, SkippingClock, answer, granting, renew
 from tests.support import account_token
@@ -219,7 +219,7 @@ def test_a_login_whose_expiry_is_unknown_is_renewed_by_its_age(store: Store) -> 
         renew(peer.issuer, store, usable=False, clock=clock)
         clock.sleep(7.9 * 86_400)
         young = renew(peer.issuer, store, usable=True, clock=clock)
-        assert (young.outcome, peer.connections) == (Kept(young.after, KeptBecause.CURRENT), 1)
+        assert (young.outcome, peer.connections) == (NotRenewed(young.after, NotRenewedReason.CURRENT), 1)
         clock.sleep(0.2 * 86_400)
         assert renew(peer.issuer, store, usable=True, clock=clock).fate is Fate.RENEWED
         assert peer.connections == 2
@@ -237,7 +237,7 @@ def test_another_account_is_kept_under_its_own_id_and_the_old_token_is_never_sen
         again = renew(peer.issuer, store, usable=usable, clock=clock)
         assert peer.connections == 1
     assert (ran.fate, ran.error.kind, again.error.kind) == (Fate.SPENT, E.ACCOUNT_CHANGED, E.LOGIN_REQUIRED)
-    assert [isinstance(each.outcome, Kept) for each in (ran, again)] == [usable] * 2
+    assert [isinstance(each.outcome, NotRenewed) for each in (ran, again)] == [usable] * 2
     other = store.slot("acct_other").load()
     assert other is not None
     assert (other.credential.access_token, other.credential.refresh_token) == (Secret(stranger), Secret(NEW))

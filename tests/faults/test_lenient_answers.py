@@ -15,7 +15,7 @@ import pytest
 
 from codex_oauth.stores.store import Store
 from codex_oauth_core.errors import ErrorKind
-from codex_oauth_core.outcomes import Kept, Renewed
+from codex_oauth_core.outcomes import NotRenewed, Renewed
 from codex_oauth_core.secret import Secret
 from tests.faults.runs import NEW, OLD, Fate, Peer, SkippingClock, answer, renew
 from tests.support import account_token
@@ -95,7 +95,7 @@ def test_a_refresh_token_of_no_use_spends_the_old_one_all_the_same(
         )  # by which it is told apart; never sent again
         clock.sleep(863_900)
         soon = renew(peer.issuer, store, usable=usable, clock=clock)
-        assert isinstance(soon.outcome, Kept)
+        assert isinstance(soon.outcome, NotRenewed)
         clock.sleep(200)
         over = renew(peer.issuer, store, usable=usable, clock=clock)
         assert over.outcome is over.error

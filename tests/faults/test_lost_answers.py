@@ -15,7 +15,7 @@ import pytest
 
 from codex_oauth.stores.store import Store
 from codex_oauth_core.errors import ErrorKind
-from codex_oauth_core.outcomes import Kept, KeptBecause
+from codex_oauth_core.outcomes import NotRenewed, NotRenewedReason
 from codex_oauth_core.reading.json_body import MAX_BODY
 from tests.faults.runs import NEW, Fate, Peer, SkippingClock, answer, granting, in_turn, login, put, renew
 from tests.transport.certificates import Authority
@@ -145,7 +145,7 @@ def test_a_lost_answer_leaves_the_login_uncertain_and_is_not_asked_for_again(
     assert peer.sent == 1
     assert ran.fate is Fate.UNCERTAIN
     assert ran.waits == []
-    assert isinstance(ran.outcome, Kept) is usable
+    assert isinstance(ran.outcome, NotRenewed) is usable
     assert ran.error.kind is lost.kind
     assert ran.error.details["uncertain"] is True
     assert lost.said in (ran.error.details.get("cause"), ran.error.details.get("status"))
@@ -172,7 +172,7 @@ def test_a_redirect_is_not_followed_and_the_token_is_not_sent_twice(
             assert (peer.connections, other.connections) == (1, 0)
     assert (peer.sent, other.sent, ran.fate) == (1, 0, Fate.UNCERTAIN)
     assert (ran.error.kind, ran.error.details["status"]) == (E.BLOCKED, status)
-    assert isinstance(ran.outcome, Kept) is usable
+    assert isinstance(ran.outcome, NotRenewed) is usable
 
 
 # R3
@@ -181,8 +181,8 @@ def test_an_uncertain_login_is_tried_once_more_only_when_it_must_be(store: Store
     with Peer(in_turn(resetting, granting())) as peer:
         assert renew(peer.issuer, store, usable=True, clock=clock).fate is Fate.UNCERTAIN
         soon = renew(peer.issuer, store, usable=True, clock=clock)
-        assert isinstance(soon.outcome, Kept)
-        assert (soon.outcome.why, soon.fate, peer.connections) == (KeptBecause.SPACED, Fate.INTACT, 1)
+        assert isinstance(soon.outcome, NotRenewed)
+        assert (soon.outcome.why, soon.fate, peer.connections) == (NotRenewedReason.SPACED, Fate.INTACT, 1)
         clock.sleep(61)
         later = renew(peer.issuer, store, usable=True, clock=clock)
         assert (later.fate, peer.connections) == (Fate.RENEWED, 2)
@@ -198,8 +198,8 @@ def test_in_the_advisory_window_an_uncertain_login_is_left_alone(store: Store) -
         assert renew(peer.issuer, store, usable=True, clock=clock).fate is Fate.UNCERTAIN
         clock.sleep(600)
         later = renew(peer.issuer, store, usable=True, clock=clock)
-    assert isinstance(later.outcome, Kept)
-    assert (later.outcome.why, peer.connections) == (KeptBecause.UNCERTAIN, 1)
+    assert isinstance(later.outcome, NotRenewed)
+    assert (later.outcome.why, peer.connections) == (NotRenewedReason.UNCERTAIN, 1)
 
 
 # R3, F2

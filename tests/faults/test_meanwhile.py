@@ -27,7 +27,7 @@ from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.flows.deposit import Deposit
 from codex_oauth_core.flows.renewal import Renewal
 from codex_oauth_core.flows.revocation import Revocation
-from codex_oauth_core.outcomes import Adopted, Deposited, Kept, Renewed, Revoked
+from codex_oauth_core.outcomes import Adopted, Deposited, NotRenewed, Renewed, Revoked
 from codex_oauth_core.record import Record, write_record
 from codex_oauth_core.secret import Secret
 from tests.faults.child import due, only_login
@@ -253,7 +253,7 @@ def test_a_login_that_cannot_be_read_for_a_moment_is_not_lost(
     assert outcome.record.credential.refresh_token == Secret(NEW)
     undo[0]()
     again = scene.renew()  # as another process does
-    assert isinstance(again, Kept)
+    assert isinstance(again, NotRenewed)
     assert again.record == outcome.record
     with locked(scene.store.slot(ACCOUNT)) as held:
         assert held.load() == outcome.record

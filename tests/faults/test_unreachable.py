@@ -18,7 +18,7 @@ import pytest
 
 from codex_oauth.stores.store import Store
 from codex_oauth_core.errors import ErrorKind
-from codex_oauth_core.outcomes import Kept
+from codex_oauth_core.outcomes import NotRenewed
 from codex_oauth_core.renewal_times import WRITE_BY
 from tests.faults.runs import Fate, Peer, Ran, SkippingClock, answer, granting, in_turn, renew
 from tests.transport.certificates import Authority
@@ -178,7 +178,7 @@ def test_a_setting_that_cannot_be_used_costs_nothing_and_is_not_tried_again(
     with no_new_sockets(), at_most(4):
         ran = renew(AWAY, store, usable=usable)
     assert ran.fate is Fate.INTACT
-    assert isinstance(ran.outcome, Kept) is usable
+    assert isinstance(ran.outcome, NotRenewed) is usable
     assert ran.error.kind is E.MISCONFIGURED
     assert ran.error.details == {"cause": "misconfigured", "reason": reason, "setting": setting}
     assert ran.error.message.startswith(setting)
@@ -200,7 +200,7 @@ def test_a_proxy_that_asks_for_credentials_names_its_variable(store: Store, monk
 def check(ran: Ran, *, usable: bool, kind: ErrorKind, cause: str, pauses: list[float]) -> None:
     """The login is as it was, the error names the cause, and the tries came after these pauses."""
     assert ran.fate is Fate.INTACT
-    assert isinstance(ran.outcome, Kept) is usable
+    assert isinstance(ran.outcome, NotRenewed) is usable
     assert (ran.error.kind, ran.error.details) == (kind, {"cause": cause})
     assert [round(seconds, 1) for seconds, _ in ran.waits] == pauses
 

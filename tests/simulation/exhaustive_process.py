@@ -17,7 +17,7 @@ from codex_oauth_core.events import Cause, Event, Phase, RequestFailed, Started,
 from codex_oauth_core.flows.deposit import Deposit
 from codex_oauth_core.flows.renewal import Renewal
 from codex_oauth_core.flows.revocation import Revocation
-from codex_oauth_core.outcomes import Adopted, Deposited, Kept, Renewed
+from codex_oauth_core.outcomes import Adopted, Deposited, NotRenewed, Renewed
 from codex_oauth_core.record import Record
 from codex_oauth_core.storage import Load, Lock
 from tests.simulation.exhaustive_server import named, requested, response, sign_in
@@ -133,7 +133,7 @@ class Steps:
     def _ended(self, outcome: Any, me: int, process: Process, shared: Shared) -> Move:
         if process.hold is not None:
             shared = shared._replace(bad=shared.bad or "a flow ended with the lock held")
-        record = outcome.record if isinstance(outcome, Renewed | Adopted | Kept | Deposited) else None
+        record = outcome.record if isinstance(outcome, Renewed | Adopted | NotRenewed | Deposited) else None
         said = _told(outcome, record)
         shared = self._judged(outcome, me, shared)
         known = NONE
@@ -285,7 +285,7 @@ def _told(outcome: Any, record: Record | None) -> str:
             outcome.details.get("reason") or outcome.details.get("code") or outcome.details.get("cause") or ""
         )
         return f"told {outcome.kind.value} {why}".rstrip()
-    if isinstance(outcome, Renewed | Adopted | Kept) and record is not None:
+    if isinstance(outcome, Renewed | Adopted | NotRenewed) and record is not None:
         token = record.credential.refresh_token
         return f"served {token.reveal() if token else ''} ({type(outcome).__name__})"
     return f"done ({type(outcome).__name__})"

@@ -24,7 +24,7 @@ from codex_oauth_core.flows.deposit import Deposit
 from codex_oauth_core.flows.renewal import Renewal
 from codex_oauth_core.flows.renewal_policy import RenewalPolicy
 from codex_oauth_core.flows.revocation import Revocation
-from codex_oauth_core.outcomes import Adopted, Kept, Renewed
+from codex_oauth_core.outcomes import Adopted, NotRenewed, Renewed
 from codex_oauth_core.record import Record
 from codex_oauth_core.renewal_times import INTENT_LIFE, REVOKE_WITHIN, WAIT_EXPIRED
 from codex_oauth_core.secret import Secret
@@ -197,7 +197,7 @@ class Process:
         known = self.memory.record
         flow = Renewal(rejected=rejected, policy=POLICY, jitter=self.jitter, known=known, keep_saving=True)
         outcome = yield from self.drive(flow)
-        assert isinstance(outcome, Renewed | Adopted | Kept | SignInError)
+        assert isinstance(outcome, Renewed | Adopted | NotRenewed | SignInError)
         return Landing(outcome, seen, rejected)
 
     # -- what a driver does -----------------------------------------------------------------------------
@@ -286,7 +286,7 @@ class Process:
                 f"{self.world.now:12.4f}  p{self.pid}  {type(flow).__name__} ends: {told(outcome, None, self.world.server.labels)}"
             )
         attempt, self.attempt, self.flow, self.effect = self.attempt, None, None, None
-        error = outcome.error if isinstance(outcome, Kept) else outcome
+        error = outcome.error if isinstance(outcome, NotRenewed) else outcome
         if attempt is None or attempt.excused is not Excuse.CRASH or not isinstance(error, SignInError):
             return
         if error.kind is ErrorKind.LOGIN_REQUIRED:

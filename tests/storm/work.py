@@ -29,7 +29,7 @@ from codex_oauth_core.flows.deposit import Deposit
 from codex_oauth_core.flows.renewal import Renewal
 from codex_oauth_core.flows.renewal_policy import RenewalPolicy
 from codex_oauth_core.flows.revocation import Revocation
-from codex_oauth_core.outcomes import Adopted, Deposited, Kept, Renewed, Revoked
+from codex_oauth_core.outcomes import Adopted, Deposited, NotRenewed, Renewed, Revoked
 from codex_oauth_core.record import Record, read_record
 from tests.storm.logins import token_mark
 from tests.storm.nursery import LONGEST_LIFE, Link
@@ -75,7 +75,7 @@ def ended(outcome: object, took: float = 0.0) -> Ended:
         case Deposited():
             why = "rescued" if outcome.rescued else "stored"
             return Ended("Deposited", token_mark(outcome.record), why, took=took)
-        case Kept():
+        case NotRenewed():
             told = Ended("Kept", took=took) if outcome.error is None else ended(outcome.error, took)
             return attrs.evolve(told, how="Kept", token=token_mark(outcome.record), why=outcome.why.value)
         case SignInError():

@@ -20,22 +20,24 @@ from codex_oauth.elsewhere import is_elsewhere, not_renewed_here
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.tokens.renewing import Outcome
 from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.outcomes import Adopted, Kept, KeptBecause, Renewed
+from codex_oauth_core.outcomes import Adopted, NotRenewed, NotRenewedReason, Renewed
 from codex_oauth_core.record import Record
 
 __all__ = ["renew_moved", "run_refresh"]
 
 _KEPT: Final = {
-    KeptBecause.CURRENT: "Not renewed: that is not due.",
-    KeptBecause.BUSY: "Not renewed: another process is renewing it.",
-    KeptBecause.UNCERTAIN: (
+    NotRenewedReason.CURRENT: "Not renewed: that is not due.",
+    NotRenewedReason.BUSY: "Not renewed: another process is renewing it.",
+    NotRenewedReason.UNCERTAIN: (
         "Not renewed: the answer to an earlier renewal was lost, and another try could end the login. "
         "It is made when the token is near its end."
     ),
-    KeptBecause.SPACED: "Not renewed: it was renewed, or tried, less than a minute ago.",
-    KeptBecause.FAILED: "Not renewed; the old token still works.",
+    NotRenewedReason.SPACED: "Not renewed: it was renewed, or tried, less than a minute ago.",
+    NotRenewedReason.FAILED: "Not renewed; the old token still works.",
 }
-_LEFT_UNDONE: Final = (KeptBecause.BUSY, KeptBecause.UNCERTAIN)
+_OUTCOMES: Final = {Renewed: "renewed", Adopted: "adopted", NotRenewed: "kept"}
+"""What the JSON document calls them."""
+_LEFT_UNDONE: Final = (NotRenewedReason.BUSY, NotRenewedReason.UNCERTAIN)
 
 
 def run_refresh(args: argparse.Namespace) -> int:
@@ -102,17 +104,17 @@ def renew_moved(store: FileStore, record: Record) -> tuple[Record, bool, SignInE
     if isinstance(outcome, SignInError):
         return store.slot(record.credential.account_id).load() or record, False, outcome
     error = _error(outcome)
-    if isinstance(outcome, Kept) and outcome.why in _LEFT_UNDONE:
+    if isinstance(outcome, NotRenewed) and outcome.why in _LEFT_UNDONE:
         error = SignInError.of(ErrorKind.NETWORK, _KEPT[outcome.why], reason="lock_busy")
-    return outcome.record, not isinstance(outcome, Kept), error
+    return outcome.record, not isinstance(outcome, NotRenewed), error
 
 
-def _error(outcome: Renewed | Adopted | Kept) -> SignInError | None:
+def _error(outcome: Renewed | Adopted | NotRenewed) -> SignInError | None:
     """What went wrong, although there is a token."""
     match outcome:
         case Renewed():
             return outcome.unsaved
-        case Kept():
+        case NotRenewed():
             return outcome.error
         case Adopted():
             return None
@@ -120,13 +122,13 @@ def _error(outcome: Renewed | Adopted | Kept) -> SignInError | None:
             assert_never(outcome)
 
 
-def _code(outcome: Renewed | Adopted | Kept, error: SignInError | None, *, forced: bool) -> int:
+def _code(outcome: Renewed | Adopted | NotRenewed, error: SignInError | None, *, forced: bool) -> int:
     if error is not None:
         return EXIT_CODES[error.kind]
-    return TEMPORARY if forced and isinstance(outcome, Kept) and outcome.why in _LEFT_UNDONE else OK
+    return TEMPORARY if forced and isinstance(outcome, NotRenewed) and outcome.why in _LEFT_UNDONE else OK
 
 
-def _said(outcome: Renewed | Adopted | Kept) -> str:
+def _said(outcome: Renewed | Adopted | NotRenewed) -> str:
     match outcome:
         case Renewed(unsaved=None):
             return "Renewed."
@@ -134,18 +136,20 @@ def _said(outcome: Renewed | Adopted | Kept) -> str:
             return "Renewed, and not stored: what is stored has no use any more."
         case Adopted():
             return "Another process has renewed it meanwhile."
-        case Kept():
+        case NotRenewed():
             return _KEPT[outcome.why]
         case _:
             assert_never(outcome)
 
 
-def _document(outcome: Renewed | Adopted | Kept, error: SignInError | None, *, ok: bool) -> dict[str, Any]:
+def _document(
+    outcome: Renewed | Adopted | NotRenewed, error: SignInError | None, *, ok: bool
+) -> dict[str, Any]:
     credential = outcome.record.credential
     fields: dict[str, Any] = {
         "ok": ok,
-        "outcome": type(outcome).__name__.lower(),
-        "why": outcome.why.value if isinstance(outcome, Kept) else None,
+        "outcome": _OUTCOMES[type(outcome)],
+        "why": outcome.why.value if isinstance(outcome, NotRenewed) else None,
         "account_id": credential.account_id,
         "expires_at": moment(credential.expires_at),
     }

@@ -14,7 +14,7 @@ import attrs
 from codex_oauth.tokens.renewing import Failure, Landing
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.flows.renewal_policy import Freshness, RenewalPolicy, freshness
-from codex_oauth_core.outcomes import Adopted, Kept, KeptBecause, Renewed
+from codex_oauth_core.outcomes import Adopted, NotRenewed, NotRenewedReason, Renewed
 from codex_oauth_core.record import Record
 from codex_oauth_core.secret import Secret
 
@@ -22,11 +22,11 @@ __all__ = ["Fresh", "Memory", "Step"]
 
 _FAILED_FOR: Final = 30.0  # seconds, and up to twice that
 _PAUSES: Final = {
-    KeptBecause.CURRENT: 1.0,
-    KeptBecause.BUSY: 1.0,
-    KeptBecause.UNCERTAIN: _FAILED_FOR,
-    KeptBecause.SPACED: _FAILED_FOR,
-    KeptBecause.FAILED: _FAILED_FOR,
+    NotRenewedReason.CURRENT: 1.0,
+    NotRenewedReason.BUSY: 1.0,
+    NotRenewedReason.UNCERTAIN: _FAILED_FOR,
+    NotRenewedReason.SPACED: _FAILED_FOR,
+    NotRenewedReason.FAILED: _FAILED_FOR,
 }
 """Seconds, and up to twice that, before the next look at a login that was kept as it is."""
 
@@ -114,12 +114,12 @@ class Memory:
                 self._quiet_until = at + self._jittered(_UNSAVED_FOR)
             case Adopted():
                 self._have(outcome.record)
-            case Kept():
+            case NotRenewed():
                 unsaved = self.unsaved if outcome.record == self.record else None
                 self._have(outcome.record)
                 self.unsaved = unsaved
                 self._quiet_until = at + self._jittered(_PAUSES[outcome.why])
-                if outcome.why is KeptBecause.FAILED:
+                if outcome.why is NotRenewedReason.FAILED:
                     self._failed_until = self._quiet_until
             case SignInError():
                 if not landing.recalled:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from codex_oauth_core.errors import SignInError
-from codex_oauth_core.outcomes import Adopted, Kept, Renewed
+from codex_oauth_core.outcomes import Adopted, NotRenewed, Renewed
 
 __all__ = ["CodexOAuthWarning", "Notes", "warn"]
 
@@ -30,7 +30,7 @@ class Notes:
         self._tell = tell
         self._told: str | None = None
 
-    def hear(self, outcome: Renewed | Adopted | Kept | SignInError) -> None:
+    def hear(self, outcome: Renewed | Adopted | NotRenewed | SignInError) -> None:
         """Tell what is to be told of `outcome`. Raises what the listener raises."""
         if isinstance(outcome, SignInError):  # it is raised
             return
@@ -40,10 +40,10 @@ class Notes:
             self._tell(note)
 
 
-def _note(outcome: Renewed | Adopted | Kept) -> str | None:
+def _note(outcome: Renewed | Adopted | NotRenewed) -> str | None:
     if isinstance(outcome, Renewed) and outcome.unsaved is not None:
         return f"The login was renewed, and could not be stored: {_advice(outcome.unsaved)}"
-    if isinstance(outcome, Kept) and outcome.error is not None:
+    if isinstance(outcome, NotRenewed) and outcome.error is not None:
         return f"The login still works, and could not be renewed: {_advice(outcome.error)}"
     return _clock(outcome.record.server_offset)
 

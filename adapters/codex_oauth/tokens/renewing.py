@@ -27,7 +27,7 @@ from codex_oauth_core.flows.renewal_policy import (
     freshness,
     not_signed_in,
 )
-from codex_oauth_core.outcomes import Adopted, Kept, KeptBecause, Renewed
+from codex_oauth_core.outcomes import Adopted, NotRenewed, NotRenewedReason, Renewed
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.record import Record
 from codex_oauth_core.secret import Secret
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Failure", "Landing", "Outcome", "Renewer", "Seen"]
 
-Outcome = Renewed | Adopted | Kept | SignInError
+Outcome = Renewed | Adopted | NotRenewed | SignInError
 
 
 @attrs.frozen
@@ -86,13 +86,17 @@ class Renewer:
             account_id, record = self._stored(None)
         except SignInError:
             return None
-        if isinstance(kept := self._elsewhere(record, None), Kept):
+        if isinstance(kept := self._elsewhere(record, None), NotRenewed):
             return Landing(kept, Seen(account_id, kept.record.fingerprint), None)
         asked = RenewalRequest(
             provider=self.provider_for(record), policy=self.policy, jitter=jitter, rejected=None, forced=False
         )
         verdict = asked.decide(record, self.now()[1], None)
-        if record is None or not isinstance(verdict, Kept) or verdict.why is not KeptBecause.CURRENT:
+        if (
+            record is None
+            or not isinstance(verdict, NotRenewed)
+            or verdict.why is not NotRenewedReason.CURRENT
+        ):
             return None
         return Landing(verdict, Seen(account_id, record.fingerprint), None)
 
@@ -118,7 +122,7 @@ class Renewer:
             return landing
         if freshness(known, self.now()[1], self.policy, jitter) is Freshness.EXPIRED:
             return landing
-        return attrs.evolve(landing, outcome=Kept(known, KeptBecause.FAILED, outcome))
+        return attrs.evolve(landing, outcome=NotRenewed(known, NotRenewedReason.FAILED, outcome))
 
     def _renewed(
         self,
@@ -154,7 +158,9 @@ class Renewer:
                 effect = flow.receive(storing.perform(effect))
             return Landing(cast("Outcome", effect.outcome), seen, rejected)
 
-    def _elsewhere(self, record: Record | None, rejected: Secret[str] | None) -> Kept | SignInError | None:
+    def _elsewhere(
+        self, record: Record | None, rejected: Secret[str] | None
+    ) -> NotRenewed | SignInError | None:
         """What becomes of a login that nobody known here renews: it is used while its token lives."""
         bound = None if record is None else record.credential
         if record is None or bound is None or self.provider is not None:
@@ -170,7 +176,7 @@ class Renewer:
             provider=CODEX, policy=self.policy, jitter=0.0, rejected=rejected, forced=False
         )
         if asked.is_usable(record, self.now()[1]):
-            return Kept(record, KeptBecause.CURRENT)
+            return NotRenewed(record, NotRenewedReason.CURRENT)
         return not_renewed_here(bound)
 
     def _stored(self, usual: str | None) -> tuple[str | None, Record | None]:

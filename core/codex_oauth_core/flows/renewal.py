@@ -26,7 +26,7 @@ from codex_oauth_core.flows.pace import SavePace
 from codex_oauth_core.flows.renewal_policy import RenewalPolicy, RenewalRequest
 from codex_oauth_core.flows.storing import StoringFlow, busy_too_long
 from codex_oauth_core.leftovers import succeeds
-from codex_oauth_core.outcomes import Adopted, Kept, KeptBecause, Renewed
+from codex_oauth_core.outcomes import Adopted, NotRenewed, NotRenewedReason, Renewed
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.record import Intent, Record, without_intent
 from codex_oauth_core.secret import Secret
@@ -141,17 +141,17 @@ MACHINE: Final = FlowMachine(State, State.IDLE, TABLE)
 # -- the flow ------------------------------------------------------------------------------------------
 
 
-_Result = Renewed | Adopted | Kept | SignInError
+_Result = Renewed | Adopted | NotRenewed | SignInError
 _NOTHING_SENT: Final = (State.READING, State.LOCKING, State.RESERVING)
 
 
 @attrs.define(eq=False, kw_only=True)
-class Renewal(StoringFlow[Renewed | Adopted | Kept]):
+class Renewal(StoringFlow[Renewed | Adopted | NotRenewed]):
     """Renew the stored login of one account (RFC 6749 §6), if it is due.
 
     `rejected`: the access token that a server refused with 401. `forced`: renew even what is current.
     `jitter`: from 0 to 1, drawn once by each process. It ends with `Renewed`, `Adopted` (another process
-    was faster), `Kept` (the old access token is usable) or a `SignInError` (it is not).
+    was faster), `NotRenewed` (the old access token is usable) or a `SignInError` (it is not).
 
     `known` is what this process had the last time. If that was exchanged for what is stored, it could not be
     saved then: it is stored now, before anything is judged. A save that fails is repeated for 30 s; after
@@ -188,7 +188,7 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
         self._request = RenewalRequest.by(self)
 
     @property
-    def meanwhile(self) -> Renewed | Adopted | Kept | SignInError | None:
+    def meanwhile(self) -> Renewed | Adopted | NotRenewed | SignInError | None:
         """What to answer those who wait with, while the flow goes on saving; None as long as they wait on."""
         late = self.state is State.SAVING_LATER and self._saving.is_late(self._now)
         return self._unsaved() if late else None
@@ -278,7 +278,7 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
         record = self._latest()
         if not self._request.is_pressing(record, self._wall):
             self._move(Trigger.BUSY)
-            return Finished(Kept(record, KeptBecause.BUSY))
+            return Finished(NotRenewed(record, NotRenewedReason.BUSY))
         limit = self._request.lock_limit(record, self._wall)
         if self._waited_for(limit):
             return self._end_with(Trigger.EXHAUSTED, self._not_renewed_or(busy_too_long(busy.intent)))
@@ -290,7 +290,7 @@ class Renewal(StoringFlow[Renewed | Adopted | Kept]):
         record = self._held_record()
         return self.known if self.known is not None and self._has_unsaved(record) else record
 
-    def _not_renewed_or(self, error: SignInError) -> Kept | SignInError:
+    def _not_renewed_or(self, error: SignInError) -> NotRenewed | SignInError:
         latest = None if self._record is None else self._latest()
         return self._request.not_renewed_or(error, latest, self._wall)
 

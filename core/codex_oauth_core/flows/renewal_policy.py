@@ -15,7 +15,7 @@ from codex_oauth_core.credential import REFRESH_SKEW
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.facts import Tokens, TryAgain
 from codex_oauth_core.flows.lifetime import USUAL_MAX_AGE, Freshness, age_of, freshness_of
-from codex_oauth_core.outcomes import Adopted, Kept, KeptBecause, Renewed
+from codex_oauth_core.outcomes import Adopted, NotRenewed, NotRenewedReason, Renewed
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.record import OWN_WORDS, Intent, Record
 from codex_oauth_core.renewal_times import INTENT_LIFE, REQUEST_TIMEOUT, WAIT_EXPIRED, WAIT_USABLE
@@ -136,14 +136,16 @@ class RenewalRequest:
         """Whether it is worth waiting for another process."""
         return self.forced or self.freshness(record, wall) in (Freshness.MANDATORY, Freshness.EXPIRED)
 
-    def not_renewed_or(self, error: SignInError, record: Record | None, wall: float) -> Kept | SignInError:
+    def not_renewed_or(
+        self, error: SignInError, record: Record | None, wall: float
+    ) -> NotRenewed | SignInError:
         """The end of a renewal that failed: with the old access token, while it lives."""
         usable = record is not None and self.is_usable(record, wall)
-        return Kept(record, KeptBecause.FAILED, error) if record and usable else error
+        return NotRenewed(record, NotRenewedReason.FAILED, error) if record and usable else error
 
     def decide(
         self, record: Record | None, wall: float, first_seen: Record | None
-    ) -> Kept | Adopted | SignInError | None:
+    ) -> NotRenewed | Adopted | SignInError | None:
         """How the renewal ends with what is stored now; None if it is to be renewed.
 
         `first_seen` is what was stored when the renewal began, None if this is its first look.
@@ -155,7 +157,7 @@ class RenewalRequest:
         if self._is_done(record, wall, first_seen):
             return Adopted(record)
         if self.freshness(record, wall) is Freshness.CURRENT and not self.forced:
-            return Kept(record, KeptBecause.CURRENT)
+            return NotRenewed(record, NotRenewedReason.CURRENT)
         if error := self._not_renewable(record):
             return self.not_renewed_or(error, record, wall)
         return self._not_yet(record, wall)
@@ -206,7 +208,7 @@ class RenewalRequest:
 
     def login_over(
         self, error: SignInError, record: Record, wall: float, crash: Intent | None
-    ) -> Kept | SignInError:
+    ) -> NotRenewed | SignInError:
         """The end where the server says that the login is over, with the earlier renewal that may be why:
         `crash` is the intent that one left.
         """
@@ -254,12 +256,12 @@ class RenewalRequest:
             return SignInError.of(over, text, reason="account_changed")
         return None
 
-    def _not_yet(self, record: Record, wall: float) -> Kept | SignInError | None:
+    def _not_yet(self, record: Record, wall: float) -> NotRenewed | SignInError | None:
         """Whether it is too early to spend the refresh token."""
         pressing = self.freshness(record, wall) in (Freshness.MANDATORY, Freshness.EXPIRED)
         if record.in_doubt and not pressing:
             live = record.intent is not None and abs(wall - record.intent.at) < INTENT_LIFE
-            return Kept(record, KeptBecause.BUSY if live else KeptBecause.UNCERTAIN)
+            return NotRenewed(record, NotRenewedReason.BUSY if live else NotRenewedReason.UNCERTAIN)
         if _within(record.uncertain_at, wall, self.policy.spacing):
             text = "The answer to the last renewal was lost; the next one has to wait a minute."
             lost = SignInError.of(ErrorKind.NETWORK, text, reason="uncertain")
@@ -273,8 +275,8 @@ class RenewalRequest:
             return self._spaced(record, wall, expired_at_birth())
         return None
 
-    def _spaced(self, record: Record, wall: float, error: SignInError) -> Kept | SignInError:
-        return Kept(record, KeptBecause.SPACED) if self.is_usable(record, wall) else error
+    def _spaced(self, record: Record, wall: float, error: SignInError) -> NotRenewed | SignInError:
+        return NotRenewed(record, NotRenewedReason.SPACED) if self.is_usable(record, wall) else error
 
 
 def expired_at_birth() -> SignInError:

@@ -108,7 +108,10 @@ class Anonymizer:
         return cls(flow.provider, renderers, Blinder(renderers), first.at)
 
     def event(self, event: Event, before: Effect | None, after: Effect, shadow: Shadow) -> Event:
-        """`event` for the shadow; the real flow went from one effect to the other by it. Raises StopRecording."""
+        """`event` for the shadow; the real flow went from one effect to the other by it.
+
+        Raises StopRecording.
+        """
         match event:
             case Started():
                 return Started(self._instant(event.at), round(float(event.wall), 3))
