@@ -38,9 +38,7 @@ from codex_oauth_core.checkpoints.restore import restore
 from codex_oauth_core.events import StoreAnswered
 from codex_oauth_core.flows.device import State
 from codex_oauth_core.flows.machine import Flow
-from codex_oauth_core.flows.pace import Pace, SavePace
-from codex_oauth_core.flows.renewal import Renewal
-from codex_oauth_core.renewal_times import SAVE_WITHIN
+from codex_oauth_core.flows.pace import Pace
 from codex_oauth_core.traces import Recorder
 from tests.core import test_state_by_event as device
 from tests.core import test_stored_state_by_event as stored
@@ -140,7 +138,7 @@ def _comparable(value: Any) -> Any:
     """Errors are equal only to themselves, and a pace too."""
     if isinstance(value, Finished | SignInError):
         return repr(value)
-    return attrs.astuple(value) if isinstance(value, Pace | SavePace) else value
+    return attrs.astuple(value) if isinstance(value, Pace) else value
 
 
 def answers_to(make: Make) -> Iterator[Event]:
@@ -228,13 +226,6 @@ def test_a_copy_is_whole(make: Make, copied: Callable[[AnyFlow], AnyFlow]) -> No
         assert repr(one.receive(event)) == repr(other.receive(event))
         assert slots_of(one) == slots_of(other) != before
         assert slots_of(flow) == before
-
-
-def test_a_copy_has_a_save_pace_of_its_own() -> None:
-    flow = Renewal()
-    twin = copy.copy(flow)
-    twin._saving.begin(1.0)
-    assert (flow._saving.until, twin._saving.until) == (None, 1.0 + SAVE_WITHIN)
 
 
 def test_a_copy_has_a_pace_of_its_own() -> None:

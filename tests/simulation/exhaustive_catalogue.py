@@ -13,6 +13,7 @@ import attrs
 
 from codex_oauth_core.effects import Effect
 from codex_oauth_core.flows import revocation, storing
+from codex_oauth_core.flows.pace import SavePace
 from codex_oauth_core.flows.renewal import Renewal
 from codex_oauth_core.flows.renewal_policy import RenewalPolicy
 from codex_oauth_core.record import Record
@@ -183,6 +184,10 @@ def _never(*_args: object) -> bool:
     return False
 
 
+def _no_more(*_args: object, **_kwargs: object) -> None:
+    return
+
+
 _has_the_lock: Final = Renewal._has_the_lock
 
 _IMPATIENT: Final = RenewalPolicy(expired_lock_limit=20.0)
@@ -263,7 +268,7 @@ CONTROLS: Final = (
     Control(
         _case("the lock of what is unsaved is given back", _BOTH, F.DISK),
         _TWICE,
-        ((Renewal, "_is_nowhere_else", _never),),
+        ((SavePace, "next", _no_more),),
     ),
     Control(
         _case("what is unsaved is forgotten", (Role.RENEW,), F.DISK, F.AGAIN, unsaved=Unsaved.ENDS),

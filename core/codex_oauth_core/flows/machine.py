@@ -35,7 +35,7 @@ from codex_oauth_core.events import (
 )
 from codex_oauth_core.facts import Refusal, TryAgain
 from codex_oauth_core.flows.event_fields import invalid_field
-from codex_oauth_core.flows.pace import Pace, SavePace
+from codex_oauth_core.flows.pace import Pace
 from codex_oauth_core.secret import Secret, leaks
 from codex_oauth_core.storage import (
     ANSWERS,
@@ -312,8 +312,8 @@ def take_turn(driven: Any) -> None:
 
 
 def _twin_of(value: Any) -> Any:
-    """A value for a copy of its flow: a pace is all of it that is not frozen."""
-    return attrs.evolve(value) if isinstance(value, Pace | SavePace) else value
+    """A value for a copy of its flow: the pace is all of it that is not frozen."""
+    return attrs.evolve(value) if isinstance(value, Pace) else value
 
 
 # named, because a union of types that is written where it is used is made anew each time (P6)

@@ -80,16 +80,18 @@ SAVE_PAUSES: Final = (0.25, 5.0)
 """Seconds before a save that failed is tried again: at first, and at the most."""
 
 
-@attrs.define(eq=False)
+@attrs.frozen
 class SavePace:
-    """The rhythm in which a renewal repeats a save that fails, `SAVE_WITHIN` seconds from its beginning."""
+    """The rhythm in which a renewal repeats a save that fails, for `SAVE_WITHIN` seconds. It is frozen: each
+    step makes the next.
+    """
 
     until: float | None = None
     pause: float = SAVE_PAUSES[0]
 
-    def begin(self, at: float) -> None:
-        """Count the time from here on: there is something to save."""
-        self.until = at + SAVE_WITHIN
+    def begun(self, at: float) -> SavePace:
+        """The time counts from `at` on: there is something to save."""
+        return SavePace(at + SAVE_WITHIN, self.pause)
 
     def is_late(self, at: float) -> bool:
         """Whether that time is over."""
@@ -99,9 +101,10 @@ class SavePace:
         """The instant of the next try, after one that failed; None where the time is over, unless
         `late_too`.
         """
-        on_time = self.until is not None and at < self.until
-        if not (on_time or late_too):
-            return None
-        then, self.pause = at + self.pause, min(2 * self.pause, SAVE_PAUSES[1])
-        # the last look of those who wait is at the end of the time, and not later
-        return min(then, self.until) if on_time and self.until is not None else then
+        if self.until is None or at >= self.until:
+            return at + self.pause if late_too else None
+        return min(at + self.pause, self.until)  # the last look of those who wait is then, and not later
+
+    def slower(self) -> SavePace:
+        """After one more try: twice the pause, to a bound."""
+        return SavePace(self.until, min(2 * self.pause, SAVE_PAUSES[1]))

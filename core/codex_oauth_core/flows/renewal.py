@@ -176,7 +176,7 @@ class Renewal(StoringFlow[Renewed | Adopted | NotRenewed]):
     _result: _Result | None = attrs.field(default=None, init=False, repr=False)
     _to_save: Record | None = attrs.field(default=None, init=False, repr=False)
     _save_failed: SignInError | None = attrs.field(default=None, init=False, repr=False)
-    _saving: SavePace = attrs.field(factory=SavePace, init=False, repr=False)
+    _saving: SavePace = attrs.field(default=SavePace(), init=False, repr=False)
     _restores: int = attrs.field(default=0, init=False, repr=False)
     _gave_up_saving: bool = attrs.field(default=False, init=False, repr=False)
     _retry_until: float | None = attrs.field(default=None, init=False, repr=False)
@@ -267,7 +267,7 @@ class Renewal(StoringFlow[Renewed | Adopted | NotRenewed]):
             return self._end_with(Trigger.CURRENT, result)
         record = self._held_record()
         if self.known is not None and self._has_unsaved(record):
-            self._saving.begin(self._now)
+            self._saving = self._saving.begun(self._now)
             return self._save(Trigger.UNSAVED, self.known)
         self._crash = record.intent or self._crash  # whose intent was left in it, and go on without that
         self._record = without_intent(record)
@@ -305,7 +305,7 @@ class Renewal(StoringFlow[Renewed | Adopted | NotRenewed]):
         return SendRequest(request, self.policy.request_timeout, once=True, write_by=self._write_by())
 
     def _on_response(self, response: ResponseReceived) -> Effect:
-        self._saving.begin(self._now)
+        self._saving = self._saving.begun(self._now)
         fact = self.provider.dialect.read_refresh(response)
         match fact:
             case Granted():
@@ -408,6 +408,7 @@ class Renewal(StoringFlow[Renewed | Adopted | NotRenewed]):
         repeat = not (failed.rescued or self._gave_up_saving or is_a_mark)
         until = self._saving.next(self._now, late_too=self.keep_saving) if repeat else None
         if until is not None:
+            self._saving = self._saving.slower()
             self._move(Trigger.TRY_LATER)
             return Wait(until, Why.SAVING, cause=failed.error.kind)
         self._result = self._unsaved()
