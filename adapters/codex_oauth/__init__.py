@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from codex_oauth_core import SendRequest as SendRequest
     from codex_oauth_core import SignInError as SignInError
     from codex_oauth_core import Started as Started
+    from codex_oauth_core import StoreLogin as StoreLogin
     from codex_oauth_core import Wait as Wait
     from codex_oauth_core import __version__ as __version__
     from codex_oauth_core import restore as restore
@@ -108,6 +109,7 @@ __all__, __getattr__, __dir__ = lazy_names(
             "CODEX",
             "Credential",
             "Deposit",
+            "StoreLogin",
             "DeviceFlow",
             "DevicePrompt",
             "ErrorKind",

@@ -19,9 +19,9 @@ from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import SendRequest, Wait
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.events import Cancelled, Event
-from codex_oauth_core.flows.deposit import Deposit
+from codex_oauth_core.flows.deposit import StoreLogin
 from codex_oauth_core.flows.revocation import Revocation
-from codex_oauth_core.outcomes import Deposited
+from codex_oauth_core.outcomes import LoginStored
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.record import Record
 
@@ -30,7 +30,7 @@ __all__ = ["aend_login", "akeep", "akeep_or_revoke", "arevoke"]
 
 async def akeep_or_revoke(
     credential: Credential, store: Store, provider: Provider, world: AsyncPerformer
-) -> Deposited:
+) -> LoginStored:
     """Keep a login; if that fails in any way, end it at the server, unless it may be stored all the same.
 
     A cancelled task does not wait for the login's lock: the login is kept beside.
@@ -48,7 +48,7 @@ async def akeep_or_revoke(
         return await _announced(deposited, store)
 
 
-async def akeep(record: Record, store: Store, world: AsyncPerformer, *, force: bool = False) -> Deposited:
+async def akeep(record: Record, store: Store, world: AsyncPerformer, *, force: bool = False) -> LoginStored:
     """`keep()` for asyncio and trio. A cancelled task does not wait for the login's lock: the login is kept
     beside.
     """
@@ -74,15 +74,15 @@ async def arevoke(credential: Credential, store: Store, provider: Provider, worl
     return not isinstance(outcome, SignInError) and outcome.confirmed is True
 
 
-async def _deposit(record: Record, store: Store, world: AsyncPerformer, *, force: bool) -> Deposited:
+async def _deposit(record: Record, store: Store, world: AsyncPerformer, *, force: bool) -> LoginStored:
     async with AsyncStoringWorld(world, store, record.credential.account_id) as storing:
-        outcome = await arun(Deposit(record=record, force=force), storing)
+        outcome = await arun(StoreLogin(record=record, force=force), storing)
     if isinstance(outcome, SignInError):
         raise outcome
     return outcome
 
 
-async def _announced(deposited: Deposited, store: Store) -> Deposited:
+async def _announced(deposited: LoginStored, store: Store) -> LoginStored:
     """Make a stored login the current one. From here on nothing ends it, whatever fails."""
     await aside(lambda: store.select(deposited.record.credential.account_id))
     if deposited.rescued:

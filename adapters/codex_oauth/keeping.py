@@ -17,9 +17,9 @@ from codex_oauth.worlds.world import Performer, World, run
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.flows.deposit import Deposit
+from codex_oauth_core.flows.deposit import StoreLogin
 from codex_oauth_core.flows.revocation import Revocation
-from codex_oauth_core.outcomes import Deposited
+from codex_oauth_core.outcomes import LoginStored
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.record import Record
 
@@ -37,7 +37,7 @@ __all__ = [
 KEPT_BESIDE: Final = "The login is locked by another process: the new one is kept beside it until it is free"
 
 
-def keep_or_revoke(credential: Credential, store: Store, provider: Provider, world: World) -> Deposited:
+def keep_or_revoke(credential: Credential, store: Store, provider: Provider, world: World) -> LoginStored:
     """Keep a login; if that fails in any way, end it at the server, unless it may be stored all the same."""
     try:
         deposited = _deposit(Record(credential), store, world, force=False)
@@ -51,7 +51,7 @@ def keep_or_revoke(credential: Credential, store: Store, provider: Provider, wor
     return _announced(deposited, store)
 
 
-def keep(record: Record, store: Store, world: Performer, *, force: bool = False) -> Deposited:
+def keep(record: Record, store: Store, world: Performer, *, force: bool = False) -> LoginStored:
     """Store a new login in place of the account's old one, and make it the current one.
 
     `force`: a login without a refresh token may replace one that has one. Raises SignInError:
@@ -60,15 +60,15 @@ def keep(record: Record, store: Store, world: Performer, *, force: bool = False)
     return _announced(_deposit(record, store, world, force=force), store)
 
 
-def _deposit(record: Record, store: Store, world: Performer, *, force: bool) -> Deposited:
+def _deposit(record: Record, store: Store, world: Performer, *, force: bool) -> LoginStored:
     with StoringWorld(world, store, record.credential.account_id) as storing:
-        outcome = run(Deposit(record=record, force=force), storing)
+        outcome = run(StoreLogin(record=record, force=force), storing)
     if isinstance(outcome, SignInError):
         raise outcome
     return outcome
 
 
-def _announced(deposited: Deposited, store: Store) -> Deposited:
+def _announced(deposited: LoginStored, store: Store) -> LoginStored:
     """Make a stored login the current one. From here on nothing ends it, whatever fails."""
     store.select(deposited.record.credential.account_id)
     if deposited.rescued:

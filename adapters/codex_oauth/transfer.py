@@ -41,7 +41,7 @@ from codex_oauth_core.codex.auth_json import read_auth_json, record_of, without_
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import SendRequest
 from codex_oauth_core.errors import Detail, ErrorKind, SignInError
-from codex_oauth_core.outcomes import Deposited
+from codex_oauth_core.outcomes import LoginStored
 from codex_oauth_core.record import Record
 from codex_oauth_core.secret import Secret
 
@@ -145,7 +145,7 @@ def _login(
     raise AssertionError("the last look ends it")
 
 
-def _kept(record: Record, store: Store, *, force: bool) -> Deposited:
+def _kept(record: Record, store: Store, *, force: bool) -> LoginStored:
     """Store a login, and make it the current one. `force`: as in `keep`."""
     with loading("codex_oauth.keeping", "codex_oauth.worlds.sync_world"):
         from codex_oauth.keeping import keep

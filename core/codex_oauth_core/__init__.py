@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from codex_oauth_core.events import TimeReached as TimeReached
     from codex_oauth_core.flows.browser import BrowserFlow as BrowserFlow
     from codex_oauth_core.flows.deposit import Deposit as Deposit
+    from codex_oauth_core.flows.deposit import StoreLogin as StoreLogin
     from codex_oauth_core.flows.device import DeviceFlow as DeviceFlow
     from codex_oauth_core.flows.renewal import Renewal as Renewal
     from codex_oauth_core.flows.renewal_policy import RenewalPolicy as RenewalPolicy
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from codex_oauth_core.outcomes import Adopted as Adopted
     from codex_oauth_core.outcomes import Deposited as Deposited
     from codex_oauth_core.outcomes import Kept as Kept
+    from codex_oauth_core.outcomes import LoginStored as LoginStored
     from codex_oauth_core.outcomes import NotRenewed as NotRenewed
     from codex_oauth_core.outcomes import Renewed as Renewed
     from codex_oauth_core.outcomes import Revoked as Revoked
@@ -93,12 +95,20 @@ __all__, __getattr__, __dir__ = lazy_names(
             "TimeReached",
         ),
         "codex_oauth_core.flows.browser": ("BrowserFlow",),
-        "codex_oauth_core.flows.deposit": ("Deposit",),
+        "codex_oauth_core.flows.deposit": ("Deposit", "StoreLogin"),
         "codex_oauth_core.flows.device": ("DeviceFlow",),
         "codex_oauth_core.flows.renewal_policy": ("RenewalPolicy",),
         "codex_oauth_core.flows.renewal": ("Renewal",),
         "codex_oauth_core.flows.revocation": ("Revocation",),
-        "codex_oauth_core.outcomes": ("Adopted", "Deposited", "Kept", "NotRenewed", "Renewed", "Revoked"),
+        "codex_oauth_core.outcomes": (
+            "Adopted",
+            "Deposited",
+            "Kept",
+            "LoginStored",
+            "NotRenewed",
+            "Renewed",
+            "Revoked",
+        ),
         "codex_oauth_core.pkce": ("Pkce",),
         "codex_oauth_core.provider": ("Dialect", "Provider"),
         "codex_oauth_core.record": ("Record",),

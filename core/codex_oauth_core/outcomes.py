@@ -18,6 +18,7 @@ __all__ = [
     "Deposited",
     "Kept",
     "KeptBecause",
+    "LoginStored",
     "NotRenewed",
     "NotRenewedReason",
     "Renewed",
@@ -69,7 +70,7 @@ class NotRenewed:
 
 
 @attrs.frozen
-class Deposited:
+class LoginStored:
     """A sign-in is stored as `record`, in place of `replaced`.
 
     `rescued`: the login was locked for too long; it is kept beside, and found by whoever locks it next.
@@ -87,6 +88,7 @@ class Revoked:
     confirmed: bool | None
 
 
+Deposited = LoginStored
 Kept = NotRenewed
 KeptBecause = NotRenewedReason
-"""The former names of `NotRenewed` and `NotRenewedReason`, for one release."""
+"""The former names of `LoginStored`, `NotRenewed` and `NotRenewedReason`, for one release."""

@@ -22,7 +22,7 @@ from codex_oauth.transport.async_protocol import AsyncAnswer
 from codex_oauth.worlds.anyio_world import AnyioWorld
 from codex_oauth.worlds.async_storing import AsyncStoringWorld
 from codex_oauth.worlds.async_world import arun
-from codex_oauth_core import CODEX, Deposit, Record, SendRequest
+from codex_oauth_core import CODEX, Record, SendRequest, StoreLogin
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import RequestFailed, ResponseReceived, StoreAnswered
 from codex_oauth_core.storage import Load, Lock, Locked, Reserve, Save
@@ -178,7 +178,7 @@ def test_a_busy_lock_is_waited_for(store: FileStore, backend: str) -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_release_later, held)
             async with AnyioWorld(Network()) as web, AsyncStoringWorld(web, store, "acct_1") as world:
-                await arun(Deposit(record=Record(NEW)), world)
+                await arun(StoreLogin(record=Record(NEW)), world)
 
     run(main, backend)
     assert stored(store) == Record(NEW)

@@ -17,7 +17,7 @@ from codex_oauth.stores.failures import failure
 from codex_oauth.stores.store import StoreWarning
 from codex_oauth.transfer import import_codex
 from codex_oauth_core import ErrorKind, Record
-from codex_oauth_core.flows.deposit import Deposit
+from codex_oauth_core.flows.deposit import StoreLogin
 from tests.cli.transfers import ACCESS, REFRESH, error, names_beside, put, stored, write
 
 E = ErrorKind
@@ -176,12 +176,12 @@ def rescue_while_locked(store: FileStore, after: Callable[[], object]) -> Callab
 
 
 def do_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    usual = Deposit.__init__
+    usual = StoreLogin.__init__
 
-    def hasty(self: Deposit, *args: Any, **options: Any) -> None:
+    def hasty(self: StoreLogin, *args: Any, **options: Any) -> None:
         usual(self, *args, **{**options, "lock_limit": 0.0})
 
-    monkeypatch.setattr(Deposit, "__init__", hasty)
+    monkeypatch.setattr(StoreLogin, "__init__", hasty)
 
 
 def test_f15_what_was_only_rescued_is_handed_back_too(

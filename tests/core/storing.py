@@ -1,4 +1,4 @@
-"""One stored login, in virtual time: what `Renewal`, `Deposit` and `Revocation` are driven against.
+"""One stored login, in virtual time: what `Renewal`, `StoreLogin` and `Revocation` are driven against.
 
 Rules of this file: the store keeps its promises and checks that the flow keeps its own (no change without the
 lock, no request with it but after a reservation, no wait with it but for the disk, the lock free at the end);

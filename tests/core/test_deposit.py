@@ -10,8 +10,8 @@ import pytest
 from codex_oauth_core.effects import Effect, Wait, Why
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import Cancelled, Started, StoreAnswered, TimeReached
-from codex_oauth_core.flows.deposit import MOST_CONFLICTS, Deposit
-from codex_oauth_core.outcomes import Deposited
+from codex_oauth_core.flows.deposit import MOST_CONFLICTS, StoreLogin
+from codex_oauth_core.outcomes import LoginStored
 from codex_oauth_core.record import Intent, Record
 from codex_oauth_core.storage import Conflict, Lock, LockBusy, Locked, Rescue, Save, StorageAnswer
 from tests.core.storing import (
@@ -38,7 +38,7 @@ FOR_EVER = T0 + 1e6
 @pytest.mark.parametrize("stored", [None, EXPIRED, CURRENT, login(0.0, dead_code="invalid_grant")])
 def test_r1_a_sign_in_is_stored_under_the_lock_in_place_of_what_was_read_there(stored: Record | None) -> None:
     world = StoreWorld(stored)
-    assert world.run(Deposit(record=NEW)) == Deposited(NEW, stored)
+    assert world.run(StoreLogin(record=NEW)) == LoginStored(NEW, stored)
     assert world.order == ORDER
     assert world.stored == NEW
     assert world.saves == [Save(NEW, stored.fingerprint if stored else None, replace_corrupt=True)]
@@ -46,7 +46,7 @@ def test_r1_a_sign_in_is_stored_under_the_lock_in_place_of_what_was_read_there(s
 
 def test_r7_a_new_login_clears_every_mark_of_the_old_one() -> None:
     world = StoreWorld(login(0.0, dead_code="invalid_grant", spent=True, uncertain_at=1.0))
-    world.run(Deposit(record=NEW))
+    world.run(StoreLogin(record=NEW))
     assert world.stored == NEW
 
 
@@ -58,7 +58,7 @@ def test_f16_a_sign_in_while_another_process_renews_waits_for_it_and_wins() -> N
             world.stored = renewed
 
     world = StoreWorld(EXPIRED, busy_until=T0 + 0.06, before=meanwhile)
-    assert world.run(Deposit(record=NEW)) == Deposited(NEW, renewed)
+    assert world.run(StoreLogin(record=NEW)) == LoginStored(NEW, renewed)
     assert world.order == [*["Lock", "Wait"] * 3, *ORDER]
     waits = [effect for effect in world.effects if isinstance(effect, Wait)]
     assert [wait.until - T0 for wait in waits] == pytest.approx([0.025, 0.05, 0.075])
@@ -68,14 +68,14 @@ def test_f16_a_sign_in_while_another_process_renews_waits_for_it_and_wins() -> N
 @pytest.mark.parametrize("limit", [210.0, 0.5])
 def test_f8_a_lock_that_stays_busy_leaves_the_sign_in_beside(limit: float) -> None:
     world = StoreWorld(EXPIRED, busy_until=FOR_EVER)
-    assert world.run(Deposit(record=NEW, lock_limit=limit)) == Deposited(NEW, rescued=True)
+    assert world.run(StoreLogin(record=NEW, lock_limit=limit)) == LoginStored(NEW, rescued=True)
     assert world.net.at - T0 == pytest.approx(limit, abs=0.03)
     assert (world.beside, world.stored) == ([NEW], EXPIRED)
     assert set(world.order[:-1]) == {"Lock", "Wait"}
 
 
 def test_r0_f8_the_limit_is_210_s_unless_told() -> None:
-    assert Deposit(record=NEW).lock_limit == 210.0
+    assert StoreLogin(record=NEW).lock_limit == 210.0
 
 
 def told(answer: StorageAnswer, after: float) -> StoreAnswered:
@@ -84,7 +84,7 @@ def told(answer: StorageAnswer, after: float) -> StoreAnswered:
 
 @pytest.mark.parametrize("holder", [THEM, None])
 def test_r0_c11_a_busy_lock_is_looked_at_for_210_s_whoever_has_it(holder: Intent | None) -> None:
-    flow = Deposit(record=NEW)
+    flow = StoreLogin(record=NEW)
     flow.receive(Started(T0, W0))
 
     def wait(until: float) -> Wait:
@@ -99,7 +99,7 @@ def test_r0_c11_a_busy_lock_is_looked_at_for_210_s_whoever_has_it(holder: Intent
 
 @pytest.mark.parametrize("after", [210.0, 7200.0])
 def test_r0_c19_who_wakes_up_late_looks_once_more_before_it_gives_up(after: float) -> None:
-    flow = Deposit(record=NEW)
+    flow = StoreLogin(record=NEW)
     flow.receive(Started(T0, W0))
     flow.receive(told(LockBusy(), 0.0))
     assert flow.receive(TimeReached(T0 + after)) == Lock()
@@ -109,19 +109,19 @@ def test_r0_c19_who_wakes_up_late_looks_once_more_before_it_gives_up(after: floa
 def test_f8_who_cancels_the_wait_does_not_cancel_the_sign_in() -> None:
     world = StoreWorld(EXPIRED, busy_until=FOR_EVER)
     world.net.cancel_at = T0 + 1
-    assert world.run(Deposit(record=NEW)) == Deposited(NEW, rescued=True)
+    assert world.run(StoreLogin(record=NEW)) == LoginStored(NEW, rescued=True)
     assert world.beside == [NEW]
     assert world.net.at == T0 + 1
 
 
 def test_cancelled_before_it_began_it_asks_for_nothing() -> None:
-    finished: Any = Deposit(record=NEW).receive(Cancelled(T0))
+    finished: Any = StoreLogin(record=NEW).receive(Cancelled(T0))
     assert finished.outcome.kind is E.CANCELLED
 
 
 def test_f8_f12_what_cannot_be_kept_beside_either_is_told() -> None:
     world = StoreWorld(EXPIRED, busy_until=FOR_EVER, answers={Rescue: [failed()]})
-    assert world.run(Deposit(record=NEW)) is WRITE_FAILED
+    assert world.run(StoreLogin(record=NEW)) is WRITE_FAILED
 
 
 # -- a store that fails --------------------------------------------------------------------------------
@@ -129,34 +129,34 @@ def test_f8_f12_what_cannot_be_kept_beside_either_is_told() -> None:
 
 def test_f11_f13_without_a_lock_nothing_is_changed() -> None:
     world = StoreWorld(EXPIRED, answers={Lock: [failed()]})
-    assert world.run(Deposit(record=NEW)) is WRITE_FAILED
+    assert world.run(StoreLogin(record=NEW)) is WRITE_FAILED
     assert (world.order, world.stored) == (["Lock"], EXPIRED)
 
 
 @pytest.mark.parametrize("error", [CORRUPT, READ_FAILED])
 def test_f14_what_cannot_be_read_is_replaced(error: Any) -> None:
     world = StoreWorld(None, answers={Lock: [Locked(None, error)]})
-    assert world.run(Deposit(record=NEW)) == Deposited(NEW, None)
+    assert world.run(StoreLogin(record=NEW)) == LoginStored(NEW, None)
     assert world.saves == [Save(NEW, None, replace_corrupt=True)]
     assert world.order == ORDER
 
 
 def test_f14_c9_and_so_is_what_can_be_read_again_when_it_is_saved() -> None:
     world = StoreWorld(CURRENT, answers={Lock: [Locked(None, READ_FAILED)]})
-    assert world.run(Deposit(record=NEW)) == Deposited(NEW, CURRENT)
+    assert world.run(StoreLogin(record=NEW)) == LoginStored(NEW, CURRENT)
     assert [save.expected for save in world.saves] == [None, CURRENT.fingerprint]
     assert world.stored == NEW
 
 
 def test_f12_what_cannot_be_stored_is_told() -> None:
     world = StoreWorld(EXPIRED, answers={Save: [failed()]})
-    assert world.run(Deposit(record=NEW)) is WRITE_FAILED
+    assert world.run(StoreLogin(record=NEW)) is WRITE_FAILED
     assert (world.order, world.stored) == (ORDER, EXPIRED)
 
 
 def test_r11_f12_what_the_store_kept_beside_counts_as_deposited() -> None:
     world = StoreWorld(EXPIRED, answers={Save: [failed(rescued=True)]})
-    assert world.run(Deposit(record=NEW)) == Deposited(NEW, EXPIRED, rescued=True)
+    assert world.run(StoreLogin(record=NEW)) == LoginStored(NEW, EXPIRED, rescued=True)
     assert world.order == ORDER
 
 
@@ -167,7 +167,7 @@ def test_f16_a_conflict_is_answered_with_another_try() -> None:
     other = login(1.0, number=3)
     world = StoreWorld(EXPIRED, answers={Save: [Conflict(other), Conflict(None)]})
     world.stored = None
-    assert world.run(Deposit(record=NEW)) == Deposited(NEW, None)
+    assert world.run(StoreLogin(record=NEW)) == LoginStored(NEW, None)
     assert [save.expected for save in world.saves] == [None, other.fingerprint, None]
     assert world.order == ["Lock", "Save", "Save", "Save", "Release"]
 
@@ -181,7 +181,7 @@ def test_f16_what_was_replaced_after_a_conflict_is_told() -> None:
 
     world.before = meanwhile
     world.stored = login(3.0, number=9)
-    assert world.run(Deposit(record=NEW)) == Deposited(NEW, CURRENT)
+    assert world.run(StoreLogin(record=NEW)) == LoginStored(NEW, CURRENT)
 
 
 @pytest.mark.parametrize("conflicts", [MOST_CONFLICTS - 1, MOST_CONFLICTS, MOST_CONFLICTS + 1])
@@ -189,9 +189,9 @@ def test_f16_the_tries_are_bounded(conflicts: int) -> None:
     others: list[Any] = [Conflict(login(1.0, number=n)) for n in range(conflicts)]
     world = StoreWorld(EXPIRED, answers={Save: others})
     world.before = lambda world, effect: setattr(world, "stored", _last(world)) if others == [] else None
-    outcome = world.run(Deposit(record=NEW))
+    outcome = world.run(StoreLogin(record=NEW))
     if conflicts <= MOST_CONFLICTS:
-        assert isinstance(outcome, Deposited)
+        assert isinstance(outcome, LoginStored)
         assert len(world.saves) == conflicts + 1
         return
     assert (outcome.kind, outcome.details) == (E.AUTH_WRITE_FAILED, {"reason": "contended"})
@@ -217,18 +217,18 @@ NOT_RENEWABLE = {
 @pytest.mark.parametrize("stored", NOT_RENEWABLE.values(), ids=NOT_RENEWABLE.keys())
 def test_a_borrowed_login_is_stored_where_none_can_be_renewed(stored: Record | None) -> None:
     world = StoreWorld(stored)
-    assert world.run(Deposit(record=LENT)) == Deposited(LENT, stored)
+    assert world.run(StoreLogin(record=LENT)) == LoginStored(LENT, stored)
 
 
 def test_a_borrowed_login_is_stored_over_what_cannot_be_read() -> None:
     world = StoreWorld(None, answers={Lock: [Locked(None, CORRUPT)]})
-    assert world.run(Deposit(record=LENT)) == Deposited(LENT, None)
+    assert world.run(StoreLogin(record=LENT)) == LoginStored(LENT, None)
 
 
 @pytest.mark.parametrize("stored", [EXPIRED, CURRENT, login(0.0, uncertain_at=W0)])
 def test_a_borrowed_login_never_replaces_one_that_can_be_renewed(stored: Record) -> None:
     world = StoreWorld(stored)
-    outcome = world.run(Deposit(record=LENT))
+    outcome = world.run(StoreLogin(record=LENT))
     assert (outcome.kind, outcome.details) == (E.INVALID_REQUEST, {"reason": "renewable_login"})
     assert "cannot" in outcome.message
     assert (world.stored, world.order) == (stored, ["Lock", "Release"])
@@ -240,14 +240,14 @@ def test_f16_nor_one_that_somebody_stores_meanwhile() -> None:
             world.stored = CURRENT
 
     world = StoreWorld(None, before=meanwhile)
-    outcome = world.run(Deposit(record=LENT))
+    outcome = world.run(StoreLogin(record=LENT))
     assert (outcome.kind, outcome.details) == (E.INVALID_REQUEST, {"reason": "renewable_login"})
     assert (world.stored, world.order) == (CURRENT, ORDER)
 
 
 def test_c9_nor_one_that_could_not_be_read_for_a_moment() -> None:
     world = StoreWorld(CURRENT, answers={Lock: [Locked(None, READ_FAILED)]})
-    outcome = world.run(Deposit(record=LENT))
+    outcome = world.run(StoreLogin(record=LENT))
     assert (outcome.kind, outcome.details) == (E.INVALID_REQUEST, {"reason": "renewable_login"})
     assert (world.stored, world.order) == (CURRENT, ORDER)
 
@@ -257,7 +257,7 @@ def test_f8_nor_from_beside_it(cancelled: bool) -> None:
     """Kept beside, it would take the place of whatever is stored. It is still where it was borrowed."""
     world = StoreWorld(CURRENT, busy_until=FOR_EVER)
     world.net.cancel_at = T0 + 1 if cancelled else None
-    outcome = world.run(Deposit(record=LENT))
+    outcome = world.run(StoreLogin(record=LENT))
     assert outcome.kind is E.NETWORK
     assert outcome.details == {"reason": "lock_busy", "pid": THEM.pid, "host": THEM.host}
     assert outcome.message.startswith("Process 815 on there has held the login's lock for too long")
@@ -267,19 +267,19 @@ def test_f8_nor_from_beside_it(cancelled: bool) -> None:
 
 def test_unless_that_is_asked_for() -> None:
     world = StoreWorld(CURRENT)
-    assert world.run(Deposit(record=LENT, force=True)) == Deposited(LENT, CURRENT)
+    assert world.run(StoreLogin(record=LENT, force=True)) == LoginStored(LENT, CURRENT)
     beside = StoreWorld(CURRENT, busy_until=FOR_EVER)
-    assert beside.run(Deposit(record=LENT, force=True)) == Deposited(LENT, rescued=True)
+    assert beside.run(StoreLogin(record=LENT, force=True)) == LoginStored(LENT, rescued=True)
     assert beside.beside == [LENT]
 
 
 def test_a_login_that_can_be_renewed_replaces_a_borrowed_one() -> None:
     world = StoreWorld(LENT)
-    assert world.run(Deposit(record=NEW)) == Deposited(NEW, LENT)
+    assert world.run(StoreLogin(record=NEW)) == LoginStored(NEW, LENT)
 
 
 def test_its_deadline_counts_from_the_first_busy_answer_and_by_the_monotonic_clock() -> None:
-    flow = Deposit(record=NEW, lock_limit=1.0)
+    flow = StoreLogin(record=NEW, lock_limit=1.0)
     world = StoreWorld(EXPIRED, busy_until=FOR_EVER)
     world.before = lambda world, effect: setattr(world.net, "wall", world.net.wall - 100)
     assert isinstance(flow.receive(Started(T0 - 500, W0)), Lock)
@@ -292,5 +292,5 @@ def test_its_deadline_counts_from_the_first_busy_answer_and_by_the_monotonic_clo
 def test_what_is_deposited_is_stored_as_it_is() -> None:
     odd = attrs.evolve(NEW, generation=3, unknown={"later": [1]}, server_offset=-4.0)
     world = StoreWorld(None)
-    world.run(Deposit(record=odd))
+    world.run(StoreLogin(record=odd))
     assert world.stored is odd

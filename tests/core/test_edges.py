@@ -15,7 +15,6 @@ from codex_oauth_core import (
     BrowserFlow,
     Cause,
     Credential,
-    Deposit,
     DeviceFlow,
     Effect,
     ErrorKind,
@@ -28,6 +27,7 @@ from codex_oauth_core import (
     Secret,
     SignInError,
     Started,
+    StoreLogin,
     TimeReached,
     Wait,
 )
@@ -293,6 +293,6 @@ def test_the_id_token_names_the_person_before_the_access_token() -> None:
     assert read_identity(attrs.evolve(credential, id_token=None)).email == "access@example.com"
 
 
-@pytest.mark.parametrize("flow", [BrowserFlow, Deposit, DeviceFlow, Renewal, Revocation])
+@pytest.mark.parametrize("flow", [BrowserFlow, StoreLogin, DeviceFlow, Renewal, Revocation])
 def test_nothing_runs_when_a_flow_changes_an_attribute(flow: type[object]) -> None:
     assert flow.__setattr__ is object.__setattr__

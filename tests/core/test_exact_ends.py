@@ -28,7 +28,7 @@ from codex_oauth_core.events import (
     TimeReached,
 )
 from codex_oauth_core.flows.browser import BrowserFlow
-from codex_oauth_core.flows.deposit import Deposit
+from codex_oauth_core.flows.deposit import StoreLogin
 from codex_oauth_core.flows.device import DeviceFlow
 from codex_oauth_core.flows.pace import LAST_CHANCE, Pace
 from codex_oauth_core.flows.renewal import Renewal
@@ -120,7 +120,7 @@ def in_the_queue(flow: Any) -> Any:
 QUEUES: dict[str, tuple[Callable[[], Any], type[Effect]]] = {
     "renewal": (Renewal, Finished),
     "revocation": (lambda: Revocation(provider=CODEX), Finished),
-    "deposit": (lambda: Deposit(record=EXPIRED), Rescue),
+    "deposit": (lambda: StoreLogin(record=EXPIRED), Rescue),
 }
 
 

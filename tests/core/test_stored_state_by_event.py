@@ -23,7 +23,7 @@ from codex_oauth_core.events import (
     TimeReached,
 )
 from codex_oauth_core.flows import deposit, renewal, revocation
-from codex_oauth_core.flows.deposit import Deposit
+from codex_oauth_core.flows.deposit import StoreLogin
 from codex_oauth_core.flows.renewal import Renewal
 from codex_oauth_core.flows.revocation import Revocation
 from codex_oauth_core.storage import (
@@ -202,10 +202,10 @@ DEPOSIT_WELCOME: Final[Mapping[Any, Steps]] = {
     D.RESCUING: {"Rescued": (Finished, D.DONE), **each(FAILED, Finished, D.DONE)},
     D.DONE: {},
 }
-DEPOSIT: Final = Kind(deposit, lambda state: Deposit(record=EXPIRED), DEPOSIT_WAYS, DEPOSIT_WELCOME)
+DEPOSIT: Final = Kind(deposit, lambda state: StoreLogin(record=EXPIRED), DEPOSIT_WAYS, DEPOSIT_WELCOME)
 BORROWED: Final = Kind(
     deposit,
-    lambda state: Deposit(record=borrowed(), force=state is D.RESCUING),
+    lambda state: StoreLogin(record=borrowed(), force=state is D.RESCUING),
     DEPOSIT_WAYS,
     {
         **DEPOSIT_WELCOME,

@@ -24,10 +24,10 @@ from codex_oauth.worlds.world import run
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.effects import Wait, Why
 from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.flows.deposit import Deposit
+from codex_oauth_core.flows.deposit import StoreLogin
 from codex_oauth_core.flows.renewal import Renewal
 from codex_oauth_core.flows.revocation import Revocation
-from codex_oauth_core.outcomes import Adopted, Deposited, NotRenewed, Renewed, Revoked
+from codex_oauth_core.outcomes import Adopted, LoginStored, NotRenewed, Renewed, Revoked
 from codex_oauth_core.record import Record, write_record
 from codex_oauth_core.secret import Secret
 from tests.faults.child import due, only_login
@@ -69,7 +69,7 @@ class Scene:
     def deposit(self, lock_limit: float = 20.0) -> object:
         """Store a new sign-in, as another process does."""
         with HttpxWorld() as web, StoringWorld(web, self.store, ACCOUNT) as world:
-            return run(Deposit(record=self.newer(), lock_limit=lock_limit), world)
+            return run(StoreLogin(record=self.newer(), lock_limit=lock_limit), world)
 
     def revoke(self) -> object:
         """Log out, as another process does."""
@@ -122,7 +122,7 @@ def test_a_sign_in_during_a_renewal_waits_for_it_and_stays(scene: Scene) -> None
     scene.meanwhile = lambda it: it.begin(it.deposit)
     assert isinstance(scene.renew(), Renewed)
     (deposited,) = scene.results
-    assert isinstance(deposited, Deposited)
+    assert isinstance(deposited, LoginStored)
     assert not deposited.rescued
     assert scene.stored() == deposited.record
     assert scene.peer.sent == 1
@@ -133,7 +133,7 @@ def test_a_sign_in_that_does_not_wait_is_found_by_whoever_locks_next(scene: Scen
     scene.meanwhile = lambda it: it.begin(lambda: it.deposit(lock_limit=0.05))
     assert isinstance(scene.renew(), Renewed)
     (deposited,) = scene.results
-    assert isinstance(deposited, Deposited)
+    assert isinstance(deposited, LoginStored)
     assert deposited.rescued
     assert scene.stored() == deposited.record
 

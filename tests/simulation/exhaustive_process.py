@@ -14,10 +14,10 @@ from codex_oauth_core.codex import CODEX
 from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Cause, Event, Phase, RequestFailed, Started, StoreAnswered, TimeReached
-from codex_oauth_core.flows.deposit import Deposit
+from codex_oauth_core.flows.deposit import StoreLogin
 from codex_oauth_core.flows.renewal import Renewal
 from codex_oauth_core.flows.revocation import Revocation
-from codex_oauth_core.outcomes import Adopted, Deposited, NotRenewed, Renewed
+from codex_oauth_core.outcomes import Adopted, LoginStored, NotRenewed, Renewed
 from codex_oauth_core.record import Record
 from codex_oauth_core.storage import Load, Lock
 from tests.simulation.exhaustive_server import named, requested, response, sign_in
@@ -46,7 +46,7 @@ WAITING: Final = 4
 """The steps of a request: the store is asked, it connects (for a while), it may be written, it is answered."""
 
 _TODAY: Final = "2027-01-15T08:00:00Z"
-_Flow = Renewal | Deposit | Revocation
+_Flow = Renewal | StoreLogin | Revocation
 
 
 class Steps:
@@ -97,7 +97,7 @@ class Steps:
                 flow = Revocation(provider=CODEX)
             case Role.SIGN_IN:
                 shared = shared._replace(families=(*shared.families, (0, True)))
-                flow = Deposit(record=sign_in(len(shared.families) - 1, 3600.0, _TODAY))
+                flow = StoreLogin(record=sign_in(len(shared.families) - 1, 3600.0, _TODAY))
             case _:
                 assert_never(role)
         flow.receive(Started(AT, WALL))
@@ -133,7 +133,7 @@ class Steps:
     def _ended(self, outcome: Any, me: int, process: Process, shared: Shared) -> Move:
         if process.hold is not None:
             shared = shared._replace(bad=shared.bad or "a flow ended with the lock held")
-        record = outcome.record if isinstance(outcome, Renewed | Adopted | NotRenewed | Deposited) else None
+        record = outcome.record if isinstance(outcome, Renewed | Adopted | NotRenewed | LoginStored) else None
         said = _told(outcome, record)
         shared = self._judged(outcome, me, shared)
         known = NONE

@@ -20,7 +20,7 @@ from codex_oauth_core.codex import CODEX
 from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Cause, Event, Phase, RequestFailed, Started, StoreAnswered, TimeReached
-from codex_oauth_core.flows.deposit import Deposit
+from codex_oauth_core.flows.deposit import StoreLogin
 from codex_oauth_core.flows.renewal import Renewal
 from codex_oauth_core.flows.renewal_policy import RenewalPolicy
 from codex_oauth_core.flows.revocation import Revocation
@@ -42,12 +42,12 @@ MOST_EFFECTS: Final = 900
 """Effects of one operation; a wait of 210 s for a lock takes about 400, because polls are stretched."""
 _LIMITS: Final = {
     Renewal: POLICY.expired_lock_limit + POLICY.retry_limit + INTENT_LIFE + 3.0,
-    Deposit: WAIT_EXPIRED + 3.0,
+    StoreLogin: WAIT_EXPIRED + 3.0,
     Revocation: WAIT_EXPIRED + 2 * REVOKE_WITHIN + 3.0,
 }
 """Seconds that an operation may take: its wait for the lock, its requests, and its steps."""
 
-_Machine = Renewal | Deposit | Revocation
+_Machine = Renewal | StoreLogin | Revocation
 
 
 @unique
@@ -121,7 +121,7 @@ class Process:
             case Op.SIGN_IN:
                 record = self.world.server.sign_in(self.world.now, self.wall)
                 self.world.watch.depositing(record)
-                yield from self.drive(Deposit(record=record))
+                yield from self.drive(StoreLogin(record=record))
             case Op.SIGN_OUT:
                 yield from self._sign_out()
             case _:
@@ -250,7 +250,7 @@ class Process:
             self.unsaved = True
             self.known_dead.clear()
         kept = isinstance(answer, Rescued) or (isinstance(answer, StoreFailed) and answer.rescued)
-        if kept and isinstance(self.flow, Deposit):
+        if kept and isinstance(self.flow, StoreLogin):
             self.world.watch.deposited(self.flow.record)
         return StoreAnswered(self.world.now, self.wall, answer)
 

@@ -59,7 +59,7 @@ def test_a_process_is_killed_in_every_state_of_the_three_machines() -> None:
         points |= explore(Pair(Op.CALL, second, 3605.0, crashes=1)).crash_points
     for name, states in (
         ("Renewal", renewal.State),
-        ("Deposit", deposit.State),
+        ("StoreLogin", deposit.State),
         ("Revocation", revocation.State),
     ):
         killed = {point.split()[1] for point in points if point.startswith(name)}

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from codex_oauth_core.effects import SendRequest, Wait
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.events import RequestFailed, ResponseReceived, StoreAnswered
-from codex_oauth_core.outcomes import Adopted, Deposited, NotRenewed, Renewed
+from codex_oauth_core.outcomes import Adopted, LoginStored, NotRenewed, Renewed
 from codex_oauth_core.record import Record
 from codex_oauth_core.storage import Conflict, Loaded, Rescue, Reserve, Save, StoreFailed
 
@@ -41,7 +41,7 @@ def _piece(what: object, labels: Labels) -> str:
             return _piece(what.answer, labels)
         case Loaded() | Conflict() | Reserve() | Save() | Rescue() | Adopted():
             return f"{type(what).__name__} {named(what.record, labels)}"
-        case Renewed() | Deposited():
+        case Renewed() | LoginStored():
             return f"{type(what).__name__} {named(what.record, labels)}"
         case NotRenewed():
             because = "" if what.error is None else f", {what.error!r}"

@@ -25,11 +25,11 @@ from codex_oauth.worlds.storing import StoringWorld
 from codex_oauth.worlds.world import run
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.errors import SignInError
-from codex_oauth_core.flows.deposit import Deposit
+from codex_oauth_core.flows.deposit import StoreLogin
 from codex_oauth_core.flows.renewal import Renewal
 from codex_oauth_core.flows.renewal_policy import RenewalPolicy
 from codex_oauth_core.flows.revocation import Revocation
-from codex_oauth_core.outcomes import Adopted, Deposited, NotRenewed, Renewed, Revoked
+from codex_oauth_core.outcomes import Adopted, LoginStored, NotRenewed, Renewed, Revoked
 from codex_oauth_core.record import Record, read_record
 from tests.storm.logins import token_mark
 from tests.storm.nursery import LONGEST_LIFE, Link
@@ -72,7 +72,7 @@ def ended(outcome: object, took: float = 0.0) -> Ended:
     match outcome:
         case Renewed() | Adopted():
             return Ended(type(outcome).__name__, token_mark(outcome.record), took=took)
-        case Deposited():
+        case LoginStored():
             why = "rescued" if outcome.rescued else "stored"
             return Ended("Deposited", token_mark(outcome.record), why, took=took)
         case NotRenewed():
@@ -185,7 +185,7 @@ def deposit(link: Link, home: Path, content: bytes, lock_limit: float) -> Ended:
     ready(link)
     account_id = record.credential.account_id
     with HttpxWorld() as web, StoringWorld(web, FileStore(home), account_id) as world:
-        return ended(run(Deposit(record=record, lock_limit=lock_limit), world))
+        return ended(run(StoreLogin(record=record, lock_limit=lock_limit), world))
 
 
 def logout(link: Link, home: Path, account_id: str, issuer: str) -> Ended:

@@ -19,7 +19,7 @@ from codex_oauth_core.events import Cancelled, Event, ResponseReceived, Started
 from codex_oauth_core.facts import TryAgain
 from codex_oauth_core.flows.machine import FlowMachine, Move
 from codex_oauth_core.flows.storing import StoringFlow, busy_too_long
-from codex_oauth_core.outcomes import Deposited
+from codex_oauth_core.outcomes import LoginStored
 from codex_oauth_core.record import Intent, Record
 from codex_oauth_core.renewal_times import WAIT_EXPIRED
 from codex_oauth_core.storage import (
@@ -34,7 +34,7 @@ from codex_oauth_core.storage import (
     StoreFailed,
 )
 
-__all__ = ["FINAL", "LIVE", "MACHINE", "TABLE", "Deposit", "State", "Trigger"]
+__all__ = ["FINAL", "LIVE", "MACHINE", "TABLE", "Deposit", "State", "StoreLogin", "Trigger"]
 
 
 # -- the moves -----------------------------------------------------------------------------------------
@@ -106,11 +106,11 @@ MOST_CONFLICTS: Final = 5
 
 
 @attrs.define(eq=False, kw_only=True)
-class Deposit(StoringFlow[Deposited]):
+class StoreLogin(StoringFlow[LoginStored]):
     """Store `record`, a new login, in place of the account's old one.
 
     `lock_limit`: seconds to wait for another process; after that, or when cancelled, the login is kept
-    beside. `force`: a borrowed login may replace one that can be renewed. It ends with `Deposited` or a
+    beside. `force`: a borrowed login may replace one that can be renewed. It ends with `LoginStored` or a
     `SignInError` of kind `corrupt_auth`, `auth_read_failed`, `auth_write_failed` or, for a borrowed login
     without `force`, `invalid_request` (one that can be renewed is stored) or `network` (it was locked).
     """
@@ -124,7 +124,7 @@ class Deposit(StoringFlow[Deposited]):
     _holder: Intent | None = attrs.field(default=None, init=False, repr=False)
     _replaced: Record | None = attrs.field(default=None, init=False, repr=False)
     _conflicts: int = attrs.field(default=0, init=False, repr=False)
-    _result: Deposited | SignInError | None = attrs.field(default=None, init=False, repr=False)
+    _result: LoginStored | SignInError | None = attrs.field(default=None, init=False, repr=False)
 
     def _start(self, event: Started) -> Effect:
         self._move(Trigger.START)
@@ -202,11 +202,11 @@ class Deposit(StoringFlow[Deposited]):
         if isinstance(answer, Conflict) and self._conflicts < MOST_CONFLICTS:
             self._conflicts += 1
             return self._replace(Trigger.CONFLICT, answer.record)
-        self._result = Deposited(self.record, self._replaced)
+        self._result = LoginStored(self.record, self._replaced)
         if isinstance(answer, Conflict):
             self._result = SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="contended")
         if isinstance(answer, StoreFailed):
-            rescued = Deposited(self.record, self._replaced, rescued=True)
+            rescued = LoginStored(self.record, self._replaced, rescued=True)
             self._result = rescued if answer.rescued else answer.error
         failed = isinstance(self._result, SignInError)
         self._move(Trigger.STORE_FAILED if failed else Trigger.SAVED)
@@ -217,7 +217,7 @@ class Deposit(StoringFlow[Deposited]):
             self._result = answer.error
             self._move(Trigger.STORE_FAILED)
         else:
-            self._result = Deposited(self.record, rescued=True)
+            self._result = LoginStored(self.record, rescued=True)
             self._move(Trigger.RESCUED)
         return self._over()
 
@@ -230,3 +230,7 @@ class Deposit(StoringFlow[Deposited]):
 
     def _on_request_failed(self, failure: TryAgain) -> Effect:
         raise IllegalEvent("a deposit sends nothing")
+
+
+Deposit = StoreLogin
+"""The former name of `StoreLogin`, for one release."""
