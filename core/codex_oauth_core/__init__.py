@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from codex_oauth_core.flows.deposit import Deposit as Deposit
     from codex_oauth_core.flows.deposit import StoreLogin as StoreLogin
     from codex_oauth_core.flows.device import DeviceFlow as DeviceFlow
+    from codex_oauth_core.flows.finish_sign_in import FinishSignIn as FinishSignIn
     from codex_oauth_core.flows.renewal import Renewal as Renewal
     from codex_oauth_core.flows.renewal_policy import RenewalPolicy as RenewalPolicy
     from codex_oauth_core.flows.revocation import Revocation as Revocation
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from codex_oauth_core.outcomes import NotRenewed as NotRenewed
     from codex_oauth_core.outcomes import Renewed as Renewed
     from codex_oauth_core.outcomes import Revoked as Revoked
+    from codex_oauth_core.outcomes import SignedIn as SignedIn
     from codex_oauth_core.pkce import Pkce as Pkce
     from codex_oauth_core.provider import Dialect as Dialect
     from codex_oauth_core.provider import Provider as Provider
@@ -97,6 +99,7 @@ __all__, __getattr__, __dir__ = lazy_names(
         "codex_oauth_core.flows.browser": ("BrowserFlow",),
         "codex_oauth_core.flows.deposit": ("Deposit", "StoreLogin"),
         "codex_oauth_core.flows.device": ("DeviceFlow",),
+        "codex_oauth_core.flows.finish_sign_in": ("FinishSignIn",),
         "codex_oauth_core.flows.renewal_policy": ("RenewalPolicy",),
         "codex_oauth_core.flows.renewal": ("Renewal",),
         "codex_oauth_core.flows.revocation": ("Revocation",),
@@ -108,6 +111,7 @@ __all__, __getattr__, __dir__ = lazy_names(
             "NotRenewed",
             "Renewed",
             "Revoked",
+            "SignedIn",
         ),
         "codex_oauth_core.pkce": ("Pkce",),
         "codex_oauth_core.provider": ("Dialect", "Provider"),

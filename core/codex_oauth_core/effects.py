@@ -13,7 +13,7 @@ import attrs
 from codex_oauth_core.callback import CallbackRule
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.outcomes import Adopted, LoginStored, NotRenewed, Renewed, Revoked
+from codex_oauth_core.outcomes import Adopted, LoginStored, NotRenewed, Renewed, Revoked, SignedIn
 from codex_oauth_core.record import Intent
 from codex_oauth_core.secret import Secret
 from codex_oauth_core.storage import StorageEffect
@@ -123,7 +123,7 @@ class Wait:
     give_up_at: float | None = None
 
 
-Outcome = Credential | Renewed | Adopted | NotRenewed | LoginStored | Revoked | SignInError
+Outcome = Credential | Renewed | Adopted | NotRenewed | LoginStored | Revoked | SignedIn | SignInError
 
 
 @attrs.frozen

@@ -23,6 +23,7 @@ __all__ = [
     "NotRenewedReason",
     "Renewed",
     "Revoked",
+    "SignedIn",
 ]
 
 
@@ -86,6 +87,20 @@ class Revoked:
     """The login is ended. `confirmed`: the server said so; None where nothing was asked of it."""
 
     confirmed: bool | None
+
+
+@attrs.frozen
+class SignedIn:
+    """A sign-in is stored as `record`, in place of `replaced`, and is the login in use.
+
+    `rescued`: as in `LoginStored`. `replaced_revoked`: whether the server confirmed that it ended the login
+    that was replaced; None where that was not asked for, or there was none to end.
+    """
+
+    record: Record
+    replaced: Record | None = None
+    rescued: bool = False
+    replaced_revoked: bool | None = None
 
 
 Deposited = LoginStored

@@ -34,6 +34,8 @@ __all__ = [
     "Reserved",
     "Save",
     "Saved",
+    "Select",
+    "Selected",
     "StorageAnswer",
     "StorageEffect",
     "StoreFailed",
@@ -104,7 +106,12 @@ class Release:
     """
 
 
-StorageEffect = Load | Lock | Reserve | Save | Rescue | Delete | Release
+@attrs.frozen
+class Select:
+    """Put this login in use: `Selected`. It needs no lock, and says nothing of what is stored."""
+
+
+StorageEffect = Load | Lock | Reserve | Save | Rescue | Delete | Release | Select
 
 
 @attrs.frozen
@@ -168,6 +175,11 @@ class Released:
 
 
 @attrs.frozen
+class Selected:
+    """The login is the one in use."""
+
+
+@attrs.frozen
 class StoreFailed:
     """The storage failed; what was stored is still stored.
 
@@ -180,7 +192,17 @@ class StoreFailed:
 
 
 StorageAnswer = (
-    Loaded | Locked | LockBusy | Reserved | Saved | Conflict | Rescued | Deleted | Released | StoreFailed
+    Loaded
+    | Locked
+    | LockBusy
+    | Reserved
+    | Saved
+    | Conflict
+    | Rescued
+    | Deleted
+    | Released
+    | Selected
+    | StoreFailed
 )
 
 ANSWERS: Final[Mapping[type[StorageEffect], tuple[type[StorageAnswer], ...]]] = {
@@ -191,5 +213,6 @@ ANSWERS: Final[Mapping[type[StorageEffect], tuple[type[StorageAnswer], ...]]] = 
     Rescue: (Rescued, StoreFailed),
     Delete: (Deleted, Conflict, StoreFailed),
     Release: (Released,),
+    Select: (Selected, StoreFailed),
 }
 """Which answers fit which effect."""

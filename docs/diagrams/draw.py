@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import attrs
 
-from codex_oauth_core.flows import browser, deposit, device, renewal, revocation
+from codex_oauth_core.flows import browser, deposit, device, finish_sign_in, renewal, revocation
 
 HERE: Final = Path(__file__).resolve().parent
 BOX: Final = "live"
@@ -58,6 +58,7 @@ CHARTS: Final = (
     chart("browser", "The browser flow (RFC 6749, RFC 8252)", browser),
     chart("renewal", "The renewal of a stored login (RFC 6749)", renewal),
     chart("deposit", "The deposit of a finished sign-in", deposit),
+    chart("finish_sign_in", "What becomes of a granted login", finish_sign_in),
     chart("revocation", "The end of a login (RFC 7009)", revocation),
 )
 """Every table that is drawn. A new flow adds its line here."""

@@ -1,4 +1,4 @@
-"""One stored login, in virtual time: what `Renewal`, `StoreLogin` and `Revocation` are driven against.
+"""One stored login, in virtual time: what the flows about stored logins are driven against.
 
 Rules of this file: the store keeps its promises and checks that the flow keeps its own (no change without the
 lock, no request with it but after a reservation, no wait with it but for the disk, the lock free at the end);
@@ -55,6 +55,8 @@ from codex_oauth_core.storage import (
     Reserved,
     Save,
     Saved,
+    Select,
+    Selected,
     StorageAnswer,
     StorageEffect,
     StoreFailed,
@@ -137,6 +139,7 @@ class StoreWorld:
     sent: list[Request] = attrs.field(factory=list[Request], init=False)
     """What the store let go out, in order."""
     beside: list[Record] = attrs.field(factory=list[Record], init=False)
+    selected: bool = attrs.field(default=False, init=False)
     held: bool = attrs.field(default=False, init=False)
     _marked_over: Record | None = attrs.field(default=None, init=False)
     _reserved: bool = attrs.field(default=False, init=False)
@@ -230,6 +233,9 @@ class StoreWorld:
                 if self._marked_over is not None:
                     self.stored, self._marked_over = self._marked_over, None
                 return Released()
+            case Select():
+                self.selected = True
+                return Selected()
             case _:
                 assert_never(effect)
 
@@ -283,9 +289,12 @@ def marked(record: Record, after: float = 0.0) -> Record:
 
 
 def slots_of(flow: object) -> dict[str, Any]:
-    """All that a flow holds."""
+    """All that a flow holds; a flow that it drives is told by what that holds."""
     names = [name for cls in type(flow).__mro__ for name in getattr(cls, "__slots__", ())]
-    return {name: getattr(flow, name) for name in names if name != "__weakref__" and hasattr(flow, name)}
+    values = {name: getattr(flow, name) for name in names if name != "__weakref__" and hasattr(flow, name)}
+    return {
+        name: slots_of(value) if isinstance(value, base.Flow) else value for name, value in values.items()
+    }
 
 
 LATER: Final = T0 + 0.025
@@ -336,6 +345,7 @@ EVENTS: Final[Mapping[str, Event]] = {
     "Rescued": told(Rescued()),
     "Deleted": told(Deleted()),
     "Released": told(Released()),
+    "Selected": told(Selected()),
     "StoreFailed": told(failed()),
     "StoreFailed, rescued": told(failed(rescued=True)),
     "StoreFailed, lock lost": told(failed(LOCK_LOST)),

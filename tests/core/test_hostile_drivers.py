@@ -40,6 +40,7 @@ from codex_oauth_core.flows.device import State
 from codex_oauth_core.flows.machine import Flow
 from codex_oauth_core.flows.pace import Pace
 from codex_oauth_core.traces import Recorder
+from tests.core import test_finish_sign_in_by_event as finish
 from tests.core import test_state_by_event as device
 from tests.core import test_stored_state_by_event as stored
 from tests.core.storing import EVENTS as STORE_EVENTS
@@ -79,6 +80,11 @@ MAKERS: Final[dict[str, Make]] = {
         for name, kind in stored.KINDS.items()
         for state in kind.table.State
         if kind.welcome[state]
+    },
+    **{
+        f"finish {finish.name_of(place)}": partial(finish.flow_in, place)
+        for place in finish.WAYS
+        if finish.WELCOME[place]
     },
     "recorder": _recorder,
     "restored": _restored,
@@ -138,6 +144,8 @@ def _comparable(value: Any) -> Any:
     """Errors are equal only to themselves, and a pace too."""
     if isinstance(value, Finished | SignInError):
         return repr(value)
+    if isinstance(value, Flow):
+        return slots_of(value)
     return attrs.astuple(value) if isinstance(value, Pace) else value
 
 

@@ -15,7 +15,7 @@ import pytest
 from transitions import Machine, MachineError
 from transitions.core import Event
 
-from codex_oauth_core.flows import browser, deposit, device, renewal, revocation
+from codex_oauth_core.flows import browser, deposit, device, finish_sign_in, renewal, revocation
 from codex_oauth_core.flows.machine import CANCEL, FlowMachine, TableEvent, fire
 from codex_oauth_core.flows.sign_in import SignInTrigger
 
@@ -27,7 +27,7 @@ def _each(*tables: ModuleType) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("table", tables, ids=lambda table: table.__name__.rpartition(".")[2])
 
 
-each_table = _each(*SIGN_INS, *STORED)
+each_table = _each(*SIGN_INS, *STORED, finish_sign_in)
 each_sign_in = _each(*SIGN_INS)
 each_stored = _each(*STORED)
 
@@ -212,6 +212,15 @@ def test_a_renewal_saves_whatever_came_of_a_token_that_may_be_spent() -> None:
     }
     assert after == {states.SAVING, states.RESCUING}
     assert {dest for _, source, dest in renewal.TABLE if source is states.RESCUING} == {states.SAVING}
+
+
+def test_a_granted_login_is_ended_only_after_a_look_and_never_once_it_is_stored() -> None:
+    states, steps = finish_sign_in.State, _steps(finish_sign_in.TABLE)
+    assert {source for source, dests in steps.items() if states.REVOKING_GRANTED in dests} == {states.LOOKING}
+    stored = _closure(states.SELECTING, steps)
+    assert not stored & {states.LOOKING, states.REVOKING_GRANTED}
+    assert states.REVOKING_REPLACED in stored
+    assert states.DONE not in _closure(states.LOOKING, steps)
 
 
 def _steps(rows: Iterable[tuple[StrEnum, Enum, Enum]]) -> dict[Enum, set[Enum]]:

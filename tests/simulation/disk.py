@@ -42,6 +42,8 @@ class Disk:
     broken: bool = False
     unreadable: bool = False
     hidden: Record | None = None
+    selected: bool = False
+    """The pointer names this login as the one in use."""
     lock_file: int = 0
     """The inode of the lock's file; a new number each time that somebody removes it."""
     holders: dict[int, int] = attrs.field(factory=dict[int, int])

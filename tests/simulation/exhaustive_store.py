@@ -32,6 +32,8 @@ from codex_oauth_core.storage import (
     Reserved,
     Save,
     Saved,
+    Select,
+    Selected,
     StorageAnswer,
     StorageEffect,
     StoreFailed,
@@ -78,6 +80,9 @@ class Store:
                 return self._delete(effect, process, shared)
             case Release():
                 return self._release(process, shared)
+            case Select():  # nobody else looks at what it writes
+                answer = _failed(_WRITE, "io_error") if shared.failing else Selected()
+                return Stepped(answer, process, shared)
 
     def record(self, number: int) -> Record | None:
         """The record with that number."""

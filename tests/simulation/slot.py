@@ -33,6 +33,8 @@ from codex_oauth_core.storage import (
     Reserved,
     Save,
     Saved,
+    Select,
+    Selected,
     StorageAnswer,
     StorageEffect,
     StoreFailed,
@@ -125,6 +127,8 @@ class Slot:
                 return self._delete(effect.expected, self._must_hold())
             case Release():
                 return self.release()
+            case Select():
+                return self._select()
             case _:
                 assert_never(effect)
 
@@ -336,6 +340,13 @@ class Slot:
             if self.disk.set_aside(name):  # else the holder of the lock took it for a leftover
                 return Rescued()
         return _failed(ErrorKind.AUTH_WRITE_FAILED, "missing")
+
+    def _select(self) -> Steps[StorageAnswer]:
+        yield self.owner.pause()
+        if self.disk.full or self.disk.broken or self.owner.strikes("save_error"):
+            return _failed(ErrorKind.AUTH_WRITE_FAILED, "io_error")
+        self.disk.selected = True
+        return Selected()
 
 
 def _unreadable() -> StoreFailed:

@@ -230,7 +230,7 @@ def login_meanwhile(nursery: Nursery, home: Path, rounds: int, *, patient: bool)
             tally.check(ground.new == token_mark(newer), f"{hold.where} {ended}, {told}: the older login won")
             tally.check(ground.refused == 0 and ground.sent <= 1, f"{hold.where} {ground.sent} sent")
             tally.check(ground.leftovers() == set(), f"{hold.where} {ground.leftovers()} is left")
-            tally.check(told.how == "Deposited", f"{hold.where} {told}")
+            tally.check(told.how == "LoginStored", f"{hold.where} {told}")
             tally.count(ground)
     tally.check(patient or rescued > 0, "nothing was kept beside")
     tally.notes = f"kept beside {rescued}"

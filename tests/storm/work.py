@@ -74,7 +74,7 @@ def ended(outcome: object, took: float = 0.0) -> Ended:
             return Ended(type(outcome).__name__, token_mark(outcome.record), took=took)
         case LoginStored():
             why = "rescued" if outcome.rescued else "stored"
-            return Ended("Deposited", token_mark(outcome.record), why, took=took)
+            return Ended("LoginStored", token_mark(outcome.record), why, took=took)
         case NotRenewed():
             told = Ended("Kept", took=took) if outcome.error is None else ended(outcome.error, took)
             return attrs.evolve(told, how="Kept", token=token_mark(outcome.record), why=outcome.why.value)

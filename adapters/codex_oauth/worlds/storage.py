@@ -28,6 +28,8 @@ from codex_oauth_core.storage import (
     Reserve,
     Reserved,
     Save,
+    Select,
+    Selected,
     StorageAnswer,
     StorageEffect,
     StoreFailed,
@@ -113,6 +115,9 @@ class Storage:
             case Release():
                 self._release()
                 return Released()
+            case Select():
+                self._store.select(self._slot.account_id)
+                return Selected()
             case _:
                 assert_never(effect)
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from typing import Final
 
+import attrs
+
 from codex_oauth_core.codex import answers, codes, render, requests, token_answers
+from codex_oauth_core.credential import Credential
 from codex_oauth_core.provider import Dialect, Provider
 from codex_oauth_core.registered import CLIENT_ID, ISSUER
 
-__all__ = ["CODEX", "CODEX_DIALECT"]
+__all__ = ["CODEX", "CODEX_DIALECT", "provider_of"]
 
 CODEX_DIALECT: Final = Dialect(
     device_authorization_request=requests.device_authorization_request,
@@ -50,3 +53,11 @@ CODEX: Final = Provider(
     authorize_parameters=(("id_token_add_organizations", "true"), ("codex_cli_simplified_flow", "true")),
     dialect=CODEX_DIALECT,
 )
+
+
+def provider_of(credential: Credential) -> Provider | None:
+    """The provider that a credential belongs to, with the credential's client; None for a bad issuer."""
+    try:
+        return attrs.evolve(CODEX.at(credential.issuer), client_id=credential.client_id)
+    except ValueError:
+        return None

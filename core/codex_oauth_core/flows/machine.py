@@ -46,6 +46,7 @@ from codex_oauth_core.storage import (
     Rescue,
     Reserve,
     Save,
+    Select,
     StorageAnswer,
     StorageEffect,
 )
@@ -333,7 +334,7 @@ def _answers(event: Event, effect: Effect | None) -> bool:
             return isinstance(event, Started | Cancelled)
         case Finished():
             return False
-        case Load() | Lock() | Reserve() | Save() | Rescue() | Delete() | Release():
+        case Load() | Lock() | Reserve() | Save() | Rescue() | Delete() | Release() | Select():
             return isinstance(event, StoreAnswered) and isinstance(event.answer, ANSWERS[type(effect)])
         case _:
             assert_never(effect)

@@ -1,0 +1,241 @@
+"""What becomes of a granted login: it is stored and put in use; what cannot be stored is ended.
+
+Rules of this file: a login that was granted is stored, kept beside or ended, and what could not be done is
+told: it is never forgotten. What cannot be looked at is not ended, for it may be stored. Nothing that fails
+later ends a login that is stored. `StoreLogin` decides how a login is stored, and `Revocation` how one is
+ended: they are driven here, and none of their rules is repeated. The diagram is drawn from the table.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, StrEnum, unique
+from typing import Final, Self
+
+import attrs
+
+from codex_oauth_core.codex import provider_of
+from codex_oauth_core.credential import Credential
+from codex_oauth_core.effects import Effect, Finished, Outcome
+from codex_oauth_core.errors import ErrorKind, IllegalEvent, SignInError
+from codex_oauth_core.events import Cancelled, Event, ResponseReceived, Started
+from codex_oauth_core.facts import TryAgain
+from codex_oauth_core.flows.deposit import StoreLogin
+from codex_oauth_core.flows.machine import FlowMachine, Move
+from codex_oauth_core.flows.revocation import Revocation
+from codex_oauth_core.flows.storing import StoringFlow
+from codex_oauth_core.outcomes import LoginStored, Revoked, SignedIn
+from codex_oauth_core.provider import Provider
+from codex_oauth_core.record import Record
+from codex_oauth_core.renewal_times import WAIT_EXPIRED
+from codex_oauth_core.storage import Load, Loaded, Select, StorageAnswer, StoreFailed
+
+__all__ = ["FINAL", "LIVE", "MACHINE", "TABLE", "FinishSignIn", "State", "Trigger"]
+
+
+@unique
+class State(Enum):
+    """Where a granted login stands."""
+
+    IDLE = "idle"
+    STORING = "storing"
+    SELECTING = "selecting"
+    REVOKING_REPLACED = "revoking_replaced"
+    LOOKING = "looking"
+    REVOKING_GRANTED = "revoking_granted"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@unique
+class Trigger(StrEnum):
+    """What moves it."""
+
+    START = "start"
+    CANCEL = "cancel"
+    STORED = "stored"
+    NOT_STORED = "not_stored"
+    NOT_OURS = "not_ours"
+    SELECTED = "selected"
+    REPLACED = "replaced"
+    STORE_FAILED = "store_failed"
+    KEPT_ALL_THE_SAME = "kept_all_the_same"
+    NOT_KEPT = "not_kept"
+    REVOKED = "revoked"
+
+
+FINAL: Final = (State.DONE, State.FAILED)
+LIVE: Final = tuple(state for state in State if state not in FINAL)
+
+TABLE: Final[tuple[Move[State], ...]] = (
+    (Trigger.START, State.IDLE, State.STORING),
+    (Trigger.STORED, State.STORING, State.SELECTING),
+    (Trigger.SELECTED, State.SELECTING, State.DONE),
+    (Trigger.REPLACED, State.SELECTING, State.REVOKING_REPLACED),
+    (Trigger.REVOKED, State.REVOKING_REPLACED, State.DONE),
+    (Trigger.STORE_FAILED, State.SELECTING, State.FAILED),
+    (Trigger.NOT_STORED, State.STORING, State.LOOKING),
+    (Trigger.CANCEL, State.IDLE, State.LOOKING),
+    (Trigger.KEPT_ALL_THE_SAME, State.LOOKING, State.FAILED),
+    (Trigger.NOT_KEPT, State.LOOKING, State.REVOKING_GRANTED),
+    (Trigger.REVOKED, State.REVOKING_GRANTED, State.FAILED),
+    *((Trigger.NOT_OURS, state, State.FAILED) for state in (State.IDLE, State.STORING)),
+)
+
+MACHINE: Final = FlowMachine(State, State.IDLE, TABLE)
+
+
+def _as_record(granted: Credential | Record) -> Record:
+    return granted if isinstance(granted, Record) else Record(granted)
+
+
+@attrs.define(eq=False, kw_only=True)
+class FinishSignIn(StoringFlow[SignedIn]):
+    """Store a login that was granted, in place of the account's old one, and put it in use; if it cannot be
+    stored, end it.
+
+    `record`: the login, or its `Credential`. `provider`: who granted it; None for a copy of what another
+    program was granted, which is that program's to end. `revoke_old`: also end the login that it replaces, at
+    the provider that one is bound to. `force`, `lock_limit`: see `StoreLogin`.
+
+    It ends with `SignedIn`, or with a `SignInError`: that of the deposit, or of a store that could not put
+    the login in use. `details.revoked` says that the login is not stored, and whether the server confirmed
+    that it ended it; without it the login is stored, or may be.
+
+    A flow whose first event is `Cancelled` stores nothing: it ends the login, unless that is stored already.
+    """
+
+    machine = MACHINE
+
+    record: Record = attrs.field(converter=_as_record)
+    provider: Provider | None
+    revoke_old: bool = False
+    force: bool = False
+    lock_limit: float = WAIT_EXPIRED
+    state: State = attrs.field(default=State.IDLE, init=False)
+    _leg: StoreLogin | Revocation | None = attrs.field(default=None, init=False, repr=False)
+    _deposited: LoginStored | None = attrs.field(default=None, init=False, repr=False)
+    _error: SignInError | None = attrs.field(default=None, init=False, repr=False)
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether the login is neither stored nor being ended. A driver that leaves off now, because of an
+        exception, say, hands the login to a new flow, whose first event is `Cancelled`.
+        """
+        return self.state in (State.IDLE, State.STORING)
+
+    def __copy__(self) -> Self:
+        twin = super().__copy__()
+        leg = self._leg  # unlike all else that a flow holds it is not frozen
+        twin._leg = None if leg is None else leg.__copy__()  # noqa: SLF001
+        return twin
+
+    def _next(self, event: Event) -> Effect:
+        leg = self._leg
+        if leg is None and isinstance(event, Cancelled):
+            return self._not_stored(Trigger.CANCEL, SignInError.of(ErrorKind.CANCELLED))
+        if leg is None:
+            return super()._next(event)
+        effect = leg.receive(event)
+        if not isinstance(effect, Finished):
+            return effect
+        self._leg = None
+        return self._leg_over(effect.outcome)
+
+    def _start(self, event: Started) -> Effect:
+        self._leg = StoreLogin(record=self.record, force=self.force, lock_limit=self.lock_limit)
+        self._move(Trigger.START)
+        return self._leg.receive(event)
+
+    def _leg_over(self, outcome: Outcome) -> Effect:
+        """The deposit is over, or a revocation."""
+        if isinstance(outcome, LoginStored):
+            self._deposited = outcome
+            self._move(Trigger.STORED)
+            return Select()
+        if self.state is State.STORING:
+            assert isinstance(outcome, SignInError)
+            return self._not_stored(Trigger.NOT_STORED, outcome)
+        confirmed = isinstance(outcome, Revoked) and outcome.confirmed is True
+        self._move(Trigger.REVOKED)
+        if self.state is State.DONE:
+            return self._signed_in(replaced_revoked=confirmed)
+        assert self._error is not None  # why it was not kept
+        error = self._error
+        return Finished(attrs.evolve(error, details={**error.details, "revoked": confirmed}))
+
+    def _stored(self, answer: StorageAnswer) -> Effect:
+        return self._selected(answer) if self.state is State.SELECTING else self._looked(answer)
+
+    # -- it is stored: nothing ends it any more -------------------------------------------------------------
+
+    def _selected(self, answer: StorageAnswer) -> Effect:
+        if isinstance(answer, StoreFailed):
+            self._move(Trigger.STORE_FAILED)
+            return Finished(answer.error)
+        old = self._to_end()
+        if old is None:
+            self._move(Trigger.SELECTED)
+            return self._signed_in()
+        self._move(Trigger.REPLACED)
+        return self._revoke(old, provider_of(old))
+
+    def _to_end(self) -> Credential | None:
+        """The login to end, if one was replaced. With the same refresh token it is the new one."""
+        assert self._deposited is not None  # only what was stored is put in use
+        replaced = self._deposited.replaced
+        if not self.revoke_old or replaced is None:
+            return None
+        is_new = replaced.credential.refresh_token == self.record.credential.refresh_token
+        return None if is_new else replaced.credential
+
+    def _signed_in(self, *, replaced_revoked: bool | None = None) -> Finished:
+        assert self._deposited is not None
+        stored = self._deposited
+        return Finished(SignedIn(stored.record, stored.replaced, stored.rescued, replaced_revoked))
+
+    # -- it is not: look, and end it ------------------------------------------------------------------------
+
+    def _not_stored(self, trigger: Trigger, error: SignInError) -> Effect:
+        if self.provider is None:
+            self._move(Trigger.NOT_OURS)
+            return Finished(error)
+        self._error = error
+        self._move(trigger)
+        return Load()
+
+    def _looked(self, answer: StorageAnswer) -> Effect:
+        if self._may_be_stored(answer):
+            assert self._error is not None
+            self._move(Trigger.KEPT_ALL_THE_SAME)
+            return Finished(self._error)
+        self._move(Trigger.NOT_KEPT)
+        return self._revoke(self.record.credential, self.provider)
+
+    def _may_be_stored(self, answer: StorageAnswer) -> bool:
+        """Whether the login is stored, or its renewal, or nobody can tell. What is torn is no login."""
+        match answer:
+            case StoreFailed():
+                return answer.error.kind is not ErrorKind.CORRUPT_AUTH
+            case Loaded(record) if record is not None:
+                return self.record.fingerprint in (record.fingerprint, record.parent)
+            case _:
+                return False
+
+    def _revoke(self, credential: Credential, provider: Provider | None) -> Effect:
+        revocation = Revocation(provider=provider, credential=credential)
+        effect = revocation.receive(Started(self._now, self._wall))
+        if isinstance(effect, Finished):  # there is nobody to ask
+            return self._leg_over(effect.outcome)
+        self._leg = revocation
+        return effect
+
+    # -- what only its parts are told -----------------------------------------------------------------------
+
+    def _on_response(self, response: ResponseReceived) -> Effect:
+        raise IllegalEvent("only a revocation sends something")
+
+    def _on_request_failed(self, failure: TryAgain) -> Effect:
+        raise IllegalEvent("only a revocation sends something")
+
+    def _on_time(self) -> Effect:
+        raise IllegalEvent("only a deposit or a revocation waits")
