@@ -13,6 +13,7 @@ TYPE_CHECKING = False  # as typing's, without loading typing
 
 if TYPE_CHECKING:
     from codex_oauth.asign_in import alogin as alogin
+    from codex_oauth.async_store_login import afinish_sign_in as afinish_sign_in
     from codex_oauth.browser.paste import PasteSource as PasteSource
     from codex_oauth.entropy import new_pkce as new_pkce
     from codex_oauth.entropy import new_state as new_state
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from codex_oauth.listener.sync_listener import CallbackListener as CallbackListener
     from codex_oauth.pool.flow_pool import FlowPool as FlowPool
     from codex_oauth.sign_in import login as login
+    from codex_oauth.store_login import finish_sign_in as finish_sign_in
     from codex_oauth.stores.file_store import FileStore as FileStore
     from codex_oauth.stores.memory_store import MemoryStore as MemoryStore
     from codex_oauth.stores.sealed_file_store import SealedFileStore as SealedFileStore
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
     from codex_oauth_core import DevicePrompt as DevicePrompt
     from codex_oauth_core import ErrorKind as ErrorKind
     from codex_oauth_core import Finished as Finished
+    from codex_oauth_core import FinishSignIn as FinishSignIn
     from codex_oauth_core import IllegalEvent as IllegalEvent
     from codex_oauth_core import Provider as Provider
     from codex_oauth_core import Record as Record
@@ -63,6 +66,7 @@ if TYPE_CHECKING:
     from codex_oauth_core import Revocation as Revocation
     from codex_oauth_core import Secret as Secret
     from codex_oauth_core import SendRequest as SendRequest
+    from codex_oauth_core import SignedIn as SignedIn
     from codex_oauth_core import SignInError as SignInError
     from codex_oauth_core import Started as Started
     from codex_oauth_core import StoreLogin as StoreLogin
@@ -80,11 +84,13 @@ __all__, __getattr__, __dir__ = lazy_names(
         "codex_oauth.worlds.anyio_world": ("AnyioWorld",),
         "codex_oauth.pool.flow_pool": ("FlowPool",),
         "codex_oauth.asign_in": ("alogin",),
+        "codex_oauth.async_store_login": ("afinish_sign_in",),
         "codex_oauth.browser.paste": ("PasteSource",),
         "codex_oauth.entropy": ("new_pkce", "new_state"),
         "codex_oauth.listener.async_listener": ("AsyncCallbackListener",),
         "codex_oauth.listener.sync_listener": ("CallbackListener",),
         "codex_oauth.sign_in": ("login",),
+        "codex_oauth.store_login": ("finish_sign_in",),
         "codex_oauth.stores.file_store": ("FileStore",),
         "codex_oauth.stores.memory_store": ("MemoryStore",),
         "codex_oauth.stores.sealed_file_store": ("SealedFileStore",),
@@ -113,6 +119,7 @@ __all__, __getattr__, __dir__ = lazy_names(
             "DeviceFlow",
             "DevicePrompt",
             "ErrorKind",
+            "FinishSignIn",
             "Finished",
             "IllegalEvent",
             "Provider",
@@ -123,6 +130,7 @@ __all__, __getattr__, __dir__ = lazy_names(
             "Secret",
             "SendRequest",
             "SignInError",
+            "SignedIn",
             "Started",
             "Wait",
             "__version__",

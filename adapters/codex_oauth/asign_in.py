@@ -16,9 +16,8 @@ import attrs
 if TYPE_CHECKING:
     from codex_oauth.listener.async_listener import AsyncCallbackListener
 
-from codex_oauth.async_keeping import akeep_or_revoke, arevoke
+from codex_oauth.async_store_login import afinish_sign_in, agive_up
 from codex_oauth.event_loops import aside, load_anyio, said
-from codex_oauth.keeping import provider_of
 from codex_oauth.loading import loading
 from codex_oauth.signing_in import (
     NOT_CONFIRMED,
@@ -44,7 +43,6 @@ from codex_oauth_core.errors import SignInError
 from codex_oauth_core.flows.device import DeviceFlow
 from codex_oauth_core.flows.sign_in import SignInFlow, as_ids
 from codex_oauth_core.provider import Provider
-from codex_oauth_core.record import Record
 
 __all__ = ["AsyncWorldMaker", "alogin"]
 
@@ -149,16 +147,12 @@ class _Door:
                 raise outcome
             self.granted = outcome
             if self.store is not None:
-                deposited = await akeep_or_revoke(outcome, self.store, self.provider, world)
-                if self.revoke_old and deposited.replaced is not None:
-                    await self._revoke(deposited.replaced, self.store, world)
+                signed_in = await afinish_sign_in(
+                    outcome, self.store, self.provider, world, revoke_old=self.revoke_old
+                )
+                if signed_in.replaced_revoked is False:
+                    self.on_note(NOT_CONFIRMED)
         return outcome
-
-    async def _revoke(self, old: Record, store: Store, world: AsyncWorld) -> None:
-        """End a login that was replaced; the new one is stored already."""
-        provider = provider_of(old.credential)
-        if provider is None or not await arevoke(old.credential, store, provider, world):
-            self.on_note(NOT_CONFIRMED)
 
     async def give_back(self) -> None:
         """End what was granted, and is neither stored nor handed over; best effort."""
@@ -169,7 +163,7 @@ class _Door:
             return
         with suppress(Exception):  # the caller is told why it gets no login, and not of this
             async with self.make_world(()) as world:
-                await arevoke(self.granted, MemoryStore(), self.provider, world)
+                await agive_up(self.granted, MemoryStore(), self.provider, world)
 
 
 async def _with_browser(

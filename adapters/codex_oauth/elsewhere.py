@@ -6,8 +6,8 @@ about it are written once.
 
 from __future__ import annotations
 
-from codex_oauth.loading import loading
 from codex_oauth.stores.failures import shown
+from codex_oauth_core.codex import provider_of
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
 
@@ -21,9 +21,6 @@ NEXT = (
 
 def is_elsewhere(credential: Credential) -> bool:
     """Whether no provider that is known here renews or revokes a login."""
-    with loading("codex_oauth.keeping"):
-        from codex_oauth.keeping import provider_of
-
     return provider_of(credential) is None
 
 

@@ -15,7 +15,6 @@ import attrs
 if TYPE_CHECKING:
     from codex_oauth.listener.sync_listener import CallbackListener
 
-from codex_oauth.keeping import keep_or_revoke, provider_of, revoke
 from codex_oauth.loading import loading
 from codex_oauth.signing_in import (
     NOT_CONFIRMED,
@@ -30,6 +29,7 @@ from codex_oauth.signing_in import (
     unsaid,
     with_a_device_code,
 )
+from codex_oauth.store_login import finish_sign_in
 from codex_oauth.stores.store import Store
 from codex_oauth.worlds.callbacks import CallbackSource
 from codex_oauth.worlds.prompted import PromptedWorld
@@ -41,7 +41,6 @@ from codex_oauth_core.errors import SignInError
 from codex_oauth_core.flows.device import DeviceFlow
 from codex_oauth_core.flows.sign_in import SignInFlow, as_ids
 from codex_oauth_core.provider import Provider
-from codex_oauth_core.record import Record
 
 __all__ = ["WorldMaker", "login"]
 
@@ -128,16 +127,12 @@ class _Door:
             if isinstance(outcome, SignInError):
                 raise outcome
             if self.store is not None:
-                deposited = keep_or_revoke(outcome, self.store, self.provider, world)
-                if self.revoke_old and deposited.replaced is not None:
-                    self._revoke(deposited.replaced, self.store, world)
+                signed_in = finish_sign_in(
+                    outcome, self.store, self.provider, world, revoke_old=self.revoke_old
+                )
+                if signed_in.replaced_revoked is False:
+                    self.on_note(NOT_CONFIRMED)
         return outcome
-
-    def _revoke(self, old: Record, store: Store, world: World) -> None:
-        """End a login that was replaced; the new one is stored already."""
-        provider = provider_of(old.credential)
-        if provider is None or not revoke(old.credential, store, provider, world):
-            self.on_note(NOT_CONFIRMED)
 
 
 def _with_browser(

@@ -30,18 +30,18 @@ from codex_oauth.auth_file import (
     target_of,
 )
 from codex_oauth.auth_locks import locked
-from codex_oauth.keeping import provider_of
 from codex_oauth.loading import loading
 from codex_oauth.stores.directory import Directory
 from codex_oauth.stores.failures import failure, shown
 from codex_oauth.stores.files import Staged, stage
 from codex_oauth.stores.names import CUT_OFF
 from codex_oauth.stores.store import Held, Saved, SaveFailed, Slot, Store
+from codex_oauth_core.codex import provider_of
 from codex_oauth_core.codex.auth_json import read_auth_json, record_of, without_tokens, write_auth_json
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import SendRequest
 from codex_oauth_core.errors import Detail, ErrorKind, SignInError
-from codex_oauth_core.outcomes import LoginStored
+from codex_oauth_core.outcomes import SignedIn
 from codex_oauth_core.record import Record
 from codex_oauth_core.secret import Secret
 
@@ -145,14 +145,14 @@ def _login(
     raise AssertionError("the last look ends it")
 
 
-def _kept(record: Record, store: Store, *, force: bool) -> LoginStored:
-    """Store a login, and make it the current one. `force`: as in `keep`."""
-    with loading("codex_oauth.keeping", "codex_oauth.worlds.sync_world"):
-        from codex_oauth.keeping import keep
+def _kept(record: Record, store: Store, *, force: bool) -> SignedIn:
+    """Store a login, and make it the current one. The program that it is of ends it, not we."""
+    with loading("codex_oauth.store_login", "codex_oauth.worlds.sync_world"):
+        from codex_oauth.store_login import finish_sign_in
         from codex_oauth.worlds.sync_world import SyncWorld
 
     with SyncWorld(_sends_nothing) as world:
-        return keep(record, store, world, force=force)
+        return finish_sign_in(record, store, None, world, force=force)
 
 
 def _sends_nothing(effect: SendRequest, stopped: Callable[[], bool]) -> NoReturn:

@@ -12,10 +12,11 @@ import attrs
 import pytest
 
 from codex_oauth import CODEX, Credential, DevicePrompt, ErrorKind, FileStore, SignInError, login
-from codex_oauth.keeping import keep, provider_of, revoke
+from codex_oauth.store_login import finish_sign_in
 from codex_oauth.stores.held import FileHeld
 from codex_oauth.stores.store import Conflict, Saved, SaveFailed
 from codex_oauth.testing.fake_world import FakeWorld, Lost, Reply, scripted
+from codex_oauth_core.codex import provider_of
 from codex_oauth_core.effects import Prompt
 from codex_oauth_core.record import Record
 from codex_oauth_core.secret import Secret
@@ -52,7 +53,7 @@ def store(tmp_path: Path) -> FileStore:
 
 def kept(credential: Credential, store: FileStore) -> None:
     with FakeWorld(scripted(())) as world:
-        keep(Record(credential), store, world)
+        finish_sign_in(credential, store, None, world)
 
 
 def test_a_login_is_kept_and_becomes_the_current_one(store: FileStore) -> None:
@@ -109,7 +110,16 @@ def test_a_store_that_cannot_be_written_fails_before_anybody_is_asked(tmp_path: 
     assert world.performed == []
 
 
-@pytest.mark.parametrize(("answer", "confirmed"), [(as_json(200, {}), True), (Lost(), False)])
+@pytest.mark.parametrize(
+    ("answer", "confirmed"),
+    [
+        (as_json(200, {}), True),
+        (as_json(204, {}), True),
+        (as_json(400, {}), False),
+        (as_json(503, {}), False),
+        (Lost(), False),
+    ],
+)
 def test_a_granted_login_that_cannot_be_stored_is_revoked(
     store: FileStore, monkeypatch: pytest.MonkeyPatch, answer: Reply | Lost, confirmed: bool
 ) -> None:
@@ -212,16 +222,6 @@ def test_a_credential_is_revoked_only_where_it_came_from() -> None:
     assert elsewhere.revocation_endpoint == "http://127.0.0.1:8123/oauth/revoke"
     assert provider_of(attrs.evolve(OLD, client_id="another")) == attrs.evolve(CODEX, client_id="another")
     assert provider_of(attrs.evolve(OLD, issuer="http://evil.example")) is None
-
-
-@pytest.mark.parametrize(
-    ("answer", "confirmed"), [(as_json(204, {}), True), (as_json(503, {}), False), (Lost(), False)]
-)
-def test_only_the_server_confirms_a_revocation(
-    store: FileStore, answer: Reply | Lost, confirmed: bool
-) -> None:
-    with FakeWorld(scripted(repeat(answer, 9))) as world:
-        assert revoke(OLD, store, CODEX, world) is confirmed
 
 
 def test_workspaces_are_a_collection() -> None:

@@ -16,14 +16,16 @@ import anyio
 import pytest
 
 from codex_oauth.asign_in import alogin
-from codex_oauth.async_keeping import aend_login
+from codex_oauth.async_store_login import aend_login, afinish_sign_in
 from codex_oauth.authority import Authority, AuthorityServer, Policy, serve
 from codex_oauth.sign_in import login
 from codex_oauth.stores.file_store import FileStore
+from codex_oauth.stores.held import FileHeld
+from codex_oauth.stores.store import SaveFailed
 from codex_oauth.worlds.async_httpx_world import AsyncHttpxWorld
 from codex_oauth.worlds.async_storing import AsyncStoringWorld
 from codex_oauth.worlds.async_world import arun
-from codex_oauth_core import CODEX, BrowserPrompt, Record, Renewal
+from codex_oauth_core import CODEX, BrowserPrompt, ErrorKind, Record, Renewal, Secret, SignInError
 from codex_oauth_core.effects import Prompt
 from tests.adapters.test_browser_sign_in import browse
 from tests.adapters.virtual_time import SkippingClock, skipping_world
@@ -48,6 +50,7 @@ class Setting:
         self.clock = SkippingClock()
         self.authority = Authority(policy=POLICY)
         self.url = ""
+        self._ended = 0
 
     def world(self, sources: Any = ()) -> AsyncHttpxWorld:
         return AsyncHttpxWorld(now=self.clock.now, on_wait=self.clock.skip, callbacks=sources)
@@ -60,6 +63,13 @@ class Setting:
         received = self.authority.received(endpoint)
         assert {request.status for request in received} <= {200}
         return len(received)
+
+    def ended(self) -> list[str]:
+        """The refresh tokens that the server was asked to end since the last look, by their fingerprints."""
+        received = self.authority.received("revoke")
+        new, self._ended = received[self._ended :], len(received)
+        tokens = [request.fields["token"] for request in new]
+        return [token.fingerprint() for token in tokens if isinstance(token, Secret)]
 
     def signed_in(self, store: FileStore, server: AuthorityServer) -> Record:
         login(
@@ -133,6 +143,65 @@ def test_a_sign_in_with_a_device_code(way: Way, tmp_path: Path) -> None:
             store = next(stores)
     assert setting.count("revoke") == 0
     assert outcomes == EVERY_OUTCOME
+
+
+@each_way
+def test_a_sign_in_that_ends_the_old_login(way: Way, tmp_path: Path) -> None:
+    """The old login is ended once the new one is stored, and the new one never."""
+    setting = Setting(tmp_path)
+    store = FileStore(tmp_path / "home")
+    with setting.serve() as server:
+        old = setting.signed_in(store, server)
+
+        async def call() -> None:
+            await alogin(
+                on_prompt=ignore,
+                device=True,
+                provider=CODEX.at(server.url),
+                store=store,
+                revoke_old=True,
+                make_world=setting.world,
+            )
+
+        before, outcomes = setting.count("exchange"), set[tuple[bool, bool]]()
+        for cut in cuts(call, way):
+            granted, before = setting.count("exchange") - before, setting.count("exchange")
+            new = stored(store)
+            assert (new.fingerprint != old.fingerprint) is bool(granted)
+            assert setting.ended() == ([old.fingerprint] if granted else [])
+            assert store.current() == ACCOUNT
+            outcomes.add((bool(granted), cut.cancelled))
+            assert is_free(store)
+            old = new
+    assert outcomes == EVERY_OUTCOME
+
+
+@each_way
+def test_a_granted_login_that_cannot_be_stored(
+    way: Way, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is ended, wherever the task is cancelled; and the server is asked once for each."""
+    setting = Setting(tmp_path)
+    store = FileStore(tmp_path / "home")
+
+    def full(*args: object, **kwargs: object) -> None:
+        raise SaveFailed(SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="disk_full"))
+
+    with setting.serve() as server:
+        credential = setting.signed_in(FileStore(tmp_path / "elsewhere"), server).credential
+        monkeypatch.setattr(FileHeld, "save", full)
+
+        async def call() -> None:
+            async with setting.world() as world:
+                with pytest.raises(SignInError) as raised:
+                    await afinish_sign_in(credential, store, CODEX.at(server.url), world)
+                assert raised.value.details == {"reason": "disk_full", "revoked": True}
+                await anyio.lowlevel.checkpoint()
+
+        for _ in cuts(call, way):
+            assert setting.ended() == [Record(credential).fingerprint]
+            assert store.accounts() == ()
+            assert is_free(store)
 
 
 @each_way

@@ -14,10 +14,9 @@ import pytest
 from codex_oauth import Credential, FileStore, Secret
 from codex_oauth.authority import Approve, Authority, AuthorityServer, Fault, Policy, serve
 from codex_oauth.cli.exit_codes import EXIT_CODES
-from codex_oauth.keeping import keep
+from codex_oauth.store_login import finish_sign_in
 from codex_oauth.testing.fake_world import FakeWorld, scripted
 from codex_oauth_core import CODEX, ErrorKind
-from codex_oauth_core.record import Record
 from tests.cli.commands import Done, run_command
 
 ACCOUNT = "00000000-0000-4000-8000-0000000000fa"
@@ -56,7 +55,7 @@ def hold(home: Path, **changes: Any) -> Credential:
 def put(home: Path, credential: Credential) -> None:
     """Store a login over whatever is there."""
     with FakeWorld(scripted(())) as world:
-        keep(Record(credential), stored(home), world, force=True)
+        finish_sign_in(credential, stored(home), None, world, force=True)
 
 
 def expire(home: Path) -> Credential:

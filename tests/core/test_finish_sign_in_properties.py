@@ -185,11 +185,8 @@ class Run:
 
 
 def runs(data: Any, **options: Any) -> Run:
-    flow = FinishSignIn(
-        record=NEW,
-        lock_limit=data.draw(st.sampled_from([0.0, 0.05, 5.0])),
-        **{"provider": CODEX, "revoke_old": data.draw(st.booleans()), **options},
-    )
+    drawn: dict[str, Any] = {"provider": CODEX, "revoke_old": data.draw(st.booleans()), **options}
+    flow = FinishSignIn(record=NEW, lock_limit=data.draw(st.sampled_from([0.0, 0.05, 5.0])), **drawn)
     run = Run(data.draw, flow, data.draw(st.sampled_from(OLD)), begun=data.draw(st.integers(0, 9)) > 0)
     run.run()
     return run

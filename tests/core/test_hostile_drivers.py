@@ -141,11 +141,12 @@ def slots_of(flow: AnyFlow) -> dict[str, Any]:
 
 
 def _comparable(value: Any) -> Any:
-    """Errors are equal only to themselves, and a pace too."""
+    """Errors are equal only to themselves, and a pace and a flow too."""
+    flow: Any = value
     if isinstance(value, Finished | SignInError):
         return repr(value)
     if isinstance(value, Flow):
-        return slots_of(value)
+        return slots_of(flow)
     return attrs.astuple(value) if isinstance(value, Pace) else value
 
 

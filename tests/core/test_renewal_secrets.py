@@ -15,10 +15,11 @@ from codex_oauth_core.effects import Effect, Finished, SendRequest
 from codex_oauth_core.errors import IllegalEvent, SignInError
 from codex_oauth_core.events import CallbackReceived, Started
 from codex_oauth_core.flows.deposit import StoreLogin
+from codex_oauth_core.flows.finish_sign_in import FinishSignIn
 from codex_oauth_core.flows.machine import Flow
 from codex_oauth_core.flows.renewal import Renewal
 from codex_oauth_core.flows.revocation import Revocation
-from codex_oauth_core.outcomes import Adopted, LoginStored, NotRenewed, Renewed
+from codex_oauth_core.outcomes import Adopted, LoginStored, NotRenewed, Renewed, SignedIn
 from codex_oauth_core.record import Intent, Record
 from codex_oauth_core.secret import Secret
 from codex_oauth_core.storage import Conflict, Save
@@ -60,6 +61,11 @@ ROWS: Final[dict[str, Row]] = {
     "page": (Renewal, EXPIRED, [page(403)]),
     "deposited": (lambda: StoreLogin(record=CURRENT), DOUBTED, []),
     "deposited, contended": (lambda: StoreLogin(record=CURRENT), EXPIRED, []),
+    "signed in": (
+        lambda: FinishSignIn(record=KNOWN, provider=CODEX, revoke_old=True),
+        DOUBTED,
+        [as_json(200, {})] * 2,
+    ),
     "revoked": (lambda: Revocation(provider=CODEX), DOUBTED, [as_json(200, {})]),
     "not revoked": (lambda: Revocation(provider=CODEX), EXPIRED, [code("canary-old-refresh-1", 400)]),
     "unstored": (
@@ -81,7 +87,7 @@ def texts_of(thing: object) -> list[str]:
         texts += texts_of(thing.outcome)
     if isinstance(thing, NotRenewed | Renewed):
         texts += texts_of(thing.error if isinstance(thing, NotRenewed) else thing.unsaved)
-    if isinstance(thing, Adopted | NotRenewed | Renewed | LoginStored):
+    if isinstance(thing, Adopted | NotRenewed | Renewed | LoginStored | SignedIn):
         texts += texts_of(thing.record)
     if isinstance(thing, SendRequest):
         texts += [thing.request.url, repr(thing.request.headers)]

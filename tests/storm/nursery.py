@@ -184,7 +184,6 @@ _NEEDED: Final = (
     "codex_oauth.cli.failing",
     "codex_oauth.cli.waiting",
     "codex_oauth.elsewhere",
-    "codex_oauth.keeping",
     "codex_oauth.transport.checked_settings",
     "codex_oauth.worlds.storing",
     "codex_oauth_core.flows.renewal",

@@ -17,13 +17,12 @@ from typing import Any, NoReturn
 
 import attrs
 
-from codex_oauth.keeping import provider_of
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.tokens.token_source import TokenSource
 from codex_oauth.worlds.httpx_world import HttpxWorld
 from codex_oauth.worlds.storing import StoringWorld
 from codex_oauth.worlds.world import run
-from codex_oauth_core.codex import CODEX
+from codex_oauth_core.codex import CODEX, provider_of
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.flows.deposit import StoreLogin
 from codex_oauth_core.flows.renewal import Renewal

@@ -32,12 +32,11 @@ def test_a_credential_is_fresh(credential, virtual_clock):
 """
 
 RENEWED = """
-from codex_oauth import MemoryStore, Record, TokenSource
-from codex_oauth.keeping import keep
+from codex_oauth import CODEX, MemoryStore, TokenSource, finish_sign_in
 
 def test_the_authority_renews_the_credential(credential, fake_world, virtual_clock):
     store = MemoryStore()
-    keep(Record(credential), store, fake_world)
+    finish_sign_in(credential, store, CODEX, fake_world)
     virtual_clock.step(11 * 86400)
     with TokenSource(store, make_world=lambda: fake_world, now=virtual_clock) as tokens:
         assert tokens.token() != credential.access_token.reveal()

@@ -114,7 +114,7 @@ print("child", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 
 _FORKS: Final = {
     "the look at a login of another issuer": (
-        "codex_oauth.keeping",
+        "codex_oauth.elsewhere",
         "codex_oauth.TokenSource(store).token()",
     ),
     "the thread of a look": ("codex_oauth.tokens.flight", "trio.run(codex_oauth.TokenSource(store).atoken)"),

@@ -180,7 +180,7 @@ with serve(authority) as server:
     import attrs
     for name in [name for name in sys.modules if name.partition(".")[0] in ("filelock", "httpx", "httpcore")]:
         del sys.modules[name]
-    for name in ("codex_oauth.worlds.httpx_world", "codex_oauth.keeping", "codex_oauth_core.flows.renewal"):
+    for name in ("codex_oauth.worlds.httpx_world", "codex_oauth.worlds.storing", "codex_oauth_core.flows.renewal"):
         sys.modules.pop(name, None)
     late = []
     class Watch:

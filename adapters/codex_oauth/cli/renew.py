@@ -66,12 +66,11 @@ def _renewed(store: FileStore, record: Record, *, forced: bool) -> Outcome:
     """How a renewal ended. Ctrl-C ends the wait for it when what was sent is stored."""
     from codex_oauth.cli.waiting import WaitNotice
     from codex_oauth.clock import now
-    from codex_oauth.keeping import provider_of
     from codex_oauth.tokens.flight import Flight
     from codex_oauth.tokens.run_world import RunWorld, UsualWorld
     from codex_oauth.worlds.storing import StoringWorld
     from codex_oauth.worlds.world import run
-    from codex_oauth_core.codex import CODEX
+    from codex_oauth_core.codex import CODEX, provider_of
     from codex_oauth_core.flows.renewal import Renewal
 
     make_world = UsualWorld(now)

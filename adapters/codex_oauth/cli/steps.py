@@ -19,7 +19,7 @@ from codex_oauth.cli.login_view import Guide, told, view_for
 from codex_oauth.cli.output import NoOutput, emit, hint, report, result
 from codex_oauth.cli.pending import Claimed, Kept, PendingSignIns
 from codex_oauth.cli.views import View, prompt_lines
-from codex_oauth.keeping import keep_or_revoke, provider_of, revoke
+from codex_oauth.store_login import finish_sign_in
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.worlds.prompted import PromptedWorld
 from codex_oauth.worlds.world import World
@@ -32,7 +32,6 @@ from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Resumed, Started
 from codex_oauth_core.flows.browser import BrowserFlow
 from codex_oauth_core.flows.device import DeviceFlow
-from codex_oauth_core.provider import Provider
 from codex_oauth_core.reading.times import rfc3339
 
 __all__ = ["run_finish", "run_start"]
@@ -128,9 +127,13 @@ def _finish(args: argparse.Namespace, store: FileStore, view: View, interrupt: I
             if isinstance(outcome, SignInError):
                 raise _left(claimed, outcome)
             try:
-                _keep(outcome, store, flow.provider, world, view if args.revoke_old else None)
+                signed_in = finish_sign_in(outcome, store, flow.provider, world, revoke_old=args.revoke_old)
             finally:
                 claimed.discard()
+        if signed_in.replaced_revoked is False:
+            from codex_oauth.signing_in import NOT_CONFIRMED
+
+            view.note(NOT_CONFIRMED)
     return outcome
 
 
@@ -183,20 +186,6 @@ def _left(claimed: Claimed, error: SignInError) -> SignInError:
         claimed.discard()
         return error
     return attrs.evolve(error, message="The sign-in is still pending.", next_actions=(later,))
-
-
-def _keep(
-    credential: Credential, store: FileStore, provider: Provider, world: World, ending: View | None
-) -> None:
-    """Keep a login; `ending`: also end the one that it replaces, and say there if that is in doubt."""
-    old = keep_or_revoke(credential, store, provider, world).replaced
-    if ending is None or old is None:
-        return
-    its = provider_of(old.credential)
-    if its is None or not revoke(old.credential, store, its, world):
-        from codex_oauth.signing_in import NOT_CONFIRMED
-
-        ending.note(NOT_CONFIRMED)
 
 
 def _world(view: View | None) -> World:

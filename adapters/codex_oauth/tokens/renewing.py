@@ -16,7 +16,7 @@ from codex_oauth.clock import Clock
 from codex_oauth.loading import loading
 from codex_oauth.stores.store import Store
 from codex_oauth.tokens.run_world import RunWorld
-from codex_oauth_core.codex import CODEX
+from codex_oauth_core.codex import CODEX, provider_of
 from codex_oauth_core.effects import Effect, Finished
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Started
@@ -167,7 +167,7 @@ class Renewer:
             return None
         if (bound.issuer, bound.client_id) == _USUAL:
             return None
-        with loading("codex_oauth.elsewhere", "codex_oauth.keeping"):
+        with loading("codex_oauth.elsewhere"):
             from codex_oauth.elsewhere import is_elsewhere, not_renewed_here
 
         if not is_elsewhere(bound):
@@ -210,9 +210,6 @@ class Renewer:
             return self.provider
         if record is None or (record.credential.issuer, record.credential.client_id) == _USUAL:
             return CODEX
-        with loading("codex_oauth.keeping"):
-            from codex_oauth.keeping import provider_of
-
         return provider_of(record.credential) or CODEX
 
 

@@ -45,7 +45,7 @@ __all__ = ["TokenSource"]
 T = TypeVar("T")
 _FOR_A_RENEWAL: Final = (
     "codex_oauth.tokens.flight",
-    "codex_oauth.keeping",
+    "codex_oauth.worlds.storing",
     "codex_oauth_core.flows.renewal",
     "filelock",
 )

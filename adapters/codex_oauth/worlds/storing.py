@@ -20,7 +20,7 @@ __all__ = ["StoringWorld"]
 
 
 class StoringWorld:
-    """`world`, and one account's login in `store`: drives a `Renewal`, a `StoreLogin` or a `Revocation`.
+    """`world`, and one account's login in `store`: drives a flow about a stored login.
 
     Use it in a `with` block, for one run, inside the `with` block of `world`. Raises ValueError for what is
     no account id.

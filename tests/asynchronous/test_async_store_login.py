@@ -1,4 +1,4 @@
-"""Keeping and ending logins asynchronously: a store that blocks, a lock that is busy, a task that is cancelled."""
+"""Storing and ending logins asynchronously: a store that blocks, a lock that is busy, a task that is cancelled."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import attrs
 import pytest
 from anyio.lowlevel import checkpoint
 
-from codex_oauth.async_keeping import aend_login, akeep, akeep_or_revoke, arevoke
+from codex_oauth.async_store_login import aend_login, afinish_sign_in
 from codex_oauth.stores.file_slot import FileSlot
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.held import FileHeld
@@ -42,18 +42,19 @@ def store(tmp_path: Path) -> FileStore:
 
 
 class Network:
-    """Answers 200 to everything, after a while."""
+    """Answers the same to everything, after a while."""
 
-    def __init__(self, takes: float = 0.0) -> None:
+    def __init__(self, takes: float = 0.0, status: int = 200) -> None:
         self.sent: list[SendRequest] = []
         self.answered = 0
         self._takes = takes
+        self._status = status
 
     async def __call__(self, effect: SendRequest) -> AsyncAnswer:
         self.sent.append(effect)
         await anyio.sleep(self._takes)
         self.answered += 1
-        answer = FakeWorld(lambda request, at, wall: Reply(200)).perform(effect)
+        answer = FakeWorld(lambda request, at, wall: Reply(self._status)).perform(effect)
         assert isinstance(answer, ResponseReceived | RequestFailed)
         return answer
 
@@ -73,8 +74,8 @@ def adopted(store: FileStore) -> bool:
 def test_a_login_is_kept_and_becomes_the_current_one(store: FileStore, backend: str) -> None:
     async def main() -> None:
         async with AnyioWorld(Network()) as world:
-            deposited = await akeep(Record(NEW), store, world)
-        assert deposited.replaced is not None
+            signed_in = await afinish_sign_in(NEW, store, CODEX, world)
+        assert signed_in.replaced is not None
 
     run(main, backend)
     assert stored(store) == Record(NEW)
@@ -86,7 +87,7 @@ def test_a_memory_store_will_do(backend: str) -> None:
 
     async def main() -> None:
         async with AnyioWorld(Network()) as world:
-            await akeep(Record(NEW), memory, world)
+            await afinish_sign_in(NEW, memory, CODEX, world)
             assert await aend_login(memory, "acct_1", CODEX, world) is True
 
     run(main, backend)
@@ -100,7 +101,7 @@ def test_a_cancelled_task_does_not_wait_for_the_lock_and_keeps_the_login_beside(
     async def main() -> None:
         async with AnyioWorld(Network()) as world:
             with anyio.move_on_after(0.1) as scope:
-                await akeep_or_revoke(NEW, store, CODEX, world)
+                await afinish_sign_in(NEW, store, CODEX, world)
             assert scope.cancelled_caught
 
     with (
@@ -127,7 +128,7 @@ def test_a_login_that_cannot_be_kept_is_revoked_even_for_a_cancelled_task(
             with anyio.CancelScope() as scope:
                 scope.cancel()
                 with pytest.raises(SignInError) as raised:
-                    await akeep_or_revoke(NEW, store, CODEX, world)
+                    await afinish_sign_in(NEW, store, CODEX, world)
                 assert raised.value.details == {"reason": "disk_full", "revoked": True}
 
     run(main, backend)
@@ -151,20 +152,112 @@ def test_a_login_is_not_revoked_where_nobody_can_tell_whether_it_is_stored(
     async def main() -> None:
         async with AnyioWorld(network) as world:
             with pytest.raises(SignInError):
-                await akeep_or_revoke(NEW, store, CODEX, world)
+                await afinish_sign_in(NEW, store, CODEX, world)
 
     run(main, backend)
     assert network.sent == []
 
 
 @each_backend
-def test_only_the_server_confirms_a_revocation(store: FileStore, backend: str) -> None:
+@pytest.mark.parametrize("interruption", [MemoryError, ValueError])
+def test_what_interrupts_the_storing_has_the_login_ended_and_goes_on(
+    store: FileStore, backend: str, monkeypatch: pytest.MonkeyPatch, interruption: type[BaseException]
+) -> None:
+    def interrupted(*args: object, **kwargs: object) -> None:
+        raise interruption
+
+    monkeypatch.setattr(FileHeld, "save", interrupted)
+    network = Network()
+
     async def main() -> None:
-        async with AnyioWorld(Network()) as world:
-            assert await arevoke(NEW, store, CODEX, world)
-            assert not await arevoke(attrs.evolve(NEW, client_id="another"), store, CODEX, world)
+        async with AnyioWorld(network) as world:
+            with pytest.raises(interruption):
+                await afinish_sign_in(NEW, store, CODEX, world)
 
     run(main, backend)
+    assert network.answered == 1
+    assert stored(store) == login(1)
+
+
+@each_backend
+def test_a_copy_of_another_programs_login_is_left_to_that(
+    store: FileStore, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*args: object, **kwargs: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(FileHeld, "save", interrupted)
+    network = Network()
+
+    async def main() -> None:
+        async with AnyioWorld(network) as world:
+            with pytest.raises(MemoryError):
+                await afinish_sign_in(NEW, store, None, world)
+
+    run(main, backend)
+    assert network.sent == []
+
+
+@each_backend
+def test_a_copy_replaces_a_login_that_can_be_renewed_only_by_force(store: FileStore, backend: str) -> None:
+    copied = attrs.evolve(NEW, refresh_token=None)
+
+    async def main() -> None:
+        async with AnyioWorld(Network()) as world:
+            with pytest.raises(SignInError) as raised:
+                await afinish_sign_in(copied, store, None, world)
+            assert raised.value.details == {"reason": "renewable_login"}
+            await afinish_sign_in(copied, store, None, world, force=True)
+
+    run(main, backend)
+    assert stored(store) == Record(copied)
+
+
+@each_backend
+def test_what_interrupts_its_end_goes_on_and_the_server_is_not_asked_again(
+    store: FileStore, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: object, **kwargs: object) -> None:
+        raise SaveFailed(SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="disk_full"))
+
+    monkeypatch.setattr(FileHeld, "save", full)
+    asked: list[SendRequest] = []
+
+    async def broken(effect: SendRequest) -> AsyncAnswer:
+        asked.append(effect)
+        raise MemoryError
+
+    async def main() -> None:
+        async with AnyioWorld(broken) as world:
+            with pytest.raises(MemoryError):
+                await afinish_sign_in(NEW, store, CODEX, world)
+
+    run(main, backend)
+    assert len(asked) == 1
+
+
+@each_backend
+def test_a_cancelled_task_asks_the_server_once_to_end_a_login_and_does_not_wait(
+    store: FileStore, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waited for the lock; then the login could not be kept beside either, and the server was busy."""
+
+    def full(*args: object, **kwargs: object) -> None:
+        raise SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="disk_full")
+
+    monkeypatch.setattr(FileSlot, "rescue", full)
+    network = Network(status=503)
+
+    async def main() -> None:
+        async with AnyioWorld(network) as world:
+            with anyio.move_on_after(0.1) as scope:
+                await afinish_sign_in(NEW, store, CODEX, world)
+            assert scope.cancelled_caught
+
+    with locked(store.slot("acct_1")), at_most(3):
+        run(main, backend)
+    assert network.answered == 1
+    assert stored(store) == login(1)
 
 
 # -- the world with a store ----------------------------------------------------------------------------

@@ -1,0 +1,87 @@
+"""A granted login is stored, and a stored one is ended, in blocking code.
+
+Rules of this file: the machines decide. Here they are driven, a failure is raised, and what a person should
+know is warned of. Where the storing is interrupted the login is given up before the interruption goes on.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Final
+
+from codex_oauth.stores.store import Store, StoreWarning
+from codex_oauth.worlds.storing import StoringWorld
+from codex_oauth.worlds.world import Performer, run
+from codex_oauth_core.credential import Credential
+from codex_oauth_core.effects import Finished
+from codex_oauth_core.errors import SignInError
+from codex_oauth_core.events import Cancelled
+from codex_oauth_core.flows.finish_sign_in import FinishSignIn
+from codex_oauth_core.flows.revocation import Revocation
+from codex_oauth_core.outcomes import SignedIn
+from codex_oauth_core.provider import Provider
+from codex_oauth_core.record import Record
+
+__all__ = ["end_login", "finish_sign_in", "give_up", "signed_in_or_raise"]
+
+_KEPT_BESIDE: Final = "The login is locked by another process: the new one is kept beside it until it is free"
+
+
+def finish_sign_in(
+    granted: Credential | Record,
+    store: Store,
+    provider: Provider | None,
+    world: Performer,
+    *,
+    revoke_old: bool = False,
+    force: bool = False,
+) -> SignedIn:
+    """Store a login that was granted, and put it in use; if it cannot be stored, end it at `provider`.
+
+    The parameters are those of `FinishSignIn`. `world` waits for the login's lock and sends the revocations;
+    it may be that of the sign-in. Where another process has the lock for too long, the login is kept beside,
+    and a `StoreWarning` says so.
+
+    Raises SignInError: `corrupt_auth`, `auth_read_failed`, `auth_write_failed`; for a copy without a refresh
+    token also `invalid_request` (`details.reason`: `renewable_login`) and `network` (`lock_busy`).
+    """
+    flow = FinishSignIn(record=granted, provider=provider, revoke_old=revoke_old, force=force)
+    try:
+        with StoringWorld(world, store, flow.record.credential.account_id) as storing:
+            outcome = run(flow, storing)
+    except BaseException:
+        if flow.is_undecided:
+            give_up(granted, store, provider, world)
+        raise
+    return signed_in_or_raise(outcome, stacklevel=3)
+
+
+def give_up(granted: Credential | Record, store: Store, provider: Provider | None, world: Performer) -> None:
+    """End a login that its owner does not get, best effort within 10 s, unless it is stored, or may be."""
+    flow = FinishSignIn(record=granted, provider=provider)
+    with StoringWorld(world, store, flow.record.credential.account_id) as storing:
+        effect = flow.receive(Cancelled(storing.now()[0]))
+        while not isinstance(effect, Finished):
+            effect = flow.receive(storing.perform(effect))
+
+
+def signed_in_or_raise(outcome: SignedIn | SignInError, *, stacklevel: int) -> SignedIn:
+    """What was signed in, with a warning where it is only kept beside. Raises SignInError."""
+    if isinstance(outcome, SignInError):
+        raise outcome
+    if outcome.rescued:
+        warnings.warn(_KEPT_BESIDE, StoreWarning, stacklevel=stacklevel)
+    return outcome
+
+
+def end_login(store: Store, account_id: str, provider: Provider | None, world: Performer) -> bool | None:
+    """Revoke a stored login at `provider`, best effort within 10 s, then delete it, whatever it is.
+
+    Whether the server confirmed; None where nothing was asked of it. Raises SignInError: `network`
+    (`details.reason`: `lock_busy`), `auth_write_failed`.
+    """
+    with StoringWorld(world, store, account_id) as storing:
+        outcome = run(Revocation(provider=provider), storing)
+    if isinstance(outcome, SignInError):
+        raise outcome
+    return outcome.confirmed

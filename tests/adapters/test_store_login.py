@@ -1,0 +1,228 @@
+"""A login that may be stored is never ended by what fails beside it."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from codex_oauth.store_login import finish_sign_in
+from codex_oauth.stores.file_slot import FileSlot
+from codex_oauth.stores.file_store import FileStore
+from codex_oauth.stores.held import FileHeld
+from codex_oauth.stores.store import SaveFailed, StoreWarning
+from codex_oauth.testing.fake_world import FakeWorld, Reply
+from codex_oauth_core.codex import CODEX
+from codex_oauth_core.effects import SendRequest, Wait
+from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core.events import Event
+from codex_oauth_core.outcomes import SignedIn
+from codex_oauth_core.record import Record
+from codex_oauth_core.secret import Secret
+from tests.stores.logins import locked, login, save
+from tests.support import as_json
+
+NEW = attrs.evolve(login(2).credential, issuer=CODEX.issuer, client_id=CODEX.client_id)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FileStore:
+    store = FileStore(tmp_path / "home")
+    save(store.slot("acct_1"), login(1), None)
+    store.select("acct_1")
+    return store
+
+
+@pytest.fixture
+def world() -> FakeWorld:
+    return FakeWorld(lambda request, at, wall: Reply(200))
+
+
+def adopted(store: FileStore) -> bool:
+    """Whether the next holder of the lock finds the new login."""
+    with locked(store.slot("acct_1")) as held:
+        found = held.load()
+    return found is not None and found.credential == NEW
+
+
+def test_a_rescued_login_is_not_revoked_where_the_pointer_cannot_be_written(
+    store: FileStore, world: FakeWorld
+) -> None:
+    (store.home / "current").unlink()
+    (store.home / "current").mkdir()
+    with locked(store.slot("acct_1")), pytest.raises(SignInError) as raised:
+        finish_sign_in(NEW, store, CODEX, world)
+    assert "revoked" not in raised.value.details
+    assert world.requests == []
+    assert adopted(store)
+
+
+def test_a_rescued_login_is_not_revoked_by_a_warning_that_is_an_error(
+    store: FileStore, world: FakeWorld
+) -> None:
+    with warnings.catch_warnings(), locked(store.slot("acct_1")):
+        warnings.simplefilter("error")
+        with pytest.raises(UserWarning, match="kept beside"):
+            finish_sign_in(NEW, store, CODEX, world)
+    assert world.requests == []
+    assert adopted(store)
+
+
+def test_a_login_is_not_revoked_where_nobody_can_tell_whether_it_is_stored(
+    store: FileStore, world: FakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(self: object) -> None:
+        raise SignInError.of(ErrorKind.AUTH_READ_FAILED, reason="io_error")
+
+    def unlockable(self: object) -> None:
+        raise SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="io_error")
+
+    monkeypatch.setattr(FileSlot, "load", unreadable)
+    monkeypatch.setattr(FileSlot, "lock", unlockable)
+    with pytest.raises(SignInError):
+        finish_sign_in(NEW, store, CODEX, world)
+    assert world.requests == []
+
+
+# -- what interrupts it ----------------------------------------------------------------------------------
+
+
+class Interruption(BaseException):
+    """Such as Ctrl-C."""
+
+
+def interrupting(*args: object, **kwargs: object) -> None:
+    raise Interruption
+
+
+def interrupted_after(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> None:
+    """Interrupt whoever calls it, when it has done its work."""
+    real = getattr(owner, name)
+
+    def and_then(*args: Any, **kwargs: Any) -> None:
+        real(*args, **kwargs)
+        raise Interruption
+
+    monkeypatch.setattr(owner, name, and_then)
+
+
+def is_free(store: FileStore) -> bool:
+    held = store.slot("acct_1").lock()
+    if held is not None:
+        held.release()
+    return held is not None
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"), [(FileSlot, "lock"), (FileHeld, "load"), (FileHeld, "save")], ids=str
+)
+def test_a_login_whose_storing_is_interrupted_is_ended_and_the_lock_is_free(
+    store: FileStore, world: FakeWorld, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, name, interrupting)
+        with pytest.raises(Interruption):
+            finish_sign_in(NEW, store, CODEX, world)
+    assert [request.request.url for request in world.requests] == [CODEX.revocation_endpoint]
+    assert is_free(store)
+    assert store.slot("acct_1").load() == login(1)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"), [(FileHeld, "save"), (FileHeld, "release"), (FileStore, "select")], ids=str
+)
+def test_a_login_that_was_stored_before_the_interruption_is_not_ended(
+    store: FileStore, world: FakeWorld, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str
+) -> None:
+    with monkeypatch.context() as patched:
+        interrupted_after(patched, owner, name)
+        with pytest.raises(Interruption):
+            finish_sign_in(NEW, store, CODEX, world, revoke_old=True)
+    assert world.requests == []
+    assert is_free(store)
+    assert store.slot("acct_1").load() == Record(NEW)
+
+
+@attrs.define(eq=False)
+class InterruptedWorld(FakeWorld):
+    """Interrupted by each effect of a kind."""
+
+    kind: type[SendRequest | Wait] = Wait
+
+    def perform(self, effect: SendRequest | Wait) -> Event:
+        """Do what the effect asks."""
+        event = super().perform(effect)
+        if isinstance(effect, self.kind):
+            raise Interruption
+        return event
+
+
+def test_a_login_is_ended_where_the_wait_for_the_lock_is_interrupted(store: FileStore) -> None:
+    world = InterruptedWorld(lambda request, at, wall: Reply(200))
+    with locked(store.slot("acct_1")), pytest.raises(Interruption):
+        finish_sign_in(NEW, store, CODEX, world)
+    assert len(world.requests) == 1
+    assert not adopted(store)
+
+
+@pytest.mark.parametrize("kind", [SendRequest, Wait])
+def test_who_interrupts_its_end_is_not_kept_waiting_for_another(
+    store: FileStore, monkeypatch: pytest.MonkeyPatch, kind: type[SendRequest | Wait]
+) -> None:
+    world = InterruptedWorld(lambda request, at, wall: Reply(503), kind=kind)
+
+    def full(*args: object, **kwargs: object) -> None:
+        raise SaveFailed(SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="disk_full"))
+
+    monkeypatch.setattr(FileHeld, "save", full)
+    with pytest.raises(Interruption):
+        finish_sign_in(NEW, store, CODEX, world)
+    assert len(world.requests) == 1
+
+
+def test_a_copy_of_another_programs_login_is_left_to_that(
+    store: FileStore, world: FakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FileHeld, "save", interrupting)
+    with pytest.raises(Interruption):
+        finish_sign_in(NEW, store, None, world)
+    assert world.requests == []
+
+
+# -- what a caller gets ----------------------------------------------------------------------------------
+
+
+def test_who_stored_what_is_told_and_the_warning_names_the_caller(store: FileStore, world: FakeWorld) -> None:
+    assert finish_sign_in(NEW, store, CODEX, world) == SignedIn(Record(NEW), login(1))
+    assert store.current() == "acct_1"
+    world.cancel()
+    with locked(store.slot("acct_1")), pytest.warns(StoreWarning, match="kept beside") as warned:
+        assert finish_sign_in(NEW, store, CODEX, world) == SignedIn(Record(NEW), rescued=True)
+    assert [warning.filename for warning in warned] == [__file__]
+
+
+@pytest.mark.parametrize(("reply", "confirmed"), [(Reply(200), True), (as_json(400, {}), False)])
+def test_the_one_that_it_replaces_is_ended_if_asked_for(
+    store: FileStore, reply: Reply, confirmed: bool
+) -> None:
+    old = attrs.evolve(NEW, refresh_token=Secret("old"))
+    finish_sign_in(old, store, CODEX, FakeWorld(lambda request, at, wall: Reply(200)))
+    world = FakeWorld(lambda request, at, wall: reply)
+    signed_in = finish_sign_in(NEW, store, CODEX, world, revoke_old=True)
+    assert signed_in.replaced_revoked is confirmed
+    (request,) = world.requests
+    assert json.loads(request.request.body.reveal())["token"] == "old"
+
+
+def test_a_copy_replaces_a_login_that_can_be_renewed_only_by_force(
+    store: FileStore, world: FakeWorld
+) -> None:
+    copied = attrs.evolve(NEW, refresh_token=None)
+    with pytest.raises(SignInError) as raised:
+        finish_sign_in(copied, store, None, world)
+    assert raised.value.details == {"reason": "renewable_login"}
+    assert finish_sign_in(copied, store, None, world, force=True) == SignedIn(Record(copied), login(1))
