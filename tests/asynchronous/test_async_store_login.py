@@ -12,6 +12,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from codex_oauth.async_store_login import aend_login, afinish_sign_in
+from codex_oauth.clock import now
 from codex_oauth.stores.file_slot import FileSlot
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.held import FileHeld
@@ -26,7 +27,7 @@ from codex_oauth_core import CODEX, Record, SendRequest, StoreLogin
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import RequestFailed, ResponseReceived, StoreAnswered
 from codex_oauth_core.storage import Load, Lock, Locked, Reserve, Save
-from tests.asynchronous.running import each_backend, run
+from tests.asynchronous.running import WAYS, CutAt, Way, each_backend, run
 from tests.stores.logins import locked, login, save
 from tests.transport.servers import at_most, post
 
@@ -54,7 +55,8 @@ class Network:
         self.sent.append(effect)
         await anyio.sleep(self._takes)
         self.answered += 1
-        answer = FakeWorld(lambda request, at, wall: Reply(self._status)).perform(effect)
+        at, wall = now()
+        answer = FakeWorld(lambda request, at, wall: Reply(self._status), at=at, wall=wall).perform(effect)
         assert isinstance(answer, ResponseReceived | RequestFailed)
         return answer
 
@@ -106,11 +108,12 @@ def test_a_cancelled_task_does_not_wait_for_the_lock_and_keeps_the_login_beside(
 
     with (
         locked(store.slot("acct_1")),
-        pytest.warns(StoreWarning, match="kept beside"),
+        pytest.warns(StoreWarning, match="kept beside") as warned,
         at_most(3),
     ):
         run(main, backend)
     assert adopted(store)
+    assert [warning.filename for warning in warned] == [__file__]
 
 
 @each_backend
@@ -236,9 +239,9 @@ def test_what_interrupts_its_end_goes_on_and_the_server_is_not_asked_again(
     assert len(asked) == 1
 
 
-@each_backend
+@pytest.mark.parametrize("way", WAYS)
 def test_a_cancelled_task_asks_the_server_once_to_end_a_login_and_does_not_wait(
-    store: FileStore, backend: str, monkeypatch: pytest.MonkeyPatch
+    store: FileStore, way: Way, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It waited for the lock; then the login could not be kept beside either, and the server was busy."""
 
@@ -248,14 +251,14 @@ def test_a_cancelled_task_asks_the_server_once_to_end_a_login_and_does_not_wait(
     monkeypatch.setattr(FileSlot, "rescue", full)
     network = Network(status=503)
 
-    async def main() -> None:
+    async def call() -> None:
         async with AnyioWorld(network) as world:
-            with anyio.move_on_after(0.1) as scope:
-                await afinish_sign_in(NEW, store, CODEX, world)
-            assert scope.cancelled_caught
+            await afinish_sign_in(NEW, store, CODEX, world)
 
+    cut = CutAt(call, 8, way)
     with locked(store.slot("acct_1")), at_most(3):
-        run(main, backend)
+        run(cut.run, way.split()[0])
+    assert cut.cancelled
     assert network.answered == 1
     assert stored(store) == login(1)
 
