@@ -51,7 +51,7 @@ class Table:
 
 @attrs.define
 class SignIns:
-    """`signed_in` gets each new credential: keep it in a store, and remember whose it is."""
+    """`signed_in` gets each new credential: store it (`finish_sign_in`), and remember whose it is."""
 
     signed_in: Callable[[Credential], None]
     provider: Provider = CODEX

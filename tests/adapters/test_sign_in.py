@@ -94,6 +94,37 @@ def test_a_new_login_replaces_the_old_one_of_its_account_and_revokes_nothing(sto
     assert not any("revoke" in request.request.url for request in world.requests)
 
 
+@pytest.mark.parametrize(
+    ("revoke_old", "answers", "notes"),
+    [
+        (False, (), []),
+        (True, (as_json(200, {}),), []),
+        (
+            True,
+            (as_json(400, {}),),
+            ["The server did not confirm that it ended the login that was replaced."],
+        ),
+    ],
+)
+def test_the_old_login_is_ended_if_asked_for_and_a_doubt_is_noted(
+    store: FileStore, revoke_old: bool, answers: tuple[Reply, ...], notes: list[str]
+) -> None:
+    kept(OLD, store)
+    noted: list[str] = []
+    world = FakeWorld(scripted((*SIGN_IN, *answers)))
+    login(
+        device=True,
+        on_prompt=ignore,
+        on_note=noted.append,
+        store=store,
+        revoke_old=revoke_old,
+        make_world=lambda _: world,
+    )
+    assert noted == notes
+    ended = [sent for sent in world.requests if sent.request.url == CODEX.revocation_endpoint]
+    assert [json.loads(sent.request.body.reveal())["token"] for sent in ended] == ["old-refresh"] * revoke_old
+
+
 def test_a_second_account_joins_the_first(store: FileStore) -> None:
     sign_in(*SIGN_IN, store=store)
     sign_in(issued(), approved(), tokens(access_token=account_token("acct_two")), store=store)

@@ -21,6 +21,7 @@ from codex_oauth.cli import pending as pending_module
 from codex_oauth.cli.parser import parsed
 from codex_oauth.cli.pending import PENDING, Kept, PendingSignIns
 from codex_oauth.cli.steps import run_finish
+from codex_oauth.signing_in import NOT_CONFIRMED
 from codex_oauth_core import SignInError
 from codex_oauth_core.errors import ErrorKind
 from tests.cli.commands import COMMAND, Done, environment, run_command
@@ -387,7 +388,18 @@ def test_the_help_shows_both_steps(tmp_path: Path) -> None:
 def test_the_login_that_it_replaces_is_ended_where_that_is_asked(
     tmp_path: Path, server: AuthorityServer
 ) -> None:
-    assert finish(tmp_path, start(tmp_path, server)["id"]).code == 0
-    assert finish(tmp_path, start(tmp_path, server)["id"], "--revoke-old").code == 0
+    for options in ((), ("--revoke-old",)):
+        done = finish(tmp_path, start(tmp_path, server)["id"], *options)
+        assert done.code == 0
+        assert NOT_CONFIRMED not in done.err
     assert len(server.authority.received("revoke")) == 1
     assert run_command(tmp_path, "token").code == 0
+
+
+def test_and_it_is_told_where_the_server_does_not_confirm_that(tmp_path: Path) -> None:
+    fault = Fault(endpoint="revoke", status=400, body="{}")
+    with serve(Authority(policy=AT_ONCE, faults=[fault])) as server:
+        first, second = (finish(tmp_path, start(tmp_path, server)["id"], "--revoke-old") for _ in range(2))
+    assert (first.code, second.code) == (0, 0)
+    assert NOT_CONFIRMED not in first.err
+    assert NOT_CONFIRMED in second.err
