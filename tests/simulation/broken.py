@@ -14,8 +14,10 @@ from unittest import mock
 import attrs
 
 from codex_oauth.tokens import memory
+from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import Effect
 from codex_oauth_core.facts import Refusal, TryAgain
+from codex_oauth_core.flows.finish_sign_in import FinishSignIn
 from codex_oauth_core.flows.pace import SavePace
 from codex_oauth_core.flows.renewal import Renewal
 from codex_oauth_core.record import Record
@@ -60,6 +62,11 @@ def _deletes(flow: Renewal, fact: Refusal) -> Effect:
     """The login that the server does not know any more is deleted, instead of marked."""
     effect = _refused(flow, fact)
     return effect if isinstance(effect, Release) else Delete(flow._held_record().fingerprint)
+
+
+def _its_own(flow: FinishSignIn) -> Credential:
+    """The new login is ended in place of the old one."""
+    return flow.record.credential
 
 
 def _takes_any_lock(lock: Disk, pid: int) -> int:
@@ -112,6 +119,7 @@ BROKEN: Final[Mapping[str, tuple[_Patch, ...]]] = {
     "a lock for everybody": ((Disk, "lock", _takes_any_lock),),
     "the unreadable is a conflict": ((Slot, "_save_failed", _unreadable_is_a_conflict),),
     "what could not be saved is given away": ((SavePace, "next", _gives_up_saving),),
+    "the new login is ended with the old one": ((FinishSignIn, "_to_end", _its_own),),
     "failures are not spaced": ((memory, "_FAILED_FOR", 0.0), (memory, "_PAUSES", _NO_PAUSES)),
 }
 """Every mistake by its name."""

@@ -16,6 +16,7 @@ from typing import Final
 
 import attrs
 
+from codex_oauth_core.flows.finish_sign_in import FinishSignIn
 from codex_oauth_core.flows.renewal import Renewal
 from codex_oauth_core.record import Record
 from tests.simulation.invariants import Excuse, Violation
@@ -158,8 +159,11 @@ class _Path:
         moves = self._moves[number]
         if process.flow is None:
             return f"between operations {moves}"
-        state = process.flow.state.name.lower()
-        return f"{type(process.flow).__name__} {state} {type(process.effect).__name__} {moves}"
+        flow = process.flow
+        state = flow.state.value
+        if isinstance(flow, FinishSignIn) and flow._leg is not None:
+            state = f"{state}.{flow._leg.state.value}"
+        return f"{type(flow).__name__} {state} {type(process.effect).__name__} {moves}"
 
     def key(self) -> object:
         """The state: all that decides what can happen next, but for the time."""
@@ -174,8 +178,13 @@ class _Path:
     def _of_process(self, number: int) -> object:
         process, flow = self._processes[number], self._processes[number].flow
         running = self._steps[number] is not None
-        seen = (self._name(flow._record), self._name(flow._first_seen)) if isinstance(flow, Renewal) else ()
-        result = type(getattr(flow, "_result", None)).__name__
+        seen: tuple[object, ...] = ()
+        if isinstance(flow, Renewal):
+            seen = (self._name(flow._record), self._name(flow._first_seen))
+        elif isinstance(flow, FinishSignIn):
+            replaced = getattr(flow._leg, "_replaced", None) or getattr(flow._deposited, "replaced", None)
+            seen = (self._name(replaced), type(flow._error).__name__)
+        result = type(getattr(getattr(flow, "_leg", flow), "_result", None)).__name__
         held = process.slot.held
         return (
             running,

@@ -11,8 +11,10 @@ from typing import Any, Final
 
 import attrs
 
+from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import Effect
 from codex_oauth_core.flows import revocation, storing
+from codex_oauth_core.flows.finish_sign_in import FinishSignIn
 from codex_oauth_core.flows.pace import SavePace
 from codex_oauth_core.flows.renewal import Renewal
 from codex_oauth_core.flows.renewal_policy import RenewalPolicy
@@ -39,6 +41,7 @@ _BOTH: Final = (Role.RENEW, Role.RENEW)
 _WITH_SIGN_IN: Final = (Role.RENEW, Role.SIGN_IN)
 _WITH_SIGN_OUT: Final = (Role.RENEW, Role.SIGN_OUT)
 _SIGN_OUT_AND: Final = (Role.SIGN_OUT, Role.RENEW)
+_WITH_SIGN_IN_ALONE: Final = (Role.RENEW, Role.SIGN_IN_ALONE)
 _ALL: Final = (Role.RENEW, Role.SIGN_IN, Role.SIGN_OUT)
 _LOST: Final = frozenset({Excuse.CRASH, Excuse.LOST, Excuse.LATE})
 _COARSE: Final = 15.0
@@ -70,6 +73,11 @@ QUICK: Final = (
     _case("the clock jumps", _BOTH, F.CLOCK_JUMP, F.CLOCK_JUMP, F.AGAIN),
     _case("a sign-in", _WITH_SIGN_IN, F.CRASH, F.LATE, F.AGAIN, most=2, tick=_COARSE),
     _case("a sign-in, and the lock file", _WITH_SIGN_IN, F.LOCK_REMOVED, F.CRASH, most=2, tick=_COARSE),
+    _case("a sign-in that ends the old login", _WITH_SIGN_IN_ALONE, F.CRASH, F.UNAVAILABLE, F.AGAIN, most=2),
+    _case(
+        "a sign-in that cannot be stored", _WITH_SIGN_IN, F.DISK, F.UNREADABLE, F.CRASH, most=2, tick=_COARSE
+    ),
+    _case("a save that is told to have failed", _WITH_SIGN_IN, F.UNSURE, F.UNSURE, F.CRASH, F.AGAIN, most=3),
     _case("a sign-in that is kept beside", _WITH_SIGN_IN, F.CANCEL, F.CRASH, F.AGAIN, F.AGAIN),
     _case("a logout", _WITH_SIGN_OUT, F.CRASH, F.LATE, F.UNAVAILABLE, most=2, tick=_COARSE),
     _case("a logout, and a file that cannot be read", _WITH_SIGN_OUT, F.UNREADABLE, F.MOVED, F.DISK, most=1),
@@ -151,6 +159,7 @@ ROWS: Final = (
 _TWICE: Final = "r0.0 is sent twice"
 _SUCCESSOR: Final = "r0.0 is sent, and its successor is in the store"
 _NOBODY: Final = "the login is lost: nobody has the living refresh token"
+_ITS_OWN: Final = "a login that is stored is ended by its own sign-in"
 _OLDER: Final = "an older login took the place of a newer one"
 
 WINDOWS: Final = (
@@ -192,7 +201,23 @@ _has_the_lock: Final = Renewal._has_the_lock
 
 _IMPATIENT: Final = RenewalPolicy(expired_lock_limit=20.0)
 
+
+def _its_own(flow: FinishSignIn) -> Credential:
+    """The new login is ended in place of the old one."""
+    return flow.record.credential
+
+
 CONTROLS: Final = (
+    Control(
+        _case("the new login is ended with the old one", _WITH_SIGN_IN_ALONE),
+        _ITS_OWN,
+        ((FinishSignIn, "_to_end", _its_own),),
+    ),
+    Control(
+        _case("a login is ended without a look", _WITH_SIGN_IN, F.UNSURE),
+        _ITS_OWN,
+        ((FinishSignIn, "_may_be_stored", _never),),
+    ),
     Control(
         _case(
             "no look before the first byte",

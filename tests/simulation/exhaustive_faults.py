@@ -11,11 +11,12 @@ from typing import Final
 import attrs
 
 from codex_oauth_core.effects import SendRequest, Wait, Why
-from codex_oauth_core.events import Cancelled, Cause, Phase, RequestFailed
-from codex_oauth_core.storage import Save
+from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core.events import Cancelled, Cause, Phase, RequestFailed, StoreAnswered
+from codex_oauth_core.storage import Save, Saved, StoreFailed
 from tests.simulation.exhaustive_process import CHECKED, CONNECTING, SLOW, Steps
 from tests.simulation.exhaustive_server import named, receive, revoke
-from tests.simulation.exhaustive_state import NONE, Case, Excuse, Fault, Move, Process, Role, Shared
+from tests.simulation.exhaustive_state import NONE, SIGN_INS, Case, Excuse, Fault, Move, Process, Role, Shared
 from tests.simulation.exhaustive_values import AT, WALL, Token
 
 __all__ = ["Faults"]
@@ -55,6 +56,7 @@ class Faults:
             return moves + self._called_again(me, process, shared)
         moves += self._halted(process, shared) if victim else []
         moves += self._closed(me, process, shared)
+        moves += self._unsure(me, process, shared)
         if process.net is not None:
             moves += self._lost(process, shared)
         if process.at == CONNECTING and isinstance(self._steps.effect(process), SendRequest):
@@ -67,7 +69,7 @@ class Faults:
         if after is None or not begun:
             return []
         lost = {(Excuse.CRASH, token) for token in self._lost_with(process, shared)}
-        if self._case.roles[me] is Role.SIGN_IN and not process.outcome:  # nobody was told that it is done
+        if self._case.roles[me] in SIGN_INS and not process.outcome:  # nobody was told that it is done
             lost.add((Excuse.CRASH, (len(shared.families) - 1, NONE)))
         net = process.net
         late = after.late
@@ -127,7 +129,7 @@ class Faults:
         effect = self._steps.effect(process)
         if not isinstance(effect, Wait):
             return []
-        if effect.why is Why.QUEUED and self._case.roles[me] is Role.SIGN_IN:
+        if effect.why is Why.QUEUED and self._case.roles[me] in SIGN_INS:
             after = self.spent(Fault.CANCEL, shared)
             cancelled = Cancelled(AT)
             return (
@@ -141,6 +143,17 @@ class Faults:
         had = {(Excuse.DISK, token) for token in self._lost_with(process, shared)}
         after = after._replace(why=after.why | had)
         return [self._steps.received(Cancelled(AT), "is CLOSED", me, process, after)]
+
+    def _unsure(self, me: int, process: Process, shared: Shared) -> list[Move]:
+        after, effect = self.spent(Fault.UNSURE, shared), self._steps.effect(process)
+        if after is None or not isinstance(effect, Save):
+            return []
+        stepped = self._steps.store.step(effect, me, process, after)
+        if not isinstance(stepped.answer, Saved):
+            return []
+        failed = StoreFailed(SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="io_error"))
+        told = StoreAnswered(AT, WALL, failed)
+        return [self._steps.received(told, "is UNSURE of its save", me, stepped.process, stepped.shared)]
 
     def _lost(self, process: Process, shared: Shared) -> list[Move]:
         net = process.net

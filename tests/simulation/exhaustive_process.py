@@ -14,15 +14,16 @@ from codex_oauth_core.codex import CODEX
 from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Cause, Event, Phase, RequestFailed, Started, StoreAnswered, TimeReached
-from codex_oauth_core.flows.deposit import StoreLogin
+from codex_oauth_core.flows.finish_sign_in import FinishSignIn
 from codex_oauth_core.flows.renewal import Renewal
 from codex_oauth_core.flows.revocation import Revocation
-from codex_oauth_core.outcomes import Adopted, LoginStored, NotRenewed, Renewed
+from codex_oauth_core.outcomes import Adopted, NotRenewed, Renewed, SignedIn
 from codex_oauth_core.record import Record
 from codex_oauth_core.storage import Load, Lock
 from tests.simulation.exhaustive_server import named, requested, response, sign_in
 from tests.simulation.exhaustive_state import (
     NONE,
+    SIGN_INS,
     Case,
     Excuse,
     Fault,
@@ -46,7 +47,7 @@ WAITING: Final = 4
 """The steps of a request: the store is asked, it connects (for a while), it may be written, it is answered."""
 
 _TODAY: Final = "2027-01-15T08:00:00Z"
-_Flow = Renewal | StoreLogin | Revocation
+_Flow = Renewal | FinishSignIn | Revocation
 
 
 class Steps:
@@ -95,9 +96,11 @@ class Steps:
                 flow = self._renewal(process)
             case Role.SIGN_OUT:
                 flow = Revocation(provider=CODEX)
-            case Role.SIGN_IN:
+            case Role.SIGN_IN | Role.SIGN_IN_ALONE:
                 shared = shared._replace(families=(*shared.families, (0, True)))
-                flow = StoreLogin(record=sign_in(len(shared.families) - 1, 3600.0, _TODAY))
+                granted = sign_in(len(shared.families) - 1, 3600.0, _TODAY)
+                alone = role is Role.SIGN_IN_ALONE
+                flow = FinishSignIn(record=granted, provider=CODEX, revoke_old=alone)
             case _:
                 assert_never(role)
         flow.receive(Started(AT, WALL))
@@ -133,7 +136,7 @@ class Steps:
     def _ended(self, outcome: Any, me: int, process: Process, shared: Shared) -> Move:
         if process.hold is not None:
             shared = shared._replace(bad=shared.bad or "a flow ended with the lock held")
-        record = outcome.record if isinstance(outcome, Renewed | Adopted | NotRenewed | LoginStored) else None
+        record = outcome.record if isinstance(outcome, Renewed | Adopted | NotRenewed | SignedIn) else None
         said = _told(outcome, record)
         shared = self._judged(outcome, me, shared)
         known = NONE
@@ -154,7 +157,10 @@ class Steps:
         role, bad = self.case.roles[me], ""
         family = NONE if shared.login == NONE else self.store.token(shared.login)[0]
         over = family in shared.ended | shared.gone
-        if role is Role.SIGN_IN and isinstance(outcome, SignInError):  # which is told to be in vain
+        if role in SIGN_INS and isinstance(outcome, SignInError):  # which is told to be in vain
+            if len(shared.families) - 1 in self._kept(shared):
+                why = "a sign-in is told to be ended, and the login is stored"
+                return shared._replace(bad=shared.bad or why) if "revoked" in outcome.details else shared
             return shared._replace(ended=shared.ended | {len(shared.families) - 1})
         if role is Role.SIGN_OUT and isinstance(outcome, SignInError):
             bad = "a logout was not done: the login was renewed meanwhile"
@@ -167,6 +173,12 @@ class Steps:
             over = lives and not shared.unreadable
         stays = not any(fault is Fault.MOVED for fault, _ in self.case.faults)
         return shared._replace(bad=shared.bad or bad) if bad and over and stays else shared
+
+    def _kept(self, shared: Shared) -> set[int]:
+        """The numbers of the sign-ins that are stored, or beside for whoever comes next."""
+        beside = [copy.record for copy in shared.copies if copy.by == NONE]
+        numbers = [each for each in (shared.login, shared.away, *beside) if each != NONE]
+        return {self.store.token(number)[0] for number in numbers}
 
     # -- the store --------------------------------------------------------------------------------------
 
@@ -223,7 +235,7 @@ class Steps:
             case 1 | 2:
                 return self._connected(effect, me, process, shared)
             case 3:
-                return [self._written(effect, process, shared)]
+                return [self._written(effect, me, process, shared)]
             case _:
                 return self._answered(me, process, shared)
 
@@ -241,11 +253,14 @@ class Steps:
     def _not_sent(self, label: str, me: int, process: Process, shared: Shared) -> Move:
         return self.received(RequestFailed(AT, Phase.NOT_SENT, Cause.TIMEOUT), label, me, process, shared)
 
-    def _written(self, effect: SendRequest, process: Process, shared: Shared) -> Move:
+    def _written(self, effect: SendRequest, me: int, process: Process, shared: Shared) -> Move:
         revokes, token = requested(effect.request)
         due = process.due if effect.write_by is None else self._ticks(effect.timeout)
         net = Net(revokes, token, "", late=False, lost=False)
         label = f"writes {'a revocation of ' if revokes else ''}{named(token)}"
+        newest = len(shared.families) - 1
+        if self.case.roles[me] in SIGN_INS and token[0] == newest and newest in self._kept(shared):
+            shared = shared._replace(bad=shared.bad or "a login that is stored is ended by its own sign-in")
         if not revokes and self._has_successor(token, shared):
             shared = shared._replace(
                 bad=shared.bad or f"{named(token)} is sent, and its successor is in the store"

@@ -17,6 +17,7 @@ from tests.simulation.exhaustive_values import Token
 
 __all__ = [
     "NONE",
+    "SIGN_INS",
     "Case",
     "Copy",
     "Excuse",
@@ -39,7 +40,11 @@ class Role(StrEnum):
 
     RENEW = "renews"
     SIGN_IN = "signs in"
+    SIGN_IN_ALONE = "signs in, and ends the old login"
     SIGN_OUT = "signs out"
+
+
+SIGN_INS: Final = (Role.SIGN_IN, Role.SIGN_IN_ALONE)
 
 
 @unique
@@ -64,6 +69,8 @@ class Fault(StrEnum):
     """The login's file is cut short."""
     DISK = "disk"
     """Nothing can be written for a while."""
+    UNSURE = "unsure"
+    """A save is told to have failed, and has not."""
     LOCK_REMOVED = "lock removed"
     CLOCK_JUMP = "clock jump"
     UNAVAILABLE = "unavailable"

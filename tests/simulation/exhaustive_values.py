@@ -1,6 +1,6 @@
 """Values of the exhaustive search: two that are equal, but for the time that has passed, are one.
 
-Rules of this file: it knows no flow and no store. Every instant is told relative to now, which is always
+Rules of this file: it knows no kind of flow and no store. Every instant is told relative to now, which is always
 `AT` and `WALL`; so time passes by moving all instants of a value into the past. What is long past, and what is
 far ahead, stays where it is, so that there are finitely many values. A number is an instant if it is near
 `AT` or `WALL`; spans and counts are far smaller. A value is looked at once, and known by its number then.
@@ -18,6 +18,7 @@ from typing import Any, Final
 import attrs
 
 from codex_oauth_core.credential import Credential
+from codex_oauth_core.flows.machine import Flow
 from codex_oauth_core.flows.renewal_policy import RenewalPolicy
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.record import Intent, Record
@@ -50,11 +51,14 @@ Token = tuple[int, int]
 
 
 def copied(flow: Any) -> Any:
-    """A copy of a flow, which can be changed without changing the other: all its parts are frozen."""
+    """A copy of a flow, which can be changed without changing the other: all its parts are frozen, but for a
+    flow that it drives.
+    """
     kind: Any = flow.__class__
     new: Any = object.__new__(kind)
     for name in _names(kind):
-        setattr(new, name, getattr(flow, name))
+        value = getattr(flow, name)
+        setattr(new, name, copied(value) if _is(value, Flow) else value)
     setattr(new, _COUNTED, 0)
     return new
 

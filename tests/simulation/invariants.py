@@ -6,7 +6,8 @@ very refresh token; it is named and counted. The numbers are those of the rules 
 
 1 the authority sees no refresh token twice   2 nor are two requests with one under way at once
 3 no process uses a token that it knows to be dead   4 the newest login stays   5 everybody ends with a working
-token or one true reason   6 nobody holds the lock, waits or asks for too long
+token or one true reason   6 nobody holds the lock, waits or asks for too long   7 a granted login is stored and in
+use, or ended, or it is told that it is neither; one that is stored is not ended for its sign-in
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Final
 import attrs
 
 from codex_oauth_core.errors import SignInError
+from codex_oauth_core.outcomes import SignedIn
 from codex_oauth_core.record import Record
 from codex_oauth_core.renewal_times import INTENT_LIFE
 from tests.simulation.disk import Disk
@@ -243,6 +245,38 @@ class Watch:
         """An operation ended, pauses not counted; `limits` are the most seconds and effects it may take."""
         if seconds > limits[0] or effects > limits[1]:
             raise Violation(f"6: {what} of process {pid} took {seconds:.1f} s and {effects} effects")
+
+    # -- rule 7 -----------------------------------------------------------------------------------------
+
+    def ending(self, pid: int, record: Record, token: str, *, granted: bool) -> None:
+        """A sign-in is about to end the login that was `granted`, or else the one that it replaced."""
+        number = self.server.family_of(record.fingerprint)
+        if granted is not (self.server.family_of(token) == number):
+            raise Violation(f"7: process {pid} ends {self._name(token)} in place of another login")
+        if granted and self._is_kept(record):
+            raise Violation(f"7: process {pid} ends {self._name(token)}, which is stored")
+        if not granted and number not in self._deposited:
+            raise Violation(f"7: process {pid} ends the old login before the new one is stored")
+
+    def finished_sign_in(self, pid: int, record: Record, outcome: SignedIn | SignInError) -> None:
+        """A sign-in is over."""
+        number = self.server.family_of(record.fingerprint)
+        if isinstance(outcome, SignedIn):
+            if number not in self._deposited or not self.disk.selected:
+                raise Violation(f"7: process {pid} is told that its login is stored and in use")
+            return
+        revoked = outcome.details.get("revoked")
+        if revoked is not None and self._is_kept(record):
+            raise Violation(f"7: process {pid} is told that its login is not stored, and it is")
+        if revoked and not self.server.is_dead(number):
+            raise Violation(f"7: process {pid} is told that its login has ended, and it lives")
+
+    def _is_kept(self, record: Record) -> bool:
+        """Whether a login, or its renewal, is stored, or beside for whoever comes next."""
+        number = self.server.family_of(record.fingerprint)
+        beside = [copy.record for copy in self.disk.copies.values() if copy.rescued]
+        found = [each for each in (self.disk.main, self.disk.hidden, *beside) if each is not None]
+        return number in {self.server.family_of(each.fingerprint) for each in found}
 
     # -- what befalls -----------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ a generator that yields how many seconds pass until its next step.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable
 from enum import StrEnum, unique
@@ -20,11 +21,11 @@ from codex_oauth_core.codex import CODEX
 from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Cause, Event, Phase, RequestFailed, Started, StoreAnswered, TimeReached
-from codex_oauth_core.flows.deposit import StoreLogin
+from codex_oauth_core.flows.finish_sign_in import FinishSignIn, State
 from codex_oauth_core.flows.renewal import Renewal
 from codex_oauth_core.flows.renewal_policy import RenewalPolicy
 from codex_oauth_core.flows.revocation import Revocation
-from codex_oauth_core.outcomes import Adopted, NotRenewed, Renewed
+from codex_oauth_core.outcomes import Adopted, NotRenewed, Renewed, SignedIn
 from codex_oauth_core.record import Record
 from codex_oauth_core.renewal_times import INTENT_LIFE, REVOKE_WITHIN, WAIT_EXPIRED
 from codex_oauth_core.secret import Secret
@@ -42,12 +43,12 @@ MOST_EFFECTS: Final = 900
 """Effects of one operation; a wait of 210 s for a lock takes about 400, because polls are stretched."""
 _LIMITS: Final = {
     Renewal: POLICY.expired_lock_limit + POLICY.retry_limit + INTENT_LIFE + 3.0,
-    StoreLogin: WAIT_EXPIRED + 3.0,
+    FinishSignIn: WAIT_EXPIRED + REVOKE_WITHIN + 3.0,
     Revocation: WAIT_EXPIRED + 2 * REVOKE_WITHIN + 3.0,
 }
 """Seconds that an operation may take: its wait for the lock, its requests, and its steps."""
 
-_Machine = Renewal | StoreLogin | Revocation
+_Machine = Renewal | FinishSignIn | Revocation
 
 
 @unique
@@ -59,6 +60,7 @@ class Op(StrEnum):
     RENEW = "renew"
     """Renew the login whether it is due or not."""
     SIGN_IN = "sign in"
+    """Store what was granted; a process with an even id also ends the login that it replaces."""
     SIGN_OUT = "sign out"
 
 
@@ -119,9 +121,7 @@ class Process:
                 known = self.memory.record
                 yield from self.drive(Renewal(forced=True, jitter=self.jitter, known=known, keep_saving=True))
             case Op.SIGN_IN:
-                record = self.world.server.sign_in(self.world.now, self.wall)
-                self.world.watch.depositing(record)
-                yield from self.drive(StoreLogin(record=record))
+                yield from self._sign_in()
             case Op.SIGN_OUT:
                 yield from self._sign_out()
             case _:
@@ -155,6 +155,15 @@ class Process:
             self.world.watch.using(self.pid, record, self.wall, self.known_dead)
         yield 0.05
         return self.world.server.honours(access, self.world.now)
+
+    def _sign_in(self) -> Steps[None]:
+        """As `finish_sign_in`."""
+        record = self.world.server.sign_in(self.world.now, self.wall)
+        self.world.watch.depositing(record)
+        flow = FinishSignIn(record=record, provider=CODEX, revoke_old=self.pid % 2 == 0)
+        outcome = yield from self.drive(flow)
+        assert isinstance(outcome, SignedIn | SignInError)
+        self.world.watch.finished_sign_in(self.pid, record, outcome)
 
     def _sign_out(self) -> Steps[None]:
         before = self.memory.record
@@ -250,7 +259,7 @@ class Process:
             self.unsaved = True
             self.known_dead.clear()
         kept = isinstance(answer, Rescued) or (isinstance(answer, StoreFailed) and answer.rescued)
-        if kept and isinstance(self.flow, StoreLogin):
+        if kept and isinstance(self.flow, FinishSignIn):
             self.world.watch.deposited(self.flow.record)
         return StoreAnswered(self.world.now, self.wall, answer)
 
@@ -258,6 +267,10 @@ class Process:
         world, attempt = self.world, None
         if self.slot.held is not None and not self.slot.sending():
             return RequestFailed(world.now, Phase.NOT_SENT, Cause.TIMEOUT)
+        if isinstance(self.flow, FinishSignIn):
+            token = json.loads(effect.request.body.reveal())["token"]
+            granted = self.flow.state is State.REVOKING_GRANTED
+            world.watch.ending(self.pid, self.flow.record, Secret(token).fingerprint(), granted=granted)
         yield self.pause()  # it connects
         if effect.write_by is not None and world.now > effect.write_by:
             return RequestFailed(world.now, Phase.NOT_SENT, Cause.TIMEOUT)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from codex_oauth_core.effects import SendRequest, Wait
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.events import RequestFailed, ResponseReceived, StoreAnswered
-from codex_oauth_core.outcomes import Adopted, LoginStored, NotRenewed, Renewed
+from codex_oauth_core.outcomes import Adopted, LoginStored, NotRenewed, Renewed, SignedIn
 from codex_oauth_core.record import Record
 from codex_oauth_core.storage import Conflict, Loaded, Rescue, Reserve, Save, StoreFailed
 
@@ -41,11 +41,11 @@ def _piece(what: object, labels: Labels) -> str:
             return _piece(what.answer, labels)
         case Loaded() | Conflict() | Reserve() | Save() | Rescue() | Adopted():
             return f"{type(what).__name__} {named(what.record, labels)}"
-        case Renewed() | LoginStored():
+        case Renewed() | LoginStored() | SignedIn():
             return f"{type(what).__name__} {named(what.record, labels)}"
         case NotRenewed():
             because = "" if what.error is None else f", {what.error!r}"
-            return f"Kept {named(what.record, labels)}: {what.why}{because}"
+            return f"NotRenewed {named(what.record, labels)}: {what.why}{because}"
         case Wait():
             return f"Wait ({what.why})"
         case SendRequest():

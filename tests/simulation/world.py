@@ -77,7 +77,10 @@ class World:
         chance = self.rng.random()
         outbound = 0.01 + 0.2 * chance
         inbound = 0.01 + (chance * 7919 % 1.0) ** 8 * 55.0  # mostly quick, at times almost at the limit
-        return Trip(self.now, outbound, timeout if mishap is Mishap.TIMEOUT else outbound + inbound, mishap)
+        if mishap is None and outbound + inbound > timeout:  # a revocation has less time than a refresh
+            mishap = Mishap.TIMEOUT
+        duration = timeout if mishap is Mishap.TIMEOUT else min(outbound + inbound, timeout)
+        return Trip(self.now, outbound, duration, mishap)
 
     def _arrive(self, call: Call, trip: Trip, attempt: Attempt | None) -> None:
         fields = read_fields(call)
