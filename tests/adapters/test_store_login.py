@@ -147,6 +147,29 @@ def test_a_login_that_was_stored_before_the_interruption_is_not_ended(
     assert store.slot("acct_1").load() == Record(NEW)
 
 
+def test_a_login_is_ended_where_the_look_for_it_is_interrupted(
+    store: FileStore, world: FakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+    load = FileSlot.load
+
+    def once(self: FileSlot) -> Record | None:
+        looks.append(1)
+        if len(looks) == 1:
+            raise Interruption
+        return load(self)
+
+    def full(*args: object, **kwargs: object) -> None:
+        raise SaveFailed(SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="disk_full"))
+
+    monkeypatch.setattr(FileHeld, "save", full)
+    monkeypatch.setattr(FileSlot, "load", once)
+    with pytest.raises(Interruption):
+        finish_sign_in(NEW, store, CODEX, world)
+    assert len(looks) == 2
+    assert len(world.requests) == 1
+
+
 @attrs.define(eq=False)
 class InterruptedWorld(FakeWorld):
     """Interrupted by each effect of a kind."""

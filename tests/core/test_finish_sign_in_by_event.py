@@ -165,7 +165,7 @@ def test_a_copy_goes_its_own_way(place: Place) -> None:
 
 @pytest.mark.parametrize("place", EVERY)
 def test_it_is_undecided_until_it_is_stored_or_is_being_ended(place: Place) -> None:
-    assert flow_in(place).is_undecided is (place[0] in (S.IDLE, S.STORING))
+    assert flow_in(place).is_undecided is (place[0] in (S.IDLE, S.STORING, S.LOOKING))
 
 
 def _moves(place: Place, *names: str, **options: Any) -> Iterator[tuple[Any, Any, Any]]:

@@ -121,7 +121,7 @@ class FinishSignIn(StoringFlow[SignedIn]):
         """Whether the login is neither stored nor being ended. A driver that leaves off now, because of an
         exception, say, hands the login to a new flow, whose first event is `Cancelled`.
         """
-        return self.state in (State.IDLE, State.STORING)
+        return self.state in (State.IDLE, State.STORING, State.LOOKING)
 
     def __copy__(self) -> Self:
         twin = super().__copy__()
