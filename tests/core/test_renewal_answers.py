@@ -266,6 +266,13 @@ def test_f31_another_accounts_access_token_alone_changes_nothing() -> None:
     assert (world.stored, world.beside, world.saves) == (EXPIRED, [], [])
 
 
+def test_f31_a_login_whose_old_tokens_name_nobody_is_of_its_own_account() -> None:
+    mine = tokens(access_token=account_token(ACCOUNT, marker="new"), id_token=...)
+    world = StoreWorld(login(access_token=Secret("opaque"), id_token=None), [mine])
+    assert isinstance(world.run(Renewal()), Renewed)
+    assert world.beside == []
+
+
 @pytest.mark.parametrize("access", [account_token("acct_other", marker="old"), "opaque"])
 def test_f31_a_login_that_is_kept_by_another_workspaces_id_stays_what_it_is(access: str) -> None:
     """As the Codex CLI may have it: the id that is sent is not the one that the tokens name."""

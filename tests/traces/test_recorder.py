@@ -245,6 +245,22 @@ def test_an_illegal_event_raises_and_leaves_no_line() -> None:
     assert recorder.state is recorder.flow.state
 
 
+def test_while_a_line_is_written_no_other_driver_is_served() -> None:
+    """The flow itself is done with the event by then; its next line would be written before this one's end."""
+    refused: list[str] = []
+
+    def write(line: str) -> None:
+        with pytest.raises(IllegalEvent, match="another driver") as raised:
+            recorder.receive(Cancelled(T0))
+        refused.append(str(raised.value))
+
+    recorder = Recorder(flow=DeviceFlow(), write=write)
+    recorder.receive(Started(T0, W0))
+    assert len(refused) == 2  # the header, and the first step
+    assert recorder.effect is not None
+    assert recorder.state is recorder.flow.state
+
+
 def test_a_wait_in_fractions_of_a_second_is_told_in_whole_ones() -> None:
     date = "Fri, 15 Jan 2027 08:00:25 GMT"  # 17.5 s after the fake world's clock began, less what has passed
     replies = (SIGN_IN[0], as_json(429, {}, {"Retry-After": date}), PENDING, *SIGN_IN[2:])
