@@ -15,7 +15,7 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 _SLOW_MACHINES = (HealthCheck.too_slow,)
 
@@ -34,6 +34,11 @@ settings.register_profile(
     deadline=None,
     print_blob=True,
     suppress_health_check=_SLOW_MACHINES,
+)
+settings.register_profile(
+    "kill",  # tests.mutation: a first failure is enough, however long its example
+    parent=settings.get_profile("default"),
+    phases=(Phase.explicit, Phase.generate, Phase.target),
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
