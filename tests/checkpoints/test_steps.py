@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import stat
-import subprocess
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -24,7 +23,8 @@ from codex_oauth.cli.steps import run_finish
 from codex_oauth.signing_in import NOT_CONFIRMED
 from codex_oauth_core import SignInError
 from codex_oauth_core.errors import ErrorKind
-from tests.cli.commands import COMMAND, Done, environment, run_command
+from tests.cli.commands import Done, run_command, start_command
+from tests.cli.running import Running
 
 AT_ONCE = Policy(approve=Approve.AUTO, interval=1, strict_pace=False)
 LIMIT = 120.0
@@ -58,18 +58,9 @@ def finish(base: Path, made: str, *more: str) -> Done:
 
 
 @contextmanager
-def finishing(base: Path, made: str) -> Generator[subprocess.Popen[str]]:
+def finishing(base: Path, made: str) -> Generator[Running]:
     """`login finish` under way."""
-    with subprocess.Popen(
-        [*COMMAND, "login", "finish", made],
-        env=environment(base),
-        cwd=base,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
+    with start_command(base, "login", "finish", made) as process:
         try:
             yield process
         finally:

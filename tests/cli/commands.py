@@ -1,17 +1,27 @@
-"""Runs the command as a person does: a process of its own, with its own home, and nobody's settings."""
+"""Runs the command as a person does: a process of its own, with its own home, and nobody's settings.
+
+Rules of this file: a process is forked from one that has loaded the command (`warm`); a new interpreter is started
+where a variable says what only it reads, and by the tests of what an interpreter does at its start and its end.
+"""
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-__all__ = ["COMMAND", "Done", "environment", "run_command"]
+from tests.cli.running import Running
+from tests.cli.warm import Forker, is_possible
+
+__all__ = ["COMMAND", "Done", "can_be_warm", "environment", "run_command", "start_command"]
 
 COMMAND = [sys.executable, "-m", "codex_oauth.cli.main"]
 _LIMIT = 120.0
@@ -44,9 +54,15 @@ def environment(home: Path, **extra: str) -> dict[str, str]:
 
 
 def run_command(home: Path, *arguments: str, **extra: str) -> Done:
+    """Run it to its end, with nothing on stdin."""
+    env = environment(home, **extra)
+    if can_be_warm(env):
+        with start_command(home, *arguments, env=env) as running:
+            out, err = running.communicate(_LIMIT)
+        return Done(running.wait(), out, err)
     done = subprocess.run(
         [*COMMAND, *arguments],
-        env=environment(home, **extra),
+        env=env,
         cwd=home,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -56,3 +72,44 @@ def run_command(home: Path, *arguments: str, **extra: str) -> Done:
         start_new_session=True,
     )
     return Done(done.returncode, done.stdout, done.stderr)
+
+
+def start_command(
+    home: Path,
+    *arguments: str,
+    env: Mapping[str, str] | None = None,
+    stdin: int | None = None,
+    stdout: int | None = None,
+    stderr: int | None = None,
+    terminal: bool = False,
+) -> Running:
+    """Start it in `home`. Each stream is a descriptor; without one, stdin is empty and the others are pipes.
+
+    `env` is that of the tests where none is given. With `terminal`, stdin is the terminal that it belongs to.
+    """
+    given = environment(home) if env is None else env
+    assert can_be_warm(given), "a new interpreter is needed: use COMMAND"
+    forker = _forker()
+    return Running(
+        lambda streams: forker.start(arguments, given, home, streams, terminal=terminal),
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+    )
+
+
+def can_be_warm(env: Mapping[str, str]) -> bool:
+    """Whether `start_command` can give a command these variables."""
+    return is_possible(env, _usual())
+
+
+def _usual() -> dict[str, str]:
+    return environment(Path("/"))
+
+
+@cache
+def _forker() -> Forker:
+    """One for all tests of this process."""
+    forker = Forker(_usual())
+    atexit.register(forker.end)
+    return forker

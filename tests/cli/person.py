@@ -1,11 +1,9 @@
-"""A person at a terminal, who runs the installed command: what they see, type and get."""
+"""A person at a terminal, who runs the command: what they see, type and get."""
 
 from __future__ import annotations
 
 import re
-import shutil
 import signal
-import sys
 import termios
 import time
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any, Final
 import pexpect
 
 from codex_oauth.authority import AuthorityServer
+from tests.cli.at_terminal import at_terminal
 from tests.cli.commands import environment
 from tests.cli.emulator import Emulator
 
@@ -21,8 +20,6 @@ __all__ = ["ORDER", "Person"]
 
 ORDER: Final = re.compile(r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b\[[0-9;]*[A-Za-z]")
 """What a terminal takes as an order."""
-
-_SECONDS: Final = 120
 
 
 class Person:
@@ -36,15 +33,11 @@ class Person:
         columns: int = 80,
         **environ: str | None,
     ) -> None:
-        command = shutil.which("codex-oauth", path=str(Path(sys.executable).parent))
-        assert command is not None, "it is not installed"
         env = {**environment(home, TERM="xterm-256color"), **environ}
-        self._child: Any = pexpect.spawn(
-            command,
-            ["login", "--issuer", server.url, *arguments],
+        self._child: Any = at_terminal(
+            home,
+            *("login", "--issuer", server.url, *arguments),
             env={name: value for name, value in env.items() if value is not None},
-            encoding="utf-8",
-            timeout=_SECONDS,
             dimensions=(40, columns),
         )
         self._columns = columns
@@ -65,7 +58,7 @@ class Person:
         self._child.kill(number)
 
     def presses_ctrl_c(self) -> None:
-        self._child.sendcontrol("c")
+        self._child.sendintr()
 
     def leaves(self) -> int:
         """Wait for the end; the exit code."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import signal
 import socket
-import subprocess
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -18,7 +17,9 @@ import pytest
 from codex_oauth import FileStore
 from codex_oauth.authority import Authority, AuthorityServer, Policy, serve
 from tests.adapters.test_browser_sign_in import browse, free_port, location
-from tests.cli.commands import COMMAND, environment, run_command
+from tests.cli.at_terminal import at_terminal
+from tests.cli.commands import environment, run_command, start_command
+from tests.cli.running import Running
 from tests.transport.servers import BUSY
 
 ANY_PORT = Policy(approve="auto", interval=1, strict_pace=False, any_redirect_port=True)
@@ -30,19 +31,11 @@ def server() -> Generator[AuthorityServer]:
         yield running
 
 
-def started(home: Path, server: AuthorityServer, *more: str) -> subprocess.Popen[str]:
-    arguments = [*COMMAND, "login", "--browser", "--no-open", "--issuer", server.url, *more]
-    return subprocess.Popen(
-        arguments,
-        env=environment(home),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def started(home: Path, server: AuthorityServer, *more: str) -> Running:
+    return start_command(home, "login", "--browser", "--no-open", "--issuer", server.url, *more)
 
 
-def page_of(child: subprocess.Popen[str]) -> str:
+def page_of(child: Running) -> str:
     assert child.stderr is not None
     for line in child.stderr:
         if line.startswith("    http"):
@@ -124,14 +117,13 @@ def test_ctrl_c_while_it_waits_leaves_no_listener(tmp_path: Path, server: Author
         socket.create_connection(("127.0.0.1", port), 1).close()
 
 
-def at_a_terminal(home: Path, arguments: list[str]) -> pexpect.spawn[str]:
+def at_a_terminal(home: Path, arguments: list[str]) -> Any:
     env = environment(home, TERM="dumb")
-    return pexpect.spawn(COMMAND[0], arguments, env=env, encoding="utf-8", timeout=120, dimensions=(24, 400))
+    return at_terminal(home, *arguments, env=env, dimensions=(24, 400))
 
 
 def test_a_paste_wrong_and_then_right(tmp_path: Path, server: AuthorityServer) -> None:
     arguments = [
-        *COMMAND[1:],
         "login",
         "--browser",
         "--no-open",

@@ -16,7 +16,7 @@ from codex_oauth.authority import Approve, Authority, serve
 from codex_oauth.cli import exit_codes
 from codex_oauth.cli.main import main
 from codex_oauth_core import ErrorKind, SignInError
-from tests.cli.commands import COMMAND, Done, environment, run_command
+from tests.cli.commands import COMMAND, Done, environment, run_command, start_command
 from tests.cli.schemas import validate
 from tests.cli.test_commands import AT_ONCE, hold, login, stored
 
@@ -129,14 +129,7 @@ def test_130_interrupted(tmp_path: Path, more: tuple[str, ...]) -> None:
     policy = attrs.evolve(AT_ONCE, approve=Approve.NEVER)
     with (
         serve(Authority(policy=policy)) as server,
-        subprocess.Popen(
-            [*COMMAND, "login", "--device", "--issuer", server.url, *more],
-            env=environment(tmp_path),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process,
+        start_command(tmp_path, "login", "--device", "--issuer", server.url, *more) as process,
     ):
         assert process.stdout is not None
         assert process.stderr is not None

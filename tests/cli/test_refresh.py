@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 from codex_oauth import Credential
 from codex_oauth.authority import Authority, AuthorityServer, Fault, serve
 from codex_oauth_core.record import Record, write_record
-from tests.cli.commands import COMMAND, environment, run_command
+from tests.cli.commands import run_command, start_command
 from tests.cli.schemas import valid
 from tests.cli.test_commands import AT_ONCE, login, put, stored
 
@@ -101,14 +100,7 @@ def test_ctrl_c_waits_for_what_was_sent_and_stores_it(tmp_path: Path) -> None:
     with serve(Authority(policy=AT_ONCE, faults=faults)) as server:
         assert login(tmp_path, server).code == 0
         old = age(tmp_path)
-        with subprocess.Popen(
-            [*COMMAND, "refresh"],
-            env=environment(tmp_path),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
+        with start_command(tmp_path, "refresh") as process:
             limit = time.monotonic() + 120
             while not server.authority.received("refresh") and time.monotonic() < limit:
                 time.sleep(0.02)

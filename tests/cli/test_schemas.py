@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-import subprocess
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from jsonschema import Draft202012Validator, ValidationError  # type: ignore[imp
 
 from codex_oauth.authority import Authority, AuthorityServer, serve
 from codex_oauth.cli.commands import COMMANDS
-from tests.cli.commands import COMMAND, Done, environment, run_command
+from tests.cli.commands import Done, run_command, start_command
 from tests.cli.schemas import FOLDER, NAMES, load, valid, validate
 from tests.cli.test_commands import AT_ONCE, expire, hold, login, put, stored
 from tests.cli.test_parser import WHOLE
@@ -114,14 +113,8 @@ def test_login_and_what_is_said_about_it(tmp_path: Path, server: AuthorityServer
 
 
 def test_the_browser_events_are_in_the_schema(tmp_path: Path, server: AuthorityServer) -> None:
-    with subprocess.Popen(
-        [*COMMAND, "login", "--browser", "--no-open", "--json", "--port", "0", "--issuer", server.url],
-        env=environment(tmp_path),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
+    arguments = ("login", "--browser", "--no-open", "--json", "--port", "0", "--issuer", server.url)
+    with start_command(tmp_path, *arguments) as process:
         assert process.stdout is not None
         events: list[dict[str, Any]] = []
         while not events or events[-1]["event"] != "waiting":
@@ -246,14 +239,7 @@ def test_a_trace_that_goes_another_way_today(tmp_path: Path) -> None:
 
 
 def test_the_start_line_of_the_authority(tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [*COMMAND, "authority", "--json"],
-        env=environment(tmp_path),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
+    with start_command(tmp_path, "authority", "--json") as process:
         assert process.stdout is not None
         document = json.loads(process.stdout.readline())
         port = document["url"].rpartition(":")[2]

@@ -13,7 +13,8 @@ import pytest
 
 from codex_oauth import FileStore
 from codex_oauth.authority import Approve, Authority, AuthorityServer, Fault, Policy, serve
-from tests.cli.commands import COMMAND, environment
+from tests.cli.at_terminal import at_terminal
+from tests.cli.commands import environment
 from tests.transport.servers import BUSY
 
 ASK = Policy(approve=Approve.ASK, interval=1, lifetime=120, strict_pace=False)
@@ -27,14 +28,10 @@ def server() -> Generator[AuthorityServer]:
         yield running
 
 
-def spawn(
-    home: Path, server: AuthorityServer, extra: dict[str, str] | None = None, columns: int = 80
-) -> pexpect.spawn[str]:
-    arguments = [*COMMAND[1:], "login", "--device", "--issuer", server.url]
+def spawn(home: Path, server: AuthorityServer, extra: dict[str, str] | None = None, columns: int = 80) -> Any:
+    arguments = ("login", "--device", "--issuer", server.url)
     env = environment(home, **{"TERM": "xterm", **(extra or {})})
-    return pexpect.spawn(
-        COMMAND[0], arguments, env=env, encoding="utf-8", timeout=120, dimensions=(24, columns)
-    )
+    return at_terminal(home, *arguments, env=env, dimensions=(24, columns))
 
 
 def code_of(child: Any) -> str:
@@ -48,7 +45,7 @@ def found(child: Any) -> str:
     return str(child.match[1])
 
 
-def ended(child: pexpect.spawn[str]) -> int:
+def ended(child: Any) -> int:
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus is not None, child.signalstatus

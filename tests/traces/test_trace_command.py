@@ -6,7 +6,6 @@ import json
 import os
 import re
 import stat
-import subprocess
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from codex_oauth.worlds.world import run
 from codex_oauth_core import Credential, DeviceFlow, Secret
 from codex_oauth_core.traces import read_trace, replay
 from tests.adapters.test_browser_sign_in import browse
-from tests.cli.commands import COMMAND, Done, environment, run_command
+from tests.cli.commands import Done, run_command, start_command
 from tests.cli.test_browser_login import page_of
 from tests.support import SIGN_IN
 from tests.traces.hostile import unfolded
@@ -102,14 +101,7 @@ def test_a_browser_login_leaves_a_trace_too(tmp_path: Path, server: AuthoritySer
         "--trace",
         str(path),
     ]
-    child = subprocess.Popen(
-        [*COMMAND, *arguments],
-        env=environment(tmp_path),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    child = start_command(tmp_path, *arguments)
     with child:
         browse(page_of(child))
         _, err = child.communicate(timeout=120)
