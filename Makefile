@@ -47,9 +47,30 @@ $(PEERS)/.installed: $(STAMP) tests/bench/peers.lock
 demo: $(STAMP)
 	@$(BIN)/python docs/demo/demo.py
 
-.PHONY: test ## lint, types, import rules, all tests, and it changes nothing; CI adds `pythons` and `lowest`
-test: lint types imports
-	$(BIN)/python -m pytest -n 2
+# quick, test, nightly: ADR 0023; what `quick` and `nightly` run is named in tests/quick.txt and tests/nightly.txt
+CHANGED = $(shell git diff --name-only --diff-filter=d HEAD -- '*.py'; git ls-files --others --exclude-standard -- '*.py')
+
+.PHONY: quick ## at every save: lint, types of what changed, and the tests that find most
+quick: lint
+	$(BIN)/mypy core adapters
+	@changed='$(CHANGED)'; if [ -n "$$changed" ]; then $(BIN)/pyright $$changed; fi
+	$(BIN)/python -m pytest -q -n 2 @tests/quick.txt
+
+# the types are looked at meanwhile; what they say comes at the end if it is no good news
+.PHONY: test ## at every change: lint, types, import rules, the tests, and it changes nothing; CI adds `pythons` and `lowest`
+test: lint imports
+	@said=$$(mktemp); trap 'rm -f $$said' EXIT; $(MAKE) types > $$said 2>&1 & types=$$!; \
+	$(BIN)/python -m pytest -n 2 -m 'not nightly' && tests=0 || tests=1; \
+	if ! wait $$types; then cat $$said; exit 1; fi; exit $$tests
+
+.PHONY: nightly ## every night: what `test` leaves out, and props, sim, storm, fuzz and mutants
+nightly: test
+	$(BIN)/python -m pytest -n 2 -m nightly
+	$(MAKE) props sim storm fuzz mutants
+
+.PHONY: mutants ## put faults into copies of the core and run the tests (SEED=0 COUNT=50 MUTANTS="--quick --fail-under 95")
+mutants: $(STAMP)
+	$(BIN)/python -m tests.mutation --seed $(or $(SEED),0) --count $(or $(COUNT),50) $(MUTANTS)
 
 .PHONY: pythons ## a fast part of the tests on every other Python of this machine, in .venv-3.x
 pythons: $(STAMP)
@@ -66,8 +87,10 @@ lowest: $(LOWEST)/.installed
 	PYTHONPATH=core:adapters $(LOWEST)/bin/python -m pytest -q -n 2 -p no:cacheprovider -k "not propert and not aiohttp and not twisted" \
 		--ignore tests/transport/test_settings.py --ignore tests/transport/test_unlogged.py $(CORE_TESTS)
 
-.PHONY: check ## the fast part of `test`: lint, types, import rules, drawn and written files, purity
-check: lint types imports
+.PHONY: check ## within a minute: lint, types of the product, import rules, drawn and written files, purity
+check: lint imports
+	$(BIN)/mypy core adapters
+	$(BIN)/pyright core adapters
 	$(BIN)/python docs/diagrams/draw.py --check
 	$(BIN)/python -m docs.command.write --check
 	$(BIN)/python -m pytest -q tests/house/test_purity.py tests/house/test_diagrams.py

@@ -8,6 +8,7 @@ again on another machine; the long one draws new ones, and keeps what it falsifi
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -16,6 +17,8 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
+
+from tests.speeds import NIGHTLY, is_named
 
 _SLOW_MACHINES = (HealthCheck.too_slow,)
 
@@ -57,6 +60,24 @@ def hear_signals() -> None:
 
 
 hear_signals()
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what `make nightly` runs and `make test` does not."""
+    files = {name.partition("::")[0] for name in NIGHTLY}
+    for item in items:
+        if item.nodeid.partition("::")[0] in files and any(is_named(name, item.nodeid) for name in NIGHTLY):
+            item.add_marker("nightly")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Let the garbage collector look no more at what lives as long as the run: thousands of tests, all modules.
+    What a test leaves is found as before, and some tests look for it.
+    """
+    gc.collect()
+    gc.freeze()
+
 
 _REAL = ("openai.com", "chatgpt.com")
 _getaddrinfo = socket.getaddrinfo

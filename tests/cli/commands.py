@@ -21,9 +21,21 @@ import attrs
 from tests.cli.running import Running
 from tests.cli.warm import Forker, is_possible
 
-__all__ = ["COMMAND", "Done", "can_be_warm", "environment", "run_command", "start_command"]
+__all__ = [
+    "COMMAND",
+    "SKIPPING",
+    "Done",
+    "can_be_warm",
+    "environment",
+    "run_command",
+    "run_in_real_time",
+    "start_command",
+]
 
 COMMAND = [sys.executable, "-m", "codex_oauth.cli.main"]
+SKIPPING = "from tests.cli.skipping import skip_waits; skip_waits()"
+"""Lets the flows of a command wait in virtual time."""
+
 _LIMIT = 120.0
 
 
@@ -54,10 +66,18 @@ def environment(home: Path, **extra: str) -> dict[str, str]:
 
 
 def run_command(home: Path, *arguments: str, **extra: str) -> Done:
-    """Run it to its end, with nothing on stdin."""
-    env = environment(home, **extra)
+    """Run it to its end, with nothing on stdin, and let its flows wait in virtual time."""
+    return _run(home, arguments, environment(home, **extra), SKIPPING)
+
+
+def run_in_real_time(home: Path, *arguments: str, **extra: str) -> Done:
+    """The same, for a flow that waits for what somebody does meanwhile."""
+    return _run(home, arguments, environment(home, **extra), "")
+
+
+def _run(home: Path, arguments: tuple[str, ...], env: Mapping[str, str], prelude: str) -> Done:
     if can_be_warm(env):
-        with start_command(home, *arguments, env=env) as running:
+        with start_command(home, *arguments, env=env, prelude=prelude) as running:
             out, err = running.communicate(_LIMIT)
         return Done(running.wait(), out, err)
     done = subprocess.run(
@@ -82,16 +102,18 @@ def start_command(
     stdout: int | None = None,
     stderr: int | None = None,
     terminal: bool = False,
+    prelude: str = "",
 ) -> Running:
     """Start it in `home`. Each stream is a descriptor; without one, stdin is empty and the others are pipes.
 
     `env` is that of the tests where none is given. With `terminal`, stdin is the terminal that it belongs to.
+    `prelude` is code that runs in it first, like `SKIPPING`.
     """
     given = environment(home) if env is None else env
     assert can_be_warm(given), "a new interpreter is needed: use COMMAND"
     forker = _forker()
     return Running(
-        lambda streams: forker.start(arguments, given, home, streams, terminal=terminal),
+        lambda streams: forker.start(arguments, given, home, streams, terminal=terminal, prelude=prelude),
         stdin=stdin,
         stdout=stdout,
         stderr=stderr,

@@ -10,16 +10,16 @@ import base64
 import json
 import os
 import secrets
-import subprocess
-import time
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
 import attrs
 
-from tests.cli.commands import COMMAND, Done, environment
+from tests.cli.commands import SKIPPING, Done, environment, start_command
+from tests.cli.running import Running
 
 __all__ = ["PIECE", "Seen", "Watched", "canary", "files", "forms", "leaks", "watch"]
 
@@ -86,7 +86,7 @@ class Seen:
 class Watched:
     """A process, and every command line that was looked at."""
 
-    process: subprocess.Popen[str]
+    process: Running
     arguments: set[str] = attrs.field(factory=set[str])
 
     def look(self) -> None:
@@ -103,34 +103,21 @@ class Watched:
 
     def wait(self) -> Seen:
         """Look until it ends."""
-        until = time.monotonic() + _LIMIT
-        while time.monotonic() < until:
-            self.look()
-            try:
-                out, err = self.process.communicate(timeout=_LOOK)
-            except subprocess.TimeoutExpired:
-                continue
-            return Seen(Done(self.process.returncode, out, err), frozenset(self.arguments))
-        self.process.kill()
-        self.process.communicate()
-        raise AssertionError("it does not end")
+        with ThreadPoolExecutor(1) as pool:
+            said = pool.submit(self.process.communicate, _LIMIT)
+            while not said.done():
+                self.look()
+                wait([said], _LOOK)
+            out, err = said.result()
+        return Seen(Done(self.process.wait(), out, err), frozenset(self.arguments))
 
 
-def watch(home: Path, *arguments: str, **extra: str) -> Watched:
+def watch(home: Path, *arguments: str, prelude: str = "", **extra: str) -> Watched:
     """Start a command in a home of its own, with its own directories for work and for temporary files."""
     for name in ("cwd", "tmp"):
         (home / name).mkdir(exist_ok=True)
-    process = subprocess.Popen(
-        [*COMMAND, *arguments],
-        env=environment(home, TMPDIR=str(home / "tmp"), **extra),
-        cwd=home / "cwd",
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    return Watched(process)
+    env = environment(home, TMPDIR=str(home / "tmp"), **extra)
+    return Watched(start_command(home / "cwd", *arguments, env=env, prelude=f"{SKIPPING}\n{prelude}"))
 
 
 def files(home: Path, besides: Iterable[str] = ()) -> dict[str, str]:

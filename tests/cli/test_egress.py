@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import re
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import environment
+from tests.cli.commands import SKIPPING, environment, start_command
 from tests.cli.test_commands import hold
 from tests.cli.transfers import write
 from tests.transport.servers import Server, read_request
@@ -27,8 +25,6 @@ def hook(event, args):
         seen.append(f"name {args[0]}")
 sys.addaudithook(hook)
 atexit.register(lambda: open(WHERE, "w").write(json.dumps(seen)))
-from codex_oauth.cli.main import main
-sys.exit(main(sys.argv[1:]))
 """
 
 
@@ -44,15 +40,9 @@ def contacted(home: Path, *arguments: str) -> tuple[set[str], set[str]]:
     script = REPORT.replace("WHERE", repr(str(report)))
     with Server(refusing) as proxy:
         proxied = {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}", "CI": ""}
-        subprocess.run(
-            [sys.executable, "-c", script, *arguments],
-            env=environment(home, **proxied),
-            cwd=home,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=120,
-            check=False,
-        )
+        env = environment(home, **proxied)
+        with start_command(home, *arguments, env=env, prelude=f"{SKIPPING}\n{script}") as running:
+            running.communicate(120)
         tried = set(json.loads(report.read_text()))
     known = re.compile(rf"\('127\.0\.0\.1', {proxy.port}\)|name 127\.0\.0\.1|name None")
     return {host.decode() for host in asked}, {each for each in tried if not known.fullmatch(each)}

@@ -155,8 +155,8 @@ def prepare(home: Path, situation: str, planted: Planted, issuer: str) -> None:
         path.write_bytes(path.read_bytes()[:-9])
 
 
-def _ended(home: Path, arguments: tuple[str, ...], environ: dict[str, str]) -> Seen:
-    watched = watch(home, *arguments, **environ)
+def _ended(home: Path, arguments: tuple[str, ...], environ: dict[str, str], prelude: str) -> Seen:
+    watched = watch(home, *arguments, prelude=prelude, **environ)
     if arguments[0] == "authority":
         until = time.monotonic() + 120
         while not (home / "cwd" / "url").exists() and watched.process.poll() is None:
@@ -173,7 +173,6 @@ class Rig:
 
     folder: Path
     trace: Path
-    logging: Path
 
     def leaks(self, situation: str, look: str, command: str, row: tuple[str, ...]) -> set[tuple[str, str]]:
         """Run it in a home of its own; the leaks that are not what a place is for."""
@@ -184,9 +183,9 @@ class Rig:
             server = stack.enter_context(serve(authority))
             url = f"http://127.0.0.1:{free_port()}" if situation == "server down" else server.url
             prepare(home, situation, planted, url)
-            seen = _ended(
-                home, self._arguments(situation, look, command, row, url, home), self._environ(look, planted)
-            )
+            said = self._arguments(situation, look, command, row, url, home)
+            environ = self._environ(look, planted)
+            seen = _ended(home, said, environ, "" if look == "plain" else LOGGING)
         places = {**seen.places(), **files(home, LOGIN_FILES)}
         if look == "json":
             assert "Traceback" not in seen.done.err
@@ -214,10 +213,7 @@ class Rig:
     def _environ(self, look: str, planted: Planted) -> dict[str, str]:
         proxy = f"http://somebody:{quote(planted.proxy, safe='')}@127.0.0.1:9"
         # the password as it is in the address, and as it is sent
-        path = (
-            {} if look == "plain" else {"PYTHONPATH": f"{self.logging}:{':'.join(p for p in sys.path if p)}"}
-        )
-        return {"HTTPS_PROXY": proxy, **LOOKS[look][1], **path}
+        return {"HTTPS_PROXY": proxy, **LOOKS[look][1]}
 
 
 def received(authority: Authority) -> dict[str, str]:
@@ -233,11 +229,10 @@ def received(authority: Authority) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def rig_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Rig]:
     shared = tmp_path_factory.mktemp("shared")
-    (shared / "sitecustomize.py").write_text(LOGGING)
     with serve(Authority(policy=AT_ONCE)) as server:
         arguments = ("login", "--device", "--issuer", server.url, "--trace", "trace")
         assert run_command(shared, *arguments).code == 0
-    return lambda name: Rig(tmp_path_factory.mktemp(name.replace(" ", "-")), shared / "trace", shared)
+    return lambda name: Rig(tmp_path_factory.mktemp(name.replace(" ", "-")), shared / "trace")
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)

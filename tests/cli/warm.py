@@ -47,6 +47,7 @@ class Forker:
     def __init__(self, env: _Env) -> None:
         ours, theirs = socket.socketpair()
         self._socket = ours
+        self._lock = threading.Lock()
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.cli.warm", str(theirs.fileno())],
@@ -64,13 +65,15 @@ class Forker:
         streams: Sequence[int],
         *,
         terminal: bool = False,
+        prelude: str = "",
     ) -> socket.socket:
         """Call the command with these descriptors as 0, 1 and 2, in a session of its own; with `terminal`, 0
-        is its terminal. What is read from the socket is its process id, and then its exit code, each a line.
+        is its terminal; the code `prelude` runs first. What is read from the socket is its process
+        id, and then its exit code, each a line.
         """
         ours, theirs = socket.socketpair()
-        asked = json.dumps([list(arguments), dict(env), str(cwd), terminal]).encode()
-        with theirs:
+        asked = json.dumps([list(arguments), dict(env), str(cwd), terminal, prelude]).encode()
+        with theirs, self._lock:
             fds = array.array("i", [*streams, theirs.fileno()])
             self._socket.sendmsg(
                 [_LENGTH.pack(len(asked))], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds.tobytes())]
@@ -128,8 +131,8 @@ def _serve(asking: socket.socket) -> Callable[[], int] | None:
                 for _, other in calls.values():
                     other.close()
                 os.close(fds[3])
-                arguments, env, cwd, terminal = request
-                return lambda: _become(arguments, env, cwd, fds[:3], terminal=terminal)
+                arguments, env, cwd, terminal, prelude = request
+                return lambda: _become(arguments, env, cwd, fds[:3], terminal=terminal, prelude=prelude)
             answers = socket.socket(fileno=fds[3])
             _answer(answers, pid)
             for fd in fds[:3]:
@@ -154,13 +157,19 @@ def _asked(asking: socket.socket) -> tuple[list[Any], list[int]] | None:
     for _, _, data in ancillary:
         fds.frombytes(data)
     body = b""
-    while len(body) < _LENGTH.unpack(head)[0]:
-        body += asking.recv(65536)
+    while left := _LENGTH.unpack(head)[0] - len(body):
+        body += asking.recv(left)
     return json.loads(body), list(fds)
 
 
 def _become(
-    arguments: list[str], env: dict[str, str], cwd: str, streams: list[int], *, terminal: bool
+    arguments: list[str],
+    env: dict[str, str],
+    cwd: str,
+    streams: list[int],
+    *,
+    terminal: bool,
+    prelude: str,
 ) -> int:
     """Be a process that was started so, and run the command. Its exit code."""
     os.setsid()
@@ -180,6 +189,7 @@ def _become(
     sys.argv = ["codex-oauth", *arguments]
     sys.stdin, sys.stdout, sys.stderr = (_stream(fd) for fd in range(3))
     sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr  # type: ignore[misc]  # as at the start
+    exec(prelude, {"__name__": "prelude"})
     from codex_oauth.cli.main import main
 
     return main()

@@ -15,7 +15,7 @@ from typing import Final
 
 from tests.mutation.killing import CORE, Stage, baseline, killer
 from tests.mutation.mutants import Mutant, drawn
-from tests.quick import QUICK
+from tests.speeds import QUICK
 
 __all__ = ["main"]
 
