@@ -74,7 +74,7 @@ def _run(stage: Stage, core: Path) -> str | None:
     paths = " ".join((str(core), *(str(ROOT / name) for name in ("adapters", "."))))
     command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider"]
     process = subprocess.Popen(
-        [*command, "-o", f"pythonpath={paths}", *stage.tests],
+        [*command, "-m", "not nightly", "-o", f"pythonpath={paths}", *stage.tests],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
