@@ -267,7 +267,7 @@ def test_many_idle_connections_and_little_room_do_not_hold_the_redirect_up(
         monkeypatch.setattr(module, "accept", accept)
         monkeypatch.setattr(module, "PAUSE", 3600)  # it is not paused at all while anybody can give way
     with sign_in(kind) as waiting, contextlib.ExitStack() as stack:
-        for _ in range(300):
+        for _ in range(100):
             stack.enter_context(connect(waiting.port))
         assert ask(waiting.port, genuine(waiting.port)).startswith(b"HTTP/1.1 200")
         assert waiting.query == QUERY
@@ -317,7 +317,7 @@ def test_a_process_with_few_descriptors_answers_the_redirect_behind_many(kind: K
         stack.callback(process.kill)
         assert process.stdout is not None
         port = int(process.stdout.readline())
-        for _ in range(300):
+        for _ in range(100):
             stack.enter_context(connect(port))
         assert ask(port, genuine(port)).startswith(b"HTTP/1.1 200")
         assert process.stdout.readline() == "True\n"

@@ -245,14 +245,14 @@ def test_f36_also_if_only_a_daemon_thread_wanted_it() -> None:
 
 
 def test_f36_a_renewal_that_only_waits_does_not_hold_the_program_up() -> None:
-    """Somebody else has the lock: the wait for it would take 20 s of a clock that is a thousand times slower."""
+    """Somebody else has the lock: the wait for it would take 20 s of a clock that is a hundred times slower."""
     lines, code = ended("""
         from codex_oauth.worlds.sync_world import SyncWorld
         import attrs
         made.make_due(-1)
         held = made.store.slot(made.store.current()).lock()
         at, wall, real = *made.world.now(), time.monotonic()
-        clock = lambda: (at + (time.monotonic() - real) / 1000, wall)
+        clock = lambda: (at + (time.monotonic() - real) / 100, wall)
         waiting = threading.Event()
         world = lambda: SyncWorld(None, now=clock, on_wait=lambda _: waiting.set())
         source = made.source(make_world=world, now=clock)

@@ -132,7 +132,7 @@ def test_silence_in_the_handshake_ends_at_the_limit() -> None:
 def test_the_total_limit_holds_against_trickles_in_tls(authority: Authority) -> None:
     script = over_tls(trickling(b"HTTP/1.1 200 OK\r\nX: ", b"x"), authority.server("127.0.0.1"))
     with at_most(2):
-        assert answer_of(script, timeout=1.5) == (Phase.MAYBE_SENT, Cause.TIMEOUT)
+        assert answer_of(script, timeout=0.6) == (Phase.MAYBE_SENT, Cause.TIMEOUT)
 
 
 @pytest.mark.usefixtures("_trusted")
