@@ -47,7 +47,7 @@ $(PEERS)/.installed: $(STAMP) tests/bench/peers.lock
 demo: $(STAMP)
 	@$(BIN)/python docs/demo/demo.py
 
-# quick, test, nightly: ADR 0023; what `quick` and `nightly` run is named in tests/quick.txt and tests/nightly.txt
+# quick, test, nightly: ADR 0024; what `quick` and `nightly` run is named in tests/quick.txt and tests/nightly.txt
 CHANGED = $(shell git diff --name-only --diff-filter=d HEAD -- '*.py'; git ls-files --others --exclude-standard -- '*.py')
 
 .PHONY: quick ## at every save: lint, types of what changed, and the tests that find most
@@ -84,7 +84,7 @@ $(LOWEST)/.installed: $(STAMP) tests/house/lowest.lock
 # without the ports to other libraries, which the product does not need
 .PHONY: lowest ## the core of the tests with the lowest versions that pyproject.toml allows
 lowest: $(LOWEST)/.installed
-	PYTHONPATH=core:adapters $(LOWEST)/bin/python -m pytest -q -n 2 -p no:cacheprovider -k "not propert and not aiohttp and not twisted" \
+	PYTHONPATH=core:adapters $(LOWEST)/bin/python -m pytest -q -n 2 -p no:cacheprovider -m 'not nightly' -k "not propert and not aiohttp and not twisted" \
 		--ignore tests/transport/test_settings.py --ignore tests/transport/test_unlogged.py $(CORE_TESTS)
 
 .PHONY: check ## within a minute: lint, types of the product, import rules, drawn and written files, purity

@@ -1,4 +1,4 @@
-"""The three speeds of the tests (ADR 0023): what the lists name exists, and what is left to the night is covered by day."""
+"""The three speeds of the tests (ADR 0024): what the lists name exists, and what is left to the night is covered by day."""
 
 from __future__ import annotations
 
