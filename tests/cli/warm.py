@@ -128,8 +128,9 @@ def _serve(asking: socket.socket) -> Callable[[], int] | None:
             if pid == 0:
                 selector.close()
                 asking.close()
-                for _, other in calls.values():
-                    other.close()
+                for other, (_, its_answers) in calls.items():
+                    os.close(other)
+                    its_answers.close()
                 os.close(fds[3])
                 arguments, env, cwd, terminal, prelude = request
                 return lambda: _become(arguments, env, cwd, fds[:3], terminal=terminal, prelude=prelude)
