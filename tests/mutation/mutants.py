@@ -1,7 +1,7 @@
 """Small faults put into Python source on purpose: where each stands, and the source with it.
 
 Rules of this file: pure; a mutant replaces the text of one node, or of an argument with its comma, and leaves all other text as it is; annotations,
-decorators, docstrings, asserts and `__all__` are left alone, because no behaviour stands in them.
+decorators, docstrings, asserts, `assert_never` and `__all__` are left alone, because no behaviour stands in them.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ class _Finder(ast.NodeVisitor):
     # -- statements ------------------------------------------------------------------------------------
 
     def visit_Expr(self, node: ast.Expr) -> None:
-        if isinstance(node.value, ast.Call):
+        if isinstance(node.value, ast.Call) and ast.unparse(node.value.func) != "assert_never":
             self._statement(node)
         if not isinstance(node.value, ast.Constant):
             self.visit(node.value)
