@@ -60,7 +60,7 @@ quick: lint
 .PHONY: test ## at every change: lint, types, import rules, the tests, and it changes nothing; CI adds `pythons` and `lowest`
 test: lint imports
 	@said=$$(mktemp); trap 'rm -f $$said' EXIT; $(MAKE) types > $$said 2>&1 & types=$$!; \
-	$(BIN)/python -m pytest -n 2 -m 'not nightly' && tests=0 || tests=1; \
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not nightly' && tests=0 || tests=1; \
 	if ! wait $$types; then cat $$said; exit 1; fi; exit $$tests
 
 .PHONY: nightly ## every night: what `test` leaves out, and props, sim, storm, fuzz and mutants
