@@ -90,6 +90,12 @@ def test_no_other_encoding_is_undone(encoding: str | None) -> None:
         gzip.compress(b'{"a": "' + b"x" * MAX_BODY + b'"}'),
         b" " * MAX_BODY + BODY,
     ],
+    ids=[
+        "packed space",
+        "packed zeros",
+        "packed string",
+        "as it is",
+    ],  # packing writes the time into the bytes
 )
 def test_more_than_a_body_may_be_is_not_read_packed_or_not(body: bytes) -> None:
     assert read_members(body, "gzip") is None

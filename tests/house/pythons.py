@@ -27,7 +27,11 @@ FAST: Final = (
     *("tests/core/test_state_by_event.py", "tests/core/test_hostile_drivers.py", "tests/core/test_secret.py"),
     *("tests/core/test_lenient_json.py", "tests/core/test_record.py", "tests/core/test_auth_json.py"),
     *("tests/core/test_jwt.py", "tests/core/test_http_time.py", "tests/core/test_receiver.py"),
-    *("tests/core/test_device_flow.py", "tests/core/test_browser_flow.py", "tests/core/test_renewal_order.py"),
+    *(
+        "tests/core/test_device_flow.py",
+        "tests/core/test_browser_flow.py",
+        "tests/core/test_renewal_order.py",
+    ),
     *("tests/transport", "tests/ports/test_sign_in.py", "tests/checkpoints/test_sealing.py"),
     *("tests/stores/test_stores_page.py", "tests/stores/test_files.py", "tests/stores/test_file_store.py"),
     *("tests/tokens/test_token_source.py", "tests/asynchronous/test_anyio_world.py"),
