@@ -13,7 +13,6 @@ TYPE_CHECKING = False  # as typing's, without loading typing
 
 if TYPE_CHECKING:
     from codex_oauth.asign_in import alogin as alogin
-    from codex_oauth.async_store_login import afinish_sign_in as afinish_sign_in
     from codex_oauth.browser.paste import PasteSource as PasteSource
     from codex_oauth.entropy import new_pkce as new_pkce
     from codex_oauth.entropy import new_state as new_state
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from codex_oauth.listener.sync_listener import CallbackListener as CallbackListener
     from codex_oauth.pool.flow_pool import FlowPool as FlowPool
     from codex_oauth.sign_in import login as login
+    from codex_oauth.store_login import afinish_sign_in as afinish_sign_in
     from codex_oauth.store_login import finish_sign_in as finish_sign_in
     from codex_oauth.stores.file_store import FileStore as FileStore
     from codex_oauth.stores.memory_store import MemoryStore as MemoryStore
@@ -84,13 +84,12 @@ __all__, __getattr__, __dir__ = lazy_names(
         "codex_oauth.worlds.anyio_world": ("AnyioWorld",),
         "codex_oauth.pool.flow_pool": ("FlowPool",),
         "codex_oauth.asign_in": ("alogin",),
-        "codex_oauth.async_store_login": ("afinish_sign_in",),
+        "codex_oauth.store_login": ("afinish_sign_in", "finish_sign_in"),
         "codex_oauth.browser.paste": ("PasteSource",),
         "codex_oauth.entropy": ("new_pkce", "new_state"),
         "codex_oauth.listener.async_listener": ("AsyncCallbackListener",),
         "codex_oauth.listener.sync_listener": ("CallbackListener",),
         "codex_oauth.sign_in": ("login",),
-        "codex_oauth.store_login": ("finish_sign_in",),
         "codex_oauth.stores.file_store": ("FileStore",),
         "codex_oauth.stores.memory_store": ("MemoryStore",),
         "codex_oauth.stores.sealed_file_store": ("SealedFileStore",),

@@ -16,10 +16,9 @@ import attrs
 if TYPE_CHECKING:
     from codex_oauth.listener.async_listener import AsyncCallbackListener
 
-from codex_oauth.async_store_login import afinish_sign_in, agive_up
 from codex_oauth.event_loops import aside, load_anyio, said
 from codex_oauth.loading import loading
-from codex_oauth.signing_in import (
+from codex_oauth.sign_in import (
     NOT_CONFIRMED,
     Recording,
     browser_flow,
@@ -32,6 +31,7 @@ from codex_oauth.signing_in import (
     unsaid,
     with_a_device_code,
 )
+from codex_oauth.store_login import afinish_sign_in, agive_up
 from codex_oauth.stores.store import Store
 from codex_oauth.worlds.async_prompted import AsyncPromptedWorld
 from codex_oauth.worlds.async_world import AsyncWorld, arun

@@ -1,10 +1,11 @@
 """Logins from and to the Codex CLI: copied, moved, handed out.
 
-Rules of this file: two programs that renew one login end it, so a copy has no refresh token, and a login that
-is moved is stored here, durably, before it is taken from there; if it cannot be taken, only a copy stays.
-A move that was cut off is finished by the next one, which never puts an older login over a newer one.
-The Codex CLI's file is written by a move and by an export, under its own locks, and by nothing else; nothing
-here ever renews.
+Rules of this file: two programs that renew one login end it, so a copy has no refresh token, and a login
+that is moved is stored here, durably, before it is taken from there; if it cannot be taken, only a copy
+stays. A move that was cut off is finished by the next one, which never puts an older login over a newer
+one. The Codex CLI's file is written by a move and by an export, and by nothing else, under its own locks:
+the kernel's, on files beside it that stay, always in the same order, waited for in bounds, and held for a
+moment only. Nothing here ever renews.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -29,11 +31,11 @@ from codex_oauth.auth_file import (
     remove_temporaries,
     target_of,
 )
-from codex_oauth.auth_locks import locked
 from codex_oauth.loading import loading
 from codex_oauth.stores.directory import Directory
 from codex_oauth.stores.failures import failure, shown
 from codex_oauth.stores.files import Staged, stage
+from codex_oauth.stores.locks import LoginLock, take_lock
 from codex_oauth.stores.names import CUT_OFF
 from codex_oauth.stores.store import Held, Saved, SaveFailed, Slot, Store
 from codex_oauth_core.codex import provider_of
@@ -45,7 +47,51 @@ from codex_oauth_core.outcomes import SignedIn
 from codex_oauth_core.record import Record
 from codex_oauth_core.secret import Secret
 
-__all__ = ["export_codex", "import_codex", "place_of"]
+__all__ = ["LOCK_LIMIT", "export_codex", "import_codex", "locked", "place_of"]
+
+
+LOCK_LIMIT: float = 10.0
+"""Seconds to wait for the locks, in all."""
+
+_STEP: Final = 0.05
+_HOME_LOCK: Final = "auth.lock"
+
+
+@contextmanager
+def locked(where: Path, target: Path) -> Generator[None]:
+    """Hold the locks of the `auth.json` at `where`, which is the file `target` or a link to it.
+
+    Raises SignInError: `network` (`details.reason`: `lock_busy`); FileProblem (`no_locks`, or as a file that
+    is to be replaced), OSError.
+    """
+    give_up_at = time.monotonic() + LOCK_LIMIT
+    beside = (where.with_name(_HOME_LOCK), target.with_name(f"{target.name}.lock"))
+    paths = dict.fromkeys(Path(os.path.realpath(path.parent), path.name) for path in beside)
+    with ExitStack() as closing:
+        for path in paths:
+            directory = closing.enter_context(directory_of(path))
+            closing.callback(_taken(directory, path, give_up_at).give_back)
+        yield
+
+
+def _taken(directory: Directory, path: Path, give_up_at: float) -> LoginLock:
+    while True:
+        lock = take_lock(directory, path.name, soft=False)
+        if lock is not None:
+            return lock
+        if time.monotonic() >= give_up_at:
+            raise _busy(path)
+        time.sleep(_STEP)
+
+
+def _busy(path: Path) -> SignInError:
+    text = "Another program, probably the Codex CLI, has held the lock of its login for too long."
+    error = SignInError.of(ErrorKind.NETWORK, text, reason="lock_busy", path=shown(path))
+    return attrs.evolve(error, next_actions=("End all running sessions of the Codex CLI, and try again.",))
+
+
+# -- transfer ------------------------------------------------------------------------------------------
+
 
 _REREAD_AFTER: tuple[float, ...] = (0.02, 0.06, 0.12)
 """Seconds before each new look at a file that is no JSON: an older Codex CLI writes it in place."""

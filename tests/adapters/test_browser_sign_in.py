@@ -26,7 +26,7 @@ from codex_oauth import (
 from codex_oauth.authority import Authority, AuthorityServer, Fault, Policy, serve
 from codex_oauth.browser.choose import Choice
 from codex_oauth.browser.open_browser import NotOpened, Opened
-from codex_oauth.signing_in import open_page
+from codex_oauth.sign_in import open_page
 from codex_oauth.worlds.callbacks import CallbackSource
 from codex_oauth_core.callback import Accepted, CallbackRule
 from codex_oauth_core.effects import Prompt

@@ -11,8 +11,8 @@ import attrs
 import pytest
 from anyio.lowlevel import checkpoint
 
-from codex_oauth.async_store_login import aend_login, afinish_sign_in
 from codex_oauth.clock import now
+from codex_oauth.store_login import aend_login, afinish_sign_in
 from codex_oauth.stores.file_slot import FileSlot
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.held import FileHeld

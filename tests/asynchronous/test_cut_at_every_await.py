@@ -16,9 +16,9 @@ import anyio
 import pytest
 
 from codex_oauth.asign_in import alogin
-from codex_oauth.async_store_login import aend_login, afinish_sign_in
 from codex_oauth.authority import Authority, AuthorityServer, Policy, serve
 from codex_oauth.sign_in import login
+from codex_oauth.store_login import aend_login, afinish_sign_in
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.held import FileHeld
 from codex_oauth.stores.store import SaveFailed

@@ -20,7 +20,7 @@ from codex_oauth.cli import pending as pending_module
 from codex_oauth.cli.parser import parsed
 from codex_oauth.cli.pending import PENDING, Kept, PendingSignIns
 from codex_oauth.cli.steps import run_finish
-from codex_oauth.signing_in import NOT_CONFIRMED
+from codex_oauth.sign_in import NOT_CONFIRMED
 from codex_oauth_core import SignInError
 from codex_oauth_core.errors import ErrorKind
 from tests.cli.commands import Done, run_command, start_command

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from codex_oauth import FileStore, Secret, auth_locks, store_login, transfer
+from codex_oauth import FileStore, Secret, store_login, transfer
 from codex_oauth.stores.failures import FileProblem
 from codex_oauth.transfer import export_codex, import_codex
 from codex_oauth_core import ErrorKind
@@ -47,7 +47,7 @@ def free(directory: Path) -> list[bool]:
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auth_locks, "LOCK_LIMIT", 0.0)
+    monkeypatch.setattr(transfer, "LOCK_LIMIT", 0.0)
 
 
 def after(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, then: Callable[[], object]) -> None:
@@ -170,7 +170,7 @@ def test_f10_where_nothing_can_be_locked_nothing_is_moved(
         raise FileProblem("no_locks", "x")
 
     before = theirs.read_bytes()
-    monkeypatch.setattr(auth_locks, "take_lock", none)
+    monkeypatch.setattr(transfer, "take_lock", none)
     refusal = error(lambda: import_codex(store, move=True), E.AUTH_WRITE_FAILED, "no_locks")
     assert "local disk" in refusal.next_actions[0]
     assert store.accounts() == ()

@@ -18,7 +18,7 @@ from codex_oauth.listener import ports
 from codex_oauth.listener.connections import accept
 from codex_oauth.listener.ports import Bound, bind
 from codex_oauth.listener.sync_listener import CallbackListener
-from codex_oauth.signing_in import only_a_paste, with_a_device_code
+from codex_oauth.sign_in import only_a_paste, with_a_device_code
 from codex_oauth_core import CODEX, ErrorKind, SignInError
 from tests.listener.loopback import V4, V6, free_ports, listening_addresses, registered_ports, taken
 from tests.listener.sign_ins import ask, connect, genuine, sign_in

@@ -131,7 +131,7 @@ def _finish(args: argparse.Namespace, store: FileStore, view: View, interrupt: I
             finally:
                 claimed.discard()
         if signed_in.replaced_revoked is False:
-            from codex_oauth.signing_in import NOT_CONFIRMED
+            from codex_oauth.sign_in import NOT_CONFIRMED
 
             view.note(NOT_CONFIRMED)
     return outcome

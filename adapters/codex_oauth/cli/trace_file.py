@@ -14,7 +14,7 @@ from typing import Final, TextIO
 
 import attrs
 
-from codex_oauth.signing_in import Recording
+from codex_oauth.sign_in import Recording
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import SendRequest, Wait
 from codex_oauth_core.flows.machine import Drivable
