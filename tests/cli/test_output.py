@@ -14,7 +14,7 @@ import pytest
 
 from codex_oauth import Credential, ErrorKind, FileStore, Secret, SignInError
 from codex_oauth.authority import Account, Approve, Authority, Policy, serve
-from codex_oauth.authority.tokens import mint
+from codex_oauth.authority.grants import mint
 from codex_oauth.cli.account import describe, name_of
 from codex_oauth.cli.login import Interrupt
 from codex_oauth.cli.output import report

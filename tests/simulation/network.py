@@ -12,7 +12,7 @@ from typing import Final
 
 import attrs
 
-from codex_oauth.authority.answer import Answer
+from codex_oauth.authority.messages import Answer
 from codex_oauth_core.events import Cause, Phase, RequestFailed, ResponseReceived
 from codex_oauth_core.secret import Secret
 

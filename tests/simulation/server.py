@@ -12,12 +12,10 @@ from typing import Final
 
 import attrs
 
-from codex_oauth.authority.answer import Answer
-from codex_oauth.authority.devices import Devices
-from codex_oauth.authority.grants import Grants, _Family
+from codex_oauth.authority.authority import Protocol
+from codex_oauth.authority.grants import Devices, Grants, _Family
+from codex_oauth.authority.messages import FORM, JSON, Answer, Call, Rejected
 from codex_oauth.authority.policy import Policy
-from codex_oauth.authority.protocol import Protocol
-from codex_oauth.authority.reading import FORM, JSON, Call, Rejected
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.codex.render import render_error
 from codex_oauth_core.credential import Credential

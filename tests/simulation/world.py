@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import attrs
 
-from codex_oauth.authority.reading import Call
+from codex_oauth.authority.messages import Call
 from codex_oauth_core.effects import Request
 from codex_oauth_core.record import Record
 from tests.simulation.disk import Disk

@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 
 import attrs
 
-from codex_oauth.authority.answer import Answer
+from codex_oauth.authority.messages import Answer
 from codex_oauth_core.secret import Secret
 
 __all__ = ["ENDPOINTS", "Fault", "first_fault", "read_faults"]

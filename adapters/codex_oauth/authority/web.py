@@ -1,12 +1,15 @@
 """The endpoints that people's browsers open: the page for device codes, and the authorize page.
 
-Rules of this file: nothing is decided without a form that the browser got from here; a redirect goes to
-a registered redirect URI and nowhere else (RFC 9700 §4.1); an unknown client or redirect URI gets a
-page, never a redirect (RFC 6749 §4.1.2.1).
+Rules of this file: nothing is decided without a form that the browser got from here: the CSRF token is a
+keyed hash of the browser's session cookie, and every POST is checked before anything else is looked at. A
+redirect goes to a registered redirect URI and nowhere else (RFC 9700 §4.1); an unknown client or redirect
+URI gets a page, never a redirect (RFC 6749 §4.1.2.1).
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import re
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -15,17 +18,55 @@ from urllib.parse import urlencode, urlsplit
 import attrs
 
 from codex_oauth.authority import pages
-from codex_oauth.authority.answer import Answer
-from codex_oauth.authority.browser import Session, check_form, session_of
-from codex_oauth.authority.devices import Devices, Standing
-from codex_oauth.authority.grants import Grants
+from codex_oauth.authority.grants import Devices, Grants, Standing
+from codex_oauth.authority.messages import Answer, Call, Rejected
 from codex_oauth.authority.policy import Approve, Policy
-from codex_oauth.authority.reading import Call, Rejected
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.pkce import base64url
 from codex_oauth_core.secret import Secret
 
-__all__ = ["Web"]
+__all__ = ["Session", "Web", "check_form", "session_of"]
+
+
+_COOKIE: Final = "authority_session"
+_SESSION: Final = re.compile(rf"(?:^|;\s*){_COOKIE}=([A-Za-z0-9_-]{{43}})(?:;|$)", re.ASCII)
+
+
+@attrs.frozen
+class Session:
+    """One browser, by its cookie, and the CSRF token of its forms."""
+
+    cookie: Secret[str]
+    csrf: Secret[str]
+    new: bool
+
+    def remembered(self, answer: Answer) -> Answer:
+        """The answer, with the cookie if the browser does not have it yet."""
+        if not self.new:
+            return answer
+        value = f"{_COOKIE}={self.cookie.reveal()}; Path=/; HttpOnly; SameSite=Lax"
+        return attrs.evolve(answer, headers=(*answer.headers, ("Set-Cookie", value)))
+
+
+def session_of(call: Call, key: Secret[bytes], fresh: bytes) -> Session:
+    """The session of a request, or a new one made of 32 `fresh` random bytes."""
+    found = _SESSION.search(call.headers.get("cookie", ""))
+    cookie = found[1] if found else base64url(fresh)
+    csrf = base64url(hmac.digest(key.reveal(), cookie.encode(), hashlib.sha256))
+    return Session(Secret(cookie), Secret(csrf), new=found is None)
+
+
+def check_form(call: Call, fields: Mapping[str, str], session: Session) -> None:
+    """`Rejected` unless the form came from a page that this browser got from this authority."""
+    site = call.headers.get("sec-fetch-site", "same-origin")
+    origin = call.headers.get("origin", "null")  # a page with `no-referrer` sends null
+    ours = site == "same-origin" and origin in ("null", call.origin)
+    if not ours or session.new or Secret(fields.get("csrf", "")) != session.csrf:
+        raise Rejected("csrf", "This form is out of date. Open the page again.", 403)
+
+
+# -- web -----------------------------------------------------------------------------------------------
+
 
 TICKET_LIFETIME: Final = 600.0
 """Seconds that a consent page can be answered."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from codex_oauth.authority.answer import Answer
 from codex_oauth.authority.authority import Authority
+from codex_oauth.authority.messages import Answer
 from codex_oauth.testing.fake_world import Lost, Reply, Server
 from codex_oauth_core.effects import Request
 from codex_oauth_core.events import Cause, Phase
