@@ -7,8 +7,7 @@ from collections import deque
 
 import pytest
 
-from codex_oauth.browser.console import ConsoleInput
-from codex_oauth.browser.pasted import pastes
+from codex_oauth.browser.paste import ConsoleInput, pastes
 from codex_oauth_core.callback import Accepted
 from tests.browser.redirects import RULE, URL
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_oauth.browser.pasted import GAP, IDLE, LONGEST_PASTE, PasteBuffer, pastes
+from codex_oauth.browser.paste import GAP, IDLE, LONGEST_PASTE, PasteBuffer, pastes
 from codex_oauth_core.callback import Accepted, Reason, Rejected, read_redirect
 from tests.browser.redirects import CODE, RULE, SHAPES, URL
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from codex_oauth.browser.programs import DefaultHandler, Program, openers
+from codex_oauth.browser.choose import DefaultHandler, Program, openers
 from tests.browser.fakes import Programs
 
 URL = "https://auth.openai.com/oauth/authorize?a=b&c=d"

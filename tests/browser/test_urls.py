@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from codex_oauth.browser.urls import LONGEST_URL, refusal
+from codex_oauth.browser.open_browser import LONGEST_URL, refusal
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.secret import Secret
 

@@ -1,35 +1,92 @@
 """Opening a page in the person's browser.
 
-Rules of this file: by argument list and never through a shell; nobody waits for a browser, and none can hold
-or end a sign-in: failing is a value. The child has a session of its own and no part of the terminal.
-
+Rules of this file: by argument list and never through a shell; nobody waits for a browser, and none can
+hold or end a sign-in: failing is a value. The child has a session of its own and no part of the terminal.
 The URL bears `state`, and an argument list is visible to other users of a machine. No file that redirects
-stands in for it: browsers in a sandbox (snap, flatpak, Windows' from WSL) see no file of ours, an opener may
-give the file to an editor, and neither can be noticed here. So whoever signs in is told the account.
+stands in for it: browsers in a sandbox (snap, flatpak, Windows' from WSL) see no file of ours, an opener
+may give the file to an editor, and neither can be noticed here. So whoever signs in is told the account. A
+URL that is not surely harmless is refused: other programs read it by rules of their own (CVE-2025-6514,
+CVE-2026-4519).
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final, assert_never
+from urllib.parse import SplitResult, urlsplit
 
 import attrs
 
-from codex_oauth.browser.choose import is_elevated, runs_setuid
-from codex_oauth.browser.programs import GRAPHICAL, DefaultHandler, Opener, Program, openers
-from codex_oauth.browser.urls import refusal
+from codex_oauth.browser.choose import (
+    GRAPHICAL,
+    DefaultHandler,
+    Opener,
+    Program,
+    is_elevated,
+    openers,
+    runs_setuid,
+)
 from codex_oauth.loading import loading
+from codex_oauth_core.provider import is_loopback
 from codex_oauth_core.secret import Secret
 
 if TYPE_CHECKING:
     import subprocess
 
-__all__ = ["NotOpened", "Opened", "open_url"]
+__all__ = ["LONGEST_URL", "NotOpened", "Opened", "open_url", "refusal"]
+
+
+LONGEST_URL: Final = 8 * 1024
+"""Characters; no authorization server takes a longer request line."""
+
+_URL: Final = re.compile(
+    r"https?://"
+    r"(?:[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
+    r"(?:[/?](?:[A-Za-z0-9._~:/?&=+-]|%[0-9A-Fa-f]{2})*)?",
+    re.ASCII,
+)
+"""A URL as `urlencode` writes it: no user, no fragment, no quotes, spaces or control characters."""
+
+_PLACEHOLDER: Final = "%action"  # well-formed as percent encoding, and special to launchers of browsers
+_PORTS: Final = {"https": 443, "http": 80}
+
+
+def refusal(url: str, origin: str | None = None) -> str | None:
+    """Why `url` is not opened, as a clause without any part of it; None if it may be.
+
+    It is `https`, or `http` on a loopback address; and on `origin` (a URL, of which scheme, host and port
+    count), where that is given.
+    """
+    if len(url) > LONGEST_URL:
+        return "its address is too long"
+    if not _URL.fullmatch(url) or _PLACEHOLDER in url.lower():
+        return "its address holds characters that are not handed to other programs"
+    try:
+        parts = urlsplit(url)
+        if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+            return "its address is neither https nor on this machine"
+        elsewhere = _origin(parts) != _origin(parts if origin is None else urlsplit(origin))
+    except ValueError:
+        return "its address is not a URL"
+    return "its address is not the provider's" if elsewhere else None
+
+
+def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
+    """Scheme, host and port (RFC 6454 §4). Raises ValueError for a port that is none."""
+    port = _PORTS.get(parts.scheme) if parts.port is None else parts.port
+    if port == 0:
+        raise ValueError("port 0 is no port")
+    return parts.scheme, parts.hostname, port
+
+
+# -- open browser --------------------------------------------------------------------------------------
+
 
 PATIENCE: Final = 0.8
 """Seconds that `open_url` takes at most."""
