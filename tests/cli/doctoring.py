@@ -8,8 +8,7 @@ from typing import Any
 
 import attrs
 
-from codex_oauth.doctor.case import Case
-from codex_oauth.doctor.finding import Finding, Verdict
+from codex_oauth.doctor.context import Case, Finding, Verdict
 from codex_oauth.transport.protocol import Answer
 from codex_oauth_core import CODEX
 from codex_oauth_core.effects import SendRequest

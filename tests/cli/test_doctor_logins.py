@@ -11,7 +11,7 @@ import pytest
 
 from codex_oauth import FileStore, Secret, SignInError
 from codex_oauth.doctor import leftovers, logins, shared
-from codex_oauth.doctor.finding import Area, Finding, Verdict
+from codex_oauth.doctor.context import Area, Finding, Verdict
 from codex_oauth_core.record import Intent
 from tests.cli.doctoring import case, found, of, verdicts
 from tests.cli.transfers import REFRESH, put, stored, write

@@ -12,7 +12,7 @@ import attrs
 import pytest
 
 from codex_oauth.doctor import environment, keyring, ports, versions
-from codex_oauth.doctor.finding import Area, Verdict
+from codex_oauth.doctor.context import Area, Verdict
 from codex_oauth.listener import ports as listener_ports
 from codex_oauth.stores import keyrings
 from codex_oauth_core import CODEX

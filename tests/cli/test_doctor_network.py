@@ -11,7 +11,7 @@ import certifi
 import pytest
 
 from codex_oauth.doctor import certificates, proxy, server
-from codex_oauth.doctor.finding import Area, Verdict
+from codex_oauth.doctor.context import Area, Verdict
 from codex_oauth_core import CODEX
 from codex_oauth_core.events import Cancelled, Cause, Phase, RequestFailed, ResponseReceived
 from tests.cli.doctoring import WALL, always, case, found, of, responding, verdicts

@@ -16,9 +16,8 @@ from typing import Any
 import pytest
 
 from codex_oauth.cli.main import main
-from codex_oauth.doctor.case import Case
 from codex_oauth.doctor.checks import Check, examine
-from codex_oauth.doctor.finding import Area, Finding, Verdict, ok
+from codex_oauth.doctor.context import Area, Case, Finding, Verdict, ok
 from codex_oauth_core.errors import ErrorKind, SignInError
 
 _NOBODY = 65534

@@ -12,8 +12,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from codex_oauth.doctor import ports as doctors_ports
-from codex_oauth.doctor.case import Case
-from codex_oauth.doctor.finding import Verdict
+from codex_oauth.doctor.context import Case, Verdict
 from codex_oauth.listener import ports
 from codex_oauth.listener.connections import accept
 from codex_oauth.listener.ports import Bound, bind

@@ -17,7 +17,7 @@ import pytest
 
 from codex_oauth.doctor import certificates as doctors_certificates
 from codex_oauth.doctor import proxy as doctors_proxy
-from codex_oauth.doctor.finding import Verdict
+from codex_oauth.doctor.context import Verdict
 from codex_oauth.transport.aiohttp_transport import AiohttpTransport
 from codex_oauth.transport.async_httpx_transport import AsyncHttpxTransport
 from codex_oauth.transport.certificates import DIRECTORY, FILES, KEYLOG, named

@@ -21,9 +21,8 @@ from codex_oauth.cli.exit_codes import LOGIN_REQUIRED, OK, REFUSED, STORAGE, TEM
 from codex_oauth.cli.output import emit, hint, result
 from codex_oauth.cli.text import printable
 from codex_oauth.cli.usage import UsageMistake
-from codex_oauth.doctor.case import Case
 from codex_oauth.doctor.checks import examine
-from codex_oauth.doctor.finding import Area, Finding, Verdict
+from codex_oauth.doctor.context import Area, Case, Finding, Verdict
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.errors import ErrorKind, SignInError

@@ -13,8 +13,7 @@ from typing import Final
 
 import attrs
 
-from codex_oauth.doctor.case import Case
-from codex_oauth.doctor.finding import Area, Finding, Verdict, ok, problem, warn
+from codex_oauth.doctor.context import Area, Case, Finding, Verdict, ok, problem, warn
 from codex_oauth.transport.bad_settings import UnusableSettingError
 from codex_oauth.transport.certificates import (
     DIRECTORY,

@@ -23,8 +23,7 @@ from codex_oauth.doctor import (
     shared,
     versions,
 )
-from codex_oauth.doctor.case import Case
-from codex_oauth.doctor.finding import Area, Finding, problem
+from codex_oauth.doctor.context import Area, Case, Finding, problem
 from codex_oauth.stores.failures import shown
 from codex_oauth_core.errors import ErrorKind, SignInError
 

@@ -13,8 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from codex_oauth.doctor.case import Case, store_of
-from codex_oauth.doctor.finding import Area, Finding, ok, problem, skipped, warn
+from codex_oauth.doctor.context import Area, Case, Finding, ok, problem, skipped, store_of, warn
 from codex_oauth.doctor.place import nearest
 from codex_oauth.stores.failures import ADVICE
 from codex_oauth_core.errors import SignInError

@@ -10,8 +10,7 @@ from typing import Final
 
 import attrs
 
-from codex_oauth.doctor.case import Case
-from codex_oauth.doctor.finding import Area, Finding, Verdict, ok, warn
+from codex_oauth.doctor.context import Area, Case, Finding, Verdict, ok, warn
 
 __all__ = ["check"]
 

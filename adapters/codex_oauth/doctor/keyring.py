@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from codex_oauth.doctor.case import Case
-from codex_oauth.doctor.finding import Area, Finding, ok, skipped, warn
+from codex_oauth.doctor.context import Area, Case, Finding, ok, skipped, warn
 from codex_oauth.stores.bounded import Bounded, Unfinished
 from codex_oauth.stores.failures import ADVICE
 from codex_oauth.stores.keyrings import usable_keyring

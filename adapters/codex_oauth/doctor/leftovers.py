@@ -14,8 +14,7 @@ from typing import Final
 import attrs
 
 from codex_oauth.auth_file import codex_auth_path
-from codex_oauth.doctor.case import Case, store_of
-from codex_oauth.doctor.finding import Area, Finding, ok, skipped, warn
+from codex_oauth.doctor.context import Area, Case, Finding, ok, skipped, store_of, warn
 from codex_oauth.stores.files import is_temporary
 from codex_oauth.stores.names import CURRENT, LOGINS, PENDING, account_in
 from codex_oauth_core.errors import SignInError

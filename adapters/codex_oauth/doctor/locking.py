@@ -13,8 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from codex_oauth.doctor.case import Case, store_of
-from codex_oauth.doctor.finding import Area, Finding, ok, problem, skipped
+from codex_oauth.doctor.context import Area, Case, Finding, ok, problem, skipped, store_of
 from codex_oauth.stores.directory import Directory, open_directory
 from codex_oauth.stores.failures import ADVICE, FileProblem, explained
 from codex_oauth.stores.file_store import FileStore

@@ -11,8 +11,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Final
 
-from codex_oauth.doctor.case import Case, store_of
-from codex_oauth.doctor.finding import Area, Finding, Verdict, ok, problem, skipped, warn
+from codex_oauth.doctor.context import Area, Case, Finding, Verdict, ok, problem, skipped, store_of, warn
 from codex_oauth.elsewhere import NEXT as ELSEWHERE
 from codex_oauth.elsewhere import is_elsewhere, owner_of
 from codex_oauth.stores.file_store import FileStore

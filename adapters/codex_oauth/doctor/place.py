@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from codex_oauth.doctor.case import Case, store_of
-from codex_oauth.doctor.finding import Area, Finding, ok, problem, skipped, warn
+from codex_oauth.doctor.context import Area, Case, Finding, ok, problem, skipped, store_of, warn
 from codex_oauth.stores.failures import ADVICE
 from codex_oauth.stores.names import CURRENT, HOME_VARIABLE, LOGINS
 from codex_oauth.stores.plain import POSIX, is_open_to_others, refusal

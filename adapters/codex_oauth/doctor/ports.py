@@ -12,8 +12,7 @@ from typing import Final
 
 import attrs
 
-from codex_oauth.doctor.case import Case
-from codex_oauth.doctor.finding import Area, Finding, Verdict, ok, problem, skipped, warn
+from codex_oauth.doctor.context import Area, Case, Finding, Verdict, ok, problem, skipped, warn
 from codex_oauth.listener.ports import Trouble, bind
 from codex_oauth_core.errors import ErrorKind, SignInError
 

@@ -12,8 +12,7 @@ from typing import Final
 
 import httpx
 
-from codex_oauth.doctor.case import Case
-from codex_oauth.doctor.finding import Area, Finding, ok, problem, warn
+from codex_oauth.doctor.context import Area, Case, Finding, ok, problem, warn
 from codex_oauth.transport.proxies import BadProxyError, Proxy, proxy_for
 from codex_oauth.transport.proxy_settings import unquoted
 

@@ -11,8 +11,7 @@ from typing import Final, assert_never
 
 import attrs
 
-from codex_oauth.doctor.case import Case
-from codex_oauth.doctor.finding import Area, Finding, ok, problem, skipped, warn
+from codex_oauth.doctor.context import Area, Case, Finding, ok, problem, skipped, warn
 from codex_oauth.transport.protocol import Transport, never
 from codex_oauth_core.codex.answers import Answer, no_answer
 from codex_oauth_core.effects import Request, SendRequest

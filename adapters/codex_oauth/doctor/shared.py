@@ -14,8 +14,7 @@ from typing import Final, cast
 import attrs
 
 from codex_oauth.auth_file import codex_auth_path, read_anywhere
-from codex_oauth.doctor.case import Case, store_of
-from codex_oauth.doctor.finding import Area, Finding, ok, problem, skipped, warn
+from codex_oauth.doctor.context import Area, Case, Finding, ok, problem, skipped, store_of, warn
 from codex_oauth.doctor.logins import records
 from codex_oauth_core.codex.answers import usable_secret
 from codex_oauth_core.codex.auth_json import auth_document

@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 from typing import Final
 
-from codex_oauth.doctor.case import Case
-from codex_oauth.doctor.finding import Area, Finding, ok, problem, warn
+from codex_oauth.doctor.context import Area, Case, Finding, ok, problem, warn
 from codex_oauth_core._version import __version__
 
 __all__ = ["check"]
