@@ -174,8 +174,8 @@ async def _with_browser(
         redirect_uri = door.provider.redirect_uri(ports[0])
         listener = _listener(door, ports, required=not callbacks)
         if listener is not None:
-            with loading("codex_oauth.listener.async_source"):
-                from codex_oauth.listener.async_source import AsyncListenerSource
+            with loading("codex_oauth.listener.async_listener"):
+                from codex_oauth.listener.async_listener import AsyncListenerSource
 
             await closing.enter_async_context(listener)
             source = await closing.enter_async_context(AsyncListenerSource(listener))

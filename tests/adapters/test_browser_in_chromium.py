@@ -23,7 +23,7 @@ from playwright.sync_api import Error as BrowserError
 
 from codex_oauth import Credential, ErrorKind, SignInError
 from codex_oauth.authority import Authority, AuthorityServer, Policy, serve
-from codex_oauth.listener.connections import accept
+from codex_oauth.listener.connection import accept
 from codex_oauth_core.receiver.pages import ALREADY_USED, FAILED, NOT_FOR_YOU, RECEIVED, Answer
 from codex_oauth_core.receiver.receiver import CallbackGate, Head, first_failure
 from tests.adapters.in_chromium import SignIn, headers_of, look_at, signing_in
@@ -217,7 +217,7 @@ def connected(monkeypatch: pytest.MonkeyPatch) -> list[socket.socket | None]:
         found.append(accept(listening))
         return found[-1]
 
-    monkeypatch.setattr("codex_oauth.listener.service.accept", counted)
+    monkeypatch.setattr("codex_oauth.listener.sync_listener.accept", counted)
     return found
 
 

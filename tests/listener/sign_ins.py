@@ -11,7 +11,7 @@ from typing import Final, Literal
 import anyio
 import pytest
 
-from codex_oauth.listener import connection, connections
+from codex_oauth.listener import connection
 from codex_oauth.listener.async_listener import AsyncCallbackListener
 from codex_oauth.listener.sync_listener import CallbackListener
 from codex_oauth_core import CODEX, CallbackRule, Secret
@@ -33,7 +33,7 @@ PATIENCE: Final = 120.0
 def limits(monkeypatch: pytest.MonkeyPatch, *, request: float = PATIENCE, linger: float = PATIENCE) -> None:
     """Other limits for the connections of a listener: by default none ends while anybody waits."""
     monkeypatch.setattr(connection, "REQUEST_LIMIT", request)
-    for module in (connection, connections):
+    for module in (connection, connection):
         monkeypatch.setattr(module, "LINGER_LIMIT", linger)
 
 

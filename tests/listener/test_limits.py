@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from codex_oauth.listener import async_service, connection, connections, service
+from codex_oauth.listener import async_listener, connection, sync_listener
 from codex_oauth.listener.ports import bind
 from codex_oauth_core.callback import Accepted
 from codex_oauth_core.receiver import CallbackReceiver
@@ -77,11 +77,11 @@ def test_the_33rd_displaces_the_oldest(kind: Kind) -> None:
 
 
 def test_who_has_sent_a_request_gives_way_last() -> None:
-    present = connections.Connections(rule_for("http://localhost:1455/auth/callback"))
+    present = connection.Connections(rule_for("http://localhost:1455/auth/callback"))
     with contextlib.ExitStack() as stack:
         here: list[connection.Connection] = []
         theirs: list[socket.socket] = []
-        for _ in range(connections.MOST):
+        for _ in range(connection.MOST):
             assert present.surplus() is None
             ours, their = (stack.enter_context(one) for one in socket.socketpair())
             ours.setblocking(False)
@@ -97,12 +97,12 @@ def test_who_has_sent_a_request_gives_way_last() -> None:
 def test_a_request_that_is_there_counts_before_a_newcomer_displaces_it() -> None:
     accepted: list[Accepted] = []
     bound = bind([0], "/auth/callback")
-    serving = service.Service(bound, rule_for(bound.redirect_uri), accepted.append)
+    serving = sync_listener.Service(bound, rule_for(bound.redirect_uri), accepted.append)
     with contextlib.ExitStack() as stack:
         stack.callback(serving.release)
         stack.callback(serving._release_connections)
-        here = [stack.enter_context(connect(bound.port)) for _ in range(connections.MOST)]
-        while len(serving._connections) < connections.MOST:
+        here = [stack.enter_context(connect(bound.port)) for _ in range(connection.MOST)]
+        while len(serving._connections) < connection.MOST:
             serving._round()
         stack.enter_context(connect(bound.port))
         say(here[0], genuine(bound.port))  # noticed in the same round as the newcomer, and after it
@@ -157,16 +157,16 @@ def test_who_has_connected_but_was_not_accepted_yet_is_answered(
     with sign_in(kind) as waiting, contextlib.ExitStack() as stack:
         sock = stack.enter_context(connect(waiting.port))
         say(sock, genuine(waiting.port)[:20])
-        real = connections.Connections.turn
+        real = connection.Connections.turn
         waiters: list[socket.socket] = []
 
-        def turn(self: connections.Connections, one: connection.Connection, now: float) -> None:
+        def turn(self: connection.Connections, one: connection.Connection, now: float) -> None:
             if not waiters and has_sent(one.sock):
                 waiters.extend(stack.enter_context(connect(waiting.port)) for _ in range(5))
             real(self, one, now)
 
         time.sleep(0.05)
-        monkeypatch.setattr(connections.Connections, "turn", turn)
+        monkeypatch.setattr(connection.Connections, "turn", turn)
         with connect(waiting.port) as redirect:
             say(redirect, genuine(waiting.port))
             assert waiting.query == QUERY
@@ -188,7 +188,7 @@ def test_a_browser_that_does_not_read_its_answer_delays_nobody(
     kind: Kind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limits(monkeypatch, linger=0.3)
-    monkeypatch.setattr(connections, "CallbackReceiver", Endless)
+    monkeypatch.setattr(connection, "CallbackReceiver", Endless)
     with sign_in(kind) as waiting, connect(waiting.port) as deaf:
         say(deaf, get("/", waiting.port))
         with connect(waiting.port) as redirect:
@@ -200,7 +200,7 @@ def test_a_browser_that_does_not_read_its_answer_delays_nobody(
 @each_kind
 def test_an_answer_in_many_pieces_arrives_whole(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
     limits(monkeypatch)
-    monkeypatch.setattr(connections, "CallbackReceiver", Endless)
+    monkeypatch.setattr(connection, "CallbackReceiver", Endless)
     with sign_in(kind) as waiting:
         assert len(ask(waiting.port, genuine(waiting.port))) > 9_000_000
         assert waiting.query == QUERY
@@ -237,11 +237,11 @@ def test_a_system_without_room_makes_some(kind: Kind, monkeypatch: pytest.Monkey
         if full:
             full -= 1
             raise OSError(errno.EMFILE, "too many open files")
-        return connections.accept(listening)
+        return connection.accept(listening)
 
     with sign_in(kind) as waiting, connect(waiting.port) as idle:
         time.sleep(0.05)
-        for module in (service, async_service):
+        for module in (sync_listener, async_listener):
             monkeypatch.setattr(module, "accept", accept)
         assert ask(waiting.port, genuine(waiting.port)).startswith(b"HTTP/1.1 200")
         assert full == 0
@@ -258,12 +258,12 @@ def test_many_idle_connections_and_little_room_do_not_hold_the_redirect_up(
     def accept(listening: socket.socket) -> socket.socket | None:
         if sum(sock.fileno() >= 0 for sock in here) >= room:
             raise OSError(errno.EMFILE, "too many open files")
-        sock = connections.accept(listening)
+        sock = connection.accept(listening)
         if sock is not None:
             here.append(sock)
         return sock
 
-    for module in (service, async_service):
+    for module in (sync_listener, async_listener):
         monkeypatch.setattr(module, "accept", accept)
         monkeypatch.setattr(module, "PAUSE", 3600)  # it is not paused at all while anybody can give way
     with sign_in(kind) as waiting, contextlib.ExitStack() as stack:
@@ -274,7 +274,7 @@ def test_many_idle_connections_and_little_room_do_not_hold_the_redirect_up(
 
 
 def test_half_of_the_silent_give_way_at_once_and_the_oldest_first() -> None:
-    present = connections.Connections(rule_for("http://localhost:1455/auth/callback"))
+    present = connection.Connections(rule_for("http://localhost:1455/auth/callback"))
     assert present.spare() == []
     with contextlib.ExitStack() as stack:
         here: list[connection.Connection] = []

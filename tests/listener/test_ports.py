@@ -14,7 +14,7 @@ import pytest
 from codex_oauth.doctor import ports as doctors_ports
 from codex_oauth.doctor.context import Case, Verdict
 from codex_oauth.listener import ports
-from codex_oauth.listener.connections import accept
+from codex_oauth.listener.connection import accept
 from codex_oauth.listener.ports import Bound, bind
 from codex_oauth.listener.sync_listener import CallbackListener
 from codex_oauth.sign_in import only_a_paste, with_a_device_code

@@ -11,8 +11,7 @@ import threading
 import pytest
 
 from codex_oauth.listener import sync_listener
-from codex_oauth.listener.connection import Connection
-from codex_oauth.listener.connections import Connections
+from codex_oauth.listener.connection import Connection, Connections
 from codex_oauth.listener.ports import bind
 from codex_oauth.listener.sync_listener import CallbackListener
 from codex_oauth.worlds.callbacks import CallbackSource
