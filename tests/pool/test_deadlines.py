@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_oauth.pool.deadlines import FEW, Beginning, Deadlines, Due
-from codex_oauth.pool.handle import Handle
+from codex_oauth.pool.flow_pool import Handle
 from codex_oauth_core import DeviceFlow, Started, TimeReached
 
 ACTS = st.lists(

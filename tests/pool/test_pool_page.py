@@ -6,8 +6,7 @@ import re
 import subprocess
 import sys
 
-from codex_oauth.pool.flow_pool import FlowPool
-from codex_oauth.pool.handle import Handle
+from codex_oauth.pool.flow_pool import FlowPool, Handle
 from tests.house.tree import ROOT
 
 PAGE = (ROOT / "docs" / "pool.md").read_text(encoding="utf-8")

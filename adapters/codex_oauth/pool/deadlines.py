@@ -1,7 +1,9 @@
-"""The deadlines of a pool: one heap, whatever the number of flows.
+"""What a pool's one task sleeps on: the deadlines of all flows, and a bell that ends the sleep.
 
-Rules of this file: one small object for each flow that waits; whoever does not wait any more is skipped when
-its turn comes, and swept out before such entries are more than half of the heap.
+Rules of this file: one heap, whatever the number of flows, and one small object in it for each flow that
+waits; whoever does not wait any more is skipped when its turn comes, and swept out before such entries are
+more than half of the heap. The bell remembers nothing: who sleeps looks first, and sleeps without an
+`await` in between.
 """
 
 from __future__ import annotations
@@ -11,13 +13,16 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from anyio import Event as AnyioEvent
+
 from codex_oauth_core.events import CallbackReceived, Event, TimeReached
 from codex_oauth_core.secret import Secret
 
 if TYPE_CHECKING:
-    from codex_oauth.pool.handle import Handle
+    from codex_oauth.pool.flow_pool import Handle
 
-__all__ = ["Beginning", "CalledBack", "Deadlines", "Due"]
+__all__ = ["Beginning", "Bell", "CalledBack", "Deadlines", "Due"]
+
 
 FEW: Final = 64
 """Entries below which the heap is not worth sweeping."""
@@ -106,3 +111,27 @@ class Deadlines:
     def __iter__(self) -> Iterator[Handle[Any]]:
         """The handles that wait, in no order."""
         return (due.handle for due in self._heap if due.handle.at is due)
+
+
+# -- bell ----------------------------------------------------------------------------------------------
+
+
+class Bell:
+    """Wakes everybody who waits for it; does nothing if nobody does."""
+
+    __slots__ = ("_event",)
+
+    def __init__(self) -> None:
+        self._event: AnyioEvent | None = None
+
+    async def wait(self) -> None:
+        """Return when it rings next."""
+        if self._event is None:
+            self._event = AnyioEvent()
+        await self._event.wait()
+
+    def ring(self) -> None:
+        """Wake whoever waits now."""
+        event, self._event = self._event, None
+        if event is not None:
+            event.set()
