@@ -18,9 +18,15 @@ from typing import Final
 
 import attrs
 
-from codex_oauth.stores.directory import Directory, open_directory
 from codex_oauth.stores.failures import FileProblem, failure, reporting, shown
-from codex_oauth.stores.files import check_file, is_temporary, read_file, remove_name
+from codex_oauth.stores.files import (
+    Directory,
+    check_file,
+    is_temporary,
+    open_directory,
+    read_file,
+    remove_name,
+)
 from codex_oauth_core.codex.auth_json import LONGEST_AUTH_JSON
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.secret import Secret

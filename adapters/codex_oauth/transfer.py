@@ -32,9 +32,8 @@ from codex_oauth.auth_file import (
     target_of,
 )
 from codex_oauth.loading import loading
-from codex_oauth.stores.directory import Directory
 from codex_oauth.stores.failures import failure, shown
-from codex_oauth.stores.files import Staged, stage
+from codex_oauth.stores.files import Directory, Staged, stage
 from codex_oauth.stores.locks import LoginLock, take_lock
 from codex_oauth.stores.names import CUT_OFF
 from codex_oauth.stores.store import Held, Saved, SaveFailed, Slot, Store

@@ -13,7 +13,7 @@ import pytest
 
 from codex_oauth import CODEX, Credential, DevicePrompt, ErrorKind, FileStore, SignInError, login
 from codex_oauth.store_login import finish_sign_in
-from codex_oauth.stores.held import FileHeld
+from codex_oauth.stores.locked_login import FileHeld
 from codex_oauth.stores.store import Conflict, Saved, SaveFailed
 from codex_oauth.testing.fake_world import FakeWorld, Lost, Reply, scripted
 from codex_oauth_core.codex import provider_of

@@ -11,9 +11,8 @@ import attrs
 import pytest
 
 from codex_oauth.store_login import finish_sign_in
-from codex_oauth.stores.file_slot import FileSlot
-from codex_oauth.stores.file_store import FileStore
-from codex_oauth.stores.held import FileHeld
+from codex_oauth.stores.file_store import FileSlot, FileStore
+from codex_oauth.stores.locked_login import FileHeld
 from codex_oauth.stores.store import SaveFailed, StoreWarning
 from codex_oauth.testing.fake_world import FakeWorld, Reply
 from codex_oauth_core.codex import CODEX

@@ -13,9 +13,8 @@ from anyio.lowlevel import checkpoint
 
 from codex_oauth.clock import now
 from codex_oauth.store_login import aend_login, afinish_sign_in
-from codex_oauth.stores.file_slot import FileSlot
-from codex_oauth.stores.file_store import FileStore
-from codex_oauth.stores.held import FileHeld
+from codex_oauth.stores.file_store import FileSlot, FileStore
+from codex_oauth.stores.locked_login import FileHeld
 from codex_oauth.stores.memory_store import MemoryStore
 from codex_oauth.stores.store import SaveFailed, Store, StoreWarning
 from codex_oauth.testing.fake_world import FakeWorld, Reply

@@ -20,7 +20,7 @@ from codex_oauth.authority import Authority, AuthorityServer, Policy, serve
 from codex_oauth.sign_in import login
 from codex_oauth.store_login import aend_login, afinish_sign_in
 from codex_oauth.stores.file_store import FileStore
-from codex_oauth.stores.held import FileHeld
+from codex_oauth.stores.locked_login import FileHeld
 from codex_oauth.stores.store import SaveFailed
 from codex_oauth.worlds.async_httpx_world import AsyncHttpxWorld
 from codex_oauth.worlds.async_storing import AsyncStoringWorld

@@ -14,7 +14,7 @@ import pytest
 from codex_oauth.doctor import environment, keyring, ports, versions
 from codex_oauth.doctor.context import Area, Verdict
 from codex_oauth.listener import ports as listener_ports
-from codex_oauth.stores import keyrings
+from codex_oauth.stores import keyring_key
 from codex_oauth_core import CODEX
 from tests.cli.doctoring import always, case, found, of, verdicts, with_ports
 
@@ -238,7 +238,7 @@ def test_the_missing_extra_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_keyring_is_started_where_none_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keyrings, "_needs_a_bus", lambda: True)
-    monkeypatch.setattr(keyrings, "_has_a_bus", lambda: False)
+    monkeypatch.setattr(keyring_key, "_needs_a_bus", lambda: True)
+    monkeypatch.setattr(keyring_key, "_has_a_bus", lambda: False)
     (row,) = found(keyring.check, case())
     assert (row.verdict, "none here" in row.found) == (SKIPPED, True)

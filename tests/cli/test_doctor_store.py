@@ -15,7 +15,7 @@ import pytest
 from codex_oauth import FileStore
 from codex_oauth.doctor import disk, leftovers, locking, logins, place
 from codex_oauth.doctor.context import Area, Finding, Verdict
-from codex_oauth.stores.directory import Directory
+from codex_oauth.stores.files import Directory
 from codex_oauth.stores.locks import LoginLock, take_lock
 from tests.cli.doctoring import always, case, found, of, verdicts
 from tests.cli.transfers import put

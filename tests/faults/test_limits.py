@@ -19,9 +19,8 @@ import attrs
 import pytest
 
 from codex_oauth.authority import AuthorityServer
-from codex_oauth.stores.file_slot import FileSlot
-from codex_oauth.stores.file_store import FileStore
-from codex_oauth.stores.held import FileHeld
+from codex_oauth.stores.file_store import FileSlot, FileStore
+from codex_oauth.stores.locked_login import FileHeld
 from codex_oauth.transport.bounded_transport import BoundedTransport
 from codex_oauth_core.errors import ErrorKind
 from tests.faults.child import due, only_login, process

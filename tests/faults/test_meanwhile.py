@@ -17,7 +17,7 @@ import attrs
 import pytest
 
 from codex_oauth.stores.file_store import FileStore
-from codex_oauth.stores.seal import SEALED
+from codex_oauth.stores.login_file import SEALED
 from codex_oauth.worlds.httpx_world import HttpxWorld
 from codex_oauth.worlds.storing import StoringWorld
 from codex_oauth.worlds.world import run

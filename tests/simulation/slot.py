@@ -1,6 +1,6 @@
 """One process's way to the login: `FileSlot` and `FileHeld`, step by step in virtual time.
 
-Rules of this file: the order of the steps is that of `codex_oauth.stores.file_slot`, `.held` and `.remains`;
+Rules of this file: the order of the steps is that of `codex_oauth.stores.file_store`, `.held` and `.remains`;
 what to adopt is decided by `codex_oauth_core.leftovers`, as there. Each `yield` is a point between two steps,
 at which the process may be interrupted, paused or killed, and others go on; it yields seconds.
 """

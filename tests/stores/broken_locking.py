@@ -9,8 +9,8 @@ from typing import Any
 import attrs
 
 from codex_oauth.stores import memory_store
+from codex_oauth.stores.locks import our_intent
 from codex_oauth.stores.memory_store import MemoryHeld, MemorySlot, MemoryStore
-from codex_oauth.stores.processes import our_intent
 from codex_oauth.stores.store import Conflict
 from codex_oauth.testing.checking import sample
 from codex_oauth_core.record import Intent, Record

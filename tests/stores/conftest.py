@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from codex_oauth.stores import stored
+from codex_oauth.stores import login_file
 from codex_oauth.stores.file_store import FileSlot, FileStore
 from tests.stores.logins import login, save
 from tests.users import NOBODY, place_for_all
@@ -18,7 +18,7 @@ from tests.users import NOBODY, place_for_all
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stored, "_REREAD_AFTER", (0.0,))
+    monkeypatch.setattr(login_file, "_REREAD_AFTER", (0.0,))
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from typing import Any
 import attrs
 import pytest
 
-from codex_oauth.stores.file_slot import FileSlot
-from codex_oauth.stores.held import FileHeld
+from codex_oauth.stores.file_store import FileSlot
+from codex_oauth.stores.locked_login import FileHeld
 from codex_oauth.stores.store import Conflict, Deleted, Saved, SaveFailed
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from codex_oauth.stores import files, stored
+from codex_oauth.stores import files, login_file
 from codex_oauth.stores.file_store import FileSlot, FileStore
 from codex_oauth.stores.store import Conflict, Deleted, Saved
 from codex_oauth_core.errors import ErrorKind, SignInError
@@ -264,7 +264,7 @@ def test_nothing_is_stored_that_could_not_be_read_again(slot: FileSlot, record: 
     assert slot.load() == login(1)
 
 
-REREAD_AFTER = stored._REREAD_AFTER  # pyright: ignore[reportPrivateUsage]  # no wait in other tests
+REREAD_AFTER = login_file._REREAD_AFTER  # pyright: ignore[reportPrivateUsage]  # no wait in other tests
 
 
 # R9
@@ -278,7 +278,7 @@ def test_a_file_that_is_being_written_in_place_is_read_again(
         slot.path.write_bytes(WHOLE[: 100 * len(pauses)] if len(pauses) < 3 else WHOLE)
 
     slot.path.write_bytes(b"")
-    monkeypatch.setattr(stored, "_REREAD_AFTER", REREAD_AFTER)
+    monkeypatch.setattr(login_file, "_REREAD_AFTER", REREAD_AFTER)
     monkeypatch.setattr(time, "sleep", write_on)
     assert slot.load() == login(1)
     assert len(pauses) == 3

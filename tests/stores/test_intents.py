@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from codex_oauth.stores import processes
+from codex_oauth.stores import locks
 from codex_oauth.stores.file_store import FileSlot, FileStore
-from codex_oauth.stores.processes import INTENT_LIFE, is_alive, our_intent
+from codex_oauth.stores.locks import INTENT_LIFE, is_alive, our_intent
 from codex_oauth_core.record import Intent, write_record
 from tests.stores.logins import locked, login, names, renewed
 
@@ -165,4 +165,4 @@ def test_a_host_always_has_a_name_that_can_be_stored(monkeypatch: pytest.MonkeyP
         assert intent.host
         assert intent.host.isprintable()
     assert abs(our_intent().at - time.time()) < 5
-    assert processes.INTENT_LIFE == 105
+    assert locks.INTENT_LIFE == 105

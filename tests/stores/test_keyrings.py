@@ -16,8 +16,8 @@ import keyring.backends.fail
 import keyring.backends.null
 import pytest
 
-from codex_oauth.stores.keyrings import usable_keyring
-from codex_oauth.stores.seal import SealBroken
+from codex_oauth.stores.keyring_key import usable_keyring
+from codex_oauth.stores.login_file import SealBroken
 from codex_oauth.stores.sealed_file_store import SealedFileStore
 from codex_oauth_core.errors import SignInError
 from tests.stores.fake_keyrings import PlaintextKeyring, WorkingKeyring

@@ -12,7 +12,7 @@ import attrs
 import pytest
 
 from codex_oauth.stores.file_store import FileSlot, FileStore
-from codex_oauth.stores.held import FileHeld
+from codex_oauth.stores.locked_login import FileHeld
 from codex_oauth.stores.store import Deleted, Saved, SaveFailed, StoreWarning
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.record import Record, write_record

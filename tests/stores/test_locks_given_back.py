@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from codex_oauth.stores.directory import Directory
 from codex_oauth.stores.file_store import FileSlot, FileStore
+from codex_oauth.stores.files import Directory
 from codex_oauth_core.errors import SignInError
 from tests.stores.logins import describe, locked, login, save
 from tests.stores.test_locks import WRITE, another_holder

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from codex_oauth.stores import reserved
+from codex_oauth.stores import locked_login
 from codex_oauth.stores.file_store import FileSlot
-from codex_oauth.stores.held import FileHeld
+from codex_oauth.stores.locked_login import FileHeld
 from codex_oauth.stores.store import Conflict, Deleted, Saved, SaveFailed
 from codex_oauth_core.errors import ErrorKind, SignInError
 from tests.stores.logins import describe, failing, locked, login, names, renewed, tree
@@ -83,7 +83,7 @@ def test_where_nothing_allocates_the_space_is_written(
         monkeypatch.delattr(os, "posix_fallocate")
     else:
         monkeypatch.setattr(os, "posix_fallocate", allocate)
-    monkeypatch.setattr(reserved, "_BLOCK", 5000)
+    monkeypatch.setattr(locked_login, "_BLOCK", 5000)
     with locked(slot) as held:
         held.reserve(login(1))
         found = space_of(slot).stat()

@@ -10,7 +10,7 @@ import pytest
 
 from codex_oauth.stores.failures import ADVICE
 from codex_oauth.stores.file_store import FileSlot, FileStore
-from codex_oauth.stores.seal import SealBroken
+from codex_oauth.stores.login_file import SealBroken
 from codex_oauth.stores.store import Conflict, Deleted, Saved, SaveFailed
 from codex_oauth.testing.store_checks import STORE_CHECKS, StoreCheck
 from codex_oauth_core.errors import ErrorKind, SignInError

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from codex_oauth.stores import held as held_module
+from codex_oauth.stores import locked_login as held_module
 from codex_oauth.stores import memory_store
 from codex_oauth.stores.file_store import FileSlot, FileStore
 from codex_oauth.stores.memory_store import MemoryStore

@@ -24,8 +24,7 @@ from codex_oauth.authority import (
     Received,
     serve,
 )
-from codex_oauth.stores.file_slot import FileSlot
-from codex_oauth.stores.file_store import FileStore
+from codex_oauth.stores.file_store import FileSlot, FileStore
 from codex_oauth.testing.fake_world import FakeWorld, Reply
 from codex_oauth.worlds.world import run
 from codex_oauth_core.codex import CODEX

@@ -20,12 +20,11 @@ from typing import Any, Final, cast
 
 import attrs
 
-from codex_oauth.stores.directory import Directory
 from codex_oauth.stores.failures import reporting, shown
-from codex_oauth.stores.files import is_temporary, read_file, remove_name, stage
+from codex_oauth.stores.file_checks import directory_place, file_place
+from codex_oauth.stores.files import Directory, is_temporary, read_file, remove_name, stage
 from codex_oauth.stores.locks import take_lock
 from codex_oauth.stores.names import CUT_OFF, PENDING
-from codex_oauth.stores.places import directory_place, file_place
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.secret import Secret
 

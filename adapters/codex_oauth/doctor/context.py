@@ -13,8 +13,7 @@ from enum import StrEnum, unique
 import attrs
 
 from codex_oauth.stores.file_store import FileStore
-from codex_oauth.stores.keyring_key import KEYRING_LIMIT
-from codex_oauth.stores.keyrings import Keyring
+from codex_oauth.stores.keyring_key import KEYRING_LIMIT, Keyring
 from codex_oauth.transport.protocol import Transport
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.errors import SignInError

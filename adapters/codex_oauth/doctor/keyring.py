@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from codex_oauth.doctor.context import Area, Case, Finding, ok, skipped, warn
-from codex_oauth.stores.bounded import Bounded, Unfinished
 from codex_oauth.stores.failures import ADVICE
-from codex_oauth.stores.keyrings import usable_keyring
-from codex_oauth.stores.seal import SealBroken
+from codex_oauth.stores.file_checks import Bounded, Unfinished
+from codex_oauth.stores.keyring_key import usable_keyring
+from codex_oauth.stores.login_file import SealBroken
 
 __all__ = ["check"]
 

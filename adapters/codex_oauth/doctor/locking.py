@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Final
 
 from codex_oauth.doctor.context import Area, Case, Finding, ok, problem, skipped, store_of
-from codex_oauth.stores.directory import Directory, open_directory
 from codex_oauth.stores.failures import ADVICE, FileProblem, explained
 from codex_oauth.stores.file_store import FileStore
-from codex_oauth.stores.files import remove_name
+from codex_oauth.stores.files import Directory, open_directory, remove_name
 from codex_oauth.stores.locks import LoginLock, take_lock
 from codex_oauth.stores.names import LOGINS
 from codex_oauth_core.errors import ErrorKind, SignInError

@@ -1,27 +1,125 @@
-"""The key of a sealed store, in the operating system's keyring.
+"""The key of a sealed store, in the operating system's keyring, and what it seals.
 
 Rules of this file: the key is made once and never changed; it is made only by who is alone with a store in
 which nothing is sealed, and what counts is what the keyring gives back; every visit to the keyring is
-bounded; once known, the key stays in memory, and the keyring is not asked again.
+bounded; once known, the key stays in memory. A keyring that keeps its secrets readable, or nothing at all,
+is none; nothing here starts a D-Bus daemon. The seal is AES-256-GCM (NIST SP 800-38D), with a new nonce for
+every write; all that is not encrypted is authenticated; which key sealed is told by eight bytes of a hash
+of it, so that another key is not taken for damage.
+
+    codex-oauth sealed 1, newline | key: 8 bytes | nonce: 12 bytes | the content, encrypted | tag: 16 bytes
+
+Whose login it is needs no place beside the content: the record says it, and every reader compares it.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
+import os
 import secrets
+import stat
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Final, Protocol, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar, cast
 
 import attrs
 
-from codex_oauth.stores.bounded import Bounded, Unfinished
-from codex_oauth.stores.keyrings import Keyring, usable_keyring
-from codex_oauth.stores.seal import SealBroken
+from codex_oauth.loading import loading
+from codex_oauth.stores.file_checks import Bounded, Unfinished
+from codex_oauth.stores.login_file import SEALED, SealBroken
 from codex_oauth_core.secret import Secret
 
-__all__ = ["KEYRING_LIMIT", "KEY_LENGTH", "KeyringKey", "Sealed"]
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+__all__ = ["KEYRING_LIMIT", "KEY_LENGTH", "Keyring", "KeyringKey", "KeyringSeal", "Sealed", "usable_keyring"]
+
+
+_NO_KEYRINGS: Final = ("keyring.backends.fail", "keyring.backends.null", "keyrings.alt")
+_BEHIND_A_BUS: Final = (
+    "keyring.backends.SecretService",
+    "keyring.backends.kwallet",
+    "keyring.backends.libsecret",
+)
+
+
+class Keyring(Protocol):
+    """What is used of a backend of the `keyring` library."""
+
+    def get_password(self, service: str, username: str) -> str | None:
+        """The secret that is kept under these names."""
+        ...
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        """Keep a secret under these names."""
+        ...
+
+
+def usable_keyring(given: Keyring | None = None) -> Keyring:
+    """The keyring to use: `given`, or the one that the `keyring` library finds.
+
+    Raises SealBroken: `extra_missing`, `keyring_unavailable`; whatever a backend raises.
+    """
+    if given is None and _needs_a_bus() and not _has_a_bus():
+        raise SealBroken("keyring_unavailable")
+    usable = _first_usable(_found() if given is None else given)
+    if usable is None:
+        raise SealBroken("keyring_unavailable")
+    return usable
+
+
+def _found() -> Keyring:
+    try:
+        with loading("keyring"):
+            import keyring
+    except ImportError:
+        raise SealBroken("extra_missing") from None
+    return cast("Keyring", keyring.get_keyring())  # its parameters have other names
+
+
+def _first_usable(keyring: Keyring) -> Keyring | None:
+    """The keyring itself; of one that asks several in turn, the first that may be used."""
+    module = type(keyring).__module__
+    if module == "keyring.backends.chainer":
+        chain = cast("list[Keyring]", getattr(keyring, "backends", []))
+        return next((each for each in chain if _first_usable(each) is not None), None)
+    if _is_of(keyring, _BEHIND_A_BUS) and not _has_a_bus():
+        return None
+    is_none = _is_of(keyring, _NO_KEYRINGS) or "plaintext" in type(keyring).__name__.lower()
+    return None if is_none else keyring
+
+
+def _is_of(keyring: Keyring, modules: tuple[str, ...]) -> bool:
+    """Whether its class, or one that it is derived from, is of one of these modules or packages."""
+    return any(
+        base.__module__ == module or base.__module__.startswith(f"{module}.")
+        for base in type(keyring).__mro__
+        for module in modules
+    )
+
+
+def _needs_a_bus() -> bool:
+    return sys.platform not in ("win32", "darwin")
+
+
+def _has_a_bus() -> bool:
+    """Whether a session bus is there to be reached. `autolaunch:` is an order to start one."""
+    address = os.environ.get("DBUS_SESSION_BUS_ADDRESS", "")
+    if address:
+        return not address.startswith("autolaunch:")
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    try:
+        return bool(runtime) and stat.S_ISSOCK(Path(runtime, "bus").stat().st_mode)
+    except OSError:
+        return False
+
+
+# -- keyring key ---------------------------------------------------------------------------------------
+
 
 KEYRING_LIMIT: Final = 3.0
 """Seconds that a visit to the keyring takes at most."""
@@ -126,3 +224,69 @@ def _decoded(kept: Secret[str]) -> Secret[bytes]:
     if not text.startswith(_PREFIX) or len(key) != KEY_LENGTH:
         raise SealBroken("no_key")
     return Secret(key)
+
+
+# -- keyring seal --------------------------------------------------------------------------------------
+
+
+_HEAD: Final = SEALED + b"1\n"
+_WHICH: Final = 8
+_NONCE: Final = 12
+_TAG: Final = 16
+_OPEN: Final = len(_HEAD) + _WHICH  # bytes that are authenticated and not encrypted
+
+
+@attrs.frozen
+class KeyringSeal:
+    """See `Seal`. Raises SealBroken as `KeyringKey` does, with `sealed_wrong` for what was not sealed so or
+    was damaged, and `seal_too_new` for what a newer release sealed.
+    """
+
+    key: KeyringKey
+
+    def check(self) -> None:
+        """Make sure that `seal` can be expected to work. Raises SealBroken."""
+        _cipher(Secret(bytes(KEY_LENGTH)))
+        self.key.check()
+
+    def seal(self, content: Secret[bytes]) -> Secret[bytes]:
+        """See `Seal.seal`."""
+        key = self.key.needed()
+        head, nonce = _HEAD + _which(key), os.urandom(_NONCE)
+        return Secret(head + nonce + _cipher(key).encrypt(nonce, content.reveal(), head))
+
+    def unseal(self, content: Secret[bytes]) -> Secret[bytes]:
+        """See `Seal.unseal`. What is not sealed is told without asking for the key."""
+        sealed = content.reveal()
+        if not sealed.startswith(_HEAD):
+            raise SealBroken("seal_too_new" if sealed.startswith(SEALED) else "sealed_wrong")
+        if len(sealed) < _OPEN + _NONCE + _TAG:
+            raise SealBroken("sealed_wrong")
+        key = self.key.existing()
+        if sealed[len(_HEAD) : _OPEN] != _which(key):
+            raise SealBroken("no_key")
+        return _opened(key, sealed)
+
+
+def _opened(key: Secret[bytes], sealed: bytes) -> Secret[bytes]:
+    with loading("cryptography.exceptions"):
+        from cryptography.exceptions import InvalidTag
+
+    nonce, rest = sealed[_OPEN : _OPEN + _NONCE], sealed[_OPEN + _NONCE :]
+    try:
+        return Secret(_cipher(key).decrypt(nonce, rest, sealed[:_OPEN]))
+    except InvalidTag:
+        raise SealBroken("sealed_wrong") from None
+
+
+def _which(key: Secret[bytes]) -> bytes:
+    return hashlib.sha256(b"codex-oauth: which key\0" + key.reveal()).digest()[:_WHICH]
+
+
+def _cipher(key: Secret[bytes]) -> AESGCM:
+    try:
+        with loading("cryptography.hazmat.primitives.ciphers.aead"):
+            from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+    except ImportError:
+        raise SealBroken("extra_missing") from None
+    return AESGCM(key.reveal())

@@ -18,8 +18,8 @@ import attrs
 
 from codex_oauth.clock import now
 from codex_oauth.stores.failures import advised
+from codex_oauth.stores.locks import draw_owner, is_pending, our_intent
 from codex_oauth.stores.paths import login_name
-from codex_oauth.stores.processes import draw_owner, is_pending, our_intent
 from codex_oauth.stores.store import Conflict, Deleted, Saved, SaveFailed
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.leftovers import best_leftover

@@ -16,17 +16,14 @@ from typing import Final
 
 import attrs
 
-from codex_oauth.stores.directory import Directory
 from codex_oauth.stores.failures import FileProblem, explained, failure
+from codex_oauth.stores.file_checks import Place, directory_place
 from codex_oauth.stores.file_store import FileStore
-from codex_oauth.stores.files import read_file
-from codex_oauth.stores.keyring_key import KEYRING_LIMIT, KeyringKey
-from codex_oauth.stores.keyring_seal import KeyringSeal
-from codex_oauth.stores.keyrings import Keyring
+from codex_oauth.stores.files import Directory, read_file
+from codex_oauth.stores.keyring_key import KEYRING_LIMIT, Keyring, KeyringKey, KeyringSeal
 from codex_oauth.stores.locks import LoginLock, lock_name, take_lock
+from codex_oauth.stores.login_file import SEALED, SealBroken
 from codex_oauth.stores.paths import LOGINS, account_in
-from codex_oauth.stores.places import Place, directory_place
-from codex_oauth.stores.seal import SEALED, SealBroken
 from codex_oauth_core.errors import ErrorKind
 
 __all__ = ["SealedFileStore"]

@@ -1,24 +1,26 @@
-"""How a file of the store is reached: the directories that lead to it, opened and checked.
+"""How a file of the store is reached, checked on the way; and calls that may never return, bounded in time.
 
 Rules of this file: a link is refused, or, where the store was told to, resolved before anything is opened,
-so that checks are about what it leads to; what is written into belongs to us, and nobody else may
-change it; a directory that serves more than a store keeps its mode.
+so that checks are about what it leads to; what is written into belongs to us, and nobody else may change
+it; a directory that serves more than a store keeps its mode.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+import threading
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import TypeVar
 
 import attrs
 
-from codex_oauth.stores.directory import Directory, open_directory, provide_directory, secure
-from codex_oauth.stores.files import is_temporary
+from codex_oauth.stores.files import Directory, is_temporary, open_directory, provide_directory, secure
 from codex_oauth.stores.paths import CURRENT, LOGINS
 
-__all__ = ["Place", "directory_place", "file_place"]
+__all__ = ["Bounded", "Place", "Unfinished", "directory_place", "file_place"]
 
 
 @attrs.frozen
@@ -79,3 +81,53 @@ def directory_place(home: Path, name: str, *, follow: bool) -> Place:
 
 def _is_ours_alone(home: Directory) -> bool:
     return all(name in (LOGINS, CURRENT) or is_temporary(name, CURRENT) for name in home.names())
+
+
+# -- bounded -------------------------------------------------------------------------------------------
+
+
+_T = TypeVar("_T")
+
+
+class Unfinished(Exception):
+    """The call did not end in time, or an earlier one still runs."""
+
+
+@attrs.define(eq=False)
+class Bounded:
+    """Calls that take at most `limit` seconds. `told`: the exceptions that a caller may see as they are."""
+
+    limit: float
+    told: tuple[type[Exception], ...] = ()
+    _abandoned: threading.Thread | None = attrs.field(default=None, init=False, repr=False)
+
+    def call(self, work: Callable[[], _T]) -> _T:
+        """What `work` returns. Raises Unfinished; of `told` the exception itself, without frames; for any
+        other a RuntimeError that says nothing.
+        """
+        if self._abandoned is not None and self._abandoned.is_alive():
+            raise Unfinished
+        ended: SimpleQueue[tuple[_T] | Exception] = SimpleQueue()
+        thread = threading.Thread(target=lambda: ended.put(self._ended(work)), daemon=True)
+        thread.start()
+        try:
+            found = ended.get(timeout=self.limit)
+        except Empty:
+            self._abandoned = thread
+            raise Unfinished from None
+        if isinstance(found, Exception):
+            raise found
+        return found[0]
+
+    def _ended(self, work: Callable[[], _T]) -> tuple[_T] | Exception:
+        try:
+            return (work(),)
+        except self.told as error:
+            return _bare(error)
+        except BaseException:  # noqa: BLE001  # whatever a foreign library raises
+            return RuntimeError("the call failed")
+
+
+def _bare(error: Exception) -> Exception:
+    error.__context__ = error.__cause__ = None
+    return error.with_traceback(None)

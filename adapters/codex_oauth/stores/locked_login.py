@@ -1,14 +1,16 @@
 """A login whose lock is held: what may be done with its files, and in which order.
 
-Rules of this file: before a refresh token is spent, everything is on the disk that its answer needs; after
-it, a complete copy of the answer is never removed, only put in its place or beside, unless another login can
-be read there, or somebody has signed out; whatever the holder does, giving the lock back leaves the next one
-a login that can be judged. Another process (a forked child too) that inherited this object holds nothing.
+Rules of this file: before a refresh token is spent, everything is on the disk that its answer needs: the
+space is really allocated, not a hole. After it, a complete copy of the answer is never removed, only put in
+its place or beside, unless another login can be read there, or somebody has signed out; whatever the holder
+does, giving the lock back leaves the next one a login that can be judged. Another process (a forked child
+too) that inherited this object holds nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from pathlib import Path
 from types import TracebackType
@@ -17,23 +19,107 @@ from typing import Final, Self
 import attrs
 
 from codex_oauth.clock import now
-from codex_oauth.stores.directory import Directory
 from codex_oauth.stores.failures import FileProblem, explained, failure, reporting
-from codex_oauth.stores.files import Staged, move_aside, remove_file, stage
-from codex_oauth.stores.form import Form, may_be_put_aside
-from codex_oauth.stores.locks import LoginLock
-from codex_oauth.stores.processes import draw_owner, our_intent
-from codex_oauth.stores.remains import read_copy, rescued_names
-from codex_oauth.stores.reserved import Reserved, reserve_space
+from codex_oauth.stores.files import (
+    Directory,
+    Staged,
+    create_temporary,
+    fill,
+    move_aside,
+    remove_file,
+    remove_name,
+    stage,
+)
+from codex_oauth.stores.locks import LoginLock, draw_owner, our_intent
+from codex_oauth.stores.login_file import Form, find, may_be_put_aside, read_copy, rescued_names
 from codex_oauth.stores.store import Conflict, Deleted, Saved, SaveFailed
-from codex_oauth.stores.stored import find
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.leftovers import best_leftover, is_worth_keeping
 from codex_oauth_core.record import Record
 from codex_oauth_core.renewal_times import SEND_BY
 from codex_oauth_core.secret import Secret
 
-__all__ = ["FileHeld"]
+__all__ = ["FileHeld", "Reserved", "reserve_space"]
+
+
+_CANNOT_ALLOCATE: Final = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS)
+_BLOCK: Final = 64 * 1024
+
+
+class Reserved:
+    """A temporary file that takes up `size` bytes."""
+
+    __slots__ = ("_directory", "_fd", "_name", "_temporary", "size")
+
+    def __init__(self, directory: Directory, name: str, temporary: str, fd: int, size: int) -> None:
+        self._directory = directory
+        self._name = name
+        self._temporary = temporary
+        self._fd: int | None = fd
+        self.size = size
+
+    def fill(self, content: Secret[bytes]) -> Staged | None:
+        """Write `content` into the space; None if it does not fit, or if the file was removed meanwhile. The
+        reservation is used up if this returns a file. Raises OSError.
+        """
+        fd, length = self._fd, len(content.reveal())
+        if fd is None or length > self.size or os.fstat(fd).st_nlink == 0:
+            return None
+        os.ftruncate(fd, length)  # first: a half that is followed by zeros is not mistaken for a whole
+        os.lseek(fd, 0, os.SEEK_SET)
+        self._fd = None
+        staged = Staged(self._directory, self._name, self._temporary)
+        try:
+            fill(fd, content)
+        except BaseException as error:
+            staged.__exit__(type(error))
+            raise
+        return staged
+
+    def forget(self) -> None:
+        """Close the descriptor and leave the file, which belongs to the parent of a fork. Never raises."""
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            with contextlib.suppress(OSError):
+                os.close(fd)
+
+    def drop(self) -> None:
+        """Give the space back, unless it was used. Never raises: what cannot be removed is a leftover."""
+        if self._fd is not None:
+            self.forget()
+            with contextlib.suppress(OSError):
+                remove_name(self._directory, self._temporary)
+
+
+def reserve_space(directory: Directory, name: str, size: int) -> Reserved:
+    """`size` bytes for the file `name`, on the disk. Raises OSError."""
+    temporary, fd = create_temporary(directory, name)
+    reserved = Reserved(directory, name, temporary, fd, size)
+    try:
+        _allocate(fd, size)
+        os.fsync(fd)
+    except BaseException:
+        reserved.drop()
+        raise
+    return reserved
+
+
+def _allocate(fd: int, size: int) -> None:
+    allocate = getattr(os, "posix_fallocate", None)
+    if allocate is not None:
+        try:
+            allocate(fd, 0, size)
+            return
+        except OSError as error:
+            if error.errno not in _CANNOT_ALLOCATE:
+                raise
+    rest = size
+    while rest:
+        rest -= os.write(fd, bytes(min(rest, _BLOCK)))
+
+
+# -- held ----------------------------------------------------------------------------------------------
+
 
 _LEAST_SPACE: Final = 16 * 1024  # bytes; three tokens of a few kilobytes
 _WRITE: Final = ErrorKind.AUTH_WRITE_FAILED
