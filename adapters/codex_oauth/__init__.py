@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from codex_oauth.stores.memory_store import MemoryStore as MemoryStore
     from codex_oauth.stores.sealed_file_store import SealedFileStore as SealedFileStore
     from codex_oauth.stores.store import Store as Store
+    from codex_oauth.tokens.auth import CodexAuth as CodexAuth
+    from codex_oauth.tokens.auth import CodexRequestsAuth as CodexRequestsAuth
     from codex_oauth.tokens.hosts import HostNotAllowed as HostNotAllowed
-    from codex_oauth.tokens.httpx_auth import CodexAuth as CodexAuth
     from codex_oauth.tokens.notes import CodexOAuthWarning as CodexOAuthWarning
     from codex_oauth.tokens.refresh import RefreshIncomplete as RefreshIncomplete
     from codex_oauth.tokens.refresh import arefresh as arefresh
     from codex_oauth.tokens.refresh import refresh as refresh
-    from codex_oauth.tokens.requests_auth import CodexRequestsAuth as CodexRequestsAuth
     from codex_oauth.tokens.token_source import TokenSource as TokenSource
     from codex_oauth.worlds.anyio_world import AnyioWorld as AnyioWorld
     from codex_oauth.worlds.async_httpx_world import AsyncHttpxWorld as AsyncHttpxWorld
@@ -95,10 +95,9 @@ __all__, __getattr__, __dir__ = lazy_names(
         "codex_oauth.stores.sealed_file_store": ("SealedFileStore",),
         "codex_oauth.stores.store": ("Store",),
         "codex_oauth.tokens.hosts": ("HostNotAllowed",),
-        "codex_oauth.tokens.httpx_auth": ("CodexAuth",),
+        "codex_oauth.tokens.auth": ("CodexAuth", "CodexRequestsAuth"),
         "codex_oauth.tokens.notes": ("CodexOAuthWarning",),
         "codex_oauth.tokens.refresh": ("RefreshIncomplete", "arefresh", "refresh"),
-        "codex_oauth.tokens.requests_auth": ("CodexRequestsAuth",),
         "codex_oauth.tokens.token_source": ("TokenSource",),
         "codex_oauth.worlds.httpx_world": ("HttpxWorld",),
         "codex_oauth.worlds.prompted": ("PromptedWorld",),

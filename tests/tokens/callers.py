@@ -13,8 +13,7 @@ import httpx2
 import pytest
 import requests
 
-from codex_oauth.tokens.httpx_auth import CodexAuth
-from codex_oauth.tokens.requests_auth import CodexRequestsAuth
+from codex_oauth.tokens.auth import CodexAuth, CodexRequestsAuth
 from codex_oauth.tokens.token_source import TokenSource
 
 __all__ = ["CALLERS", "Call", "Caller"]

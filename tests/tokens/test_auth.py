@@ -12,9 +12,8 @@ import pytest
 import requests
 
 from codex_oauth.authority import Fault
+from codex_oauth.tokens.auth import CodexAuth, CodexRequestsAuth
 from codex_oauth.tokens.hosts import HostNotAllowed
-from codex_oauth.tokens.httpx_auth import CodexAuth
-from codex_oauth.tokens.requests_auth import CodexRequestsAuth
 from codex_oauth_core.errors import ErrorKind, SignInError
 from tests.tokens.backend import PAGE, Backend, backends
 from tests.tokens.callers import CALLERS, Call, Caller
@@ -211,8 +210,8 @@ import sys
 for name in {missing.split()!r}:
     sys.modules[name] = None
 from codex_oauth.stores.memory_store import MemoryStore
-from codex_oauth.tokens.httpx_auth import CodexAuth
-from codex_oauth.tokens.requests_auth import CodexRequestsAuth
+from codex_oauth.tokens.auth import CodexAuth
+from codex_oauth.tokens.auth import CodexRequestsAuth
 from codex_oauth.tokens.token_source import TokenSource
 assert not {{"httpx", "httpx2", "requests"}} - set({missing.split()!r}) & set(sys.modules)
 CodexRequestsAuth(TokenSource(MemoryStore()))

@@ -17,9 +17,8 @@ import attrs
 import pytest
 
 from codex_oauth.stores.memory_store import MemoryStore
+from codex_oauth.tokens.auth import CodexAuth, CodexRequestsAuth
 from codex_oauth.tokens.hosts import HostNotAllowed
-from codex_oauth.tokens.httpx_auth import CodexAuth
-from codex_oauth.tokens.requests_auth import CodexRequestsAuth
 from codex_oauth.tokens.token_source import TokenSource
 from codex_oauth_core.codex.claims import is_fedramp
 from codex_oauth_core.secret import Secret

@@ -13,9 +13,8 @@ import anyio
 import pytest
 
 from codex_oauth.authority import Fault
+from codex_oauth.tokens.auth import CodexAuth, CodexRequestsAuth
 from codex_oauth.tokens.hosts import HostNotAllowed
-from codex_oauth.tokens.httpx_auth import CodexAuth
-from codex_oauth.tokens.requests_auth import CodexRequestsAuth
 from codex_oauth_core.errors import SignInError
 from tests.tokens.backend import serving
 from tests.tokens.callers import CALLERS, Call, Caller

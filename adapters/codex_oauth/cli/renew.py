@@ -67,7 +67,7 @@ def _renewed(store: FileStore, record: Record, *, forced: bool) -> Outcome:
     from codex_oauth.cli.waiting import WaitNotice
     from codex_oauth.clock import now
     from codex_oauth.tokens.flight import Flight
-    from codex_oauth.tokens.run_world import RunWorld, UsualWorld
+    from codex_oauth.tokens.renewing import RunWorld, UsualWorld
     from codex_oauth.worlds.storing import StoringWorld
     from codex_oauth.worlds.world import run
     from codex_oauth_core.codex import CODEX, provider_of

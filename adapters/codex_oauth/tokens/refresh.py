@@ -14,7 +14,7 @@ import attrs
 from codex_oauth.clock import now
 from codex_oauth.event_loops import load_anyio
 from codex_oauth.loading import loading
-from codex_oauth.tokens.run_world import UsualWorld
+from codex_oauth.tokens.renewing import UsualWorld
 from codex_oauth.worlds.world import World
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential

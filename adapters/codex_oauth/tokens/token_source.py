@@ -2,30 +2,29 @@
 
 Rules of this file: a fresh token costs a look at the clock; one renewal at a time, on a thread of its own,
 which no caller can cut; callers wait for it, or go on with the old token where that is good enough. What is
-remembered is judged in `memory`, and a renewal is done in `renewing`.
+remembered is judged in `memory`, and a renewal is done in `renewing`. A forked child begins anew.
 """
 
 from __future__ import annotations
 
 import os
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from importlib import import_module
 from threading import RLock
-from typing import TYPE_CHECKING, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, Self, TypeVar
 
 import attrs
 
 from codex_oauth.clock import Clock, now, wall_of
 from codex_oauth.loading import loading
 from codex_oauth.stores.store import Store
-from codex_oauth.tokens.forks import begin_again_in_children
 from codex_oauth.tokens.hosts import DEFAULT_HOSTS, Hosts
 from codex_oauth.tokens.memory import Memory, Step
 from codex_oauth.tokens.notes import Notes, warn
-from codex_oauth.tokens.renewing import Landing, Renewer
-from codex_oauth.tokens.run_world import RunWorld, UsualWorld
+from codex_oauth.tokens.renewing import Landing, Renewer, RunWorld, UsualWorld
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.codex.claims import api_headers, is_fedramp
 from codex_oauth_core.credential import Credential
@@ -40,7 +39,35 @@ if TYPE_CHECKING:
     from codex_oauth.tokens.flight import Flight
     from codex_oauth.worlds.world import World
 
-__all__ = ["TokenSource"]
+__all__ = ["TokenSource", "begin_again_in_children"]
+
+
+class Beginner(Protocol):
+    """Something that can begin again."""
+
+    def begin(self) -> None:
+        """Forget what does not exist in a forked child."""
+
+
+_OWNERS: Final = weakref.WeakSet[Beginner]()
+
+
+def begin_again_in_children(owner: Beginner) -> None:
+    """Have `owner.begin()` called in every forked child, for as long as `owner` lives."""
+    _OWNERS.add(owner)
+
+
+def _begin_again() -> None:
+    for owner in list(_OWNERS):
+        owner.begin()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(after_in_child=_begin_again)
+
+
+# -- token source --------------------------------------------------------------------------------------
+
 
 T = TypeVar("T")
 _FOR_A_RENEWAL: Final = (
