@@ -263,8 +263,8 @@ def _suits_a_device_code(door: _Door) -> bool:
 
 def _check_settings(provider: Provider) -> None:
     """Else a person would approve a sign-in whose code cannot be exchanged."""
-    with loading("codex_oauth.transport.checked_settings"):
-        from codex_oauth.transport.checked_settings import check_settings
+    with loading("codex_oauth.transport.httpx_messages"):
+        from codex_oauth.transport.httpx_messages import check_settings
 
     check_settings(provider)
 

@@ -13,7 +13,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from codex_oauth.clock import instant
-from codex_oauth.transport.async_protocol import AsyncAnswer
+from codex_oauth.transport.protocol import AsyncAnswer
 from codex_oauth.worlds import anyio_world
 from codex_oauth.worlds.anyio_world import AnyioWorld
 from codex_oauth.worlds.async_httpx_world import AsyncHttpxWorld

@@ -18,7 +18,7 @@ from codex_oauth.stores.locked_login import FileHeld
 from codex_oauth.stores.memory_store import MemoryStore
 from codex_oauth.stores.store import SaveFailed, Store, StoreWarning
 from codex_oauth.testing.fake_world import FakeWorld, Reply
-from codex_oauth.transport.async_protocol import AsyncAnswer
+from codex_oauth.transport.protocol import AsyncAnswer
 from codex_oauth.worlds.anyio_world import AnyioWorld
 from codex_oauth.worlds.async_storing import AsyncStoringWorld
 from codex_oauth.worlds.async_world import arun

@@ -8,7 +8,7 @@ import pytest
 from codex_oauth.authority import serve
 from codex_oauth.testing.fake_world import START, FakeWorld, Reply, Server, scripted
 from codex_oauth.testing.scenarios import SCENARIOS, Scenario
-from codex_oauth.transport.async_protocol import AsyncAnswer
+from codex_oauth.transport.protocol import AsyncAnswer
 from codex_oauth.worlds.anyio_world import AnyioWorld
 from codex_oauth.worlds.async_httpx_world import AsyncHttpxWorld
 from codex_oauth.worlds.async_world import AsyncWorld, arun

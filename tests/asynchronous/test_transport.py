@@ -12,10 +12,9 @@ import httpcore
 import httpx
 import pytest
 
-from codex_oauth.transport.async_backend import AnyioNetwork
-from codex_oauth.transport.async_bounded_transport import KEPT_ALIVE
 from codex_oauth.transport.async_httpx_transport import AsyncHttpxTransport
-from codex_oauth.transport.async_protocol import AsyncAnswer
+from codex_oauth.transport.async_network import KEPT_ALIVE, AnyioNetwork
+from codex_oauth.transport.protocol import AsyncAnswer
 from codex_oauth_core import Cause, Phase, RequestFailed, ResponseReceived, SendRequest
 from codex_oauth_core.reading.json_body import MAX_BODY
 from tests.asynchronous.running import each_backend, no_sockets_left, run, run_virtual

@@ -13,7 +13,7 @@ import attrs
 import pytest
 
 from codex_oauth.transport.async_httpx_transport import AsyncHttpxTransport
-from codex_oauth.transport.async_protocol import AsyncAnswer
+from codex_oauth.transport.protocol import AsyncAnswer
 from codex_oauth_core import SendRequest
 from tests.transport import test_httpx_proxies, test_httpx_tls, test_httpx_unreachable
 

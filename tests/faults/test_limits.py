@@ -21,7 +21,7 @@ import pytest
 from codex_oauth.authority import AuthorityServer
 from codex_oauth.stores.file_store import FileSlot, FileStore
 from codex_oauth.stores.locked_login import FileHeld
-from codex_oauth.transport.bounded_transport import BoundedTransport
+from codex_oauth.transport.network import BoundedTransport
 from codex_oauth_core.errors import ErrorKind
 from tests.faults.child import due, only_login, process
 from tests.faults.runs import (

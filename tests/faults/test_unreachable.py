@@ -172,7 +172,7 @@ def test_a_setting_that_cannot_be_used_costs_nothing_and_is_not_tried_again(
         del package
 
     variables, setting, reason = BROKEN[name]
-    monkeypatch.setattr("codex_oauth.transport.exchange.find_spec", not_installed)
+    monkeypatch.setattr("codex_oauth.transport.httpx_messages.find_spec", not_installed)
     for variable, value in variables.items():
         monkeypatch.setenv(variable, value)
     with no_new_sockets(), at_most(4):

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from codex_oauth.transport.proxy_settings import UnusableProxyError, http_proxy_for
+from codex_oauth.transport.proxies import UnusableProxyError, http_proxy_for
 from codex_oauth.worlds.aiohttp_world import AiohttpWorld
 from codex_oauth_core import Cause, Phase, RequestFailed, ResponseReceived
 from codex_oauth_core.settings import BadSetting, SettingFault

@@ -184,7 +184,7 @@ _NEEDED: Final = (
     "codex_oauth.cli.failing",
     "codex_oauth.cli.waiting",
     "codex_oauth.elsewhere",
-    "codex_oauth.transport.checked_settings",
+    "codex_oauth.transport.httpx_messages",
     "codex_oauth.worlds.storing",
     "codex_oauth_core.flows.renewal",
     "tests.storm.commands",

@@ -14,11 +14,10 @@ import attrs
 import httpcore
 import pytest
 
-from codex_oauth.transport.async_backend import AnyioNetwork
-from codex_oauth.transport.backend import BoundedBackend
-from codex_oauth.transport.bounded_socket import BoundedSocket
+from codex_oauth.transport.async_network import AnyioNetwork
 from codex_oauth.transport.deadline import Deadline
-from codex_oauth.transport.streams import SocketStream, TlsStream
+from codex_oauth.transport.dial import BoundedSocket
+from codex_oauth.transport.network import BoundedBackend, SocketStream, TlsStream
 from tests.transport.certificates import Authority
 from tests.transport.servers import Server, over_tls, silent
 

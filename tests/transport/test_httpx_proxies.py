@@ -12,8 +12,8 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from codex_oauth.transport.httpx_messages import BadProxyError, Proxy, proxy_for
 from codex_oauth.transport.httpx_transport import HttpxTransport
-from codex_oauth.transport.proxies import BadProxyError, Proxy, proxy_for
 from codex_oauth_core import Cause, Phase, RequestFailed, ResponseReceived
 from codex_oauth_core.settings import BadSetting, SettingFault
 from tests.transport.certificates import Authority

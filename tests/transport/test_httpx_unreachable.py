@@ -73,7 +73,7 @@ def test_no_thread_for_the_resolver_is_a_failure_and_not_a_crash(monkeypatch: py
     def start(*args: object) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr("codex_oauth.transport.resolve.Thread.start", start)
+    monkeypatch.setattr("codex_oauth.transport.dial.Thread.start", start)
     assert verdict("http://name.test/") == (Phase.NOT_SENT, Cause.CONNECT)
 
 

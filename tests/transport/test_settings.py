@@ -20,9 +20,8 @@ from codex_oauth.doctor import proxy as doctors_proxy
 from codex_oauth.doctor.context import Verdict
 from codex_oauth.transport.aiohttp_transport import AiohttpTransport
 from codex_oauth.transport.async_httpx_transport import AsyncHttpxTransport
-from codex_oauth.transport.certificates import DIRECTORY, FILES, KEYLOG, named
 from codex_oauth.transport.httpx_transport import HttpxTransport
-from codex_oauth.transport.tls import tls_context
+from codex_oauth.transport.tls import DIRECTORY, FILES, KEYLOG, named, tls_context
 from codex_oauth.transport.urllib_transport import UrllibTransport
 from codex_oauth_core.effects import SendRequest
 from codex_oauth_core.events import Cause, Phase, RequestFailed
@@ -40,7 +39,7 @@ URL: Final = "https://auth.openai.com/"
 def _nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (*VARIABLES, *map(str.lower, VARIABLES), *FILES, DIRECTORY, KEYLOG):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("codex_oauth.transport.exchange.find_spec", _not_installed)
+    monkeypatch.setattr("codex_oauth.transport.httpx_messages.find_spec", _not_installed)
     monkeypatch.setattr(doctors_proxy, "find_spec", _not_installed)
     monkeypatch.setattr(socket, "getaddrinfo", _nobody_asks)
 

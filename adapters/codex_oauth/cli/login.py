@@ -34,7 +34,7 @@ __all__ = ["Interrupt", "run_login", "say_signed_in"]
 
 def run_login(args: argparse.Namespace) -> int:
     """Sign in, and keep the login. Raises SignInError."""
-    from codex_oauth.transport.checked_settings import check_settings
+    from codex_oauth.transport.httpx_messages import check_settings
     from codex_oauth.worlds.httpx_world import HttpxWorld
 
     _refuse_without_a_person(named=args.device or args.browser)

@@ -90,7 +90,7 @@ def _ended(args: argparse.Namespace, store: FileStore, account_id: str) -> dict[
 
 def _check(provider: Provider) -> None:
     """Before anything is deleted: with other settings of this machine it can still be ended."""
-    from codex_oauth.transport.checked_settings import check_settings
+    from codex_oauth.transport.httpx_messages import check_settings
 
     try:
         check_settings(provider)

@@ -112,7 +112,7 @@ def run_finish(args: argparse.Namespace) -> int:
 
 
 def _finish(args: argparse.Namespace, store: FileStore, view: View, interrupt: Interrupt) -> Credential:
-    from codex_oauth.transport.checked_settings import check_settings
+    from codex_oauth.transport.httpx_messages import check_settings
 
     pending = PendingSignIns(store.home)
     with pending.claimed(args.id) as claimed:

@@ -15,7 +15,7 @@ import attrs
 
 from codex_oauth.doctor.context import Area, Case, Finding, Verdict, ok, problem, warn
 from codex_oauth.transport.bad_settings import UnusableSettingError
-from codex_oauth.transport.certificates import (
+from codex_oauth.transport.tls import (
     DIRECTORY,
     FILES,
     KEYLOG,
@@ -23,8 +23,8 @@ from codex_oauth.transport.certificates import (
     fault_of_directories,
     fault_of_file,
     named,
+    tls_context,
 )
-from codex_oauth.transport.tls import tls_context
 from codex_oauth_core.settings import BadSetting, SettingFault
 
 __all__ = ["check"]

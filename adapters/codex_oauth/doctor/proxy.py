@@ -13,8 +13,8 @@ from typing import Final
 import httpx
 
 from codex_oauth.doctor.context import Area, Case, Finding, ok, problem, warn
-from codex_oauth.transport.proxies import BadProxyError, Proxy, proxy_for
-from codex_oauth.transport.proxy_settings import unquoted
+from codex_oauth.transport.httpx_messages import BadProxyError, Proxy, proxy_for
+from codex_oauth.transport.proxies import unquoted
 
 __all__ = ["check"]
 

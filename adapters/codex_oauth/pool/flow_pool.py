@@ -23,7 +23,7 @@ from anyio.lowlevel import checkpoint
 from codex_oauth.clock import Clock, now
 from codex_oauth.event_loops import load_anyio, uncut
 from codex_oauth.pool.deadlines import Beginning, Bell, CalledBack, Deadlines, Due
-from codex_oauth.transport.async_protocol import AsyncTransport
+from codex_oauth.transport.protocol import AsyncTransport
 from codex_oauth_core.callback import Accepted
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import Finished, Prompt, SendRequest, Wait

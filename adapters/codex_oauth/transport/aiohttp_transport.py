@@ -25,7 +25,7 @@ from codex_oauth.transport.async_limit import within
 from codex_oauth.transport.bad_settings import UnusableSettingError, wants_credentials
 from codex_oauth.transport.deadline import Deadline, TimeUp
 from codex_oauth.transport.progress import Stage
-from codex_oauth.transport.proxy_settings import HttpProxy, http_proxy_for
+from codex_oauth.transport.proxies import HttpProxy, http_proxy_for
 from codex_oauth.transport.tls import tls_context
 from codex_oauth.transport.unlogged import unlogged
 from codex_oauth_core.effects import SendRequest

@@ -14,13 +14,13 @@ import httpx
 
 from codex_oauth.clock import Clock, now
 from codex_oauth.event_loops import uncut
-from codex_oauth.transport.async_bounded_transport import AsyncBoundedTransport
 from codex_oauth.transport.async_limit import within
-from codex_oauth.transport.async_protocol import AsyncAnswer
+from codex_oauth.transport.async_network import AsyncBoundedTransport
 from codex_oauth.transport.deadline import Deadline
-from codex_oauth.transport.exchange import NO_AUTH, headers_of, to_httpx
 from codex_oauth.transport.failures import FAILURES, failed
+from codex_oauth.transport.httpx_messages import NO_AUTH, headers_of, to_httpx
 from codex_oauth.transport.progress import Progress, Stage
+from codex_oauth.transport.protocol import AsyncAnswer
 from codex_oauth.transport.unlogged import unlogged
 from codex_oauth_core.effects import SendRequest
 from codex_oauth_core.events import Cause, Phase, RequestFailed, ResponseReceived

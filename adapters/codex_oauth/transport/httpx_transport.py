@@ -13,10 +13,10 @@ from collections.abc import Callable
 import httpx
 
 from codex_oauth.clock import Clock, now
-from codex_oauth.transport.bounded_transport import BoundedTransport
 from codex_oauth.transport.deadline import SLICE, Deadline, StopRequested, TimeUp
-from codex_oauth.transport.exchange import NO_AUTH, headers_of, to_httpx
 from codex_oauth.transport.failures import FAILURES, failed
+from codex_oauth.transport.httpx_messages import NO_AUTH, headers_of, to_httpx
+from codex_oauth.transport.network import BoundedTransport
 from codex_oauth.transport.progress import Progress, Stage
 from codex_oauth.transport.protocol import Answer, never
 from codex_oauth.transport.unlogged import unlogged

@@ -1,6 +1,7 @@
 """What carries one HTTP request for a world. A port to another HTTP library is one such callable.
 
-Rules of this file: a transport performs one request at a time and keeps nothing open between two.
+Rules of this file: a transport performs one request at a time, a `once` request on a connection of its own,
+retries nothing, and keeps nothing open between two.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from typing import Protocol
 from codex_oauth_core.effects import SendRequest
 from codex_oauth_core.events import Cancelled, RequestFailed, ResponseReceived
 
-__all__ = ["Answer", "Transport", "never"]
+__all__ = ["Answer", "AsyncAnswer", "AsyncTransport", "Transport", "never"]
+
 
 Answer = ResponseReceived | RequestFailed | Cancelled
 
@@ -32,3 +34,22 @@ class Transport(Protocol):
 def never() -> bool:
     """`stopped` for a request that nothing may cut."""
     return False
+
+
+# -- async protocol ------------------------------------------------------------------------------------
+
+
+AsyncAnswer = ResponseReceived | RequestFailed
+
+
+class AsyncTransport(Protocol):
+    """Sends one request as it is: no redirects, no cookies, no retry."""
+
+    async def __call__(self, effect: SendRequest) -> AsyncAnswer:
+        """Send `effect.request` within `effect.timeout` seconds, everything included.
+
+        A failure of the network is `RequestFailed`. A cancellation cuts it, and is raised: the world sees to
+        it that none reaches a `once` request. Raises ValueError for a request that cannot be written as HTTP
+        at all, which is a bug.
+        """
+        ...

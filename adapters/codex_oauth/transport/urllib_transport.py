@@ -16,13 +16,11 @@ from urllib.parse import SplitResult, urlsplit
 
 from codex_oauth.clock import Clock, now
 from codex_oauth.transport.bad_settings import UnusableSettingError, wants_credentials
-from codex_oauth.transport.bounded_socket import BoundedSocket, ReceivedTooMuch
 from codex_oauth.transport.deadline import Deadline, StopRequested, TimeUp
-from codex_oauth.transport.dial import dial
+from codex_oauth.transport.dial import BoundedSocket, ReceivedTooMuch, dial, in_worker, resolve
 from codex_oauth.transport.progress import Stage
 from codex_oauth.transport.protocol import Answer, never
-from codex_oauth.transport.proxy_settings import PORTS, HttpProxy, http_proxy_for
-from codex_oauth.transport.resolve import in_worker, resolve
+from codex_oauth.transport.proxies import PORTS, HttpProxy, http_proxy_for
 from codex_oauth.transport.tls import system_tls_context
 from codex_oauth_core.effects import Request, SendRequest
 from codex_oauth_core.events import Cancelled, Cause, Phase, RequestFailed, ResponseReceived

@@ -1,7 +1,9 @@
-"""Byte streams for httpcore that obey one deadline: a socket, and TLS over any stream.
+"""httpcore's way to the network, under one deadline; and an `httpx` transport over it for one request.
 
-Rules of this file: every operation blocks in slices of the deadline, whatever `timeout` the caller
-names; TLS works on memory buffers, so that it nests (TLS to a proxy, and TLS through it).
+Rules of this file: every operation blocks in slices of the deadline, whatever `timeout` the caller names
+(httpx's own limits count each read anew); TLS works on memory buffers, so that it nests (TLS to a proxy,
+and TLS through it). What it opened it closes, also when httpcore has lost sight of it. One pool for one
+request, so no connection is ever reused; TLS and proxies are ours and take no options.
 """
 
 from __future__ import annotations
@@ -10,14 +12,19 @@ import contextlib
 import functools
 import socket
 import ssl
-from collections.abc import Callable, Generator
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Generator, Iterable, Iterator
+from typing import Any, Final, Self, TypeVar
 
 import httpcore
+import httpx
 
 from codex_oauth.transport.deadline import Deadline, TimeUp
+from codex_oauth.transport.dial import dial, in_worker, resolve
+from codex_oauth.transport.httpx_messages import tls_for, to_httpcore, to_httpcore_proxy, usable_proxy
+from codex_oauth.transport.progress import Progress, Stage
 
-__all__ = ["SocketStream", "TlsStream"]
+__all__ = ["BoundedBackend", "BoundedTransport", "SocketStream", "TlsStream"]
+
 
 T = TypeVar("T")
 
@@ -152,3 +159,83 @@ class TlsStream(httpcore.NetworkStream):
             self._received.write(data)
         else:
             self._received.write_eof()
+
+
+# -- backend -------------------------------------------------------------------------------------------
+
+
+class BoundedBackend(httpcore.NetworkBackend):
+    """Opens connections for one request. A context manager: leaving it closes every socket."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        self._deadline = deadline
+        self._opened = contextlib.ExitStack()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        """A stream to `host`. Raises `httpcore.ConnectError` because of an OSError or UnicodeError."""
+        del timeout, local_address, socket_options  # the deadline covers the first; nobody sets the others
+        try:
+            addresses = resolve(host, port, self._deadline)
+            sock = self._opened.enter_context(dial(addresses, self._deadline))
+        except (OSError, UnicodeError) as error:
+            raise httpcore.ConnectError(str(error)) from error
+        return SocketStream(sock, self._deadline)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._opened.close()
+
+
+# -- bounded transport ---------------------------------------------------------------------------------
+
+
+class BoundedTransport(httpx.BaseTransport):
+    """Carries one request within `deadline`, and tells `progress` how far it came.
+
+    Raises httpcore's exceptions as they are, and what `Deadline.slice` raises.
+    """
+
+    def __init__(self, deadline: Deadline, progress: Progress) -> None:
+        self._deadline = deadline
+        self._progress = progress
+        self._closing = contextlib.ExitStack()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send the request; the answer's body is still to be read."""
+        self._progress.stage = Stage.CONNECTING
+        answer = self._pool(request.url).handle_request(to_httpcore(request, request.read()))
+        return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer))
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._closing.close()
+
+    def _pool(self, url: httpx.URL) -> httpcore.ConnectionPool:
+        proxy = in_worker(lambda: usable_proxy(url), self._deadline)
+        self._progress.through(proxy.setting if proxy else None)
+        pool = httpcore.ConnectionPool(
+            ssl_context=tls_for(url, proxy),
+            proxy=to_httpcore_proxy(proxy) if proxy else None,
+            network_backend=self._closing.enter_context(BoundedBackend(self._deadline)),
+        )
+        return self._closing.enter_context(pool)
+
+
+class _Body(httpx.SyncByteStream):
+    def __init__(self, answer: httpcore.Response) -> None:
+        self._answer = answer
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._answer.iter_stream()
+
+    def close(self) -> None:
+        self._answer.close()

@@ -1,6 +1,8 @@
-"""One request in the terms of httpx and httpcore, whether a blocking or an asynchronous transport carries it.
+"""One request in the terms of httpx and httpcore, for blocking and asynchronous transports.
 
-Rules of this file: nothing here does any I/O; the body is revealed here and nowhere else.
+Rules of this file: nothing here does any I/O; the body is revealed here and nowhere else. Whether this
+machine's settings (proxies, certificates) can be used at all is looked at here before a person is asked for
+anything.
 """
 
 from __future__ import annotations
@@ -14,12 +16,39 @@ from typing import Any, Final
 import httpcore
 import httpx
 
-from codex_oauth.transport.proxies import BadProxyError, Proxy, proxy_for
+from codex_oauth.transport.bad_settings import UnusableSettingError
+from codex_oauth.transport.proxies import Proxy, UnusableProxyError, proxy_to
 from codex_oauth.transport.tls import tls_context
 from codex_oauth_core.effects import SendRequest
+from codex_oauth_core.flows.machine import error_of, refusal_of, transient_of
+from codex_oauth_core.provider import Provider
 from codex_oauth_core.settings import BadSetting, SettingFault
 
-__all__ = ["NO_AUTH", "headers_of", "tls_for", "to_httpcore", "to_httpcore_proxy", "to_httpx", "usable_proxy"]
+__all__ = [
+    "NO_AUTH",
+    "BadProxyError",
+    "Proxy",
+    "check_settings",
+    "headers_of",
+    "proxy_for",
+    "tls_for",
+    "to_httpcore",
+    "to_httpcore_proxy",
+    "to_httpx",
+    "usable_proxy",
+]
+
+
+BadProxyError = UnusableProxyError
+
+
+def proxy_for(url: httpx.URL) -> Proxy | None:
+    """The proxy for `url`, or None for a direct connection; see `proxy_to`. Raises `BadProxyError`."""
+    return proxy_to(url.scheme, url.raw_host.decode("ascii"), url.port)
+
+
+# -- exchange ------------------------------------------------------------------------------------------
+
 
 _TIMEOUTS: Final = ("connect", "read", "write", "pool")
 NO_AUTH: Final = httpx.Auth()  # else httpx would turn user information in a URL into a header
@@ -93,3 +122,18 @@ def to_httpcore_proxy(proxy: Proxy) -> httpcore.Proxy:
         auth=(name, password) if name or password else None,
         ssl_context=tls_context() if proxy.scheme == "https" else None,
     )
+
+
+# -- checked settings ----------------------------------------------------------------------------------
+
+
+def check_settings(provider: Provider) -> None:
+    """Raises SignInError, `misconfigured`, if a setting keeps every request to a provider from being sent."""
+    try:
+        for url in (httpx.URL(provider.issuer), httpx.URL(provider.token_endpoint)):
+            tls_for(url, usable_proxy(url))
+    except UnusableSettingError as error:
+        found = error
+    else:
+        return
+    raise error_of(refusal_of(transient_of(found.failed(0.0))))
