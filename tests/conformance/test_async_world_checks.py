@@ -13,10 +13,10 @@ from codex_oauth.testing import (
     LISTENING_CHECKS,
     TASK_CHECKS,
     WORLD_CHECKS,
-    async_world_checks,
     check_async_world,
     loopback,
-    world_task_checks,
+    world_checks,
+    world_time_checks,
 )
 from codex_oauth.worlds.async_httpx_world import AsyncHttpxWorld
 from codex_oauth_core import SendRequest, Wait
@@ -32,7 +32,7 @@ CAUGHT = [(what, name) for what, (_, names) in BROKEN_TASKS.items() for name in 
 def test_a_broken_world_fails_the_check_that_is_there_for_it(
     what: str, name: str, backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(world_task_checks, "SOON", 0.5)
+    monkeypatch.setattr(world_time_checks, "SOON", 0.5)
     monkeypatch.setattr(loopback, "PATIENCE", 2.5)
     with pytest.raises(AssertionError) as failed:
         anyio.run(TASKS[name], BROKEN_TASKS[what][0], backend=backend)
@@ -52,7 +52,7 @@ def test_blocking_worlds_are_held_to_the_same_but_for_tasks() -> None:
 def _alone(patch: pytest.MonkeyPatch, **others: Any) -> None:
     """Only one group of checks is run."""
     for name in ("ASYNC_WORLD_CHECKS", "ASYNC_LISTENING_CHECKS", "TASK_CHECKS"):
-        patch.setattr(async_world_checks, name, others.get(name, ()))
+        patch.setattr(world_checks, name, others.get(name, ()))
 
 
 def test_tasks_are_checked_unless_the_event_loop_has_none(monkeypatch: pytest.MonkeyPatch) -> None:

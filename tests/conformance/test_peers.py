@@ -12,10 +12,8 @@ import urllib.request
 import pytest
 from cryptography import x509
 
-from codex_oauth.testing.checked_clock import CheckedClock
-from codex_oauth.testing.loopback import LoopbackServer
-from codex_oauth.testing.loopback_acts import OK, answer, chunked, in_turn, silent
-from codex_oauth.testing.performing import completed
+from codex_oauth.testing.loopback import OK, LoopbackServer, answer, chunked, in_turn, silent
+from codex_oauth.testing.performing import CheckedClock, completed
 from codex_oauth.testing.untrusted import untrusted_context
 from tests.transport.servers import BUSY
 

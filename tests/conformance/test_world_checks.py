@@ -19,7 +19,7 @@ from codex_oauth.testing import (
     check_world,
     loopback,
     world_checks,
-    world_closing_checks,
+    world_failure_checks,
     world_listening_checks,
     world_time_checks,
 )
@@ -53,7 +53,7 @@ def short_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     for checks in (world_time_checks, world_listening_checks):
         monkeypatch.setattr(checks, "SOON", 0.5)
         monkeypatch.setattr(checks, "_LONG", 0.8)
-    monkeypatch.setattr(world_closing_checks, "SOON", 0.5)
+    monkeypatch.setattr(world_failure_checks, "SOON", 0.5)
 
 
 @pytest.mark.usefixtures("short_bounds")

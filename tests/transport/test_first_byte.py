@@ -14,7 +14,7 @@ from collections.abc import Generator
 import pytest
 
 from codex_oauth.clock import instant
-from codex_oauth.testing.checked_clock import CheckedClock
+from codex_oauth.testing.performing import CheckedClock
 from codex_oauth_core import Cause, Phase, RequestFailed, ResponseReceived
 from tests.house.tree import ROOT
 from tests.transport.certificates import Authority

@@ -14,16 +14,10 @@ TYPE_CHECKING = False  # as typing's, without loading typing
 
 if TYPE_CHECKING:
     from codex_oauth.testing.answered_by import answered_by as answered_by
-    from codex_oauth.testing.async_world_checks import ASYNC_LISTENING_CHECKS as ASYNC_LISTENING_CHECKS
-    from codex_oauth.testing.async_world_checks import ASYNC_TLS_CHECKS as ASYNC_TLS_CHECKS
-    from codex_oauth.testing.async_world_checks import ASYNC_WORLD_CHECKS as ASYNC_WORLD_CHECKS
-    from codex_oauth.testing.async_world_checks import TASK_CHECKS as TASK_CHECKS
-    from codex_oauth.testing.async_world_checks import AsyncListeningCheck as AsyncListeningCheck
-    from codex_oauth.testing.async_world_checks import AsyncWorldCheck as AsyncWorldCheck
-    from codex_oauth.testing.async_world_checks import check_async_world as check_async_world
     from codex_oauth.testing.fake_world import FakeWorld as FakeWorld
     from codex_oauth.testing.fake_world import Lost as Lost
     from codex_oauth.testing.fake_world import Reply as Reply
+    from codex_oauth.testing.fake_world import VirtualClock as VirtualClock
     from codex_oauth.testing.fake_world import scripted as scripted
     from codex_oauth.testing.performing import Awaited as Awaited
     from codex_oauth.testing.performing import MakeAsyncListeningWorld as MakeAsyncListeningWorld
@@ -33,43 +27,46 @@ if TYPE_CHECKING:
     from codex_oauth.testing.store_checks import STORE_CHECKS as STORE_CHECKS
     from codex_oauth.testing.store_checks import StoreCheck as StoreCheck
     from codex_oauth.testing.store_checks import check_store as check_store
-    from codex_oauth.testing.virtual_clock import VirtualClock as VirtualClock
+    from codex_oauth.testing.world_checks import ASYNC_LISTENING_CHECKS as ASYNC_LISTENING_CHECKS
+    from codex_oauth.testing.world_checks import ASYNC_TLS_CHECKS as ASYNC_TLS_CHECKS
+    from codex_oauth.testing.world_checks import ASYNC_WORLD_CHECKS as ASYNC_WORLD_CHECKS
     from codex_oauth.testing.world_checks import LISTENING_CHECKS as LISTENING_CHECKS
+    from codex_oauth.testing.world_checks import TASK_CHECKS as TASK_CHECKS
     from codex_oauth.testing.world_checks import TLS_CHECKS as TLS_CHECKS
     from codex_oauth.testing.world_checks import WORLD_CHECKS as WORLD_CHECKS
+    from codex_oauth.testing.world_checks import AsyncListeningCheck as AsyncListeningCheck
+    from codex_oauth.testing.world_checks import AsyncWorldCheck as AsyncWorldCheck
     from codex_oauth.testing.world_checks import ListeningCheck as ListeningCheck
     from codex_oauth.testing.world_checks import MakeListeningWorld as MakeListeningWorld
     from codex_oauth.testing.world_checks import MakeWorld as MakeWorld
     from codex_oauth.testing.world_checks import WorldCheck as WorldCheck
+    from codex_oauth.testing.world_checks import check_async_world as check_async_world
     from codex_oauth.testing.world_checks import check_world as check_world
 
 __all__, __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "codex_oauth.testing.answered_by": ("answered_by",),
-        "codex_oauth.testing.async_world_checks": (
+        "codex_oauth.testing.world_checks": (
             "ASYNC_LISTENING_CHECKS",
             "ASYNC_TLS_CHECKS",
             "ASYNC_WORLD_CHECKS",
-            "TASK_CHECKS",
             "AsyncListeningCheck",
             "AsyncWorldCheck",
-            "check_async_world",
-        ),
-        "codex_oauth.testing.fake_world": ("FakeWorld", "Lost", "Reply", "scripted"),
-        "codex_oauth.testing.performing": ("Awaited", "MakeAsyncListeningWorld", "MakeAsyncWorld"),
-        "codex_oauth.testing.scenarios": ("SCENARIOS", "Scenario"),
-        "codex_oauth.testing.store_checks": ("STORE_CHECKS", "StoreCheck", "check_store"),
-        "codex_oauth.testing.virtual_clock": ("VirtualClock",),
-        "codex_oauth.testing.world_checks": (
             "LISTENING_CHECKS",
-            "TLS_CHECKS",
-            "WORLD_CHECKS",
             "ListeningCheck",
             "MakeListeningWorld",
             "MakeWorld",
+            "TASK_CHECKS",
+            "TLS_CHECKS",
+            "WORLD_CHECKS",
             "WorldCheck",
+            "check_async_world",
             "check_world",
         ),
+        "codex_oauth.testing.fake_world": ("FakeWorld", "Lost", "Reply", "VirtualClock", "scripted"),
+        "codex_oauth.testing.performing": ("Awaited", "MakeAsyncListeningWorld", "MakeAsyncWorld"),
+        "codex_oauth.testing.scenarios": ("SCENARIOS", "Scenario"),
+        "codex_oauth.testing.store_checks": ("STORE_CHECKS", "StoreCheck", "check_store"),
     },
 )

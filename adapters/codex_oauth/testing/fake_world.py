@@ -2,15 +2,28 @@
 
 Rules of this file: the clock starts at an odd large number, so that a mix-up of absolute and relative
 times shows; the network takes time; the server is a function, so that it can check what it receives.
+
+Answers in the shapes that the server of ChatGPT sign-ins gives them, with plainly fake tokens.
+
+Rules of this file: no more than scenarios need; an authority of your own, with its own rules, is
+`codex_oauth.authority`.
+
+A clock that a test moves by hand: for worlds over real HTTP whose waits are to take no time.
+
+Rules of this file: time stands still until somebody moves it; it is the time of a `FakeWorld`, so that a fake
+world, a server and a test can share one.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, Self, assert_never
+from typing import Any, Final, Self, assert_never
 
 import attrs
 
+from codex_oauth_core.codex.render import unsigned_token
+from codex_oauth_core.codex.token_answers import CLAIMS
 from codex_oauth_core.effects import Effect, Request, SendRequest, Wait
 from codex_oauth_core.events import (
     Cancelled,
@@ -21,8 +34,25 @@ from codex_oauth_core.events import (
     ResponseReceived,
     TimeReached,
 )
+from codex_oauth_core.pkce import s256
 
-__all__ = ["FakeWorld", "Lost", "Reply", "Server", "scripted"]
+__all__ = [
+    "PENDING",
+    "SLOW_DOWN",
+    "FakeWorld",
+    "Lost",
+    "Reply",
+    "Server",
+    "VirtualClock",
+    "approved",
+    "as_json",
+    "issued",
+    "page",
+    "refusal",
+    "scripted",
+    "tokens",
+]
+
 
 START: Final = 1_000_003.25
 WALL: Final = 1_800_000_007.5
@@ -163,3 +193,96 @@ class FakeWorld:
         step = max(0.0, instant - self.at)
         self.at += step
         self.wall += step
+
+
+# -- replies -------------------------------------------------------------------------------------------
+
+
+_VERIFIER: Final = "fake-verifier-0123456789-0123456789-0123456789"
+_JSON: Final = {"Content-Type": "application/json"}
+
+
+def as_json(status: int, value: object, headers: Mapping[str, str] | None = None) -> Reply:
+    """Any answer in JSON."""
+    return Reply(status, json.dumps(value).encode(), {**_JSON, **(headers or {})})
+
+
+def page(status: int) -> Reply:
+    """A page for people, as firewalls and proxies put in the place of an answer."""
+    return Reply(status, b"<!doctype html><title>Blocked</title>", {"Content-Type": "text/html"})
+
+
+def issued(**fields: Any) -> Reply:
+    """A device authorization (RFC 8628 §3.2)."""
+    return as_json(
+        200, {"device_auth_id": "fake-device", "user_code": "ABCD-12345", "interval": "5", **fields}
+    )
+
+
+def refusal(code: str, status: int = 403, **beside: Any) -> Reply:
+    """An error code (RFC 8628 §3.5), and fields beside it."""
+    return as_json(status, {"error": {"code": code, "message": "prose"}, **beside})
+
+
+def approved(**fields: Any) -> Reply:
+    """The authorization code of an approved device login."""
+    proof = {"code_verifier": _VERIFIER, "code_challenge": s256(_VERIFIER)}
+    return as_json(200, {"authorization_code": "fake-code", **proof, **fields})
+
+
+def tokens(**fields: Any) -> Reply:
+    """Tokens (RFC 6749 §5.1); a field that is `...` is left out."""
+    body = {
+        "access_token": _account_token("access"),
+        "refresh_token": "fake-refresh",
+        "id_token": _account_token("id"),
+        "expires_in": 864_000,
+        "token_type": "Bearer",
+        **fields,
+    }
+    return as_json(200, {name: value for name, value in body.items() if value is not ...})
+
+
+def _account_token(kind: str) -> str:
+    return unsigned_token({CLAIMS: {"chatgpt_account_id": "acct_fake"}, "kind": kind}).reveal()
+
+
+PENDING: Final = refusal("deviceauth_authorization_pending")
+SLOW_DOWN: Final = refusal("slow_down", 400)
+
+
+# -- virtual clock -------------------------------------------------------------------------------------
+
+
+class VirtualClock:
+    """The instant and Unix time of `world`, which moves them as it performs effects; of its own without one.
+
+    Fits wherever a `Clock` does: `now=virtual_clock`.
+    """
+
+    def __init__(self, world: FakeWorld | None = None) -> None:
+        self._world = world or FakeWorld(scripted(()))
+
+    def __call__(self) -> tuple[float, float]:
+        """The instant and Unix time, both in seconds."""
+        return self._world.now()
+
+    def instant(self) -> float:
+        """The instant, in seconds: fits `serve(clock=...)`."""
+        return self._world.at
+
+    def wall(self) -> float:
+        """Unix time, in seconds: fits `serve(wall=...)`."""
+        return self._world.wall
+
+    def step(self, seconds: float) -> None:
+        """Go forward by so much. ValueError for less than nothing."""
+        if seconds < 0:
+            raise ValueError("a clock never goes back")
+        self._world.at += seconds
+        self._world.wall += seconds
+
+    def skip(self, wait: Wait) -> None:
+        """Go to the end of a wait: fits `HttpxWorld(on_wait=...)`. One for a redirect is not skipped."""
+        if wait.callback is None:
+            self.step(max(0.0, wait.until - self.instant()))

@@ -2,22 +2,53 @@
 
 Rules of this file: the standard library alone; nothing waits for longer than `PATIENCE`, so that a world
 without limits fails its check and does not hang it; at the end every socket is closed and every thread over.
+
+What a loopback server does with a request: answers of every kind, good and bad.
+
+Rules of this file: an act sends its bytes as they are, so that answers may break every rule of HTTP.
+
+A process that stands still while its peer does not: within one process, for checks of a world.
+
+Rules of this file: all threads stop, because one that holds the interpreter sleeps in C; where that is not to
+be had (Windows, a Python without a global lock) nothing stops, and a check finds nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import socket
 import ssl
 import struct
+import sys
 import threading
-from collections.abc import Callable
-from typing import Final, Self
+import time
+from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
+from typing import Any, Final, Self
 
 import attrs
 
-__all__ = ["PATIENCE", "Act", "LoopbackServer", "Received", "has_left", "reset", "until_left"]
+__all__ = [
+    "OK",
+    "PATIENCE",
+    "Act",
+    "LoopbackServer",
+    "Received",
+    "answer",
+    "chunked",
+    "closing",
+    "has_left",
+    "in_turn",
+    "reset",
+    "resetting",
+    "sent_at_a_standstill",
+    "silent",
+    "trickling",
+    "until_left",
+]
+
 
 PATIENCE: Final = 4.0
 """Seconds after which the server gives up on a client."""
@@ -169,3 +200,99 @@ def reset(sock: socket.socket) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
     sock.close()
     raise ConnectionResetError
+
+
+# -- loopback acts -------------------------------------------------------------------------------------
+
+
+def answer(status: int = 200, body: bytes = b"", headers: Mapping[str, str] | None = None) -> bytes:
+    """A whole answer, with its length."""
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
+    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+    if status not in (204, 304):
+        lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+
+
+def chunked(body: bytes, *, end: bool = True) -> bytes:
+    """A whole answer in chunks (RFC 9112 §7.1); without its last chunk, if `end` is false."""
+    pieces = [body[at : at + 4096] for at in range(0, len(body), 4096)]
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
+    return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + (b"0\r\n\r\n" if end else b"")
+
+
+OK: Final = answer(200, b"ok")
+
+
+def in_turn(*answers: bytes) -> Act:
+    """One answer after the other, and then the last one for ever."""
+    left = list(answers)
+
+    def act(sock: socket.socket, request: Received) -> None:
+        sock.sendall(left.pop(0) if len(left) > 1 else left[0])
+
+    return act
+
+
+def closing(sent: bytes) -> Act:
+    """Send this, and then nothing more: the connection ends."""
+
+    def act(sock: socket.socket, request: Received) -> None:
+        sock.sendall(sent)
+        sock.shutdown(socket.SHUT_WR)
+        until_left(sock)
+
+    return act
+
+
+def trickling(head: bytes, drips: Iterable[bytes]) -> Act:
+    """Send `head`, and then a drip 20 times a second, until all are out or patience ends."""
+    drips = tuple(drips)[: int(PATIENCE / 0.05)]
+
+    def act(sock: socket.socket, request: Received) -> None:
+        for piece in (head, *drips):
+            sock.sendall(piece)
+            time.sleep(0.05)
+
+    return act
+
+
+def silent(sock: socket.socket, request: Received) -> None:
+    """Read everything, answer nothing."""
+    until_left(sock)
+    sock.shutdown(socket.SHUT_RDWR)
+
+
+def resetting(sock: socket.socket, request: Received) -> None:
+    """Reset the connection."""
+    reset(sock)
+
+
+# -- standstill ----------------------------------------------------------------------------------------
+
+
+def sent_at_a_standstill(sock: socket.socket, data: bytes, seconds: float) -> None:
+    """Send `data`, and let no other thread run for so many seconds, from before it is out."""
+    libc = _libc()
+    if libc is None:
+        sock.sendall(data)
+        return
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(10 * seconds)  # nobody asks this thread to let go between two calls
+    try:
+        libc.send(sock.fileno(), data, len(data), 0)
+        libc.usleep(int(seconds * 500_000))
+        libc.usleep(int(seconds * 500_000))
+    finally:
+        sys.setswitchinterval(interval)
+
+
+def _libc() -> Any:
+    """The C library, called without letting go of the interpreter."""
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        libc = ctypes.PyDLL(None)
+        libc.send.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int)
+        libc.send.restype = ctypes.c_ssize_t
+        libc.usleep.argtypes = (ctypes.c_uint32,)
+        return libc if os.name == "posix" else None
+    return None

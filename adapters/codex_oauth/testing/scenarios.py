@@ -11,8 +11,18 @@ from typing import Any, Final
 
 import attrs
 
-from codex_oauth.testing.fake_world import Lost, Reply
-from codex_oauth.testing.replies import PENDING, SLOW_DOWN, approved, as_json, issued, page, refusal, tokens
+from codex_oauth.testing.fake_world import (
+    PENDING,
+    SLOW_DOWN,
+    Lost,
+    Reply,
+    approved,
+    as_json,
+    issued,
+    page,
+    refusal,
+    tokens,
+)
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import Cause, Phase
 

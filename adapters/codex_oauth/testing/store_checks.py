@@ -10,6 +10,8 @@ or, a test for each check:
     @pytest.mark.parametrize("check", STORE_CHECKS, ids=lambda check: check.__name__)
     def test_my_store(check: StoreCheck, tmp_path: Path) -> None:
         check(MyStore(tmp_path))
+
+Checks of a store: what is saved, loaded, deleted and selected, by one process that waits for nobody.
 """
 
 from __future__ import annotations
@@ -17,13 +19,242 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from codex_oauth.stores.store import Store
-from codex_oauth.testing.checking import told
-from codex_oauth.testing.keeping_checks import KEEPING_CHECKS
+import attrs
+
+from codex_oauth.stores.store import Conflict, Deleted, Saved, Store
+from codex_oauth.testing.checking import ACCOUNT, TELLTALE, locked, put, refused, same, sample, told, true
 from codex_oauth.testing.leftover_checks import LEFTOVER_CHECKS
 from codex_oauth.testing.locking_checks import LOCKING_CHECKS
+from codex_oauth_core.record import Intent
 
-__all__ = ["STORE_CHECKS", "StoreCheck", "check_store"]
+__all__ = ["KEEPING_CHECKS", "STORE_CHECKS", "StoreCheck", "check_store"]
+
+
+_NO_ACCOUNT_IDS: Final = (
+    "", ".", "..", "../x", "a/b", "a\\b", "a.json", "a b", "a\n", "a\0", "é", "x" * 129,
+)  # fmt: skip
+
+
+def a_new_store_is_empty(store: Store) -> None:
+    same(store.accounts(), (), "the accounts of a new store")
+    same(store.current(), None, "the current account of a new store")
+    same(store.slot(ACCOUNT).load(), None, "the login in a new store")
+
+
+def preparing_changes_nothing_and_can_be_repeated(store: Store) -> None:
+    store.prepare()
+    same((store.accounts(), store.current()), ((), None), "a store that was prepared")
+    slot = put(store, sample())
+    store.select(ACCOUNT)
+    store.prepare()
+    same(slot.load(), sample(), "the login after the store was prepared again")
+    same((store.accounts(), store.current()), ((ACCOUNT,), ACCOUNT), "a store that was prepared again")
+
+
+def what_is_saved_is_loaded(store: Store) -> None:
+    record = sample(
+        generation=3,
+        parent="0" * 64,
+        intent=Intent(1, "host", 1.5),
+        uncertain_at=5.0,
+        spent=True,
+        dead_code="refresh_token_expired",
+        server_offset=-2.5,
+    )
+    same(put(store, record).load(), record, "the record that was saved")
+
+
+def a_login_without_a_refresh_token_is_kept(store: Store) -> None:
+    record = sample()
+    borrowed = attrs.evolve(record, credential=attrs.evolve(record.credential, refresh_token=None))
+    slot = put(store, borrowed)
+    same(slot.load(), borrowed, "the record that was saved")
+    put(store, record, borrowed.fingerprint)
+    same(slot.load(), record, "the record that replaced it")
+
+
+def unknown_fields_survive(store: Store) -> None:
+    record = sample(unknown={"color": "blue", "list": [1, {"a": None}], "credential": {"plan": 1}})
+    same(put(store, record).load(), record, "a record with fields of a newer release")
+
+
+def a_stored_record_is_a_value_of_its_own(store: Store) -> None:
+    unknown = {"list": [1]}
+    slot = put(store, sample(unknown=unknown))
+    unknown["list"].append(2)
+    same(slot.load(), sample(unknown={"list": [1]}), "the record, after a list in the saved one was changed")
+    loaded = slot.load()
+    true(loaded is not None, "the record must still be there")
+    if loaded is not None:
+        loaded.unknown["list"].append(3)
+    same(slot.load(), sample(unknown={"list": [1]}), "the record, after a list in a loaded one was changed")
+
+
+def two_slots_of_one_account_are_one_place(store: Store) -> None:
+    put(store, sample())
+    same(store.slot(ACCOUNT).load(), sample(), "the login in another slot of the account")
+
+
+def a_save_replaces_what_the_caller_expects(store: Store) -> None:
+    slot = put(store, sample(1))
+    put(store, sample(2), sample(1).fingerprint)
+    same(slot.load(), sample(2), "the login after the second save")
+
+
+def the_same_refresh_token_may_be_saved_with_other_marks(store: Store) -> None:
+    slot = put(store, sample(1))
+    put(store, sample(1, uncertain_at=5.0), sample(1).fingerprint)
+    same(slot.load(), sample(1, uncertain_at=5.0), "the login after its mark was saved")
+
+
+def a_save_over_something_else_is_a_conflict_and_changes_nothing(store: Store) -> None:
+    slot = put(store, sample(1))
+    for expected in (None, sample(2).fingerprint, "", "x"):
+        for replace_corrupt in (False, True):
+            with locked(slot) as held:
+                answer = held.save(sample(3), expected, replace_corrupt=replace_corrupt)
+            what = f"the answer to a save that expects {expected!r} (replace_corrupt={replace_corrupt})"
+            same(answer, Conflict(sample(1)), what)
+            same(slot.load(), sample(1), "the login after a conflict")
+
+
+def a_save_over_nothing_that_expects_something_is_a_conflict(store: Store) -> None:
+    slot = store.slot(ACCOUNT)
+    with locked(slot) as held:
+        answer = held.save(sample(2), sample(1).fingerprint)
+    same(answer, Conflict(None), "the answer to a save that expects what is not there")
+    same((slot.load(), store.accounts()), (None, ()), "the store after a conflict")
+
+
+def a_record_of_another_account_is_refused(store: Store) -> None:
+    slot, other = store.slot(ACCOUNT), sample(1, "acct_2")
+    with locked(slot) as held:
+        refused(ValueError, "saving another account's record", held.save, other, None)
+    refused(ValueError, "rescuing another account's record", slot.rescue, other)
+    same(store.accounts(), (), "the accounts, after another account's record was refused")
+
+
+def what_is_deleted_is_gone(store: Store) -> None:
+    slot = put(store, sample())
+    with locked(slot) as held:
+        same(held.delete(sample().fingerprint), Deleted(), "the answer to a deletion")
+        same(held.load(), None, "the login under the lock, after its deletion")
+    same((slot.load(), store.accounts()), (None, ()), "the store after a deletion")
+
+
+def deleting_nothing_is_done_if_nothing_is_expected(store: Store) -> None:
+    with locked(store.slot(ACCOUNT)) as held:
+        same(held.delete(None), Deleted(), "the answer to deleting nothing")
+        same(held.delete(sample().fingerprint), Conflict(None), "the answer to deleting what is not there")
+
+
+def deleting_something_else_is_a_conflict_and_keeps_it(store: Store) -> None:
+    slot = put(store, sample(1))
+    for expected in (None, sample(2).fingerprint):
+        for even_corrupt in (False, True):
+            with locked(slot) as held:
+                answer = held.delete(expected, even_corrupt=even_corrupt)
+            what = f"the answer to a deletion that expects {expected!r} (even_corrupt={even_corrupt})"
+            same(answer, Conflict(sample(1)), what)
+            same(slot.load(), sample(1), "the login after a conflict")
+
+
+def a_deleted_login_is_not_saved_again_by_who_still_expects_it(store: Store) -> None:
+    slot = put(store, sample(1))
+    with locked(slot) as held:
+        held.delete(sample(1).fingerprint)
+    with locked(slot) as held:
+        answer = held.save(sample(2), sample(1).fingerprint)
+    same(answer, Conflict(None), "the answer to a save over a login that was deleted")
+    same(store.accounts(), (), "the accounts after that")
+
+
+def accounts_are_separate_and_in_order(store: Store) -> None:
+    for account_id in ("b", "A-1", "a_2"):
+        put(store, sample(1, account_id))
+    with locked(store.slot("b")) as held:
+        held.delete(sample(1).fingerprint)
+    same(store.accounts(), ("A-1", "a_2"), "the accounts")
+    same(store.slot("a_2").load(), sample(1, "a_2"), "the login beside a deleted one")
+
+
+def an_account_id_has_up_to_128_characters(store: Store) -> None:
+    for account_id in ("x", "x" * 128):
+        put(store, sample(1, account_id))
+        store.select(account_id)
+        same(store.current(), account_id, "the current account")
+    same(store.accounts(), ("x", "x" * 128), "the accounts")
+
+
+def what_is_no_account_id_is_refused(store: Store) -> None:
+    for account_id in _NO_ACCOUNT_IDS:
+        refused(ValueError, f"a slot for {account_id!r}", store.slot, account_id)
+        refused(ValueError, f"selecting {account_id!r}", store.select, account_id)
+
+
+def a_slot_tells_whose_it_is(store: Store) -> None:
+    same(store.slot(ACCOUNT).account_id, ACCOUNT, "the account of a slot")
+
+
+def the_pointer_follows_the_last_selection(store: Store) -> None:
+    for account_id in ("a", "b"):
+        put(store, sample(1, account_id))
+    same(store.current(), None, "the current account, after saves and before any selection")
+    for choice in ("a", "b", None, None, "a"):
+        store.select(choice)
+        same(store.current(), choice, "the current account, after it was selected")
+
+
+def a_pointer_to_a_login_that_is_gone_points_to_nothing(store: Store) -> None:
+    slot = put(store, sample(1, "a"))
+    store.select("a")
+    with locked(slot) as held:
+        held.delete(sample(1).fingerprint)
+    same(store.current(), None, "the current account, after its login was deleted")
+    put(store, sample(2, "a"))
+    same(store.current(), "a", "the current account, after a new login of it")
+
+
+def nothing_shows_a_secret(store: Store) -> None:
+    slot = put(store, sample(1))
+    with locked(slot) as held:
+        values = [store, slot, held, slot.load(), held.load(), held.save(sample(2), None)]
+        values.append(held.save(sample(2), sample(1).fingerprint))
+    true(values[-1] == Saved(), "the last save must be answered by Saved")
+    for value in values:
+        shows = TELLTALE in f"{value!r} {value}"
+        true(not shows, f"the text of a {type(value).__name__} must not show a token")
+
+
+KEEPING_CHECKS: Final = (
+    a_new_store_is_empty,
+    preparing_changes_nothing_and_can_be_repeated,
+    what_is_saved_is_loaded,
+    a_login_without_a_refresh_token_is_kept,
+    unknown_fields_survive,
+    a_stored_record_is_a_value_of_its_own,
+    two_slots_of_one_account_are_one_place,
+    a_save_replaces_what_the_caller_expects,
+    the_same_refresh_token_may_be_saved_with_other_marks,
+    a_save_over_something_else_is_a_conflict_and_changes_nothing,
+    a_save_over_nothing_that_expects_something_is_a_conflict,
+    a_record_of_another_account_is_refused,
+    what_is_deleted_is_gone,
+    deleting_nothing_is_done_if_nothing_is_expected,
+    deleting_something_else_is_a_conflict_and_keeps_it,
+    a_deleted_login_is_not_saved_again_by_who_still_expects_it,
+    accounts_are_separate_and_in_order,
+    an_account_id_has_up_to_128_characters,
+    what_is_no_account_id_is_refused,
+    a_slot_tells_whose_it_is,
+    the_pointer_follows_the_last_selection,
+    a_pointer_to_a_login_that_is_gone_points_to_nothing,
+    nothing_shows_a_secret,
+)
+"""In the order in which a new store is best built."""
+
+
+# -- store checks --------------------------------------------------------------------------------------
 
 
 class StoreCheck(Protocol):

@@ -14,12 +14,18 @@ import time
 from collections.abc import Callable
 from typing import Final, Self
 
-from codex_oauth.testing.checked_clock import CheckedClock
 from codex_oauth.testing.checking import same, true
-from codex_oauth.testing.loopback import PATIENCE, LoopbackServer, Received
-from codex_oauth.testing.loopback_acts import OK, answer, in_turn, silent
-from codex_oauth.testing.performing import BODY, MakeAsyncWorld, failed, post, response
-from codex_oauth.testing.standstill import sent_at_a_standstill
+from codex_oauth.testing.loopback import (
+    OK,
+    PATIENCE,
+    LoopbackServer,
+    Received,
+    answer,
+    in_turn,
+    sent_at_a_standstill,
+    silent,
+)
+from codex_oauth.testing.performing import BODY, CheckedClock, MakeAsyncWorld, failed, post, response
 from codex_oauth.testing.world_failure_checks import LIMIT, SOON
 from codex_oauth_core.effects import SendRequest
 from codex_oauth_core.events import Cause, Event, Phase

@@ -12,9 +12,8 @@ from typing import Final
 
 import attrs
 
-from codex_oauth.testing.checked_clock import CheckedClock
 from codex_oauth.testing.checking import fail, same, true
-from codex_oauth.testing.performing import MakeAsyncListeningWorld, soon, wait
+from codex_oauth.testing.performing import CheckedClock, MakeAsyncListeningWorld, soon, wait
 from codex_oauth.testing.world_failure_checks import SOON
 from codex_oauth_core.callback import Accepted, CallbackRule
 from codex_oauth_core.effects import Wait, Why

@@ -15,12 +15,10 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from codex_oauth.testing.checked_clock import CheckedClock
 from codex_oauth.testing.checking import fail, same, true
 from codex_oauth.testing.fake_world import Lost, Reply
-from codex_oauth.testing.loopback import LoopbackServer, Received, reset
-from codex_oauth.testing.loopback_acts import OK, answer, in_turn
-from codex_oauth.testing.performing import MakeAsyncWorld
+from codex_oauth.testing.loopback import OK, LoopbackServer, Received, answer, in_turn, reset
+from codex_oauth.testing.performing import CheckedClock, MakeAsyncWorld
 from codex_oauth.testing.scenarios import ROUND_TRIP, SCENARIOS, Scenario
 from codex_oauth.testing.untrusted import untrusted_context
 from codex_oauth.testing.world_failure_checks import nobody_listens
