@@ -36,14 +36,14 @@ if TYPE_CHECKING:
     from codex_oauth.tokens.token_source import TokenSource as TokenSource
     from codex_oauth.worlds.anyio_world import AnyioWorld as AnyioWorld
     from codex_oauth.worlds.async_httpx_world import AsyncHttpxWorld as AsyncHttpxWorld
-    from codex_oauth.worlds.async_prompted import AsyncPromptedWorld as AsyncPromptedWorld
-    from codex_oauth.worlds.async_storing import AsyncStoringWorld as AsyncStoringWorld
-    from codex_oauth.worlds.async_world import AsyncWorld as AsyncWorld
-    from codex_oauth.worlds.async_world import arun as arun
     from codex_oauth.worlds.httpx_world import HttpxWorld as HttpxWorld
+    from codex_oauth.worlds.prompted import AsyncPromptedWorld as AsyncPromptedWorld
     from codex_oauth.worlds.prompted import PromptedWorld as PromptedWorld
+    from codex_oauth.worlds.storing import AsyncStoringWorld as AsyncStoringWorld
     from codex_oauth.worlds.storing import StoringWorld as StoringWorld
+    from codex_oauth.worlds.world import AsyncWorld as AsyncWorld
     from codex_oauth.worlds.world import World as World
+    from codex_oauth.worlds.world import arun as arun
     from codex_oauth.worlds.world import run as run
     from codex_oauth_core import CODEX as CODEX
     from codex_oauth_core import BrowserFlow as BrowserFlow
@@ -77,9 +77,9 @@ if TYPE_CHECKING:
 __all__, __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "codex_oauth.worlds.async_world": ("AsyncWorld", "arun"),
-        "codex_oauth.worlds.async_storing": ("AsyncStoringWorld",),
-        "codex_oauth.worlds.async_prompted": ("AsyncPromptedWorld",),
+        "codex_oauth.worlds.world": ("AsyncWorld", "World", "arun", "run"),
+        "codex_oauth.worlds.storing": ("AsyncStoringWorld", "StoringWorld"),
+        "codex_oauth.worlds.prompted": ("AsyncPromptedWorld", "PromptedWorld"),
         "codex_oauth.worlds.async_httpx_world": ("AsyncHttpxWorld",),
         "codex_oauth.worlds.anyio_world": ("AnyioWorld",),
         "codex_oauth.pool.flow_pool": ("FlowPool",),
@@ -100,9 +100,6 @@ __all__, __getattr__, __dir__ = lazy_names(
         "codex_oauth.tokens.refresh": ("RefreshIncomplete", "arefresh", "refresh"),
         "codex_oauth.tokens.token_source": ("TokenSource",),
         "codex_oauth.worlds.httpx_world": ("HttpxWorld",),
-        "codex_oauth.worlds.prompted": ("PromptedWorld",),
-        "codex_oauth.worlds.storing": ("StoringWorld",),
-        "codex_oauth.worlds.world": ("World", "run"),
         "codex_oauth_core": (
             "BrowserFlow",
             "restore",

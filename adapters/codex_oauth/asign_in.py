@@ -33,9 +33,9 @@ from codex_oauth.sign_in import (
 )
 from codex_oauth.store_login import afinish_sign_in, agive_up
 from codex_oauth.stores.store import Store
-from codex_oauth.worlds.async_prompted import AsyncPromptedWorld
-from codex_oauth.worlds.async_world import AsyncWorld, arun
 from codex_oauth.worlds.callbacks import CallbackSource
+from codex_oauth.worlds.prompted import AsyncPromptedWorld
+from codex_oauth.worlds.world import AsyncWorld, arun
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import BrowserPrompt, Prompt

@@ -12,10 +12,8 @@ from types import TracebackType
 from typing import Final, Self
 
 from codex_oauth.stores.store import Store, StoreWarning
-from codex_oauth.worlds.async_storing import AsyncStoringWorld
-from codex_oauth.worlds.async_world import AsyncPerformer, arun
-from codex_oauth.worlds.storing import StoringWorld
-from codex_oauth.worlds.world import Performer, run
+from codex_oauth.worlds.storing import AsyncStoringWorld, StoringWorld
+from codex_oauth.worlds.world import AsyncPerformer, Performer, arun, run
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import Finished, SendRequest, Wait
 from codex_oauth_core.errors import SignInError

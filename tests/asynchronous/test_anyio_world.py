@@ -17,8 +17,8 @@ from codex_oauth.transport.protocol import AsyncAnswer
 from codex_oauth.worlds import anyio_world
 from codex_oauth.worlds.anyio_world import AnyioWorld
 from codex_oauth.worlds.async_httpx_world import AsyncHttpxWorld
-from codex_oauth.worlds.async_prompted import AsyncPromptedWorld
-from codex_oauth.worlds.async_world import AsyncWorld, arun
+from codex_oauth.worlds.prompted import AsyncPromptedWorld
+from codex_oauth.worlds.world import AsyncWorld, arun
 from codex_oauth_core import (
     CODEX,
     Cancelled,

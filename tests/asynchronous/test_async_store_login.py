@@ -20,8 +20,8 @@ from codex_oauth.stores.store import SaveFailed, Store, StoreWarning
 from codex_oauth.testing.fake_world import FakeWorld, Reply
 from codex_oauth.transport.protocol import AsyncAnswer
 from codex_oauth.worlds.anyio_world import AnyioWorld
-from codex_oauth.worlds.async_storing import AsyncStoringWorld
-from codex_oauth.worlds.async_world import arun
+from codex_oauth.worlds.storing import AsyncStoringWorld
+from codex_oauth.worlds.world import arun
 from codex_oauth_core import CODEX, Record, SendRequest, StoreLogin
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import RequestFailed, ResponseReceived, StoreAnswered

@@ -23,8 +23,8 @@ from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.locked_login import FileHeld
 from codex_oauth.stores.store import SaveFailed
 from codex_oauth.worlds.async_httpx_world import AsyncHttpxWorld
-from codex_oauth.worlds.async_storing import AsyncStoringWorld
-from codex_oauth.worlds.async_world import arun
+from codex_oauth.worlds.storing import AsyncStoringWorld
+from codex_oauth.worlds.world import arun
 from codex_oauth_core import CODEX, BrowserPrompt, ErrorKind, Record, Renewal, Secret, SignInError
 from codex_oauth_core.effects import Prompt
 from tests.adapters.test_browser_sign_in import browse

@@ -11,7 +11,7 @@ from codex_oauth.testing.scenarios import SCENARIOS, Scenario
 from codex_oauth.transport.protocol import AsyncAnswer
 from codex_oauth.worlds.anyio_world import AnyioWorld
 from codex_oauth.worlds.async_httpx_world import AsyncHttpxWorld
-from codex_oauth.worlds.async_world import AsyncWorld, arun
+from codex_oauth.worlds.world import AsyncWorld, arun
 from codex_oauth.worlds.world import run as run_sync
 from codex_oauth_core import (
     CODEX,

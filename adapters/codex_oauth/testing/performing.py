@@ -20,9 +20,8 @@ from typing import Any, Final, Protocol, Self, TypeVar, cast
 from codex_oauth.clock import Clock
 from codex_oauth.testing.checking import fail
 from codex_oauth.testing.loopback import Act, LoopbackServer
-from codex_oauth.worlds.async_world import AsyncWorld
 from codex_oauth.worlds.callbacks import CallbackSource
-from codex_oauth.worlds.world import World
+from codex_oauth.worlds.world import AsyncWorld, World
 from codex_oauth_core.effects import Request, SendRequest, Wait, Why
 from codex_oauth_core.events import Cause, Event, Phase, RequestFailed, ResponseReceived
 from codex_oauth_core.secret import Secret

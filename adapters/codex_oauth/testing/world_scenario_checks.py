@@ -22,7 +22,7 @@ from codex_oauth.testing.performing import CheckedClock, MakeAsyncWorld
 from codex_oauth.testing.scenarios import ROUND_TRIP, SCENARIOS, Scenario
 from codex_oauth.testing.untrusted import untrusted_context
 from codex_oauth.testing.world_failure_checks import nobody_listens
-from codex_oauth.worlds.async_world import AsyncWorld, arun
+from codex_oauth.worlds.world import AsyncWorld, arun
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.effects import SendRequest, Wait
 from codex_oauth_core.errors import SignInError

@@ -17,7 +17,7 @@ from codex_oauth.testing.checking import fail, same, true
 from codex_oauth.testing.loopback import OK, LoopbackServer, Received, has_left, in_turn, silent
 from codex_oauth.testing.performing import CheckedClock, MakeAsyncWorld, failure, post, response, soon, wait
 from codex_oauth.testing.world_failure_checks import LIMIT, SOON, all_left, nobody_listens
-from codex_oauth.worlds.async_world import AsyncWorld
+from codex_oauth.worlds.world import AsyncWorld
 from codex_oauth_core.effects import Wait
 from codex_oauth_core.events import Cancelled, Event, ResponseReceived, TimeReached
 from codex_oauth_core.secret import Secret

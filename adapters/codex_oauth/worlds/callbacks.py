@@ -1,17 +1,22 @@
-"""Where redirects come in while a world waits: a listener, a paste, a scheme handler.
+"""Where redirects come in while a world waits: a listener, a paste, a scheme handler; and how the wait ends.
 
-Rules of this file: a source judges by the rule it is given and hands over what the rule accepted; it never
-ends a wait by itself, and nothing that arrives can make it raise.
+Rules of this file: nothing here blocks; a source judges by the rule it is given and hands over what the
+rule accepted; it never ends a wait by itself, and nothing that arrives can make it raise. It is started
+once for each rule, and stopped when the wait has been answered; the first redirect counts, and is told
+once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from codex_oauth_core.callback import Accepted, CallbackRule
+from codex_oauth_core.effects import Wait
+from codex_oauth_core.events import CallbackReceived, Cancelled, Event, TimeReached
 
-__all__ = ["CallbackSource"]
+__all__ = ["CallbackSource", "Heard", "Sources", "answer_of"]
 
 
 class CallbackSource(Protocol):
@@ -27,3 +32,66 @@ class CallbackSource(Protocol):
     def stop(self) -> None:
         """Stop listening. Whoever is still connected is answered without delaying the caller."""
         ...
+
+
+# -- waiting -------------------------------------------------------------------------------------------
+
+
+class Heard:
+    """What the sources have heard by one rule: the first redirect counts. `ring` wakes whoever waits."""
+
+    def __init__(self, rule: CallbackRule, ring: Callable[[], None]) -> None:
+        self.rule = rule
+        self._accepted: Accepted | None = None
+        self._ring = ring
+
+    def accept(self, accepted: Accepted) -> None:
+        """End the wait. From any thread."""
+        if self._accepted is None:
+            self._accepted = accepted
+        self._ring()
+
+    def take(self) -> Accepted | None:
+        """The redirect, once: told again, a flow that refuses it would spin."""
+        accepted, self._accepted = self._accepted, None
+        return accepted
+
+
+class Sources:
+    """The sources of one run."""
+
+    def __init__(self, sources: Iterable[CallbackSource]) -> None:
+        self._sources = tuple(sources)
+        self._started = contextlib.ExitStack()
+        self._heard: Heard | None = None
+
+    def listen(
+        self, rule: CallbackRule | None, ring: Callable[[], None], *, cancelled: bool = False
+    ) -> Heard | None:
+        """Start every source, once for each rule, unless nobody will wait; what they have heard by it.
+
+        Raises what a source raises that cannot start.
+        """
+        if rule is None:
+            return None
+        if self._heard is not None and self._heard.rule is rule:
+            return self._heard
+        heard = self._heard = Heard(rule, ring)
+        for source in () if cancelled else self._sources:
+            source.start(rule, heard.accept)
+            self._started.callback(source.stop)
+        return heard
+
+    def stop(self) -> None:
+        """Stop those that were started."""
+        self._started.close()
+
+
+def answer_of(wait: Wait, heard: Heard | None, at: float, *, cancelled: bool) -> Event | None:
+    """The event that answers a wait at the instant `at`; None while it goes on."""
+    if cancelled:
+        return Cancelled(at)
+    accepted = None if heard is None else heard.take()
+    if accepted is not None:
+        return CallbackReceived(at, accepted.query)
+    return TimeReached(at) if at >= wait.until else None

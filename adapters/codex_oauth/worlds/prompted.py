@@ -1,15 +1,16 @@
-"""Showing prompts: a wrapper for any world that calls back once for each new prompt."""
+"""Showing prompts: wrappers for any world, blocking or not, that call back once for each new prompt."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Self
 
-from codex_oauth.worlds.world import World
+from codex_oauth.event_loops import said
+from codex_oauth.worlds.world import AsyncWorld, World
 from codex_oauth_core.effects import Prompt, SendRequest, Wait
 from codex_oauth_core.events import Event
 
-__all__ = ["PromptedWorld"]
+__all__ = ["AsyncPromptedWorld", "PromptedWorld"]
 
 
 class PromptedWorld:
@@ -45,3 +46,42 @@ class PromptedWorld:
 
     def __exit__(self, *exc_info: object) -> None:
         self._world.__exit__(*exc_info)
+
+
+# -- async prompted ------------------------------------------------------------------------------------
+
+
+class AsyncPromptedWorld:
+    """`world`, with `on_prompt` called before the first wait that bears a new prompt. It may be a plain
+    function or a coroutine function, which is awaited.
+
+    A prompt is a level and not an edge: it is new when it `is not` the one shown last.
+    """
+
+    def __init__(self, world: AsyncWorld, on_prompt: Callable[[Prompt], Awaitable[None] | None]) -> None:
+        self._world = world
+        self._on_prompt = on_prompt
+        self._shown: Prompt | None = None
+
+    def now(self) -> tuple[float, float]:
+        """The wrapped world's clocks."""
+        return self._world.now()
+
+    async def perform(self, effect: SendRequest | Wait) -> Event:
+        """Show what is new, then do what the effect asks. What `on_prompt` raises is raised here."""
+        prompt = effect.prompt if isinstance(effect, Wait) else None
+        if prompt is not None and prompt is not self._shown:
+            self._shown = prompt
+            await said(self._on_prompt(prompt))
+        return await self._world.perform(effect)
+
+    def cancel(self) -> None:
+        """Cancel the wrapped world's run."""
+        self._world.cancel()
+
+    async def __aenter__(self) -> Self:
+        await self._world.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._world.__aexit__(*exc_info)

@@ -1,22 +1,176 @@
 """A world with a store: storage effects are performed on one login, all others by a world within.
 
 Rules of this file: a storage that fails is an answer and no exception; the lock is given back when the
-`with` block ends, however the run ended.
+block ends, however the run ended, also where its task is cancelled. One storage effect at a time; in an
+asynchronous world on a worker thread, and none is ever cut.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Final, Self, assert_never
 
-from codex_oauth.stores.store import Store
-from codex_oauth.worlds.storage import Storage, too_late
-from codex_oauth.worlds.world import Performer
+from codex_oauth.event_loops import aside
+from codex_oauth.stores.store import Held, SaveFailed, Store
+from codex_oauth.worlds.world import AsyncPerformer, Performer
 from codex_oauth_core.effects import SendRequest, Wait
-from codex_oauth_core.events import Event, StoreAnswered
-from codex_oauth_core.storage import StorageEffect
+from codex_oauth_core.errors import SignInError
+from codex_oauth_core.events import Cause, Event, Phase, RequestFailed, StoreAnswered
+from codex_oauth_core.record import Intent
+from codex_oauth_core.storage import (
+    Delete,
+    Load,
+    Loaded,
+    Lock,
+    LockBusy,
+    Locked,
+    Release,
+    Released,
+    Rescue,
+    Rescued,
+    Reserve,
+    Reserved,
+    Save,
+    Select,
+    Selected,
+    StorageAnswer,
+    StorageEffect,
+    StoreFailed,
+)
 
-__all__ = ["StoringWorld"]
+__all__ = ["AsyncStoringWorld", "Storage", "StoringWorld", "too_late"]
+
+
+_LOOKS_APART: Final = 40
+"""Tries to get the lock (`QUEUE_STEP`) between two looks at who has it."""
+
+
+class Storage:
+    """The login of `account_id` in `store`, for one run. One call at a time, from any thread.
+
+    Raises ValueError for what is no account id.
+    """
+
+    def __init__(self, store: Store, account_id: str) -> None:
+        self._store = store
+        self._slot = store.slot(account_id)
+        self._held: Held | None = None
+        self._sent = False  # since the last reservation
+        self._busy = 0
+        self._seen: Intent | None = None
+
+    @property
+    def holds_the_lock(self) -> bool:
+        """Whether the lock was taken, and not given back yet."""
+        return self._held is not None
+
+    def sending(self) -> bool:
+        """A request is about to go out: whether it may. From here on the refresh token may be spent. Without
+        the lock nothing that is stored is at stake.
+        """
+        if self._held is not None and not self._held.sending():
+            return False
+        self._sent = True
+        return True
+
+    def answer(self, effect: StorageEffect) -> StorageAnswer:
+        """Do what the effect asks. Raises ValueError and RuntimeError where a flow must not ask for it."""
+        try:
+            return self._answer(effect)
+        except SaveFailed as failed:
+            return StoreFailed(failed.error, failed.rescued)
+        except SignInError as error:
+            return StoreFailed(error)
+
+    def close(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        """Give the lock back, if it is held, after the exception that ended the run, if there was one."""
+        held, self._held = self._held, None
+        if held is None:
+            return
+        if self._sent:  # and what came of it was not stored: the intent must stay
+            held.__exit__(exc_type or _CutShort, exc, traceback)
+        else:
+            held.release()
+
+    def _answer(self, effect: StorageEffect) -> StorageAnswer:
+        match effect:
+            case Load():
+                return Loaded((self._held or self._slot).load())
+            case Lock():
+                return self._lock()
+            case Reserve():
+                self._sent = False
+                self._lock_held().reserve(effect.record)
+                return Reserved()
+            case Save():
+                return self._lock_held().save(
+                    effect.record, effect.expected, replace_corrupt=effect.replace_corrupt
+                )
+            case Rescue():
+                self._store.slot(effect.record.credential.account_id).rescue(effect.record)
+                return Rescued()
+            case Delete():
+                return self._delete(effect)
+            case Release():
+                self._release()
+                return Released()
+            case Select():
+                self._store.select(self._slot.account_id)
+                return Selected()
+            case _:
+                assert_never(effect)
+
+    def _lock(self) -> Locked | LockBusy:
+        if self._held is not None:
+            raise RuntimeError("the lock is held already")
+        self._held = self._slot.lock()
+        if self._held is None:
+            return LockBusy(self._holder())
+        self._busy = 0
+        try:
+            return Locked(self._held.load())
+        except SignInError as problem:
+            return Locked(None, problem)
+
+    def _holder(self) -> Intent | None:
+        """Whose intent keeps the lock busy, if that can be seen; looked for about once a second."""
+        if self._busy % _LOOKS_APART == 0:
+            with suppress(SignInError):
+                record = self._slot.load()
+                self._seen = None if record is None else record.intent
+        self._busy += 1
+        return self._seen
+
+    def _lock_held(self) -> Held:
+        if self._held is None:
+            raise RuntimeError("the lock is not held")
+        return self._held
+
+    def _delete(self, effect: Delete) -> StorageAnswer:
+        return self._lock_held().delete(effect.expected, even_corrupt=effect.even_corrupt)
+
+    def _release(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            held.release()
+
+
+def too_late(at: float) -> RequestFailed:
+    """The answer to a request that the store does not let go out any more."""
+    return RequestFailed(at, Phase.NOT_SENT, Cause.TIMEOUT)
+
+
+class _CutShort(Exception):
+    """A run that ended while the lock was held, without an exception."""
+
+
+# -- storing -------------------------------------------------------------------------------------------
 
 
 class StoringWorld:
@@ -56,3 +210,58 @@ class StoringWorld:
         traceback: TracebackType | None,
     ) -> None:
         self._storage.close(exc_type, exc, traceback)
+
+
+# -- async storing -------------------------------------------------------------------------------------
+
+
+class AsyncStoringWorld:
+    """`StoringWorld` for asyncio and trio: `world`, and one account's login in `store`.
+
+    Use it in an `async with` block, for one run, inside the block of `world`. A task that is cancelled before
+    a refresh token is sent leaves it alone; one that is cancelled while it is on its way still stores what
+    comes back: the request is `once`, no storage effect is cut, and the cancellation is raised where nothing
+    is at stake any more. Raises ValueError for what is no account id.
+    """
+
+    def __init__(self, world: AsyncPerformer, store: Store, account_id: str) -> None:
+        self._world = world
+        self._storage = Storage(store, account_id)
+
+    def now(self) -> tuple[float, float]:
+        """The world's clocks."""
+        return self._world.now()
+
+    async def perform(self, effect: SendRequest | Wait | StorageEffect) -> Event:
+        """Do what the effect asks. Raises what the world within raises, and ValueError and RuntimeError for
+        a flow that asks for what it must not.
+        """
+        if isinstance(effect, SendRequest | Wait):
+            if isinstance(effect, SendRequest) and not await self._may_send():
+                return too_late(self._world.now()[0])
+            return await self._world.perform(effect)
+        answer = await aside(lambda: self._storage.answer(effect))
+        at, wall = self._world.now()
+        return StoreAnswered(at, wall, answer)
+
+    async def _may_send(self) -> bool:
+        """The last moment at which a cancellation changes nothing. Without the lock, a login in hand is to be
+        ended that was never stored: that goes on.
+        """
+        if not self._storage.holds_the_lock:
+            return self._storage.sending()
+        from anyio.lowlevel import checkpoint
+
+        await checkpoint()
+        return await aside(self._storage.sending)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await aside(lambda: self._storage.close(exc_type, exc, traceback))

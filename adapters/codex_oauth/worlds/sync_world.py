@@ -16,8 +16,7 @@ from typing import Final, Self, assert_never
 
 from codex_oauth.clock import Clock, now
 from codex_oauth.transport.protocol import Answer, Transport, never
-from codex_oauth.worlds.callbacks import CallbackSource
-from codex_oauth.worlds.waiting import Sources, answer_of
+from codex_oauth.worlds.callbacks import CallbackSource, Sources, answer_of
 from codex_oauth_core.effects import SendRequest, Wait
 from codex_oauth_core.events import Cancelled, Event
 

@@ -1,7 +1,8 @@
 """What a driver is: a world that performs one effect at a time, and the loop that feeds a flow.
 
-Rules of this file: the core owns the order, the world guarantees the end (`with` closes everything it
-opened, however the run ends). A port to another I/O stack is one more class with these methods.
+Rules of this file: the core owns the order, the world guarantees the end (`with` or `async with` closes
+everything it opened, however the run ends). A port to another I/O stack is one more class with these
+methods. Both are here a second time, with `await`: a cancelled task is no event, it leaves the loop.
 """
 
 from __future__ import annotations
@@ -14,7 +15,17 @@ from codex_oauth_core.events import Event, Started
 from codex_oauth_core.flows.machine import Drivable
 from codex_oauth_core.storage import StorageEffect
 
-__all__ = ["Performer", "PerformerOf", "World", "run"]
+__all__ = [
+    "AsyncPerformer",
+    "AsyncPerformerOf",
+    "AsyncWorld",
+    "Performer",
+    "PerformerOf",
+    "World",
+    "arun",
+    "run",
+]
+
 
 E = TypeVar("E", bound=SendRequest | Wait | StorageEffect)
 E_contra = TypeVar("E_contra", bound=SendRequest | Wait | StorageEffect, contravariant=True)
@@ -59,4 +70,48 @@ def run(flow: Drivable[E, T], world: PerformerOf[E]) -> T | SignInError:
     effect = flow.receive(Started(*world.now()))
     while not isinstance(effect, Finished):
         effect = flow.receive(world.perform(effect))
+    return cast("T | SignInError", effect.outcome)
+
+
+# -- async world ---------------------------------------------------------------------------------------
+
+
+class AsyncPerformerOf(Protocol[E_contra]):
+    """All that `arun()` needs to drive a flow that emits effects of the types `E`."""
+
+    def now(self) -> tuple[float, float]:
+        """The instant on a monotonic clock that counts suspended time, and Unix time; both in seconds."""
+        ...
+
+    async def perform(self, effect: E_contra) -> Event:
+        """Do what the effect asks, and return the event that answers it. Never raises for a failure of
+        the network: that is `RequestFailed`. A cancelled task does not cut a `once` request.
+        """
+        ...
+
+
+AsyncPerformer = AsyncPerformerOf[SendRequest | Wait]
+"""Performs what a sign-in asks for: a port to another event loop begins with these two methods."""
+
+
+class AsyncWorld(AsyncPerformerOf[SendRequest | Wait], Protocol):
+    """Performs effects, can be cancelled, and closes what it opened when its `async with` block ends.
+
+    It belongs to one run, and only `cancel()` may be called from elsewhere.
+    """
+
+    def cancel(self) -> None:
+        """Make `perform` answer with `Cancelled` as soon as the effect allows it; from any thread."""
+        ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *exc_info: object) -> None: ...
+
+
+async def arun(flow: Drivable[E, T], world: AsyncPerformerOf[E]) -> T | SignInError:
+    """Drive `flow` to its end in `world`, and return its outcome. A failure is a value here."""
+    effect = flow.receive(Started(*world.now()))
+    while not isinstance(effect, Finished):
+        effect = flow.receive(await world.perform(effect))
     return cast("T | SignInError", effect.outcome)
