@@ -9,7 +9,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-from codex_oauth.cli import exit_codes
+from codex_oauth.cli import errors
 from codex_oauth.cli.arguments import DEFAULT_VARIABLE
 from codex_oauth.cli.child import ACCOUNT_ID_VARIABLE
 from codex_oauth.cli.fast import ACCOUNT_VARIABLE
@@ -60,15 +60,15 @@ FILES: Final = MappingProxyType(
 
 EXIT_STATUS: Final = MappingProxyType(
     {
-        exit_codes.OK: "It is done.",
-        exit_codes.UNEXPECTED: "A fault of this program, or the output could not be written.",
-        exit_codes.USAGE: "An option or argument that the command does not take, or a setting of this "
+        errors.OK: "It is done.",
+        errors.UNEXPECTED: "A fault of this program, or the output could not be written.",
+        errors.USAGE: "An option or argument that the command does not take, or a setting of this "
         "machine that cannot be used.",
-        exit_codes.REFUSED: "Denied, expired or refused.",
-        exit_codes.LOGIN_REQUIRED: "There is no usable login: sign in (again).",
-        exit_codes.TEMPORARY: "No answer, or one that could not be used: trying again later may help.",
-        exit_codes.STORAGE: "The login could not be read from disk or written to it.",
-        exit_codes.INTERRUPTED: "Interrupted.",
+        errors.REFUSED: "Denied, expired or refused.",
+        errors.LOGIN_REQUIRED: "There is no usable login: sign in (again).",
+        errors.TEMPORARY: "No answer, or one that could not be used: trying again later may help.",
+        errors.STORAGE: "The login could not be read from disk or written to it.",
+        errors.INTERRUPTED: "Interrupted.",
     }
 )
 """Each exit code, and what it says. That of exec is its command's."""

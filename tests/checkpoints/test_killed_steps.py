@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from codex_oauth.authority import Approve, Authority, AuthorityServer, Policy, serve
-from codex_oauth.cli.pending import PENDING, Kept, PendingSignIns
+from codex_oauth.cli.login_steps import PENDING, Kept, PendingSignIns
 from codex_oauth.stores.names import CUT_OFF
 from tests.checkpoints.test_steps import home_of, start
 from tests.cli.commands import run_command

@@ -16,10 +16,9 @@ import pytest
 
 from codex_oauth import FileStore
 from codex_oauth.authority import Approve, Authority, AuthorityServer, Fault, Policy, serve
-from codex_oauth.cli import pending as pending_module
+from codex_oauth.cli import login_steps as pending_module
+from codex_oauth.cli.login_steps import PENDING, Kept, PendingSignIns, run_finish
 from codex_oauth.cli.parser import parsed
-from codex_oauth.cli.pending import PENDING, Kept, PendingSignIns
-from codex_oauth.cli.steps import run_finish
 from codex_oauth.sign_in import NOT_CONFIRMED
 from codex_oauth_core import SignInError
 from codex_oauth_core.errors import ErrorKind

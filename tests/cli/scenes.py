@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import attrs
 
-from codex_oauth.cli.login_view import Guide
+from codex_oauth.cli.login import Guide
 from codex_oauth.cli.output import report, result
 from codex_oauth.cli.parser import parsed
 from codex_oauth.cli.views.line_view import LineView, QuietView

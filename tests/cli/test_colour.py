@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from codex_oauth.authority import Approve, Authority, Policy, serve
-from codex_oauth.cli.colour import paint, wants_colour
+from codex_oauth.cli.output import paint, wants_colour
 from codex_oauth.cli.views.terminal import Wishes, terminal_of
 from tests.cli.commands import run_command
 from tests.cli.fake_terminal import Stream

@@ -13,7 +13,7 @@ import pytest
 
 from codex_oauth import Credential, FileStore, Secret
 from codex_oauth.authority import Approve, Authority, AuthorityServer, Fault, Policy, serve
-from codex_oauth.cli.exit_codes import EXIT_CODES
+from codex_oauth.cli.errors import EXIT_CODES
 from codex_oauth.store_login import finish_sign_in
 from codex_oauth.testing.fake_world import FakeWorld, scripted
 from codex_oauth_core import CODEX, ErrorKind

@@ -13,7 +13,7 @@ import pytest
 
 from codex_oauth.authority import Authority, AuthorityServer, Fault, serve
 from codex_oauth.cli import doctor
-from codex_oauth.cli.exit_codes import LOGIN_REQUIRED, OK, REFUSED, STORAGE, TEMPORARY, UNEXPECTED
+from codex_oauth.cli.errors import LOGIN_REQUIRED, OK, REFUSED, STORAGE, TEMPORARY, UNEXPECTED
 from codex_oauth.doctor.checks import CHECKS, examine
 from codex_oauth.doctor.context import Area, Case, Finding, Verdict
 from tests.cli.commands import Done, run_command

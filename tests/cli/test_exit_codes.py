@@ -13,7 +13,7 @@ import pytest
 
 from codex_oauth import FileStore
 from codex_oauth.authority import Approve, Authority, serve
-from codex_oauth.cli import exit_codes
+from codex_oauth.cli import errors
 from codex_oauth.cli.main import main
 from codex_oauth_core import ErrorKind, SignInError
 from tests.cli.commands import COMMAND, Done, environment, run_command, start_command
@@ -39,7 +39,7 @@ def both(home: Path, *arguments: str, **extra: str) -> tuple[Done, Done]:
 
 def test_0_ok(tmp_path: Path) -> None:
     hold(tmp_path)
-    assert both(tmp_path, "status")[0].code == exit_codes.OK == 0
+    assert both(tmp_path, "status")[0].code == errors.OK == 0
 
 
 def broken(self: FileStore) -> str:
@@ -52,7 +52,7 @@ def test_1_unexpected(
 ) -> None:
     monkeypatch.setattr(FileStore, "current", broken)
     arguments = ["status", "--store", str(tmp_path), *(["--json"] if as_json else [])]
-    assert main(arguments) == exit_codes.UNEXPECTED == 1
+    assert main(arguments) == errors.UNEXPECTED == 1
     said = capsys.readouterr()
     assert "canary" not in said.out + said.err
     if as_json:
@@ -94,26 +94,26 @@ def test_1_an_output_that_cannot_be_written(tmp_path: Path, more: tuple[str, ...
     [("statsu",), ("status", "--nonsense"), ("status", "extra"), ("switch",), ("exec",), ("trace",)],
 )
 def test_2_usage(tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    assert both(tmp_path, *arguments)[0].code == exit_codes.USAGE == 2
+    assert both(tmp_path, *arguments)[0].code == errors.USAGE == 2
 
 
 def test_3_refused(tmp_path: Path) -> None:
     with serve(Authority(policy=attrs.evolve(AT_ONCE, approve=Approve.DENY))) as server:
         person, program = login(tmp_path, server), login(tmp_path, server, "--json")
-    assert (person.code, program.code) == (exit_codes.REFUSED, 3)
+    assert (person.code, program.code) == (errors.REFUSED, 3)
     assert program.documents[-1]["error"]["kind"] == "denied"
 
 
 @pytest.mark.parametrize("command", ["status", "token", "header", "refresh"])
 def test_4_sign_in_first(tmp_path: Path, command: str) -> None:
-    assert both(tmp_path, command)[0].code == exit_codes.LOGIN_REQUIRED == 4
+    assert both(tmp_path, command)[0].code == errors.LOGIN_REQUIRED == 4
 
 
 @pytest.mark.parametrize("command", ["token", "header", "refresh"])
 def test_5_temporary(tmp_path: Path, command: str) -> None:
     hold(tmp_path, expires_at=PAST, issuer="http://127.0.0.1:9")  # nobody is there
     person, program = both(tmp_path, command)
-    assert person.code == exit_codes.TEMPORARY == 5
+    assert person.code == errors.TEMPORARY == 5
     assert program.documents[0]["error"]["kind"] == "network"
 
 
@@ -121,7 +121,7 @@ def test_5_temporary(tmp_path: Path, command: str) -> None:
 def test_6_storage(tmp_path: Path, command: str) -> None:
     hold(tmp_path)
     stored(tmp_path).slot("acct_1").path.write_bytes(b"{torn")
-    assert both(tmp_path, command)[0].code == exit_codes.STORAGE == 6
+    assert both(tmp_path, command)[0].code == errors.STORAGE == 6
 
 
 @pytest.mark.parametrize("more", [(), ("--json",)])
@@ -139,7 +139,7 @@ def test_130_interrupted(tmp_path: Path, more: tuple[str, ...]) -> None:
         process.send_signal(signal.SIGINT)
         out = process.stdout.read()
         err = process.stderr.read()
-    assert process.returncode == exit_codes.INTERRUPTED == 130
+    assert process.returncode == errors.INTERRUPTED == 130
     assert "Traceback" not in err
     if more:
         assert json.loads(out.splitlines()[-1])["error"]["kind"] == "cancelled"
@@ -172,5 +172,5 @@ def test_every_kind_has_its_code_with_and_without_json(
 
     monkeypatch.setattr(FileStore, "current", fails)
     where: Callable[..., list[str]] = lambda *more: ["status", "--store", str(tmp_path), *more]  # noqa: E731  # shorter
-    assert main(where()) == main(where("--json")) == exit_codes.EXIT_CODES[kind]
+    assert main(where()) == main(where("--json")) == errors.EXIT_CODES[kind]
     validate("error", json.loads(capsys.readouterr().out))

@@ -10,7 +10,7 @@ import pytest
 from docs.command import manual, manual_tables
 from docs.command.completion import actions_of, children_of
 
-from codex_oauth.cli import exit_codes
+from codex_oauth.cli import errors
 from codex_oauth.cli.commands import COMMANDS, EXAMPLES
 from codex_oauth.cli.parser import build_parser
 from tests.house.tree import ROOT
@@ -99,7 +99,7 @@ def test_every_variable_of_ours_in_the_code_is_there() -> None:
 
 
 def test_every_exit_code_is_there() -> None:
-    codes = {getattr(exit_codes, name) for name in exit_codes.__all__ if name != "EXIT_CODES"}
+    codes = {getattr(errors, name) for name in errors.__all__ if name != "EXIT_CODES"}
     assert set(manual_tables.EXIT_STATUS) == codes
     assert [int(code) for code in re.findall(r"^(\d+)$", section("EXIT STATUS"), re.MULTILINE)] == sorted(
         codes

@@ -14,7 +14,7 @@ import anyio
 import pytest
 
 from codex_oauth import FileStore, SignInError, alogin, login
-from codex_oauth.cli import exit_codes
+from codex_oauth.cli import errors
 from codex_oauth_core.errors import ErrorKind
 from tests.cli.commands import Done, run_command
 from tests.cli.schemas import validate
@@ -36,7 +36,7 @@ BARE: Final = {"HTTPS_PROXY": ""}
 
 def told(variable: str, person: Done, program: Done) -> None:
     """Both are told the variable, and no secret."""
-    assert (person.code, program.code) == (exit_codes.USAGE, 2)
+    assert (person.code, program.code) == (errors.USAGE, 2)
     error = program.documents[-1]["error"]
     assert (error["kind"], error["details"]["setting"]) == ("misconfigured", variable)
     assert not error["retryable"]

@@ -17,9 +17,8 @@ from codex_oauth.authority import Account, Approve, Authority, Policy, serve
 from codex_oauth.authority.grants import mint
 from codex_oauth.cli.account import describe, name_of
 from codex_oauth.cli.login import Interrupt
-from codex_oauth.cli.output import report
+from codex_oauth.cli.output import clock, left, moment, printable, report
 from codex_oauth.cli.process import ENDING
-from codex_oauth.cli.text import clock, left, moment, printable
 from codex_oauth_core.record import Record
 from tests.cli.commands import COMMAND, environment, run_command
 from tests.cli.test_commands import hold

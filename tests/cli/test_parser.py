@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from codex_oauth.cli.commands import COMMANDS
+from codex_oauth.cli.errors import UsageMistake
 from codex_oauth.cli.parser import build_parser, parsed
-from codex_oauth.cli.usage import UsageMistake
 from tests.cli.commands import run_command
 from tests.cli.test_commands import hold
 from tests.house.tree import ROOT
@@ -61,9 +61,9 @@ def test_the_page_explains_the_options_that_are_shared() -> None:
 
 
 def test_the_page_has_every_exit_code() -> None:
-    from codex_oauth.cli import exit_codes
+    from codex_oauth.cli import errors
 
-    codes = {str(value) for name, value in vars(exit_codes).items() if name.isupper() and type(value) is int}
+    codes = {str(value) for name, value in vars(errors).items() if name.isupper() and type(value) is int}
     assert set(re.findall(r"^\| ([0-9]+) \|", section("Exit codes", "##"), re.MULTILINE)) == codes
 
 

@@ -66,7 +66,7 @@ def _warmed(tmp_path: Path, command: tuple[str, ...], capsys: pytest.CaptureFixt
     if command[0] != "login":
         main([*command, "--store", str(tmp_path / "warm")])
     else:
-        for name in ("codex_oauth.cli.steps", "codex_oauth.worlds.httpx_world"):
+        for name in ("codex_oauth.cli.login_steps", "codex_oauth.worlds.httpx_world"):
             import_module(name)
         main(["doctor", "--offline", "--store", str(tmp_path / "warm")])
     capsys.readouterr()

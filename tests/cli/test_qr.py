@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 import segno
 
-from codex_oauth.cli.qr import matrix_of, qr_lines
+from codex_oauth.cli.views.line_view import matrix_of, qr_lines
 from codex_oauth.cli.views.live_view import LiveView
 from tests.cli.fake_terminal import PROMPT, on_stderr
 

@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 import pytest
 
-from codex_oauth.cli import exit_codes
+from codex_oauth.cli import errors
 from codex_oauth_core.errors import KINDS, ErrorKind, SignInError
 from tests.house.tree import ROOT, own_files
 
@@ -56,18 +56,18 @@ def test_errors_md_says_what_the_error_says(kind: ErrorKind) -> None:
     assert still_good == (KINDS[kind].login or "No, or there is none.")
     assert to_do == " ".join(error.next_actions)
     assert retryable == ("yes" if error.retryable else "no")
-    assert code == str(exit_codes.EXIT_CODES[kind])
+    assert code == str(errors.EXIT_CODES[kind])
 
 
 def test_every_kind_has_its_facts_and_its_exit_code() -> None:
-    assert set(KINDS) == set(exit_codes.EXIT_CODES) == set(ErrorKind)
+    assert set(KINDS) == set(errors.EXIT_CODES) == set(ErrorKind)
 
 
 def test_errors_md_lists_the_exit_codes() -> None:
     listed = [int(row[0]) for row in _rows(_section(ERRORS, "Exit codes")) if row[0].isdigit()]
-    names = set(exit_codes.__all__) - {"EXIT_CODES"}
-    assert listed == sorted(getattr(exit_codes, name) for name in names)
-    assert set(exit_codes.EXIT_CODES.values()) <= set(listed)
+    names = set(errors.__all__) - {"EXIT_CODES"}
+    assert listed == sorted(getattr(errors, name) for name in names)
+    assert set(errors.EXIT_CODES.values()) <= set(listed)
 
 
 def test_errors_md_shows_the_json_that_is_printed() -> None:

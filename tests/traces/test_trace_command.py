@@ -14,9 +14,9 @@ import attrs
 import pytest
 
 from codex_oauth.authority import Approve, Authority, AuthorityServer, Fault, Policy, serve
-from codex_oauth.cli import trace_file
+from codex_oauth.cli import trace as trace_file
 from codex_oauth.cli.trace_page import page_of as page_about
-from codex_oauth.cli.trace_text import WIDTH, timeline
+from codex_oauth.cli.trace_rows import WIDTH, timeline
 from codex_oauth.testing.fake_world import FakeWorld, scripted
 from codex_oauth.worlds.world import run
 from codex_oauth_core import Credential, DeviceFlow, Secret

@@ -20,9 +20,8 @@ from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
-from codex_oauth.cli.exit_codes import OK, UNEXPECTED, USAGE
-from codex_oauth.cli.output import complain, emit, failure_fields, hint, result
-from codex_oauth.cli.text import printable
+from codex_oauth.cli.errors import OK, UNEXPECTED, USAGE
+from codex_oauth.cli.output import complain, emit, failure_fields, hint, printable, result
 
 if TYPE_CHECKING:
     from codex_oauth.authority import Authority

@@ -14,10 +14,9 @@ import sys
 from collections.abc import Mapping
 from typing import Final, NoReturn
 
-from codex_oauth.cli.output import complain, detail, emit, failure_fields
+from codex_oauth.cli.output import complain, detail, emit, failure_fields, printable
 from codex_oauth.cli.process import allow_cores
 from codex_oauth.cli.stored import current_credential
-from codex_oauth.cli.text import printable
 from codex_oauth_core.credential import Credential
 
 __all__ = ["ACCOUNT_ID_VARIABLE", "CANNOT_RUN", "NOT_FOUND", "run_exec"]

@@ -53,9 +53,9 @@ exit codes:
 """
 
 _ARGUMENTS: Final = "codex_oauth.cli.arguments"
-_LOGIN: Final = "codex_oauth.cli.login_arguments"
-_TRANSFER: Final = "codex_oauth.cli.transfer_arguments"
-_ACCOUNT: Final = "codex_oauth.cli.account_commands"
+_LOGIN: Final = "codex_oauth.cli.arguments"
+_TRANSFER: Final = "codex_oauth.cli.arguments"
+_ACCOUNT: Final = "codex_oauth.cli.account"
 
 _ROWS: Final = (
     Command(
@@ -161,7 +161,7 @@ _ROWS: Final = (
         "storage, 4 login, 3 the server serves nobody here, 5 network, clock or ports, 1\n"
         "anything else. A warning is no problem.",
         ("codex-oauth doctor", "codex-oauth doctor --offline", "codex-oauth doctor --json"),
-        "codex_oauth.cli.doctor_arguments:doctor",
+        "codex_oauth.cli.arguments:doctor",
         "codex_oauth.cli.doctor:run_doctor",
     ),
     Command(
@@ -193,8 +193,8 @@ _ROWS: Final = (
             "codex-oauth trace show FILE       what happened, and when",
             "codex-oauth trace replay FILE     say whether today's code does the same",
         ),
-        "codex_oauth.cli.trace_arguments:trace",
-        "codex_oauth.cli.trace_arguments:run_trace",
+        "codex_oauth.cli.arguments:trace",
+        "codex_oauth.cli.arguments:run_trace",
     ),
     Command(
         "completion",

@@ -10,7 +10,7 @@ import argparse
 from types import MappingProxyType
 from typing import Final
 
-from codex_oauth.cli.exit_codes import OK
+from codex_oauth.cli.errors import OK
 
 __all__ = ["SCRIPTS", "completion", "run_completion"]
 

@@ -16,11 +16,8 @@ from typing import Any, Final
 import attrs
 
 from codex_oauth.cli.accounts import chosen
-from codex_oauth.cli.colour import paint, wants_colour
-from codex_oauth.cli.exit_codes import LOGIN_REQUIRED, OK, REFUSED, STORAGE, TEMPORARY, UNEXPECTED
-from codex_oauth.cli.output import emit, hint, result
-from codex_oauth.cli.text import printable
-from codex_oauth.cli.usage import UsageMistake
+from codex_oauth.cli.errors import LOGIN_REQUIRED, OK, REFUSED, STORAGE, TEMPORARY, UNEXPECTED, UsageMistake
+from codex_oauth.cli.output import emit, hint, paint, printable, result, wants_colour
 from codex_oauth.doctor.checks import examine
 from codex_oauth.doctor.context import Area, Case, Finding, Verdict
 from codex_oauth.stores.file_store import FileStore

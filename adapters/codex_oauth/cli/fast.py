@@ -58,7 +58,7 @@ def leave_no_core() -> None:
 
 def document(access_token: str, account_id: str, expires_at: int | None) -> dict[str, Any]:
     """What other programs get of a login (`token --json`)."""
-    from codex_oauth.cli.text import moment
+    from codex_oauth.cli.output import moment
 
     return {
         "version": 1,

@@ -1,4 +1,10 @@
-"""`codex-oauth login`: sign in with the browser or with a device code."""
+"""`codex-oauth login`: sign in with the browser or with a device code.
+
+Rules of this file: what is said beside the sign-in itself (ways out, flags, what was copied) is added to
+what a view shows, and decides nothing. `--verbose` tells a line for each request, answer and wait: of a
+request its method and its address without a query, of an answer its status, kind, length and time: no body,
+no header that could hold a secret.
+"""
 
 from __future__ import annotations
 
@@ -6,30 +12,201 @@ import argparse
 import os
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Final, Protocol, Self, TypeVar, assert_never
 
 import attrs
 
 from codex_oauth.cli.account import name_of, summary
 from codex_oauth.cli.accounts import signing_in
-from codex_oauth.cli.login_view import Guide, told, view_for
-from codex_oauth.cli.output import NoOutput, emit, hint, hint_from_a_signal, report, result
+from codex_oauth.cli.output import NoOutput, emit, hint, hint_from_a_signal, printable, report, result
 from codex_oauth.cli.process import ENDING
-from codex_oauth.cli.text import printable
-from codex_oauth.cli.trace_file import tracing
-from codex_oauth.cli.views import View
+from codex_oauth.cli.trace import tracing
+from codex_oauth.cli.views import View, Wishes, choose_view, terminal_here
 from codex_oauth.sign_in import login
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.worlds.callbacks import CallbackSource
 from codex_oauth.worlds.world import World
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
+from codex_oauth_core.effects import BrowserPrompt, DevicePrompt, Prompt, SendRequest, Wait
 from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core.events import (
+    CallbackReceived,
+    Cancelled,
+    Event,
+    RequestFailed,
+    ResponseReceived,
+    Resumed,
+    Started,
+    StoreAnswered,
+    TimeReached,
+)
 from codex_oauth_core.record import Record
 
-__all__ = ["Interrupt", "run_login", "say_signed_in"]
+__all__ = [
+    "Guide",
+    "Interrupt",
+    "ToldWorld",
+    "answer_line",
+    "effect_line",
+    "run_login",
+    "say_signed_in",
+    "told",
+    "view_for",
+]
+
+
+class ToldWorld:
+    """`world`, whose requests are told to `on_send` and whose every step, as a line, to `on_detail`."""
+
+    def __init__(
+        self,
+        world: World,
+        on_send: Callable[[SendRequest], None],
+        on_detail: Callable[[str], None] | None = None,
+    ) -> None:
+        self._world = world
+        self._on_send = on_send
+        self._on_detail = on_detail
+
+    def now(self) -> tuple[float, float]:
+        """The wrapped world's clocks."""
+        return self._world.now()
+
+    def perform(self, effect: SendRequest | Wait) -> Event:
+        """Tell, and do what the effect asks."""
+        if isinstance(effect, SendRequest):
+            self._on_send(effect)
+        if self._on_detail is None:
+            return self._world.perform(effect)
+        self._on_detail(effect_line(effect, self.now()[0]))
+        event = self._world.perform(effect)
+        if (line := answer_line(event)) is not None:
+            self._on_detail(line)
+        return event
+
+    def cancel(self) -> None:
+        """Cancel the wrapped world's run."""
+        self._world.cancel()
+
+    def __enter__(self) -> Self:
+        self._world.__enter__()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._world.__exit__(*exc_info)
+
+
+def effect_line(effect: SendRequest | Wait, at: float) -> str:
+    """What is done next, in a line."""
+    match effect:
+        case SendRequest(request=request, once=once):
+            address = request.url.partition("?")[0].partition("#")[0]
+            return f"> {request.method} {address}{' (once)' if once else ''}"
+        case Wait(until=until, why=why, cause=cause):
+            because = f", after {cause.value}" if cause else ""
+            return f"= waiting for {max(0.0, until - at):.0f} s: {why.value}{because}"
+        case _:
+            assert_never(effect)
+
+
+def answer_line(event: Event) -> str | None:
+    """What came of it, in a line; None for the time, which comes by itself."""
+    match event:
+        case ResponseReceived():
+            kind = event.headers.get("content-type", "no content type").partition(";")[0]
+            length = len(event.body.reveal())
+            took = event.at - event.sent_at
+            return f"< {event.status}, {printable(kind, 40)}, {length} bytes, {took:.1f} s"
+        case RequestFailed():
+            return f"< no answer: {event.cause.value}, {event.phase.value}"
+        case CallbackReceived():
+            return "< the browser came back"
+        case Cancelled():
+            return "< cancelled"
+        case TimeReached() | Started() | Resumed() | StoreAnswered():
+            return None
+        case _:
+            assert_never(event)
+
+
+# -- login view ----------------------------------------------------------------------------------------
+
+
+_FLAGS: Final = (
+    ("Signing in with a device code:", "--browser"),
+    ("Signing in with the browser:", "--device"),
+)
+
+
+def wishes_of(args: argparse.Namespace) -> Wishes:
+    """The options that are about how it looks."""
+    return Wishes(color=args.color, accessible=args.accessible, quiet=args.quiet, qr=args.qr)
+
+
+def view_for(args: argparse.Namespace) -> View:
+    """The view for these options."""
+    return choose_view(as_json=args.json, wishes=wishes_of(args))
+
+
+def told(world: World, view: View, args: argparse.Namespace) -> World:
+    """The world, whose requests the view gets to know; with `--verbose` every step."""
+    return ToldWorld(world, view.sending, view.detail if args.verbose else None)
+
+
+class Guide:
+    """Shows prompts and notes with what belongs to them on this machine."""
+
+    def __init__(self, view: View, args: argparse.Namespace) -> None:
+        self._view = view
+        self._args = args
+
+    def note(self, note: str) -> None:
+        """A note; about the choice, with the flag that changes it and, in a remote shell, the other ways."""
+        from codex_oauth.cli.remote import is_remote_shell, other_ways
+
+        flag = next((flag for start, flag in _FLAGS if note.startswith(start)), None)
+        self._view.note(f"{note} Use {flag} to change that." if flag else note)
+        if flag == "--browser" and is_remote_shell(os.environ):
+            for line in other_ways(_tunnel(CODEX.redirect_ports[0])):
+                self._view.note(line)
+
+    def prompt(self, prompt: Prompt) -> None:
+        """A prompt, in a remote shell below the way back for a browser elsewhere; on request copied."""
+        if isinstance(prompt, BrowserPrompt):
+            self._way_back(prompt)
+        self._view.prompt(prompt)
+        if self._args.copy:
+            self._view.note(_copied(prompt, wishes_of(self._args)))
+
+    def _way_back(self, prompt: BrowserPrompt) -> None:
+        from codex_oauth.cli.remote import by_tunnel, is_remote_shell, listening_port
+
+        port = listening_port(prompt)
+        if port is not None and is_remote_shell(os.environ):
+            for line in by_tunnel(_tunnel(port), pastes=self._args.paste):
+                self._view.note(line)
+
+
+def _tunnel(port: int) -> str:
+    from getpass import getuser
+
+    from codex_oauth.cli.remote import tunnel
+
+    return tunnel(os.environ, port, getuser)
+
+
+def _copied(prompt: Prompt, wishes: Wishes) -> str:
+    from codex_oauth.cli.clipboard import copy
+
+    if isinstance(prompt, DevicePrompt):
+        return copy(prompt.user_code, "the code", terminal_here(wishes))
+    return copy(prompt.authorize_url.reveal(), "the page's address", terminal_here(wishes))
+
+
+# -- login ---------------------------------------------------------------------------------------------
 
 
 def run_login(args: argparse.Namespace) -> int:
@@ -70,7 +247,7 @@ def run_login(args: argparse.Namespace) -> int:
     except SignInError as error:
         if not args.json:
             raise
-        from codex_oauth.cli.exit_codes import EXIT_CODES
+        from codex_oauth.cli.errors import EXIT_CODES
 
         report(error, as_json=True, event="error")
         return EXIT_CODES[error.kind]

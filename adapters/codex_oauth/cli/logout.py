@@ -12,8 +12,7 @@ from typing import Any, Final
 import attrs
 
 from codex_oauth.cli.accounts import chosen
-from codex_oauth.cli.output import detail, emit, hint, result
-from codex_oauth.cli.text import printable
+from codex_oauth.cli.output import detail, emit, hint, printable, result
 from codex_oauth.elsewhere import is_elsewhere, owner_of
 from codex_oauth.store_login import end_login
 from codex_oauth.stores.file_store import FileStore

@@ -69,7 +69,7 @@ def _printed(arguments: list[str]) -> int | None:
         sys.stdout.write(f"{token}\n")
         sys.stdout.flush()
     except OSError as error:
-        from codex_oauth.cli.failing import told
+        from codex_oauth.cli.errors import told
         from codex_oauth.cli.output import NoOutput
 
         return told(NoOutput(error.strerror or type(error).__name__), ())
@@ -90,7 +90,7 @@ def _run(arguments: list[str]) -> int:
         _set_loudness(args)
         return int(args.run(args))
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the outermost handler
-        from codex_oauth.cli.failing import told
+        from codex_oauth.cli.errors import told
 
         return told(error, arguments)
 

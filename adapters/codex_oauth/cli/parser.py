@@ -11,7 +11,7 @@ import os
 import sys
 
 from codex_oauth.cli.commands import COMMANDS, EXAMPLES, EXIT_CODES, Command
-from codex_oauth.cli.usage import UsageMistake, near
+from codex_oauth.cli.errors import UsageMistake, near
 from codex_oauth_core._version import __version__
 
 TYPE_CHECKING = False  # as typing's, without loading typing
@@ -168,7 +168,7 @@ def _about(text: str, examples: Sequence[str]) -> str:
 
 
 def _shown(typed: str) -> str:
-    from codex_oauth.cli.text import printable
+    from codex_oauth.cli.output import printable
 
     return f"`{printable(typed, 60)}`"
 

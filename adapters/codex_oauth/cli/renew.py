@@ -12,10 +12,9 @@ from typing import Any, Final, assert_never
 
 from codex_oauth.cli.account import STOPPING, name_of, validity
 from codex_oauth.cli.accounts import chosen_record
-from codex_oauth.cli.exit_codes import EXIT_CODES, OK, TEMPORARY
-from codex_oauth.cli.output import detail, emit, hint_from_a_signal, report, result
+from codex_oauth.cli.errors import EXIT_CODES, OK, TEMPORARY
+from codex_oauth.cli.output import detail, emit, hint_from_a_signal, moment, report, result
 from codex_oauth.cli.process import interrupted_once
-from codex_oauth.cli.text import moment
 from codex_oauth.elsewhere import is_elsewhere, not_renewed_here
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.tokens.renewing import Outcome

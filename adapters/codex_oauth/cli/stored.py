@@ -1,25 +1,43 @@
-"""`codex-oauth status`, `token` and `header`: the commands that tell about a stored login."""
+"""`codex-oauth status`, `token` and `header`: the commands that tell about a stored login.
+
+Rules of this file: `status --check` asks ChatGPT once whether it takes the access token: one request, which
+costs and changes nothing, and only to the host that tokens of the Codex provider are for. What is known
+beforehand (the token has expired, another server issued it) is not asked; what the server writes is never
+shown.
+"""
 
 from __future__ import annotations
 
 import argparse
 import os
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
-from codex_oauth.cli.account import describe, renewing, summary, why_over
+import attrs
+
+from codex_oauth.cli.account import describe, is_expired, renewing, summary, why_over
 from codex_oauth.cli.accounts import Choice, chosen_record
-from codex_oauth.cli.exit_codes import EXIT_CODES, LOGIN_REQUIRED, OK
+from codex_oauth.cli.errors import EXIT_CODES, LOGIN_REQUIRED, OK
 from codex_oauth.cli.fast import document
-from codex_oauth.cli.output import detail, emit, hint, report, result
-from codex_oauth.cli.text import printable
+from codex_oauth.cli.output import detail, emit, hint, printable, report, result
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.names import HOME_VARIABLE
+from codex_oauth.transport.protocol import Transport, never
+from codex_oauth_core.codex import CODEX
+from codex_oauth_core.codex.answers import Answer, is_success, no_answer, says_nothing
+from codex_oauth_core.codex.claims import api_headers, is_fedramp
 from codex_oauth_core.credential import Credential
+from codex_oauth_core.effects import Request, SendRequest
+from codex_oauth_core.errors import Detail, ErrorKind, SignInError
+from codex_oauth_core.events import Cancelled, RequestFailed, ResponseReceived
+from codex_oauth_core.flows.machine import error_of, refusal_of, transient_of
+from codex_oauth_core.secret import Secret, leaks
+
+__all__ = ["URL", "Checked", "check", "current_credential", "run_header", "run_status", "run_token"]
+
 
 if TYPE_CHECKING:
-    from codex_oauth.cli.check import Checked
+    pass
 
-__all__ = ["current_credential", "run_header", "run_status", "run_token"]
 
 _NOT_ASKED: Final = {
     "expired": "not asked: the access token has expired, and is renewed when it is used",
@@ -56,7 +74,6 @@ def run_status(args: argparse.Namespace) -> int:
 
 
 def _checked(credential: Credential) -> Checked:
-    from codex_oauth.cli.check import check
 
     return check(credential)
 
@@ -131,3 +148,83 @@ def current_credential(args: argparse.Namespace) -> Credential:
     renewed = credential.access_token != record.credential.access_token
     detail(f"Token:   {'renewed just now' if renewed else 'not renewed'}")
     return credential
+
+
+# -- check ---------------------------------------------------------------------------------------------
+
+
+URL: Final = "https://chatgpt.com/backend-api/wham/usage"
+"""How much of the plan is used: the smallest answer that needs a token, and counts as no use."""
+
+_LIMIT: Final = 20.0
+_UNANSWERED: Final = "ChatGPT did not say whether it takes the access token."
+_REFUSED: Final = "ChatGPT does not take the access token."
+_RENEW: Final = ("Renew it: codex-oauth refresh", "If that does not help, sign in again: codex-oauth login")
+
+
+@attrs.frozen
+class Checked:
+    """What came of it: `accepted`, or `error`, or a word that says why ChatGPT was not asked."""
+
+    accepted: bool | None = None
+    not_asked: str | None = None
+    error: SignInError | None = None
+
+
+def check(credential: Credential, transport: Transport | None = None) -> Checked:
+    """Ask whether the access token is taken, by default over the usual transport."""
+    if (credential.issuer, credential.client_id) != (CODEX.issuer, CODEX.client_id):
+        return Checked(not_asked="other_issuer")
+    if is_expired(credential):
+        return Checked(not_asked="expired")
+    answer = (transport or _usual())(_request(credential), never)
+    match answer:
+        case RequestFailed():
+            failure = transient_of(answer)
+            if failure.setting is not None:
+                return Checked(error=error_of(refusal_of(failure)))
+            return Checked(error=_unanswered(failure.kind, cause=failure.cause))
+        case ResponseReceived():
+            return _verdict(Answer(answer), credential)
+        case Cancelled():
+            return Checked(error=SignInError.of(ErrorKind.CANCELLED))
+        case _:
+            assert_never(answer)
+
+
+def _usual() -> Transport:
+    from codex_oauth.transport.httpx_transport import HttpxTransport
+
+    return HttpxTransport()
+
+
+def _request(credential: Credential) -> SendRequest:
+    carried = api_headers(credential, CODEX.originator, fedramp=is_fedramp(credential))
+    return SendRequest(Request("GET", URL, (*CODEX.headers, *carried.items()), Secret(b"")), _LIMIT)
+
+
+def _verdict(answer: Answer, credential: Credential) -> Checked:
+    """What an answer says. A page is a firewall's, whatever its status; only JSON is ChatGPT's."""
+    status = answer.status
+    if is_success(status) and answer.readable:
+        return Checked(accepted=True)
+    if status == 401 and not answer.is_page:
+        error = SignInError.of(
+            ErrorKind.LOGIN_REQUIRED, _REFUSED, status=status, code=_server_code(answer, credential)
+        )
+        return Checked(accepted=False, error=attrs.evolve(error, next_actions=_RENEW))
+    if answer.region_blocked:
+        return Checked(error=SignInError.of(ErrorKind.REGION_BLOCKED, status=status))
+    kind = no_answer(answer).kind if says_nothing(answer) or status == 429 else ErrorKind.INVALID_RESPONSE
+    return Checked(error=_unanswered(kind, status=status, code=_server_code(answer, credential)))
+
+
+def _server_code(answer: Answer, credential: Credential) -> str | None:
+    """The server's error code, unless it repeats the token."""
+    code = answer.code
+    return "other" if code and leaks(code, credential.access_token) else code
+
+
+def _unanswered(kind: ErrorKind, **details: Detail) -> SignInError:
+    own = kind in (ErrorKind.NETWORK, ErrorKind.INVALID_RESPONSE, ErrorKind.RATE_LIMITED)
+    return SignInError.of(kind, _UNANSWERED if own else None, **details)

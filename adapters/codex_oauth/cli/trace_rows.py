@@ -1,16 +1,18 @@
-"""A trace as rows: what happened, when, and what it led to. The terminal and the page show the same rows.
+"""A trace as rows: what happened, when, and what it led to; and the rows as text, at most 80 columns wide.
 
-Rules of this file: plain data. What a trace says of itself may be anything: it is filtered where it is shown.
+Rules of this file: plain data, which the terminal and the page share. What a trace says of itself may be
+anything: it is filtered where it is shown. The text has no colours.
 """
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, assert_never
 
 import attrs
 
-from codex_oauth.cli.text import left
+from codex_oauth.cli.output import left, printable
 from codex_oauth_core.events import (
     CallbackReceived,
     Cancelled,
@@ -21,8 +23,10 @@ from codex_oauth_core.events import (
 )
 from codex_oauth_core.reading.times import rfc3339
 from codex_oauth_core.traces.format import Ended, Gap, Sent, Step, Trace, Waited
+from codex_oauth_core.traces.replay import Difference, Replay
 
-__all__ = ["Row", "rows_of", "title_of"]
+__all__ = ["WIDTH", "Row", "replay_lines", "rows_of", "timeline", "title_of"]
+
 
 _FLOWS: Final[Mapping[str, str]] = {"device": "a device code", "browser": "the browser"}
 _ISSUERS: Final[Mapping[str, str]] = {
@@ -144,3 +148,45 @@ def _woken_early(step: Step) -> bool:
     """Whether a wait went on after a wake-up."""
     event, asked = step.event, step.asked
     return isinstance(event, TimeReached) and isinstance(asked, Waited) and step.trigger is None
+
+
+# -- trace text ----------------------------------------------------------------------------------------
+
+
+WIDTH: Final = 80
+_INDENT: Final = " " * 12
+
+
+def timeline(trace: Trace) -> list[str]:
+    """The trace as lines."""
+    lines, state = [printable(line, WIDTH) for line in title_of(trace)] + [""], ""
+    for row in rows_of(trace):
+        lines += _wrapped(row, state)
+        state = row.state
+    return lines
+
+
+def _wrapped(row: Row, before: str) -> list[str]:
+    """A row, with the state where that has changed."""
+    come = "" if row.state == before else f" -> {printable(row.state, 40)}"
+    text = f"{row.at:10.3f}  {printable(row.text)}{come}"
+    return textwrap.wrap(text, WIDTH, subsequent_indent=_INDENT)
+
+
+def replay_lines(replay: Replay) -> list[str]:
+    """What a replay found, as lines."""
+    steps = len(replay.trace.steps)
+    if replay.same:
+        return [f"Today's code does the same at {'its one step' if steps == 1 else f'all {steps} steps'}."]
+    count = len(replay.differences)
+    head = f"Today's code acts differently in {count} place{'' if count == 1 else 's'}:"
+    return [head, *(line for each in replay.differences for line in _difference(each))]
+
+
+def _difference(difference: Difference) -> list[str]:
+    recorded, today = printable(repr(difference.recorded)), printable(repr(difference.today))
+    lines = [f"line {difference.line}, {printable(difference.field, 60)}:"]
+    for name, value in (("in the trace:", recorded), ("today:", today)):
+        text = f"    {name:<14}{value}"
+        lines += textwrap.wrap(text, WIDTH, subsequent_indent=" " * 18, break_long_words=True)
+    return lines

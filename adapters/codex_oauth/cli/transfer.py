@@ -17,10 +17,9 @@ import attrs
 from codex_oauth.auth_file import modified_at, read_anywhere
 from codex_oauth.cli.account import name_of, summary, validity
 from codex_oauth.cli.accounts import chosen_record
-from codex_oauth.cli.exit_codes import OK, USAGE
-from codex_oauth.cli.output import complain, emit, hint, report, result
+from codex_oauth.cli.errors import OK, USAGE
+from codex_oauth.cli.output import complain, emit, hint, moment, printable, report, result
 from codex_oauth.cli.renew import renew_moved
-from codex_oauth.cli.text import moment, printable
 from codex_oauth.stores.failures import reporting
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.transfer import export_codex, import_codex, place_of

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from codex_oauth.cli.output import hint
-from codex_oauth.cli.views.words import status_of
+from codex_oauth.cli.views.view import status_of
 from codex_oauth_core.effects import Wait, Why
 
 __all__ = ["WaitNotice"]

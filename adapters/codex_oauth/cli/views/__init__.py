@@ -6,6 +6,6 @@ from codex_oauth.cli.views.choose import choose_view as choose_view
 from codex_oauth.cli.views.choose import terminal_here as terminal_here
 from codex_oauth.cli.views.terminal import Wishes as Wishes
 from codex_oauth.cli.views.view import View as View
-from codex_oauth.cli.views.words import prompt_lines as prompt_lines
+from codex_oauth.cli.views.view import prompt_lines as prompt_lines
 
 __all__ = ["View", "Wishes", "choose_view", "prompt_lines", "terminal_here"]

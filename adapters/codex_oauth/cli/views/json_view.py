@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from codex_oauth.cli.output import emit, hint
-from codex_oauth.cli.text import printable
+from codex_oauth.cli.output import emit, hint, printable
 from codex_oauth_core.effects import BrowserPrompt, DevicePrompt, Prompt, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.reading.times import rfc3339

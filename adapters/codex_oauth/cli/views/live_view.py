@@ -14,12 +14,10 @@ import threading
 import time
 from typing import Final
 
-from codex_oauth.cli.colour import paint
-from codex_oauth.cli.output import hint
-from codex_oauth.cli.text import clock
+from codex_oauth.cli.output import clock, hint, paint
 from codex_oauth.cli.views.line_view import LineView
 from codex_oauth.cli.views.terminal import Terminal
-from codex_oauth.cli.views.words import FINISHING, Part, parts_of, role_of, short_status, status_of
+from codex_oauth.cli.views.view import FINISHING, Part, parts_of, role_of, short_status, status_of
 from codex_oauth_core.effects import Prompt, SendRequest, Wait
 
 __all__ = ["LiveView"]

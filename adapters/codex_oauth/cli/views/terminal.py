@@ -13,7 +13,7 @@ from typing import Final, TextIO
 
 import attrs
 
-from codex_oauth.cli.colour import wants_colour
+from codex_oauth.cli.output import wants_colour
 
 __all__ = ["Terminal", "Wishes", "terminal_of"]
 
