@@ -16,19 +16,19 @@ import attrs
 if TYPE_CHECKING:
     from codex_oauth.listener.async_listener import AsyncCallbackListener
 
-from codex_oauth.event_loops import aside, load_anyio, said
+from codex_oauth.event_loops import load_anyio, maybe_await, run_blocking
 from codex_oauth.loading import loading
 from codex_oauth.sign_in import (
     NOT_CONFIRMED,
     Recording,
     browser_flow,
+    can_use_device_code,
+    choice_note,
     choose,
-    falls_back,
-    noted,
+    ignore_note,
+    no_recording,
     only_a_paste,
     open_page,
-    unrecorded,
-    unsaid,
     with_a_device_code,
 )
 from codex_oauth.store_login import afinish_sign_in, agive_up
@@ -83,15 +83,15 @@ async def alogin(
         revoke_old,
         workspaces,
         on_prompt,
-        on_note or unsaid,
+        on_note or ignore_note,
         make_world or _usual_world,
-        record or unrecorded,
+        record or no_recording,
     )
     try:
         if make_world is None:
-            await aside(lambda: _check_settings(provider))
+            await run_blocking(lambda: _check_settings(provider))
         if store is not None:
-            await aside(store.prepare)
+            await run_blocking(store.prepare)
         credential = await _through(door, device, ports, tuple(callbacks), open_browser=open_browser)
         await checkpoint()  # a cancellation that came late is raised here, while the login is in hand
     except BaseException:
@@ -114,7 +114,7 @@ async def _through(
         ports = ports or door.provider.redirect_ports
         return await _with_browser(door, ports, callbacks, open_browser=open_browser)
     except SignInError as error:
-        if not falls_back(error, device):
+        if not can_use_device_code(error, device):
             raise
         door.on_note(with_a_device_code(error))
     return await door.enter(DeviceFlow(provider=door.provider, workspaces=door.workspaces))
@@ -202,18 +202,18 @@ def _opening(door: _Door) -> OnPrompt:
     """Show the page's address, and then open it; if that fails, the address is there."""
 
     async def show_and_open(prompt: Prompt) -> None:
-        await said(door.on_prompt(prompt))
+        await maybe_await(door.on_prompt(prompt))
         if not isinstance(prompt, BrowserPrompt):
             return
-        if (note := await aside(lambda: open_page(prompt, door.provider))) is not None:
+        if (note := await run_blocking(lambda: open_page(prompt, door.provider))) is not None:
             door.on_note(note)
 
     return show_and_open
 
 
 async def _suits_a_device_code(door: _Door) -> bool:
-    choice = await aside(choose)
-    door.on_note(noted(choice))
+    choice = await run_blocking(choose)
+    door.on_note(choice_note(choice))
     return choice.flow == "device"
 
 

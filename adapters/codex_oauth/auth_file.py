@@ -18,7 +18,7 @@ from typing import Final
 
 import attrs
 
-from codex_oauth.stores.failures import FileProblem, failure, reporting, shown
+from codex_oauth.stores.failures import FileProblem, reporting, shown, store_error
 from codex_oauth.stores.files import (
     Directory,
     check_file,
@@ -71,7 +71,7 @@ def codex_auth_path() -> Path:
         return Path(chosen, _NAME)
     person = os.path.expanduser("~")  # noqa: PTH111  # Path.expanduser() raises where there is no home
     if not Path(person).is_absolute():
-        raise failure(ErrorKind.AUTH_READ_FAILED, "no_home", person)
+        raise store_error(ErrorKind.AUTH_READ_FAILED, "no_home", person)
     return Path(person, ".codex", _NAME)
 
 

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Scheduler",
-    "aside",
     "load_anyio",
+    "maybe_await",
     "on_this_loop",
     "outlive_the_loop",
-    "said",
+    "run_blocking",
+    "shielded",
     "this_loop",
-    "uncut",
 ]
 
 T = TypeVar("T")
@@ -71,7 +71,7 @@ def this_loop() -> object:
     return get_running_loop()
 
 
-async def uncut(call: Callable[[], Awaitable[T]]) -> T:
+async def shielded(call: Callable[[], Awaitable[T]]) -> T:
     """What `call` returns or raises. No cancellation cuts it, neither of a scope nor of asyncio's task, nor
     the end of `asyncio.run`; one that came meanwhile is raised by the caller's next await. Ctrl-C is a
     cancellation in `asyncio.run`; in trio it is KeyboardInterrupt, which leaves at once, as in blocking code.
@@ -86,7 +86,7 @@ async def uncut(call: Callable[[], Awaitable[T]]) -> T:
     raise AssertionError("nobody cancels that scope")
 
 
-async def aside(call: Callable[[], T]) -> T:
+async def run_blocking(call: Callable[[], T]) -> T:
     """What `call`, which blocks, returns or raises: on a worker thread, and uncut.
 
     Where there is no thread to be had it is called here, and blocks.
@@ -105,14 +105,14 @@ async def aside(call: Callable[[], T]) -> T:
         return await to_thread.run_sync(work, limiter=CapacityLimiter(1))  # waits for no other thread
 
     try:
-        return await uncut(on_a_thread)
+        return await shielded(on_a_thread)
     except RuntimeError:
         if begun:
             raise
     return call()
 
 
-async def said(result: Awaitable[None] | None) -> None:
+async def maybe_await(result: Awaitable[None] | None) -> None:
     """Wait for what a callback began, if it is a coroutine function."""
     if result is not None:
         await result

@@ -32,7 +32,7 @@ from codex_oauth_core.flows.sign_in import SignInFlow, as_ids
 from codex_oauth_core.provider import Provider
 
 if TYPE_CHECKING:
-    from codex_oauth.browser.choose import Choice
+    from codex_oauth.browser.choose import FlowChoice
     from codex_oauth.listener.sync_listener import CallbackListener
 
 __all__ = [
@@ -40,14 +40,14 @@ __all__ = [
     "Recording",
     "WorldMaker",
     "browser_flow",
+    "can_use_device_code",
+    "choice_note",
     "choose",
-    "falls_back",
+    "ignore_note",
     "login",
-    "noted",
+    "no_recording",
     "only_a_paste",
     "open_page",
-    "unrecorded",
-    "unsaid",
     "with_a_device_code",
 ]
 
@@ -60,7 +60,7 @@ Recording = Callable[[SignInFlow], Drivable[SendRequest | Wait, Credential]]
 _WAYS: Final = {"device": "a device code", "browser": "the browser"}
 
 
-def choose() -> Choice:
+def choose() -> FlowChoice:
     """How to sign in on this machine."""
     with loading("codex_oauth.browser.choose"):
         from codex_oauth.browser.choose import choose_here
@@ -68,12 +68,12 @@ def choose() -> Choice:
     return choose_here()
 
 
-def noted(choice: Choice) -> str:
+def choice_note(choice: FlowChoice) -> str:
     """The choice, for a person."""
     return f"Signing in with {_WAYS[choice.flow]}: {choice.reason}."
 
 
-def falls_back(error: SignInError, device: bool | None) -> bool:
+def can_use_device_code(error: SignInError, device: bool | None) -> bool:
     """Whether a device code is the way out, after the browser could not be used."""
     return device is not False and error.kind is ErrorKind.CALLBACK_PORT_UNAVAILABLE
 
@@ -114,12 +114,12 @@ def open_page(prompt: BrowserPrompt, provider: Provider) -> str | None:
     return f"The browser was not opened: {outcome.reason}. Open the page yourself."
 
 
-def unrecorded(flow: SignInFlow) -> Drivable[SendRequest | Wait, Credential]:
+def no_recording(flow: SignInFlow) -> Drivable[SendRequest | Wait, Credential]:
     """Nobody asked for a trace."""
     return flow
 
 
-def unsaid(note: str) -> None:
+def ignore_note(note: str) -> None:
     """Nobody asked for notes."""
 
 
@@ -167,9 +167,9 @@ def login(
         revoke_old,
         workspaces,
         on_prompt,
-        on_note or unsaid,
+        on_note or ignore_note,
         make_world or _usual_world,
-        record or unrecorded,
+        record or no_recording,
     )
     if device or (device is None and _suits_a_device_code(door)):
         return door.enter(DeviceFlow(provider=provider, workspaces=door.workspaces))
@@ -178,7 +178,7 @@ def login(
             door, ports or provider.redirect_ports, tuple(callbacks), open_browser=open_browser
         )
     except SignInError as error:
-        if not falls_back(error, device):
+        if not can_use_device_code(error, device):
             raise
         door.on_note(with_a_device_code(error))
     return door.enter(DeviceFlow(provider=provider, workspaces=door.workspaces))
@@ -257,7 +257,7 @@ def _opening(door: _Door) -> Callable[[Prompt], None]:
 
 def _suits_a_device_code(door: _Door) -> bool:
     choice = choose()
-    door.on_note(noted(choice))
+    door.on_note(choice_note(choice))
     return choice.flow == "device"
 
 

@@ -32,11 +32,11 @@ from codex_oauth.auth_file import (
     target_of,
 )
 from codex_oauth.loading import loading
-from codex_oauth.stores.failures import failure, shown
+from codex_oauth.stores.failures import shown, store_error
 from codex_oauth.stores.files import Directory, Staged, stage
 from codex_oauth.stores.locks import LoginLock, take_lock
 from codex_oauth.stores.names import CUT_OFF
-from codex_oauth.stores.store import Held, Saved, SaveFailed, Slot, Store
+from codex_oauth.stores.store import LockedLogin, Saved, SaveFailed, Slot, Store
 from codex_oauth_core.codex import provider_of
 from codex_oauth_core.codex.auth_json import read_auth_json, record_of, without_tokens, write_auth_json
 from codex_oauth_core.credential import Credential
@@ -46,7 +46,7 @@ from codex_oauth_core.outcomes import SignedIn
 from codex_oauth_core.record import Record
 from codex_oauth_core.secret import Secret
 
-__all__ = ["LOCK_LIMIT", "export_codex", "import_codex", "locked", "place_of"]
+__all__ = ["LOCK_LIMIT", "codex_locks", "export_codex", "import_codex", "place_of"]
 
 
 LOCK_LIMIT: float = 10.0
@@ -57,7 +57,7 @@ _HOME_LOCK: Final = "auth.lock"
 
 
 @contextmanager
-def locked(where: Path, target: Path) -> Generator[None]:
+def codex_locks(where: Path, target: Path) -> Generator[None]:
     """Hold the locks of the `auth.json` at `where`, which is the file `target` or a link to it.
 
     Raises SignInError: `network` (`details.reason`: `lock_busy`); FileProblem (`no_locks`, or as a file that
@@ -161,7 +161,7 @@ def place_of(path: str | os.PathLike[str] | None) -> Path:
 def _exclusively(directory: Directory, where: Path) -> contextlib.AbstractContextManager[None]:
     """The Codex CLI's locks, if it may write that file, too. There is none where it does not look."""
     watched = where.name == codex_auth_path().name or directory.lstat(where.name) is not None
-    return locked(where, where) if watched else contextlib.nullcontext()
+    return codex_locks(where, where) if watched else contextlib.nullcontext()
 
 
 def _as_auth_json(record: Record, *, include_refresh: bool) -> Secret[bytes]:
@@ -254,11 +254,11 @@ def _move_once(store: Store, where: Path, taken: _Taken, *, force: bool) -> Reco
     """
     target = target_of(where)
     with about(where, ErrorKind.AUTH_WRITE_FAILED), directory_of(target) as directory:
-        with locked(where, target):
+        with codex_locks(where, target):
             content, credential = _to_move(directory, target)
         with stage(directory, target.name, _rest(content, where)) as staged:
             record = _take(record_of(credential, content), store, taken, force=force)
-            with locked(where, target):
+            with codex_locks(where, target):
                 if target_of(where) != target or read_here(directory, target) != content:
                     return None
                 _commit(staged)
@@ -319,7 +319,7 @@ def _rest(content: Secret[bytes], where: Path) -> Secret[bytes]:
     try:
         return without_tokens(content)
     except ValueError:
-        raise failure(ErrorKind.AUTH_WRITE_FAILED, "not_storable", where) from None
+        raise store_error(ErrorKind.AUTH_WRITE_FAILED, "not_storable", where) from None
 
 
 def _account_there(where: Path) -> str | None:
@@ -343,7 +343,7 @@ def _hand_back(slot: Slot, taken: _Taken) -> bool | None:
     return False if slot.account_id in taken.rescued or _is_stored(slot, taken) else None
 
 
-def _give_up(held: Held, taken: _Taken) -> bool | None:
+def _give_up(held: LockedLogin, taken: _Taken) -> bool | None:
     stored = held.load()
     if stored is None or stored.fingerprint not in taken.fingerprints:
         return None

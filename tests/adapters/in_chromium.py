@@ -20,7 +20,7 @@ from codex_oauth.authority import AuthorityServer
 from codex_oauth.worlds.callbacks import CallbackSource
 from codex_oauth.worlds.httpx_world import HttpxWorld
 from codex_oauth_core.effects import Prompt
-from codex_oauth_core.receiver.pages import Answer
+from codex_oauth_core.receiver.pages import PageAnswer
 
 PATIENCE = 20
 """Seconds for what takes a fraction of one on a machine that has nothing else to do."""
@@ -85,7 +85,7 @@ def signing_in(server: AuthorityServer) -> Generator[SignIn]:
                 each.cancel()
 
 
-def headers_of(answer: Answer) -> dict[str, str]:
+def headers_of(answer: PageAnswer) -> dict[str, str]:
     """The header fields of one of the receiver's answers, by lower-case name."""
     lines = answer.head.decode("ascii").split("\r\n")[1:-2]
     pairs = (line.partition(": ") for line in lines)

@@ -24,7 +24,7 @@ from playwright.sync_api import Error as BrowserError
 from codex_oauth import Credential, ErrorKind, SignInError
 from codex_oauth.authority import Authority, AuthorityServer, Policy, serve
 from codex_oauth.listener.connection import accept
-from codex_oauth_core.receiver.pages import ALREADY_USED, FAILED, NOT_FOR_YOU, RECEIVED, Answer
+from codex_oauth_core.receiver.pages import ALREADY_USED, FAILED, NOT_FOR_YOU, RECEIVED, PageAnswer
 from codex_oauth_core.receiver.receiver import CallbackGate, Head, first_failure
 from tests.adapters.in_chromium import SignIn, headers_of, look_at, signing_in
 
@@ -196,11 +196,11 @@ def test_a_reload_breaks_nothing_and_spends_nothing(
 
 
 @pytest.fixture
-def answers(monkeypatch: pytest.MonkeyPatch) -> list[Answer | None]:
+def answers(monkeypatch: pytest.MonkeyPatch) -> list[PageAnswer | None]:
     """What the listener answers to each request, in order; None is the page of the genuine redirect."""
-    given: list[Answer | None] = []
+    given: list[PageAnswer | None] = []
 
-    def noted(head: Head, gate: CallbackGate) -> Answer | None:
+    def noted(head: Head, gate: CallbackGate) -> PageAnswer | None:
         given.append(first_failure(head, gate))
         return given[-1]
 
@@ -231,7 +231,7 @@ def test_an_icon_and_a_connection_that_stays_silent_do_no_harm(
     server: AuthorityServer,
     sign_in: SignIn,
     connected: list[socket.socket | None],
-    answers: list[Answer | None],
+    answers: list[PageAnswer | None],
 ) -> None:
     """A browser asks for the one and opens the other by itself; here it is made to."""
     other = context.new_page()
@@ -267,7 +267,7 @@ const add = (name, properties) => document.body.append(
 
 
 def test_another_site_that_knew_the_state_could_not_end_the_sign_in_unseen(
-    browser: Browser, page: Page, server: AuthorityServer, sign_in: SignIn, answers: list[Answer | None]
+    browser: Browser, page: Page, server: AuthorityServer, sign_in: SignIn, answers: list[PageAnswer | None]
 ) -> None:
     """The site is a page of 127.0.0.1, which to a browser is another site than localhost."""
     forged = f"{sign_in.redirect_uri}?state={sign_in.state}&error=access_denied"
@@ -292,7 +292,7 @@ CALLBACK_PAGES = {
 ANYWHERE = "http://localhost:1455/auth/callback"
 
 
-def show(page: Page, answer: Answer) -> None:
+def show(page: Page, answer: PageAnswer) -> None:
     """Have the browser render one of the receiver's answers, without a connection."""
 
     def fulfil(route: Route) -> None:

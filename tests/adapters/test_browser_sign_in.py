@@ -24,7 +24,7 @@ from codex_oauth import (
     login,
 )
 from codex_oauth.authority import Authority, AuthorityServer, Fault, Policy, serve
-from codex_oauth.browser.choose import Choice
+from codex_oauth.browser.choose import FlowChoice
 from codex_oauth.browser.open_browser import NotOpened, Opened
 from codex_oauth.sign_in import open_page
 from codex_oauth.worlds.callbacks import CallbackSource
@@ -129,7 +129,7 @@ def taken(stack: ExitStack) -> int:
 
 
 def here(monkeypatch: pytest.MonkeyPatch, flow: Any, reason: str) -> None:
-    monkeypatch.setattr("codex_oauth.browser.choose.choose_here", lambda: Choice(flow, reason))
+    monkeypatch.setattr("codex_oauth.browser.choose.choose_here", lambda: FlowChoice(flow, reason))
 
 
 def test_by_itself_it_takes_the_browser_and_says_why(

@@ -13,7 +13,7 @@ import pytest
 
 from codex_oauth import CODEX, Credential, DevicePrompt, ErrorKind, FileStore, SignInError, login
 from codex_oauth.store_login import finish_sign_in
-from codex_oauth.stores.locked_login import FileHeld
+from codex_oauth.stores.locked_login import FileLockedLogin
 from codex_oauth.stores.store import Conflict, Saved, SaveFailed
 from codex_oauth.testing.fake_world import FakeWorld, Lost, Reply, scripted
 from codex_oauth_core.codex import provider_of
@@ -157,7 +157,7 @@ def test_a_granted_login_that_cannot_be_stored_is_revoked(
     def full(*args: object, **kwargs: object) -> None:
         raise SaveFailed(SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="disk_full"))
 
-    monkeypatch.setattr(FileHeld, "save", full)
+    monkeypatch.setattr(FileLockedLogin, "save", full)
     world = FakeWorld(scripted((*SIGN_IN, *repeat(answer, 9))))
     with pytest.raises(SignInError) as raised:
         login(device=True, on_prompt=ignore, store=store, make_world=lambda _: world)
@@ -190,7 +190,7 @@ def test_what_is_granted_is_revoked_whatever_interrupts_the_keeping(
     def interrupted(*args: object, **kwargs: object) -> None:
         raise interruption
 
-    monkeypatch.setattr(FileHeld, "save", interrupted)
+    monkeypatch.setattr(FileLockedLogin, "save", interrupted)
     world = FakeWorld(scripted((*SIGN_IN, as_json(200, {}))))
     with pytest.raises(interruption):
         login(device=True, on_prompt=ignore, store=store, make_world=lambda _: world)
@@ -231,7 +231,7 @@ def test_a_store_that_always_conflicts_is_an_error(store: FileStore, monkeypatch
     def conflict(*args: object, **kwargs: object) -> Conflict:
         return Conflict(Record(OLD))
 
-    monkeypatch.setattr(FileHeld, "save", conflict)
+    monkeypatch.setattr(FileLockedLogin, "save", conflict)
     with pytest.raises(SignInError) as raised:
         kept(OLD, store)
     assert raised.value.details == {"reason": "contended"}

@@ -12,7 +12,7 @@ import pytest
 
 from codex_oauth.store_login import finish_sign_in
 from codex_oauth.stores.file_store import FileSlot, FileStore
-from codex_oauth.stores.locked_login import FileHeld
+from codex_oauth.stores.locked_login import FileLockedLogin
 from codex_oauth.stores.store import SaveFailed, StoreWarning
 from codex_oauth.testing.fake_world import FakeWorld, Reply
 from codex_oauth_core.codex import CODEX
@@ -117,7 +117,7 @@ def is_free(store: FileStore) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("owner", "name"), [(FileSlot, "lock"), (FileHeld, "load"), (FileHeld, "save")], ids=str
+    ("owner", "name"), [(FileSlot, "lock"), (FileLockedLogin, "load"), (FileLockedLogin, "save")], ids=str
 )
 def test_a_login_whose_storing_is_interrupted_is_ended_and_the_lock_is_free(
     store: FileStore, world: FakeWorld, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str
@@ -132,7 +132,9 @@ def test_a_login_whose_storing_is_interrupted_is_ended_and_the_lock_is_free(
 
 
 @pytest.mark.parametrize(
-    ("owner", "name"), [(FileHeld, "save"), (FileHeld, "release"), (FileStore, "select")], ids=str
+    ("owner", "name"),
+    [(FileLockedLogin, "save"), (FileLockedLogin, "release"), (FileStore, "select")],
+    ids=str,
 )
 def test_a_login_that_was_stored_before_the_interruption_is_not_ended(
     store: FileStore, world: FakeWorld, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str
@@ -161,7 +163,7 @@ def test_a_login_is_ended_where_the_look_for_it_is_interrupted(
     def full(*args: object, **kwargs: object) -> None:
         raise SaveFailed(SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="disk_full"))
 
-    monkeypatch.setattr(FileHeld, "save", full)
+    monkeypatch.setattr(FileLockedLogin, "save", full)
     monkeypatch.setattr(FileSlot, "load", once)
     with pytest.raises(Interruption):
         finish_sign_in(NEW, store, CODEX, world)
@@ -200,7 +202,7 @@ def test_who_interrupts_its_end_is_not_kept_waiting_for_another(
     def full(*args: object, **kwargs: object) -> None:
         raise SaveFailed(SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="disk_full"))
 
-    monkeypatch.setattr(FileHeld, "save", full)
+    monkeypatch.setattr(FileLockedLogin, "save", full)
     with pytest.raises(Interruption):
         finish_sign_in(NEW, store, CODEX, world)
     assert len(world.requests) == 1
@@ -209,7 +211,7 @@ def test_who_interrupts_its_end_is_not_kept_waiting_for_another(
 def test_a_copy_of_another_programs_login_is_left_to_that(
     store: FileStore, world: FakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(FileHeld, "save", interrupting)
+    monkeypatch.setattr(FileLockedLogin, "save", interrupting)
     with pytest.raises(Interruption):
         finish_sign_in(NEW, store, None, world)
     assert world.requests == []

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 from codex_oauth.transport.httpx_transport import HttpxTransport
-from codex_oauth.transport.protocol import Answer
+from codex_oauth.transport.protocol import SendOutcome
 from codex_oauth.worlds.sync_world import SyncWorld
 from codex_oauth_core.effects import SendRequest, Wait
 
@@ -59,7 +59,7 @@ class SkippingClock:
 def skipping_world(clock: SkippingClock) -> SyncWorld:
     transport = HttpxTransport(None, now=clock.now)
 
-    def send(effect: SendRequest, stopped: Callable[[], bool]) -> Answer:
+    def send(effect: SendRequest, stopped: Callable[[], bool]) -> SendOutcome:
         clock.go_on()
         try:
             answer = transport(effect, stopped)

@@ -162,13 +162,13 @@ def test_a_replaced_login_that_the_server_does_not_end_is_told(backend: str, tmp
 def test_a_granted_login_that_cannot_be_stored_is_revoked(
     backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from codex_oauth.stores.locked_login import FileHeld
+    from codex_oauth.stores.locked_login import FileLockedLogin
     from codex_oauth.stores.store import SaveFailed
 
     def full(*args: object, **kwargs: object) -> None:
         raise SaveFailed(SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="disk_full"))
 
-    monkeypatch.setattr(FileHeld, "save", full)
+    monkeypatch.setattr(FileLockedLogin, "save", full)
     clock = SkippingClock()
     authority = Authority(policy=POLICY)
     with (

@@ -13,7 +13,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from codex_oauth.clock import instant
-from codex_oauth.transport.protocol import AsyncAnswer
+from codex_oauth.transport.protocol import AsyncSendOutcome
 from codex_oauth.worlds import anyio_world
 from codex_oauth.worlds.anyio_world import AnyioWorld
 from codex_oauth.worlds.async_httpx_world import AsyncHttpxWorld
@@ -40,7 +40,7 @@ from tests.worlds.test_sync_world import Source, browser_wait, rule, soon, wait
 SLOW = (b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n", *[b"x"] * 4)
 
 
-async def unsendable(effect: SendRequest) -> AsyncAnswer:
+async def unsendable(effect: SendRequest) -> AsyncSendOutcome:
     raise AssertionError
 
 
@@ -119,7 +119,7 @@ def test_a_resume_from_suspend_is_noticed_within_a_slice(backend: str) -> None:
             assert isinstance(await world.perform(Wait(until, Why.PENDING)), TimeReached)
         assert anyio.current_time() - begun == pytest.approx(15)
 
-    assert 0 < anyio_world.SLICE <= 5
+    assert 0 < anyio_world.ASYNC_SLICE <= 5
     run_virtual(main, backend)
 
 

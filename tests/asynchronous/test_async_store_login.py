@@ -14,11 +14,11 @@ from anyio.lowlevel import checkpoint
 from codex_oauth.clock import now
 from codex_oauth.store_login import aend_login, afinish_sign_in
 from codex_oauth.stores.file_store import FileSlot, FileStore
-from codex_oauth.stores.locked_login import FileHeld
+from codex_oauth.stores.locked_login import FileLockedLogin
 from codex_oauth.stores.memory_store import MemoryStore
 from codex_oauth.stores.store import SaveFailed, Store, StoreWarning
 from codex_oauth.testing.fake_world import FakeWorld, Reply
-from codex_oauth.transport.protocol import AsyncAnswer
+from codex_oauth.transport.protocol import AsyncSendOutcome
 from codex_oauth.worlds.anyio_world import AnyioWorld
 from codex_oauth.worlds.storing import AsyncStoringWorld
 from codex_oauth.worlds.world import arun
@@ -50,7 +50,7 @@ class Network:
         self._takes = takes
         self._status = status
 
-    async def __call__(self, effect: SendRequest) -> AsyncAnswer:
+    async def __call__(self, effect: SendRequest) -> AsyncSendOutcome:
         self.sent.append(effect)
         await anyio.sleep(self._takes)
         self.answered += 1
@@ -122,7 +122,7 @@ def test_a_login_that_cannot_be_kept_is_revoked_even_for_a_cancelled_task(
     def full(*args: object, **kwargs: object) -> None:
         raise SaveFailed(SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="disk_full"))
 
-    monkeypatch.setattr(FileHeld, "save", full)
+    monkeypatch.setattr(FileLockedLogin, "save", full)
     network = Network(takes=0.05)
 
     async def main() -> None:
@@ -168,7 +168,7 @@ def test_what_interrupts_the_storing_has_the_login_ended_and_goes_on(
     def interrupted(*args: object, **kwargs: object) -> None:
         raise interruption
 
-    monkeypatch.setattr(FileHeld, "save", interrupted)
+    monkeypatch.setattr(FileLockedLogin, "save", interrupted)
     network = Network()
 
     async def main() -> None:
@@ -188,7 +188,7 @@ def test_a_copy_of_another_programs_login_is_left_to_that(
     def interrupted(*args: object, **kwargs: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(FileHeld, "save", interrupted)
+    monkeypatch.setattr(FileLockedLogin, "save", interrupted)
     network = Network()
 
     async def main() -> None:
@@ -222,10 +222,10 @@ def test_what_interrupts_its_end_goes_on_and_the_server_is_not_asked_again(
     def full(*args: object, **kwargs: object) -> None:
         raise SaveFailed(SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="disk_full"))
 
-    monkeypatch.setattr(FileHeld, "save", full)
+    monkeypatch.setattr(FileLockedLogin, "save", full)
     asked: list[SendRequest] = []
 
-    async def broken(effect: SendRequest) -> AsyncAnswer:
+    async def broken(effect: SendRequest) -> AsyncSendOutcome:
         asked.append(effect)
         raise MemoryError
 
@@ -279,7 +279,7 @@ def test_a_busy_lock_is_waited_for(store: FileStore, backend: str) -> None:
     assert stored(store) == Record(NEW)
 
 
-async def _release_later(held: FileHeld) -> None:
+async def _release_later(held: FileLockedLogin) -> None:
     await anyio.sleep(0.1)
     held.release()
 
@@ -356,14 +356,14 @@ def test_a_storage_effect_is_not_cut_and_others_run_meanwhile(
     store: FileStore, backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun = threading.Event()
-    save_it = FileHeld.save
+    save_it = FileLockedLogin.save
 
-    def slow(self: FileHeld, *args: object, **options: object) -> object:
+    def slow(self: FileLockedLogin, *args: object, **options: object) -> object:
         begun.set()
         time.sleep(0.15)
         return save_it(self, *args, **options)  # type: ignore[arg-type]  # handed through
 
-    monkeypatch.setattr(FileHeld, "save", slow)
+    monkeypatch.setattr(FileLockedLogin, "save", slow)
 
     async def main() -> None:
         turns = 0

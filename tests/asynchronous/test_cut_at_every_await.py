@@ -20,7 +20,7 @@ from codex_oauth.authority import Authority, AuthorityServer, Policy, serve
 from codex_oauth.sign_in import login
 from codex_oauth.store_login import aend_login, afinish_sign_in
 from codex_oauth.stores.file_store import FileStore
-from codex_oauth.stores.locked_login import FileHeld
+from codex_oauth.stores.locked_login import FileLockedLogin
 from codex_oauth.stores.store import SaveFailed
 from codex_oauth.worlds.async_httpx_world import AsyncHttpxWorld
 from codex_oauth.worlds.storing import AsyncStoringWorld
@@ -189,7 +189,7 @@ def test_a_granted_login_that_cannot_be_stored(
 
     with setting.serve() as server:
         credential = setting.signed_in(FileStore(tmp_path / "elsewhere"), server).credential
-        monkeypatch.setattr(FileHeld, "save", full)
+        monkeypatch.setattr(FileLockedLogin, "save", full)
 
         async def call() -> None:
             async with setting.world() as world:

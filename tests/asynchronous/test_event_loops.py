@@ -11,7 +11,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from codex_oauth.event_loops import Scheduler, aside, on_this_loop, uncut
+from codex_oauth.event_loops import Scheduler, on_this_loop, run_blocking, shielded
 from tests.asynchronous.running import each_backend, run
 from tests.transport.servers import at_most
 
@@ -34,7 +34,7 @@ def test_a_scope_that_is_cancelled_gets_the_result_and_is_cut_by_the_next_await(
     async def main() -> None:
         work = Work()
         with anyio.move_on_after(0.03) as scope:
-            assert await uncut(work) == "done"
+            assert await shielded(work) == "done"
             await checkpoint()
             raise AssertionError("it was cancelled")
         assert (work.naps, scope.cancelled_caught) == (3, True)
@@ -48,7 +48,7 @@ def test_a_scope_that_was_cancelled_before_changes_nothing(backend: str) -> None
         work = Work()
         with anyio.CancelScope() as scope:
             scope.cancel()
-            assert await uncut(work) == "done"
+            assert await shielded(work) == "done"
         assert work.naps == 3
         await checkpoint()  # nothing is left of the cancellation
 
@@ -60,7 +60,7 @@ def test_a_task_that_asyncio_cancels_gets_the_result_and_is_cut_by_the_next_awai
     order: list[str] = []
 
     async def caller() -> None:
-        order.append(await uncut(Work()))
+        order.append(await shielded(Work()))
         await asyncio.sleep(0)
         order.append("never")
 
@@ -82,8 +82,8 @@ def test_a_task_that_was_cancelled_before_changes_nothing() -> None:
         task = asyncio.current_task()
         assert task is not None
         task.cancel()
-        found.append(await uncut(Work()))
-        found.append(await uncut(Work()))
+        found.append(await shielded(Work()))
+        found.append(await shielded(Work()))
         await asyncio.sleep(0)
 
     async def main() -> None:
@@ -107,7 +107,7 @@ def test_a_task_that_ends_at_once_is_cancelled_all_the_same() -> None:
 
 
 async def _result_of(work: Work) -> str:
-    return await uncut(work)
+    return await shielded(work)
 
 
 def test_the_end_of_asyncio_run_waits_for_it() -> None:
@@ -131,7 +131,7 @@ def test_an_exception_comes_out_as_it_is_and_one_at_a_time(backend: str) -> None
 
     async def main() -> None:
         with pytest.raises(LookupError, match="of the work"):
-            await uncut(broken)
+            await shielded(broken)
 
     run(main, backend)
 
@@ -142,7 +142,10 @@ def test_what_blocks_runs_on_a_thread_while_others_go_on(backend: str) -> None:
         release = threading.Event()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_later, 0.05, release.set)
-            assert await aside(lambda: (release.wait(5), threading.current_thread().name)[1]) != "MainThread"
+            assert (
+                await run_blocking(lambda: (release.wait(5), threading.current_thread().name)[1])
+                != "MainThread"
+            )
 
     run(main, backend)
 
@@ -162,7 +165,7 @@ def test_what_blocks_is_never_abandoned(backend: str) -> None:
 
     async def main() -> None:
         with anyio.move_on_after(0.02) as scope:
-            await aside(work)
+            await run_blocking(work)
             assert done == ["done"]
             await checkpoint()
         assert scope.cancelled_caught
@@ -180,7 +183,7 @@ def test_where_no_thread_can_be_had_it_blocks(backend: str, monkeypatch: pytest.
         with monkeypatch.context() as patch:
             patch.setattr(threading.Thread, "start", start)
             patch.setattr("trio._core._thread_cache.THREAD_CACHE._idle_workers", {})
-            assert await aside(lambda: threading.current_thread().name) == "MainThread"
+            assert await run_blocking(lambda: threading.current_thread().name) == "MainThread"
 
     run(main, backend)
 
@@ -195,7 +198,7 @@ def test_a_runtime_error_of_what_blocks_is_its_own(backend: str) -> None:
 
     async def main() -> None:
         with pytest.raises(RuntimeError, match="of the work"):
-            await aside(work)
+            await run_blocking(work)
 
     run(main, backend)
     assert calls == ["called"]

@@ -8,7 +8,7 @@ import pytest
 from codex_oauth.authority import serve
 from codex_oauth.testing.fake_world import START, FakeWorld, Reply, Server, scripted
 from codex_oauth.testing.scenarios import SCENARIOS, Scenario
-from codex_oauth.transport.protocol import AsyncAnswer
+from codex_oauth.transport.protocol import AsyncSendOutcome
 from codex_oauth.worlds.anyio_world import AnyioWorld
 from codex_oauth.worlds.async_httpx_world import AsyncHttpxWorld
 from codex_oauth.worlds.world import AsyncWorld, arun
@@ -38,7 +38,7 @@ class FakeNetwork:
     def __init__(self, server: Server) -> None:
         self._server = server
 
-    async def __call__(self, effect: SendRequest) -> AsyncAnswer:
+    async def __call__(self, effect: SendRequest) -> AsyncSendOutcome:
         sent_at, wall = virtual_now()
         reply = self._server(effect.request, sent_at, wall)
         took = ROUND_TRIP + reply.delay

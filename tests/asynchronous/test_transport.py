@@ -14,7 +14,7 @@ import pytest
 
 from codex_oauth.transport.async_httpx_transport import AsyncHttpxTransport
 from codex_oauth.transport.async_network import KEPT_ALIVE, AnyioNetwork
-from codex_oauth.transport.protocol import AsyncAnswer
+from codex_oauth.transport.protocol import AsyncSendOutcome
 from codex_oauth_core import Cause, Phase, RequestFailed, ResponseReceived, SendRequest
 from codex_oauth_core.reading.json_body import MAX_BODY
 from tests.asynchronous.running import each_backend, no_sockets_left, run, run_virtual
@@ -40,7 +40,7 @@ def served_forever(sock: socket.socket) -> None:
         sock.sendall(OK)
 
 
-async def answers(send: AsyncHttpxTransport, *effects: SendRequest) -> list[AsyncAnswer]:
+async def answers(send: AsyncHttpxTransport, *effects: SendRequest) -> list[AsyncSendOutcome]:
     found = [await send(effect) for effect in effects]
     await send.aclose()
     return found
@@ -85,7 +85,7 @@ def test_a_connection_that_the_server_has_closed_is_not_used_again(backend: str)
 def test_many_requests_at_once(backend: str) -> None:
     async def main() -> None:
         send = AsyncHttpxTransport()
-        found: list[AsyncAnswer] = []
+        found: list[AsyncSendOutcome] = []
 
         async def one() -> None:
             found.append(await send(post(server.url)))
@@ -173,8 +173,8 @@ def test_the_limit_is_the_event_loops_time(backend: str) -> None:
 
 def mocked(
     handler: Callable[[httpx.Request], httpx.Response] | httpx.Response, backend: str, timeout: float = 5.0
-) -> AsyncAnswer:
-    async def main() -> AsyncAnswer:
+) -> AsyncSendOutcome:
+    async def main() -> AsyncSendOutcome:
         async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
             return await AsyncHttpxTransport(client)(post("https://server.test/", timeout))
 

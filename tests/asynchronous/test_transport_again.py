@@ -13,7 +13,7 @@ import attrs
 import pytest
 
 from codex_oauth.transport.async_httpx_transport import AsyncHttpxTransport
-from codex_oauth.transport.protocol import AsyncAnswer
+from codex_oauth.transport.protocol import AsyncSendOutcome
 from codex_oauth_core import SendRequest
 from tests.transport import test_httpx_proxies, test_httpx_tls, test_httpx_unreachable
 
@@ -26,8 +26,8 @@ class Again:
     def __init__(self, backend: str) -> None:
         self._backend = backend
 
-    def __call__(self, effect: SendRequest) -> AsyncAnswer:
-        async def send() -> AsyncAnswer:
+    def __call__(self, effect: SendRequest) -> AsyncSendOutcome:
+        async def send() -> AsyncSendOutcome:
             return await AsyncHttpxTransport()(attrs.evolve(effect, once=True))
 
         return anyio.run(send, backend=self._backend)

@@ -8,26 +8,26 @@ from collections.abc import Mapping
 import pytest
 
 from codex_oauth.browser import choose
-from codex_oauth.browser.choose import Choice, choose_flow, choose_here
+from codex_oauth.browser.choose import FlowChoice, choose_flow, choose_here
 
 X11 = {"DISPLAY": ":0"}
 WAYLAND = {"WAYLAND_DISPLAY": "wayland-0"}
 INTEROP = "/proc/sys/fs/binfmt_misc/WSLInterop"
-BROWSER = Choice("browser", "a browser can be opened here")
-SSH = Choice("device", "this is an SSH session")
-CONTAINER = Choice("device", "this is a container")
-NOTEBOOK = Choice("device", "this is a remote notebook")
-CLOUD_SHELL = Choice("device", "this is a cloud shell")
-WORKSPACE = Choice("device", "this is a remote workspace")
-DEV_CONTAINER = Choice("device", "this is a development container")
-SUDO = Choice("device", "no browser is started under sudo")
-NO_DISPLAY = Choice("device", "there is no display")
-NO_BROWSER = Choice("device", "no graphical browser was found")
+BROWSER = FlowChoice("browser", "a browser can be opened here")
+SSH = FlowChoice("device", "this is an SSH session")
+CONTAINER = FlowChoice("device", "this is a container")
+NOTEBOOK = FlowChoice("device", "this is a remote notebook")
+CLOUD_SHELL = FlowChoice("device", "this is a cloud shell")
+WORKSPACE = FlowChoice("device", "this is a remote workspace")
+DEV_CONTAINER = FlowChoice("device", "this is a development container")
+SUDO = FlowChoice("device", "no browser is started under sudo")
+NO_DISPLAY = FlowChoice("device", "there is no display")
+NO_BROWSER = FlowChoice("device", "no graphical browser was found")
 
 
 def chosen(
     environ: Mapping[str, str], platform: str, *files: str, browser: bool = True, setuid: bool = False
-) -> Choice:
+) -> FlowChoice:
     return choose_flow(
         environ,
         platform=platform,
@@ -73,9 +73,9 @@ def chosen(
             X11 | {"CODESPACES": "true"},
             "linux",
             ("/.dockerenv",),
-            Choice("device", "this is a GitHub codespace"),
+            FlowChoice("device", "this is a GitHub codespace"),
         ),
-        (X11 | {"GITPOD_WORKSPACE_ID": "x"}, "linux", (), Choice("device", "this is a Gitpod workspace")),
+        (X11 | {"GITPOD_WORKSPACE_ID": "x"}, "linux", (), FlowChoice("device", "this is a Gitpod workspace")),
         (X11 | {"REMOTE_CONTAINERS": "true"}, "linux", ("/.dockerenv",), DEV_CONTAINER),
         (X11 | {"DEVPOD": "true"}, "linux", (), DEV_CONTAINER),
         (X11 | {"CODER_WORKSPACE_NAME": "x"}, "linux", (), WORKSPACE),
@@ -97,7 +97,7 @@ def chosen(
     ],
 )
 def test_the_first_sign_against_a_browser_decides(
-    environ: Mapping[str, str], platform: str, files: tuple[str, ...], expected: Choice
+    environ: Mapping[str, str], platform: str, files: tuple[str, ...], expected: FlowChoice
 ) -> None:
     assert chosen(environ, platform, *files) == expected
 

@@ -185,7 +185,7 @@ def test_a_start_that_takes_long_is_not_waited_for(
         time.sleep(0.3)
 
     programs.add("firefox")
-    monkeypatch.setattr(open_browser, "PATIENCE", 0.05)
+    monkeypatch.setattr(open_browser, "BROWSER_PATIENCE", 0.05)
     monkeypatch.setattr(open_browser, "_start", slow)
     assert opened(programs) == NotOpened("no browser has started so far")
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from codex_oauth.browser.open_browser import LONGEST_URL, refusal
+from codex_oauth.browser.open_browser import LONGEST_URL, refused_url
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.secret import Secret
 
@@ -33,7 +33,7 @@ NO_URL = "its address is not a URL"
     ],
 )
 def test_what_an_authorization_url_looks_like_is_opened(url: str) -> None:
-    assert refusal(url) is None
+    assert refused_url(url) is None
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_what_an_authorization_url_looks_like_is_opened(url: str) -> None:
     ],
 )
 def test_hostile_urls_are_refused(url: str, reason: str) -> None:
-    assert refusal(url) == reason
+    assert refused_url(url) == reason
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_hostile_urls_are_refused(url: str, reason: str) -> None:
     ],
 )
 def test_a_given_origin_must_match(url: str, origin: str, allowed: bool) -> None:
-    assert refusal(url, origin) == (None if allowed else "its address is not the provider's")
+    assert refused_url(url, origin) == (None if allowed else "its address is not the provider's")
 
 
 @given(
@@ -130,7 +130,7 @@ def test_a_given_origin_must_match(url: str, origin: str, allowed: bool) -> None
 )
 @example("https://[::1%0]/")
 def test_no_text_raises_and_what_passes_is_plain(url: str) -> None:
-    if refusal(url) is None:
+    if refused_url(url) is None:
         assert url.startswith(("https://", "http://"))
         assert url.isascii()
         assert url.isprintable()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from codex_oauth.authority import Approve, Authority, AuthorityServer, Policy, serve
-from codex_oauth.cli.login_steps import PENDING, Kept, PendingSignIns
+from codex_oauth.cli.login_steps import PENDING_DIRECTORY, PendingRecord, PendingSignIns
 from codex_oauth.stores.names import CUT_OFF
 from tests.checkpoints.test_steps import home_of, start
 from tests.cli.commands import run_command
@@ -25,8 +25,8 @@ def server() -> Generator[AuthorityServer]:
 def test_what_a_killed_start_left_is_removed_once_nobody_writes_it_any_more(tmp_path: Path) -> None:
     """It may hold the id that the server issued for the device."""
     pending = PendingSignIns(tmp_path / "home")
-    pending.add(Kept({}, 9e9))
-    inside = tmp_path / "home" / PENDING
+    pending.add(PendingRecord({}, 9e9))
+    inside = tmp_path / "home" / PENDING_DIRECTORY
     (live,) = inside.iterdir()
     left = inside / f"00000000000000aa.json.{'0' * 15}f.tmp"
     mine = [inside / "notes.json.0123456789abcdef.tmp", inside / f"{left.name}.bak"]
@@ -49,7 +49,7 @@ def test_every_step_removes_what_a_killed_start_left(
     tmp_path: Path, server: AuthorityServer, words: tuple[str, ...]
 ) -> None:
     start(tmp_path, server)
-    left = home_of(tmp_path) / PENDING / "00000000000000aa.json.0123456789abcdef.tmp"
+    left = home_of(tmp_path) / PENDING_DIRECTORY / "00000000000000aa.json.0123456789abcdef.tmp"
     left.write_text("canary")
     os.utime(left, (1000.0, 1000.0))
     issuer = ("--issuer", server.url) if words[0] == "start" else ()

@@ -17,7 +17,7 @@ import pytest
 from codex_oauth import FileStore
 from codex_oauth.authority import Approve, Authority, AuthorityServer, Fault, Policy, serve
 from codex_oauth.cli import login_steps as pending_module
-from codex_oauth.cli.login_steps import PENDING, Kept, PendingSignIns, run_finish
+from codex_oauth.cli.login_steps import PENDING_DIRECTORY, PendingRecord, PendingSignIns, run_finish
 from codex_oauth.cli.parser import parsed
 from codex_oauth.sign_in import NOT_CONFIRMED
 from codex_oauth_core import SignInError
@@ -42,7 +42,7 @@ def home_of(base: Path) -> Path:
 
 
 def files(base: Path) -> list[Path]:
-    return sorted((home_of(base) / PENDING).glob("*"))
+    return sorted((home_of(base) / PENDING_DIRECTORY).glob("*"))
 
 
 def start(base: Path, server: AuthorityServer) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def until(what: Callable[[], object], limit: float = LIMIT) -> None:
 
 
 def change(base: Path, made: str, edit: Callable[[dict[str, Any]], object]) -> None:
-    path = home_of(base) / PENDING / f"{made}.json"
+    path = home_of(base) / PENDING_DIRECTORY / f"{made}.json"
     content = json.loads(path.read_bytes())
     edit(content)
     path.write_text(json.dumps(content))
@@ -253,7 +253,7 @@ def test_interrupted_it_can_be_finished_later(tmp_path: Path) -> None:
 def test_a_start_forgets_what_is_over_and_nothing_else(tmp_path: Path, server: AuthorityServer) -> None:
     live, over = start(tmp_path, server)["id"], start(tmp_path, server)["id"]
     change(tmp_path, over, seconds_later(901))
-    inside = home_of(tmp_path) / PENDING
+    inside = home_of(tmp_path) / PENDING_DIRECTORY
     for name, content in (
         ("00000000000000aa.json", "{torn"),
         ("00000000000000bb.lock", ""),
@@ -268,7 +268,7 @@ def test_a_start_forgets_what_is_over_and_nothing_else(tmp_path: Path, server: A
 
 def test_a_start_leaves_what_somebody_is_finishing(tmp_path: Path) -> None:
     pending = PendingSignIns(tmp_path / "home")
-    made = pending.add(Kept({}, 100.0))
+    made = pending.add(PendingRecord({}, 100.0))
     with pending.claimed(made) as claimed:
         pending.sweep(1000.0)
         assert claimed.path.exists()
@@ -339,7 +339,7 @@ def test_a_checkpoint_that_cannot_be_saved_does_not_end_a_sign_in(
     def full(*_: object) -> None:
         raise SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="disk_full")
 
-    monkeypatch.setattr(pending_module.Claimed, "save", full)
+    monkeypatch.setattr(pending_module.ClaimedSignIn, "save", full)
     args = parsed(["login", "finish", made, "--store", str(home_of(tmp_path))])
     assert args is not None
     assert run_finish(args) == 0

@@ -8,8 +8,8 @@ from typing import Any
 
 import attrs
 
-from codex_oauth.doctor.context import Case, Finding, Verdict
-from codex_oauth.transport.protocol import Answer
+from codex_oauth.doctor.context import Context, Finding, Verdict
+from codex_oauth.transport.protocol import SendOutcome
 from codex_oauth_core import CODEX
 from codex_oauth_core.effects import SendRequest
 from codex_oauth_core.events import ResponseReceived
@@ -20,10 +20,10 @@ __all__ = ["WALL", "always", "case", "found", "of", "responding", "verdicts", "w
 WALL = 1_800_000_000.0
 
 
-def case(home: Path | None = None, **changes: object) -> Case:
+def case(home: Path | None = None, **changes: object) -> Context:
     """An examination of a store in `home`, that asks nobody unless it is given a transport."""
     fields: dict[str, object] = {"chosen_store": None if home is None else str(home), "offline": True}
-    return attrs.evolve(Case(), **{**fields, **changes})  # type: ignore[arg-type]  # fields of a Case
+    return attrs.evolve(Context(), **{**fields, **changes})  # type: ignore[arg-type]  # fields of a Case
 
 
 def always(value: object) -> Callable[..., Any]:
@@ -39,7 +39,7 @@ def with_ports(*ports: int) -> Provider:
     return attrs.evolve(CODEX, redirect_ports=ports)
 
 
-def found(check: Callable[[Case], Iterable[Finding]], examined: Case) -> list[Finding]:
+def found(check: Callable[[Context], Iterable[Finding]], examined: Context) -> list[Finding]:
     return list(check(examined))
 
 
@@ -57,10 +57,10 @@ def verdicts(findings: Iterable[Finding]) -> set[Verdict]:
 class responding:  # noqa: N801  # reads as the answer that it is
     """A transport that gives one answer, and keeps what was asked."""
 
-    answer: Answer
+    answer: SendOutcome
     asked: list[SendRequest] = attrs.field(factory=list[SendRequest])
 
-    def __call__(self, effect: SendRequest, stopped: Callable[[], bool]) -> Answer:
+    def __call__(self, effect: SendRequest, stopped: Callable[[], bool]) -> SendOutcome:
         self.asked.append(effect)
         return self.answer
 

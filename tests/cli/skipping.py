@@ -20,7 +20,7 @@ _BREATH: Final = 0.002
 
 def skip_waits() -> None:
     """From now on, in this process."""
-    real_instant, real_time, sleep = clock.instant, time.time, sync_world._Alarm.sleep
+    real_instant, real_time, sleep = clock.instant, time.time, sync_world._Waker.sleep
     skipped = [0.0]
 
     def skip(self: Any, seconds: float) -> None:
@@ -29,6 +29,6 @@ def skip_waits() -> None:
         if not self._rung and seconds > _BREATH:
             skipped[0] += seconds - (real_instant() - begun)
 
-    sync_world._Alarm.sleep = skip  # type: ignore[method-assign]  # for as long as the process lives
+    sync_world._Waker.sleep = skip  # type: ignore[method-assign]  # for as long as the process lives
     clock.instant = lambda: real_instant() + skipped[0]  # type: ignore[misc]
     time.time = lambda: real_time() + skipped[0]

@@ -67,7 +67,7 @@ def test_without_a_program_that_works_in_time_the_terminal_is_asked(
 ) -> None:
     if behaviour is not None:
         programs.add("xclip", behaviour)
-    monkeypatch.setattr(clipboard, "LIMIT", 0.5)
+    monkeypatch.setattr(clipboard, "COPY_LIMIT", 0.5)
     window = on_stderr(monkeypatch)
     begun = time.monotonic()
     said = copy(CODE, "the code", window, programs.environ(), "linux")
@@ -80,7 +80,7 @@ def test_without_a_program_that_works_in_time_the_terminal_is_asked(
 
 
 def test_the_limit_is_two_seconds() -> None:
-    assert clipboard.LIMIT == 2.0
+    assert clipboard.COPY_LIMIT == 2.0
 
 
 @pytest.mark.parametrize(("text", "escapes"), [(CODE, False), ("x" * 5000, True)])

@@ -8,7 +8,7 @@ import pytest
 
 from codex_oauth.authority import Approve, Authority, Policy, serve
 from codex_oauth.cli.output import paint, wants_colour
-from codex_oauth.cli.views.terminal import Wishes, terminal_of
+from codex_oauth.cli.views.terminal import ViewOptions, terminal_of
 from tests.cli.commands import run_command
 from tests.cli.fake_terminal import Stream
 
@@ -67,16 +67,16 @@ def test_paint_ends_what_it_begins_and_paints_nothing_without_a_role() -> None:
     ],
 )
 def test_the_locale_decides_about_more_than_ascii(environ: dict[str, str], utf8: bool) -> None:
-    assert terminal_of(Stream(), {"TERM": "xterm", **environ}, Wishes(), "linux").utf8 is utf8
+    assert terminal_of(Stream(), {"TERM": "xterm", **environ}, ViewOptions(), "linux").utf8 is utf8
 
 
 def test_a_mac_may_name_only_the_characters() -> None:
-    assert terminal_of(Stream(), {"TERM": "xterm", "LC_CTYPE": "UTF-8"}, Wishes(), "darwin").utf8
+    assert terminal_of(Stream(), {"TERM": "xterm", "LC_CTYPE": "UTF-8"}, ViewOptions(), "darwin").utf8
 
 
 def test_windows_has_no_locale_in_the_environment() -> None:
-    assert terminal_of(Stream(), {"WT_SESSION": "1"}, Wishes(), "win32").utf8
-    assert not terminal_of(Stream(encoding="cp850"), {"WT_SESSION": "1"}, Wishes(), "win32").utf8
+    assert terminal_of(Stream(), {"WT_SESSION": "1"}, ViewOptions(), "win32").utf8
+    assert not terminal_of(Stream(encoding="cp850"), {"WT_SESSION": "1"}, ViewOptions(), "win32").utf8
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from codex_oauth.authority import Authority, AuthorityServer, Fault, serve
 from codex_oauth.cli import doctor
 from codex_oauth.cli.errors import LOGIN_REQUIRED, OK, REFUSED, STORAGE, TEMPORARY, UNEXPECTED
 from codex_oauth.doctor.checks import CHECKS, examine
-from codex_oauth.doctor.context import Area, Case, Finding, Verdict
+from codex_oauth.doctor.context import Area, Context, Finding, Verdict
 from tests.cli.commands import Done, run_command
 from tests.cli.doctoring import case, of
 from tests.cli.schemas import valid
@@ -174,11 +174,11 @@ def test_an_account_that_the_environment_names_is_the_one_in_use(
 
 
 def test_a_check_with_a_bug_hides_no_other_one() -> None:
-    def broken(examined: Case) -> Iterable[Finding]:
+    def broken(examined: Context) -> Iterable[Finding]:
         yield finding(Area.LOGIN)
         raise LookupError("canary")
 
-    def sound(examined: Case) -> Iterable[Finding]:
+    def sound(examined: Context) -> Iterable[Finding]:
         yield Finding("sound", Area.LOGIN, Verdict.OK, "")
 
     found = list(examine(case(), [("broken", broken), ("sound", sound)]))

@@ -251,9 +251,9 @@ def test_the_other_process_sees_what_is_held(store: FileStore, login: Path) -> N
     with Directory(login.parent, os.open(login.parent, os.O_RDONLY)) as directory:
         lock = take_lock(directory, "x.lock", soft=False)
         assert lock is not None
-        assert locking._elsewhere(login.parent, "x.lock") == locking.REFUSED
+        assert locking._elsewhere(login.parent, "x.lock") == locking.LOCK_REFUSED
         lock.give_back()
-        assert locking._elsewhere(login.parent, "x.lock") == locking.GIVEN
+        assert locking._elsewhere(login.parent, "x.lock") == locking.LOCK_GIVEN
 
 
 def test_without_a_store_no_lock_is_tried(store: FileStore) -> None:
@@ -264,8 +264,8 @@ def test_without_a_store_no_lock_is_tried(store: FileStore) -> None:
 def test_a_lock_that_does_not_hold_is_a_problem(
     monkeypatch: pytest.MonkeyPatch, store: FileStore, login: Path
 ) -> None:
-    monkeypatch.setattr(locking, "_attempt", always(locking.GIVEN))
-    monkeypatch.setattr(locking, "_elsewhere", always(locking.REFUSED))
+    monkeypatch.setattr(locking, "_attempt", always(locking.LOCK_GIVEN))
+    monkeypatch.setattr(locking, "_elsewhere", always(locking.LOCK_REFUSED))
     (row,) = looked(locking.check, store)
     assert (row.verdict, row.area, bool(row.advice)) == (PROBLEM, Area.STORAGE, True)
     assert "this process got the lock while it was held" in row.found
@@ -275,7 +275,7 @@ def test_a_lock_that_does_not_hold_is_a_problem(
 def test_a_lock_that_holds_only_inside_a_process_is_a_problem(
     monkeypatch: pytest.MonkeyPatch, store: FileStore, login: Path
 ) -> None:
-    monkeypatch.setattr(locking, "_elsewhere", always(locking.GIVEN))
+    monkeypatch.setattr(locking, "_elsewhere", always(locking.LOCK_GIVEN))
     (row,) = looked(locking.check, store)
     assert row.found == "another process got the lock while it was held"
 

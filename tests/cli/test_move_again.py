@@ -13,7 +13,7 @@ import attrs
 import pytest
 
 from codex_oauth import FileStore, Secret, transfer
-from codex_oauth.stores.failures import failure
+from codex_oauth.stores.failures import store_error
 from codex_oauth.stores.store import StoreWarning
 from codex_oauth.transfer import import_codex
 from codex_oauth_core import ErrorKind, Record
@@ -142,7 +142,7 @@ def on_each_try(monkeypatch: pytest.MonkeyPatch, *first: Callable[[Callable[[], 
 
 
 def disk_full(keep: Callable[[], Any]) -> None:
-    raise failure(E.AUTH_WRITE_FAILED, "disk_full", "x")
+    raise store_error(E.AUTH_WRITE_FAILED, "disk_full", "x")
 
 
 @pytest.mark.parametrize("force", [False, True])

@@ -14,7 +14,7 @@ import pytest
 
 from codex_oauth import FileStore, Secret, store_login, transfer
 from codex_oauth.stores import files
-from codex_oauth.stores.store import Held
+from codex_oauth.stores.store import LockedLogin
 from codex_oauth.transfer import import_codex
 from codex_oauth_core import ErrorKind
 from codex_oauth_core.codex.auth_json import read_auth_json
@@ -162,7 +162,7 @@ def test_f12_a_login_that_cannot_be_taken_away_stays_a_copy(
 def test_f12_if_not_even_that_can_be_stored_it_says_what_to_do(
     store: FileStore, theirs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held: list[Held | None] = []
+    held: list[LockedLogin | None] = []
     fail_to_replace(monkeypatch, lambda: held.append(store.slot("acct_cli").lock()))
     found = error(lambda: import_codex(store, move=True), E.AUTH_WRITE_FAILED, "denied")
     assert held[0] is not None

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from codex_oauth.cli.commands import COMMANDS
-from codex_oauth.cli.errors import UsageMistake
+from codex_oauth.cli.errors import UsageError
 from codex_oauth.cli.parser import build_parser, parsed
 from tests.cli.commands import run_command
 from tests.cli.test_commands import hold
@@ -112,8 +112,8 @@ def test_only_the_command_that_is_run_has_arguments(name: str) -> None:
 # -- mistakes ---------------------------------------------------------------------------------------
 
 
-def mistake(*arguments: str) -> UsageMistake:
-    with pytest.raises(UsageMistake) as raised:
+def mistake(*arguments: str) -> UsageError:
+    with pytest.raises(UsageError) as raised:
         parsed(arguments)
     return raised.value
 

@@ -17,7 +17,7 @@ import pytest
 
 from codex_oauth.cli.main import main
 from codex_oauth.doctor.checks import Check, examine
-from codex_oauth.doctor.context import Area, Case, Finding, Verdict, ok
+from codex_oauth.doctor.context import Area, Context, Finding, Verdict, ok
 from codex_oauth_core.errors import ErrorKind, SignInError
 
 _NOBODY = 65534
@@ -170,20 +170,20 @@ def gone(tmp_path: Path) -> Generator[None]:
 # -- doctor -----------------------------------------------------------------------------------------------
 
 
-def _denied(case: Case) -> Iterator[Finding]:
+def _denied(case: Context) -> Iterator[Finding]:
     yield ok("first", Area.STORAGE, "as it should be")
     raise PermissionError(13, "Permission denied", "/some/where")
 
 
-def _typed(case: Case) -> Iterator[Finding]:
+def _typed(case: Context) -> Iterator[Finding]:
     raise SignInError.of(ErrorKind.AUTH_READ_FAILED)
 
 
-def _bug(case: Case) -> Iterator[Finding]:
+def _bug(case: Context) -> Iterator[Finding]:
     raise ZeroDivisionError("canary")
 
 
-def _nothing(case: Case) -> list[Finding]:
+def _nothing(case: Context) -> list[Finding]:
     return []
 
 
@@ -194,7 +194,7 @@ def test_a_check_that_fails_says_why_and_the_others_go_on() -> None:
         ("bug", _bug),
         ("last", _nothing),
     ]
-    first, denied, typed_row, bug = examine(Case(), rows)
+    first, denied, typed_row, bug = examine(Context(), rows)
     assert first.verdict is Verdict.OK
     assert (denied.verdict, denied.subject) == (Verdict.PROBLEM, "/some/where")
     assert denied.found == "this check failed: Permission denied"

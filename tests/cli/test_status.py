@@ -13,7 +13,7 @@ import pytest
 
 from codex_oauth import Secret
 from codex_oauth.cli.account import last_failure
-from codex_oauth.cli.stored import URL, check
+from codex_oauth.cli.stored import URL, ask_server
 from codex_oauth_core import (
     CODEX,
     Cause,
@@ -168,7 +168,7 @@ class Answering:
 
 def test_it_is_one_request_to_chatgpt_with_the_token() -> None:
     transport = Answering()
-    checked = check(held(), transport)
+    checked = ask_server(held(), transport)
     assert (checked.accepted, checked.error, checked.not_asked) == (True, None, None)
     (effect,) = transport.sent
     assert (effect.request.method, effect.request.url) == ("GET", URL)
@@ -180,7 +180,7 @@ def test_it_is_one_request_to_chatgpt_with_the_token() -> None:
 
 def test_it_carries_what_a_login_of_the_government_needs() -> None:
     transport = Answering()
-    check(held(id_token=Secret(jwt({CLAIMS: {"chatgpt_account_is_fedramp": True}}))), transport)
+    ask_server(held(id_token=Secret(jwt({CLAIMS: {"chatgpt_account_is_fedramp": True}}))), transport)
     (effect,) = transport.sent
     assert dict(effect.request.headers)["x-openai-fedramp"] == "true"
 
@@ -195,7 +195,7 @@ def test_it_carries_what_a_login_of_the_government_needs() -> None:
 )
 def test_what_is_known_is_not_asked(changes: dict[str, Any], why: str) -> None:
     transport = Answering()
-    assert check(held(**changes), transport).not_asked == why
+    assert ask_server(held(**changes), transport).not_asked == why
     assert transport.sent == []
 
 
@@ -223,7 +223,7 @@ HTML = {"content-type": "text/html"}
     ],
 )
 def test_an_answer_is_told_as_what_it_is(transport: Answering, kind: ErrorKind) -> None:
-    checked = check(held(), transport)
+    checked = ask_server(held(), transport)
     assert checked.error is not None
     assert checked.error.kind is kind
     assert checked.accepted is (False if kind is ErrorKind.LOGIN_REQUIRED else None)
@@ -232,7 +232,7 @@ def test_an_answer_is_told_as_what_it_is(transport: Answering, kind: ErrorKind) 
 
 def test_nothing_that_the_server_writes_is_shown() -> None:
     body = json.dumps({"error": {"code": "canary-access-token", "message": "prose-of-the-server"}}).encode()
-    checked = check(held(), Answering(401, body))
+    checked = ask_server(held(), Answering(401, body))
     assert checked.error is not None
     shown = f"{checked} {checked.error.to_dict()}"
     assert "canary" not in shown

@@ -12,7 +12,7 @@ import pytest
 from codex_oauth.cli.views import choose_view
 from codex_oauth.cli.views.line_view import LineView, QuietView
 from codex_oauth.cli.views.live_view import LiveView
-from codex_oauth.cli.views.terminal import Wishes
+from codex_oauth.cli.views.terminal import ViewOptions
 from codex_oauth.cli.views.view import View
 from codex_oauth_core.effects import BrowserPrompt, DevicePrompt, Request, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind
@@ -206,18 +206,18 @@ def test_u25_quiet_leaves_the_page_the_code_and_what_went_wrong(monkeypatch: pyt
 @pytest.mark.parametrize(
     ("environ", "wishes", "kind"),
     [
-        ({"TERM": "xterm"}, Wishes(), LiveView),
-        ({"TERM": "dumb"}, Wishes(), LineView),
-        ({"TERM": ""}, Wishes(), LineView),
-        ({"TERM": "xterm", "ACCESSIBLE": "1"}, Wishes(), LineView),
-        ({"TERM": "xterm", "ACCESSIBLE": "0"}, Wishes(), LiveView),
-        ({"TERM": "xterm"}, Wishes(accessible=True), LineView),
-        ({"TERM": "xterm"}, Wishes(quiet=True), QuietView),
-        ({"TERM": "", "WT_SESSION": "1"}, Wishes(), LiveView),
+        ({"TERM": "xterm"}, ViewOptions(), LiveView),
+        ({"TERM": "dumb"}, ViewOptions(), LineView),
+        ({"TERM": ""}, ViewOptions(), LineView),
+        ({"TERM": "xterm", "ACCESSIBLE": "1"}, ViewOptions(), LineView),
+        ({"TERM": "xterm", "ACCESSIBLE": "0"}, ViewOptions(), LiveView),
+        ({"TERM": "xterm"}, ViewOptions(accessible=True), LineView),
+        ({"TERM": "xterm"}, ViewOptions(quiet=True), QuietView),
+        ({"TERM": "", "WT_SESSION": "1"}, ViewOptions(), LiveView),
     ],
 )
 def test_which_view_suits(
-    monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], wishes: Wishes, kind: type
+    monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], wishes: ViewOptions, kind: type
 ) -> None:
     on_stderr(monkeypatch)
     for name in ("ACCESSIBLE", "WT_SESSION"):

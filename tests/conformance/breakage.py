@@ -13,7 +13,7 @@ import attrs
 import httpx
 
 from codex_oauth.transport.httpx_transport import HttpxTransport
-from codex_oauth.transport.protocol import Answer
+from codex_oauth.transport.protocol import SendOutcome
 from codex_oauth.worlds.httpx_world import HttpxWorld
 from codex_oauth_core import RequestFailed, ResponseReceived, SendRequest, Wait
 from codex_oauth_core.events import Event
@@ -72,6 +72,6 @@ class WithClient(HttpxWorld):
             return super().perform(effect)
         return self.request(effect)
 
-    def request(self, effect: SendRequest) -> Answer:
+    def request(self, effect: SendRequest) -> SendOutcome:
         with self.client() as client:
             return HttpxTransport(client, now=self.now)(effect)

@@ -9,7 +9,7 @@ import os
 import attrs
 import httpx
 
-from codex_oauth.transport.protocol import Answer
+from codex_oauth.transport.protocol import SendOutcome
 from codex_oauth.worlds.httpx_world import HttpxWorld
 from codex_oauth_core import Cause, Phase, RequestFailed, ResponseReceived, Secret, SendRequest, Wait
 from codex_oauth_core.events import Event
@@ -114,7 +114,7 @@ class StatusIsAFailure(Altered):
 
 @breaks("a_redirect_is_not_followed")
 class Follows(WithClient):
-    def request(self, effect: SendRequest) -> Answer:
+    def request(self, effect: SendRequest) -> SendOutcome:
         answer = super().request(effect)
         if isinstance(answer, ResponseReceived) and "location" in answer.headers:
             request = attrs.evolve(effect.request, url=answer.headers["location"])
@@ -202,7 +202,7 @@ class HasASmallLimit(Altered):
 
 @breaks("a_larger_body_is_too_big")
 class HasNoLimit(WithClient):
-    def request(self, effect: SendRequest) -> Answer:
+    def request(self, effect: SendRequest) -> SendOutcome:
         at, wall = self.now()
         found = httpx.post(effect.request.url, content=effect.request.body.reveal(), trust_env=False)
         return ResponseReceived(at, at, wall, found.status_code, dict(found.headers), found.content)

@@ -10,7 +10,7 @@ import httpcore
 import httpx
 
 from codex_oauth.transport.httpx_transport import HttpxTransport
-from codex_oauth.transport.protocol import Answer
+from codex_oauth.transport.protocol import SendOutcome
 from codex_oauth.worlds.httpx_world import HttpxWorld
 from codex_oauth_core import Cause, Phase, RequestFailed, ResponseReceived, SendRequest, Wait
 from codex_oauth_core.events import Event
@@ -73,7 +73,7 @@ class DeliversHalf(Altered):
 
 @breaks("what_is_not_http_is_no_answer")
 class RaisesWhatItCannotRead(WithClient):
-    def request(self, effect: SendRequest) -> Answer:
+    def request(self, effect: SendRequest) -> SendOutcome:
         answer = super().request(effect)
         if isinstance(answer, RequestFailed) and answer.phase is SENT:
             raise httpcore.RemoteProtocolError

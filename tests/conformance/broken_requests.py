@@ -10,7 +10,7 @@ import warnings
 import attrs
 import httpx
 
-from codex_oauth.transport.protocol import Answer
+from codex_oauth.transport.protocol import SendOutcome
 from codex_oauth.worlds.httpx_world import HttpxWorld
 from codex_oauth_core import Cause, Phase, RequestFailed, ResponseReceived, SendRequest, Wait
 from codex_oauth_core.events import Event
@@ -105,7 +105,7 @@ class LeavesItToItsLibrary(WithClient):
     def client(self) -> httpx.Client:
         return httpx.Client(trust_env=False, verify=False)  # it loads no certificates, which takes time
 
-    def request(self, effect: SendRequest) -> Answer:
+    def request(self, effect: SendRequest) -> SendOutcome:
         request, (at, wall) = effect.request, self.now()
         try:
             with self.client() as client:

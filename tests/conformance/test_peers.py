@@ -12,7 +12,7 @@ import urllib.request
 import pytest
 from cryptography import x509
 
-from codex_oauth.testing.loopback import OK, LoopbackServer, answer, chunked, in_turn, silent
+from codex_oauth.testing.loopback import OK_ANSWER, LoopbackServer, answer, chunked, in_turn, silent
 from codex_oauth.testing.performing import CheckedClock, completed
 from codex_oauth.testing.untrusted import untrusted_context
 from tests.transport.servers import BUSY
@@ -41,7 +41,7 @@ def test_a_clock_runs_steps_and_stands_and_never_goes_back() -> None:
 
 def test_a_server_keeps_what_came_and_is_gone_at_the_end() -> None:
     before = threading.active_count()
-    with LoopbackServer(in_turn(OK, answer(200, b"second"), chunked(b"third" * 3000))) as server:
+    with LoopbackServer(in_turn(OK_ANSWER, answer(200, b"second"), chunked(b"third" * 3000))) as server:
         found = [urllib.request.urlopen(f"{server.url}/{number}").read() for number in range(3)]
         assert found == [b"ok", b"second", b"third" * 3000]
         assert [request.target for request in server.received] == ["/0", "/1", "/2"]
@@ -70,7 +70,7 @@ def test_the_certificate_is_well_made_and_nobody_trusts_it() -> None:
     everybody = ssl.create_default_context()
     everybody.check_hostname = False
     everybody.verify_mode = ssl.CERT_NONE
-    with LoopbackServer(in_turn(OK), untrusted_context()) as server:
+    with LoopbackServer(in_turn(OK_ANSWER), untrusted_context()) as server:
         with urllib.request.urlopen(server.url, context=everybody) as answered:
             assert answered.read() == b"ok"
         pem = ssl.get_server_certificate(("127.0.0.1", server.port))
@@ -84,7 +84,7 @@ def test_the_certificate_is_well_made_and_nobody_trusts_it() -> None:
 
 def test_each_certificate_has_a_key_of_its_own() -> None:
     def key() -> bytes:
-        with LoopbackServer(in_turn(OK), untrusted_context()) as server:
+        with LoopbackServer(in_turn(OK_ANSWER), untrusted_context()) as server:
             pem = ssl.get_server_certificate(("127.0.0.1", server.port))
         return x509.load_pem_x509_certificate(pem.encode()).signature
 

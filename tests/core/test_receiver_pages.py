@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from codex_oauth_core.receiver.pages import ALREADY_USED, FAILED, NOT_FOR_YOU, RECEIVED, STYLE, Answer
+from codex_oauth_core.receiver.pages import ALREADY_USED, FAILED, NOT_FOR_YOU, RECEIVED, STYLE, PageAnswer
 from tests.fuzz.callback_requests import GENUINE, TARGET, answer, gate, request
 from tests.house.tree import ROOT, libraries
 
@@ -43,7 +43,7 @@ class Reader(HTMLParser):
         self.text[self._open[-1]] = self.text.get(self._open[-1], "") + data
 
 
-def headers(one: Answer) -> dict[str, str]:
+def headers(one: PageAnswer) -> dict[str, str]:
     lines = one.head.decode("ascii").split("\r\n")
     assert lines[-2:] == ["", ""]
     pairs = [line.partition(": ") for line in lines[1:-2]]
@@ -56,7 +56,7 @@ def source(text: str) -> str:
 
 
 @EACH
-def test_every_answer_has_exactly_these_headers(one: Answer) -> None:
+def test_every_answer_has_exactly_these_headers(one: PageAnswer) -> None:
     # the received page holds both inline elements: its hashes are everybody's
     inline = Reader(RECEIVED.body).text
     expected = {
@@ -76,7 +76,7 @@ def test_every_answer_has_exactly_these_headers(one: Answer) -> None:
 
 
 @EACH
-def test_every_inline_element_is_one_that_the_policy_allows(one: Answer) -> None:
+def test_every_inline_element_is_one_that_the_policy_allows(one: PageAnswer) -> None:
     page = Reader(one.body)
     policy = headers(one)["Content-Security-Policy"]
     tags = [tag for tag, _ in page.elements]
@@ -88,14 +88,14 @@ def test_every_inline_element_is_one_that_the_policy_allows(one: Answer) -> None
 
 
 @EACH
-def test_a_page_loads_nothing_and_leads_nowhere(one: Answer) -> None:
+def test_a_page_loads_nothing_and_leads_nowhere(one: PageAnswer) -> None:
     names = {name for _, attributes in Reader(one.body).elements for name in attributes}
     assert names & {"src", "href", "action", "srcset", "data", "http-equiv", "ping"} == set()
     assert not re.search(r"url\(|@import|@font-face", STYLE)
 
 
 @EACH
-def test_a_page_is_readable_by_everybody(one: Answer) -> None:
+def test_a_page_is_readable_by_everybody(one: PageAnswer) -> None:
     page = Reader(one.body)
     assert one.body.startswith(b'<!doctype html>\n<html lang="en">')
     assert [tag for tag, _ in page.elements if tag in ("main", "h1", "title")] == ["title", "main", "h1"]
@@ -126,7 +126,7 @@ def test_a_page_is_readable_by_everybody(one: Answer) -> None:
         ),
     ],
 )
-def test_a_page_says_this(one: Answer, text: str) -> None:
+def test_a_page_says_this(one: PageAnswer, text: str) -> None:
     page = Reader(one.body)
     assert f"{page.text['h1']} {page.text['p']}" == text
 

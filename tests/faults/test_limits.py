@@ -20,7 +20,7 @@ import pytest
 
 from codex_oauth.authority import AuthorityServer
 from codex_oauth.stores.file_store import FileSlot, FileStore
-from codex_oauth.stores.locked_login import FileHeld
+from codex_oauth.stores.locked_login import FileLockedLogin
 from codex_oauth.transport.network import BoundedTransport
 from codex_oauth_core.errors import ErrorKind
 from tests.faults.child import due, only_login, process
@@ -119,9 +119,9 @@ def test_a_process_that_may_start_no_thread_gets_an_error_and_loses_nothing(tmp_
 
 STEPS: dict[str, tuple[Any, str, bool]] = {
     "before the lock": (FileSlot, "lock", False),
-    "before the place is reserved": (FileHeld, "reserve", False),
+    "before the place is reserved": (FileLockedLogin, "reserve", False),
     "in the request": (BoundedTransport, "__init__", True),
-    "after the answer": (FileHeld, "save", True),
+    "after the answer": (FileLockedLogin, "save", True),
 }
 """Where it fails, and whether nobody can say then what became of the refresh token."""
 

@@ -81,7 +81,7 @@ def test_who_has_sent_a_request_gives_way_last() -> None:
     with contextlib.ExitStack() as stack:
         here: list[connection.Connection] = []
         theirs: list[socket.socket] = []
-        for _ in range(connection.MOST):
+        for _ in range(connection.MOST_LISTENED_TO):
             assert present.surplus() is None
             ours, their = (stack.enter_context(one) for one in socket.socketpair())
             ours.setblocking(False)
@@ -101,8 +101,8 @@ def test_a_request_that_is_there_counts_before_a_newcomer_displaces_it() -> None
     with contextlib.ExitStack() as stack:
         stack.callback(serving.release)
         stack.callback(serving._release_connections)
-        here = [stack.enter_context(connect(bound.port)) for _ in range(connection.MOST)]
-        while len(serving._connections) < connection.MOST:
+        here = [stack.enter_context(connect(bound.port)) for _ in range(connection.MOST_LISTENED_TO)]
+        while len(serving._connections) < connection.MOST_LISTENED_TO:
             serving._round()
         stack.enter_context(connect(bound.port))
         say(here[0], genuine(bound.port))  # noticed in the same round as the newcomer, and after it

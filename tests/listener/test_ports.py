@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from codex_oauth.doctor import ports as doctors_ports
-from codex_oauth.doctor.context import Case, Verdict
+from codex_oauth.doctor.context import Context, Verdict
 from codex_oauth.listener import ports
 from codex_oauth.listener.connection import accept
 from codex_oauth.listener.ports import Bound, bind
@@ -358,7 +358,7 @@ def test_doctor_says_of_each_address_why_it_cannot_be_had_and_what_to_do(
 ) -> None:
     failing(monkeypatch, {(V4, 1455): code, (V6, -1): errno.EADDRNOTAVAIL})
     monkeypatch.setattr(sys, "platform", platform)
-    rows = {row.subject: row for row in doctors_ports.check(Case())}
+    rows = {row.subject: row for row in doctors_ports.check(Context())}
     row = rows["127.0.0.1:1455"]
     assert row.found == text
     assert advice in row.advice

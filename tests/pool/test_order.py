@@ -9,7 +9,7 @@ from itertools import pairwise
 import anyio
 import pytest
 
-from codex_oauth.pool.flow_pool import GRAIN, TURN, FlowPool
+from codex_oauth.pool.flow_pool import FLOWS_A_TURN, GRAIN, FlowPool
 from codex_oauth.testing.fake_world import START
 from codex_oauth_core import (
     Credential,
@@ -254,7 +254,7 @@ def test_other_tasks_have_their_turns_while_thousands_are_due(backend: str) -> N
                 turns.append(len(steps))
 
     run(main, backend)
-    assert max(b - a for a, b in pairwise(turns)) <= TURN + 64
+    assert max(b - a for a, b in pairwise(turns)) <= FLOWS_A_TURN + 64
 
 
 def test_prompts_are_shown_once_and_waits_each_time() -> None:

@@ -129,7 +129,7 @@ def test_a_cancel_before_the_block_is_remembered_and_one_after_it_does_no_harm()
 
 # F33
 def test_a_resume_from_suspend_is_noticed_within_a_slice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(anyio_world, "SLICE", 0.05)
+    monkeypatch.setattr(anyio_world, "ASYNC_SLICE", 0.05)
     slept = 0.0
 
     def now() -> tuple[float, float]:

@@ -15,7 +15,7 @@ import attrs
 import pytest
 
 from codex_oauth.stores.file_store import FileSlot
-from codex_oauth.stores.locked_login import FileHeld
+from codex_oauth.stores.locked_login import FileLockedLogin
 from codex_oauth.stores.store import Conflict, Deleted, Saved, SaveFailed
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
@@ -51,7 +51,7 @@ def describe(error: SignInError) -> tuple[ErrorKind, Any]:
     return error.kind, error.details["reason"]
 
 
-def locked(slot: FileSlot) -> FileHeld:
+def locked(slot: FileSlot) -> FileLockedLogin:
     """The lock, which must be free."""
     held = slot.lock()
     assert held is not None

@@ -12,7 +12,7 @@ import attrs
 import pytest
 
 from codex_oauth.stores.file_store import FileSlot, FileStore
-from codex_oauth.stores.locked_login import FileHeld
+from codex_oauth.stores.locked_login import FileLockedLogin
 from codex_oauth.stores.store import Deleted, Saved, SaveFailed, StoreWarning
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.record import Record, write_record
@@ -231,7 +231,7 @@ def test_beside_a_login_of_a_newer_release_nothing_is_touched(slot: FileSlot) ->
 # a save that cannot be finished
 
 
-def attempt(held: FileHeld, record: Record) -> SaveFailed:
+def attempt(held: FileLockedLogin, record: Record) -> SaveFailed:
     with pytest.raises(SaveFailed) as caught:
         held.save(record, OLD)
     return caught.value

@@ -13,7 +13,7 @@ import pytest
 
 from codex_oauth.stores import locked_login
 from codex_oauth.stores.file_store import FileSlot
-from codex_oauth.stores.locked_login import FileHeld
+from codex_oauth.stores.locked_login import FileLockedLogin
 from codex_oauth.stores.store import Conflict, Deleted, Saved, SaveFailed
 from codex_oauth_core.errors import ErrorKind, SignInError
 from tests.stores.logins import describe, failing, locked, login, names, renewed, tree
@@ -253,15 +253,15 @@ def test_an_intent_that_cannot_be_taken_back_stays_and_the_lock_is_free(
         assert names(slot.path.parent) == {"acct_1.json"}
 
 
-def after_a_save(held: FileHeld) -> None:
+def after_a_save(held: FileLockedLogin) -> None:
     assert held.save(renewed(login(1), 2), OLD) == Saved()
 
 
-def after_a_deletion(held: FileHeld) -> None:
+def after_a_deletion(held: FileLockedLogin) -> None:
     assert held.delete(OLD) == Deleted()
 
 
-def after_another_programs_save(held: FileHeld) -> None:
+def after_another_programs_save(held: FileLockedLogin) -> None:
     stored = held.load()
     assert stored is not None
     held.save(login(3), OLD)
@@ -276,7 +276,7 @@ def after_another_programs_save(held: FileHeld) -> None:
     ],
 )
 def test_an_intent_is_taken_back_only_where_it_still_is(
-    slot: FileSlot, change: Callable[[FileHeld], None], left: Any
+    slot: FileSlot, change: Callable[[FileLockedLogin], None], left: Any
 ) -> None:
     with locked(slot) as held:
         held.reserve(login(1))

@@ -23,7 +23,7 @@ def _methods(protocol: type) -> set[str]:
     return {name for name in vars(protocol) if not name.startswith("_")}
 
 
-@pytest.mark.parametrize("protocol", [protocols.Store, protocols.Slot, protocols.Held])
+@pytest.mark.parametrize("protocol", [protocols.Store, protocols.Slot, protocols.LockedLogin])
 def test_the_contract_names_every_method_once(protocol: type) -> None:
     table = PAGE.partition(f"**`{protocol.__name__}`**")[2].partition("\n**`")[0].partition("\n\nWhat")[0]
     listed = re.findall(r"^\| `(\w+)[`(]", table, re.MULTILINE)

@@ -16,7 +16,7 @@ import attrs
 import pytest
 
 from codex_oauth.stores.memory_store import MemorySlot, MemoryStore
-from codex_oauth.tokens.flight import Flight
+from codex_oauth.tokens.flight import Job
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.record import Record
 from tests.tokens.rig import LIFETIME, PATIENCE, Rig, eventually, rig
@@ -128,7 +128,7 @@ def test_an_interrupt_before_the_start_leaves_nothing_to_wait_for(monkeypatch: p
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Flight, "start", interrupted)
+        patch.setattr(Job, "start", interrupted)
         with pytest.raises(KeyboardInterrupt):
             source.token()
     begun = time.monotonic()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from codex_oauth_core.flows import pace
 from codex_oauth_core.reading.json_body import as_object
 from codex_oauth_core.traces import VERSION, Difference, TraceError, read_trace, replay
-from codex_oauth_core.traces.format import LONGEST_LINE, Ended, Sent, Waited
+from codex_oauth_core.traces.format import LONGEST_TRACE_LINE, Ended, Sent, Waited
 from tests.strategies import json_values
 from tests.traces.record import CORPUS
 
@@ -146,7 +146,7 @@ DEEP = "[" * 100_000
         (changed(PLAIN, 3, event__body="\xe9"), "Line 3: body is not plain ASCII"),
         ([HEADER, PLAIN[1].replace('"at":0.0', '"at":NaN')], "Line 2: it is not JSON"),
         ([HEADER, PLAIN[1].replace('"at":0.0', '"at":1e999')], "Line 2: it is not JSON"),
-        ([f'{{"a":"{"x" * LONGEST_LINE}"}}'], "Line 1: it is too long"),
+        ([f'{{"a":"{"x" * LONGEST_TRACE_LINE}"}}'], "Line 1: it is too long"),
         ([HEADER, *['{"gap":"failed"}'] * 2], "nothing after a gap"),
     ],
 )

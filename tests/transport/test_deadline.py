@@ -7,7 +7,7 @@ from collections.abc import Generator
 
 import pytest
 
-from codex_oauth.transport.deadline import LATE_READS, SLICE, Deadline, StopRequested, TimeUp
+from codex_oauth.transport.deadline import LATE_READS, NETWORK_SLICE, Deadline, StopRequested, TimeUp
 from codex_oauth.transport.protocol import never
 
 
@@ -21,8 +21,8 @@ class Hands:
 
 
 def test_a_slice_is_short_so_that_a_cancel_is_noticed_in_half_a_second() -> None:
-    assert 0 < SLICE <= 0.5
-    assert Deadline(60.0, never, Hands()).slice() == SLICE
+    assert 0 < NETWORK_SLICE <= 0.5
+    assert Deadline(60.0, never, Hands()).slice() == NETWORK_SLICE
 
 
 def test_slices_end_with_the_time_however_many_there_are() -> None:
@@ -89,7 +89,7 @@ def test_the_time_of_a_request_that_is_begun_counts_from_there_and_once() -> Non
     deadline.begin()
     assert deadline.left() == 56.0
     clock.at = 1020.0
-    assert deadline.slice() == SLICE
+    assert deadline.slice() == NETWORK_SLICE
 
 
 def test_without_write_by_the_time_counts_from_the_start() -> None:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from codex_oauth.transport.deadline import TimeUp
-from codex_oauth.transport.failures import BUGS, FAILURES, judge
+from codex_oauth.transport.failures import BUGS, FAILURES, classify
 from codex_oauth.transport.progress import Progress, Stage
 from codex_oauth_core import Cause, Phase
 
@@ -91,15 +91,15 @@ def test_without_a_trace_the_class_decides(name: str) -> None:
     assert isinstance(error, BUGS) == (expected is None)
     if expected is None:
         with pytest.raises(ValueError, match=KINDS[name].__name__):
-            judge(error, Stage.UNTRACED)
+            classify(error, Stage.UNTRACED)
     else:
-        assert judge(error, Stage.UNTRACED) == expected
+        assert classify(error, Stage.UNTRACED) == expected
 
 
 @pytest.mark.parametrize("stage", [stage for stage in Stage if stage is not Stage.UNTRACED])
 @pytest.mark.parametrize("name", [name for name, verdict in EXPECTED.items() if verdict])
 def test_with_a_trace_the_stage_decides_whether_it_was_sent(name: str, stage: Stage) -> None:
-    phase, cause = judge(made(KINDS[name]), stage)
+    phase, cause = classify(made(KINDS[name]), stage)
     assert phase is (MAYBE_SENT if stage >= Stage.SENT else NOT_SENT)
     named = EXPECTED[name]
     assert (cause is Cause.TIMEOUT) == (named is not None and named[1] is Cause.TIMEOUT)
@@ -127,14 +127,14 @@ def because_of(reason: Exception) -> Exception:
     ],
 )
 def test_the_reason_behind_is_more_exact(reason: Exception, stage: Stage, cause: Cause) -> None:
-    assert judge(because_of(reason), stage)[1] is cause
+    assert classify(because_of(reason), stage)[1] is cause
 
 
 def test_an_error_of_the_system_counts_as_one_of_the_network() -> None:
-    assert judge(OSError("?"), Stage.UNTRACED) == (MAYBE_SENT, Cause.RESET)
-    assert judge(ConnectionResetError(), Stage.UNTRACED) == (MAYBE_SENT, Cause.RESET)
-    assert judge(TimeoutError(), Stage.UNTRACED) == (MAYBE_SENT, Cause.TIMEOUT)
-    assert judge(TimeUp(), Stage.SENT) == (MAYBE_SENT, Cause.TIMEOUT)
+    assert classify(OSError("?"), Stage.UNTRACED) == (MAYBE_SENT, Cause.RESET)
+    assert classify(ConnectionResetError(), Stage.UNTRACED) == (MAYBE_SENT, Cause.RESET)
+    assert classify(TimeoutError(), Stage.UNTRACED) == (MAYBE_SENT, Cause.TIMEOUT)
+    assert classify(TimeUp(), Stage.SENT) == (MAYBE_SENT, Cause.TIMEOUT)
 
 
 # -- the trace -----------------------------------------------------------------------------------------

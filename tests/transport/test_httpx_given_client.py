@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from codex_oauth.transport.httpx_transport import HttpxTransport
-from codex_oauth.transport.protocol import Answer
+from codex_oauth.transport.protocol import SendOutcome
 from codex_oauth_core import (
     Cancelled,
     Cause,
@@ -26,7 +26,7 @@ from tests.transport.servers import OK, Server, answering, at_most, no_new_socke
 
 def mocked(
     handler: Callable[[httpx.Request], httpx.Response] | httpx.Response, effect: SendRequest | None = None
-) -> Answer:
+) -> SendOutcome:
     def answer(request: httpx.Request) -> httpx.Response:
         return handler if isinstance(handler, httpx.Response) else handler(request)
 

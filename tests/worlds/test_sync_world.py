@@ -12,7 +12,7 @@ import pytest
 from codex_oauth.clock import instant
 from codex_oauth.entropy import new_pkce, new_state
 from codex_oauth.listener.sync_listener import CallbackListener
-from codex_oauth.transport.protocol import Answer
+from codex_oauth.transport.protocol import SendOutcome
 from codex_oauth.worlds import sync_world
 from codex_oauth.worlds.httpx_world import HttpxWorld
 from codex_oauth.worlds.sync_world import SyncWorld
@@ -43,7 +43,7 @@ def wait(seconds: float) -> Wait:
     return Wait(instant() + seconds, Why.PENDING)
 
 
-def unsendable(effect: SendRequest, stopped: Callable[[], bool]) -> Answer:
+def unsendable(effect: SendRequest, stopped: Callable[[], bool]) -> SendOutcome:
     raise AssertionError
 
 

@@ -34,7 +34,7 @@ from codex_oauth_core.facts import Approved, Issued
 from codex_oauth_core.pkce import Pkce
 from codex_oauth_core.secret import Secret
 
-__all__ = ["Authority", "Protocol", "Received", "shielded", "shown_headers"]
+__all__ = ["Authority", "Protocol", "Received", "shown_headers", "with_secrets"]
 
 
 VERIFICATION_PATH: Final = "/codex/device"
@@ -159,7 +159,7 @@ class Received:
     fields: Mapping[str, str | Secret[str]]
 
 
-def shielded(fields: Mapping[str, str]) -> Mapping[str, str | Secret[str]]:
+def with_secrets(fields: Mapping[str, str]) -> Mapping[str, str | Secret[str]]:
     """The parameters with every secret among them wrapped."""
     return MappingProxyType({k: Secret(v) if k in _SECRET else v for k, v in fields.items()})
 
@@ -279,7 +279,7 @@ class Authority:
                 path=call.path,
                 status=answer.status,
                 headers=shown_headers(call.headers),
-                fields=shielded(fields),
+                fields=with_secrets(fields),
             )
         )
 

@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.types import Receive, Scope, Send
 
-__all__ = ["RESET", "AuthorityServer", "Front", "application", "serve"]
+__all__ = ["RESET_EXTENSION", "AuthorityServer", "Front", "application", "serve"]
 
 
-RESET: Final = "codex_oauth.reset"
+RESET_EXTENSION: Final = "codex_oauth.reset"
 """Where the server's protocol puts, into the scope, the function that resets or closes a connection."""
 
-SLICE: Final = 0.05
+AUTHORITY_SLICE: Final = 0.05
 """Seconds after which a delayed answer looks whether the server ends."""
 
 HTTP_PORT: Final = 80
@@ -85,7 +85,7 @@ class Front:
         while (left := until - self.clock()) > 0:
             if self.ending():
                 return False
-            await asyncio.sleep(min(left, SLICE))
+            await asyncio.sleep(min(left, AUTHORITY_SLICE))
         return True
 
 
@@ -133,7 +133,7 @@ async def _deliver(answer: Answer, scope: Scope, receive: Receive, send: Send) -
     if answer.truncate is not None:
         part = body[: answer.truncate]
         await _send(send, answer, part, max(len(body), len(part) + 1), more_body=True)
-    scope[RESET](reset=answer.reset)
+    scope[RESET_EXTENSION](reset=answer.reset)
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -266,7 +266,7 @@ def _protocol() -> type[asyncio.Protocol]:
             inner: Any = self.app
 
             async def app(scope: Any, receive: Any, send: Any) -> None:
-                await inner({**scope, RESET: self.drop}, receive, send)
+                await inner({**scope, RESET_EXTENSION: self.drop}, receive, send)
 
             self.app = app
 

@@ -77,7 +77,7 @@ _REDIRECT: Final = re.compile(
 _CHALLENGE: Final = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 _UNKNOWN_CODE: Final = "This code is unknown or has expired. Check it, or start the sign-in again."
 
-Fields = Mapping[str, str]
+PageFields = Mapping[str, str]
 
 
 @attrs.frozen
@@ -110,13 +110,13 @@ class Web:
 
     # -- the device page (RFC 8628 §3.3) -------------------------------------------------------------
 
-    def device(self, call: Call, fields: Fields) -> Answer:
+    def device(self, call: Call, fields: PageFields) -> Answer:
         """The page that asks for a code."""
         del fields
         session = self._session(call)
         return session.remembered(pages.ask_for_code(session.csrf))
 
-    def device_form(self, call: Call, fields: Fields) -> Answer:
+    def device_form(self, call: Call, fields: PageFields) -> Answer:
         """A code was typed, and then decided about."""
         session = self._session(call)
         check_form(call, fields, session)
@@ -144,7 +144,7 @@ class Web:
 
     # -- the authorize page (RFC 6749 §4.1.1) --------------------------------------------------------
 
-    def authorize(self, call: Call, fields: Fields) -> Answer:
+    def authorize(self, call: Call, fields: PageFields) -> Answer:
         """An authorization request: answered by the policy, or by a person on the consent page."""
         redirect_uri = self._redirect_uri(fields)
         problem = _problem(fields)
@@ -165,7 +165,7 @@ class Web:
             return self._sent_back(ticket, call, approve=decision, delay=self.policy.approve_after)
         return session.remembered(self._consent(ticket, session))
 
-    def authorize_form(self, call: Call, fields: Fields) -> Answer:
+    def authorize_form(self, call: Call, fields: PageFields) -> Answer:
         """The consent page was answered. Each page can be answered once."""
         session = self._session(call)
         check_form(call, fields, session)
@@ -199,7 +199,7 @@ class Web:
         code = self.grants.issue_code((ticket.redirect_uri,), ticket.code_challenge, ticket.scope, issued_at)
         return pages.redirect(_with_query(ticket.redirect_uri, {"code": code.reveal(), **state}), delay)
 
-    def _redirect_uri(self, fields: Fields) -> str:
+    def _redirect_uri(self, fields: PageFields) -> str:
         if fields.get("client_id") != self.client_id:
             raise Rejected("invalid_client", "This client is not registered.")
         redirect_uri = fields.get("redirect_uri", "")
@@ -214,7 +214,7 @@ class Web:
         return session_of(call, self._key, self.entropy(32))
 
 
-def _problem(fields: Fields) -> str | None:
+def _problem(fields: PageFields) -> str | None:
     """The error code for an authorization request that is wrong (RFC 6749 §4.1.2.1, RFC 7636 §4.4.1)."""
     if fields.get("response_type") != "code":
         return "unsupported_response_type" if "response_type" in fields else "invalid_request"
@@ -225,7 +225,7 @@ def _problem(fields: Fields) -> str | None:
     return None if "openid" in fields.get("scope", "").split() else "invalid_scope"
 
 
-def _decision(fields: Fields) -> bool:
+def _decision(fields: PageFields) -> bool:
     decision = fields.get("decision")
     if decision not in ("approve", "deny"):
         raise Rejected("invalid_request", "This is neither an approval nor a denial.")

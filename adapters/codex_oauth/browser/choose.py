@@ -24,8 +24,8 @@ from codex_oauth.loading import loading
 
 __all__ = [
     "GRAPHICAL",
-    "Choice",
     "DefaultHandler",
+    "FlowChoice",
     "Opener",
     "Program",
     "choose_flow",
@@ -78,7 +78,7 @@ _INTEROP: Final = ("/proc/sys/fs/binfmt_misc/WSLInterop", "/proc/sys/fs/binfmt_m
 
 
 @attrs.frozen
-class Choice:
+class FlowChoice:
     """A flow, and a clause that says why: "Signing in with a device code: {reason}."."""
 
     flow: Literal["browser", "device"]
@@ -92,7 +92,7 @@ def choose_flow(
     exists: Callable[[str], bool],
     browser_found: Callable[[], bool],
     setuid: bool = False,
-) -> Choice:
+) -> FlowChoice:
     """Choose by the environment, `sys.platform`, which files exist, and whether a graphical browser is there.
 
     `browser_found` is asked last. `setuid`: the process has another identity than whoever started it.
@@ -100,14 +100,15 @@ def choose_flow(
     against = next(_signs(environ, platform, exists, setuid), None)
     if against is None and not browser_found():
         against = "no graphical browser was found"
-    return Choice("browser", "a browser can be opened here") if against is None else Choice("device", against)
+    return (
+        FlowChoice("browser", "a browser can be opened here")
+        if against is None
+        else FlowChoice("device", against)
+    )
 
 
-def choose_here() -> Choice:
+def choose_here() -> FlowChoice:
     """Choose for this process, on this machine."""
-    with loading("codex_oauth.browser.choose"):
-        pass
-
     return choose_flow(
         os.environ,
         platform=sys.platform,

@@ -39,7 +39,7 @@ from codex_oauth_core.secret import Secret
 if TYPE_CHECKING:
     import subprocess
 
-__all__ = ["LONGEST_URL", "NotOpened", "Opened", "open_url", "refusal"]
+__all__ = ["LONGEST_URL", "NotOpened", "Opened", "open_url", "refused_url"]
 
 
 LONGEST_URL: Final = 8 * 1024
@@ -57,7 +57,7 @@ _PLACEHOLDER: Final = "%action"  # well-formed as percent encoding, and special 
 _PORTS: Final = {"https": 443, "http": 80}
 
 
-def refusal(url: str, origin: str | None = None) -> str | None:
+def refused_url(url: str, origin: str | None = None) -> str | None:
     """Why `url` is not opened, as a clause without any part of it; None if it may be.
 
     It is `https`, or `http` on a loopback address; and on `origin` (a URL, of which scheme, host and port
@@ -88,10 +88,10 @@ def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
 # -- open browser --------------------------------------------------------------------------------------
 
 
-PATIENCE: Final = 0.8
+BROWSER_PATIENCE: Final = 0.8
 """Seconds that `open_url` takes at most."""
 
-GRACE: Final = 0.25
+BROWSER_GRACE: Final = 0.25
 """Seconds after which a program that still runs counts as good."""
 
 LATE: Final = 5.0
@@ -112,7 +112,7 @@ class NotOpened:
     reason: str
 
 
-Outcome = Opened | NotOpened
+OpenOutcome = Opened | NotOpened
 
 
 def open_url(
@@ -129,22 +129,22 @@ def open_url(
     """
     environ = os.environ if environ is None else environ
     text = url.reveal() if isinstance(url, Secret) else url
-    if (reason := refusal(text, origin)) is not None:
+    if (reason := refused_url(text, origin)) is not None:
         return NotOpened(reason)
     if is_elevated(environ, setuid=runs_setuid()):
         return NotOpened("no browser is started under sudo")
     return _in_background(lambda report: _try_in_turn(openers(environ, platform), text, environ, report))
 
 
-def _in_background(work: Callable[[Callable[[Outcome], None]], None]) -> Outcome:
+def _in_background(work: Callable[[Callable[[OpenOutcome], None]], None]) -> OpenOutcome:
     """The first thing that `work` reports, if it comes in time; `work` goes on, and reaps what it started."""
     with loading("queue"):
         from queue import Empty, SimpleQueue
 
-    reports: SimpleQueue[Outcome] = SimpleQueue()
+    reports: SimpleQueue[OpenOutcome] = SimpleQueue()
     try:
         threading.Thread(target=work, args=(reports.put,), name="codex-oauth-browser", daemon=True).start()
-        return reports.get(timeout=PATIENCE)
+        return reports.get(timeout=BROWSER_PATIENCE)
     except Empty:
         return NotOpened("no browser has started so far")
     except RuntimeError:  # no thread to be had
@@ -152,7 +152,7 @@ def _in_background(work: Callable[[Callable[[Outcome], None]], None]) -> Outcome
 
 
 def _try_in_turn(
-    candidates: Iterable[Opener], url: str, environ: Mapping[str, str], report: Callable[[Outcome], None]
+    candidates: Iterable[Opener], url: str, environ: Mapping[str, str], report: Callable[[OpenOutcome], None]
 ) -> None:
     failed = NotOpened("no graphical browser was found")
     for opener in candidates:
@@ -162,7 +162,9 @@ def _try_in_turn(
     report(failed)
 
 
-def _opens(opener: Opener, url: str, environ: Mapping[str, str], report: Callable[[Outcome], None]) -> bool:
+def _opens(
+    opener: Opener, url: str, environ: Mapping[str, str], report: Callable[[OpenOutcome], None]
+) -> bool:
     match opener:
         case Program():
             child = _start(opener.command(url), environ)
@@ -203,7 +205,7 @@ def _outlives(child: subprocess.Popen[bytes], good: Callable[[], None]) -> bool:
 
     begun = time.monotonic()
     try:
-        status = child.wait(GRACE)
+        status = child.wait(BROWSER_GRACE)
     except subprocess.TimeoutExpired:
         good()
         status = child.wait()
@@ -212,7 +214,7 @@ def _outlives(child: subprocess.Popen[bytes], good: Callable[[], None]) -> bool:
     return status == 0 or time.monotonic() - begun > LATE
 
 
-def _hand_to_windows(url: str, report: Callable[[Outcome], None]) -> bool:
+def _hand_to_windows(url: str, report: Callable[[OpenOutcome], None]) -> bool:
     if sys.platform != "win32":
         return False
     with contextlib.suppress(OSError):

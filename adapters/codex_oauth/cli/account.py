@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from codex_oauth.cli.accounts import find, stored_record
-from codex_oauth.cli.errors import UsageMistake
+from codex_oauth.cli.accounts import find_account, stored_record
+from codex_oauth.cli.errors import UsageError
 from codex_oauth.cli.fast import ACCOUNT_VARIABLE
 from codex_oauth.cli.output import emit, hint, hint_from_a_signal, left, moment, printable, result
 from codex_oauth.cli.process import interrupted_once
@@ -233,7 +233,7 @@ def run_switch(args: argparse.Namespace) -> int:
     store = FileStore(args.store)
     if not args.account:
         raise _which(store)
-    account_id = find(store, args.account)
+    account_id = find_account(store, args.account)
     store.select(account_id)
     if args.json:
         emit({"ok": True, "account_id": account_id})
@@ -248,10 +248,10 @@ def _tell_of_the_variable(what: str) -> None:
         hint(f"{what}: {ACCOUNT_VARIABLE} names {printable(named, 130)}.")
 
 
-def _which(store: FileStore) -> UsageMistake:
+def _which(store: FileStore) -> UsageError:
     accounts = store.accounts()
     lines = [f"codex-oauth switch {account}" for account in accounts] or ["codex-oauth login"]
-    return UsageMistake("name the account to use" if accounts else "there is no login to use", *lines)
+    return UsageError("name the account to use" if accounts else "there is no login to use", *lines)
 
 
 def _loaded(store: FileStore, account_id: str) -> Record | SignInError | None:

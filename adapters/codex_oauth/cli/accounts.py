@@ -1,7 +1,7 @@
 """Which of the logins that are kept here a command is about, and what that follows from.
 
 Rules of this file: an account that is named is never replaced by another; a name that fits several is a
-`UsageMistake` that lists them; an empty variable counts as unset, an empty option does not.
+`UsageError` that lists them; an empty variable counts as unset, an empty option does not.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 
 import attrs
 
-from codex_oauth.cli.errors import UsageMistake
+from codex_oauth.cli.errors import UsageError
 from codex_oauth.cli.fast import ACCOUNT_VARIABLE
 from codex_oauth.cli.output import printable
 from codex_oauth.stores.file_store import FileStore
@@ -20,14 +20,22 @@ from codex_oauth_core.codex.claims import read_identity
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.record import Record
 
-__all__ = ["Choice", "chosen", "chosen_record", "find", "nobody", "signing_in", "stored_record"]
+__all__ = [
+    "ChosenAccount",
+    "chosen",
+    "chosen_record",
+    "find_account",
+    "nobody",
+    "signing_in",
+    "stored_record",
+]
 
 _OPTION: Final = "--account"
 _SIGN_IN: Final = "Sign in: codex-oauth login"
 
 
 @attrs.frozen
-class Choice:
+class ChosenAccount:
     """An account, None if none is in use; `by` is the option or variable that names it, None for the one
     in use.
     """
@@ -36,17 +44,17 @@ class Choice:
     by: str | None = None
 
 
-def chosen(args: argparse.Namespace, store: FileStore) -> Choice:
+def chosen(args: argparse.Namespace, store: FileStore) -> ChosenAccount:
     """The account that a command is about. Raises SignInError, UsageMistake."""
     named: str | None = getattr(args, "account", None)
     if named == "":
-        raise UsageMistake("--account names nobody", "codex-oauth list")
+        raise UsageError("--account names nobody", "codex-oauth list")
     by = _OPTION if named else ACCOUNT_VARIABLE
     named = named or os.environ.get(ACCOUNT_VARIABLE)
-    return Choice(find(store, named, by), by) if named else Choice(store.current())
+    return ChosenAccount(find_account(store, named, by), by) if named else ChosenAccount(store.current())
 
 
-def chosen_record(args: argparse.Namespace, store: FileStore) -> tuple[Record, Choice]:
+def chosen_record(args: argparse.Namespace, store: FileStore) -> tuple[Record, ChosenAccount]:
     """The login that a command is about.
 
     Raises SignInError (`login_required` if there is none), UsageMistake.
@@ -73,7 +81,7 @@ def nobody(store: FileStore) -> SignInError:
     return attrs.evolve(error, next_actions=(_SIGN_IN, *use))
 
 
-def find(store: FileStore, named: str, by: str | None = None) -> str:
+def find_account(store: FileStore, named: str, by: str | None = None) -> str:
     """The one account whose id or email is `named`, or begins so; `by` is what names it.
 
     Raises SignInError, UsageMistake.
@@ -90,7 +98,7 @@ def find(store: FileStore, named: str, by: str | None = None) -> str:
         return found[0]
     if found:
         message = f"{printable(named, 60)} fits {len(found)} logins; name one by its account id"
-        raise UsageMistake(message, *found)
+        raise UsageError(message, *found)
     raise _unknown(store, named, by)
 
 
@@ -119,11 +127,11 @@ def signing_in(args: argparse.Namespace, store: FileStore) -> tuple[str, ...]:
     if named is None or args.yes:
         return ()
     try:
-        return (find(store, named),)
+        return (find_account(store, named),)
     except SignInError:
         pass
     try:
         return (store.slot(named).account_id,)
     except ValueError:
         message = f"{printable(named, 60)!s} is no account id, and no login of it is kept here"
-        raise UsageMistake(message, "codex-oauth list") from None
+        raise UsageError(message, "codex-oauth list") from None

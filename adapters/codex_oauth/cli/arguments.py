@@ -20,20 +20,20 @@ __all__ = [
     "check_login",
     "check_logout",
     "common",
-    "doctor",
-    "exec_command",
-    "give",
-    "login",
-    "logout",
+    "doctor_arguments",
+    "exec_arguments",
+    "export_arguments",
+    "import_arguments",
+    "login_arguments",
+    "logout_arguments",
     "loudness",
-    "refresh",
-    "run_login",
+    "refresh_arguments",
+    "run_login_or_step",
     "run_trace",
-    "status",
+    "status_arguments",
     "store_command",
-    "switch",
-    "take",
-    "trace",
+    "switch_arguments",
+    "trace_arguments",
 ]
 
 
@@ -76,34 +76,34 @@ def account_command(command: argparse.ArgumentParser) -> None:
     store_command(command)
 
 
-def status(command: argparse.ArgumentParser) -> None:
+def status_arguments(command: argparse.ArgumentParser) -> None:
     """The options of `status`."""
     asks = "also ask ChatGPT, once, whether it takes the access token"
     command.add_argument("--check", action="store_true", help=asks)
     account_command(command)
 
 
-def exec_command(command: argparse.ArgumentParser) -> None:
+def exec_arguments(command: argparse.ArgumentParser) -> None:
     """The options of `exec`."""
     name = f"the variable that holds the token; default: {DEFAULT_VARIABLE}"
     command.add_argument("--env", metavar="NAME", type=_variable, default=DEFAULT_VARIABLE, help=name)
     account_command(command)
 
 
-def refresh(command: argparse.ArgumentParser) -> None:
+def refresh_arguments(command: argparse.ArgumentParser) -> None:
     """The options of `refresh`."""
     command.add_argument("--if-due", action="store_true", help="only if the token is near its end")
     account_command(command)
 
 
-def logout(command: argparse.ArgumentParser) -> None:
+def logout_arguments(command: argparse.ArgumentParser) -> None:
     """The options of `logout`."""
     command.add_argument("--local", action="store_true", help="only delete it here")
     command.add_argument("--all", action="store_true", help="every login that is kept here")
     account_command(command)
 
 
-def switch(command: argparse.ArgumentParser) -> None:
+def switch_arguments(command: argparse.ArgumentParser) -> None:
     """The arguments of `switch`."""
     whose = "an account id, an email address, or the beginning of one"
     command.add_argument("account", metavar="ACCOUNT", nargs="?", help=whose)
@@ -143,7 +143,7 @@ _STEPS: Final = {
 }
 
 
-def login(command: argparse.ArgumentParser) -> None:
+def login_arguments(command: argparse.ArgumentParser) -> None:
     """The arguments of `login`."""
     add = command.add_argument
     two = "sign in with a device code in two steps: `start` prints an id, `finish ID` waits for the end"
@@ -185,7 +185,7 @@ def _add_looks(command: argparse.ArgumentParser) -> None:
     add("--color", metavar="WHEN", choices=CHOICES, default="auto", help=when)
 
 
-def run_login(args: argparse.Namespace) -> int:
+def run_login_or_step(args: argparse.Namespace) -> int:
     """Sign in, or do one of the two steps of it."""
     module, function = _STEPS.get(args.step, ("codex_oauth.cli.login", "run_login"))
     return int(getattr(import_module(module), function)(args))
@@ -241,7 +241,7 @@ def _port(text: str) -> int:
 # -- transfer arguments --------------------------------------------------------------------------------
 
 
-def take(command: argparse.ArgumentParser) -> None:
+def import_arguments(command: argparse.ArgumentParser) -> None:
     """The arguments of `import`."""
     add = command.add_argument
     where = "the Codex CLI's auth.json; default: in CODEX_HOME, else in ~/.codex"
@@ -253,7 +253,7 @@ def take(command: argparse.ArgumentParser) -> None:
     store_command(command)
 
 
-def give(command: argparse.ArgumentParser) -> None:
+def export_arguments(command: argparse.ArgumentParser) -> None:
     """The arguments of `export`."""
     add = command.add_argument
     what = "the auth.json to write; without a refresh token it works until the access token expires"
@@ -269,7 +269,7 @@ def give(command: argparse.ArgumentParser) -> None:
 # -- trace arguments -----------------------------------------------------------------------------------
 
 
-def trace(command: argparse.ArgumentParser) -> None:
+def trace_arguments(command: argparse.ArgumentParser) -> None:
     """The arguments of `trace`."""
     actions = command.add_subparsers(metavar="ACTION", title="actions", required=True)
     show = actions.add_parser(
@@ -306,7 +306,7 @@ def run_trace(args: argparse.Namespace) -> int:
 # -- doctor arguments ----------------------------------------------------------------------------------
 
 
-def doctor(command: argparse.ArgumentParser) -> None:
+def doctor_arguments(command: argparse.ArgumentParser) -> None:
     """The options of `doctor`."""
     add = command.add_argument
     add("--offline", action="store_true", help="ask nobody: skip the server and the clock")

@@ -23,13 +23,13 @@ from codex_oauth.browser.choose import reaches_windows
 
 __all__ = ["copy", "tools"]
 
-LIMIT: Final = 2.0
+COPY_LIMIT: Final = 2.0
 """Seconds that all programs together may take."""
 
 _LONGEST: Final = 4096
 """Characters; some terminals drop a longer sequence, and some hang up on it."""
 
-Command = tuple[str, ...]
+CopyCommand = tuple[str, ...]
 
 
 def copy(
@@ -41,7 +41,7 @@ def copy(
 ) -> str:
     """Copy `text`; what was done, in a line about `what` ("the code"). Never raises."""
     environ = os.environ if environ is None else environ
-    until = time.monotonic() + LIMIT
+    until = time.monotonic() + COPY_LIMIT
     for command in tools(environ, platform):
         if _gave(command, text, environ, until):
             return f"Copied {what} to the clipboard, with {command[0]}."
@@ -52,7 +52,7 @@ def copy(
 
 def tools(
     environ: Mapping[str, str], platform: str, exists: Callable[[str], bool] = os.path.exists
-) -> Iterator[Command]:
+) -> Iterator[CopyCommand]:
     """The programs that reach the person's clipboard, by the environment, the best first."""
     remote = any(environ.get(name) for name in ("SSH_CONNECTION", "SSH_TTY"))
     if platform == "darwin":
@@ -67,7 +67,7 @@ def tools(
         yield ("xsel", "--clipboard", "--input")
 
 
-def _gave(command: Command, text: str, environ: Mapping[str, str], until: float) -> bool:
+def _gave(command: CopyCommand, text: str, environ: Mapping[str, str], until: float) -> bool:
     """Whether a program took the text in time. One that does not end is ended."""
     import subprocess
 

@@ -10,7 +10,7 @@ TYPE_CHECKING = False  # as typing's, without loading typing
 if TYPE_CHECKING:
     from typing import Final
 
-__all__ = ["COMMANDS", "EXAMPLES", "EXIT_CODES", "Command"]
+__all__ = ["COMMANDS", "EXAMPLES", "EXIT_CODES_IN_HELP", "Command"]
 
 
 class Command:
@@ -46,15 +46,13 @@ EXAMPLES: Final = (
     "codex-oauth logout           sign out, here and at the server",
 )
 
-EXIT_CODES: Final = """\
+EXIT_CODES_IN_HELP: Final = """\
 exit codes:
   0 ok   1 unexpected   2 usage   3 denied, expired or refused   4 sign in first
   5 temporary, try again   6 storage   130 interrupted
 """
 
 _ARGUMENTS: Final = "codex_oauth.cli.arguments"
-_LOGIN: Final = "codex_oauth.cli.arguments"
-_TRANSFER: Final = "codex_oauth.cli.arguments"
 _ACCOUNT: Final = "codex_oauth.cli.account"
 
 _ROWS: Final = (
@@ -69,9 +67,9 @@ _ROWS: Final = (
             "codex-oauth login start --json   prints an id, the page and the code, and ends",
             "codex-oauth login finish ID      waits for the approval, and keeps the login",
         ),
-        f"{_LOGIN}:login",
-        f"{_LOGIN}:run_login",
-        f"{_LOGIN}:check_login",
+        f"{_ARGUMENTS}:login_arguments",
+        f"{_ARGUMENTS}:run_login_or_step",
+        f"{_ARGUMENTS}:check_login",
     ),
     Command(
         "status",
@@ -81,7 +79,7 @@ _ROWS: Final = (
             "codex-oauth status",
             "codex-oauth status --check   also ask ChatGPT whether it takes the token",
         ),
-        f"{_ARGUMENTS}:status",
+        f"{_ARGUMENTS}:status_arguments",
         "codex_oauth.cli.stored:run_status",
     ),
     Command(
@@ -110,7 +108,7 @@ _ROWS: Final = (
             "codex-oauth exec -- python client.py",
             "codex-oauth exec --env OPENAI_API_KEY -- python client.py",
         ),
-        f"{_ARGUMENTS}:exec_command",
+        f"{_ARGUMENTS}:exec_arguments",
         "codex_oauth.cli.child:run_exec",
         f"{_ARGUMENTS}:check_exec",
         takes_command=True,
@@ -120,7 +118,7 @@ _ROWS: Final = (
         "renew the login now",
         "Renew the login now, and say what happened.",
         ("codex-oauth refresh", "codex-oauth refresh --if-due   only if the token is near its end"),
-        f"{_ARGUMENTS}:refresh",
+        f"{_ARGUMENTS}:refresh_arguments",
         "codex_oauth.cli.renew:run_refresh",
     ),
     Command(
@@ -132,7 +130,7 @@ _ROWS: Final = (
             "codex-oauth logout --local   only delete it here",
             "codex-oauth logout --all     every login that is kept here",
         ),
-        f"{_ARGUMENTS}:logout",
+        f"{_ARGUMENTS}:logout_arguments",
         "codex_oauth.cli.logout:run_logout",
         f"{_ARGUMENTS}:check_logout",
     ),
@@ -149,7 +147,7 @@ _ROWS: Final = (
         "use another of the logins that are kept here",
         "Use another of the logins that are kept here, from now on.",
         ("codex-oauth switch me@example.com",),
-        f"{_ARGUMENTS}:switch",
+        f"{_ARGUMENTS}:switch_arguments",
         f"{_ACCOUNT}:run_switch",
     ),
     Command(
@@ -161,7 +159,7 @@ _ROWS: Final = (
         "storage, 4 login, 3 the server serves nobody here, 5 network, clock or ports, 1\n"
         "anything else. A warning is no problem.",
         ("codex-oauth doctor", "codex-oauth doctor --offline", "codex-oauth doctor --json"),
-        "codex_oauth.cli.arguments:doctor",
+        f"{_ARGUMENTS}:doctor_arguments",
         "codex_oauth.cli.doctor:run_doctor",
     ),
     Command(
@@ -173,7 +171,7 @@ _ROWS: Final = (
             "codex-oauth import --from-codex",
             "codex-oauth import --from-codex --move   the Codex CLI must sign in again",
         ),
-        f"{_TRANSFER}:take",
+        f"{_ARGUMENTS}:import_arguments",
         "codex_oauth.cli.transfer:run_import",
     ),
     Command(
@@ -181,7 +179,7 @@ _ROWS: Final = (
         "write the login for the Codex CLI",
         "Write the login as an auth.json of the Codex CLI.",
         ("codex-oauth export --to-codex auth.json",),
-        f"{_TRANSFER}:give",
+        f"{_ARGUMENTS}:export_arguments",
         "codex_oauth.cli.transfer:run_export",
     ),
     Command(
@@ -193,8 +191,8 @@ _ROWS: Final = (
             "codex-oauth trace show FILE       what happened, and when",
             "codex-oauth trace replay FILE     say whether today's code does the same",
         ),
-        "codex_oauth.cli.arguments:trace",
-        "codex_oauth.cli.arguments:run_trace",
+        f"{_ARGUMENTS}:trace_arguments",
+        f"{_ARGUMENTS}:run_trace",
     ),
     Command(
         "completion",

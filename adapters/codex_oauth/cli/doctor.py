@@ -16,10 +16,10 @@ from typing import Any, Final
 import attrs
 
 from codex_oauth.cli.accounts import chosen
-from codex_oauth.cli.errors import LOGIN_REQUIRED, OK, REFUSED, STORAGE, TEMPORARY, UNEXPECTED, UsageMistake
+from codex_oauth.cli.errors import LOGIN_REQUIRED, OK, REFUSED, STORAGE, TEMPORARY, UNEXPECTED, UsageError
 from codex_oauth.cli.output import emit, hint, paint, printable, result, wants_colour
 from codex_oauth.doctor.checks import examine
-from codex_oauth.doctor.context import Area, Case, Finding, Verdict
+from codex_oauth.doctor.context import Area, Context, Finding, Verdict
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.errors import ErrorKind, SignInError
@@ -50,7 +50,7 @@ def run_doctor(args: argparse.Namespace) -> int:
     """Look at everything. Exit code 0 if nothing is a problem."""
     provider = CODEX.at(args.issuer) if args.issuer else CODEX
     in_use = partial(_in_use, args)
-    case = Case(provider=provider, chosen_store=args.store, offline=args.offline, in_use=in_use)
+    case = Context(provider=provider, chosen_store=args.store, offline=args.offline, in_use=in_use)
     if args.json:
         findings = list(examine(case))
         _as_json(findings)
@@ -64,7 +64,7 @@ def run_doctor(args: argparse.Namespace) -> int:
 def _in_use(args: argparse.Namespace, store: FileStore) -> str | None:
     try:
         return chosen(args, store).account_id
-    except UsageMistake as mistake:
+    except UsageError as mistake:
         error = SignInError.of(ErrorKind.LOGIN_REQUIRED, str(mistake))
         raise attrs.evolve(error, next_actions=mistake.advice) from None
 
@@ -75,7 +75,7 @@ def code_of(findings: Sequence[Finding]) -> int:
     return next((code for area, code in _GRAVEST if area in areas), OK)
 
 
-def _shown(case: Case, *, quiet: bool, colour: bool) -> list[Finding]:
+def _shown(case: Context, *, quiet: bool, colour: bool) -> list[Finding]:
     """Each finding as soon as it is there; with `--quiet` only what somebody should know."""
     findings: list[Finding] = []
     for finding in examine(case):

@@ -35,10 +35,10 @@ __all__ = [
     "TEMPORARY",
     "UNEXPECTED",
     "USAGE",
-    "UsageMistake",
+    "UsageError",
     "asks_for_json",
-    "near",
-    "told",
+    "report_error",
+    "suggestions",
 ]
 
 
@@ -107,7 +107,7 @@ EXIT_CODES: Final[Mapping[ErrorKind, int]] = MappingProxyType(
 # -- usage ---------------------------------------------------------------------------------------------
 
 
-class UsageMistake(Exception):
+class UsageError(Exception):
     """What is wrong with the command line, what to do instead, and how the command is used, if known."""
 
     def __init__(self, message: str, *advice: str, usage: str = "", command: str = "") -> None:
@@ -123,7 +123,7 @@ class UsageMistake(Exception):
         return failure_fields("usage", str(self), *self.advice)
 
 
-def near(typed: str, known: list[str]) -> tuple[str, ...]:
+def suggestions(typed: str, known: list[str]) -> tuple[str, ...]:
     """`Did you mean ...?` for what is close to `typed`; nothing for what is close to nothing."""
     from difflib import get_close_matches
 
@@ -144,7 +144,7 @@ def asks_for_json(arguments: Sequence[str]) -> bool:
     return "--json" in arguments[:end]
 
 
-def told(error: BaseException, arguments: Sequence[str]) -> int:
+def report_error(error: BaseException, arguments: Sequence[str]) -> int:
     """Say what went wrong with a command line; the exit code.
 
     With `CODEX_OAUTH_DEBUG` a bug is raised again.
@@ -159,7 +159,7 @@ def told(error: BaseException, arguments: Sequence[str]) -> int:
 
 def _told(error: BaseException, *, as_json: bool, event: str | None) -> int:
     match error:
-        case UsageMistake():
+        case UsageError():
             return _misused(error, as_json=as_json, event=event)
         case SignInError():
             report(error, as_json=as_json, event=event)
@@ -174,7 +174,7 @@ def _told(error: BaseException, *, as_json: bool, event: str | None) -> int:
             return _bug(error, as_json=as_json, event=event)
 
 
-def _misused(mistake: UsageMistake, *, as_json: bool, event: str | None) -> int:
+def _misused(mistake: UsageError, *, as_json: bool, event: str | None) -> int:
     if as_json:
         emit({**_event(event), **mistake.to_dict()})
         return USAGE

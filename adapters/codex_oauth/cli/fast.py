@@ -12,7 +12,7 @@ import sys
 import time
 
 from codex_oauth.stores.names import CURRENT, HOME_VARIABLE, LOGINS, LONGEST_POINTER, login_name
-from codex_oauth.stores.plain import CLOSED_FLAGS, DIRECTORY_FLAGS, POSIX, is_open_to_others, refusal
+from codex_oauth.stores.plain import CLOSED_FLAGS, DIRECTORY_FLAGS, POSIX, is_open_to_others, refused_file
 from codex_oauth_core.flows.lifetime import Freshness, freshness_of
 from codex_oauth_core.reading.login_document import LONGEST_DOCUMENT, login_fields, read_document
 from codex_oauth_core.registered import CLIENT_ID, ISSUER
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any, Final
 
-__all__ = ["ACCOUNT_VARIABLE", "current_token", "document", "leave_no_core"]
+__all__ = ["ACCOUNT_VARIABLE", "current_token", "document", "leave_no_core_of_token"]
 
 ACCOUNT_VARIABLE: Final = "CODEX_OAUTH_ACCOUNT"
 _VALUES: Final = ("--store", "--account")
@@ -45,7 +45,7 @@ def current_token(arguments: Sequence[str]) -> str | None:
     return token
 
 
-def leave_no_core() -> None:
+def leave_no_core_of_token() -> None:
     """See `process.leave_no_core`; what that takes to load is more than all of this. Best effort."""
     try:
         import resource
@@ -128,12 +128,12 @@ def _pointer(home: int) -> str | None:
 
 def _read(name: str, directory: int, longest: int) -> bytes | None:
     """The content of a plain and private file of ours of at most `longest` bytes."""
-    if refusal(os.stat(name, dir_fd=directory, follow_symlinks=False)) is not None:
+    if refused_file(os.stat(name, dir_fd=directory, follow_symlinks=False)) is not None:
         return None  # opening a device or a pipe may have effects of its own
     fd = os.open(name, os.O_RDONLY | CLOSED_FLAGS, dir_fd=directory)
     try:
         found = os.fstat(fd)
-        if refusal(found) is not None or is_open_to_others(found) or found.st_size > longest:
+        if refused_file(found) is not None or is_open_to_others(found) or found.st_size > longest:
             return None
         with open(fd, "rb", closefd=False) as file:
             content = file.read(longest + 1)

@@ -23,7 +23,7 @@ from codex_oauth.cli.accounts import signing_in
 from codex_oauth.cli.output import NoOutput, emit, hint, hint_from_a_signal, printable, report, result
 from codex_oauth.cli.process import ENDING
 from codex_oauth.cli.trace import tracing
-from codex_oauth.cli.views import View, Wishes, choose_view, terminal_here
+from codex_oauth.cli.views import View, ViewOptions, choose_view, terminal_here
 from codex_oauth.sign_in import login
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.worlds.callbacks import CallbackSource
@@ -48,17 +48,17 @@ from codex_oauth_core.record import Record
 __all__ = [
     "Guide",
     "Interrupt",
-    "ToldWorld",
+    "ObservedWorld",
     "answer_line",
     "effect_line",
+    "observed",
     "run_login",
     "say_signed_in",
-    "told",
     "view_for",
 ]
 
 
-class ToldWorld:
+class ObservedWorld:
     """`world`, whose requests are told to `on_send` and whose every step, as a line, to `on_detail`."""
 
     def __init__(
@@ -141,9 +141,9 @@ _FLAGS: Final = (
 )
 
 
-def wishes_of(args: argparse.Namespace) -> Wishes:
+def wishes_of(args: argparse.Namespace) -> ViewOptions:
     """The options that are about how it looks."""
-    return Wishes(color=args.color, accessible=args.accessible, quiet=args.quiet, qr=args.qr)
+    return ViewOptions(color=args.color, accessible=args.accessible, quiet=args.quiet, qr=args.qr)
 
 
 def view_for(args: argparse.Namespace) -> View:
@@ -151,9 +151,9 @@ def view_for(args: argparse.Namespace) -> View:
     return choose_view(as_json=args.json, wishes=wishes_of(args))
 
 
-def told(world: World, view: View, args: argparse.Namespace) -> World:
+def observed(world: World, view: View, args: argparse.Namespace) -> World:
     """The world, whose requests the view gets to know; with `--verbose` every step."""
-    return ToldWorld(world, view.sending, view.detail if args.verbose else None)
+    return ObservedWorld(world, view.sending, view.detail if args.verbose else None)
 
 
 class Guide:
@@ -198,7 +198,7 @@ def _tunnel(port: int) -> str:
     return tunnel(os.environ, port, getuser)
 
 
-def _copied(prompt: Prompt, wishes: Wishes) -> str:
+def _copied(prompt: Prompt, wishes: ViewOptions) -> str:
     from codex_oauth.cli.clipboard import copy
 
     if isinstance(prompt, DevicePrompt):
@@ -224,7 +224,7 @@ def run_login(args: argparse.Namespace) -> int:
 
     def make_world(callbacks: Sequence[CallbackSource]) -> World:
         world = HttpxWorld(on_wait=view.wait, on_tick=view.tick, callbacks=callbacks)
-        return interrupt.cancels(told(world, view, args))
+        return interrupt.cancels(observed(world, view, args))
 
     try:
         check_settings(provider)

@@ -23,7 +23,7 @@ from typing import Any, Final, cast
 
 import attrs
 
-from codex_oauth.cli.login import Guide, Interrupt, say_signed_in, told, view_for
+from codex_oauth.cli.login import Guide, Interrupt, observed, say_signed_in, view_for
 from codex_oauth.cli.output import NoOutput, emit, hint, report, result
 from codex_oauth.cli.views import View, prompt_lines
 from codex_oauth.store_login import finish_sign_in
@@ -32,7 +32,7 @@ from codex_oauth.stores.file_checks import directory_place, file_place
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.files import Directory, is_temporary, read_file, remove_name, stage
 from codex_oauth.stores.locks import take_lock
-from codex_oauth.stores.names import CUT_OFF, PENDING
+from codex_oauth.stores.names import CUT_OFF, PENDING_DIRECTORY
 from codex_oauth.worlds.prompted import PromptedWorld
 from codex_oauth.worlds.world import World
 from codex_oauth_core.checkpoints.codec import CheckpointError
@@ -47,7 +47,7 @@ from codex_oauth_core.flows.device import DeviceFlow
 from codex_oauth_core.reading.times import rfc3339
 from codex_oauth_core.secret import Secret
 
-__all__ = ["PENDING", "Claimed", "Kept", "PendingSignIns", "run_finish", "run_start"]
+__all__ = ["PENDING_DIRECTORY", "ClaimedSignIn", "PendingRecord", "PendingSignIns", "run_finish", "run_start"]
 
 
 _ID: Final = re.compile(r"[0-9a-f]{16}", re.ASCII)
@@ -59,7 +59,7 @@ _START: Final = ("Start a sign-in: codex-oauth login start --device",)
 
 
 @attrs.frozen
-class Kept:
+class PendingRecord:
     """What a file holds: a flow's checkpoint, and when it expires, in Unix seconds."""
 
     checkpoint: Mapping[str, Any] = attrs.field(repr=False)
@@ -67,13 +67,13 @@ class Kept:
 
 
 @attrs.frozen
-class Claimed:
+class ClaimedSignIn:
     """A pending sign-in that this process alone has."""
 
     directory: Directory
     id: str
 
-    def load(self) -> Kept:
+    def load(self) -> PendingRecord:
         """What is kept. Raises SignInError: `corrupt_auth`, `auth_read_failed`, `expired` if it is gone."""
         with reporting(ErrorKind.AUTH_READ_FAILED, self.path):
             content = read_file(self.directory, self.id + _SUFFIX, _LONGEST)
@@ -84,7 +84,7 @@ class Claimed:
             raise self.damaged("unreadable")
         return kept
 
-    def save(self, kept: Kept) -> None:
+    def save(self, kept: PendingRecord) -> None:
         """Keep this, in place of what is kept. Raises SignInError."""
         content = {"schema_version": _VERSION, "expires_at": kept.expires_at, "checkpoint": kept.checkpoint}
         with (
@@ -121,35 +121,35 @@ class PendingSignIns:
 
     home: Path
 
-    def add(self, kept: Kept) -> str:
+    def add(self, kept: PendingRecord) -> str:
         """Keep a new one, and return its id. Raises SignInError."""
         made = os.urandom(8).hex()
-        path = self.home / PENDING / (made + _SUFFIX)
+        path = self.home / PENDING_DIRECTORY / (made + _SUFFIX)
         with reporting(ErrorKind.AUTH_WRITE_FAILED, path):
-            directory = file_place(self.home, PENDING, path.name, follow=False).writable()
+            directory = file_place(self.home, PENDING_DIRECTORY, path.name, follow=False).writable()
         with directory:
-            Claimed(directory, made).save(kept)
+            ClaimedSignIn(directory, made).save(kept)
         return made
 
     @contextmanager
-    def claimed(self, wanted: str) -> Generator[Claimed]:
+    def claimed(self, wanted: str) -> Generator[ClaimedSignIn]:
         """The pending sign-in of that id, for this process alone within the block.
 
         Raises SignInError: `expired` (`details.reason`: `unknown_id`) if there is none; `network`
         (`lock_busy`) while another process has it; storage errors.
         """
-        path = self.home / PENDING / f"{wanted}{_SUFFIX}"
+        path = self.home / PENDING_DIRECTORY / f"{wanted}{_SUFFIX}"
         if not _ID.fullmatch(wanted) or path.name not in self._names():
             raise _unknown()
         with reporting(ErrorKind.AUTH_WRITE_FAILED, path):
-            directory = file_place(self.home, PENDING, path.name, follow=False).writable()
+            directory = file_place(self.home, PENDING_DIRECTORY, path.name, follow=False).writable()
         with directory:
             with reporting(ErrorKind.AUTH_WRITE_FAILED, path):
                 lock = take_lock(directory, wanted + _LOCK, soft=False)
             if lock is None:
                 raise _busy()
             try:
-                claimed = Claimed(directory, wanted)
+                claimed = ClaimedSignIn(directory, wanted)
                 if directory.lstat(path.name) is None:  # over, just now
                     claimed.discard()
                     raise _unknown()
@@ -174,8 +174,8 @@ class PendingSignIns:
 
     def _forget_if_over(self, wanted: str, wall: float) -> None:
         name = wanted + _SUFFIX
-        with reporting(ErrorKind.AUTH_WRITE_FAILED, self.home / PENDING):
-            directory = file_place(self.home, PENDING, name, follow=False).writable()
+        with reporting(ErrorKind.AUTH_WRITE_FAILED, self.home / PENDING_DIRECTORY):
+            directory = file_place(self.home, PENDING_DIRECTORY, name, follow=False).writable()
             with directory:
                 if not _is_over(directory, name, wall):  # looked at first: a lock would keep others out
                     return
@@ -183,26 +183,29 @@ class PendingSignIns:
                     return
                 try:
                     if _is_over(directory, name, wall):
-                        Claimed(directory, wanted).discard()
+                        ClaimedSignIn(directory, wanted).discard()
                 finally:
                     lock.give_back()
 
     def _forget_if_cut_off(self, name: str, wall: float) -> None:
         """Of a start that was killed: it may hold what the server issued. Nobody has a lock to write it."""
-        with reporting(ErrorKind.AUTH_WRITE_FAILED, self.home / PENDING):
-            directory = file_place(self.home, PENDING, name, follow=False).writable()
+        with reporting(ErrorKind.AUTH_WRITE_FAILED, self.home / PENDING_DIRECTORY):
+            directory = file_place(self.home, PENDING_DIRECTORY, name, follow=False).writable()
             with directory:
                 found = directory.lstat(name)
                 if found is not None and abs(wall - found.st_mtime) >= CUT_OFF:
                     remove_name(directory, name)
 
     def _names(self) -> list[str]:
-        place = directory_place(self.home, PENDING, follow=False)
-        with reporting(ErrorKind.AUTH_READ_FAILED, self.home / PENDING), place.reading() as directory:
+        place = directory_place(self.home, PENDING_DIRECTORY, follow=False)
+        with (
+            reporting(ErrorKind.AUTH_READ_FAILED, self.home / PENDING_DIRECTORY),
+            place.reading() as directory,
+        ):
             return [] if directory is None else directory.names()
 
 
-def _read(content: Secret[bytes]) -> Kept | None:
+def _read(content: Secret[bytes]) -> PendingRecord | None:
     """What a file holds; None if it cannot be read."""
     try:
         found: object = json.loads(content.reveal())
@@ -214,7 +217,7 @@ def _read(content: Secret[bytes]) -> Kept | None:
         return None
     if isinstance(expires_at, bool) or not isinstance(expires_at, int | float):
         return None
-    return Kept(cast("dict[str, Any]", checkpoint), expires_at)
+    return PendingRecord(cast("dict[str, Any]", checkpoint), expires_at)
 
 
 def _is_temporary(name: str) -> bool:
@@ -257,7 +260,7 @@ def run_start(args: argparse.Namespace) -> int:
     with interrupt, interrupt.cancels(_world(None)) as world:
         prompt = _begin(flow, world)
         at, wall = world.now()
-    kept = Kept(flow.checkpoint(at=at, wall=wall, handed_over=True), prompt.expires_at)
+    kept = PendingRecord(flow.checkpoint(at=at, wall=wall, handed_over=True), prompt.expires_at)
     _say_started(args, flow, prompt, pending.add(kept))
     return 0
 
@@ -328,7 +331,7 @@ def _finish(args: argparse.Namespace, store: FileStore, view: View, interrupt: I
         check_settings(flow.provider)
         store.prepare()
         with PromptedWorld(
-            interrupt.cancels(told(_world(view), view, args)), Guide(view, args).prompt
+            interrupt.cancels(observed(_world(view), view, args)), Guide(view, args).prompt
         ) as world:
             outcome = _go_on(flow, world, _saving(claimed, kept, view))
             if isinstance(outcome, SignInError):
@@ -344,7 +347,7 @@ def _finish(args: argparse.Namespace, store: FileStore, view: View, interrupt: I
     return outcome
 
 
-def _restored(claimed: Claimed, kept: Kept) -> DeviceFlow | BrowserFlow:
+def _restored(claimed: ClaimedSignIn, kept: PendingRecord) -> DeviceFlow | BrowserFlow:
     """The flow that was put down. Its issuer was named when it was started."""
     try:
         return restore(kept.checkpoint, CODEX.at(str(kept.checkpoint.get("issuer"))))
@@ -365,7 +368,9 @@ def _go_on(
     return effect.outcome
 
 
-def _saving(claimed: Claimed, kept: Kept, view: View) -> Callable[[DeviceFlow | BrowserFlow, World], None]:
+def _saving(
+    claimed: ClaimedSignIn, kept: PendingRecord, view: View
+) -> Callable[[DeviceFlow | BrowserFlow, World], None]:
     """Saves the flow before each effect; where that fails, the sign-in is worth more than its checkpoint."""
     failed = False
 
@@ -382,7 +387,7 @@ def _saving(claimed: Claimed, kept: Kept, view: View) -> Callable[[DeviceFlow | 
     return save
 
 
-def _left(claimed: Claimed, error: SignInError) -> SignInError:
+def _left(claimed: ClaimedSignIn, error: SignInError) -> SignInError:
     """How a sign-in that failed is left: one that was cancelled here can be finished later, and
     one that a setting of this machine stops, too.
     """

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-INTERRUPTED: Final = 130  # known before anything else has loaded
-USAGE: Final = 2
+_INTERRUPTED: Final = 130  # known before anything else has loaded
+_USAGE: Final = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return printed
         return _run(arguments)
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return _INTERRUPTED
 
 
 def _fill_streams() -> None:
@@ -59,9 +59,9 @@ def _fill(stream: int) -> None:
 
 def _printed(arguments: list[str]) -> int | None:
     """The exit code of `codex-oauth token` where the token is current; None where the usual way goes on."""
-    from codex_oauth.cli.fast import current_token, leave_no_core
+    from codex_oauth.cli.fast import current_token, leave_no_core_of_token
 
-    leave_no_core()
+    leave_no_core_of_token()
     token = current_token(arguments)
     if token is None or sys.stdout is None:
         return None
@@ -69,10 +69,10 @@ def _printed(arguments: list[str]) -> int | None:
         sys.stdout.write(f"{token}\n")
         sys.stdout.flush()
     except OSError as error:
-        from codex_oauth.cli.errors import told
+        from codex_oauth.cli.errors import report_error
         from codex_oauth.cli.output import NoOutput
 
-        return told(NoOutput(error.strerror or type(error).__name__), ())
+        return report_error(NoOutput(error.strerror or type(error).__name__), ())
     return 0
 
 
@@ -84,15 +84,15 @@ def _run(arguments: list[str]) -> int:
     try:
         args = parsed(arguments)
         if args is None:
-            return USAGE
+            return _USAGE
         _process().leave_no_core()
         _process().show_warnings(_warn)
         _set_loudness(args)
         return int(args.run(args))
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the outermost handler
-        from codex_oauth.cli.errors import told
+        from codex_oauth.cli.errors import report_error
 
-        return told(error, arguments)
+        return report_error(error, arguments)
 
 
 def _process() -> ModuleType:

@@ -1,7 +1,7 @@
 """The arguments of `codex-oauth`, from the table of commands.
 
 Rules of this file: only the arguments of the command that is run are loaded; an option is written out, or it
-is none; what is wrong is a `UsageMistake`, and nothing is printed here but help.
+is none; what is wrong is a `UsageError`, and nothing is printed here but help.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import argparse
 import os
 import sys
 
-from codex_oauth.cli.commands import COMMANDS, EXAMPLES, EXIT_CODES, Command
-from codex_oauth.cli.errors import UsageMistake, near
+from codex_oauth.cli.commands import COMMANDS, EXAMPLES, EXIT_CODES_IN_HELP, Command
+from codex_oauth.cli.errors import UsageError, suggestions
 from codex_oauth_core._version import __version__
 
 TYPE_CHECKING = False  # as typing's, without loading typing
@@ -55,7 +55,7 @@ def _columns() -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Raises a `UsageMistake` instead of ending the process, and `NoOutput` where help cannot be written."""
+    """Raises a `UsageError` instead of ending the process, and `NoOutput` where help cannot be written."""
 
     def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
         if file is sys.stderr and file is not None:
@@ -67,7 +67,7 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         mistake = message.removeprefix("argument COMMAND: ")
-        raise UsageMistake(mistake, f"{self.prog} --help", usage=self.format_usage(), command=self.prog)
+        raise UsageError(mistake, f"{self.prog} --help", usage=self.format_usage(), command=self.prog)
 
 
 def build_parser(only: Sequence[str] | None = None) -> argparse.ArgumentParser:
@@ -80,7 +80,7 @@ def _built(only: Collection[str]) -> tuple[_Parser, dict[str, _Parser]]:
     parser = _Parser(
         prog=_PROGRAM,
         description=_about("Sign in with ChatGPT (Codex).", EXAMPLES),
-        epilog=EXIT_CODES,
+        epilog=EXIT_CODES_IN_HELP,
         formatter_class=_Format,
         allow_abbrev=False,
     )
@@ -132,19 +132,19 @@ def _without_a_command(argv: Sequence[str]) -> argparse.Namespace | None:
     if first.startswith("-"):
         _, extra = parser.parse_known_args(list(argv[:1]))  # help or the version, and then the end
         raise _unknown(extra[0] if extra else first, parser)
-    advice = (*near(first, list(COMMANDS)), f"{_PROGRAM} --help")
+    advice = (*suggestions(first, list(COMMANDS)), f"{_PROGRAM} --help")
     message = f"there is no command {_shown(first)}"
-    raise UsageMistake(message, *advice, usage=parser.format_usage(), command=_PROGRAM)
+    raise UsageError(message, *advice, usage=parser.format_usage(), command=_PROGRAM)
 
 
-def _unknown(typed: str, parser: argparse.ArgumentParser, *, advice: Sequence[str] = ()) -> UsageMistake:
+def _unknown(typed: str, parser: argparse.ArgumentParser, *, advice: Sequence[str] = ()) -> UsageError:
     """The mistake of an argument that the command does not take."""
     name = typed.partition("=")[0]
     known = [option for action in parser._actions for option in action.option_strings]  # noqa: SLF001  # argparse has no other way to ask
     kind = "option" if name.startswith("-") else "argument"
-    close = near(name, known) if kind == "option" else ()
+    close = suggestions(name, known) if kind == "option" else ()
     message = f"there is no {kind} {_shown(name)}"
-    return UsageMistake(
+    return UsageError(
         message, *close, *advice, f"{parser.prog} --help", usage=parser.format_usage(), command=parser.prog
     )
 

@@ -65,8 +65,8 @@ def _renewed(store: FileStore, record: Record, *, forced: bool) -> Outcome:
     """How a renewal ended. Ctrl-C ends the wait for it when what was sent is stored."""
     from codex_oauth.cli.waiting import WaitNotice
     from codex_oauth.clock import now
-    from codex_oauth.tokens.flight import Flight
-    from codex_oauth.tokens.renewing import RunWorld, UsualWorld
+    from codex_oauth.tokens.flight import Job
+    from codex_oauth.tokens.renewing import LazyWorld, UsualWorld
     from codex_oauth.worlds.storing import StoringWorld
     from codex_oauth.worlds.world import run
     from codex_oauth_core.codex import CODEX, provider_of
@@ -74,14 +74,14 @@ def _renewed(store: FileStore, record: Record, *, forced: bool) -> Outcome:
 
     make_world = UsualWorld(now)
     make_world.load()
-    world = RunWorld(make_world, now, WaitNotice().wait)
+    world = LazyWorld(make_world, now, WaitNotice().wait)
     flow = Renewal(provider=provider_of(record.credential) or CODEX, forced=forced)
 
     def work() -> Outcome:
         with world, StoringWorld(world, store, record.credential.account_id) as storing:
             return run(flow, storing)
 
-    flight = Flight(work, after=lambda _: None, cancel=world.cancel)
+    flight = Job(work, after=lambda _: None, cancel=world.cancel)
     with interrupted_once(lambda: hint_from_a_signal(STOPPING)):
         try:
             if not flight.start():

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, assert_never
 import attrs
 
 from codex_oauth.cli.account import describe, is_expired, renewing, summary, why_over
-from codex_oauth.cli.accounts import Choice, chosen_record
+from codex_oauth.cli.accounts import ChosenAccount, chosen_record
 from codex_oauth.cli.errors import EXIT_CODES, LOGIN_REQUIRED, OK
 from codex_oauth.cli.fast import document
 from codex_oauth.cli.output import detail, emit, hint, printable, report, result
@@ -32,7 +32,7 @@ from codex_oauth_core.events import Cancelled, RequestFailed, ResponseReceived
 from codex_oauth_core.flows.machine import error_of, refusal_of, transient_of
 from codex_oauth_core.secret import Secret, leaks
 
-__all__ = ["URL", "Checked", "check", "current_credential", "run_header", "run_status", "run_token"]
+__all__ = ["URL", "Checked", "ask_server", "current_credential", "run_header", "run_status", "run_token"]
 
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def run_status(args: argparse.Namespace) -> int:
 
 def _checked(credential: Credential) -> Checked:
 
-    return check(credential)
+    return ask_server(credential)
 
 
 def _code(checked: Checked | None) -> int:
@@ -96,13 +96,13 @@ def _check_lines(checked: Checked | None) -> tuple[str, ...]:
     return (f"  checked:       {told}",)
 
 
-def _origins(args: argparse.Namespace, choice: Choice) -> dict[str, Any]:
+def _origins(args: argparse.Namespace, choice: ChosenAccount) -> dict[str, Any]:
     """What the store and the account follow from; None for what nobody has named."""
     home = "--store" if args.store else HOME_VARIABLE if os.environ.get(HOME_VARIABLE) else None
     return {"store_chosen_by": home, "account_chosen_by": choice.by}
 
 
-def _origin_lines(args: argparse.Namespace, choice: Choice, others: int) -> list[str]:
+def _origin_lines(args: argparse.Namespace, choice: ChosenAccount, others: int) -> list[str]:
     by = _origins(args, choice)["store_chosen_by"]
     lines = [f"  store:         {f'named by {by}' if by else _USUAL}"]
     if choice.by is not None:
@@ -171,7 +171,7 @@ class Checked:
     error: SignInError | None = None
 
 
-def check(credential: Credential, transport: Transport | None = None) -> Checked:
+def ask_server(credential: Credential, transport: Transport | None = None) -> Checked:
     """Ask whether the access token is taken, by default over the usual transport."""
     if (credential.issuer, credential.client_id) != (CODEX.issuer, CODEX.client_id):
         return Checked(not_asked="other_issuer")

@@ -13,7 +13,7 @@ from typing import Final
 
 import attrs
 
-from codex_oauth.doctor.context import Area, Case, Finding, Verdict, ok, problem, warn
+from codex_oauth.doctor.context import Area, Context, Finding, Verdict, ok, problem, warn
 from codex_oauth.transport.bad_settings import UnusableSettingError
 from codex_oauth.transport.tls import (
     DIRECTORY,
@@ -40,7 +40,7 @@ _REHASH: Final = f"Name a directory that `openssl rehash` went over, or use {_FI
 _WRITE: Final = f"Point {KEYLOG} at a file that you can write, or unset it."
 
 
-def check(case: Case) -> Iterator[Finding]:
+def check(case: Context) -> Iterator[Finding]:
     """The certificates of the environment, or of the system and certifi; and where keys are written."""
     found = named(case.environment)
     if found.file:
@@ -82,7 +82,7 @@ def _of_file(found: Named) -> Finding:
     return ok(_NAME, _AREA, f"{count} in {found.file}, in place of the usual ones", variable)
 
 
-def _passed_over(case: Case, found: Named) -> Iterator[Finding]:
+def _passed_over(case: Context, found: Named) -> Iterator[Finding]:
     if found.file_variable != _FILE and case.environment.get(_FILE):
         text = f"is passed over: {found.file_variable} comes before it"
         yield ok(_NAME, _AREA, text, _FILE)

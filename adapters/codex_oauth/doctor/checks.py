@@ -23,13 +23,13 @@ from codex_oauth.doctor import (
     shared,
     versions,
 )
-from codex_oauth.doctor.context import Area, Case, Finding, problem
+from codex_oauth.doctor.context import Area, Context, Finding, problem
 from codex_oauth.stores.failures import shown
 from codex_oauth_core.errors import ErrorKind, SignInError
 
 __all__ = ["CHECKS", "Check", "examine"]
 
-Check = Callable[[Case], Iterable[Finding]]
+Check = Callable[[Context], Iterable[Finding]]
 
 CHECKS: Final[tuple[tuple[str, Check], ...]] = (
     ("versions", versions.check),
@@ -53,7 +53,7 @@ _RIGHTS: Final = "Check whether this user may look at it, and run codex-oauth do
 _STORAGE: Final = (ErrorKind.CORRUPT_AUTH, ErrorKind.AUTH_READ_FAILED, ErrorKind.AUTH_WRITE_FAILED)
 
 
-def examine(case: Case, checks: Iterable[tuple[str, Check]] = CHECKS) -> Iterator[Finding]:
+def examine(case: Context, checks: Iterable[tuple[str, Check]] = CHECKS) -> Iterator[Finding]:
     """All findings. A check that fails is one, too, and says why; the others go on."""
     for name, check in checks:
         try:

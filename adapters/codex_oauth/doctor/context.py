@@ -19,7 +19,7 @@ from codex_oauth_core.codex import CODEX
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.provider import Provider
 
-__all__ = ["Area", "Case", "Finding", "Verdict", "ok", "problem", "skipped", "store_of", "warn"]
+__all__ = ["Area", "Context", "Finding", "Verdict", "ok", "problem", "skipped", "store_of", "warn"]
 
 
 def _environment() -> Mapping[str, str]:
@@ -27,7 +27,7 @@ def _environment() -> Mapping[str, str]:
 
 
 @attrs.frozen(kw_only=True)
-class Case:
+class Context:
     """One examination. `transport` and `keyring`: by default the usual ones. `chosen_store`: the directory
     that the person named. `in_use`: the account in use in a store, None for none; it raises SignInError for
     one that is not there.
@@ -43,7 +43,7 @@ class Case:
     keyring_limit: float = KEYRING_LIMIT
 
 
-def store_of(case: Case) -> FileStore | SignInError:
+def store_of(case: Context) -> FileStore | SignInError:
     """The store, or why it has no place."""
     try:
         return FileStore(case.chosen_store) if case.chosen_store else FileStore()

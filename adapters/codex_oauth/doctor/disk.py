@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from codex_oauth.doctor.context import Area, Case, Finding, ok, problem, skipped, store_of, warn
+from codex_oauth.doctor.context import Area, Context, Finding, ok, problem, skipped, store_of, warn
 from codex_oauth.doctor.place import nearest
 from codex_oauth.stores.failures import ADVICE
 from codex_oauth_core.errors import SignInError
@@ -35,7 +35,7 @@ _LOCAL: Final = "If several machines or programs use it: " + ADVICE["no_locks"]
 _OCTAL: Final = re.compile(r"\\([0-7]{3})")
 
 
-def check(case: Case) -> Iterator[Finding]:
+def check(case: Context) -> Iterator[Finding]:
     """Kind and room, of the directory, or of the one that it will be made in."""
     store = store_of(case)
     if isinstance(store, SignInError):

@@ -10,7 +10,7 @@ from typing import Final
 
 import attrs
 
-from codex_oauth.doctor.context import Area, Case, Finding, Verdict, ok, warn
+from codex_oauth.doctor.context import Area, Context, Finding, Verdict, ok, warn
 
 __all__ = ["check"]
 
@@ -41,7 +41,7 @@ _KNOWN: Final[Mapping[str, _Meaning]] = {
 }
 
 
-def check(case: Case) -> Iterator[Finding]:
+def check(case: Context) -> Iterator[Finding]:
     """Each variable that is set; one finding if none is."""
     names = sorted(name for name, value in case.environment.items() if name.startswith(_PREFIX) and value)
     if not names:

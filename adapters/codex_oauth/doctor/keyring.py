@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from codex_oauth.doctor.context import Area, Case, Finding, ok, skipped, warn
+from codex_oauth.doctor.context import Area, Context, Finding, ok, skipped, warn
 from codex_oauth.stores.failures import ADVICE
 from codex_oauth.stores.file_checks import Bounded, Unfinished
 from codex_oauth.stores.keyring_key import usable_keyring
@@ -27,7 +27,7 @@ _SAID: Final[Mapping[str, str]] = {
 }
 
 
-def check(case: Case) -> Iterator[Finding]:
+def check(case: Context) -> Iterator[Finding]:
     """Visit the keyring once."""
     try:
         kind = Bounded(case.keyring_limit, told=(SealBroken,)).call(lambda: _visit(case))
@@ -41,13 +41,13 @@ def check(case: Case) -> Iterator[Finding]:
         yield ok(_NAME, Area.STORAGE, f"answers: {kind}")
 
 
-def _visit(case: Case) -> str:
+def _visit(case: Context) -> str:
     keyring = usable_keyring(case.keyring)
     keyring.get_password(_SERVICE, _USERNAME)
     return type(keyring).__module__
 
 
-def _broken(case: Case, reason: str) -> Finding:
+def _broken(case: Context, reason: str) -> Finding:
     text = _SAID[reason].format(limit=case.keyring_limit)
     if reason == "keyring_timeout":
         return warn(_NAME, Area.STORAGE, text, ADVICE[reason])

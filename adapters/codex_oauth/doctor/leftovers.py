@@ -14,9 +14,9 @@ from typing import Final
 import attrs
 
 from codex_oauth.auth_file import codex_auth_path
-from codex_oauth.doctor.context import Area, Case, Finding, ok, skipped, store_of, warn
+from codex_oauth.doctor.context import Area, Context, Finding, ok, skipped, store_of, warn
 from codex_oauth.stores.files import is_temporary
-from codex_oauth.stores.names import CURRENT, LOGINS, PENDING, account_in
+from codex_oauth.stores.names import CURRENT, LOGINS, PENDING_DIRECTORY, account_in
 from codex_oauth_core.errors import SignInError
 
 __all__ = ["check"]
@@ -75,7 +75,7 @@ _KINDS: Final = (
 _STRANGE: Final = _Kind(re.compile(""), "no file of codex-oauth", "Move it elsewhere if it is yours.")
 
 
-def check(case: Case) -> Iterator[Finding]:
+def check(case: Context) -> Iterator[Finding]:
     """Each leftover."""
     store = store_of(case)
     if isinstance(store, SignInError):
@@ -102,7 +102,7 @@ def _paths(directory: Path) -> list[Path]:
 
 def _elsewhere(home: Path) -> Iterator[tuple[Path, _Kind]]:
     """Temporary files beside what is written outside the directory of the logins."""
-    for path in _paths(home / PENDING):
+    for path in _paths(home / PENDING_DIRECTORY):
         if _TEMPORARY.fullmatch(path.name):
             yield path, _STARTED
     for path in _paths(home):

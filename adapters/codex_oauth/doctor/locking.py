@@ -1,7 +1,8 @@
 """Whether a lock holds where the logins are: taken twice, by this process and by another one.
 
 Rules of this file: the lock is one of its own beside the logins, and its file is removed at the end; no
-login's lock is touched; the other process is this same Python, and is waited for no longer than `LIMIT`.
+login's lock is touched; the other process is this same Python, and is waited for no longer
+than `LOCK_TEST_LIMIT`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from codex_oauth.doctor.context import Area, Case, Finding, ok, problem, skipped, store_of
+from codex_oauth.doctor.context import Area, Context, Finding, ok, problem, skipped, store_of
 from codex_oauth.stores.failures import ADVICE, FileProblem, explained
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.files import Directory, open_directory, remove_name
@@ -21,14 +22,14 @@ from codex_oauth.stores.locks import LoginLock, take_lock
 from codex_oauth.stores.names import LOGINS
 from codex_oauth_core.errors import ErrorKind, SignInError
 
-__all__ = ["FAILED", "GIVEN", "LIMIT", "REFUSED", "check", "main"]
+__all__ = ["LOCK_FAILED", "LOCK_GIVEN", "LOCK_REFUSED", "LOCK_TEST_LIMIT", "check", "main"]
 
-LIMIT: Final = 20.0
+LOCK_TEST_LIMIT: Final = 20.0
 """Seconds for the other process to start, try and end."""
 
-GIVEN: Final = "given"
-REFUSED: Final = "refused"
-FAILED: Final = "failed"
+LOCK_GIVEN: Final = "given"
+LOCK_REFUSED: Final = "refused"
+LOCK_FAILED: Final = "failed"
 _THIS: Final = "this process"
 _OTHER: Final = "another process"
 _NAME: Final = "lock"
@@ -36,7 +37,7 @@ _AREA: Final = Area.STORAGE
 _BROKEN: Final = "Two programs could renew the login at once, and end it. " + ADVICE["no_locks"]
 
 
-def check(case: Case) -> Iterator[Finding]:
+def check(case: Context) -> Iterator[Finding]:
     """Take a lock, try to take it again, give it back, and try once more."""
     store = store_of(case)
     where = None if isinstance(store, SignInError) else _place(store)
@@ -67,11 +68,11 @@ def _tried(directory: Directory, name: str) -> Finding:
         held, after = _attempts(directory, name)
     finally:
         remove_name(directory, name)
-    faults = [f"{who} got the lock while it was held" for who, came in held if came == GIVEN]
-    faults += [f"{who} was refused a lock that nobody held" for who, came in after if came == REFUSED]
+    faults = [f"{who} got the lock while it was held" for who, came in held if came == LOCK_GIVEN]
+    faults += [f"{who} was refused a lock that nobody held" for who, came in after if came == LOCK_REFUSED]
     if faults:
         return problem(_NAME, _AREA, "; ".join(faults), _BROKEN, subject=subject)
-    elsewhere = [came for who, came in (*held, *after) if who == _OTHER and came == FAILED]
+    elsewhere = [came for who, came in (*held, *after) if who == _OTHER and came == LOCK_FAILED]
     against = "this process; no other one could be started" if elsewhere else "this process and another"
     return ok(_NAME, _AREA, f"holds against {against}", subject)
 
@@ -80,7 +81,7 @@ def _attempts(directory: Directory, name: str) -> tuple[list[tuple[str, str]], l
     """What came of taking the lock while it was held, and after it was given back, and who tried."""
     first = take_lock(directory, name, soft=False)
     if first is None:
-        return [], [(_THIS, REFUSED)]
+        return [], [(_THIS, LOCK_REFUSED)]
     try:
         held = _by_both(directory, name)
     finally:
@@ -95,14 +96,14 @@ def _by_both(directory: Directory, name: str) -> list[tuple[str, str]]:
 def _attempt(directory: Directory, name: str) -> str:
     lock: LoginLock | None = take_lock(directory, name, soft=False)
     if lock is None:
-        return REFUSED
+        return LOCK_REFUSED
     lock.give_back()
-    return GIVEN
+    return LOCK_GIVEN
 
 
 def _elsewhere(where: Path, name: str) -> str:
     if not sys.executable or getattr(sys, "frozen", False):  # an application would start itself again
-        return FAILED
+        return LOCK_FAILED
     paths = os.pathsep.join(path for path in sys.path if path)
     try:
         done = subprocess.run(  # noqa: S603  # our own interpreter, and arguments of ours
@@ -111,12 +112,12 @@ def _elsewhere(where: Path, name: str) -> str:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=LIMIT,
+            timeout=LOCK_TEST_LIMIT,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
-        return FAILED
-    return done.stdout if done.stdout in (GIVEN, REFUSED) else FAILED
+        return LOCK_FAILED
+    return done.stdout if done.stdout in (LOCK_GIVEN, LOCK_REFUSED) else LOCK_FAILED
 
 
 def main() -> None:

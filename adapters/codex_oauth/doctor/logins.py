@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Final
 
-from codex_oauth.doctor.context import Area, Case, Finding, Verdict, ok, problem, skipped, store_of, warn
+from codex_oauth.doctor.context import Area, Context, Finding, Verdict, ok, problem, skipped, store_of, warn
 from codex_oauth.elsewhere import NEXT as ELSEWHERE
 from codex_oauth.elsewhere import is_elsewhere, owner_of
 from codex_oauth.stores.file_store import FileStore
@@ -41,7 +41,7 @@ def _loaded(store: FileStore, account_id: str) -> Record | SignInError | None:
         return error
 
 
-def check(case: Case) -> Iterator[Finding]:
+def check(case: Context) -> Iterator[Finding]:
     """Which login is in use, and each one."""
     store = store_of(case)
     if isinstance(store, SignInError):

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from codex_oauth.doctor.context import Area, Case, Finding, ok, problem, skipped, store_of, warn
+from codex_oauth.doctor.context import Area, Context, Finding, ok, problem, skipped, store_of, warn
 from codex_oauth.stores.failures import ADVICE
 from codex_oauth.stores.names import CURRENT, HOME_VARIABLE, LOGINS
-from codex_oauth.stores.plain import POSIX, is_open_to_others, refusal
+from codex_oauth.stores.plain import POSIX, is_open_to_others, refused_file
 from codex_oauth_core.errors import SignInError
 
 __all__ = ["check", "nearest"]
@@ -33,7 +33,7 @@ _WORDS: Final = {
 }
 
 
-def check(case: Case) -> Iterator[Finding]:
+def check(case: Context) -> Iterator[Finding]:
     """The place, its directories, its files."""
     store = store_of(case)
     if isinstance(store, SignInError):
@@ -49,7 +49,7 @@ def check(case: Case) -> Iterator[Finding]:
     yield from _files(home)
 
 
-def _why(case: Case) -> str:
+def _why(case: Context) -> str:
     if case.chosen_store:
         return "named by --store"
     if case.environment.get(HOME_VARIABLE):
@@ -122,7 +122,7 @@ def _file(path: Path) -> Finding | None:
         return None
     except OSError as error:
         return _unseen("file", name, error)
-    if reason := refusal(found):
+    if reason := refused_file(found):
         return problem("file", _AREA, _WORDS[reason], ADVICE[reason], subject=name)
     if is_open_to_others(found) and path.suffix != ".lock":
         mode = stat.S_IMODE(found.st_mode)

@@ -12,7 +12,7 @@ from typing import Final
 
 import attrs
 
-from codex_oauth.doctor.context import Area, Case, Finding, Verdict, ok, problem, skipped, warn
+from codex_oauth.doctor.context import Area, Context, Finding, Verdict, ok, problem, skipped, warn
 from codex_oauth.listener.ports import Trouble, bind
 from codex_oauth_core.errors import ErrorKind, SignInError
 
@@ -29,7 +29,7 @@ _WHO: Final[Mapping[str, str]] = {
 }
 
 
-def check(case: Case) -> Iterator[Finding]:
+def check(case: Context) -> Iterator[Finding]:
     """Every port on every address. One that is taken is a problem only if no other is left."""
     usable = False
     found: list[Finding] = []

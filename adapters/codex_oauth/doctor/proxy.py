@@ -12,7 +12,7 @@ from typing import Final
 
 import httpx
 
-from codex_oauth.doctor.context import Area, Case, Finding, ok, problem, warn
+from codex_oauth.doctor.context import Area, Context, Finding, ok, problem, warn
 from codex_oauth.transport.httpx_messages import BadProxyError, Proxy, proxy_for
 from codex_oauth.transport.proxies import unquoted
 
@@ -23,7 +23,7 @@ _AREA: Final = Area.NETWORK
 _FORM: Final = "Set it to http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT, or unset it."
 
 
-def check(case: Case) -> Iterator[Finding]:
+def check(case: Context) -> Iterator[Finding]:
     """The proxy for the server, and settings that contradict each other."""
     url = httpx.URL(case.provider.issuer)
     try:
@@ -43,7 +43,7 @@ def _through(proxy: Proxy, setting: str) -> Finding:
     return ok(_NAME, _AREA, f"{proxy}{', with credentials (not shown)' if known else ''}", setting)
 
 
-def _direct(case: Case, url: httpx.URL) -> Finding:
+def _direct(case: Context, url: httpx.URL) -> Finding:
     winner = _winner(case, url)
     if winner == _SYSTEM:
         return ok(_NAME, _AREA, f"none for {url.host}: no variable names one")
@@ -53,13 +53,13 @@ def _direct(case: Case, url: httpx.URL) -> Finding:
 _SYSTEM: Final = "the system's settings"
 
 
-def _winner(case: Case, url: httpx.URL) -> str:
+def _winner(case: Context, url: httpx.URL) -> str:
     """The variable that decides: the scheme's before ALL_PROXY, lower case before upper case."""
     names = (name for kind in (url.scheme, "all") for name in (f"{kind}_proxy", f"{kind}_proxy".upper()))
     return next((name for name in names if unquoted(case.environment.get(name, ""))), _SYSTEM)
 
 
-def _contradictions(case: Case) -> Iterator[Finding]:
+def _contradictions(case: Context) -> Iterator[Finding]:
     for kind in ("https_proxy", "http_proxy", "all_proxy", "no_proxy"):
         lower, upper = case.environment.get(kind), case.environment.get(kind.upper())
         if lower and upper and lower != upper:

@@ -11,7 +11,7 @@ from typing import Final, assert_never
 
 import attrs
 
-from codex_oauth.doctor.context import Area, Case, Finding, ok, problem, skipped, warn
+from codex_oauth.doctor.context import Area, Context, Finding, ok, problem, skipped, warn
 from codex_oauth.transport.protocol import Transport, never
 from codex_oauth_core.codex.answers import Answer, no_answer
 from codex_oauth_core.effects import Request, SendRequest
@@ -36,7 +36,7 @@ _AREA: Final = Area.NETWORK
 _SET_CLOCK: Final = "Let this machine set its clock from the network (NTP), and check its time zone."
 
 
-def check(case: Case) -> Iterator[Finding]:
+def check(case: Context) -> Iterator[Finding]:
     """Ask the server once; not at all where that is not wanted."""
     if case.offline:
         yield skipped("server", _AREA, "not asked: --offline", case.provider.issuer)
@@ -67,7 +67,7 @@ def _request(provider: Provider) -> SendRequest:
     return SendRequest(request, _LIMIT)
 
 
-def _answered(case: Case, answer: Answer) -> Iterator[Finding]:
+def _answered(case: Context, answer: Answer) -> Iterator[Finding]:
     if answer.region_blocked:
         error = SignInError.of(ErrorKind.REGION_BLOCKED, status=answer.status)
         yield attrs.evolve(_unreached(case, error), area=Area.REFUSED)
@@ -85,7 +85,7 @@ def _leads_away(answer: Answer) -> bool:
     return 300 <= answer.status < 400
 
 
-def _unreached(case: Case, error: SignInError) -> Finding:
+def _unreached(case: Context, error: SignInError) -> Finding:
     details = ", ".join(f"{name}: {value}" for name, value in error.details.items())
     found = f"{error.message} ({details})" if details else error.message
     return problem("server", _AREA, found, *error.next_actions, subject=case.provider.issuer)

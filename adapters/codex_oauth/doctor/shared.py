@@ -14,7 +14,7 @@ from typing import Final, cast
 import attrs
 
 from codex_oauth.auth_file import codex_auth_path, read_anywhere
-from codex_oauth.doctor.context import Area, Case, Finding, ok, problem, skipped, store_of, warn
+from codex_oauth.doctor.context import Area, Context, Finding, ok, problem, skipped, store_of, warn
 from codex_oauth.doctor.logins import records
 from codex_oauth_core.codex.answers import usable_secret
 from codex_oauth_core.codex.auth_json import auth_document
@@ -55,7 +55,7 @@ _TOOLS: Final = (
 )
 
 
-def check(case: Case) -> Iterator[Finding]:
+def check(case: Context) -> Iterator[Finding]:
     """Each tool's file against every login of ours."""
     store = store_of(case)
     try:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 from typing import Final
 
-from codex_oauth.doctor.context import Area, Case, Finding, ok, problem, warn
+from codex_oauth.doctor.context import Area, Context, Finding, ok, problem, warn
 from codex_oauth_core._version import __version__
 
 __all__ = ["check"]
@@ -24,7 +24,7 @@ _FOR_PEOPLE: Final = ("authority", "cli", "keyring")
 _AREA: Final = Area.ITSELF
 
 
-def check(case: Case) -> Iterator[Finding]:
+def check(case: Context) -> Iterator[Finding]:
     """Python, this package, what it needs, and its extras."""
     where = f"{platform.system()} {platform.release()}, {platform.machine()}"
     yield ok("python", _AREA, f"{platform.python_implementation()} {platform.python_version()} on {where}")

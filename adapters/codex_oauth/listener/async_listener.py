@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Self
 
 from codex_oauth.event_loops import load_anyio
-from codex_oauth.listener.connection import MOST, PAUSE, Connection, Connections, accept, backlog
+from codex_oauth.listener.connection import MOST_LISTENED_TO, PAUSE, Connection, Connections, accept, backlog
 from codex_oauth.listener.ports import Bound, bind
 from codex_oauth_core.callback import Accepted, CallbackRule
 
@@ -134,7 +134,7 @@ class AsyncService:
             return
         latest = self._connections.finish(anyio.current_time())
         for listening in self._bound.sockets:
-            for sock in backlog(listening, MOST - len(self._connections)):
+            for sock in backlog(listening, MOST_LISTENED_TO - len(self._connections)):
                 self._admit(sock)
             anyio.notify_closing(listening)
         self._bound.close()

@@ -20,7 +20,16 @@ from codex_oauth_core.callback import Accepted, CallbackRule
 from codex_oauth_core.receiver import CallbackGate, CallbackReceiver
 from codex_oauth_core.secret import Secret
 
-__all__ = ["LINGER_LIMIT", "MOST", "PAUSE", "REQUEST_LIMIT", "Connection", "Connections", "accept", "backlog"]
+__all__ = [
+    "LINGER_LIMIT",
+    "MOST_LISTENED_TO",
+    "PAUSE",
+    "REQUEST_LIMIT",
+    "Connection",
+    "Connections",
+    "accept",
+    "backlog",
+]
 
 
 REQUEST_LIMIT: Final = 5.0
@@ -122,7 +131,7 @@ class Connection:
 # -- connections ---------------------------------------------------------------------------------------
 
 
-MOST: Final = 32
+MOST_LISTENED_TO: Final = 32
 """Connections at once; a person's browser needs about three."""
 
 PAUSE: Final = 0.05
@@ -196,7 +205,7 @@ class Connections:
 
     def surplus(self) -> Connection | None:
         """The one to be closed before another is admitted: the oldest that has sent no whole request."""
-        return self.oldest() if len(self._open) >= MOST else None
+        return self.oldest() if len(self._open) >= MOST_LISTENED_TO else None
 
     def spare(self) -> list[Connection]:
         """Those to be closed where the system has no room for another: the older half of those that have sent

@@ -18,15 +18,15 @@ from collections.abc import Callable, Sequence
 from typing import Final, Self, assert_never, cast
 
 from codex_oauth.clock import instant
-from codex_oauth.listener.connection import MOST, PAUSE, Connection, Connections, accept, backlog
+from codex_oauth.listener.connection import MOST_LISTENED_TO, PAUSE, Connection, Connections, accept, backlog
 from codex_oauth.listener.ports import Bound, bind
 from codex_oauth_core.callback import Accepted, CallbackRule
 from codex_oauth_core.errors import ErrorKind, SignInError
 
-__all__ = ["Bell", "CallbackListener", "Service"]
+__all__ = ["CallbackListener", "Service", "Waker"]
 
 
-class Bell:
+class Waker:
     """Readable from `ring()` on until `clear()`. Rung from any thread, and from a signal handler."""
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class Bell:
 # -- service -------------------------------------------------------------------------------------------
 
 
-_Source = socket.socket | Bell | Connection
+_Source = socket.socket | Waker | Connection
 
 
 class Service:
@@ -78,7 +78,7 @@ class Service:
         self._serving = threading.RLock()  # reentrant: `announce` may stop us
         with contextlib.ExitStack() as opened:
             self._selector = opened.enter_context(selectors.DefaultSelector())
-            self._bell = opened.enter_context(contextlib.closing(Bell()))
+            self._bell = opened.enter_context(contextlib.closing(Waker()))
             opened.callback(bound.close)
             self._selector.register(self._bell, selectors.EVENT_READ, self._bell)
             for listening in bound.sockets:
@@ -138,7 +138,7 @@ class Service:
         match source:
             case Connection():
                 self._turn(source)
-            case Bell():
+            case Waker():
                 source.clear()
             case socket.socket():
                 self._welcome(source)
@@ -196,7 +196,7 @@ class Service:
         self._ends_at = self._connections.finish(time.monotonic())
         for listening in self._bound.sockets:
             self._selector.unregister(listening)
-            for sock in backlog(listening, MOST - len(self._connections)):
+            for sock in backlog(listening, MOST_LISTENED_TO - len(self._connections)):
                 self._admit(sock)
         self._bound.close()
 

@@ -21,7 +21,7 @@ from codex_oauth_core.secret import Secret
 if TYPE_CHECKING:
     from codex_oauth.pool.flow_pool import Handle
 
-__all__ = ["Beginning", "Bell", "CalledBack", "Deadlines", "Due"]
+__all__ = ["AsyncWaker", "Beginning", "CalledBack", "Deadlines", "Due"]
 
 
 FEW: Final = 64
@@ -116,7 +116,7 @@ class Deadlines:
 # -- bell ----------------------------------------------------------------------------------------------
 
 
-class Bell:
+class AsyncWaker:
     """Wakes everybody who waits for it; does nothing if nobody does."""
 
     __slots__ = ("_event",)

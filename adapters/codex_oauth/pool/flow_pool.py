@@ -21,8 +21,8 @@ from anyio import CancelScope, current_time
 from anyio.lowlevel import checkpoint
 
 from codex_oauth.clock import Clock, now
-from codex_oauth.event_loops import load_anyio, uncut
-from codex_oauth.pool.deadlines import Beginning, Bell, CalledBack, Deadlines, Due
+from codex_oauth.event_loops import load_anyio, shielded
+from codex_oauth.pool.deadlines import AsyncWaker, Beginning, CalledBack, Deadlines, Due
 from codex_oauth.transport.protocol import AsyncTransport
 from codex_oauth_core.callback import Accepted
 from codex_oauth_core.credential import Credential
@@ -108,13 +108,13 @@ class Handle(Generic[K]):
 # -- flow pool -----------------------------------------------------------------------------------------
 
 
-SLICE: Final = 5.0
+POOL_SLICE: Final = 5.0
 """Seconds that the pool sleeps at most, so that a resume from suspend is noticed."""
 
 GRAIN: Final = 0.001
 """Seconds that it sleeps at least: an event loop that wakes a little early is not asked again and again."""
 
-TURN: Final = 32
+FLOWS_A_TURN: Final = 32
 """Steps after which other tasks of the program come to their turn."""
 
 SPREAD: Final = 0.1
@@ -168,8 +168,8 @@ class FlowPool(Generic[K]):
         self._running: set[Handle[K]] = set()
         self._outcomes: deque[tuple[K, Credential | SignInError]] = deque()
         self._live = 0
-        self._news = Bell()  # rung for whoever waits for outcomes
-        self._work = Bell()  # rung for the task that waits for deadlines
+        self._news = AsyncWaker()  # rung for whoever waits for outcomes
+        self._work = AsyncWaker()  # rung for the task that waits for deadlines
         self._wakes_at = -math.inf
         self._tasks: TaskGroup | None = None
         self._closed = False
@@ -221,7 +221,7 @@ class FlowPool(Generic[K]):
                 self.cancel(handle)
             except Exception as error:  # noqa: BLE001  # raised below; the others are to be cancelled too
                 failed.append(error)
-            if count % TURN == 0:
+            if count % FLOWS_A_TURN == 0:
                 await checkpoint()
         if failed:
             raise ExceptionGroup("flows were cancelled", failed)
@@ -257,7 +257,7 @@ class FlowPool(Generic[K]):
     async def _dispatch(self, tasks: TaskGroup) -> None:
         with anyio.CancelScope(shield=True):
             while not self._closed:
-                if self._slots and (handle := self._take(TURN)):
+                if self._slots and (handle := self._take(FLOWS_A_TURN)):
                     self._slots -= 1
                     tasks.start_soon(self._serve, handle)
                 await self._rest()
@@ -265,11 +265,11 @@ class FlowPool(Generic[K]):
     async def _rest(self) -> None:
         """Sleep until a slot is free and somebody is due. If that is so now, let others have a turn."""
         self._wakes_at = self._deadlines.next if self._slots else -math.inf
-        left = self._wakes_at - self._now()[0] if self._slots else SLICE
+        left = self._wakes_at - self._now()[0] if self._slots else POOL_SLICE
         if left <= 0:
             await checkpoint()
             return
-        with anyio.move_on_after(min(max(left, GRAIN), SLICE)):
+        with anyio.move_on_after(min(max(left, GRAIN), POOL_SLICE)):
             await self._work.wait()
 
     def _take(self, steps: int) -> Handle[K] | None:
@@ -332,7 +332,7 @@ class FlowPool(Generic[K]):
 
     async def _answer(self, running: Running) -> Event:
         if running.effect.once:
-            return await uncut(lambda: self._request(running))
+            return await shielded(lambda: self._request(running))
         return Cancelled(self._now()[0]) if running.cancelled else await self._request(running)
 
     async def _request(self, running: Running) -> Event:

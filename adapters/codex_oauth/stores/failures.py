@@ -16,7 +16,7 @@ import attrs
 
 from codex_oauth_core.errors import ErrorKind, SignInError
 
-__all__ = ["ADVICE", "FileProblem", "advised", "explained", "failure", "reporting", "shown"]
+__all__ = ["ADVICE", "FileProblem", "advised", "explained", "reporting", "shown", "store_error"]
 
 
 class FileProblem(Exception):  # never leaves the stores: it becomes a SignInError
@@ -113,7 +113,7 @@ def shown(path: str | os.PathLike[str]) -> str:
     return safe if len(text) <= _LONGEST_SHOWN else safe + "..."
 
 
-def failure(
+def store_error(
     kind: ErrorKind, reason: str, path: str | os.PathLike[str], code: int | None = None
 ) -> SignInError:
     """The error of one reason at one path. `code` is the errno, told by its name in `details.errno`."""
@@ -131,9 +131,9 @@ def advised(error: SignInError) -> SignInError:
 def explained(kind: ErrorKind, path: str | os.PathLike[str], problem: FileProblem | OSError) -> SignInError:
     """What a failure of a file means, as an error of `kind`. `path` is what the operation was about."""
     if isinstance(problem, FileProblem):
-        return failure(kind, problem.reason, problem.path)
+        return store_error(kind, problem.reason, problem.path)
     code = problem.errno or 0
-    return failure(kind, _BY_ERRNO.get(code, "os_error"), path, code)
+    return store_error(kind, _BY_ERRNO.get(code, "os_error"), path, code)
 
 
 @contextmanager

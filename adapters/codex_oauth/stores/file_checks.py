@@ -20,11 +20,11 @@ import attrs
 from codex_oauth.stores.files import Directory, is_temporary, open_directory, provide_directory, secure
 from codex_oauth.stores.paths import CURRENT, LOGINS
 
-__all__ = ["Bounded", "Place", "Unfinished", "directory_place", "file_place"]
+__all__ = ["Bounded", "SafePath", "Unfinished", "directory_place", "file_place"]
 
 
 @attrs.frozen
-class Place:
+class SafePath:
     """A file's name, and the directories that lead to it, each in the one before."""
 
     directories: tuple[Path, ...]
@@ -64,19 +64,19 @@ class Place:
         return directory
 
 
-def file_place(home: Path, *names: str, follow: bool) -> Place:
+def file_place(home: Path, *names: str, follow: bool) -> SafePath:
     """The place of the file that is reached by these names, from a home. `follow`: through links."""
     if follow:
         real = Path(os.path.realpath(home.joinpath(*names)))
-        return Place((real.parent,), real.name)
+        return SafePath((real.parent,), real.name)
     directories = (home, *(home.joinpath(*names[:count]) for count in range(1, len(names))))
-    return Place(directories, names[-1])
+    return SafePath(directories, names[-1])
 
 
-def directory_place(home: Path, name: str, *, follow: bool) -> Place:
+def directory_place(home: Path, name: str, *, follow: bool) -> SafePath:
     """The place of what is in a directory of a home."""
     inside = home / name
-    return Place((Path(os.path.realpath(inside)),) if follow else (home, inside), "")
+    return SafePath((Path(os.path.realpath(inside)),) if follow else (home, inside), "")
 
 
 def _is_ours_alone(home: Directory) -> bool:

@@ -15,12 +15,12 @@ from typing import Final
 
 import attrs
 
-from codex_oauth.stores.failures import FileProblem, explained, failure, reporting
-from codex_oauth.stores.file_checks import Place, directory_place, file_place
+from codex_oauth.stores.failures import FileProblem, explained, reporting, store_error
+from codex_oauth.stores.file_checks import SafePath, directory_place, file_place
 from codex_oauth.stores.files import Directory, is_temporary, owner_of_rescued, read_file, remove_file, stage
-from codex_oauth.stores.locked_login import FileHeld
+from codex_oauth.stores.locked_login import FileLockedLogin
 from codex_oauth.stores.locks import is_held_here, is_pending, lock_name, take_lock
-from codex_oauth.stores.login_file import Form, Seal, find, rescued_names, settle, with_rescued
+from codex_oauth.stores.login_file import LoginCodec, Seal, read_login, recover, rescued_names, with_rescued
 from codex_oauth.stores.names import CURRENT, LOGINS, LONGEST_POINTER, account_in, login_name
 from codex_oauth.stores.paths import default_home, usable_home
 from codex_oauth_core.errors import ErrorKind, SignInError
@@ -40,8 +40,8 @@ class FileSlot:
 
     home: Path
     account_id: str
-    _place: Place
-    _form: Form
+    _place: SafePath
+    _form: LoginCodec
     _soft_lock: bool = False
 
     @property
@@ -52,14 +52,14 @@ class FileSlot:
     def load(self) -> Record | None:
         """See `Slot.load`."""
         with reporting(ErrorKind.AUTH_READ_FAILED, self.path), self._place.reading() as logins:
-            found = find(logins, self._place.name, self._form)
+            found = read_login(logins, self._place.name, self._form)
             if not isinstance(found, SignInError):
                 found = with_rescued(logins, self._place.name, self._form, found)
         if isinstance(found, SignInError):
             raise found
         return found
 
-    def lock(self) -> FileHeld | None:
+    def lock(self) -> FileLockedLogin | None:
         """See `Slot.lock`."""
         with reporting(_WRITE, self.path), ExitStack() as undo:
             logins = undo.enter_context(self._place.writable())
@@ -73,7 +73,9 @@ class FileSlot:
                 return None
             found, doubt = self._settled(logins, stored)
             left = frozenset(rescued_names(logins, self._place.name))
-            held = FileHeld(logins, self._place.name, self._form, lock, found=found, doubt=doubt, left=left)
+            held = FileLockedLogin(
+                logins, self._place.name, self._form, lock, found=found, doubt=doubt, left=left
+            )
             undo.pop_all()
         return held
 
@@ -89,7 +91,7 @@ class FileSlot:
                         return
                     except FileNotFoundError:  # the holder of the lock took it for a leftover
                         continue
-        raise failure(_WRITE, "missing", self.path)
+        raise store_error(_WRITE, "missing", self.path)
 
     @property
     def _lock_name(self) -> str:
@@ -98,7 +100,7 @@ class FileSlot:
     def _stored(self, logins: Directory) -> Record | SignInError | None:
         """What is stored, or why it cannot be read: a login must be locked to be removed, whatever it is."""
         try:
-            return find(logins, self._place.name, self._form)
+            return read_login(logins, self._place.name, self._form)
         except (FileProblem, OSError) as problem:
             return explained(ErrorKind.AUTH_READ_FAILED, self.path, problem)
 
@@ -107,7 +109,7 @@ class FileSlot:
     ) -> tuple[Record | SignInError | None, SignInError | None]:
         """What is stored when the leftovers have been dealt with; and why they could not be, if so."""
         try:
-            return settle(logins, self._place.name, self._form, stored), None
+            return recover(logins, self._place.name, self._form, stored), None
         except SignInError as error:
             return stored, error
         except (FileProblem, OSError) as problem:
@@ -182,7 +184,7 @@ class FileStore:
                 self._point_to(account_id)
 
     @property
-    def _pointer(self) -> Place:
+    def _pointer(self) -> SafePath:
         return file_place(self.home, CURRENT, follow=self.follow_symlinks)
 
     def _deselect(self) -> None:
@@ -216,5 +218,5 @@ class FileStore:
         """See `Store.slot`."""
         name = login_name(account_id)
         place = file_place(self.home, LOGINS, name, follow=self.follow_symlinks)
-        form = Form(account_id, self.home / LOGINS / name, self.seal)
+        form = LoginCodec(account_id, self.home / LOGINS / name, self.seal)
         return FileSlot(self.home, account_id, place, form, self.soft_lock)

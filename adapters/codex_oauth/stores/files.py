@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from codex_oauth.stores.failures import FileProblem, shown
-from codex_oauth.stores.plain import CLOSED_FLAGS, DIRECTORY_FLAGS, POSIX, is_open_to_others, refusal
+from codex_oauth.stores.plain import CLOSED_FLAGS, DIRECTORY_FLAGS, POSIX, is_open_to_others, refused_file
 from codex_oauth.stores.store import StoreWarning
 from codex_oauth_core.secret import Secret
 
@@ -221,7 +221,7 @@ _PATIENCE: float = 0.0 if POSIX else 2.0
 
 def check_file(directory: Directory, name: str, found: os.stat_result) -> None:
     """Refuse what is not a plain file of our own. Raises FileProblem."""
-    reason = refusal(found)
+    reason = refused_file(found)
     if reason is not None:
         raise directory.problem(reason, name)
 

@@ -36,7 +36,15 @@ from codex_oauth_core.secret import Secret
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-__all__ = ["KEYRING_LIMIT", "KEY_LENGTH", "Keyring", "KeyringKey", "KeyringSeal", "Sealed", "usable_keyring"]
+__all__ = [
+    "KEYRING_LIMIT",
+    "SEAL_KEY_LENGTH",
+    "Keyring",
+    "KeyringKey",
+    "KeyringSeal",
+    "Sealed",
+    "usable_keyring",
+]
 
 
 _NO_KEYRINGS: Final = ("keyring.backends.fail", "keyring.backends.null", "keyrings.alt")
@@ -125,7 +133,7 @@ KEYRING_LIMIT: Final = 3.0
 """Seconds that a visit to the keyring takes at most."""
 
 _T = TypeVar("_T")
-KEY_LENGTH: Final = 32  # bytes
+SEAL_KEY_LENGTH: Final = 32  # bytes
 _PREFIX: Final = "codex-oauth-key-1:"
 
 
@@ -202,7 +210,7 @@ class KeyringKey:
                 return key
             if not self._sealed.is_empty():
                 raise SealBroken("no_key")
-            new = Secret(secrets.token_bytes(KEY_LENGTH))
+            new = Secret(secrets.token_bytes(SEAL_KEY_LENGTH))
             keyring.set_password(self.service, self.username, _encoded(new).reveal())
             key = self._read(keyring)
         if key is None:  # it keeps nothing
@@ -221,7 +229,7 @@ def _decoded(kept: Secret[str]) -> Secret[bytes]:
         key = base64.b64decode(text.removeprefix(_PREFIX).encode("ascii"), altchars=b"-_", validate=True)
     except (ValueError, binascii.Error):
         key = b""
-    if not text.startswith(_PREFIX) or len(key) != KEY_LENGTH:
+    if not text.startswith(_PREFIX) or len(key) != SEAL_KEY_LENGTH:
         raise SealBroken("no_key")
     return Secret(key)
 
@@ -246,7 +254,7 @@ class KeyringSeal:
 
     def check(self) -> None:
         """Make sure that `seal` can be expected to work. Raises SealBroken."""
-        _cipher(Secret(bytes(KEY_LENGTH)))
+        _cipher(Secret(bytes(SEAL_KEY_LENGTH)))
         self.key.check()
 
     def seal(self, content: Secret[bytes]) -> Secret[bytes]:

@@ -19,7 +19,7 @@ from typing import Final, Self
 import attrs
 
 from codex_oauth.clock import now
-from codex_oauth.stores.failures import FileProblem, explained, failure, reporting
+from codex_oauth.stores.failures import FileProblem, explained, reporting, store_error
 from codex_oauth.stores.files import (
     Directory,
     Staged,
@@ -31,7 +31,7 @@ from codex_oauth.stores.files import (
     stage,
 )
 from codex_oauth.stores.locks import LoginLock, draw_owner, our_intent
-from codex_oauth.stores.login_file import Form, find, may_be_put_aside, read_copy, rescued_names
+from codex_oauth.stores.login_file import LoginCodec, may_be_put_aside, read_copy, read_login, rescued_names
 from codex_oauth.stores.store import Conflict, Deleted, Saved, SaveFailed
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.leftovers import best_leftover, is_worth_keeping
@@ -39,7 +39,7 @@ from codex_oauth_core.record import Record
 from codex_oauth_core.renewal_times import SEND_BY
 from codex_oauth_core.secret import Secret
 
-__all__ = ["FileHeld", "Reserved", "reserve_space"]
+__all__ = ["FileLockedLogin", "Reserved", "reserve_space"]
 
 
 _CANNOT_ALLOCATE: Final = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS)
@@ -125,7 +125,7 @@ _LEAST_SPACE: Final = 16 * 1024  # bytes; three tokens of a few kilobytes
 _WRITE: Final = ErrorKind.AUTH_WRITE_FAILED
 
 
-class FileHeld:
+class FileLockedLogin:
     """See `Held`. Get it from `FileSlot.lock`.
 
     `found`: what was stored when the leftovers of earlier holders were dealt with, or why that is unknown.
@@ -154,7 +154,7 @@ class FileHeld:
         self,
         directory: Directory,
         name: str,
-        form: Form,
+        form: LoginCodec,
         lock: LoginLock,
         *,
         found: Record | SignInError | None,
@@ -195,10 +195,10 @@ class FileHeld:
 
     def _must_hold(self, kind: ErrorKind = _WRITE) -> None:
         if self._free or self._pid != os.getpid():  # given back, or the parent's of a forked process
-            raise failure(kind, "lock_lost", self._path)
+            raise store_error(kind, "lock_lost", self._path)
 
     def _find(self) -> Record | SignInError | None:
-        return find(self._directory, self._name, self._form)
+        return read_login(self._directory, self._name, self._form)
 
     def load(self) -> Record | None:
         """See `Held.load`."""
@@ -241,14 +241,14 @@ class FileHeld:
 
     def _must_have_the_lock(self) -> None:
         if not self._lock.is_intact():
-            raise failure(_WRITE, "lock_lost", self._path)
+            raise store_error(_WRITE, "lock_lost", self._path)
 
     def _must_be_stored(self, record: Record) -> None:
         found = self._find()
         if isinstance(found, SignInError):
             raise found
         if _fingerprint(found) != record.fingerprint:
-            raise failure(_WRITE, "changed", self._path)
+            raise store_error(_WRITE, "changed", self._path)
 
     def _take_space(self, size: int) -> None:
         self._drop_space()
@@ -277,7 +277,7 @@ class FileHeld:
             _discard(staged)
             return answer
         if not self._lock.is_intact():  # another holder may have stored something since it was compared
-            raise self._failed(staged, failure(_WRITE, "lock_lost", self._path), record, expected)
+            raise self._failed(staged, store_error(_WRITE, "lock_lost", self._path), record, expected)
         try:
             staged.commit()
         except OSError as error:
@@ -321,7 +321,7 @@ class FileHeld:
             raise self._failed(staged, explained(_WRITE, self._path, error), record, expected) from error
         if found is None and renewal and self._lock.is_intact():
             # who signs out has the lock, and that is ours: the file was taken away, and may come back
-            found = failure(_WRITE, "missing", self._path)
+            found = store_error(_WRITE, "missing", self._path)
         if isinstance(found, SignInError) and renewal:
             raise self._failed(staged, found, record, expected)
         if isinstance(found, SignInError):

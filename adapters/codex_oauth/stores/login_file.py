@@ -20,7 +20,7 @@ from typing import Final, Protocol
 
 import attrs
 
-from codex_oauth.stores.failures import FileProblem, advised, failure, shown
+from codex_oauth.stores.failures import FileProblem, advised, shown, store_error
 from codex_oauth.stores.files import (
     Directory,
     is_rescued,
@@ -38,14 +38,14 @@ from codex_oauth_core.secret import Secret, without_traceback
 __all__ = [
     "NEVER_PUT_ASIDE",
     "SEALED",
-    "Form",
+    "LoginCodec",
     "Seal",
     "SealBroken",
-    "find",
     "may_be_put_aside",
     "read_copy",
+    "read_login",
+    "recover",
     "rescued_names",
-    "settle",
     "with_rescued",
 ]
 
@@ -93,7 +93,7 @@ _SEALED_GROWTH: Final = 2  # a sealed content may be so many times longer: text 
 
 
 @attrs.frozen
-class Form:
+class LoginCodec:
     """The form of one account's login. `path` is its file, for messages."""
 
     account_id: str
@@ -117,10 +117,10 @@ class Form:
         """
         content = without_traceback(lambda: Secret(write_record(record)))
         if without_traceback(lambda: read_record(content.reveal())) != record:
-            raise failure(ErrorKind.AUTH_WRITE_FAILED, "not_storable", self.path)
+            raise store_error(ErrorKind.AUTH_WRITE_FAILED, "not_storable", self.path)
         sealed = self._sealed(content)
         if len(sealed.reveal()) > self.longest:
-            raise failure(ErrorKind.AUTH_WRITE_FAILED, "not_storable", self.path)
+            raise store_error(ErrorKind.AUTH_WRITE_FAILED, "not_storable", self.path)
         return sealed
 
     def _sealed(self, content: Secret[bytes]) -> Secret[bytes]:
@@ -130,7 +130,7 @@ class Form:
         try:
             return without_traceback(lambda: seal.seal(content))
         except SealBroken as broken:
-            raise failure(ErrorKind.AUTH_WRITE_FAILED, broken.reason, self.path) from None
+            raise store_error(ErrorKind.AUTH_WRITE_FAILED, broken.reason, self.path) from None
 
     def read(self, content: Secret[bytes]) -> Record | SignInError:
         """The record in a file of at most `longest` bytes, and one more."""
@@ -141,22 +141,22 @@ class Form:
         if isinstance(found, SignInError):
             return advised(attrs.evolve(found, details={**found.details, "path": shown(self.path)}))
         if found.credential.account_id != self.account_id:  # say, a file system that ignores case
-            return failure(ErrorKind.CORRUPT_AUTH, "other_account", self.path)
+            return store_error(ErrorKind.CORRUPT_AUTH, "other_account", self.path)
         return found
 
     def _unsealed(self, content: Secret[bytes]) -> Secret[bytes] | SignInError:
         seal = self.seal
         if seal is None:
             if content.reveal().startswith(SEALED):  # it may be good: it is never put aside
-                return failure(ErrorKind.AUTH_READ_FAILED, "sealed", self.path)
+                return store_error(ErrorKind.AUTH_READ_FAILED, "sealed", self.path)
             return content
         if len(content.reveal()) > self.longest:
-            return failure(ErrorKind.CORRUPT_AUTH, "too_big", self.path)
+            return store_error(ErrorKind.CORRUPT_AUTH, "too_big", self.path)
         try:
             return without_traceback(lambda: seal.unseal(content))
         except SealBroken as broken:
             kind = ErrorKind.CORRUPT_AUTH if broken.reason == "sealed_wrong" else ErrorKind.AUTH_READ_FAILED
-            return failure(kind, broken.reason, self.path)
+            return store_error(kind, broken.reason, self.path)
 
 
 def may_be_put_aside(found: SignInError) -> bool:
@@ -167,8 +167,8 @@ def may_be_put_aside(found: SignInError) -> bool:
 # -- remains -------------------------------------------------------------------------------------------
 
 
-def settle(
-    directory: Directory, name: str, form: Form, stored: Record | SignInError | None
+def recover(
+    directory: Directory, name: str, form: LoginCodec, stored: Record | SignInError | None
 ) -> Record | SignInError | None:
     """Put the best of the copies of the login `name` in its place, and remove the others. What is stored.
 
@@ -209,14 +209,14 @@ def _best(stored: Record | None, copies: dict[str, Record | None], name: str) ->
     return None if best is None else next(each for each, record in whole.items() if record is best)
 
 
-def _must_be_read(directory: Directory, name: str, form: Form) -> Record | None:
+def _must_be_read(directory: Directory, name: str, form: LoginCodec) -> Record | None:
     found = read_copy(directory, name, form)
     if isinstance(found, SignInError):
         raise found
     return found
 
 
-def read_copy(directory: Directory, name: str, form: Form) -> Record | SignInError | None:
+def read_copy(directory: Directory, name: str, form: LoginCodec) -> Record | SignInError | None:
     """The record in a copy; None if it is worthless: half written, damaged, another account's, no plain
     file of our own, or gone. A SignInError if it may be worth something all the same: a newer release
     wrote it, or it is sealed and the key is not there. Raises OSError.
@@ -257,7 +257,7 @@ _REREAD_AFTER: tuple[float, ...] = (0.02, 0.06, 0.12)
 _MAY_BECOME_WHOLE: Final = ("not_json", "sealed_wrong")
 
 
-def find(directory: Directory | None, name: str, form: Form) -> Record | SignInError | None:
+def read_login(directory: Directory | None, name: str, form: LoginCodec) -> Record | SignInError | None:
     """The stored login, why it cannot be read as one, or None. Raises FileProblem, OSError."""
     found = _look(directory, name, form)
     for pause in _REREAD_AFTER:
@@ -268,13 +268,13 @@ def find(directory: Directory | None, name: str, form: Form) -> Record | SignInE
     return found
 
 
-def _look(directory: Directory | None, name: str, form: Form) -> Record | SignInError | None:
+def _look(directory: Directory | None, name: str, form: LoginCodec) -> Record | SignInError | None:
     content = None if directory is None else read_file(directory, name, form.longest)
     return None if content is None else form.read(content)
 
 
 def with_rescued(
-    directory: Directory | None, name: str, form: Form, stored: Record | None
+    directory: Directory | None, name: str, form: LoginCodec, stored: Record | None
 ) -> Record | SignInError | None:
     """What is stored, or what was rescued beside it and takes its place; where what is stored is of no use,
     why there may be something that cannot be read. Raises OSError.

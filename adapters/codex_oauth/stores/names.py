@@ -15,7 +15,7 @@ __all__ = [
     "HOME_VARIABLE",
     "LOGINS",
     "LONGEST_POINTER",
-    "PENDING",
+    "PENDING_DIRECTORY",
     "account_in",
     "login_name",
 ]
@@ -23,7 +23,7 @@ __all__ = [
 HOME_VARIABLE: Final = "CODEX_OAUTH_HOME"
 LOGINS: Final = "logins"
 CURRENT: Final = "current"
-PENDING: Final = "pending"
+PENDING_DIRECTORY: Final = "pending"
 CUT_OFF: Final = 600.0
 """Seconds after which nobody writes a temporary file any more that no lock guards: its writer was cut off."""
 LONGEST_POINTER: Final = 256

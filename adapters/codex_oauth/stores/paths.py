@@ -13,7 +13,7 @@ import os
 from pathlib import Path
 
 from codex_oauth.loading import loading
-from codex_oauth.stores.failures import failure
+from codex_oauth.stores.failures import store_error
 from codex_oauth.stores.names import CURRENT, HOME_VARIABLE, LOGINS, account_in, login_name
 from codex_oauth_core.errors import ErrorKind
 
@@ -30,7 +30,7 @@ def default_home() -> Path:
     if not chosen:
         return _state_directory()
     if not Path(chosen).is_absolute():
-        raise failure(ErrorKind.AUTH_READ_FAILED, "relative_home", chosen)
+        raise store_error(ErrorKind.AUTH_READ_FAILED, "relative_home", chosen)
     return usable_home(chosen)
 
 
@@ -42,13 +42,13 @@ def usable_home(home: str | os.PathLike[str]) -> Path:
     """
     text = os.fspath(home)
     if not text or "\0" in text or not _encodable(text):
-        raise failure(ErrorKind.AUTH_READ_FAILED, "unusable_path", text)
+        raise store_error(ErrorKind.AUTH_READ_FAILED, "unusable_path", text)
     try:
         absolute = Path(os.path.abspath(text))  # noqa: PTH100  # Path.absolute() would keep `/..`, which is the root
     except OSError as error:
-        raise failure(ErrorKind.AUTH_READ_FAILED, "no_current_directory", text, error.errno) from None
+        raise store_error(ErrorKind.AUTH_READ_FAILED, "no_current_directory", text, error.errno) from None
     if _is_root(absolute):
-        raise failure(ErrorKind.AUTH_READ_FAILED, "root_home", text)
+        raise store_error(ErrorKind.AUTH_READ_FAILED, "root_home", text)
     return absolute
 
 
@@ -59,14 +59,14 @@ def _state_directory() -> Path:
     person = os.path.expanduser("~")  # noqa: PTH111  # Path.expanduser() raises where there is no home
     named_elsewhere = Path(os.environ.get("XDG_STATE_HOME", "")).is_absolute()
     if not (named_elsewhere or Path(person).is_absolute()):
-        raise failure(ErrorKind.AUTH_READ_FAILED, "no_home", person)
+        raise store_error(ErrorKind.AUTH_READ_FAILED, "no_home", person)
     if not named_elsewhere and _is_root(Path(person)):
-        raise failure(ErrorKind.AUTH_READ_FAILED, "root_home", person)
+        raise store_error(ErrorKind.AUTH_READ_FAILED, "root_home", person)
     found = Path(user_state_dir("codex-oauth", appauthor=False))
     if not found.is_absolute():
-        raise failure(ErrorKind.AUTH_READ_FAILED, "relative_home", found)
+        raise store_error(ErrorKind.AUTH_READ_FAILED, "relative_home", found)
     if _is_root(found.parent):
-        raise failure(ErrorKind.AUTH_READ_FAILED, "root_home", found)
+        raise store_error(ErrorKind.AUTH_READ_FAILED, "root_home", found)
     return found
 
 

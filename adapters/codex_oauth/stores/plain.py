@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Final
 
-__all__ = ["CLOSED_FLAGS", "DIRECTORY_FLAGS", "POSIX", "is_open_to_others", "refusal"]
+__all__ = ["CLOSED_FLAGS", "DIRECTORY_FLAGS", "POSIX", "is_open_to_others", "refused_file"]
 
 POSIX: Final = os.name == "posix"
 """Whether files have owners and modes, and directories can be opened."""
@@ -42,7 +42,7 @@ _REFUSED: Final[tuple[tuple[str, Callable[[os.stat_result], bool]], ...]] = (
 )
 
 
-def refusal(found: os.stat_result) -> str | None:
+def refused_file(found: os.stat_result) -> str | None:
     """Why something is not read as a file of ours: a reason for a `FileProblem`; None for a plain file."""
     return next((reason for reason, refuses in _REFUSED if refuses(found)), None)
 

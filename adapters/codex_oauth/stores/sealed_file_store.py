@@ -16,8 +16,8 @@ from typing import Final
 
 import attrs
 
-from codex_oauth.stores.failures import FileProblem, explained, failure
-from codex_oauth.stores.file_checks import Place, directory_place
+from codex_oauth.stores.failures import FileProblem, explained, store_error
+from codex_oauth.stores.file_checks import SafePath, directory_place
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.files import Directory, read_file
 from codex_oauth.stores.keyring_key import KEYRING_LIMIT, Keyring, KeyringKey, KeyringSeal
@@ -43,7 +43,7 @@ class SealedFiles:
     patience: float
 
     @property
-    def place(self) -> Place:
+    def place(self) -> SafePath:
         """The directory of the logins."""
         return directory_place(self.home, LOGINS, follow=self.follow_symlinks)
 
@@ -128,4 +128,4 @@ class SealedFileStore(FileStore):
         try:
             self.seal.check()
         except SealBroken as broken:
-            raise failure(ErrorKind.AUTH_WRITE_FAILED, broken.reason, self.home) from None
+            raise store_error(ErrorKind.AUTH_WRITE_FAILED, broken.reason, self.home) from None

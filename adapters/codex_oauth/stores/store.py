@@ -14,7 +14,17 @@ from codex_oauth_core.errors import SignInError
 from codex_oauth_core.record import Record
 from codex_oauth_core.storage import Conflict, Deleted, Saved
 
-__all__ = ["Conflict", "Deleted", "Held", "SaveFailed", "Saved", "Slot", "Store", "StoreWarning"]
+__all__ = [
+    "Conflict",
+    "Deleted",
+    "Held",
+    "LockedLogin",
+    "SaveFailed",
+    "Saved",
+    "Slot",
+    "Store",
+    "StoreWarning",
+]
 
 
 class StoreWarning(UserWarning):
@@ -38,7 +48,7 @@ class Slot(Protocol):
         """
         ...
 
-    def lock(self) -> Held | None:
+    def lock(self) -> LockedLogin | None:
         """The lock of this login, among all processes; None if somebody else has it, or has left an
         intent that is younger than 105 s (`INTENT_LIFE`) and may still be acted on. Never blocks. Whoever
         has an owner (`Intent.owner`) of its own is somebody else: another thread, an earlier hold. Only a
@@ -57,7 +67,7 @@ class Slot(Protocol):
         ...
 
 
-class Held(Protocol):
+class LockedLogin(Protocol):
     """One login's lock, held. `release()` or the end of a `with` block gives it back; it belongs to one
     thread at a time, and to the process that took it: in a forked child it is released, and holds nothing.
     """
@@ -167,3 +177,7 @@ class Store(Protocol):
         account id: letters, digits, `_` and `-`, at most 128.
         """
         ...
+
+
+Held = LockedLogin
+"""The former name of `LockedLogin`, for one release."""

@@ -11,7 +11,7 @@ from typing import Any, Final, NoReturn, TypeVar
 
 import attrs
 
-from codex_oauth.stores.store import Held, Slot, Store
+from codex_oauth.stores.store import LockedLogin, Slot, Store
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.record import Record
 from codex_oauth_core.secret import Secret
@@ -19,6 +19,7 @@ from codex_oauth_core.secret import Secret
 __all__ = [
     "ACCOUNT",
     "TELLTALE",
+    "check_error",
     "fail",
     "locked",
     "put",
@@ -27,7 +28,6 @@ __all__ = [
     "same",
     "sample",
     "settle",
-    "told",
     "true",
 ]
 
@@ -77,7 +77,7 @@ def same(found: object, wanted: object, what: str) -> None:
         fail(f"{what}: expected {wanted!r}, found {found!r}")
 
 
-def told(check: object, error: Exception) -> AssertionError:
+def check_error(check: object, error: Exception) -> AssertionError:
     """The error of a check that failed, with the check's name: what it said, or what was raised."""
     said = str(error) if isinstance(error, AssertionError) else ""
     wrong = said or f"{type(error).__name__} was raised"
@@ -93,7 +93,7 @@ def refused(kind: type[_E], what: str, work: Callable[..., object], *arguments: 
     fail(f"{what} was not refused")
 
 
-def locked(slot: Slot) -> Held:
+def locked(slot: Slot) -> LockedLogin:
     """The lock, which must be free."""
     held = slot.lock()
     if held is None:

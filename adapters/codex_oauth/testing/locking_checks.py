@@ -14,7 +14,7 @@ from typing import Final
 
 import attrs
 
-from codex_oauth.stores.store import Conflict, Held, Saved, SaveFailed, Slot, Store
+from codex_oauth.stores.store import Conflict, LockedLogin, Saved, SaveFailed, Slot, Store
 from codex_oauth.testing.checking import (
     ACCOUNT,
     fail,
@@ -238,7 +238,7 @@ def a_save_that_is_repeated_is_saved(store: Store) -> None:
 def one_of_many_gets_the_lock(store: Store) -> None:
     slot = put(store, sample(1))
 
-    def take(_: int) -> Held | None:
+    def take(_: int) -> LockedLogin | None:
         return slot.lock()
 
     with ThreadPoolExecutor(8) as pool:
@@ -287,7 +287,7 @@ def _announced(slot: Slot) -> Intent:
     return stored.intent
 
 
-def _waited_for(slot: Slot) -> Held:
+def _waited_for(slot: Slot) -> LockedLogin:
     give_up_at = time.monotonic() + _PATIENCE
     while (held := slot.lock()) is None:
         true(time.monotonic() < give_up_at, "the lock must become free while others take and give it back")

@@ -31,11 +31,11 @@ from typing import Any, Final, Self
 import attrs
 
 __all__ = [
-    "OK",
+    "OK_ANSWER",
     "PATIENCE",
     "Act",
+    "LoopbackRequest",
     "LoopbackServer",
-    "Received",
     "answer",
     "chunked",
     "closing",
@@ -58,7 +58,7 @@ _LINGER_ZERO: Final = struct.pack("HH", 1, 0) if os.name == "nt" else struct.pac
 
 
 @attrs.frozen
-class Received:
+class LoopbackRequest:
     """A request as it came. `connection` counts from 1."""
 
     connection: int
@@ -72,7 +72,7 @@ class Received:
         return tuple(value for key, value in self.headers if key.lower() == name.lower())
 
 
-Act = Callable[[socket.socket, Received], None]
+Act = Callable[[socket.socket, LoopbackRequest], None]
 """Answers one request. The connection stays open for the next one, unless the act shuts it down."""
 
 
@@ -84,7 +84,7 @@ class LoopbackServer:
         self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
-        self.received: list[Received] = []
+        self.received: list[LoopbackRequest] = []
         self.connections = 0
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
@@ -151,7 +151,7 @@ class LoopbackServer:
             thread.join()
 
 
-def _read(sock: socket.socket, number: int) -> Received:
+def _read(sock: socket.socket, number: int) -> LoopbackRequest:
     """One request. OSError if the client leaves before it is whole, ValueError if it is no HTTP."""
     data = b""
     while _HEAD_END not in data:
@@ -160,7 +160,7 @@ def _read(sock: socket.socket, number: int) -> Received:
     lines = head.decode("latin-1").split("\r\n")
     method, target, _ = lines[0].split(" ")
     headers = tuple((name, value.strip()) for name, _, value in (line.partition(":") for line in lines[1:]))
-    found = Received(number, method, target, headers, b"")
+    found = LoopbackRequest(number, method, target, headers, b"")
     length = int(next(iter(found.header("Content-Length")), "0"))
     while len(body) < length:
         body += _more(sock)
@@ -221,14 +221,14 @@ def chunked(body: bytes, *, end: bool = True) -> bytes:
     return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + (b"0\r\n\r\n" if end else b"")
 
 
-OK: Final = answer(200, b"ok")
+OK_ANSWER: Final = answer(200, b"ok")
 
 
 def in_turn(*answers: bytes) -> Act:
     """One answer after the other, and then the last one for ever."""
     left = list(answers)
 
-    def act(sock: socket.socket, request: Received) -> None:
+    def act(sock: socket.socket, request: LoopbackRequest) -> None:
         sock.sendall(left.pop(0) if len(left) > 1 else left[0])
 
     return act
@@ -237,7 +237,7 @@ def in_turn(*answers: bytes) -> Act:
 def closing(sent: bytes) -> Act:
     """Send this, and then nothing more: the connection ends."""
 
-    def act(sock: socket.socket, request: Received) -> None:
+    def act(sock: socket.socket, request: LoopbackRequest) -> None:
         sock.sendall(sent)
         sock.shutdown(socket.SHUT_WR)
         until_left(sock)
@@ -249,7 +249,7 @@ def trickling(head: bytes, drips: Iterable[bytes]) -> Act:
     """Send `head`, and then a drip 20 times a second, until all are out or patience ends."""
     drips = tuple(drips)[: int(PATIENCE / 0.05)]
 
-    def act(sock: socket.socket, request: Received) -> None:
+    def act(sock: socket.socket, request: LoopbackRequest) -> None:
         for piece in (head, *drips):
             sock.sendall(piece)
             time.sleep(0.05)
@@ -257,13 +257,13 @@ def trickling(head: bytes, drips: Iterable[bytes]) -> Act:
     return act
 
 
-def silent(sock: socket.socket, request: Received) -> None:
+def silent(sock: socket.socket, request: LoopbackRequest) -> None:
     """Read everything, answer nothing."""
     until_left(sock)
     sock.shutdown(socket.SHUT_RDWR)
 
 
-def resetting(sock: socket.socket, request: Received) -> None:
+def resetting(sock: socket.socket, request: LoopbackRequest) -> None:
     """Reset the connection."""
     reset(sock)
 

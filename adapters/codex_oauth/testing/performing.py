@@ -45,8 +45,8 @@ __all__ = [
 ]
 
 
-START: Final = 1_000_003.25
-WALL: Final = 1_800_000_007.5
+CHECK_START: Final = 1_000_003.25
+CHECK_WALL: Final = 1_800_000_007.5
 
 
 class CheckedClock:
@@ -54,13 +54,13 @@ class CheckedClock:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._offset = START - time.monotonic()
+        self._offset = CHECK_START - time.monotonic()
         self._standing_at: float | None = None
 
     def __call__(self) -> tuple[float, float]:
         """The instant and Unix time, both in seconds."""
         instant = self.instant()
-        return instant, WALL - START + instant
+        return instant, CHECK_WALL - CHECK_START + instant
 
     def instant(self) -> float:
         """The instant, in seconds."""

@@ -22,7 +22,17 @@ from typing import Final, Protocol
 import attrs
 
 from codex_oauth.stores.store import Conflict, Deleted, Saved, Store
-from codex_oauth.testing.checking import ACCOUNT, TELLTALE, locked, put, refused, same, sample, told, true
+from codex_oauth.testing.checking import (
+    ACCOUNT,
+    TELLTALE,
+    check_error,
+    locked,
+    put,
+    refused,
+    same,
+    sample,
+    true,
+)
 from codex_oauth.testing.leftover_checks import LEFTOVER_CHECKS
 from codex_oauth.testing.locking_checks import LOCKING_CHECKS
 from codex_oauth_core.record import Intent
@@ -282,4 +292,4 @@ def check_store(make: Callable[[], Store]) -> None:
         try:
             check(store)
         except Exception as error:
-            raise told(check, error) from error
+            raise check_error(check, error) from error

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from codex_oauth.testing.checking import fail, same, true
-from codex_oauth.testing.loopback import OK, LoopbackServer, answer, chunked, closing, in_turn
+from codex_oauth.testing.loopback import OK_ANSWER, LoopbackServer, answer, chunked, closing, in_turn
 from codex_oauth.testing.performing import (
     BODY,
     HEADERS,
@@ -50,7 +50,7 @@ _OTHERS: Final = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 
 
 async def a_request_goes_out_as_it_is(make: MakeAsyncWorld) -> None:
-    with LoopbackServer(in_turn(OK)) as server:
+    with LoopbackServer(in_turn(OK_ANSWER)) as server:
         async with make(now=CheckedClock()) as world:
             await world.perform(post(f"{server.url}/path?q=%2F+1"))
     same(len(server.received), 1, "the number of requests that came")
@@ -63,7 +63,7 @@ async def a_request_goes_out_as_it_is(make: MakeAsyncWorld) -> None:
 
 
 async def a_request_without_a_body_has_none(make: MakeAsyncWorld) -> None:
-    with LoopbackServer(in_turn(OK)) as server:
+    with LoopbackServer(in_turn(OK_ANSWER)) as server:
         async with make(now=CheckedClock()) as world:
             request = Request("GET", f"{server.url}/get", HEADERS[:3], Secret(b""))
             response(await world.perform(SendRequest(request, 3.0)))
@@ -74,7 +74,7 @@ async def a_request_without_a_body_has_none(make: MakeAsyncWorld) -> None:
 
 
 async def the_environment_adds_nothing(make: MakeAsyncWorld) -> None:
-    with _tempting_environment(), LoopbackServer(in_turn(OK)) as server:
+    with _tempting_environment(), LoopbackServer(in_turn(OK_ANSWER)) as server:
         async with make(now=CheckedClock()) as world:
             event = await world.perform(post(server.url))
     true(isinstance(event, ResponseReceived), f"a loopback server is reached without a proxy, not {event!r}")
@@ -90,7 +90,7 @@ async def every_status_is_an_answer(make: MakeAsyncWorld) -> None:
 
 async def a_redirect_is_not_followed(make: MakeAsyncWorld) -> None:
     for status in _REDIRECTS:
-        with LoopbackServer(in_turn(OK)) as other:
+        with LoopbackServer(in_turn(OK_ANSWER)) as other:
             found = await answered(make, in_turn(answer(status, b"", {"Location": f"{other.url}/"})))
         same(found.status, status, "the status of a redirect")
         same(other.connections, 0, "the number of connections to where a redirect leads")

@@ -38,7 +38,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, Protocol, TypeVar
 
 from codex_oauth.clock import Clock
-from codex_oauth.testing.checking import told
+from codex_oauth.testing.checking import check_error
 from codex_oauth.testing.performing import Awaited, MakeAsyncListeningWorld, MakeAsyncWorld, completed
 from codex_oauth.testing.world_answer_checks import ANSWER_CHECKS, LOG_CHECKS
 from codex_oauth.testing.world_failure_checks import CLOSING_CHECKS, FAILURE_CHECKS, OVER_TLS
@@ -140,7 +140,7 @@ async def _anamed(check: Callable[[_M], Awaitable[None]], make: _M) -> None:
     try:
         await check(make)
     except Exception as error:
-        raise told(check, error) from error
+        raise check_error(check, error) from error
 
 
 # -- world checks --------------------------------------------------------------------------------------
@@ -238,4 +238,4 @@ def _named(check: Callable[[_M], None], make: _M) -> None:
     try:
         check(make)
     except Exception as error:
-        raise told(check, error) from error
+        raise check_error(check, error) from error

@@ -19,10 +19,10 @@ from typing import Final
 
 from codex_oauth.testing.checking import fail, same, true
 from codex_oauth.testing.loopback import (
-    OK,
+    OK_ANSWER,
     Act,
+    LoopbackRequest,
     LoopbackServer,
-    Received,
     chunked,
     closing,
     in_turn,
@@ -108,7 +108,7 @@ async def a_trickling_server_is_left_at_the_time_limit(make: MakeAsyncWorld) -> 
 
 
 async def an_untrusted_certificate_is_refused(make: MakeAsyncWorld) -> None:
-    with LoopbackServer(in_turn(OK), untrusted_context()) as server:
+    with LoopbackServer(in_turn(OK_ANSWER), untrusted_context()) as server:
         async with make(now=CheckedClock()) as world:
             event = await world.perform(post(server.url))
     same(len(server.received), 0, "the number of requests to a server that nobody may trust")
@@ -117,7 +117,7 @@ async def an_untrusted_certificate_is_refused(make: MakeAsyncWorld) -> None:
 
 async def a_failed_handshake_is_no_exception(make: MakeAsyncWorld) -> None:
     without_a_certificate = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with LoopbackServer(in_turn(OK), without_a_certificate) as server:
+    with LoopbackServer(in_turn(OK_ANSWER), without_a_certificate) as server:
         async with make(now=CheckedClock()) as world:
             event = await world.perform(post(server.url))
     true(isinstance(event, RequestFailed), f"the event of a handshake that fails is {event!r}")
@@ -145,7 +145,7 @@ async def no_method_is_repeated(make: MakeAsyncWorld) -> None:
 
 
 async def a_once_request_has_a_connection_of_its_own(make: MakeAsyncWorld) -> None:
-    with LoopbackServer(in_turn(OK)) as server:
+    with LoopbackServer(in_turn(OK_ANSWER)) as server:
         async with make(now=CheckedClock()) as world:
             for once in (False, True, True):
                 response(await world.perform(post(server.url, once=once)))
@@ -166,7 +166,7 @@ async def _is_left(make: MakeAsyncWorld, act: Act) -> None:
 
 
 def _silent_after(sent: bytes) -> Act:
-    def act(sock: socket.socket, request: Received) -> None:
+    def act(sock: socket.socket, request: LoopbackRequest) -> None:
         sock.sendall(sent)
         until_left(sock)
 
@@ -206,7 +206,7 @@ class _OfTheCaller(Exception):
 
 async def connections_are_closed_at_the_end(make: MakeAsyncWorld) -> None:
     clock = CheckedClock()
-    with LoopbackServer(in_turn(OK)) as server:
+    with LoopbackServer(in_turn(OK_ANSWER)) as server:
         async with make(now=clock) as world:
             for once in (False, True):
                 response(await world.perform(post(server.url, once=once)))
@@ -218,7 +218,7 @@ async def connections_are_closed_at_the_end(make: MakeAsyncWorld) -> None:
 
 
 async def an_exception_closes_everything_and_comes_out(make: MakeAsyncWorld) -> None:
-    with LoopbackServer(in_turn(OK)) as server:
+    with LoopbackServer(in_turn(OK_ANSWER)) as server:
         try:
             async with make(now=CheckedClock()) as world:
                 _raise_after(await world.perform(post(server.url)))
@@ -235,7 +235,7 @@ def _raise_after(event: Event) -> None:
 
 async def nothing_stays_open_at_the_end(make: MakeAsyncWorld) -> None:
     async def round_trips() -> None:
-        with LoopbackServer(in_turn(OK)) as server, nobody_listens() as url:
+        with LoopbackServer(in_turn(OK_ANSWER)) as server, nobody_listens() as url:
             async with make(now=CheckedClock()) as world:
                 await world.perform(post(server.url))
                 await world.perform(post(url))

@@ -16,10 +16,10 @@ from typing import Final, Self
 
 from codex_oauth.testing.checking import same, true
 from codex_oauth.testing.loopback import (
-    OK,
+    OK_ANSWER,
     PATIENCE,
+    LoopbackRequest,
     LoopbackServer,
-    Received,
     answer,
     in_turn,
     sent_at_a_standstill,
@@ -61,7 +61,7 @@ class _Door:
         with sock, contextlib.suppress(OSError):
             while not self.came.endswith(BODY) and (data := sock.recv(65536)):
                 self.came += data
-            sock.sendall(OK)
+            sock.sendall(OK_ANSWER)
 
     def __enter__(self) -> Self:
         return self
@@ -94,7 +94,7 @@ async def _stopped_while_it_connects(
 
 async def nothing_goes_out_from_write_by_on(make: MakeAsyncWorld) -> None:
     clock = CheckedClock()
-    with LoopbackServer(in_turn(OK)) as server, clock.standing():
+    with LoopbackServer(in_turn(OK_ANSWER)) as server, clock.standing():
         for early in (0.0, 5.0):
             for once in (False, True):
                 write_by = clock.instant() - early
@@ -133,9 +133,9 @@ async def the_time_counts_from_the_first_byte(make: MakeAsyncWorld) -> None:
 async def write_by_is_no_limit_for_the_answer(make: MakeAsyncWorld) -> None:
     clock = CheckedClock()
 
-    def act(sock: socket.socket, request: Received) -> None:
+    def act(sock: socket.socket, request: LoopbackRequest) -> None:
         clock.step(40.0)
-        sock.sendall(OK)
+        sock.sendall(OK_ANSWER)
 
     with LoopbackServer(act) as server:
         async with make(now=clock) as world:
@@ -162,7 +162,7 @@ async def what_arrived_while_the_machine_slept_is_read(make: MakeAsyncWorld) -> 
     for write_by in (None, 15.0):
         clock = CheckedClock()
 
-        def act(sock: socket.socket, request: Received, clock: CheckedClock = clock) -> None:
+        def act(sock: socket.socket, request: LoopbackRequest, clock: CheckedClock = clock) -> None:
             sock.sendall(whole[:600])
             time.sleep(LIMIT)  # it is read, and the rest is waited for
             with clock.stopped(_NIGHT):
@@ -176,7 +176,7 @@ async def what_arrived_while_the_machine_slept_is_read(make: MakeAsyncWorld) -> 
 
 
 async def what_arrived_while_the_process_stood_still_is_read(make: MakeAsyncWorld) -> None:
-    def act(sock: socket.socket, request: Received) -> None:
+    def act(sock: socket.socket, request: LoopbackRequest) -> None:
         sent_at_a_standstill(sock, answer(200, BODY), 1.2 * _PAUSE)
 
     for write_by in (None, 15.0):

@@ -17,7 +17,7 @@ import attrs
 
 from codex_oauth.testing.checking import fail, same, true
 from codex_oauth.testing.fake_world import Lost, Reply
-from codex_oauth.testing.loopback import OK, LoopbackServer, Received, answer, in_turn, reset
+from codex_oauth.testing.loopback import OK_ANSWER, LoopbackRequest, LoopbackServer, answer, in_turn, reset
 from codex_oauth.testing.performing import CheckedClock, MakeAsyncWorld
 from codex_oauth.testing.scenarios import ROUND_TRIP, SCENARIOS, Scenario
 from codex_oauth.testing.untrusted import untrusted_context
@@ -88,7 +88,7 @@ class _Peers:
         url = self._elsewhere[reply.cause] + path
         return attrs.evolve(effect, request=attrs.evolve(effect.request, url=url))
 
-    def _act(self, sock: socket.socket, request: Received) -> None:
+    def _act(self, sock: socket.socket, request: LoopbackRequest) -> None:
         reply, self._now = self._now, None
         self._clock.step(ROUND_TRIP)
         if isinstance(reply, Reply):
@@ -100,7 +100,7 @@ class _Peers:
         self._open.enter_context(self.server)
         self._elsewhere[Cause.CONNECT] = self._open.enter_context(nobody_listens())
         if self._certificates:
-            untrusted = self._open.enter_context(LoopbackServer(in_turn(OK), untrusted_context()))
+            untrusted = self._open.enter_context(LoopbackServer(in_turn(OK_ANSWER), untrusted_context()))
             self._elsewhere[Cause.TLS_CERTIFICATE] = untrusted.url
         return self
 

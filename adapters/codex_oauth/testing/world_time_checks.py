@@ -14,7 +14,7 @@ from typing import Final
 import anyio
 
 from codex_oauth.testing.checking import fail, same, true
-from codex_oauth.testing.loopback import OK, LoopbackServer, Received, has_left, in_turn, silent
+from codex_oauth.testing.loopback import OK_ANSWER, LoopbackRequest, LoopbackServer, has_left, in_turn, silent
 from codex_oauth.testing.performing import CheckedClock, MakeAsyncWorld, failure, post, response, soon, wait
 from codex_oauth.testing.world_failure_checks import LIMIT, SOON, all_left, nobody_listens
 from codex_oauth.worlds.world import AsyncWorld
@@ -39,11 +39,11 @@ class SlowAnswer:
         self._seconds = seconds
         self.cut = 0
 
-    def __call__(self, sock: socket.socket, request: Received) -> None:
+    def __call__(self, sock: socket.socket, request: LoopbackRequest) -> None:
         """Answer late."""
         if has_left(sock, self._seconds):
             self.cut += 1
-        sock.sendall(OK)
+        sock.sendall(OK_ANSWER)
 
 
 async def the_clocks_are_the_ones_given(make: MakeAsyncWorld) -> None:
@@ -57,9 +57,9 @@ async def the_clocks_are_the_ones_given(make: MakeAsyncWorld) -> None:
 async def an_answer_says_when_it_was_sent_and_when_it_came(make: MakeAsyncWorld) -> None:
     clock = CheckedClock()
 
-    def act(sock: socket.socket, request: Received) -> None:
+    def act(sock: socket.socket, request: LoopbackRequest) -> None:
         clock.step(7.0)
-        sock.sendall(OK)
+        sock.sendall(OK_ANSWER)
 
     with LoopbackServer(act) as server:
         async with make(now=clock) as world:
@@ -112,7 +112,7 @@ async def a_cancel_ends_a_wait(make: MakeAsyncWorld) -> None:
 
 async def a_cancel_beforehand_is_remembered(make: MakeAsyncWorld) -> None:
     clock = CheckedClock()
-    with LoopbackServer(in_turn(OK)) as server:
+    with LoopbackServer(in_turn(OK_ANSWER)) as server:
         async with make(now=clock) as world:
             world.cancel()
             begun = time.monotonic()

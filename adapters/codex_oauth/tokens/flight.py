@@ -22,7 +22,7 @@ from codex_oauth_core.secret import without_traceback
 if TYPE_CHECKING:
     from anyio import Event
 
-__all__ = ["Flight"]
+__all__ = ["Job"]
 
 T = TypeVar("T")
 _THREADS: Final = sys.platform != "emscripten"
@@ -37,7 +37,7 @@ class _Crashed:
     error: BaseException = attrs.field(repr=False)
 
 
-class Flight(Generic[T]):
+class Job(Generic[T]):
     """One run of `work`. `after` gets a result when nobody waits any more; `cancel` asks it to end soon."""
 
     def __init__(

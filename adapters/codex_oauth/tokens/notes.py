@@ -9,7 +9,7 @@ from typing import Final
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.outcomes import Adopted, NotRenewed, Renewed
 
-__all__ = ["CodexOAuthWarning", "Notes", "warn"]
+__all__ = ["CodexOAuthWarning", "Notes", "print_note"]
 
 _CLOCK_OFF: Final = 300.0  # seconds
 
@@ -18,7 +18,7 @@ class CodexOAuthWarning(UserWarning):
     """A login works, and yet something is to be done about it."""
 
 
-def warn(note: str) -> None:
+def print_note(note: str) -> None:
     """Tell a note as a warning."""
     warnings.warn(note, CodexOAuthWarning, stacklevel=2)
 

@@ -29,7 +29,7 @@ from codex_oauth_core.provider import Provider
 from codex_oauth_core.secret import Secret
 
 if TYPE_CHECKING:
-    from codex_oauth.tokens.flight import Flight
+    from codex_oauth.tokens.flight import Job
 
 __all__ = ["RefreshIncomplete", "arefresh", "refresh"]
 
@@ -95,9 +95,9 @@ def _begun(
     provider: Provider,
     account_id: str | None,
     make_world: Callable[[], World] | None,
-) -> Flight[Credential | SignInError]:
+) -> Job[Credential | SignInError]:
     with loading("codex_oauth.tokens.flight"):
-        from codex_oauth.tokens.flight import Flight
+        from codex_oauth.tokens.flight import Job
 
     def work() -> Credential | SignInError:
         request = provider.dialect.refresh_request(provider, token)
@@ -105,7 +105,7 @@ def _begun(
             event = world.perform(SendRequest(request, _TIMEOUT, once=True))
         return _judged(event, token, provider, account_id)
 
-    flight = Flight(work, after=lambda _: None, cancel=lambda: None)
+    flight = Job(work, after=lambda _: None, cancel=lambda: None)
     if not flight.start():
         flight.run()
     return flight

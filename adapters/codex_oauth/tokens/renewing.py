@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from codex_oauth.worlds.world import World
     from codex_oauth_core.flows.renewal import Renewal
 
-__all__ = ["Failure", "Landing", "Outcome", "Renewer", "RunWorld", "Seen", "UsualWorld"]
+__all__ = ["Failure", "Landing", "LazyWorld", "Outcome", "Renewer", "Seen", "UsualWorld"]
 
 
 # the second is loaded by the TLS context
@@ -69,7 +69,7 @@ class UsualWorld:
         return HttpxWorld(now=self.now)
 
 
-class RunWorld:
+class LazyWorld:
     """Performs effects in the world that `make_world` gives, which must tell the time as `now` does.
     `on_wait` gets every `Wait` before it begins.
     """
@@ -188,7 +188,7 @@ class Renewer:
 
     def renew(
         self,
-        world: RunWorld,
+        world: LazyWorld,
         *,
         known: Record | None,
         rejected: Secret[str] | None,
@@ -212,7 +212,7 @@ class Renewer:
 
     def _renewed(
         self,
-        world: RunWorld,
+        world: LazyWorld,
         known: Record | None,
         rejected: Secret[str] | None,
         failure: Failure | None,

@@ -23,8 +23,8 @@ from codex_oauth.loading import loading
 from codex_oauth.stores.store import Store
 from codex_oauth.tokens.hosts import DEFAULT_HOSTS, Hosts
 from codex_oauth.tokens.memory import Memory, Step
-from codex_oauth.tokens.notes import Notes, warn
-from codex_oauth.tokens.renewing import Landing, Renewer, RunWorld, UsualWorld
+from codex_oauth.tokens.notes import Notes, print_note
+from codex_oauth.tokens.renewing import Landing, LazyWorld, Renewer, UsualWorld
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.codex.claims import api_headers, is_fedramp
 from codex_oauth_core.credential import Credential
@@ -36,7 +36,7 @@ from codex_oauth_core.record import Record
 from codex_oauth_core.secret import Secret
 
 if TYPE_CHECKING:
-    from codex_oauth.tokens.flight import Flight
+    from codex_oauth.tokens.flight import Job
     from codex_oauth.worlds.world import World
 
 __all__ = ["TokenSource", "begin_again_in_children"]
@@ -120,7 +120,7 @@ class TokenSource:
         self._on_wait = on_wait
         self._wall = wall_of(now)
         self._jitter = jitter
-        self._notes = Notes(on_note or warn)
+        self._notes = Notes(on_note or print_note)
         self._closed = False
         self._seen: tuple[Credential, bool] | None = None
         self._memory = Memory(policy=policy, jitter=_drawn() if jitter is None else jitter)
@@ -130,11 +130,11 @@ class TokenSource:
     def begin(self) -> None:
         """Forget a renewal that is under way: for a forked child, which has not got its thread."""
         self._lock = RLock()  # reentrant: a signal handler may ask for a token
-        self._flight: Flight[Landing] | None = None
+        self._flight: Job[Landing] | None = None
         self._landings: deque[tuple[Landing, float]] = deque()
         self._looking = RLock()  # reentrant as well
         self._looked = self._memory.record is not None
-        self._look_aside: Flight[None] | None = None
+        self._look_aside: Job[None] | None = None
         if self._jitter is None:
             self._memory.jitter = _drawn()
 
@@ -256,16 +256,16 @@ class TokenSource:
                 self._hand_in(self._renewer.look(self._memory.jitter))
                 self._looked = True
 
-    def _looked_aside(self) -> Flight[None]:
+    def _looked_aside(self) -> Job[None]:
         """The same on a thread."""
         with loading("codex_oauth.tokens.flight"):
-            from codex_oauth.tokens.flight import Flight
+            from codex_oauth.tokens.flight import Job
 
         with self._lock:
             flight = self._look_aside
             if flight is not None and not flight.landed:
                 return flight
-            flight = Flight(self._look, after=_nothing, cancel=lambda: None)
+            flight = Job(self._look, after=_nothing, cancel=lambda: None)
             if flight.start():
                 self._look_aside = flight
                 return flight
@@ -279,7 +279,7 @@ class TokenSource:
             return None
         return fresh.record
 
-    def _next(self, rejected: Secret[str] | None) -> Record | Flight[Landing]:
+    def _next(self, rejected: Secret[str] | None) -> Record | Job[Landing]:
         """What to use, or the renewal to wait for."""
         with self._lock:
             self._settle()
@@ -303,22 +303,22 @@ class TokenSource:
         return flight
 
     @property
-    def _under_way(self) -> Flight[Landing] | None:
+    def _under_way(self) -> Job[Landing] | None:
         flight = self._flight
         return None if flight is None or flight.over else flight
 
-    def _prepared(self, rejected: Secret[str] | None) -> Flight[Landing]:
+    def _prepared(self, rejected: Secret[str] | None) -> Job[Landing]:
         with loading(*_FOR_A_RENEWAL):
             for name in _FOR_A_RENEWAL:
                 import_module(name)
             if isinstance(self._make_world, UsualWorld):
                 self._make_world.load()
-            from codex_oauth.tokens.flight import Flight
+            from codex_oauth.tokens.flight import Job
 
         memory = self._memory
         refused = memory.begin(rejected, self._now()[0])
         known, failure, jitter = memory.record, memory.failure, memory.jitter
-        world = RunWorld(self._make_world, self._now, self._on_wait)
+        world = LazyWorld(self._make_world, self._now, self._on_wait)
 
         def work() -> Landing:
             landing = self._renewer.renew(
@@ -336,7 +336,7 @@ class TokenSource:
             self._hand_in(landing)
             flight.land(landing)
 
-        flight = Flight(work, after=lambda landing: self._notes.hear(landing.outcome), cancel=world.cancel)
+        flight = Job(work, after=lambda landing: self._notes.hear(landing.outcome), cancel=world.cancel)
         return flight
 
     def _hand_in(self, landing: Landing | None) -> None:
@@ -365,7 +365,7 @@ class TokenSource:
             return None
         return record
 
-    def _end(self) -> Flight[Landing] | None:
+    def _end(self) -> Job[Landing] | None:
         with self._lock:
             self._closed = True
             flight = self._under_way

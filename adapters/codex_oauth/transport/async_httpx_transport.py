@@ -13,14 +13,14 @@ import anyio
 import httpx
 
 from codex_oauth.clock import Clock, now
-from codex_oauth.event_loops import uncut
+from codex_oauth.event_loops import shielded
 from codex_oauth.transport.async_limit import within
 from codex_oauth.transport.async_network import AsyncBoundedTransport
 from codex_oauth.transport.deadline import Deadline
-from codex_oauth.transport.failures import FAILURES, failed
+from codex_oauth.transport.failures import FAILURES, request_failed
 from codex_oauth.transport.httpx_messages import NO_AUTH, headers_of, to_httpx
 from codex_oauth.transport.progress import Progress, Stage
-from codex_oauth.transport.protocol import AsyncAnswer
+from codex_oauth.transport.protocol import AsyncSendOutcome
 from codex_oauth.transport.unlogged import unlogged
 from codex_oauth_core.effects import SendRequest
 from codex_oauth_core.events import Cause, Phase, RequestFailed, ResponseReceived
@@ -43,7 +43,7 @@ class AsyncHttpxTransport:
         self._now = now
         self._shared = AsyncBoundedTransport()
 
-    async def __call__(self, effect: SendRequest) -> AsyncAnswer:
+    async def __call__(self, effect: SendRequest) -> AsyncSendOutcome:
         """Send, as `AsyncTransport` says."""
         deadline = Deadline.of(effect, self._instant)
         progress = Progress(deadline.begin)
@@ -63,12 +63,12 @@ class AsyncHttpxTransport:
     async def aclose(self) -> None:
         """Close the connections that were kept; a client of the user's stays open."""
         with unlogged():
-            await uncut(self._shared.aclose)
+            await shielded(self._shared.aclose)
 
     def _failed(self, error: Exception, progress: Progress) -> RequestFailed:
-        return failed(error, progress, self._instant())
+        return request_failed(error, progress, self._instant())
 
-    async def _send(self, effect: SendRequest, progress: Progress) -> AsyncAnswer:
+    async def _send(self, effect: SendRequest, progress: Progress) -> AsyncSendOutcome:
         request = to_httpx(effect, _trace(progress), new_connection=effect.once)
         request.stream = _Whole(request.content)
         sent_at = self._instant()
@@ -83,7 +83,9 @@ class AsyncHttpxTransport:
         finally:
             await transport.aclose()
 
-    async def _received(self, response: httpx.Response, progress: Progress, sent_at: float) -> AsyncAnswer:
+    async def _received(
+        self, response: httpx.Response, progress: Progress, sent_at: float
+    ) -> AsyncSendOutcome:
         """Read the answer, and close it. Without a client of the user's nothing else looks at it."""
         progress.stage = Stage.ANSWERED
         try:

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 import anyio
 
 from codex_oauth.event_loops import outlive_the_loop
-from codex_oauth.transport.deadline import SLICE, Deadline, TimeUp
+from codex_oauth.transport.deadline import NETWORK_SLICE, Deadline, TimeUp
 
 __all__ = ["LATE_TURNS", "TURN", "within"]
 
@@ -47,7 +47,7 @@ async def within(deadline: Deadline, call: Callable[[], Awaitable[T]]) -> T:
 async def _watch(deadline: Deadline, scope: anyio.CancelScope) -> None:
     outlive_the_loop()  # else the end of `asyncio.run` would end the limit, and with it the request
     while (left := deadline.left()) > 0:  # noqa: ASYNC110  # time passes, and nobody says so
-        await anyio.sleep(min(left, SLICE))
+        await anyio.sleep(min(left, NETWORK_SLICE))
     if deadline.begun:
         for _ in range(LATE_TURNS):
             await anyio.sleep(TURN)

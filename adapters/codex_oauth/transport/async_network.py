@@ -24,10 +24,10 @@ from codex_oauth.transport.dial import Address, begun, is_literal, lookup
 from codex_oauth.transport.httpx_messages import Proxy, tls_for, to_httpcore, to_httpcore_proxy, usable_proxy
 from codex_oauth.transport.progress import Progress, Stage
 
-__all__ = ["AnyioNetwork", "AsyncBoundedTransport", "dial", "in_worker", "resolve"]
+__all__ = ["AnyioNetwork", "AsyncBoundedTransport", "adial", "aresolve", "arun_in_worker"]
 
 
-STAGGER: Final = 0.25
+ASYNC_STAGGER: Final = 0.25
 """Seconds after which the next address is tried beside the others."""
 
 T = TypeVar("T")
@@ -35,17 +35,17 @@ T = TypeVar("T")
 Connect = Callable[[Address], Awaitable[httpcore.AsyncNetworkStream]]
 
 
-async def resolve(host: str, port: int) -> tuple[Address, ...]:
+async def aresolve(host: str, port: int) -> tuple[Address, ...]:
     """The addresses of `host`, in the system's order of preference (RFC 6724).
 
     Raises OSError (`socket.gaierror`) or UnicodeError if there are none.
     """
     if is_literal(host):
         return lookup(host, port)
-    return await in_worker(lambda: lookup(host, port))
+    return await arun_in_worker(lambda: lookup(host, port))
 
 
-async def in_worker(call: Callable[[], T]) -> T:
+async def arun_in_worker(call: Callable[[], T]) -> T:
     """What `call` returns or raises, unless a cancellation comes first: then its thread is abandoned.
 
     Raises OSError, too, if no thread can be started.
@@ -57,7 +57,7 @@ async def in_worker(call: Callable[[], T]) -> T:
     return future.result()
 
 
-async def dial(addresses: Iterable[Address], connect: Connect) -> httpcore.AsyncNetworkStream:
+async def adial(addresses: Iterable[Address], connect: Connect) -> httpcore.AsyncNetworkStream:
     """The first connection that `connect` makes. Raises what the last failure was, or OSError for none."""
     race = _Race(connect)
     try:
@@ -65,7 +65,7 @@ async def dial(addresses: Iterable[Address], connect: Connect) -> httpcore.Async
             for address in addresses:
                 settled = anyio.Event()
                 tasks.start_soon(race.run, address, settled, tasks.cancel_scope)
-                with anyio.move_on_after(STAGGER):
+                with anyio.move_on_after(ASYNC_STAGGER):
                     await settled.wait()
     except BaseException:
         await race.drop()
@@ -132,7 +132,7 @@ class AnyioNetwork(httpcore.AsyncNetworkBackend):
         """A stream to `host`. Raises `httpcore.ConnectError` because of an OSError or UnicodeError."""
         del timeout, local_address, socket_options  # the whole request has a limit; nobody sets the others
         try:
-            stream = _Stream(await dial(await resolve(host, port), self._connect), self._open)
+            stream = _Stream(await adial(await aresolve(host, port), self._connect), self._open)
         except (OSError, UnicodeError) as error:
             raise httpcore.ConnectError(str(error)) from error
         self._open.add(stream)
@@ -267,4 +267,4 @@ class _Body(httpx.AsyncByteStream):
 
 
 async def _proxy(url: httpx.URL) -> Proxy | None:
-    return await in_worker(lambda: usable_proxy(url)) if _ASKS_THE_SYSTEM else usable_proxy(url)
+    return await arun_in_worker(lambda: usable_proxy(url)) if _ASKS_THE_SYSTEM else usable_proxy(url)

@@ -16,11 +16,11 @@ from typing import Final, Self, TypeVar
 from codex_oauth.transport.protocol import never
 from codex_oauth_core.effects import SendRequest
 
-__all__ = ["LATE_READS", "SLICE", "Deadline", "StopRequested", "TimeUp"]
+__all__ = ["LATE_READS", "NETWORK_SLICE", "Deadline", "StopRequested", "TimeUp"]
 
 T = TypeVar("T")
 
-SLICE: Final = 0.25
+NETWORK_SLICE: Final = 0.25
 """Seconds that one step blocks at most."""
 
 LATE_READS: Final = 256
@@ -90,7 +90,7 @@ class Deadline:
         left = self.left()
         if left <= 0:
             raise TimeUp
-        return min(left, SLICE)
+        return min(left, NETWORK_SLICE)
 
     def block(self, sock: socket.socket, step: Callable[[], T], *, reads: bool = False) -> T:
         """What `step` gives, which blocks on `sock`, in slices. Raises what `slice` raises, and `step`.

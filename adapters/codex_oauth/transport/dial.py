@@ -29,16 +29,16 @@ from codex_oauth.transport.deadline import Deadline
 from codex_oauth_core.reading.json_body import MAX_BODY
 
 __all__ = [
-    "MOST",
+    "MOST_RECEIVED",
     "Address",
     "BoundedSocket",
     "ReceivedTooMuch",
     "begun",
     "dial",
-    "in_worker",
     "is_literal",
     "lookup",
     "resolve",
+    "run_in_worker",
 ]
 
 
@@ -62,10 +62,10 @@ def resolve(host: str, port: int, deadline: Deadline) -> tuple[Address, ...]:
     """
     if is_literal(host):
         return lookup(host, port)
-    return in_worker(lambda: lookup(host, port), deadline)
+    return run_in_worker(lambda: lookup(host, port), deadline)
 
 
-def in_worker(call: Callable[[], T], deadline: Deadline) -> T:
+def run_in_worker(call: Callable[[], T], deadline: Deadline) -> T:
     """What `call` returns or raises, unless the deadline comes first: then its thread is abandoned.
 
     Raises OSError, too, if no thread can be started.
@@ -178,7 +178,7 @@ def _check(code: int) -> None:
 # -- bounded socket ------------------------------------------------------------------------------------
 
 
-MOST: Final = 8 * MAX_BODY
+MOST_RECEIVED: Final = 8 * MAX_BODY
 """Bytes that are received at most. The largest body that is read fits, also in chunks of one byte."""
 
 
@@ -224,7 +224,7 @@ class BoundedSocket:
 class _Received(io.RawIOBase):
     def __init__(self, receive: Callable[[memoryview], int]) -> None:
         self._receive = receive
-        self._left = MOST
+        self._left = MOST_RECEIVED
 
     def readable(self) -> bool:
         return True

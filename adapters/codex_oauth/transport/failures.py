@@ -20,9 +20,9 @@ from codex_oauth.transport.deadline import TimeUp
 from codex_oauth.transport.progress import Progress, Stage
 from codex_oauth_core.events import Cause, Phase, RequestFailed
 
-__all__ = ["BUGS", "FAILURES", "failed", "judge"]
+__all__ = ["BUGS", "FAILURES", "classify", "request_failed"]
 
-Verdict = tuple[Phase, Cause]
+PhaseAndCause = tuple[Phase, Cause]
 
 _NOT_SENT: Final = Phase.NOT_SENT
 _MAYBE_SENT: Final = Phase.MAYBE_SENT
@@ -43,7 +43,7 @@ _OF_AN_ANSWER: Final = (httpx.CookieConflict, httpx.InvalidURL, httpx.Unsupporte
 """Bugs that are none once the request went out: a client looks at the answer's Location and cookies."""
 
 # What an exception means by its own name, for a transport that does not trace.
-_BY_NAME: Final[Mapping[type[Exception], Verdict]] = {
+_BY_NAME: Final[Mapping[type[Exception], PhaseAndCause]] = {
     TimeUp: (_NOT_SENT, Cause.TIMEOUT),
     httpx.ConnectTimeout: (_NOT_SENT, Cause.TIMEOUT),
     httpx.PoolTimeout: (_NOT_SENT, Cause.TIMEOUT),
@@ -64,9 +64,9 @@ _BY_NAME: Final[Mapping[type[Exception], Verdict]] = {
 }
 
 FAILURES: Final[tuple[type[Exception], ...]] = (*_BY_NAME, *BUGS, UnusableSettingError)
-"""Every exception that `failed` takes, subclasses included."""
+"""Every exception that `request_failed` takes, subclasses included."""
 
-_BY_STAGE: Final[Mapping[Stage, Verdict]] = {
+_BY_STAGE: Final[Mapping[Stage, PhaseAndCause]] = {
     Stage.CONNECTING: (_NOT_SENT, Cause.CONNECT),
     Stage.PROXY: (_NOT_SENT, Cause.PROXY),
     Stage.HANDSHAKE: (_NOT_SENT, Cause.TLS_EOF),
@@ -87,17 +87,17 @@ _ASKS: Final = re.compile(r"407\b|Invalid username/password|Requested .*, but go
 """httpcore's texts of a proxy that asks for credentials, or refuses them: HTTP, SOCKS (RFC 1928, 1929)."""
 
 
-def failed(error: Exception, progress: Progress, at: float) -> RequestFailed:
-    """The event of a request that ended with `error`, one of `FAILURES`. Raises what `judge` raises."""
+def request_failed(error: Exception, progress: Progress, at: float) -> RequestFailed:
+    """The event of a request that ended with `error`, one of `FAILURES`. Raises what `classify` raises."""
     if isinstance(error, UnusableSettingError):
         return error.failed(at)
-    phase, cause = judge(error, progress.stage)
+    phase, cause = classify(error, progress.stage)
     if cause is Cause.PROXY and any(_ASKS.match(str(link)) for link in _chain(error)):
         return wants_credentials(progress.proxy_setting, at)
     return RequestFailed(at, phase, cause)
 
 
-def judge(error: Exception, stage: Stage) -> Verdict:
+def classify(error: Exception, stage: Stage) -> PhaseAndCause:
     """Phase and cause of a request that ended with `error` at `stage`. `error` is one of `FAILURES`, and not
     about a setting. Raises ValueError for one of `BUGS`, unless the answer came: then that is what is bad.
     """

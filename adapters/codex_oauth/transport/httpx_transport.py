@@ -13,12 +13,12 @@ from collections.abc import Callable
 import httpx
 
 from codex_oauth.clock import Clock, now
-from codex_oauth.transport.deadline import SLICE, Deadline, StopRequested, TimeUp
-from codex_oauth.transport.failures import FAILURES, failed
+from codex_oauth.transport.deadline import NETWORK_SLICE, Deadline, StopRequested, TimeUp
+from codex_oauth.transport.failures import FAILURES, request_failed
 from codex_oauth.transport.httpx_messages import NO_AUTH, headers_of, to_httpx
 from codex_oauth.transport.network import BoundedTransport
 from codex_oauth.transport.progress import Progress, Stage
-from codex_oauth.transport.protocol import Answer, never
+from codex_oauth.transport.protocol import SendOutcome, never
 from codex_oauth.transport.unlogged import unlogged
 from codex_oauth_core.effects import SendRequest
 from codex_oauth_core.events import Cancelled, Cause, Phase, RequestFailed, ResponseReceived
@@ -40,7 +40,7 @@ class HttpxTransport:
         self._client = client
         self._now = now
 
-    def __call__(self, effect: SendRequest, stopped: Callable[[], bool] = never) -> Answer:
+    def __call__(self, effect: SendRequest, stopped: Callable[[], bool] = never) -> SendOutcome:
         """Send, as `Transport` says."""
         deadline = Deadline.of(effect, self._instant, stopped)
         progress = Progress(deadline.begin)
@@ -50,11 +50,11 @@ class HttpxTransport:
         except StopRequested:
             return Cancelled(self._instant())
         except FAILURES as error:
-            return failed(error, progress, self._instant())
+            return request_failed(error, progress, self._instant())
         except BaseException as error:  # noqa: BLE001  # raised again
             raise error.with_traceback(None) from None  # its frames hold the bodies, as bytes
 
-    def _send(self, effect: SendRequest, deadline: Deadline, progress: Progress) -> Answer:
+    def _send(self, effect: SendRequest, deadline: Deadline, progress: Progress) -> SendOutcome:
         request = to_httpx(effect, progress, _timeouts(effect, deadline), new_connection=True)
         deadline.slice()
         sent_at = self._instant()
@@ -66,7 +66,7 @@ class HttpxTransport:
 
     def _received(
         self, response: httpx.Response, pieces: _Pieces | None, progress: Progress, sent_at: float
-    ) -> Answer:
+    ) -> SendOutcome:
         """Read the answer, and close it. Without a client of the user's nothing else looks at it: an
         `httpx.Client` reads Location and Set-Cookie also where they are not followed or kept.
         """
@@ -103,7 +103,7 @@ class _Pieces:
             left = self._deadline.left()
             if self._late_since is None:
                 self._late_since = left
-            if self._late_since - left > SLICE:
+            if self._late_since - left > NETWORK_SLICE:
                 raise
 
 

@@ -19,7 +19,7 @@ import httpcore
 import httpx
 
 from codex_oauth.transport.deadline import Deadline, TimeUp
-from codex_oauth.transport.dial import dial, in_worker, resolve
+from codex_oauth.transport.dial import dial, resolve, run_in_worker
 from codex_oauth.transport.httpx_messages import tls_for, to_httpcore, to_httpcore_proxy, usable_proxy
 from codex_oauth.transport.progress import Progress, Stage
 
@@ -220,7 +220,7 @@ class BoundedTransport(httpx.BaseTransport):
         self._closing.close()
 
     def _pool(self, url: httpx.URL) -> httpcore.ConnectionPool:
-        proxy = in_worker(lambda: usable_proxy(url), self._deadline)
+        proxy = run_in_worker(lambda: usable_proxy(url), self._deadline)
         self._progress.through(proxy.setting if proxy else None)
         pool = httpcore.ConnectionPool(
             ssl_context=tls_for(url, proxy),

@@ -12,16 +12,16 @@ from typing import Protocol
 from codex_oauth_core.effects import SendRequest
 from codex_oauth_core.events import Cancelled, RequestFailed, ResponseReceived
 
-__all__ = ["Answer", "AsyncAnswer", "AsyncTransport", "Transport", "never"]
+__all__ = ["AsyncSendOutcome", "AsyncTransport", "SendOutcome", "Transport", "never"]
 
 
-Answer = ResponseReceived | RequestFailed | Cancelled
+SendOutcome = ResponseReceived | RequestFailed | Cancelled
 
 
 class Transport(Protocol):
     """Sends one request as it is: a new connection, no redirects, no cookies, no retry."""
 
-    def __call__(self, effect: SendRequest, stopped: Callable[[], bool]) -> Answer:
+    def __call__(self, effect: SendRequest, stopped: Callable[[], bool]) -> SendOutcome:
         """Send `effect.request` within `effect.timeout` seconds, everything included.
 
         Answers `Cancelled` soon (within 0.5 s) after `stopped()` became true; a world passes a
@@ -39,13 +39,13 @@ def never() -> bool:
 # -- async protocol ------------------------------------------------------------------------------------
 
 
-AsyncAnswer = ResponseReceived | RequestFailed
+AsyncSendOutcome = ResponseReceived | RequestFailed
 
 
 class AsyncTransport(Protocol):
     """Sends one request as it is: no redirects, no cookies, no retry."""
 
-    async def __call__(self, effect: SendRequest) -> AsyncAnswer:
+    async def __call__(self, effect: SendRequest) -> AsyncSendOutcome:
         """Send `effect.request` within `effect.timeout` seconds, everything included.
 
         A failure of the network is `RequestFailed`. A cancellation cuts it, and is raised: the world sees to

@@ -25,7 +25,7 @@ from zope.interface import implementer  # type: ignore[import-untyped]  # pyrigh
 
 from codex_oauth.clock import Clock, now
 from codex_oauth.transport.async_limit import LATE_TURNS, TURN
-from codex_oauth.transport.deadline import SLICE, Deadline, TimeUp
+from codex_oauth.transport.deadline import NETWORK_SLICE, Deadline, TimeUp
 from codex_oauth.transport.progress import Stage
 from codex_oauth_core.effects import SendRequest
 from codex_oauth_core.events import Cause, Phase, RequestFailed, ResponseReceived
@@ -170,7 +170,7 @@ class _Limit:
             return  # it had ended at once
         left = self._deadline.left()
         if left > 0:
-            self._timer = self._reactor.callLater(min(left, SLICE), self._look, asked)
+            self._timer = self._reactor.callLater(min(left, NETWORK_SLICE), self._look, asked)
         elif self._deadline.begun and self._turns:
             self._turns -= 1
             self._timer = self._reactor.callLater(TURN, self._look, asked)

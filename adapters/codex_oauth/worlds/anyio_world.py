@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Final, Self, assert_never
 
 from codex_oauth.clock import Clock, now
-from codex_oauth.event_loops import load_anyio, on_this_loop, said, uncut
+from codex_oauth.event_loops import load_anyio, maybe_await, on_this_loop, shielded
 from codex_oauth.transport.protocol import AsyncTransport
 from codex_oauth.worlds.callbacks import CallbackSource, Sources, answer_of
 from codex_oauth_core.effects import SendRequest, Wait
@@ -20,12 +20,12 @@ from codex_oauth_core.events import Cancelled, Event
 if TYPE_CHECKING:
     from anyio import CancelScope
 
-__all__ = ["SLICE", "TICK", "AnyioWorld"]
+__all__ = ["ASYNC_SLICE", "ASYNC_TICK", "AnyioWorld"]
 
-SLICE: Final = 5.0
+ASYNC_SLICE: Final = 5.0
 """Seconds that a wait sleeps at most, so that a resume from suspend is noticed."""
 
-TICK: Final = 1.0
+ASYNC_TICK: Final = 1.0
 """Seconds between two ticks of a countdown."""
 
 
@@ -56,7 +56,7 @@ class AnyioWorld:
         self._now = now
         self._sources = Sources(callbacks)
         self._cancelled = False
-        self._alarm: _Alarm | None = None
+        self._alarm: _AsyncWaker | None = None
 
     def now(self) -> tuple[float, float]:
         """The instant, and Unix time; both in seconds."""
@@ -86,9 +86,9 @@ class AnyioWorld:
             alarm.cut()
 
     async def _once(self, effect: SendRequest) -> Event:
-        return await uncut(lambda: self._send(effect))
+        return await shielded(lambda: self._send(effect))
 
-    async def _request(self, effect: SendRequest, alarm: _Alarm) -> Event:
+    async def _request(self, effect: SendRequest, alarm: _AsyncWaker) -> Event:
         from anyio.lowlevel import checkpoint_if_cancelled
 
         await checkpoint_if_cancelled()
@@ -97,13 +97,13 @@ class AnyioWorld:
                 return await self._send(effect)
         return Cancelled(self._now()[0])
 
-    async def _wait(self, wait: Wait, alarm: _Alarm) -> Event:
+    async def _wait(self, wait: Wait, alarm: _AsyncWaker) -> Event:
         from anyio.lowlevel import checkpoint
 
         await checkpoint()
         heard = self._sources.listen(wait.callback, alarm.ring, cancelled=self._cancelled)
         if self._on_wait is not None and not self._cancelled:
-            await said(self._on_wait(wait))
+            await maybe_await(self._on_wait(wait))
         while True:
             alarm.clear()  # before the look at what it may have rung for
             at, _ = self._now()
@@ -111,12 +111,14 @@ class AnyioWorld:
                 self._sources.stop()
                 return event
             if self._on_tick is not None:
-                await said(self._on_tick(wait, at))
-            await alarm.sleep(min(wait.until - at, SLICE if self._on_tick is None else min(SLICE, TICK)))
+                await maybe_await(self._on_tick(wait, at))
+            await alarm.sleep(
+                min(wait.until - at, ASYNC_SLICE if self._on_tick is None else min(ASYNC_SLICE, ASYNC_TICK))
+            )
 
     async def __aenter__(self) -> Self:
         load_anyio()
-        self._alarm = _Alarm()
+        self._alarm = _AsyncWaker()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -124,7 +126,7 @@ class AnyioWorld:
         self._sources.stop()
 
 
-class _Alarm:
+class _AsyncWaker:
     """Sleep that another thread can end, and a request that it can cut."""
 
     def __init__(self) -> None:

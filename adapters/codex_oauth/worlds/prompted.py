@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Self
 
-from codex_oauth.event_loops import said
+from codex_oauth.event_loops import maybe_await
 from codex_oauth.worlds.world import AsyncWorld, World
 from codex_oauth_core.effects import Prompt, SendRequest, Wait
 from codex_oauth_core.events import Event
@@ -72,7 +72,7 @@ class AsyncPromptedWorld:
         prompt = effect.prompt if isinstance(effect, Wait) else None
         if prompt is not None and prompt is not self._shown:
             self._shown = prompt
-            await said(self._on_prompt(prompt))
+            await maybe_await(self._on_prompt(prompt))
         return await self._world.perform(effect)
 
     def cancel(self) -> None:

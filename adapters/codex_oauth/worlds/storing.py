@@ -11,8 +11,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self, assert_never
 
-from codex_oauth.event_loops import aside
-from codex_oauth.stores.store import Held, SaveFailed, Store
+from codex_oauth.event_loops import run_blocking
+from codex_oauth.stores.store import LockedLogin, SaveFailed, Store
 from codex_oauth.worlds.world import AsyncPerformer, Performer
 from codex_oauth_core.effects import SendRequest, Wait
 from codex_oauth_core.errors import SignInError
@@ -55,7 +55,7 @@ class Storage:
     def __init__(self, store: Store, account_id: str) -> None:
         self._store = store
         self._slot = store.slot(account_id)
-        self._held: Held | None = None
+        self._held: LockedLogin | None = None
         self._sent = False  # since the last reservation
         self._busy = 0
         self._seen: Intent | None = None
@@ -147,7 +147,7 @@ class Storage:
         self._busy += 1
         return self._seen
 
-    def _lock_held(self) -> Held:
+    def _lock_held(self) -> LockedLogin:
         if self._held is None:
             raise RuntimeError("the lock is not held")
         return self._held
@@ -240,7 +240,7 @@ class AsyncStoringWorld:
             if isinstance(effect, SendRequest) and not await self._may_send():
                 return too_late(self._world.now()[0])
             return await self._world.perform(effect)
-        answer = await aside(lambda: self._storage.answer(effect))
+        answer = await run_blocking(lambda: self._storage.answer(effect))
         at, wall = self._world.now()
         return StoreAnswered(at, wall, answer)
 
@@ -253,7 +253,7 @@ class AsyncStoringWorld:
         from anyio.lowlevel import checkpoint
 
         await checkpoint()
-        return await aside(self._storage.sending)
+        return await run_blocking(self._storage.sending)
 
     async def __aenter__(self) -> Self:
         return self
@@ -264,4 +264,4 @@ class AsyncStoringWorld:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await aside(lambda: self._storage.close(exc_type, exc, traceback))
+        await run_blocking(lambda: self._storage.close(exc_type, exc, traceback))

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, Self, assert_never
 
 from codex_oauth.clock import Clock, now
-from codex_oauth.transport.protocol import Answer, Transport, never
+from codex_oauth.transport.protocol import SendOutcome, Transport, never
 from codex_oauth.worlds.callbacks import CallbackSource, Sources, answer_of
 from codex_oauth_core.effects import SendRequest, Wait
 from codex_oauth_core.events import Cancelled, Event
@@ -53,7 +53,7 @@ class SyncWorld:
         self._now = now
         self._sources = Sources(callbacks)
         self._cancelled = False  # a flag and no threading.Event: a signal handler may set it
-        self._alarm: _Alarm | None = None
+        self._alarm: _Waker | None = None
 
     def now(self) -> tuple[float, float]:
         """The instant, and Unix time; both in seconds."""
@@ -80,14 +80,14 @@ class SyncWorld:
         if alarm := self._alarm:
             alarm.ring()
 
-    def _request(self, effect: SendRequest) -> Answer:
+    def _request(self, effect: SendRequest) -> SendOutcome:
         if effect.once:
             return self._send(effect, never)
         if self._cancelled:
             return Cancelled(self._now()[0])
         return self._send(effect, lambda: self._cancelled)
 
-    def _wait(self, wait: Wait, alarm: _Alarm) -> Event:
+    def _wait(self, wait: Wait, alarm: _Waker) -> Event:
         heard = self._sources.listen(wait.callback, alarm.ring, cancelled=self._cancelled)
         if self._on_wait is not None and not self._cancelled:
             self._on_wait(wait)
@@ -102,7 +102,7 @@ class SyncWorld:
             alarm.sleep(min(wait.until - at, SLICE if self._on_tick is None else min(SLICE, TICK)))
 
     def __enter__(self) -> Self:
-        self._alarm = _Alarm()
+        self._alarm = _Waker()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -114,7 +114,7 @@ class SyncWorld:
                 alarm.close()
 
 
-class _Alarm:
+class _Waker:
     """Sleep that another thread can end: a selector on one end of a socket pair."""
 
     def __init__(self) -> None:

@@ -20,11 +20,11 @@ from codex_oauth_core.errors import SignInError
 from codex_oauth_core.events import Cancelled, Event, RequestFailed, Started
 from codex_oauth_core.flows.machine import Drivable
 
-__all__ = ["SLICE", "TwistedWorld", "drive", "sign_in"]
+__all__ = ["REACTOR_SLICE", "TwistedWorld", "drive", "sign_in"]
 
 T = TypeVar("T")
 
-SLICE: Final = 5.0
+REACTOR_SLICE: Final = 5.0
 """Seconds that a wait sleeps at most, so that a resume from suspend is noticed."""
 
 
@@ -124,7 +124,7 @@ class TwistedWorld:
                 self._sources.stop()
                 answered.callback(event)
             else:
-                waking = self._reactor.callLater(min(wait.until - at, SLICE), look)
+                waking = self._reactor.callLater(min(wait.until - at, REACTOR_SLICE), look)
 
         self._look = look
         waking = self._reactor.callLater(0, look)  # and not at once: the stack stays flat

@@ -22,9 +22,9 @@ from urllib.parse import SplitResult, urlsplit
 from codex_oauth.clock import Clock, now
 from codex_oauth.transport.bad_settings import UnusableSettingError, wants_credentials
 from codex_oauth.transport.deadline import Deadline, StopRequested, TimeUp
-from codex_oauth.transport.dial import BoundedSocket, ReceivedTooMuch, dial, in_worker, resolve
+from codex_oauth.transport.dial import BoundedSocket, ReceivedTooMuch, dial, resolve, run_in_worker
 from codex_oauth.transport.progress import Stage
-from codex_oauth.transport.protocol import Answer, never
+from codex_oauth.transport.protocol import SendOutcome, never
 from codex_oauth.transport.proxies import PORTS, HttpProxy, http_proxy_for
 from codex_oauth.transport.tls import system_tls_context
 from codex_oauth.worlds.callbacks import CallbackSource
@@ -73,7 +73,7 @@ class UrllibTransport:
     def __init__(self, *, now: Clock = now) -> None:
         self._now = now
 
-    def __call__(self, effect: SendRequest, stopped: Callable[[], bool] = never) -> Answer:
+    def __call__(self, effect: SendRequest, stopped: Callable[[], bool] = never) -> SendOutcome:
         """Send, as `Transport` says."""
         exchange = _Exchange(effect.request, Deadline.of(effect, self._instant, stopped))
         try:
@@ -136,7 +136,7 @@ class _Exchange:
         return self._url.hostname or ""
 
     def _proxy(self) -> HttpProxy | None:
-        return in_worker(lambda: http_proxy_for(self._url), self._deadline)
+        return run_in_worker(lambda: http_proxy_for(self._url), self._deadline)
 
     def _connect(self, proxy: HttpProxy | None) -> BoundedSocket:
         if proxy is not None:

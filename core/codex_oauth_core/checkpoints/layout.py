@@ -37,12 +37,12 @@ from codex_oauth_core.flows.pace import Pace
 from codex_oauth_core.pkce import Pkce, s256
 
 __all__ = [
+    "CHECKPOINT_VERSION",
     "DEVICE",
     "PACE",
     "PKCE",
     "REFUSED",
     "TRY_AGAIN",
-    "VERSION",
     "WAIT",
     "Layout",
     "Suspended",
@@ -50,7 +50,7 @@ __all__ = [
     "waiting",
 ]
 
-VERSION: Final = 1
+CHECKPOINT_VERSION: Final = 1
 """Of a checkpoint's layout. A newer one is not read."""
 
 _LATEST: Final = 1e11  # Unix seconds, some three thousand years on

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final, cast
 
 from codex_oauth_core.checkpoints.codec import CheckpointError
-from codex_oauth_core.checkpoints.layout import VERSION
+from codex_oauth_core.checkpoints.layout import CHECKPOINT_VERSION
 from codex_oauth_core.flows.browser import BrowserFlow
 from codex_oauth_core.flows.device import DeviceFlow
 from codex_oauth_core.provider import Provider
@@ -44,7 +44,7 @@ def _restore(mapping: object, provider: Provider) -> DeviceFlow | BrowserFlow:
     version, kind = named.get("version"), named.get("flow")
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:
         raise CheckpointError("not_a_checkpoint")
-    if version > VERSION:
+    if version > CHECKPOINT_VERSION:
         raise CheckpointError("too_new")
     flow = _KINDS.get(kind) if isinstance(kind, str) else None
     if flow is None or len(named) != len(found):

@@ -29,7 +29,15 @@ from codex_oauth_core.checkpoints.codec import (
     optional,
     record,
 )
-from codex_oauth_core.checkpoints.layout import REFUSED, TRY_AGAIN, VERSION, WAIT, Layout, Suspended, waiting
+from codex_oauth_core.checkpoints.layout import (
+    CHECKPOINT_VERSION,
+    REFUSED,
+    TRY_AGAIN,
+    WAIT,
+    Layout,
+    Suspended,
+    waiting,
+)
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait, Why
@@ -261,7 +269,7 @@ class SignInFlow(Flow[SendRequest | Wait, Credential]):
             raise CheckpointError("bad_time")
         now = max(self._now, at)
         mapping = {
-            "version": VERSION,
+            "version": CHECKPOINT_VERSION,
             "flow": self.layout.kind,
             **self.layout.whole().encode(
                 {

@@ -29,7 +29,7 @@ __all__ = [
     "SILENCE",
     "STYLE",
     "STYLE_HASH",
-    "Answer",
+    "PageAnswer",
 ]
 
 
@@ -97,7 +97,7 @@ _REFUSALS: Final = (400, 403, 404, 405, 414, 421, 431, 503)
 
 
 @attrs.frozen
-class Answer:
+class PageAnswer:
     """A response in two parts: to HEAD only the first is sent (RFC 9110 §9.3.2)."""
 
     head: bytes
@@ -138,13 +138,13 @@ class _Page:
 """.encode()
 
 
-def _answer(status: int, page: _Page) -> Answer:
+def _answer(status: int, page: _Page) -> PageAnswer:
     body = page.html()
     fields = {**_HEADERS, "Content-Length": str(len(body))}
     if status == 405:
         fields["Allow"] = "GET"  # RFC 9110 §15.5.6
     lines = (f"HTTP/1.1 {status} {_REASONS[status]}", *(f"{name}: {text}" for name, text in fields.items()))
-    return Answer("".join(f"{line}\r\n" for line in (*lines, "")).encode("ascii"), body)
+    return PageAnswer("".join(f"{line}\r\n" for line in (*lines, "")).encode("ascii"), body)
 
 
 _STRANGER: Final = _Page(
@@ -190,8 +190,8 @@ ALREADY_USED: Final = _answer(
 )
 """Whatever comes after the genuine redirect, a reload of its page included."""
 
-NOT_FOR_YOU: Final[Mapping[int, Answer]] = {status: _answer(status, _STRANGER) for status in _REFUSALS}
+NOT_FOR_YOU: Final[Mapping[int, PageAnswer]] = {status: _answer(status, _STRANGER) for status in _REFUSALS}
 """By status: what is refused. The sign-in goes on waiting."""
 
-SILENCE: Final = Answer(b"", b"")
+SILENCE: Final = PageAnswer(b"", b"")
 """Nothing is sent, the connection is closed: the peer does not speak HTTP/1.1 here."""

@@ -18,7 +18,7 @@ import attrs
 import h11
 
 from codex_oauth_core.callback import Accepted, CallbackRule, read_redirect
-from codex_oauth_core.receiver.pages import ALREADY_USED, FAILED, NOT_FOR_YOU, RECEIVED, SILENCE, Answer
+from codex_oauth_core.receiver.pages import ALREADY_USED, FAILED, NOT_FOR_YOU, RECEIVED, SILENCE, PageAnswer
 from codex_oauth_core.secret import Secret
 
 __all__ = [
@@ -127,7 +127,7 @@ class _Rule:
     """A line that `breaks` it, `number` lines into the head, gets the answer."""
 
     breaks: Callable[[bytes, int], bool]
-    answer: Answer
+    answer: PageAnswer
 
 
 _RULES: Final = (
@@ -155,7 +155,7 @@ class HeadReader:
         """Whether the request is HEAD."""
         return self._buffer.startswith(b"HEAD ")
 
-    def receive(self, data: bytes) -> bytes | Answer | None:
+    def receive(self, data: bytes) -> bytes | PageAnswer | None:
         """The whole head, or the answer to what can be none, or None while more must come."""
         self._buffer += data[: LONGEST_LINE + LONGEST_FIELDS - len(self._buffer)]
         if self._buffer[0] not in _TOKEN:
@@ -166,7 +166,7 @@ class HeadReader:
                 return read
         return self._too_long() if len(self._buffer) >= self._limit else None
 
-    def _line(self, end: int) -> bytes | Answer | None:
+    def _line(self, end: int) -> bytes | PageAnswer | None:
         """The same, after the line that ends at `end`."""
         if end > self._limit:
             return self._too_long()
@@ -179,7 +179,7 @@ class HeadReader:
         self._lines, self._line_at = self._lines + 1, end
         return bytes(self._buffer[:end]) if line == b"\r\n" else None
 
-    def _too_long(self) -> Answer:
+    def _too_long(self) -> PageAnswer:
         return NOT_FOR_YOU[431 if self._lines else 414]
 
 
@@ -196,7 +196,7 @@ class Check:
 
     name: str
     holds: Callable[[Head, CallbackGate], bool]
-    otherwise: Answer
+    otherwise: PageAnswer
 
 
 def _speaks_http(head: Head, gate: CallbackGate) -> bool:
@@ -269,7 +269,7 @@ CHECKS: Final = (
 )
 
 
-def first_failure(head: Head, gate: CallbackGate) -> Answer | None:
+def first_failure(head: Head, gate: CallbackGate) -> PageAnswer | None:
     """The answer of the first check that does not hold; None if all hold."""
     return next((check.otherwise for check in CHECKS if not check.holds(head, gate)), None)
 
@@ -302,7 +302,7 @@ class CallbackReceiver:
             read = self._answer(read)
         return self._end(read)
 
-    def _answer(self, head: bytes) -> Answer:
+    def _answer(self, head: bytes) -> PageAnswer:
         request = parse(head)
         if request is None:
             return NOT_FOR_YOU[400]
@@ -312,13 +312,13 @@ class CallbackReceiver:
         accepted = self._gate.admit(request.target)
         return NOT_FOR_YOU[400] if accepted is None else _page_after(accepted)
 
-    def _end(self, answer: Answer) -> bytes:
+    def _end(self, answer: PageAnswer) -> bytes:
         without_body = self._reader.wants_no_body
         self.closed = True
         self._reader = HeadReader()  # the request may have held a code: forget it
         return answer.head if without_body else answer.head + answer.body
 
 
-def _page_after(accepted: Accepted) -> Answer:
+def _page_after(accepted: Accepted) -> PageAnswer:
     """The code is not exchanged yet, so a page cannot say more than what the redirect said."""
     return FAILED if read_redirect(accepted.query).code is None else RECEIVED

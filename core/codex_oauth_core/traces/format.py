@@ -33,7 +33,7 @@ from codex_oauth_core.secret import Secret
 __all__ = [
     "FLOWS",
     "FORMAT",
-    "LONGEST_LINE",
+    "LONGEST_TRACE_LINE",
     "MOST_LINES",
     "VERSION",
     "Asked",
@@ -193,7 +193,7 @@ class Fields:
 # -- what is read --------------------------------------------------------------------------------------
 
 
-LONGEST_LINE: Final = 256 * 1024
+LONGEST_TRACE_LINE: Final = 256 * 1024
 """Characters."""
 MOST_LINES: Final = 100_000
 _MOST_WORKSPACES: Final = 1000
@@ -278,7 +278,7 @@ def read_trace(lines: Iterable[str]) -> Trace:
 def _object(line: str, number: int) -> Mapping[str, object]:
     if number > MOST_LINES:
         raise TraceError(f"It has more than {MOST_LINES} lines.")
-    if len(line) > LONGEST_LINE:
+    if len(line) > LONGEST_TRACE_LINE:
         raise TraceError(f"Line {number}: it is too long.")
     try:
         value = json.loads(line, parse_float=_finite, parse_constant=_finite)

@@ -15,7 +15,7 @@ import attrs
 
 from codex_oauth.cli.output import wants_colour
 
-__all__ = ["Terminal", "Wishes", "terminal_of"]
+__all__ = ["Terminal", "ViewOptions", "terminal_of"]
 
 _USUAL: Final = (80, 24)
 _INDENT: Final = 4
@@ -27,7 +27,7 @@ _COERCED: Final = ("C.UTF-8", "C.utf8", "UTF-8")
 
 
 @attrs.frozen(kw_only=True)
-class Wishes:
+class ViewOptions:
     """The options of `login` that are about how it looks."""
 
     color: str = "auto"
@@ -73,7 +73,7 @@ class Terminal:
 
 
 def terminal_of(
-    stream: TextIO, environ: Mapping[str, str], wishes: Wishes, platform: str = sys.platform
+    stream: TextIO, environ: Mapping[str, str], wishes: ViewOptions, platform: str = sys.platform
 ) -> Terminal:
     """The terminal behind `stream`, by the environment and the person's wishes."""
     plain = wishes.accessible or environ.get("ACCESSIBLE", "0") not in ("", "0")
