@@ -6,8 +6,8 @@ import base64
 import json
 from typing import Any
 
-from codex_oauth.testing.fake_world import Lost, Reply
-from codex_oauth_core.events import ResponseReceived
+from codex_oauth.testing import Lost, Reply
+from codex_oauth_core import ResponseReceived
 from codex_oauth_core.pkce import s256
 
 T0 = 1_000_003.25

@@ -15,10 +15,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import attrs
 
-from codex_oauth import CODEX, BrowserPrompt, Credential, login
+from codex_oauth import CODEX, BrowserPrompt, Credential, HttpxWorld, login
 from codex_oauth.authority import AuthorityServer
 from codex_oauth.worlds.callbacks import CallbackSource
-from codex_oauth.worlds.httpx_world import HttpxWorld
 from codex_oauth_core.effects import Prompt
 from codex_oauth_core.receiver.pages import PageAnswer
 

@@ -28,9 +28,9 @@ from codex_oauth.browser.choose import FlowChoice
 from codex_oauth.browser.open_browser import NotOpened, Opened
 from codex_oauth.sign_in import open_page
 from codex_oauth.worlds.callbacks import CallbackSource
-from codex_oauth_core.callback import Accepted, CallbackRule
+from codex_oauth_core import CallbackRule, Secret
+from codex_oauth_core.callback import Accepted
 from codex_oauth_core.effects import Prompt
-from codex_oauth_core.secret import Secret
 
 ANY_PORT = Policy(approve="auto", interval=1, strict_pace=False, any_redirect_port=True)
 

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 import attrs
 import pytest
 
+from codex_oauth import run
 from codex_oauth.authority import Answer, Authority, Fault, Policy, serve
-from codex_oauth.testing import FakeWorld, Lost, Reply, answered_by, scripted
-from codex_oauth.testing.scenarios import SCENARIOS, Scenario
-from codex_oauth.worlds.world import run
+from codex_oauth.testing import SCENARIOS, FakeWorld, Lost, Reply, Scenario, answered_by, scripted
 from codex_oauth_core import CODEX, Credential, DeviceFlow, ErrorKind, Phase, Request, Secret, SignInError
 from tests.adapters.virtual_time import SkippingClock, skipping_world
 

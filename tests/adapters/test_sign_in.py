@@ -11,15 +11,22 @@ from pathlib import Path
 import attrs
 import pytest
 
-from codex_oauth import CODEX, Credential, DevicePrompt, ErrorKind, FileStore, SignInError, login
-from codex_oauth.store_login import finish_sign_in
+from codex_oauth import (
+    CODEX,
+    Credential,
+    DevicePrompt,
+    ErrorKind,
+    FileStore,
+    SignInError,
+    finish_sign_in,
+    login,
+)
 from codex_oauth.stores.locked_login import FileLockedLogin
 from codex_oauth.stores.store import Conflict, Saved, SaveFailed
-from codex_oauth.testing.fake_world import FakeWorld, Lost, Reply, scripted
+from codex_oauth.testing import FakeWorld, Lost, Reply, scripted
+from codex_oauth_core import Record, Secret
 from codex_oauth_core.codex import provider_of
 from codex_oauth_core.effects import Prompt
-from codex_oauth_core.record import Record
-from codex_oauth_core.secret import Secret
 from tests.stores.logins import save
 from tests.support import SIGN_IN, account_token, approved, as_json, code, issued, tokens
 

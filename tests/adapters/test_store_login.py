@@ -10,18 +10,12 @@ from typing import Any
 import attrs
 import pytest
 
-from codex_oauth.store_login import finish_sign_in
-from codex_oauth.stores.file_store import FileSlot, FileStore
+from codex_oauth import FileStore, finish_sign_in
+from codex_oauth.stores.file_store import FileSlot
 from codex_oauth.stores.locked_login import FileLockedLogin
 from codex_oauth.stores.store import SaveFailed, StoreWarning
-from codex_oauth.testing.fake_world import FakeWorld, Reply
-from codex_oauth_core.codex import CODEX
-from codex_oauth_core.effects import SendRequest, Wait
-from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.events import Event
-from codex_oauth_core.outcomes import SignedIn
-from codex_oauth_core.record import Record
-from codex_oauth_core.secret import Secret
+from codex_oauth.testing import FakeWorld, Reply
+from codex_oauth_core import CODEX, ErrorKind, Event, Record, Secret, SendRequest, SignedIn, SignInError, Wait
 from tests.stores.logins import locked, login, save
 from tests.support import as_json
 

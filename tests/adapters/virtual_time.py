@@ -13,7 +13,7 @@ from collections.abc import Callable
 from codex_oauth.transport.httpx_transport import HttpxTransport
 from codex_oauth.transport.protocol import SendOutcome
 from codex_oauth.worlds.sync_world import SyncWorld
-from codex_oauth_core.effects import SendRequest, Wait
+from codex_oauth_core import SendRequest, Wait
 
 __all__ = ["SkippingClock", "skipping_world"]
 

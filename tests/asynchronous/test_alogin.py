@@ -12,10 +12,8 @@ import anyio
 import httpx
 import pytest
 
-from codex_oauth.asign_in import alogin
+from codex_oauth import AsyncHttpxWorld, FileStore, alogin
 from codex_oauth.authority import Authority, AuthorityServer, Fault, Policy, serve
-from codex_oauth.stores.file_store import FileStore
-from codex_oauth.worlds.async_httpx_world import AsyncHttpxWorld
 from codex_oauth.worlds.callbacks import CallbackSource
 from codex_oauth_core import CODEX, BrowserPrompt, Credential, DevicePrompt, ErrorKind, SignInError
 from codex_oauth_core.effects import Prompt

@@ -12,13 +12,10 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
+from codex_oauth import AnyioWorld, AsyncHttpxWorld, AsyncPromptedWorld, AsyncWorld, arun
 from codex_oauth.clock import instant
 from codex_oauth.transport.protocol import AsyncSendOutcome
 from codex_oauth.worlds import anyio_world
-from codex_oauth.worlds.anyio_world import AnyioWorld
-from codex_oauth.worlds.async_httpx_world import AsyncHttpxWorld
-from codex_oauth.worlds.prompted import AsyncPromptedWorld
-from codex_oauth.worlds.world import AsyncWorld, arun
 from codex_oauth_core import (
     CODEX,
     Cancelled,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from codex_oauth.listener.async_listener import AsyncCallbackListener, AsyncListenerSource
+from codex_oauth import AsyncCallbackListener
+from codex_oauth.listener.async_listener import AsyncListenerSource
 from codex_oauth.worlds.callbacks import CallbackSource
 from codex_oauth_core.callback import Accepted
 from tests.asynchronous.running import each_backend, nothing_left, run

@@ -11,20 +11,25 @@ import attrs
 import pytest
 from anyio.lowlevel import checkpoint
 
+from codex_oauth import AnyioWorld, AsyncStoringWorld, FileStore, MemoryStore, Store, afinish_sign_in, arun
 from codex_oauth.clock import now
-from codex_oauth.store_login import aend_login, afinish_sign_in
-from codex_oauth.stores.file_store import FileSlot, FileStore
+from codex_oauth.store_login import aend_login
+from codex_oauth.stores.file_store import FileSlot
 from codex_oauth.stores.locked_login import FileLockedLogin
-from codex_oauth.stores.memory_store import MemoryStore
-from codex_oauth.stores.store import SaveFailed, Store, StoreWarning
-from codex_oauth.testing.fake_world import FakeWorld, Reply
+from codex_oauth.stores.store import SaveFailed, StoreWarning
+from codex_oauth.testing import FakeWorld, Reply
 from codex_oauth.transport.protocol import AsyncSendOutcome
-from codex_oauth.worlds.anyio_world import AnyioWorld
-from codex_oauth.worlds.storing import AsyncStoringWorld
-from codex_oauth.worlds.world import arun
-from codex_oauth_core import CODEX, Record, SendRequest, StoreLogin
-from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.events import RequestFailed, ResponseReceived, StoreAnswered
+from codex_oauth_core import (
+    CODEX,
+    ErrorKind,
+    Record,
+    RequestFailed,
+    ResponseReceived,
+    SendRequest,
+    SignInError,
+    StoreAnswered,
+    StoreLogin,
+)
 from codex_oauth_core.storage import Load, Lock, Locked, Reserve, Save
 from tests.asynchronous.running import WAYS, CutAt, Way, each_backend, run
 from tests.stores.logins import locked, login, save

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
+from codex_oauth import AnyioWorld
 from codex_oauth.clock import instant
-from codex_oauth.worlds.anyio_world import AnyioWorld
 from codex_oauth_core import CallbackReceived, CallbackRule, ErrorKind, SignInError, TimeReached
 from codex_oauth_core.callback import Accepted
 from tests.asynchronous.running import each_backend, run

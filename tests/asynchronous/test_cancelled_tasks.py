@@ -11,9 +11,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from codex_oauth.worlds.anyio_world import AnyioWorld
-from codex_oauth.worlds.async_httpx_world import AsyncHttpxWorld
-from codex_oauth.worlds.world import AsyncWorld
+from codex_oauth import AnyioWorld, AsyncHttpxWorld, AsyncWorld
 from codex_oauth_core import ResponseReceived
 from tests.asynchronous.running import each_backend, run
 from tests.asynchronous.test_anyio_world import SLOW, unsendable

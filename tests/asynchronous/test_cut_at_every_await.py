@@ -15,16 +15,11 @@ from typing import Any
 import anyio
 import pytest
 
-from codex_oauth.asign_in import alogin
+from codex_oauth import AsyncHttpxWorld, AsyncStoringWorld, FileStore, afinish_sign_in, alogin, arun, login
 from codex_oauth.authority import Authority, AuthorityServer, Policy, serve
-from codex_oauth.sign_in import login
-from codex_oauth.store_login import aend_login, afinish_sign_in
-from codex_oauth.stores.file_store import FileStore
+from codex_oauth.store_login import aend_login
 from codex_oauth.stores.locked_login import FileLockedLogin
 from codex_oauth.stores.store import SaveFailed
-from codex_oauth.worlds.async_httpx_world import AsyncHttpxWorld
-from codex_oauth.worlds.storing import AsyncStoringWorld
-from codex_oauth.worlds.world import arun
 from codex_oauth_core import CODEX, BrowserPrompt, ErrorKind, Record, Renewal, Secret, SignInError
 from codex_oauth_core.effects import Prompt
 from tests.adapters.test_browser_sign_in import browse

@@ -5,14 +5,12 @@ from __future__ import annotations
 import anyio
 import pytest
 
+from codex_oauth import AnyioWorld, AsyncHttpxWorld, AsyncWorld, arun
+from codex_oauth import run as run_sync
 from codex_oauth.authority import serve
-from codex_oauth.testing.fake_world import START, FakeWorld, Reply, Server, scripted
-from codex_oauth.testing.scenarios import SCENARIOS, Scenario
+from codex_oauth.testing import SCENARIOS, FakeWorld, Reply, Scenario, scripted
+from codex_oauth.testing.fake_world import START, Server
 from codex_oauth.transport.protocol import AsyncSendOutcome
-from codex_oauth.worlds.anyio_world import AnyioWorld
-from codex_oauth.worlds.async_httpx_world import AsyncHttpxWorld
-from codex_oauth.worlds.world import AsyncWorld, arun
-from codex_oauth.worlds.world import run as run_sync
 from codex_oauth_core import (
     CODEX,
     Cause,

@@ -8,10 +8,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from codex_oauth.authority import Account, Answer, Authority, Fault, Policy
-from codex_oauth_core.codex import CODEX
-from codex_oauth_core.effects import Request
+from codex_oauth_core import CODEX, Request, Secret
 from codex_oauth_core.pkce import s256
-from codex_oauth_core.secret import Secret
 
 __all__ = ["BASE", "CHALLENGE", "FORM", "JSON", "POLL", "REVOKE", "TOKEN", "USERCODE", "VERIFIER", "Peer"]
 

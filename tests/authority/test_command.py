@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from codex_oauth.authority import serve
-from codex_oauth_core.codex import CODEX
+from codex_oauth_core import CODEX
 from tests.authority.peer import USERCODE
 from tests.transport.servers import BUSY
 

@@ -7,12 +7,19 @@ from collections.abc import Callable
 import pytest
 
 from codex_oauth.authority import Approve, Authority, Fault, Policy
-from codex_oauth_core.codex import CODEX
-from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import DevicePrompt, Finished, SendRequest, Wait
-from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.events import Started, TimeReached
-from codex_oauth_core.flows.device import DeviceFlow
+from codex_oauth_core import (
+    CODEX,
+    Credential,
+    DeviceFlow,
+    DevicePrompt,
+    ErrorKind,
+    Finished,
+    SendRequest,
+    SignInError,
+    Started,
+    TimeReached,
+    Wait,
+)
 
 ISSUER = "http://127.0.0.1:8123"
 START, WALL = 1_000_003.25, 1_800_000_007.5

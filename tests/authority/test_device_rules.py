@@ -7,7 +7,7 @@ import re
 import pytest
 
 from codex_oauth.authority import Policy
-from codex_oauth_core.codex import CODEX
+from codex_oauth_core import CODEX
 from codex_oauth_core.pkce import s256
 from tests.authority.peer import BASE, Peer, read, refusal
 

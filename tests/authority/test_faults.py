@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from codex_oauth.authority import Answer, Fault, read_faults
-from codex_oauth_core.events import Cause, Phase, RequestFailed, ResponseReceived
-from codex_oauth_core.secret import Secret
+from codex_oauth_core import Cause, Phase, RequestFailed, ResponseReceived, Secret
 from tests.authority.peer import TOKEN, Peer, refusal
 
 ANSWER = Answer(

@@ -8,9 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_oauth.authority import Authority, Policy
-from codex_oauth_core.codex import CODEX
-from codex_oauth_core.effects import Request
-from codex_oauth_core.secret import Secret
+from codex_oauth_core import CODEX, Request, Secret
 from tests.authority.peer import BASE, FORM, JSON, POLL, REVOKE, TOKEN, USERCODE, Peer, text
 
 NAMES = (

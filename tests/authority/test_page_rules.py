@@ -9,7 +9,7 @@ import re
 import pytest
 
 from codex_oauth.authority import Account, Answer
-from codex_oauth_core.codex import CODEX
+from codex_oauth_core import CODEX
 from tests.authority.peer import BASE, FORM, JSON, Peer, hidden, location, refusal, text
 
 URI = CODEX.redirect_uri()

@@ -17,10 +17,9 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from codex_oauth.authority import AuthorityServer, Policy, serve
-from codex_oauth.authority.authority import Authority
-from codex_oauth_core.codex import CODEX
-from codex_oauth_core.pkce import Pkce, state_from
+from codex_oauth.authority import Authority, AuthorityServer, Policy, serve
+from codex_oauth_core import CODEX, Pkce
+from codex_oauth_core.pkce import state_from
 from tests.authority.peer import POLL, USERCODE
 
 pytestmark = pytest.mark.skipif(

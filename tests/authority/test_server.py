@@ -14,7 +14,7 @@ import pytest
 
 from codex_oauth.authority import Authority, AuthorityServer, Fault, Policy, serve
 from codex_oauth.authority.server import Front
-from codex_oauth_core.codex import CODEX
+from codex_oauth_core import CODEX
 from tests.authority.peer import JSON, POLL, USERCODE
 from tests.transport.servers import BUSY
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from codex_oauth_core.codex import CODEX
-from codex_oauth_core.secret import Secret
+from codex_oauth_core import CODEX, Secret
 from tests.authority.peer import FORM, JSON, POLL, REVOKE, TOKEN, USERCODE, Peer, refusal
 
 GOOD = f'{{"client_id":"{CODEX.client_id}"}}'.encode()

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from codex_oauth.authority import Account, Answer
-from codex_oauth_core.codex import CODEX
+from codex_oauth_core import CODEX, Secret
 from codex_oauth_core.codex.token_answers import account_id_from_token
 from codex_oauth_core.reading.jwt import read_claims
-from codex_oauth_core.secret import Secret
 from tests.authority.peer import FORM, JSON, REVOKE, TOKEN, VERIFIER, Peer, hidden, location, read, refusal
 
 URI = CODEX.redirect_uri()

@@ -8,12 +8,8 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
-from codex_oauth.stores.store import Store
-from codex_oauth_core.codex import CODEX
-from codex_oauth_core.credential import Credential
-from codex_oauth_core.provider import Provider
-from codex_oauth_core.record import Record
-from codex_oauth_core.secret import Secret
+from codex_oauth import Store
+from codex_oauth_core import CODEX, Credential, Provider, Record, Secret
 
 __all__ = ["ACCOUNT", "TOKEN", "credential", "keep"]
 

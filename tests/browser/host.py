@@ -9,7 +9,8 @@ from __future__ import annotations
 import sys
 import threading
 
-from codex_oauth.browser.paste import EXPLANATIONS, PasteSource
+from codex_oauth import PasteSource
+from codex_oauth.browser.paste import EXPLANATIONS
 from codex_oauth_core.callback import Accepted, Reason
 from tests.browser.redirects import RULE
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from codex_oauth_core.callback import CallbackRule
-from codex_oauth_core.secret import Secret
+from codex_oauth_core import CallbackRule, Secret
 
 STATE: Final = "canary-state-0123456789-0123456789-012345678"
 CODE: Final = "canary-code"

@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from codex_oauth.browser.paste import PasteSource
+from codex_oauth import PasteSource
 from codex_oauth_core.callback import Accepted, Reason, read_redirect
 from tests.browser.redirects import RULE
 

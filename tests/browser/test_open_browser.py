@@ -15,7 +15,7 @@ import pytest
 from codex_oauth.browser import open_browser
 from codex_oauth.browser.choose import GRAPHICAL
 from codex_oauth.browser.open_browser import NotOpened, Opened, open_url
-from codex_oauth_core.secret import Secret
+from codex_oauth_core import Secret
 from tests.browser.fakes import HANGS, Programs, until
 from tests.browser.test_programs import TEXT_BROWSERS
 from tests.transport.servers import BUSY

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from codex_oauth.browser.paste import EXPLANATIONS, WARNING, PasteSource
+from codex_oauth import PasteSource
+from codex_oauth.browser.paste import EXPLANATIONS, WARNING
 from codex_oauth.browser.terminal import TerminalInput
 from codex_oauth.worlds.callbacks import CallbackSource
 from codex_oauth_core.callback import Reason

@@ -7,8 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from codex_oauth.browser.open_browser import LONGEST_URL, refused_url
-from codex_oauth_core.codex import CODEX
-from codex_oauth_core.secret import Secret
+from codex_oauth_core import CODEX, Secret
 
 AUTHORIZE = CODEX.dialect.authorize_url(
     CODEX, "http://localhost:1455/auth/callback", Secret("the-state"), "the-challenge", ("workspace-1",)

@@ -10,8 +10,7 @@ from typing import Any, Final
 
 import attrs
 
-from codex_oauth.testing.fake_world import FakeWorld, Lost, Reply, scripted
-from codex_oauth.testing.scenarios import SCENARIOS
+from codex_oauth.testing import SCENARIOS, FakeWorld, Lost, Reply, scripted
 from codex_oauth_core import (
     CODEX,
     BrowserFlow,

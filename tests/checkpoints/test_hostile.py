@@ -14,16 +14,18 @@ from hypothesis import strategies as st
 
 from codex_oauth_core import (
     CODEX,
+    Cause,
     CheckpointError,
     Effect,
     Finished,
+    Phase,
     RequestFailed,
     Resumed,
     SendRequest,
+    TimeReached,
     Wait,
     restore,
 )
-from codex_oauth_core.events import Cause, Phase, TimeReached
 from tests.checkpoints.journeys import JOURNEYS, Journey, through_json
 from tests.support import T0, W0
 

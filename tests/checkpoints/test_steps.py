@@ -20,8 +20,7 @@ from codex_oauth.cli import login_steps as pending_module
 from codex_oauth.cli.login_steps import PENDING_DIRECTORY, PendingRecord, PendingSignIns, run_finish
 from codex_oauth.cli.parser import parsed
 from codex_oauth.sign_in import NOT_CONFIRMED
-from codex_oauth_core import SignInError
-from codex_oauth_core.errors import ErrorKind
+from codex_oauth_core import ErrorKind, SignInError
 from tests.cli.commands import Done, run_command, start_command
 from tests.cli.running import Running
 

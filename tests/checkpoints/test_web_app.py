@@ -13,10 +13,9 @@ import attrs
 import httpx
 import pytest
 
-from codex_oauth import CODEX, Credential
+from codex_oauth import CODEX, AsyncHttpxWorld, Credential
 from codex_oauth.authority import Approve, Authority, AuthorityServer, Fault, Policy, serve
 from codex_oauth.sealing import new_key
-from codex_oauth.worlds.async_httpx_world import AsyncHttpxWorld
 from tests.adapters.virtual_time import SkippingClock
 from tests.house.tree import ROOT
 

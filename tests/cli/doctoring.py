@@ -10,10 +10,7 @@ import attrs
 
 from codex_oauth.doctor.context import Context, Finding, Verdict
 from codex_oauth.transport.protocol import SendOutcome
-from codex_oauth_core import CODEX
-from codex_oauth_core.effects import SendRequest
-from codex_oauth_core.events import ResponseReceived
-from codex_oauth_core.provider import Provider
+from codex_oauth_core import CODEX, Provider, ResponseReceived, SendRequest
 
 __all__ = ["WALL", "always", "case", "found", "of", "responding", "verdicts", "with_ports"]
 

@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from codex_oauth.cli.views.terminal import Terminal
-from codex_oauth_core.effects import DevicePrompt
+from codex_oauth_core import DevicePrompt
 
 __all__ = ["PROMPT", "Stream", "Window", "on_stderr"]
 

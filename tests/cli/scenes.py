@@ -16,9 +16,18 @@ from codex_oauth.cli.output import report, result
 from codex_oauth.cli.parser import parsed
 from codex_oauth.cli.views.line_view import LineView, QuietView
 from codex_oauth.cli.views.live_view import LiveView
-from codex_oauth_core.effects import BrowserPrompt, DevicePrompt, Prompt, Request, SendRequest, Wait, Why
-from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.secret import Secret
+from codex_oauth_core import (
+    BrowserPrompt,
+    DevicePrompt,
+    ErrorKind,
+    Request,
+    Secret,
+    SendRequest,
+    SignInError,
+    Wait,
+    Why,
+)
+from codex_oauth_core.effects import Prompt
 
 __all__ = ["NOW", "SCENES", "Scene"]
 

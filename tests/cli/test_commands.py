@@ -11,11 +11,10 @@ from typing import Any
 import attrs
 import pytest
 
-from codex_oauth import Credential, FileStore, Secret
+from codex_oauth import Credential, FileStore, Secret, finish_sign_in
 from codex_oauth.authority import Approve, Authority, AuthorityServer, Fault, Policy, serve
 from codex_oauth.cli.errors import EXIT_CODES
-from codex_oauth.store_login import finish_sign_in
-from codex_oauth.testing.fake_world import FakeWorld, scripted
+from codex_oauth.testing import FakeWorld, scripted
 from codex_oauth_core import CODEX, ErrorKind
 from tests.cli.commands import Done, run_command
 

@@ -12,8 +12,7 @@ import pytest
 
 from codex_oauth.doctor import certificates, proxy, server
 from codex_oauth.doctor.context import Area, Verdict
-from codex_oauth_core import CODEX
-from codex_oauth_core.events import Cancelled, Cause, Phase, RequestFailed, ResponseReceived
+from codex_oauth_core import CODEX, Cancelled, Cause, Phase, RequestFailed, ResponseReceived
 from tests.cli.doctoring import WALL, always, case, found, of, responding, verdicts
 
 OK, WARN, PROBLEM, SKIPPED = Verdict.OK, Verdict.WARN, Verdict.PROBLEM, Verdict.SKIPPED

@@ -16,7 +16,8 @@ import pytest
 
 from codex_oauth import Secret
 from codex_oauth.cli.fast import current_token
-from codex_oauth_core.record import Record, write_record
+from codex_oauth_core import Record
+from codex_oauth_core.record import write_record
 from tests.cli.commands import COMMAND, environment, run_command
 from tests.cli.measure_start import TARGETS, ratios
 from tests.cli.test_commands import hold, stored

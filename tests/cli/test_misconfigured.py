@@ -15,7 +15,7 @@ import pytest
 
 from codex_oauth import FileStore, SignInError, alogin, login
 from codex_oauth.cli import errors
-from codex_oauth_core.errors import ErrorKind
+from codex_oauth_core import ErrorKind
 from tests.cli.commands import Done, run_command
 from tests.cli.schemas import validate
 from tests.cli.test_commands import hold, stored

@@ -16,8 +16,7 @@ from codex_oauth import FileStore, Secret, transfer
 from codex_oauth.stores.failures import store_error
 from codex_oauth.stores.store import StoreWarning
 from codex_oauth.transfer import import_codex
-from codex_oauth_core import ErrorKind, Record
-from codex_oauth_core.flows.deposit import StoreLogin
+from codex_oauth_core import ErrorKind, Record, StoreLogin
 from tests.cli.transfers import ACCESS, REFRESH, error, names_beside, put, stored, write
 
 E = ErrorKind

@@ -16,9 +16,8 @@ from codex_oauth.authority import Authority, AuthorityServer, Fault, serve
 from codex_oauth.cli import renew, transfer
 from codex_oauth.tokens.renewing import Outcome
 from codex_oauth.transfer import export_codex
-from codex_oauth_core import ErrorKind
-from codex_oauth_core.outcomes import Adopted, NotRenewed, NotRenewedReason, Renewed
-from codex_oauth_core.record import Record
+from codex_oauth_core import Adopted, ErrorKind, NotRenewed, Record, Renewed
+from codex_oauth_core.outcomes import NotRenewedReason
 from tests.cli.commands import Done, run_command
 from tests.cli.schemas import valid
 from tests.cli.test_commands import ACCOUNT, AT_ONCE, stored

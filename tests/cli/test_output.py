@@ -19,7 +19,7 @@ from codex_oauth.cli.account import describe, name_of
 from codex_oauth.cli.login import Interrupt
 from codex_oauth.cli.output import clock, left, moment, printable, report
 from codex_oauth.cli.process import ENDING
-from codex_oauth_core.record import Record
+from codex_oauth_core import Record
 from tests.cli.commands import COMMAND, environment, run_command
 from tests.cli.test_commands import hold
 

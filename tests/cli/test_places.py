@@ -18,7 +18,7 @@ import pytest
 from codex_oauth.cli.main import main
 from codex_oauth.doctor.checks import Check, examine
 from codex_oauth.doctor.context import Area, Context, Finding, Verdict, ok
-from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core import ErrorKind, SignInError
 
 _NOBODY = 65534
 COMMANDS: list[tuple[str, ...]] = [

@@ -12,7 +12,8 @@ import pytest
 
 from codex_oauth import Credential
 from codex_oauth.authority import Authority, AuthorityServer, Fault, serve
-from codex_oauth_core.record import Record, write_record
+from codex_oauth_core import Record
+from codex_oauth_core.record import write_record
 from tests.cli.commands import run_command, start_command
 from tests.cli.schemas import valid
 from tests.cli.test_commands import AT_ONCE, login, put, stored

@@ -20,11 +20,12 @@ from codex_oauth_core import (
     Credential,
     ErrorKind,
     Phase,
+    Record,
     RequestFailed,
     ResponseReceived,
     SendRequest,
 )
-from codex_oauth_core.record import Intent, Record, write_record
+from codex_oauth_core.record import Intent, write_record
 from tests.cli.commands import Done, run_command
 from tests.cli.schemas import valid
 from tests.cli.test_commands import hold, stored

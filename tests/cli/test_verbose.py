@@ -10,9 +10,7 @@ import pytest
 from codex_oauth import FileStore
 from codex_oauth.authority import Approve, Authority, Fault, Policy, serve
 from codex_oauth.cli.login import effect_line
-from codex_oauth_core.effects import Request, SendRequest, Wait, Why
-from codex_oauth_core.errors import ErrorKind
-from codex_oauth_core.secret import Secret
+from codex_oauth_core import ErrorKind, Request, Secret, SendRequest, Wait, Why
 from tests.cli.commands import run_command
 from tests.cli.person import Person
 

@@ -14,9 +14,7 @@ from codex_oauth.cli.views.line_view import LineView, QuietView
 from codex_oauth.cli.views.live_view import LiveView
 from codex_oauth.cli.views.terminal import ViewOptions
 from codex_oauth.cli.views.view import View
-from codex_oauth_core.effects import BrowserPrompt, DevicePrompt, Request, SendRequest, Wait, Why
-from codex_oauth_core.errors import ErrorKind
-from codex_oauth_core.secret import Secret
+from codex_oauth_core import BrowserPrompt, DevicePrompt, ErrorKind, Request, Secret, SendRequest, Wait, Why
 from tests.cli.emulator import Emulator, screen_of
 from tests.cli.fake_terminal import PROMPT, Window, on_stderr
 

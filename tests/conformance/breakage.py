@@ -12,11 +12,10 @@ from typing import Any, TypeVar
 import attrs
 import httpx
 
+from codex_oauth import HttpxWorld
 from codex_oauth.transport.httpx_transport import HttpxTransport
 from codex_oauth.transport.protocol import SendOutcome
-from codex_oauth.worlds.httpx_world import HttpxWorld
-from codex_oauth_core import RequestFailed, ResponseReceived, SendRequest, Wait
-from codex_oauth_core.events import Event
+from codex_oauth_core import Event, RequestFailed, ResponseReceived, SendRequest, Wait
 
 __all__ = ["BROKEN", "Altered", "Broken", "WithClient", "breaks"]
 

@@ -9,10 +9,9 @@ import os
 import attrs
 import httpx
 
+from codex_oauth import HttpxWorld
 from codex_oauth.transport.protocol import SendOutcome
-from codex_oauth.worlds.httpx_world import HttpxWorld
-from codex_oauth_core import Cause, Phase, RequestFailed, ResponseReceived, Secret, SendRequest, Wait
-from codex_oauth_core.events import Event
+from codex_oauth_core import Cause, Event, Phase, RequestFailed, ResponseReceived, Secret, SendRequest, Wait
 from codex_oauth_core.reading.json_body import MAX_BODY
 from tests.conformance.breakage import Altered, WithClient, breaks
 

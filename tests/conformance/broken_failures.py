@@ -9,11 +9,10 @@ import attrs
 import httpcore
 import httpx
 
+from codex_oauth import HttpxWorld
 from codex_oauth.transport.httpx_transport import HttpxTransport
 from codex_oauth.transport.protocol import SendOutcome
-from codex_oauth.worlds.httpx_world import HttpxWorld
-from codex_oauth_core import Cause, Phase, RequestFailed, ResponseReceived, SendRequest, Wait
-from codex_oauth_core.events import Event
+from codex_oauth_core import Cause, Event, Phase, RequestFailed, ResponseReceived, SendRequest, Wait
 from tests.conformance.breakage import Altered, WithClient, breaks
 
 SENT, NOT_SENT = Phase.MAYBE_SENT, Phase.NOT_SENT

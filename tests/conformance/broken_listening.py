@@ -6,12 +6,10 @@ import contextlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from codex_oauth import HttpxWorld
 from codex_oauth.worlds.callbacks import CallbackSource
-from codex_oauth.worlds.httpx_world import HttpxWorld
-from codex_oauth_core import SendRequest, SignInError, Wait
-from codex_oauth_core.callback import Accepted, CallbackRule
-from codex_oauth_core.events import CallbackReceived, Event
-from codex_oauth_core.secret import Secret
+from codex_oauth_core import CallbackReceived, CallbackRule, Event, Secret, SendRequest, SignInError, Wait
+from codex_oauth_core.callback import Accepted
 from tests.conformance.breakage import breaks
 
 

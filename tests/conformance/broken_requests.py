@@ -10,10 +10,9 @@ import warnings
 import attrs
 import httpx
 
+from codex_oauth import HttpxWorld
 from codex_oauth.transport.protocol import SendOutcome
-from codex_oauth.worlds.httpx_world import HttpxWorld
-from codex_oauth_core import Cause, Phase, RequestFailed, ResponseReceived, SendRequest, Wait
-from codex_oauth_core.events import Event
+from codex_oauth_core import Cause, Event, Phase, RequestFailed, ResponseReceived, SendRequest, Wait
 from tests.conformance.breakage import Altered, WithClient, breaks
 
 LOGGER = logging.getLogger("codex_oauth.broken")

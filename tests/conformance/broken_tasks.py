@@ -8,10 +8,8 @@ from typing import Any
 import anyio
 import attrs
 
-from codex_oauth.worlds.async_httpx_world import AsyncHttpxWorld
-from codex_oauth.worlds.httpx_world import HttpxWorld
-from codex_oauth_core import Cancelled, SendRequest, Wait
-from codex_oauth_core.events import Event
+from codex_oauth import AsyncHttpxWorld, HttpxWorld
+from codex_oauth_core import Cancelled, Event, SendRequest, Wait
 
 __all__ = ["BROKEN_TASKS"]
 

@@ -8,10 +8,8 @@ from typing import Any
 
 import attrs
 
-from codex_oauth import clock
-from codex_oauth.worlds.httpx_world import HttpxWorld
-from codex_oauth_core import Cancelled, RequestFailed, ResponseReceived, SendRequest, TimeReached, Wait
-from codex_oauth_core.events import Event
+from codex_oauth import HttpxWorld, clock
+from codex_oauth_core import Cancelled, Event, RequestFailed, ResponseReceived, SendRequest, TimeReached, Wait
 from tests.conformance.breakage import Altered, breaks
 
 

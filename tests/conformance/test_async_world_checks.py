@@ -7,6 +7,7 @@ from typing import Any
 import anyio
 import pytest
 
+from codex_oauth import AsyncHttpxWorld
 from codex_oauth.testing import (
     ASYNC_LISTENING_CHECKS,
     ASYNC_WORLD_CHECKS,
@@ -18,9 +19,7 @@ from codex_oauth.testing import (
     world_checks,
     world_time_checks,
 )
-from codex_oauth.worlds.async_httpx_world import AsyncHttpxWorld
-from codex_oauth_core import SendRequest, Wait
-from codex_oauth_core.events import Event
+from codex_oauth_core import Event, SendRequest, Wait
 from tests.conformance.broken_tasks import BROKEN_TASKS, Blocks
 
 TASKS = {check.__name__: check for check in TASK_CHECKS}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
+from codex_oauth import AsyncHttpxWorld
 from codex_oauth.testing import (
     ASYNC_LISTENING_CHECKS,
     ASYNC_WORLD_CHECKS,
@@ -12,7 +13,6 @@ from codex_oauth.testing import (
     AsyncListeningCheck,
     AsyncWorldCheck,
 )
-from codex_oauth.worlds.async_httpx_world import AsyncHttpxWorld
 
 LOOPS = ("asyncio", "trio")
 

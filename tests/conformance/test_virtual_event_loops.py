@@ -7,10 +7,9 @@ import pytest
 import trio
 import trio.testing
 
+from codex_oauth import AnyioWorld, arun
 from codex_oauth.testing import SCENARIOS, Reply, Scenario
 from codex_oauth.testing.scenarios import ROUND_TRIP
-from codex_oauth.worlds.anyio_world import AnyioWorld
-from codex_oauth.worlds.world import arun
 from codex_oauth_core import DeviceFlow, RequestFailed, ResponseReceived, SendRequest, SignInError, Wait
 
 WALL = 1_800_000_007.5

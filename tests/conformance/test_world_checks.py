@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from codex_oauth import HttpxWorld
 from codex_oauth.testing import (
     LISTENING_CHECKS,
     SCENARIOS,
@@ -23,9 +24,7 @@ from codex_oauth.testing import (
     world_listening_checks,
     world_time_checks,
 )
-from codex_oauth.worlds.httpx_world import HttpxWorld
-from codex_oauth_core import SendRequest, Wait
-from codex_oauth_core.events import Event
+from codex_oauth_core import Event, SendRequest, Wait
 from tests.conformance.broken_answers import DropsHeaders
 from tests.conformance.broken_listening import HearsOneSource
 from tests.conformance.broken_worlds import BROKEN, close_what_was_left

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from codex_oauth import HttpxWorld
 from codex_oauth.testing import LISTENING_CHECKS, WORLD_CHECKS, ListeningCheck, WorldCheck
-from codex_oauth.worlds.httpx_world import HttpxWorld
 
 
 @pytest.mark.parametrize("check", WORLD_CHECKS, ids=lambda check: check.__name__)

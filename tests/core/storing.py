@@ -15,7 +15,7 @@ from typing import Any, Final, assert_never
 import attrs
 import pytest
 
-from codex_oauth.testing.fake_world import FakeWorld, Lost, Reply
+from codex_oauth.testing import FakeWorld, Lost, Reply
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import Effect, Finished, Request, SendRequest, Wait, Why

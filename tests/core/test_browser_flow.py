@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_oauth.testing.fake_world import FakeWorld, Lost, Reply, scripted
+from codex_oauth.testing import FakeWorld, Lost, Reply, scripted
 from codex_oauth_core import (
     CODEX,
     BrowserFlow,

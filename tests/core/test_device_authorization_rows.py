@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_oauth.testing.fake_world import Reply
+from codex_oauth.testing import Reply
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.codex.answers import read_device_authorization
 from codex_oauth_core.errors import ErrorKind

@@ -9,9 +9,8 @@ from urllib.parse import parse_qs
 import attrs
 import pytest
 
-from codex_oauth.testing.fake_world import FakeWorld, Lost, Reply, scripted
-from codex_oauth.testing.scenarios import SCENARIOS, Scenario
-from codex_oauth.worlds.world import run
+from codex_oauth import run
+from codex_oauth.testing import SCENARIOS, FakeWorld, Lost, Reply, Scenario, scripted
 from codex_oauth_core import (
     CODEX,
     Cause,

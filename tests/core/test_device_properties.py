@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from codex_oauth.testing.fake_world import FakeWorld, Lost, Reply, scripted
-from codex_oauth.worlds.world import run
+from codex_oauth import run
+from codex_oauth.testing import FakeWorld, Lost, Reply, scripted
 from codex_oauth_core import (
     Cancelled,
     Cause,

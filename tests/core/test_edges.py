@@ -7,9 +7,9 @@ from typing import Any
 import attrs
 import pytest
 
-from codex_oauth.testing.fake_world import FakeWorld, Lost, Reply, scripted
+from codex_oauth import run
+from codex_oauth.testing import FakeWorld, Lost, Reply, scripted
 from codex_oauth.testing.scenarios import DONE, GONE, RESET, UNKNOWN, UNSENT
-from codex_oauth.worlds.world import run
 from codex_oauth_core import (
     CODEX,
     BrowserFlow,

@@ -8,7 +8,7 @@ from typing import Any, Final
 import attrs
 import pytest
 
-from codex_oauth.testing.fake_world import Lost, Reply
+from codex_oauth.testing import Lost, Reply
 from codex_oauth_core import FinishSignIn, SignedIn
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.effects import Finished, Request, SendRequest, Wait, Why

@@ -14,7 +14,7 @@ import attrs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codex_oauth.testing.fake_world import Lost
+from codex_oauth.testing import Lost
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait
 from codex_oauth_core.errors import SignInError

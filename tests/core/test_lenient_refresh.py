@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from codex_oauth.testing.fake_world import Reply
+from codex_oauth.testing import Reply
 from codex_oauth_core.codex.token_answers import read_refresh
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.facts import Granted, Tokens, TryAgain

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_oauth.testing.fake_world import Reply
+from codex_oauth.testing import Reply
 from codex_oauth_core.codex.answers import read_poll
 from codex_oauth_core.facts import PollFact, Refusal, TryAgain
 from tests.support import VERIFIER, response

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_oauth.testing.fake_world import Reply
+from codex_oauth.testing import Reply
 from codex_oauth_core.codex.codes import CLIENT_REJECTED, LOGIN_OVER
 from codex_oauth_core.codex.token_answers import read_refresh
 from codex_oauth_core.errors import ErrorKind

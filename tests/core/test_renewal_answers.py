@@ -7,7 +7,7 @@ from typing import Any, Final
 import attrs
 import pytest
 
-from codex_oauth.testing.fake_world import Reply
+from codex_oauth.testing import Reply
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.codex.codes import LOGIN_OVER
 from codex_oauth_core.errors import ErrorKind

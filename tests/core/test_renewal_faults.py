@@ -9,7 +9,7 @@ from typing import Any, Final
 import attrs
 import pytest
 
-from codex_oauth.testing.fake_world import Lost
+from codex_oauth.testing import Lost
 from codex_oauth_core.effects import Effect, SendRequest, Wait
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Cause, Phase

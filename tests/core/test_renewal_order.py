@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from codex_oauth.testing.fake_world import Lost, Reply
+from codex_oauth.testing import Lost, Reply
 from codex_oauth_core.effects import Effect, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Cancelled, Cause, Phase

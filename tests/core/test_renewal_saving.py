@@ -12,7 +12,7 @@ from typing import Any, Final
 import attrs
 import pytest
 
-from codex_oauth.testing.fake_world import Reply
+from codex_oauth.testing import Reply
 from codex_oauth_core.effects import Effect, Wait, Why
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.flows.renewal import Renewal

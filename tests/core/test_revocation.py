@@ -8,7 +8,7 @@ from typing import Any, Final
 import attrs
 import pytest
 
-from codex_oauth.testing.fake_world import Lost, Reply
+from codex_oauth.testing import Lost, Reply
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind, SignInError

@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, urlencode
 import attrs
 import pytest
 
-from codex_oauth.testing.fake_world import FakeWorld, Reply, scripted
-from codex_oauth.worlds.world import run
+from codex_oauth import run
+from codex_oauth.testing import FakeWorld, Reply, scripted
 from codex_oauth_core import (
     CODEX,
     Credential,

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from codex_oauth.testing.fake_world import Reply
+from codex_oauth.testing import Reply
 from codex_oauth_core import (
     CallbackReceived,
     Cancelled,

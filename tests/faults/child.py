@@ -15,16 +15,8 @@ from typing import Any
 
 import attrs
 
-from codex_oauth.stores.file_store import FileStore
-from codex_oauth.worlds.httpx_world import HttpxWorld
-from codex_oauth.worlds.storing import StoringWorld
-from codex_oauth.worlds.world import run
-from codex_oauth_core.codex import CODEX
-from codex_oauth_core.errors import SignInError
-from codex_oauth_core.flows.renewal import Renewal
-from codex_oauth_core.flows.renewal_policy import RenewalPolicy
-from codex_oauth_core.outcomes import Renewed
-from codex_oauth_core.record import Record
+from codex_oauth import FileStore, HttpxWorld, StoringWorld, run
+from codex_oauth_core import CODEX, Record, Renewal, RenewalPolicy, Renewed, SignInError
 from tests.faults.runs import put
 
 __all__ = ["NO_RETRY", "allocated", "due", "only_login", "process", "renew_once", "say"]

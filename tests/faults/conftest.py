@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from codex_oauth.stores.file_store import FileStore
+from codex_oauth import FileStore
 from tests.transport.certificates import Authority
 
 

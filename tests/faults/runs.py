@@ -16,20 +16,21 @@ from typing import Any, Final, cast
 
 import attrs
 
-from codex_oauth.stores.file_store import FileStore
-from codex_oauth.stores.store import Store
-from codex_oauth.worlds.storing import StoringWorld
-from codex_oauth.worlds.world import run
-from codex_oauth_core.codex import CODEX
-from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import Wait
-from codex_oauth_core.errors import SignInError
-from codex_oauth_core.flows.renewal import Renewal
-from codex_oauth_core.flows.renewal_policy import RenewalPolicy
-from codex_oauth_core.outcomes import Adopted, NotRenewed, Renewed
+from codex_oauth import FileStore, Store, StoringWorld, run
+from codex_oauth_core import (
+    CODEX,
+    Adopted,
+    Credential,
+    NotRenewed,
+    Record,
+    Renewal,
+    RenewalPolicy,
+    Renewed,
+    Secret,
+    SignInError,
+    Wait,
+)
 from codex_oauth_core.reading.times import rfc3339
-from codex_oauth_core.record import Record
-from codex_oauth_core.secret import Secret
 from tests.adapters import virtual_time
 from tests.support import account_token
 from tests.transport.servers import Script, Server, answering, over_tls

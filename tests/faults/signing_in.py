@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 
+from codex_oauth import FileStore, run
 from codex_oauth.authority import Authority, AuthorityServer, Policy, serve
-from codex_oauth.stores.file_store import FileStore
-from codex_oauth.worlds.world import run
-from codex_oauth_core.codex import CODEX
-from codex_oauth_core.credential import Credential
-from codex_oauth_core.flows.device import DeviceFlow
-from codex_oauth_core.record import Record
+from codex_oauth_core import CODEX, Credential, DeviceFlow, Record
 from tests.adapters.virtual_time import SkippingClock, skipping_world
 from tests.faults.child import due
 from tests.faults.runs import put

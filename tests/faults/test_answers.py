@@ -6,11 +6,9 @@ from typing import Any
 
 import pytest
 
-from codex_oauth.stores.store import Store
+from codex_oauth import Store
+from codex_oauth_core import ErrorKind, NotRenewed, Secret
 from codex_oauth_core.codex.codes import LOGIN_OVER
-from codex_oauth_core.errors import ErrorKind
-from codex_oauth_core.outcomes import NotRenewed
-from codex_oauth_core.secret import Secret
 from tests.faults.runs import OLD, Fate, Peer, SkippingClock, answer, granting, in_turn, renew
 from tests.support import account_token
 from tests.transport.servers import Script, no_new_sockets

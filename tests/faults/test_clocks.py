@@ -12,20 +12,24 @@ from typing import Any
 
 import pytest
 
+from codex_oauth import HttpxWorld, Store, run
 from codex_oauth.authority import Authority, Policy, serve
-from codex_oauth.stores.store import Store
 from codex_oauth.worlds import sync_world
-from codex_oauth.worlds.httpx_world import HttpxWorld
-from codex_oauth.worlds.world import run
-from codex_oauth_core.callback import Accepted, CallbackRule
-from codex_oauth_core.codex import CODEX
-from codex_oauth_core.credential import Credential
-from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.flows.browser import BrowserFlow
-from codex_oauth_core.flows.device import DeviceFlow
-from codex_oauth_core.outcomes import NotRenewed, NotRenewedReason, Renewed
-from codex_oauth_core.pkce import Pkce
-from codex_oauth_core.secret import Secret
+from codex_oauth_core import (
+    CODEX,
+    BrowserFlow,
+    CallbackRule,
+    Credential,
+    DeviceFlow,
+    ErrorKind,
+    NotRenewed,
+    Pkce,
+    Renewed,
+    Secret,
+    SignInError,
+)
+from codex_oauth_core.callback import Accepted
+from codex_oauth_core.outcomes import NotRenewedReason
 from tests.adapters.virtual_time import skipping_world
 from tests.faults.runs import ACCOUNT, Fate, Peer, SkippingClock, answer, granting, in_turn, renew
 from tests.support import VERIFIER, account_token

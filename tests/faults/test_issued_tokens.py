@@ -8,11 +8,10 @@ from typing import Any
 import attrs
 import pytest
 
-from codex_oauth.stores.store import Store
-from codex_oauth_core.errors import ErrorKind
+from codex_oauth import Store
+from codex_oauth_core import ErrorKind, NotRenewed, Renewed, Secret
 from codex_oauth_core.flows.grant import UNUSABLE
-from codex_oauth_core.outcomes import NotRenewed, NotRenewedReason, Renewed
-from codex_oauth_core.secret import Secret
+from codex_oauth_core.outcomes import NotRenewedReason
 from tests.faults.runs import ACCOUNT, NEW, OLD, Fate, Peer, SkippingClock, answer, granting, renew
 from tests.support import account_token
 from tests.transport.servers import Script, no_new_sockets

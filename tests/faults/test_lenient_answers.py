@@ -13,10 +13,8 @@ from typing import Final
 
 import pytest
 
-from codex_oauth.stores.store import Store
-from codex_oauth_core.errors import ErrorKind
-from codex_oauth_core.outcomes import NotRenewed, Renewed
-from codex_oauth_core.secret import Secret
+from codex_oauth import Store
+from codex_oauth_core import ErrorKind, NotRenewed, Renewed, Secret
 from tests.faults.runs import NEW, OLD, Fate, Peer, SkippingClock, answer, renew
 from tests.support import account_token
 from tests.transport.servers import Script, no_new_sockets

@@ -18,11 +18,12 @@ from typing import Any
 import attrs
 import pytest
 
+from codex_oauth import FileStore
 from codex_oauth.authority import AuthorityServer
-from codex_oauth.stores.file_store import FileSlot, FileStore
+from codex_oauth.stores.file_store import FileSlot
 from codex_oauth.stores.locked_login import FileLockedLogin
 from codex_oauth.transport.network import BoundedTransport
-from codex_oauth_core.errors import ErrorKind
+from codex_oauth_core import ErrorKind
 from tests.faults.child import due, only_login, process
 from tests.faults.runs import (
     ACCOUNT,

@@ -13,9 +13,9 @@ import zlib
 import attrs
 import pytest
 
-from codex_oauth.stores.store import Store
-from codex_oauth_core.errors import ErrorKind
-from codex_oauth_core.outcomes import NotRenewed, NotRenewedReason
+from codex_oauth import Store
+from codex_oauth_core import ErrorKind, NotRenewed
+from codex_oauth_core.outcomes import NotRenewedReason
 from codex_oauth_core.reading.json_body import MAX_BODY
 from tests.faults.runs import NEW, Fate, Peer, SkippingClock, answer, granting, in_turn, login, put, renew
 from tests.transport.certificates import Authority

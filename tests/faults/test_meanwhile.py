@@ -16,20 +16,26 @@ from typing import Any
 import attrs
 import pytest
 
-from codex_oauth.stores.file_store import FileStore
+from codex_oauth import FileStore, HttpxWorld, StoringWorld, run
 from codex_oauth.stores.login_file import SEALED
-from codex_oauth.worlds.httpx_world import HttpxWorld
-from codex_oauth.worlds.storing import StoringWorld
-from codex_oauth.worlds.world import run
-from codex_oauth_core.codex import CODEX
-from codex_oauth_core.effects import Wait, Why
-from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.flows.deposit import StoreLogin
-from codex_oauth_core.flows.renewal import Renewal
-from codex_oauth_core.flows.revocation import Revocation
-from codex_oauth_core.outcomes import Adopted, LoginStored, NotRenewed, Renewed, Revoked
-from codex_oauth_core.record import Record, write_record
-from codex_oauth_core.secret import Secret
+from codex_oauth_core import (
+    CODEX,
+    Adopted,
+    ErrorKind,
+    LoginStored,
+    NotRenewed,
+    Record,
+    Renewal,
+    Renewed,
+    Revocation,
+    Revoked,
+    Secret,
+    SignInError,
+    StoreLogin,
+    Wait,
+    Why,
+)
+from codex_oauth_core.record import write_record
 from tests.faults.child import due, only_login
 from tests.faults.runs import ACCOUNT, NEW, Peer, answer, granting, login, put
 from tests.faults.signing_in import signed_in

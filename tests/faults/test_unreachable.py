@@ -16,9 +16,8 @@ from typing import Any
 
 import pytest
 
-from codex_oauth.stores.store import Store
-from codex_oauth_core.errors import ErrorKind
-from codex_oauth_core.outcomes import NotRenewed
+from codex_oauth import Store
+from codex_oauth_core import ErrorKind, NotRenewed
 from codex_oauth_core.renewal_times import WRITE_BY
 from tests.faults.runs import Fate, Peer, Ran, SkippingClock, answer, granting, in_turn, renew
 from tests.transport.certificates import Authority

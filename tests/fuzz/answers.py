@@ -12,15 +12,10 @@ from typing import Any, Final
 
 import attrs
 
-from codex_oauth.stores.memory_store import MemoryStore
-from codex_oauth.testing.fake_world import FakeWorld, Reply
-from codex_oauth.worlds.storing import StoringWorld
-from codex_oauth.worlds.world import run
-from codex_oauth_core.codex import CODEX
-from codex_oauth_core.effects import Request
-from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.flows.renewal import Renewal
-from codex_oauth_core.record import LONGEST_RECORD, Record, read_record, write_record
+from codex_oauth import MemoryStore, StoringWorld, run
+from codex_oauth.testing import FakeWorld, Reply
+from codex_oauth_core import CODEX, ErrorKind, Record, Renewal, Request, SignInError
+from codex_oauth_core.record import LONGEST_RECORD, read_record, write_record
 from tests.faults.runs import ACCOUNT, OLD, Fate, Ran, login, put
 from tests.support import account_token
 

@@ -12,9 +12,8 @@ from itertools import pairwise
 from typing import Final
 from urllib.parse import parse_qsl
 
-from codex_oauth_core.callback import CallbackRule
+from codex_oauth_core import CallbackRule, Secret
 from codex_oauth_core.receiver import CallbackGate, CallbackReceiver
-from codex_oauth_core.secret import Secret
 
 STATE: Final = "canary-state-0123456789-0123456789-012345678"
 SUFFIX: Final = ".onboarding_entrypoint=life_sciences"

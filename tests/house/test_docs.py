@@ -15,7 +15,8 @@ import attrs
 import pytest
 
 from codex_oauth.cli import errors
-from codex_oauth_core.errors import KINDS, ErrorKind, SignInError
+from codex_oauth_core import ErrorKind, SignInError
+from codex_oauth_core.errors import KINDS
 from tests.house.tree import ROOT, own_files
 
 DOCS = ROOT / "docs"

@@ -11,9 +11,8 @@ from typing import Final, Literal
 import anyio
 import pytest
 
+from codex_oauth import AsyncCallbackListener, CallbackListener
 from codex_oauth.listener import connection
-from codex_oauth.listener.async_listener import AsyncCallbackListener
-from codex_oauth.listener.sync_listener import CallbackListener
 from codex_oauth_core import CODEX, CallbackRule, Secret
 from codex_oauth_core.callback import Accepted
 from tests.transport.servers import no_new_sockets

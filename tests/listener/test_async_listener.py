@@ -13,7 +13,8 @@ import anyio.lowlevel
 import pytest
 from anyio.abc import TaskGroup
 
-from codex_oauth.listener.async_listener import AsyncCallbackListener, AsyncService
+from codex_oauth import AsyncCallbackListener
+from codex_oauth.listener.async_listener import AsyncService
 from codex_oauth.listener.ports import bind
 from tests.listener.sign_ins import PATIENCE, QUERY, connect, genuine, rule_for, say
 from tests.transport.servers import at_most, no_new_sockets

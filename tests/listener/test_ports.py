@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from codex_oauth import CallbackListener
 from codex_oauth.doctor import ports as doctors_ports
 from codex_oauth.doctor.context import Context, Verdict
 from codex_oauth.listener import ports
 from codex_oauth.listener.connection import accept
 from codex_oauth.listener.ports import Bound, bind
-from codex_oauth.listener.sync_listener import CallbackListener
 from codex_oauth.sign_in import only_a_paste, with_a_device_code
 from codex_oauth_core import CODEX, ErrorKind, SignInError
 from tests.listener.loopback import V4, V6, free_ports, listening_addresses, registered_ports, taken

@@ -10,10 +10,10 @@ import threading
 
 import pytest
 
+from codex_oauth import CallbackListener
 from codex_oauth.listener import sync_listener
 from codex_oauth.listener.connection import Connection, Connections
 from codex_oauth.listener.ports import bind
-from codex_oauth.listener.sync_listener import CallbackListener
 from codex_oauth.worlds.callbacks import CallbackSource
 from codex_oauth_core import ErrorKind, SignInError
 from codex_oauth_core.callback import Accepted

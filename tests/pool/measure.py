@@ -24,9 +24,9 @@ import anyio
 import trio
 import trio.testing
 
+from codex_oauth import FlowPool
 from codex_oauth.clock import Clock, now
 from codex_oauth.pool.deadlines import Deadlines
-from codex_oauth.pool.flow_pool import FlowPool
 from codex_oauth_core import DeviceFlow, Event, Finished, ResponseReceived, SendRequest, Wait
 from tests.pool.servers import Crowd
 from tests.support import PENDING

@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable
 import anyio
 import pytest
 
-from codex_oauth.pool.flow_pool import GRACE, FlowPool, Handle
+from codex_oauth import FlowPool
+from codex_oauth.pool.flow_pool import GRACE, Handle
 from codex_oauth.testing.fake_world import START
 from codex_oauth_core import (
     Credential,

@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from codex_oauth.pool.flow_pool import FlowPool
+from codex_oauth import FlowPool
 from codex_oauth.testing.fake_world import START, WALL
 from codex_oauth_core import (
     BrowserFlow,

@@ -14,7 +14,7 @@ import anyio.lowlevel
 import pytest
 from anyio.abc import TaskGroup
 
-from codex_oauth.pool.flow_pool import FlowPool
+from codex_oauth import FlowPool
 from codex_oauth.testing.fake_world import START, WALL
 from codex_oauth_core import (
     BrowserFlow,

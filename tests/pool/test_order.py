@@ -9,7 +9,8 @@ from itertools import pairwise
 import anyio
 import pytest
 
-from codex_oauth.pool.flow_pool import FLOWS_A_TURN, GRAIN, FlowPool
+from codex_oauth import FlowPool
+from codex_oauth.pool.flow_pool import FLOWS_A_TURN, GRAIN
 from codex_oauth.testing.fake_world import START
 from codex_oauth_core import (
     Credential,

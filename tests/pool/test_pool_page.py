@@ -6,7 +6,8 @@ import re
 import subprocess
 import sys
 
-from codex_oauth.pool.flow_pool import FlowPool, Handle
+from codex_oauth import FlowPool
+from codex_oauth.pool.flow_pool import Handle
 from tests.house.tree import ROOT
 
 PAGE = (ROOT / "docs" / "pool.md").read_text(encoding="utf-8")

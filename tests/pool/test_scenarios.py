@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import anyio
 
-from codex_oauth.pool.flow_pool import FlowPool
-from codex_oauth.testing.fake_world import START, FakeWorld, Lost, Reply, scripted
-from codex_oauth.testing.scenarios import SCENARIOS, Scenario
-from codex_oauth.worlds.world import run as run_alone
+from codex_oauth import FlowPool
+from codex_oauth import run as run_alone
+from codex_oauth.testing import SCENARIOS, FakeWorld, Lost, Reply, Scenario, scripted
+from codex_oauth.testing.fake_world import START
 from codex_oauth_core import (
     CODEX,
     Cause,

@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 from codex_oauth.worlds.aiohttp_world import AiohttpWorld
 from codex_oauth.worlds.urllib_world import UrllibWorld
-from codex_oauth_core import SendRequest, Wait
-from codex_oauth_core.events import Event
+from codex_oauth_core import Event, SendRequest, Wait
 from tests.ports.reactors import ReactorWorld
 
 __all__ = ["PORTS", "Perform"]

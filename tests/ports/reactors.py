@@ -17,8 +17,7 @@ from twisted.python.failure import Failure
 from codex_oauth.clock import Clock, now
 from codex_oauth.worlds.callbacks import CallbackSource
 from codex_oauth.worlds.twisted_world import TwistedWorld
-from codex_oauth_core import SendRequest, Wait
-from codex_oauth_core.events import Event
+from codex_oauth_core import Event, SendRequest, Wait
 
 __all__ = ["ReactorWorld", "TurnedReactor"]
 

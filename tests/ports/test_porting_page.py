@@ -16,9 +16,7 @@ from codex_oauth import testing
 from codex_oauth.authority import Authority, Policy, serve
 from codex_oauth.testing import ASYNC_WORLD_CHECKS, TASK_CHECKS, AsyncWorldCheck
 from codex_oauth.worlds import world
-from codex_oauth_core import CODEX, Cause, Credential, Phase
-from codex_oauth_core.effects import Effect
-from codex_oauth_core.events import Event
+from codex_oauth_core import CODEX, Cause, Credential, Effect, Event, Phase
 from tests.house.tree import ROOT
 
 PAGE = (ROOT / "docs" / "porting.md").read_text(encoding="utf-8")

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from codex_oauth import AsyncWorld, World, arun, run
 from codex_oauth.authority import Authority, Fault, Policy, serve
 from codex_oauth.worlds.aiohttp_world import AiohttpWorld
 from codex_oauth.worlds.twisted_world import sign_in
 from codex_oauth.worlds.urllib_world import UrllibWorld
-from codex_oauth.worlds.world import AsyncWorld, World, arun, run
 from codex_oauth_core import CODEX, Credential, DeviceFlow, ErrorKind, SignInError
 from tests.adapters.virtual_time import SkippingClock
 from tests.ports.reactors import TurnedReactor

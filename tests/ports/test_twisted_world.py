@@ -10,8 +10,7 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from codex_oauth.testing.fake_world import Lost, Reply
-from codex_oauth.testing.scenarios import SCENARIOS, Scenario
+from codex_oauth.testing import SCENARIOS, Lost, Reply, Scenario
 from codex_oauth.transport.twisted_transport import Sent
 from codex_oauth.worlds.twisted_world import TwistedWorld, drive, sign_in
 from codex_oauth_core import (

@@ -14,13 +14,9 @@ from unittest import mock
 import attrs
 
 from codex_oauth.tokens import memory
-from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import Effect
+from codex_oauth_core import Credential, Effect, FinishSignIn, Record, Renewal
 from codex_oauth_core.facts import Refusal, TryAgain
-from codex_oauth_core.flows.finish_sign_in import FinishSignIn
 from codex_oauth_core.flows.pace import SavePace
-from codex_oauth_core.flows.renewal import Renewal
-from codex_oauth_core.record import Record
 from codex_oauth_core.storage import (
     Conflict,
     Delete,

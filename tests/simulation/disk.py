@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import attrs
 
-from codex_oauth_core.record import Record
+from codex_oauth_core import Record
 
 __all__ = ["Copy", "Disk"]
 

@@ -16,9 +16,7 @@ from typing import Final
 
 import attrs
 
-from codex_oauth_core.flows.finish_sign_in import FinishSignIn
-from codex_oauth_core.flows.renewal import Renewal
-from codex_oauth_core.record import Record
+from codex_oauth_core import FinishSignIn, Record, Renewal
 from tests.simulation.invariants import Excuse, Violation
 from tests.simulation.process import Ended, Op, Process
 from tests.simulation.run import judge, loss_of

@@ -11,14 +11,9 @@ from typing import Any, Final
 
 import attrs
 
-from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import Effect
+from codex_oauth_core import Credential, Effect, FinishSignIn, Record, Renewal, RenewalPolicy
 from codex_oauth_core.flows import revocation, storing
-from codex_oauth_core.flows.finish_sign_in import FinishSignIn
 from codex_oauth_core.flows.pace import SavePace
-from codex_oauth_core.flows.renewal import Renewal
-from codex_oauth_core.flows.renewal_policy import RenewalPolicy
-from codex_oauth_core.record import Record
 from codex_oauth_core.storage import Locked
 from tests.simulation import exhaustive_store
 from tests.simulation.exhaustive_state import Case, Excuse, Fault, Role, Rules, Unsaved

@@ -10,9 +10,18 @@ from typing import Final
 
 import attrs
 
-from codex_oauth_core.effects import SendRequest, Wait, Why
-from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.events import Cancelled, Cause, Phase, RequestFailed, StoreAnswered
+from codex_oauth_core import (
+    Cancelled,
+    Cause,
+    ErrorKind,
+    Phase,
+    RequestFailed,
+    SendRequest,
+    SignInError,
+    StoreAnswered,
+    Wait,
+    Why,
+)
 from codex_oauth_core.storage import Save, Saved, StoreFailed
 from tests.simulation.exhaustive_process import CHECKED, CONNECTING, SLOW, Steps
 from tests.simulation.exhaustive_server import named, receive, revoke

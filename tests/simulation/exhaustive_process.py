@@ -10,15 +10,30 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any, Final, assert_never
 
-from codex_oauth_core.codex import CODEX
-from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait
-from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.events import Cause, Event, Phase, RequestFailed, Started, StoreAnswered, TimeReached
-from codex_oauth_core.flows.finish_sign_in import FinishSignIn
-from codex_oauth_core.flows.renewal import Renewal
-from codex_oauth_core.flows.revocation import Revocation
-from codex_oauth_core.outcomes import Adopted, NotRenewed, Renewed, SignedIn
-from codex_oauth_core.record import Record
+from codex_oauth_core import (
+    CODEX,
+    Adopted,
+    Cause,
+    Effect,
+    ErrorKind,
+    Event,
+    Finished,
+    FinishSignIn,
+    NotRenewed,
+    Phase,
+    Record,
+    Renewal,
+    Renewed,
+    RequestFailed,
+    Revocation,
+    SendRequest,
+    SignedIn,
+    SignInError,
+    Started,
+    StoreAnswered,
+    TimeReached,
+    Wait,
+)
 from codex_oauth_core.storage import Load, Lock
 from tests.simulation.exhaustive_server import named, requested, response, sign_in
 from tests.simulation.exhaustive_state import (

@@ -14,7 +14,7 @@ from typing import Final
 
 import attrs
 
-from codex_oauth_core.effects import SendRequest, Wait
+from codex_oauth_core import SendRequest, Wait
 from tests.simulation.exhaustive_faults import Faults
 from tests.simulation.exhaustive_process import SLOW, WAITING, Steps
 from tests.simulation.exhaustive_server import LONG_AGO, sign_in

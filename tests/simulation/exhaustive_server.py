@@ -10,12 +10,7 @@ import json
 import re
 from typing import Final
 
-from codex_oauth_core.codex import CODEX
-from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import Request
-from codex_oauth_core.events import ResponseReceived
-from codex_oauth_core.record import Record
-from codex_oauth_core.secret import Secret
+from codex_oauth_core import CODEX, Credential, Record, Request, ResponseReceived, Secret
 from tests.simulation.exhaustive_state import Shared
 from tests.simulation.exhaustive_values import AT, WALL, Token
 

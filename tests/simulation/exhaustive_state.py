@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 import attrs
 
-from codex_oauth_core.flows.renewal_policy import RenewalPolicy
+from codex_oauth_core import RenewalPolicy
 from tests.simulation.exhaustive_values import Token
 
 __all__ = [

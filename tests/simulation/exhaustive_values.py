@@ -17,12 +17,9 @@ from typing import Any, Final
 
 import attrs
 
-from codex_oauth_core.credential import Credential
+from codex_oauth_core import Credential, Provider, Record, RenewalPolicy, Secret
 from codex_oauth_core.flows.machine import Flow
-from codex_oauth_core.flows.renewal_policy import RenewalPolicy
-from codex_oauth_core.provider import Provider
-from codex_oauth_core.record import Intent, Record
-from codex_oauth_core.secret import Secret
+from codex_oauth_core.record import Intent
 
 __all__ = ["AT", "WALL", "Table", "Token", "Values", "copied"]
 

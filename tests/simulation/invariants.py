@@ -18,9 +18,7 @@ from typing import Final
 
 import attrs
 
-from codex_oauth_core.errors import SignInError
-from codex_oauth_core.outcomes import SignedIn
-from codex_oauth_core.record import Record
+from codex_oauth_core import Record, SignedIn, SignInError
 from codex_oauth_core.renewal_times import INTENT_LIFE
 from tests.simulation.disk import Disk
 from tests.simulation.server import Server

@@ -12,9 +12,8 @@ from typing import Final
 
 import attrs
 
-from codex_oauth.authority.messages import Answer
-from codex_oauth_core.events import Cause, Phase, RequestFailed, ResponseReceived
-from codex_oauth_core.secret import Secret
+from codex_oauth.authority import Answer
+from codex_oauth_core import Cause, Phase, RequestFailed, ResponseReceived, Secret
 
 __all__ = ["Mishap", "Trip"]
 

@@ -17,18 +17,35 @@ import attrs
 
 from codex_oauth.tokens.memory import Memory, Step
 from codex_oauth.tokens.renewing import Landing, Seen
-from codex_oauth_core.codex import CODEX
-from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait, Why
-from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.events import Cause, Event, Phase, RequestFailed, Started, StoreAnswered, TimeReached
-from codex_oauth_core.flows.finish_sign_in import FinishSignIn, State
-from codex_oauth_core.flows.renewal import Renewal
-from codex_oauth_core.flows.renewal_policy import RenewalPolicy
-from codex_oauth_core.flows.revocation import Revocation
-from codex_oauth_core.outcomes import Adopted, NotRenewed, Renewed, SignedIn
-from codex_oauth_core.record import Record
+from codex_oauth_core import (
+    CODEX,
+    Adopted,
+    Cause,
+    Effect,
+    ErrorKind,
+    Event,
+    Finished,
+    FinishSignIn,
+    NotRenewed,
+    Phase,
+    Record,
+    Renewal,
+    RenewalPolicy,
+    Renewed,
+    RequestFailed,
+    Revocation,
+    Secret,
+    SendRequest,
+    SignedIn,
+    SignInError,
+    Started,
+    StoreAnswered,
+    TimeReached,
+    Wait,
+    Why,
+)
+from codex_oauth_core.flows.finish_sign_in import State
 from codex_oauth_core.renewal_times import INTENT_LIFE, REVOKE_WITHIN, WAIT_EXPIRED
-from codex_oauth_core.secret import Secret
 from codex_oauth_core.storage import Conflict, Release, Rescued, Save, Saved, StorageEffect, StoreFailed
 from tests.simulation.invariants import Attempt, Excuse, Violation
 from tests.simulation.server import ACCOUNT, WALL

@@ -13,7 +13,7 @@ from typing import Final
 
 import attrs
 
-from codex_oauth_core.errors import ErrorKind, IllegalEvent, SignInError
+from codex_oauth_core import ErrorKind, IllegalEvent, SignInError
 from tests.simulation.faults import draw_plan
 from tests.simulation.invariants import Excuse, Violation
 from tests.simulation.process import Ended, Op, Process

@@ -12,18 +12,15 @@ from typing import Final
 
 import attrs
 
+from codex_oauth.authority import Answer, Policy
 from codex_oauth.authority.authority import Protocol
 from codex_oauth.authority.grants import Devices, Grants, _Family
-from codex_oauth.authority.messages import FORM, JSON, Answer, Call, Rejected
-from codex_oauth.authority.policy import Policy
-from codex_oauth_core.codex import CODEX
+from codex_oauth.authority.messages import FORM, JSON, Call, Rejected
+from codex_oauth_core import CODEX, Credential, Record, Secret
 from codex_oauth_core.codex.render import render_error
-from codex_oauth_core.credential import Credential
 from codex_oauth_core.facts import Granted
 from codex_oauth_core.pkce import s256
 from codex_oauth_core.reading.times import rfc3339
-from codex_oauth_core.record import Record
-from codex_oauth_core.secret import Secret
 
 __all__ = ["ACCOUNT", "LIFETIME", "WALL", "Server"]
 

@@ -12,9 +12,9 @@ from typing import Final, Protocol, TypeVar, assert_never
 
 import attrs
 
-from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core import ErrorKind, Record, SignInError
 from codex_oauth_core.leftovers import best_leftover, is_worth_keeping
-from codex_oauth_core.record import Intent, Record
+from codex_oauth_core.record import Intent
 from codex_oauth_core.renewal_times import INTENT_LIFE, SEND_BY
 from codex_oauth_core.storage import (
     Conflict,

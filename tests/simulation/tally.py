@@ -11,7 +11,7 @@ from typing import Self
 
 import attrs
 
-from codex_oauth_core.errors import IllegalEvent
+from codex_oauth_core import IllegalEvent
 from tests.simulation.faults import Kind
 from tests.simulation.invariants import Excuse
 from tests.simulation.network import Mishap

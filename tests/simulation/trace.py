@@ -7,11 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from codex_oauth_core.effects import SendRequest, Wait
-from codex_oauth_core.errors import SignInError
-from codex_oauth_core.events import RequestFailed, ResponseReceived, StoreAnswered
-from codex_oauth_core.outcomes import Adopted, LoginStored, NotRenewed, Renewed, SignedIn
-from codex_oauth_core.record import Record
+from codex_oauth_core import (
+    Adopted,
+    LoginStored,
+    NotRenewed,
+    Record,
+    Renewed,
+    RequestFailed,
+    ResponseReceived,
+    SendRequest,
+    SignedIn,
+    SignInError,
+    StoreAnswered,
+    Wait,
+)
 from codex_oauth_core.storage import Conflict, Loaded, Rescue, Reserve, Save, StoreFailed
 
 __all__ = ["named", "told"]

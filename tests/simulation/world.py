@@ -13,8 +13,7 @@ from collections.abc import Callable
 import attrs
 
 from codex_oauth.authority.messages import Call
-from codex_oauth_core.effects import Request
-from codex_oauth_core.record import Record
+from codex_oauth_core import Record, Request
 from tests.simulation.disk import Disk
 from tests.simulation.invariants import Attempt, Watch
 from tests.simulation.network import Mishap, Trip

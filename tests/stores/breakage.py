@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 import attrs
 
-from codex_oauth.stores.memory_store import MemoryStore
-from codex_oauth_core.record import Record
+from codex_oauth import MemoryStore
+from codex_oauth_core import Record
 
 
 @attrs.frozen

@@ -6,10 +6,11 @@ from typing import Any
 
 import attrs
 
+from codex_oauth import MemoryStore
 from codex_oauth.stores import memory_store
-from codex_oauth.stores.memory_store import MemoryHeld, MemorySlot, MemoryStore
+from codex_oauth.stores.memory_store import MemoryHeld, MemorySlot
 from codex_oauth.stores.store import Conflict, Deleted, Saved
-from codex_oauth_core.record import Record
+from codex_oauth_core import Record
 from tests.stores.breakage import breaks, stored_in
 
 _accounts = MemoryStore.accounts

@@ -9,8 +9,8 @@ import attrs
 
 from codex_oauth.stores import memory_store
 from codex_oauth.stores.memory_store import MemoryHeld, MemorySlot
+from codex_oauth_core import Record
 from codex_oauth_core.leftovers import best_leftover
-from codex_oauth_core.record import Record
 from tests.stores.breakage import breaks
 
 _rescue = MemorySlot.rescue

@@ -8,12 +8,14 @@ from typing import Any
 
 import attrs
 
+from codex_oauth import MemoryStore
 from codex_oauth.stores import memory_store
 from codex_oauth.stores.locks import our_intent
-from codex_oauth.stores.memory_store import MemoryHeld, MemorySlot, MemoryStore
+from codex_oauth.stores.memory_store import MemoryHeld, MemorySlot
 from codex_oauth.stores.store import Conflict
 from codex_oauth.testing.checking import sample
-from codex_oauth_core.record import Intent, Record
+from codex_oauth_core import Record
+from codex_oauth_core.record import Intent
 from tests.stores.breakage import breaks, stored_in
 
 _take = MemoryStore.take

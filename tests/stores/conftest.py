@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from codex_oauth import FileStore
 from codex_oauth.stores import login_file
-from codex_oauth.stores.file_store import FileSlot, FileStore
+from codex_oauth.stores.file_store import FileSlot
 from tests.stores.logins import login, save
 from tests.users import NOBODY, place_for_all
 

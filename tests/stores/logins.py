@@ -17,10 +17,7 @@ import pytest
 from codex_oauth.stores.file_store import FileSlot
 from codex_oauth.stores.locked_login import FileLockedLogin
 from codex_oauth.stores.store import Conflict, Deleted, Saved, SaveFailed
-from codex_oauth_core.credential import Credential
-from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.record import Record
-from codex_oauth_core.secret import Secret
+from codex_oauth_core import Credential, ErrorKind, Record, Secret, SignInError
 from tests.users import NOBODY
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away and make devices")

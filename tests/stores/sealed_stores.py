@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from codex_oauth.stores.file_store import FileStore
-from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth import FileStore
+from codex_oauth_core import ErrorKind, SignInError
 from tests.stores.logins import describe, login, save
 
 READ, WRITE, CORRUPT = ErrorKind.AUTH_READ_FAILED, ErrorKind.AUTH_WRITE_FAILED, ErrorKind.CORRUPT_AUTH

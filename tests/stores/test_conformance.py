@@ -7,10 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from codex_oauth.stores.file_store import FileStore
-from codex_oauth.stores.memory_store import MemoryStore
-from codex_oauth.stores.sealed_file_store import SealedFileStore
-from codex_oauth.stores.store import Store
+from codex_oauth import FileStore, MemoryStore, SealedFileStore, Store
 from codex_oauth.testing import STORE_CHECKS, StoreCheck
 from tests.stores.fake_keyrings import WorkingKeyring
 

@@ -15,11 +15,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from codex_oauth import FileStore
 from codex_oauth.stores import files, login_file
-from codex_oauth.stores.file_store import FileSlot, FileStore
+from codex_oauth.stores.file_store import FileSlot
 from codex_oauth.stores.store import Conflict, Deleted, Saved
-from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.record import LONGEST_RECORD, Record, write_record
+from codex_oauth_core import ErrorKind, Record, SignInError
+from codex_oauth_core.record import LONGEST_RECORD, write_record
 from tests.stores.logins import delete, describe, discard, failing, login, names, save, tree
 
 CORRUPT = ErrorKind.CORRUPT_AUTH

@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
+from codex_oauth import FileStore
 from codex_oauth.stores import files
 from codex_oauth.stores.failures import ADVICE
-from codex_oauth.stores.file_store import FileSlot, FileStore
+from codex_oauth.stores.file_store import FileSlot
 from codex_oauth.stores.store import Conflict, Saved, SaveFailed
-from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core import ErrorKind, SignInError
 from tests.stores.logins import child, describe, discard, failing, locked, login, names, save, tree
 
 STEPS = ("open", "fchmod", "write", "fsync", "replace")

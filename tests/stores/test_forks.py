@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from codex_oauth.stores.file_store import FileStore
+from codex_oauth import FileStore
 from codex_oauth.stores.store import Saved
 from tests.stores.logins import PRELUDE, child, login, renewed
 from tests.transport.servers import BUSY

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from codex_oauth import FileStore
 from codex_oauth.stores import locks
-from codex_oauth.stores.file_store import FileSlot, FileStore
+from codex_oauth.stores.file_store import FileSlot
 from codex_oauth.stores.locks import INTENT_LIFE, is_alive, our_intent
 from codex_oauth_core.record import Intent, write_record
 from tests.stores.logins import locked, login, names, renewed

@@ -16,10 +16,10 @@ import keyring.backends.fail
 import keyring.backends.null
 import pytest
 
+from codex_oauth import SealedFileStore
 from codex_oauth.stores.keyring_key import usable_keyring
 from codex_oauth.stores.login_file import SealBroken
-from codex_oauth.stores.sealed_file_store import SealedFileStore
-from codex_oauth_core.errors import SignInError
+from codex_oauth_core import SignInError
 from tests.stores.fake_keyrings import PlaintextKeyring, WorkingKeyring
 from tests.stores.logins import login, save
 

@@ -11,11 +11,12 @@ from typing import Any
 import attrs
 import pytest
 
-from codex_oauth.stores.file_store import FileSlot, FileStore
+from codex_oauth import FileStore
+from codex_oauth.stores.file_store import FileSlot
 from codex_oauth.stores.locked_login import FileLockedLogin
 from codex_oauth.stores.store import Deleted, Saved, SaveFailed, StoreWarning
-from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.record import Record, write_record
+from codex_oauth_core import ErrorKind, Record, SignInError
+from codex_oauth_core.record import write_record
 from tests.stores.logins import (
     as_root,
     describe,

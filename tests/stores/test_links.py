@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from codex_oauth.stores.file_store import FileSlot, FileStore
+from codex_oauth import FileStore
+from codex_oauth.stores.file_store import FileSlot
 from codex_oauth.stores.store import Conflict, Deleted, Saved
-from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core import ErrorKind, SignInError
 from tests.stores.logins import as_root, describe, discard, given_away, locked, login, names, renewed, save
 
 WRITE = ErrorKind.AUTH_WRITE_FAILED

@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
-from codex_oauth.stores.file_store import FileSlot, FileStore
+from codex_oauth import FileStore
+from codex_oauth.stores.file_store import FileSlot
 from codex_oauth.stores.store import Saved, SaveFailed
-from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core import ErrorKind, SignInError
 from codex_oauth_core.record import write_record
 from tests.stores.logins import as_root, child, delete, describe, given_away, locked, login, renewed, save
 from tests.transport.servers import BUSY

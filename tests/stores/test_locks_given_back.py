@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from codex_oauth.stores.file_store import FileSlot, FileStore
+from codex_oauth import FileStore
+from codex_oauth.stores.file_store import FileSlot
 from codex_oauth.stores.files import Directory
-from codex_oauth_core.errors import SignInError
+from codex_oauth_core import SignInError
 from tests.stores.logins import describe, locked, login, save
 from tests.stores.test_locks import WRITE, another_holder
 

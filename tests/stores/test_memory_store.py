@@ -10,9 +10,9 @@ from collections.abc import Callable
 import attrs
 import pytest
 
-from codex_oauth.stores.memory_store import MemoryStore
+from codex_oauth import MemoryStore
 from codex_oauth.stores.store import SaveFailed
-from codex_oauth_core.errors import SignInError
+from codex_oauth_core import SignInError
 from tests.stores.logins import child, login
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")

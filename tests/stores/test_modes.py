@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from codex_oauth.stores.file_store import FileSlot, FileStore
+from codex_oauth import FileStore
+from codex_oauth.stores.file_store import FileSlot
 from codex_oauth.stores.store import Saved, StoreWarning
-from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core import ErrorKind, SignInError
 from codex_oauth_core.record import write_record
 from tests.stores.logins import as_root, child, delete, describe, given_away, login, save, tree
 

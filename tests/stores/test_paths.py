@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from codex_oauth import FileStore
 from codex_oauth.stores.failures import shown
-from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.paths import account_in, default_home, login_name
-from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core import ErrorKind, SignInError
 from tests.stores.logins import child, describe, login, save, tree
 
 VARIABLES = ("CODEX_OAUTH_HOME", "HOME", "XDG_STATE_HOME")

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from codex_oauth.stores.file_store import FileSlot, FileStore
+from codex_oauth import FileStore
+from codex_oauth.stores.file_store import FileSlot
 from codex_oauth.stores.store import Deleted
-from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core import ErrorKind, SignInError
 from tests.stores.logins import as_root, delete, describe, discard, given_away, login, save, tree
 
 READ, WRITE = ErrorKind.AUTH_READ_FAILED, ErrorKind.AUTH_WRITE_FAILED

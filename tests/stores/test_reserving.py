@@ -15,7 +15,7 @@ from codex_oauth.stores import locked_login
 from codex_oauth.stores.file_store import FileSlot
 from codex_oauth.stores.locked_login import FileLockedLogin
 from codex_oauth.stores.store import Conflict, Deleted, Saved, SaveFailed
-from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core import ErrorKind, SignInError
 from tests.stores.logins import describe, failing, locked, login, names, renewed, tree
 
 WRITE = ErrorKind.AUTH_WRITE_FAILED

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from codex_oauth.stores.file_store import FileStore
-from codex_oauth.stores.sealed_file_store import SealedFileStore
+from codex_oauth import FileStore, SealedFileStore
 from codex_oauth.stores.store import Saved, SaveFailed
-from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core import ErrorKind, SignInError
 from tests.stores.fake_keyrings import (
     SHOWN,
     ForgetfulKeyring,

@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from codex_oauth.stores.file_store import FileStore
-from codex_oauth.stores.sealed_file_store import SealedFileStore
+from codex_oauth import FileStore, SealedFileStore
 from codex_oauth.stores.store import Saved
-from codex_oauth_core.errors import SignInError
-from codex_oauth_core.secret import Secret
+from codex_oauth_core import Secret, SignInError
 from tests.stores.fake_keyrings import (
     WorkingKeyring,
 )

@@ -8,14 +8,14 @@ from pathlib import Path
 import attrs
 import pytest
 
+from codex_oauth import FileStore
 from codex_oauth.stores.failures import ADVICE
-from codex_oauth.stores.file_store import FileSlot, FileStore
+from codex_oauth.stores.file_store import FileSlot
 from codex_oauth.stores.login_file import SealBroken
 from codex_oauth.stores.store import Conflict, Deleted, Saved, SaveFailed
-from codex_oauth.testing.store_checks import STORE_CHECKS, StoreCheck
-from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth.testing import STORE_CHECKS, StoreCheck
+from codex_oauth_core import ErrorKind, Secret, SignInError
 from codex_oauth_core.record import LONGEST_RECORD
-from codex_oauth_core.secret import Secret
 from tests.stores.logins import delete, describe, discard, failing, locked, login, names, renewed, save
 
 

@@ -8,21 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from codex_oauth import FileStore, MemoryStore, Store, StoringWorld, run
 from codex_oauth.stores import locked_login as held_module
 from codex_oauth.stores import memory_store
-from codex_oauth.stores.file_store import FileSlot, FileStore
-from codex_oauth.stores.memory_store import MemoryStore
-from codex_oauth.stores.store import Slot, Store
+from codex_oauth.stores.file_store import FileSlot
+from codex_oauth.stores.store import Slot
 from codex_oauth.testing import FakeWorld, Reply
 from codex_oauth.testing.checking import locked, put
-from codex_oauth.worlds.storing import StoringWorld
-from codex_oauth.worlds.world import run
-from codex_oauth_core.codex import CODEX
-from codex_oauth_core.effects import Finished, SendRequest
-from codex_oauth_core.events import Started
-from codex_oauth_core.flows.renewal import Renewal
-from codex_oauth_core.flows.revocation import Revocation
-from codex_oauth_core.outcomes import Renewed, Revoked
+from codex_oauth_core import CODEX, Finished, Renewal, Renewed, Revocation, Revoked, SendRequest, Started
 from codex_oauth_core.record import Intent
 from codex_oauth_core.renewal_times import SEND_BY
 from tests.core.storing import EXPIRED

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from codex_oauth.stores.file_store import FileStore
+from codex_oauth import FileStore
 from codex_oauth.stores.store import Saved
-from codex_oauth_core.errors import SignInError
+from codex_oauth_core import SignInError
 from tests.stores.logins import login, names, save
 
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from codex_oauth.stores.memory_store import MemoryStore
+from codex_oauth import MemoryStore
 from codex_oauth.testing import STORE_CHECKS, StoreCheck, check_store
 from tests.stores.broken_stores import BROKEN, Broken
 

@@ -15,7 +15,7 @@ from typing import Final
 
 import attrs
 
-from codex_oauth_core.flows.renewal_policy import RenewalPolicy
+from codex_oauth_core import RenewalPolicy
 from tests.storm import work
 from tests.storm.holds import LOCK_LIMIT, Hold, holding, spread
 from tests.storm.kills import points_of

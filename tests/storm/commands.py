@@ -16,8 +16,9 @@ from pathlib import Path
 
 import attrs
 
-from codex_oauth.stores.file_store import FileStore
-from codex_oauth_core.record import Record, read_record
+from codex_oauth import FileStore
+from codex_oauth_core import Record
+from codex_oauth_core.record import read_record
 from tests.storm.logins import put, token_mark
 from tests.storm.nursery import Link
 from tests.users import become

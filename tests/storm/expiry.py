@@ -14,8 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from codex_oauth.stores.file_store import FileStore
-from codex_oauth.tokens.token_source import TokenSource
+from codex_oauth import FileStore, TokenSource
 from tests.cli.commands import COMMAND, environment
 from tests.storm import work
 from tests.storm.logins import ADVISORY, EXPIRED, MANDATORY, Ground, authority

@@ -13,9 +13,8 @@ import time
 from pathlib import Path
 from typing import Final
 
-from codex_oauth.stores.file_store import FileStore
-from codex_oauth.tokens.token_source import TokenSource
-from codex_oauth_core.flows.renewal_policy import RenewalPolicy
+from codex_oauth import FileStore, TokenSource
+from codex_oauth_core import RenewalPolicy
 from tests.storm import work
 from tests.storm.holds import LOCK_LIMIT, SOON, once, spread
 from tests.storm.kills import Fates, judge, points_of

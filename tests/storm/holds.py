@@ -15,7 +15,7 @@ from typing import Final
 
 import attrs
 
-from codex_oauth_core.flows.renewal_policy import RenewalPolicy
+from codex_oauth_core import RenewalPolicy
 from codex_oauth_core.record import write_record
 from codex_oauth_core.renewal_times import WRITE_BY
 from tests.storm import work

@@ -14,6 +14,7 @@ from typing import Final
 
 import attrs
 
+from codex_oauth import FileStore, run
 from codex_oauth.authority import (
     Account,
     Approve,
@@ -24,16 +25,10 @@ from codex_oauth.authority import (
     Received,
     serve,
 )
-from codex_oauth.stores.file_store import FileSlot, FileStore
-from codex_oauth.testing.fake_world import FakeWorld, Reply
-from codex_oauth.worlds.world import run
-from codex_oauth_core.codex import CODEX
-from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import Request
-from codex_oauth_core.flows.device import DeviceFlow
+from codex_oauth.stores.file_store import FileSlot
+from codex_oauth.testing import FakeWorld, Reply
+from codex_oauth_core import CODEX, Credential, DeviceFlow, Record, Request, Secret
 from codex_oauth_core.reading.times import rfc3339
-from codex_oauth_core.record import Record
-from codex_oauth_core.secret import Secret
 
 __all__ = ["ACCOUNT", "ADVISORY", "EXPIRED", "MANDATORY", "Ground", "authority", "grant", "put", "token_mark"]
 

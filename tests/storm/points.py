@@ -17,9 +17,8 @@ from typing import Any, Final
 
 import attrs
 
-from codex_oauth.worlds.storing import StoringWorld
-from codex_oauth_core.effects import SendRequest, Wait
-from codex_oauth_core.events import Event
+from codex_oauth import StoringWorld
+from codex_oauth_core import Event, SendRequest, Wait
 from codex_oauth_core.storage import StorageEffect
 
 __all__ = ["PointedWorld", "Points", "Region", "patched", "region"]

@@ -17,19 +17,23 @@ from typing import Any, NoReturn
 
 import attrs
 
-from codex_oauth.stores.file_store import FileStore
-from codex_oauth.tokens.token_source import TokenSource
-from codex_oauth.worlds.httpx_world import HttpxWorld
-from codex_oauth.worlds.storing import StoringWorld
-from codex_oauth.worlds.world import run
-from codex_oauth_core.codex import CODEX, provider_of
-from codex_oauth_core.errors import SignInError
-from codex_oauth_core.flows.deposit import StoreLogin
-from codex_oauth_core.flows.renewal import Renewal
-from codex_oauth_core.flows.renewal_policy import RenewalPolicy
-from codex_oauth_core.flows.revocation import Revocation
-from codex_oauth_core.outcomes import Adopted, LoginStored, NotRenewed, Renewed, Revoked
-from codex_oauth_core.record import Record, read_record
+from codex_oauth import FileStore, HttpxWorld, StoringWorld, TokenSource, run
+from codex_oauth_core import (
+    CODEX,
+    Adopted,
+    LoginStored,
+    NotRenewed,
+    Record,
+    Renewal,
+    RenewalPolicy,
+    Renewed,
+    Revocation,
+    Revoked,
+    SignInError,
+    StoreLogin,
+)
+from codex_oauth_core.codex import provider_of
+from codex_oauth_core.record import read_record
 from tests.storm.logins import token_mark
 from tests.storm.nursery import LONGEST_LIFE, Link
 from tests.storm.points import PointedWorld, Points, patched

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from codex_oauth.testing.fake_world import FakeWorld, VirtualClock, scripted
+from codex_oauth.testing import FakeWorld, VirtualClock, scripted
 from codex_oauth_core import CallbackRule, Secret, Wait, Why
 from tests.testing_plugin.runs import ENTRY_POINT, installed, passed, pytest_run
 

@@ -13,8 +13,7 @@ import httpx2
 import pytest
 import requests
 
-from codex_oauth.tokens.auth import CodexAuth, CodexRequestsAuth
-from codex_oauth.tokens.token_source import TokenSource
+from codex_oauth import CodexAuth, CodexRequestsAuth, TokenSource
 
 __all__ = ["CALLERS", "Call", "Caller"]
 

@@ -13,8 +13,7 @@ from typing import Any, Final
 
 import openai
 
-from codex_oauth.tokens.auth import CodexAuth
-from codex_oauth.tokens.token_source import TokenSource
+from codex_oauth import CodexAuth, TokenSource
 from tests.tokens.backend import Backend, serving
 from tests.tokens.rig import Rig, rig
 

@@ -13,16 +13,10 @@ from typing import Any
 
 import attrs
 
-from codex_oauth.authority import Authority, Fault, Policy
-from codex_oauth.authority.policy import Approve
-from codex_oauth.stores.memory_store import MemoryStore
+from codex_oauth import MemoryStore, TokenSource, run
+from codex_oauth.authority import Approve, Authority, Fault, Policy
 from codex_oauth.testing import FakeWorld, Lost, Reply, answered_by
-from codex_oauth.tokens.token_source import TokenSource
-from codex_oauth.worlds.world import run
-from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import Request
-from codex_oauth_core.flows.device import DeviceFlow
-from codex_oauth_core.record import Record
+from codex_oauth_core import Credential, DeviceFlow, Record, Request
 
 __all__ = [
     "LIFETIME",

@@ -11,10 +11,9 @@ import httpx2
 import pytest
 import requests
 
+from codex_oauth import CodexAuth, CodexRequestsAuth, HostNotAllowed
 from codex_oauth.authority import Fault
-from codex_oauth.tokens.auth import CodexAuth, CodexRequestsAuth
-from codex_oauth.tokens.hosts import HostNotAllowed
-from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core import ErrorKind, SignInError
 from tests.tokens.backend import PAGE, Backend, backends
 from tests.tokens.callers import CALLERS, Call, Caller
 from tests.tokens.rig import Rig, eventually, rig

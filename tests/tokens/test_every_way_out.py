@@ -16,12 +16,9 @@ import anyio
 import attrs
 import pytest
 
-from codex_oauth.stores.memory_store import MemoryStore
-from codex_oauth.tokens.auth import CodexAuth, CodexRequestsAuth
-from codex_oauth.tokens.hosts import HostNotAllowed
-from codex_oauth.tokens.token_source import TokenSource
+from codex_oauth import CodexAuth, CodexRequestsAuth, HostNotAllowed, MemoryStore, TokenSource
+from codex_oauth_core import Secret
 from codex_oauth_core.codex.claims import is_fedramp
-from codex_oauth_core.secret import Secret
 from tests.support import CLAIMS, jwt
 from tests.tokens.rig import Rig, put, rig
 

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from codex_oauth.stores.memory_store import MemorySlot
-from codex_oauth_core.record import Record
+from codex_oauth_core import Record
 from tests.tokens.rig import PATIENCE, eventually, renewals, rig
 
 MANY = 50

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from codex_oauth.tokens.hosts import DEFAULT_HOSTS, HostNotAllowed, Hosts
+from codex_oauth import HostNotAllowed
+from codex_oauth.tokens.hosts import DEFAULT_HOSTS, Hosts
 
 GOOD = [
     "https://chatgpt.com",

@@ -17,8 +17,7 @@ from typing import Final
 import pytest
 
 from codex_oauth import CODEX, FileStore, login
-from codex_oauth.authority import Approve, Authority, Policy
-from codex_oauth.authority.server import serve
+from codex_oauth.authority import Approve, Authority, Policy, serve
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 

@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from codex_oauth.tokens.notes import Notes
-from codex_oauth_core.outcomes import Renewed
+from codex_oauth_core import Renewed
 from tests.core.storing import login
 
 

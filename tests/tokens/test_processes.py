@@ -17,7 +17,7 @@ import pytest
 
 from codex_oauth.tokens import flight, token_source
 from codex_oauth.transport import tls
-from codex_oauth_core.errors import SignInError
+from codex_oauth_core import SignInError
 from tests.tokens.rig import LIFETIME, PATIENCE, eventually, renewals, rig
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")

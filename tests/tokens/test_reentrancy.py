@@ -15,10 +15,10 @@ from pathlib import Path
 import attrs
 import pytest
 
-from codex_oauth.stores.memory_store import MemorySlot, MemoryStore
+from codex_oauth import MemoryStore
+from codex_oauth.stores.memory_store import MemorySlot
 from codex_oauth.tokens.flight import Job
-from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.record import Record
+from codex_oauth_core import ErrorKind, Record, SignInError
 from tests.tokens.rig import LIFETIME, PATIENCE, Rig, eventually, rig
 
 ROOT = str(Path(__file__).parent.parent.parent)

@@ -10,16 +10,10 @@ from typing import Any
 import anyio
 import pytest
 
+from codex_oauth import HttpxWorld, RefreshIncomplete, arefresh, refresh
 from codex_oauth.authority import Fault, serve
 from codex_oauth.testing import FakeWorld, Lost, Reply, scripted
-from codex_oauth.tokens.refresh import RefreshIncomplete, arefresh, refresh
-from codex_oauth.worlds.httpx_world import HttpxWorld
-from codex_oauth_core.codex import CODEX
-from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import SendRequest
-from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.events import Cause, Phase
-from codex_oauth_core.secret import Secret
+from codex_oauth_core import CODEX, Cause, Credential, ErrorKind, Phase, Secret, SendRequest, SignInError
 from tests.support import as_json, code, page, tokens
 from tests.tokens.rig import eventually, renewals, rig, signed_in, when_sent
 

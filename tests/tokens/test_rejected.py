@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from codex_oauth.authority import Fault
-from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core import ErrorKind, SignInError
 from tests.tokens.rig import LIFETIME, eventually, renewals, rig
 
 ADVISORY = LIFETIME * 0.09

@@ -6,12 +6,11 @@ import warnings
 
 import pytest
 
+from codex_oauth import CodexOAuthWarning, MemoryStore
 from codex_oauth.authority import Fault
-from codex_oauth.stores.memory_store import MemoryHeld, MemoryStore
+from codex_oauth.stores.memory_store import MemoryHeld
 from codex_oauth.stores.store import SaveFailed
-from codex_oauth.tokens.notes import CodexOAuthWarning
-from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.flows.renewal_policy import RenewalPolicy
+from codex_oauth_core import ErrorKind, RenewalPolicy, SignInError
 from tests.tokens.rig import LIFETIME, eventually, put, renewals, rig, signed_in
 
 MANDATORY = 200.0

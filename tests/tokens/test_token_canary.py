@@ -12,10 +12,9 @@ from collections.abc import Sequence
 import anyio
 import pytest
 
+from codex_oauth import CodexAuth, CodexRequestsAuth, HostNotAllowed
 from codex_oauth.authority import Fault
-from codex_oauth.tokens.auth import CodexAuth, CodexRequestsAuth
-from codex_oauth.tokens.hosts import HostNotAllowed
-from codex_oauth_core.errors import SignInError
+from codex_oauth_core import SignInError
 from tests.tokens.backend import serving
 from tests.tokens.callers import CALLERS, Call, Caller
 from tests.tokens.rig import Rig, eventually, renewals, rig

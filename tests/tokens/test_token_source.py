@@ -9,11 +9,9 @@ import threading
 import attrs
 import pytest
 
-from codex_oauth.authority.policy import Account
-from codex_oauth.stores.memory_store import MemoryStore
-from codex_oauth.tokens.hosts import HostNotAllowed
-from codex_oauth_core.codex import CODEX
-from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth import HostNotAllowed, MemoryStore
+from codex_oauth.authority import Account
+from codex_oauth_core import CODEX, ErrorKind, SignInError
 from tests.tokens.rig import LIFETIME, eventually, renewals, rig
 
 ADVISORY = LIFETIME * 0.09

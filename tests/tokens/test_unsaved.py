@@ -12,7 +12,7 @@ import pytest
 from codex_oauth.stores.memory_store import MemoryHeld
 from codex_oauth.stores.store import SaveFailed
 from codex_oauth.tokens import flight
-from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core import ErrorKind, SignInError
 from tests.tokens.rig import PATIENCE, Rig, eventually, renewals, rig
 
 DEAD = -1.0

@@ -13,7 +13,7 @@ import pytest
 
 from codex_oauth.authority import Fault
 from codex_oauth.tokens import renewing
-from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core import ErrorKind, SignInError
 from tests.tokens.rig import LIFETIME, PATIENCE, Rig, eventually, renewals, rig, when_sent
 
 BACKENDS = ["asyncio", "trio"]

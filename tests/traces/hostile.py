@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from codex_oauth.testing.fake_world import Lost, Reply
+from codex_oauth.testing import Lost, Reply
 from codex_oauth_core import Cause, Phase
 from codex_oauth_core.pkce import s256
 from codex_oauth_core.reading.json_body import as_object

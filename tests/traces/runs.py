@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import attrs
 
-from codex_oauth.testing.fake_world import FakeWorld, Lost, Reply, Server, scripted
-from codex_oauth.testing.scenarios import SCENARIOS, Scenario
-from codex_oauth.worlds.world import run
+from codex_oauth import run
+from codex_oauth.testing import SCENARIOS, FakeWorld, Lost, Reply, Scenario, scripted
+from codex_oauth.testing.fake_world import Server
 from codex_oauth_core import (
     CODEX,
     BrowserFlow,
@@ -29,6 +29,7 @@ from codex_oauth_core import (
     Phase,
     Pkce,
     Provider,
+    Recorder,
     RequestFailed,
     Secret,
     SignInError,
@@ -37,7 +38,6 @@ from codex_oauth_core import (
 )
 from codex_oauth_core.flows.machine import Drivable
 from codex_oauth_core.flows.sign_in import SignInFlow
-from codex_oauth_core.traces import Recorder
 from tests.support import CODE, T0, W0, as_json, code, response, tokens
 
 __all__ = ["BROWSER", "RUNS", "Recorded", "Told", "record", "record_device", "slug", "then_lost"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from codex_oauth.testing.scenarios import SCENARIOS
+from codex_oauth.testing import SCENARIOS
 from codex_oauth_core.traces import replay
 from tests.traces.record import CORPUS, main
 from tests.traces.runs import BROWSER, RUNS

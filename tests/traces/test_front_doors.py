@@ -7,12 +7,11 @@ from typing import Any, Self
 
 import attrs
 
-from codex_oauth.asign_in import alogin
-from codex_oauth.sign_in import login
-from codex_oauth.testing.fake_world import FakeWorld, scripted
-from codex_oauth_core import Event
+from codex_oauth import alogin, login
+from codex_oauth.testing import FakeWorld, scripted
+from codex_oauth_core import Event, Recorder
 from codex_oauth_core.flows.sign_in import SignInFlow
-from codex_oauth_core.traces import Recorder, replay
+from codex_oauth_core.traces import replay
 from tests.support import SIGN_IN
 
 

@@ -12,9 +12,18 @@ from typing import Any
 import attrs
 import pytest
 
-from codex_oauth_core import CODEX, Cancelled, DeviceFlow, Event, SignInError, Started, TimeReached
-from codex_oauth_core._version import __version__
-from codex_oauth_core.traces import Recorder, replay
+from codex_oauth_core import (
+    CODEX,
+    Cancelled,
+    DeviceFlow,
+    Event,
+    Recorder,
+    SignInError,
+    Started,
+    TimeReached,
+    __version__,
+)
+from codex_oauth_core.traces import replay
 from codex_oauth_core.traces.format import Header
 from tests.support import T0, W0, approved, issued, response, tokens
 from tests.traces.runs import GRANTED, back, browser_flow, tell

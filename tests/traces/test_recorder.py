@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_oauth.testing.fake_world import FakeWorld, Lost, Reply, scripted
-from codex_oauth.testing.scenarios import SCENARIOS, Scenario
-from codex_oauth.worlds.world import run
+from codex_oauth import run
+from codex_oauth.testing import SCENARIOS, FakeWorld, Lost, Reply, Scenario, scripted
 from codex_oauth_core import (
     CODEX,
     Cancelled,
@@ -22,18 +21,19 @@ from codex_oauth_core import (
     Finished,
     IllegalEvent,
     Provider,
+    Recorder,
     Resumed,
+    Secret,
     SignInError,
     Started,
     TimeReached,
+    restore,
 )
-from codex_oauth_core.checkpoints.restore import restore
 from codex_oauth_core.codex.render import RENDERERS
 from codex_oauth_core.facts import Granted, Refusal, Tokens
 from codex_oauth_core.flows.sign_in import SignInFlow
 from codex_oauth_core.rendering import Rendered
-from codex_oauth_core.secret import Secret
-from codex_oauth_core.traces import Gap, Recorder, read_trace, replay
+from codex_oauth_core.traces import Gap, read_trace, replay
 from codex_oauth_core.traces.shadow import Blinder
 from tests.core.test_second_dialect import GRANTED, ISSUED, PLAIN
 from tests.support import PENDING, SIGN_IN, T0, W0, as_json

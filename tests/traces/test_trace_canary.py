@@ -10,11 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_oauth.testing.fake_world import Lost, Reply
-from codex_oauth.testing.scenarios import SCENARIOS
-from codex_oauth_core import CODEX, DeviceFlow
+from codex_oauth.testing import SCENARIOS, Lost, Reply
+from codex_oauth_core import CODEX, Credential, DeviceFlow
 from codex_oauth_core.codex.codes import known_code
-from codex_oauth_core.credential import Credential
 from codex_oauth_core.reading.json_body import as_object
 from codex_oauth_core.traces import replay
 from tests.support import issued, jwt, tokens

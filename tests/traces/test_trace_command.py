@@ -13,12 +13,12 @@ from typing import Any
 import attrs
 import pytest
 
+from codex_oauth import run
 from codex_oauth.authority import Approve, Authority, AuthorityServer, Fault, Policy, serve
 from codex_oauth.cli import trace as trace_file
 from codex_oauth.cli.trace_page import page_of as page_about
 from codex_oauth.cli.trace_rows import WIDTH, timeline
-from codex_oauth.testing.fake_world import FakeWorld, scripted
-from codex_oauth.worlds.world import run
+from codex_oauth.testing import FakeWorld, scripted
 from codex_oauth_core import Credential, DeviceFlow, Secret
 from codex_oauth_core.traces import read_trace, replay
 from tests.adapters.test_browser_sign_in import browse

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from codex_oauth.testing.fake_world import FakeWorld, Reply, scripted
+from codex_oauth.testing import FakeWorld, Reply, scripted
 from codex_oauth_core import (
     Cancelled,
     Cause,
+    Event,
     Phase,
     Request,
     RequestFailed,
@@ -15,7 +16,6 @@ from codex_oauth_core import (
     Secret,
     SendRequest,
 )
-from codex_oauth_core.events import Event
 
 T0 = 1000.0
 

@@ -23,8 +23,7 @@ from codex_oauth.transport.httpx_transport import HttpxTransport
 from codex_oauth.transport.tls import DIRECTORY, FILES, KEYLOG, named, tls_context
 from codex_oauth.worlds.aiohttp_world import AiohttpTransport
 from codex_oauth.worlds.urllib_world import UrllibTransport
-from codex_oauth_core.effects import SendRequest
-from codex_oauth_core.events import Cause, Phase, RequestFailed
+from codex_oauth_core import Cause, Phase, RequestFailed, SendRequest
 from codex_oauth_core.settings import SettingFault
 from tests.cli.doctoring import case, found
 from tests.transport.servers import at_most, no_new_sockets, post

@@ -15,6 +15,7 @@ import httpx
 import pytest
 from twisted.logger import STDLibLogObserver, globalLogPublisher
 
+from codex_oauth import AsyncHttpxWorld, HttpxWorld
 from codex_oauth.clock import now
 from codex_oauth.testing import WORLD_CHECKS
 from codex_oauth.testing.world_answer_checks import nothing_of_a_request_or_an_answer_is_logged
@@ -22,8 +23,6 @@ from codex_oauth.transport.async_httpx_transport import AsyncHttpxTransport
 from codex_oauth.transport.httpx_transport import HttpxTransport
 from codex_oauth.transport.unlogged import LOGGERS, unlogged
 from codex_oauth.worlds.aiohttp_world import AiohttpWorld
-from codex_oauth.worlds.async_httpx_world import AsyncHttpxWorld
-from codex_oauth.worlds.httpx_world import HttpxWorld
 from codex_oauth.worlds.urllib_world import UrllibWorld
 from codex_oauth_core import RequestFailed, ResponseReceived
 from tests.ports.reactors import ReactorWorld

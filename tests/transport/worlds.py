@@ -12,8 +12,7 @@ from importlib import import_module
 from typing import Any
 
 from codex_oauth.clock import Clock
-from codex_oauth_core import SendRequest
-from codex_oauth_core.events import Event
+from codex_oauth_core import Event, SendRequest
 
 __all__ = ["WORLDS", "Perform", "each_at_debug"]
 

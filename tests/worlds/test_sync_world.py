@@ -9,16 +9,14 @@ from collections.abc import Callable
 
 import pytest
 
+from codex_oauth import CallbackListener, HttpxWorld, World, new_pkce, new_state, run
 from codex_oauth.clock import instant
-from codex_oauth.entropy import new_pkce, new_state
-from codex_oauth.listener.sync_listener import CallbackListener
 from codex_oauth.transport.protocol import SendOutcome
 from codex_oauth.worlds import sync_world
-from codex_oauth.worlds.httpx_world import HttpxWorld
 from codex_oauth.worlds.sync_world import SyncWorld
-from codex_oauth.worlds.world import World, run
 from codex_oauth_core import (
     CODEX,
+    BrowserFlow,
     CallbackReceived,
     CallbackRule,
     Cancelled,
@@ -34,7 +32,6 @@ from codex_oauth_core import (
     Why,
 )
 from codex_oauth_core.callback import Accepted
-from codex_oauth_core.flows.browser import BrowserFlow
 from tests.listener.sign_ins import ask, get
 from tests.transport.servers import OK, Server, answering, at_most, no_new_sockets, post, silent, trickling
 

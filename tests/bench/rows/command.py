@@ -12,7 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from codex_oauth import FileStore
-from codex_oauth_core.record import Record, write_record
+from codex_oauth_core import Record
+from codex_oauth_core.record import write_record
 from tests.bench.command_peers import PROGRAMS
 from tests.bench.contest import Contestant, contest, figures
 from tests.bench.logins import TOKEN, credential, keep

@@ -13,8 +13,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from codex_oauth_core.codex import CODEX
-from codex_oauth_core.secret import Secret
+from codex_oauth_core import CODEX, Secret
 from tests.storm.nursery import Link
 
 __all__ = ["by_hand", "post_refresh"]

@@ -13,7 +13,7 @@ import anyio
 import httpx
 
 from codex_oauth import AsyncHttpxWorld, Credential, HttpxWorld, arun, run
-from codex_oauth.testing.fake_world import VirtualClock
+from codex_oauth.testing import VirtualClock
 from codex_oauth_core import CODEX, DeviceFlow
 from tests.support import PENDING, approved, issued, tokens
 

@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 import attrs
 
 from codex_oauth import FileStore
-from codex_oauth_core.record import Record, write_record
-from codex_oauth_core.secret import Secret
+from codex_oauth_core import Record, Secret
+from codex_oauth_core.record import write_record
 from tests.bench.contest import Contestant, contest, figures, turn
 from tests.bench.logins import ACCOUNT, credential, keep
 from tests.bench.ratios import Result, Target

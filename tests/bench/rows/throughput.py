@@ -15,7 +15,7 @@ from typing import Final
 
 import anyio
 
-from codex_oauth.pool.flow_pool import FlowPool
+from codex_oauth import FlowPool
 from codex_oauth.transport.async_httpx_transport import AsyncHttpxTransport
 from codex_oauth_core import CODEX, DeviceFlow, RequestFailed, ResponseReceived, SendRequest
 from tests.bench.peers import VENV
