@@ -292,9 +292,8 @@ def slots_of(flow: object) -> dict[str, Any]:
     """All that a flow holds; a flow that it drives is told by what that holds."""
     names = [name for cls in type(flow).__mro__ for name in getattr(cls, "__slots__", ())]
     values = {name: getattr(flow, name) for name in names if name != "__weakref__" and hasattr(flow, name)}
-    return {
-        name: slots_of(value) if isinstance(value, base.Flow) else value for name, value in values.items()
-    }
+    driven = [name for name, value in values.items() if isinstance(value, base.Flow)]
+    return {**values, **{name: slots_of(values[name]) for name in driven}}
 
 
 LATER: Final = T0 + 0.025
