@@ -23,7 +23,10 @@ from tests.speeds import QUICK
 
 __all__ = ["main"]
 
-MORE: Final = (*("tests/core", "tests/checkpoints", "tests/traces", "tests/simulation", "tests/faults"),)
+MORE: Final = (
+    *("tests/core", "tests/checkpoints", "tests/traces", "tests/simulation", "tests/faults"),
+    *("tests/cli/test_fast.py", "tests/transport/test_settings.py", "tests/stores/test_file_store.py"),
+)
 """What the faults that the tests of `make quick` let pass are tried against."""
 
 _EVERYWHERE: Final = {"codex", "oauth", "core", "flows", "test"}
