@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from codex_oauth.loading import loading
 from codex_oauth_core.checkpoints.codec import CheckpointError
+from codex_oauth_core.reading.strict_json import NotStrictJsonError, read_object
 from codex_oauth_core.secret import Secret, without_traceback
 
 if TYPE_CHECKING:
@@ -77,12 +78,9 @@ def _unsealed(data: bytes, key: Secret[bytes], belongs_to: str) -> dict[str, Any
         raise CheckpointError("other_key")
     nonce, rest = data[_OPEN : _OPEN + _NONCE], data[_OPEN + _NONCE :]
     try:
-        content: Any = json.loads(cipher.decrypt(nonce, rest, data[:_OPEN] + belongs_to.encode()))
-    except (InvalidTag, ValueError, RecursionError):
+        return read_object(cipher.decrypt(nonce, rest, data[:_OPEN] + belongs_to.encode()), LONGEST)
+    except (InvalidTag, NotStrictJsonError):
         raise CheckpointError("sealed_wrong") from None
-    if not isinstance(content, dict):
-        raise CheckpointError("sealed_wrong")
-    return content  # pyright: ignore[reportUnknownVariableType]  # JSON has text for keys, and restore() checks the rest
 
 
 def _which(key: Secret[bytes]) -> bytes:

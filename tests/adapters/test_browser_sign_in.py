@@ -231,7 +231,7 @@ def test_a_paste_alone_can_finish_it_where_no_port_can_be_had(server: AuthorityS
             callbacks=sources,
         )
     assert credential.account_id
-    assert verdicts == ["Refused", "Accepted"]
+    assert verdicts == ["Rejected", "Accepted"]
     assert source.stopped == 1
     assert notes[-1].endswith("Only a paste can finish this sign-in.")
 

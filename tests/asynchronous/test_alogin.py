@@ -272,7 +272,7 @@ def test_a_paste_from_a_thread_can_finish_it_where_no_port_can_be_had(
             on_note=notes.append,
         )
     people[0].join()
-    assert verdicts == ["Refused", "Accepted"]
+    assert verdicts == ["Rejected", "Accepted"]
     assert source.stopped == 1
     assert notes[-1].endswith("Only a paste can finish this sign-in.")
 

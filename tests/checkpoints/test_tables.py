@@ -21,7 +21,7 @@ from codex_oauth_core.checkpoints.codec import (
     COUNT,
     HIDDEN,
     INSTANT,
-    LONGEST_TEXT,
+    LARGEST_NUMBER,
     SECONDS,
     SECRET,
     FieldCodec,
@@ -83,7 +83,7 @@ def test_every_field_of_a_value_is_kept(codec: FieldCodec[Any], value: Any) -> N
 def test_an_instant_is_kept_as_what_is_left_to_it() -> None:
     assert INSTANT.encode(1010.5, 1000.0) == 10.5
     assert INSTANT.encode(990.0, 1000.0) == 0.0
-    assert INSTANT.encode(float("inf"), 1000.0) == LONGEST_TEXT
+    assert INSTANT.encode(float("inf"), 1000.0) == LARGEST_NUMBER
     assert INSTANT.shift(10.5, 2000.0) == 2010.5
     assert SECONDS.shift(10.5, 2000.0) == 10.5
 

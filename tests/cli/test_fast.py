@@ -38,6 +38,7 @@ OURS = {
     "codex_oauth_core.reading",
     "codex_oauth_core.reading.iso_time",
     "codex_oauth_core.reading.login_document",
+    "codex_oauth_core.reading.strict_json",
     "codex_oauth_core.registered",
 }
 THEIRS = {"__future__", "enum", "json", "re", "resource"}

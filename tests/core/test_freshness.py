@@ -70,8 +70,8 @@ def test_r4_a_token_that_lives_for_days_is_worth_renewing_an_hour_before_its_end
 
 
 def test_r4_the_advisory_window_begins_with_its_first_instant() -> None:
-    assert standing(issued(10 * DAY), START + 9 * DAY, POLICY, 0.0) is A
-    assert standing(issued(10 * DAY), math.nextafter(START + 9 * DAY, 0.0), POLICY, 0.0) is C
+    assert freshness(issued(10 * DAY), START + 9 * DAY, POLICY, 0.0) is A
+    assert freshness(issued(10 * DAY), math.nextafter(START + 9 * DAY, 0.0), POLICY, 0.0) is C
 
 
 def test_r4_jitter_spreads_the_begin_over_a_fifth_of_the_window_and_never_makes_it_shorter() -> None:

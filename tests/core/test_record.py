@@ -288,7 +288,7 @@ UNREADABLE: dict[str, tuple[bytes, str]] = {
     "UTF-16": (WHOLE.decode().encode("utf-16"), "not_json"),
     "UTF-32": (WHOLE.decode().encode("utf-32"), "not_json"),
     "latin-1": (WHOLE.replace(b"app_1", b"app_\xe9"), "not_json"),
-    "100 000 lists": (b"[" * 100_000, "not_json"),
+    "100 000 lists": (b"[" * 100_000, "too_deep"),
     "lists too deep to write": (WHOLE[:-1] + b', "x": ' + b"[" * 40 + b"]" * 40 + b"}", "too_deep"),
     "objects too deep to write": (WHOLE[:-1] + b', "x": ' + b'{"a":' * 40 + b"1" + b"}" * 41, "too_deep"),
     "too big": (WHOLE[:-1] + b" " * LONGEST_RECORD + b"}", "too_big"),

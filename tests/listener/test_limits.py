@@ -293,8 +293,8 @@ def test_half_of_the_silent_give_way_at_once_and_the_oldest_first() -> None:
 
 IN_LITTLE_ROOM = """
 import resource, sys
-from codex_oauth.listener import async_service, service
-service.PAUSE = async_service.PAUSE = 3600
+from codex_oauth.listener import async_listener, sync_listener
+sync_listener.PAUSE = async_listener.PAUSE = 3600
 from tests.listener.sign_ins import SignIn
 waiting = SignIn(sys.argv[1], (0,), 600)
 resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[2]) + len(os.listdir("/dev/fd")), 64))

@@ -111,8 +111,8 @@ def test_no_thread_for_the_resolver_is_a_failure_and_not_a_crash(
     def start(*args: object) -> None:
         raise RuntimeError("can't start new thread")
 
-    name = {"urllib": "resolve", "aiohttp": "aiohttp_transport"}[port]
-    monkeypatch.setattr(f"codex_oauth.transport.{name}.Thread.start", start)
+    name = {"urllib": "transport.dial", "aiohttp": "worlds.aiohttp_world"}[port]
+    monkeypatch.setattr(f"codex_oauth.{name}.Thread.start", start)
     assert verdict(PORTS[port], "http://name.test/") == (Phase.NOT_SENT, Cause.CONNECT)
 
 

@@ -123,7 +123,7 @@ def names(place: Path) -> set[str]:
 PRELUDE = """
 import encodings.idna, filelock, os, platformdirs, socket, sys, traceback
 from pathlib import Path
-from codex_oauth.stores import directory, file_store, files, paths
+from codex_oauth.stores import file_store, files, paths
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth_core.errors import SignInError
 from tests.stores.logins import delete, describe, discard, locked, login, renewed, save, tree

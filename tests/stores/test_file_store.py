@@ -31,7 +31,7 @@ DAMAGED: dict[str, tuple[bytes, str]] = {
     "truncated": (WHOLE[:-9], "not_json"),
     "binary": (os.urandom(64) + b"\xff", "not_json"),
     "not an object": (b"[]", "not_an_object"),
-    "deep": (b"[" * 200_000, "not_json"),
+    "deep": (b"[" * 200_000, "too_deep"),
     "not a number": (WHOLE.rstrip(b"}\n") + b', "x": NaN}', "not_json"),
     "a name twice": (WHOLE.rstrip(b"}\n") + b', "spent": true}', "not_json"),
     "byte order mark": (b"\xef\xbb\xbf" + WHOLE, "not_json"),

@@ -115,7 +115,7 @@ DEEP = "[" * 100_000
         ([], "It is empty"),
         ([""], "Line 1: it is not JSON"),
         (["nonsense"], "Line 1: it is not JSON"),
-        ([DEEP], "Line 1: it is not JSON"),
+        ([DEEP], "Line 1: it is no flat JSON object"),
         (["[]"], "Line 1: it is no flat JSON object"),
         (['{"a":[[[[[1]]]]]}'], "Line 1: it is no flat JSON object"),
         (["{}"], "It is no trace of codex-oauth"),

@@ -44,6 +44,7 @@ from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Resumed, Started
 from codex_oauth_core.flows.browser import BrowserFlow
 from codex_oauth_core.flows.device import DeviceFlow
+from codex_oauth_core.reading.strict_json import NotStrictJsonError, read_object
 from codex_oauth_core.reading.times import rfc3339
 from codex_oauth_core.secret import Secret
 
@@ -208,10 +209,9 @@ class PendingSignIns:
 def _read(content: Secret[bytes]) -> PendingRecord | None:
     """What a file holds; None if it cannot be read."""
     try:
-        found: object = json.loads(content.reveal())
-    except (ValueError, RecursionError):
+        fields = read_object(content.reveal(), _LONGEST)
+    except NotStrictJsonError:
         return None
-    fields = cast("dict[str, object]", found) if isinstance(found, dict) else {}
     checkpoint, expires_at = fields.get("checkpoint"), fields.get("expires_at")
     if fields.get("schema_version") != _VERSION or not isinstance(checkpoint, dict):
         return None

@@ -23,7 +23,7 @@ __all__ = [
     "FLAG",
     "HIDDEN",
     "INSTANT",
-    "LONGEST_TEXT",
+    "LARGEST_NUMBER",
     "NAME",
     "SECONDS",
     "SECRET",
@@ -70,7 +70,7 @@ class CheckpointError(ValueError):
 T = TypeVar("T")
 E = TypeVar("E", bound=Enum)
 
-LONGEST_TEXT: Final = 1e9
+LARGEST_NUMBER: Final = 1e9
 """Seconds, or a count: more than any that matters."""
 
 _LONGEST_TEXT: Final = 1024
@@ -139,7 +139,7 @@ def number(lowest: float, highest: float) -> FieldCodec[float]:
     return FieldCodec(lambda value, now: min(max(value, lowest), highest), decode)
 
 
-SECONDS: Final = number(0.0, LONGEST_TEXT)
+SECONDS: Final = number(0.0, LARGEST_NUMBER)
 
 INSTANT: Final[FieldCodec[float]] = FieldCodec(
     lambda value, now: SECONDS.encode(value - now, now), SECONDS.decode, lambda value, by: value + by
@@ -147,7 +147,7 @@ INSTANT: Final[FieldCodec[float]] = FieldCodec(
 
 
 def _take_count(raw: object, where: str) -> int:
-    if isinstance(raw, int) and not isinstance(raw, bool) and 0 <= raw <= LONGEST_TEXT:
+    if isinstance(raw, int) and not isinstance(raw, bool) and 0 <= raw <= LARGEST_NUMBER:
         return raw
     raise CheckpointError("malformed", where)
 

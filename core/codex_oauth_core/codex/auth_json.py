@@ -22,6 +22,7 @@ from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.reading.json_body import MAX_BODY, as_object
 from codex_oauth_core.reading.jwt import expiry, read_claims
+from codex_oauth_core.reading.strict_json import NotStrictJsonError, read_value
 from codex_oauth_core.reading.times import iso_date, plausible_time, rfc3339
 from codex_oauth_core.record import Record, read_record, write_record
 from codex_oauth_core.secret import Secret, without_traceback
@@ -177,21 +178,26 @@ def _members(content: Secret[bytes]) -> Mapping[str, object]:
 
 
 def _document(content: Secret[bytes]) -> object:
-    if len(content.reveal()) > LONGEST_AUTH_JSON:
-        raise _Unfit("too_big")
     try:
         return without_traceback(lambda: _parsed(content.reveal().removeprefix(_BYTE_ORDER_MARK)))
-    except json.JSONDecodeError as error:
-        text = "is empty" if not content.reveal().strip() else f"is not JSON (line {error.lineno})"
-    except UnicodeDecodeError:
-        text = "is not UTF-8 text"
-    except RecursionError:
-        text = "is nested too deep"
+    except NotStrictJsonError as error:
+        if error.reason == "too_big":
+            raise _Unfit("too_big") from None
+        empty = not content.reveal().strip()
+        text = "is empty" if empty else _FAULTS[error.reason].format(error.line)
     raise _Unfit("not_json", f"The file {text}.")
 
 
+_FAULTS: Final = {
+    "not_utf8": "is not UTF-8 text",
+    "not_json": "is not JSON (line {})",
+    "ambiguous": "can be read in more than one way: a name stands twice, or a number is none",
+    "too_deep": "is nested too deep",
+}
+
+
 def _parsed(data: bytes) -> object:
-    return cast("object", json.loads(data.decode("utf-8"), parse_int=_number))
+    return read_value(data, LONGEST_AUTH_JSON, parse_int=_number)
 
 
 def _number(digits: str) -> float:

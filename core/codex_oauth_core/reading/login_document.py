@@ -1,17 +1,18 @@
 """A stored login's document, read strictly: each of its fields, checked.
 
-Rules of this file: a document that does not fit raises `Unfit`, which names the field or the fault and never
-a value; nothing heavier than `json` is loaded, because commands that only print a token start with this.
+Rules of this file: a document that does not fit raises `Unfit`, which names the field or the fault and
+never a value; nothing heavier than `json` is loaded, because commands that only print a token start with
+this.
 """
 
 from __future__ import annotations
 
-import json
+from codex_oauth_core.reading.strict_json import NotStrictJsonError, is_object, read_object
 
 TYPE_CHECKING = False  # as typing's, without loading typing
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from typing import Any, Final, NoReturn, TypeGuard
+    from collections.abc import Callable, Mapping
+    from typing import Any, Final
 
 __all__ = ["LONGEST_DOCUMENT", "SCHEMA_VERSION", "TooNew", "Unfit", "login_fields", "read_document"]
 
@@ -19,8 +20,6 @@ SCHEMA_VERSION: Final = 1
 
 LONGEST_DOCUMENT: Final = 1024 * 1024
 """Bytes of a stored login that are read at most."""
-
-_DEEPEST: Final = 32  # levels of the document; the writer of JSON recurses
 
 
 class Unfit(Exception):
@@ -35,26 +34,15 @@ class TooNew(Exception):
         self.version = version
 
 
-def read_document(data: bytes) -> Mapping[str, Any]:
-    """The JSON object in `data` (RFC 8259), read strictly: no NaN, no infinity, no name twice.
+_FAULTS: Final = {"not_utf8": "not_json", "ambiguous": "not_json"}
 
-    Raises Unfit, and TooNew for a document that is to be left alone.
-    """
-    if len(data) > LONGEST_DOCUMENT:
-        raise Unfit("too_big")
+
+def read_document(data: bytes) -> Mapping[str, Any]:
+    """The JSON object in `data`, read strictly. Raises Unfit, and TooNew for one that is to be left alone."""
     try:
-        document: object = json.loads(
-            data.decode("utf-8"),
-            object_pairs_hook=_members,
-            parse_constant=_no_constant,
-            parse_float=_finite,
-        )
-    except (ValueError, RecursionError):  # bad UTF-8, bad JSON, a number of 5000 digits; nested too deep
-        raise Unfit("not_json") from None
-    if not _is_object(document):
-        raise Unfit("not_an_object")
-    if not _is_shallow(document):
-        raise Unfit("too_deep")
+        document = read_object(data, LONGEST_DOCUMENT)
+    except NotStrictJsonError as error:
+        raise Unfit(_FAULTS.get(error.reason, error.reason)) from None
     version: int = _need(document, "schema_version", _whole)
     if version > SCHEMA_VERSION:
         raise TooNew(version)
@@ -79,43 +67,6 @@ def login_fields(document: Mapping[str, Any]) -> dict[str, Any]:
         "dead_code": _take(document, "dead_code", _text),
         "server_offset": _take(document, "server_offset", _number),
     }
-
-
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a name twice")
-    return members
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(name)
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if abs(number) == float("inf"):
-        raise ValueError("infinity")
-    return number
-
-
-def _is_shallow(document: dict[str, Any]) -> bool:
-    level: list[dict[str, Any] | list[Any]] = [document]
-    for _ in range(_DEEPEST):
-        level = [value for outer in level for value in _values(outer) if _is_container(value)]
-    return not level
-
-
-def _values(container: dict[str, Any] | list[Any]) -> Iterable[object]:
-    return container.values() if isinstance(container, dict) else container
-
-
-def _is_container(value: object) -> TypeGuard[dict[str, Any] | list[Any]]:
-    return isinstance(value, dict | list)
-
-
-def _is_object(value: object) -> TypeGuard[dict[str, Any]]:
-    return isinstance(value, dict)
 
 
 def _inside(
@@ -164,7 +115,7 @@ def _intent(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def _object(fields: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     value: object = fields.get(name)
-    if not _is_object(value):
+    if not is_object(value):
         raise Unfit(name)
     return value
 

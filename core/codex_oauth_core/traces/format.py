@@ -28,6 +28,7 @@ from codex_oauth_core.events import (
     Started,
     TimeReached,
 )
+from codex_oauth_core.reading.strict_json import NotStrictJsonError, read_object
 from codex_oauth_core.secret import Secret
 
 __all__ = [
@@ -278,29 +279,17 @@ def read_trace(lines: Iterable[str]) -> Trace:
 def _object(line: str, number: int) -> Mapping[str, object]:
     if number > MOST_LINES:
         raise TraceError(f"It has more than {MOST_LINES} lines.")
-    if len(line) > LONGEST_TRACE_LINE:
-        raise TraceError(f"Line {number}: it is too long.")
     try:
-        value = json.loads(line, parse_float=_finite, parse_constant=_finite)
-    except (ValueError, RecursionError):
-        raise TraceError(f"Line {number}: it is not JSON.") from None
-    if not isinstance(value, dict) or not _is_shallow(cast("object", value), _DEEPEST):
-        raise TraceError(f"Line {number}: it is no flat JSON object.")
-    return cast("Mapping[str, object]", value)
+        return read_object(line, LONGEST_TRACE_LINE, _DEEPEST)
+    except NotStrictJsonError as error:
+        raise TraceError(f"Line {number}: {_FAULTS.get(error.reason, 'it is not JSON')}.") from None
 
 
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError("not finite")
-    return number
-
-
-def _is_shallow(value: object, levels: int) -> bool:
-    if not isinstance(value, dict | list):
-        return True
-    inner = cast("Iterable[object]", value.values() if isinstance(value, dict) else value)
-    return levels > 0 and all(_is_shallow(each, levels - 1) for each in inner)
+_FAULTS: Final = {
+    "too_big": "it is too long",
+    "not_an_object": "it is no flat JSON object",
+    "too_deep": "it is no flat JSON object",
+}
 
 
 def _gap(fields: Fields, *, begun: bool) -> Gap:
