@@ -286,7 +286,8 @@ def expired_at_birth() -> SignInError:
 
 
 def _within(moment: float | None, wall: float, span: float) -> bool:
-    return moment is not None and 0 <= wall - moment < span
+    """Whether a moment is less than `span` seconds away, on either side: the clocks of two hosts differ."""
+    return moment is not None and abs(wall - moment) < span
 
 
 def _born_expired(record: Record, wall: float, obtained: float) -> bool:

@@ -22,8 +22,8 @@ DEEPEST: Final = 32
 
 
 class NotStrictJsonError(ValueError):
-    """What was read does not fit. `reason`: `too_big`, `not_utf8`, `not_json`, `ambiguous` (a name twice, or a
-    number that is not finite), `too_deep` or `not_an_object`. `line`: where it ends to be JSON, from 1.
+    """What was read does not fit. `reason`: `too_big`, `not_utf8`, `not_json`, `ambiguous` (a name twice, or
+    a number that is not finite), `too_deep` or `not_an_object`. `line`: where it ends to be JSON, from 1.
     """
 
     def __init__(self, reason: str, line: int | None = None) -> None:
@@ -66,7 +66,7 @@ def is_object(value: object) -> TypeGuard[dict[str, Any]]:
 def _parsed(
     data: bytes | str, parse_int: Callable[[str], Any] | None
 ) -> tuple[str | None, int | None, object]:
-    """What is wrong, in which line, and the value. An error of the parser holds the text: none leaves here."""
+    """What is wrong, in which line, and the value. The parser's errors hold the text: none leaves here."""
     try:
         text = data if isinstance(data, str) else data.decode("utf-8")
         value: object = json.loads(
