@@ -13,7 +13,7 @@ from codex_oauth_core.reading.iso_time import iso_date
 @pytest.mark.parametrize("year", [1, 4, 100, 1600, 1900, 1969, 1970, 2000, 2023, 2024, 2100, 9999])
 @pytest.mark.parametrize("month", range(1, 13))
 def test_the_first_and_the_last_days_of_every_month(year: int, month: int) -> None:
-    for day in (1, 2, 27, 28, 29, 30, 31):
+    for day in (1, 2, 27, 28, 29, 30, 31, 32):
         try:
             expected = datetime(year, month, day, 23, 59, 58, tzinfo=UTC).timestamp()
         except ValueError:
@@ -21,10 +21,12 @@ def test_the_first_and_the_last_days_of_every_month(year: int, month: int) -> No
         assert iso_date(f"{year:04}-{month:02}-{day:02}T23:59:58Z") == expected
 
 
-@pytest.mark.parametrize("text", ["1970-01-01T00:00:00Z", "2023-11-14T22:13:20Z", "2024-04-30T23:59:59Z"])
-def test_the_usual_form_loads_no_calendar(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("month", range(1, 13))
+def test_the_usual_form_loads_no_calendar(month: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(iso_time, "_any", lambda text: pytest.fail("it was asked for"))
-    assert iso_date(text) == datetime.fromisoformat(text).timestamp()
+    last = 28 if month == 2 else 30 if month in (4, 6, 9, 11) else 31
+    for text in (f"2023-{month:02}-01T00:00:00Z", f"2023-{month:02}-{last}T23:59:59Z"):
+        assert iso_date(text) == datetime.fromisoformat(text).timestamp()
 
 
 @pytest.mark.parametrize(
