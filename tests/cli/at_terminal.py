@@ -60,7 +60,8 @@ def at_terminal(home: Path, *arguments: str, env: Mapping[str, str], dimensions:
     """The command at a pty: forked, or a new interpreter where `env` has what only that reads."""
     if can_be_warm(env):
         return AtTerminal(home, *arguments, env=env, dimensions=dimensions)
-    return pexpect.spawn(
+    spawn: Any = pexpect.spawn
+    return spawn(
         COMMAND[0],
         [*COMMAND[1:], *arguments],
         env=dict(env),

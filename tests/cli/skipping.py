@@ -1,12 +1,11 @@
-"""Virtual time in a process of its own: a world that waits goes on at once, and the clocks have moved by as much.
+"""Virtual time in a process of its own: a world that waits goes on at once, and its clock has moved by as much.
 
 Rules of this file: only what a flow waits for is skipped (the next poll, a retry, a busy lock); a request takes
-its real time, and a signal or a cancel is heard as ever.
+its real time, and a signal or a cancel is heard as ever. The calendar stays: what is stored is read by others.
 """
 
 from __future__ import annotations
 
-import time
 from typing import Any, Final
 
 from codex_oauth import clock
@@ -20,7 +19,7 @@ _BREATH: Final = 0.002
 
 def skip_waits() -> None:
     """From now on, in this process."""
-    real_instant, real_time, sleep = clock.instant, time.time, sync_world._Waker.sleep
+    real_instant, sleep = clock.instant, sync_world._Waker.sleep
     skipped = [0.0]
 
     def skip(self: Any, seconds: float) -> None:
@@ -31,4 +30,3 @@ def skip_waits() -> None:
 
     sync_world._Waker.sleep = skip  # type: ignore[method-assign]  # for as long as the process lives
     clock.instant = lambda: real_instant() + skipped[0]  # type: ignore[misc]
-    time.time = lambda: real_time() + skipped[0]

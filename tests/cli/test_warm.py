@@ -118,7 +118,7 @@ def test_what_only_a_new_interpreter_reads_needs_one(tmp_path: Path) -> None:
     assert run_command(tmp_path, "list", LANG="C").code == 0
 
 
-def test_waits_take_no_time_and_the_clock_has_moved(tmp_path: Path) -> None:
+def test_waits_take_no_time_and_the_clock_has_moved_but_not_the_calendar(tmp_path: Path) -> None:
     begun = time.monotonic()
     with serve(Authority(policy=attrs.evolve(AT_ONCE, interval=300))) as server:
         events = login(tmp_path, server, "--json").documents
@@ -134,7 +134,7 @@ skip_waits()
 with SyncWorld(None) as world:
     world.perform(Wait(began + 500, Why.RETRY))
 at, then = now()
-print(500 <= at - began < 520, 500 <= then - wall < 520)
+print(500 <= at - began < 520, 0 <= then - wall < 20)
 """
     with start_command(tmp_path, "list", prelude=prelude) as running:
         out, err = running.communicate()
