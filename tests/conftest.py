@@ -16,7 +16,8 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from tests.speeds import NIGHTLY, is_named
 
@@ -71,10 +72,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("nightly")
 
 
+@settings(max_examples=1, database=None)
+@given(st.none())
+def _look_at_randomness(_: None) -> None:
+    """Whatever hypothesis runs first does it."""
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Let the garbage collector look no more at what lives as long as the run: thousands of tests, all modules.
-    What a test leaves is found as before, and some tests look for it.
+    What a test leaves is found as before, and some tests look for it. Hypothesis looks once at who refers to
+    the sources of randomness that it seeds, which it could not see afterwards.
     """
+    _look_at_randomness()
     gc.collect()
     gc.freeze()
 
