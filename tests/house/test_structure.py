@@ -1,4 +1,4 @@
-"""How the modules hang together: no circle, and no two names alike (ADR 0026).
+"""How the modules hang together: no circle, and no two names alike (ADR 0025).
 
 Rules of this file: what is found is read from the source, imports within functions too; an exception is one row, with
 its reason.

@@ -1,1 +1,1 @@
-"""The command line, `codex-oauth`: `login`, `authority`, and `stored` (status, token, logout)."""
+"""The command line, `codex-oauth`: it begins in `main`, and `commands` is the table of what there is."""

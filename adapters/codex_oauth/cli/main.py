@@ -1,7 +1,7 @@
 """The command `codex-oauth`: which way it runs, and nothing of what the commands do.
 
 Rules of this file: commands load when they run, and a token that is current is printed before anything else
-loads; every failure ends in `failing`, which says it and has its exit code.
+loads; every failure ends in `errors`, which says it and has its exit code.
 """
 
 from __future__ import annotations

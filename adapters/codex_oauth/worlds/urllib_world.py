@@ -6,7 +6,7 @@ not have httpx can sign in.
 A transport made of the standard library alone: `http.client` speaks HTTP, `urllib` finds the proxy.
 
 Rules of this file: as in `httpx_transport`; beside it, an answer that two readers could understand
-differently is no answer. Trust is the system's (or as `certificates` says): there is no certifi here.
+differently is no answer. Trust is the system's (or as `tls` says): there is no certifi here.
 """
 
 from __future__ import annotations
