@@ -24,6 +24,7 @@ __all__ = [
     "run_blocking",
     "shielded",
     "this_loop",
+    "uncut",
 ]
 
 T = TypeVar("T")
@@ -172,3 +173,7 @@ def _cancel_again(cancelled: CancelledError) -> None:
     assert task is not None
     task.uncancel()
     task.cancel(*cancelled.args)
+
+
+uncut = shielded
+"""The former name of `shielded`, for one release."""

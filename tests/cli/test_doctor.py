@@ -258,5 +258,5 @@ def _names() -> set[str]:
 
 def test_every_check_is_in_the_table() -> None:
     folder = ROOT / "adapters" / "codex_oauth" / "doctor"
-    modules = {path.stem for path in folder.glob("*.py") if "def check(case: Case)" in path.read_text()}
+    modules = {path.stem for path in folder.glob("*.py") if "def check(context: Context)" in path.read_text()}
     assert modules == {name for name, _ in CHECKS}

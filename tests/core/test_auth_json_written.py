@@ -72,9 +72,7 @@ def test_r8_what_stands_beside_the_tokens_goes_with_them_and_comes_back() -> Non
     assert set(tokens) == {*written(login())["tokens"], "login_owner_id", "new"}
 
 
-@pytest.mark.parametrize(
-    "new", [b"NaN", b"1e999", b"9" * 5000, b"[" * 40 + b"]" * 40, b"[" * 900 + b"]" * 900]
-)
+@pytest.mark.parametrize("new", [b"9" * 5000, b"[" * 40 + b"]" * 40, b"[" * 900 + b"]" * 900])
 def test_what_could_not_be_stored_does_not_spoil_the_login(new: bytes) -> None:
     content = Secret(WHOLE.replace(b'"tokens": {', b'"tokens": {"new": ' + new + b", "))
     assert record_of(login(), content) == Record(login())

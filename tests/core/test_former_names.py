@@ -8,6 +8,7 @@ import pytest
 
 import codex_oauth
 import codex_oauth_core
+from codex_oauth import event_loops
 from codex_oauth.stores import store
 from codex_oauth_core import outcomes
 
@@ -29,8 +30,9 @@ def test_the_package_of_the_adapters_has_both_names_of_the_flow_that_stores() ->
     assert {"Deposit", "StoreLogin"} <= set(codex_oauth.__all__)
 
 
-def test_a_store_s_locked_login_has_both_names() -> None:
+def test_what_the_pages_named_has_both_names() -> None:
     assert store.Held is store.LockedLogin
+    assert event_loops.uncut is event_loops.shielded
 
 
 MOVED = {

@@ -76,7 +76,7 @@ print(len(got), set(got) == {{made.stored_token}}, made.refreshes)
         "before(memory.Memory, 'begin')",
         "before(type(source), '_prepared')",
         "before(type(source), '_settle')",
-        "from codex_oauth.tokens.flight import Flight; before(Flight, 'start'); before(Flight, 'wait')",
+        "from codex_oauth.tokens.flight import Job; before(Job, 'start'); before(Job, 'wait')",
         "before(threading.Thread, 'start')",
         "before(threading, '_start_new_thread')",
     ],

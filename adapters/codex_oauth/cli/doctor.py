@@ -50,13 +50,13 @@ def run_doctor(args: argparse.Namespace) -> int:
     """Look at everything. Exit code 0 if nothing is a problem."""
     provider = CODEX.at(args.issuer) if args.issuer else CODEX
     in_use = partial(_in_use, args)
-    case = Context(provider=provider, chosen_store=args.store, offline=args.offline, in_use=in_use)
+    context = Context(provider=provider, chosen_store=args.store, offline=args.offline, in_use=in_use)
     if args.json:
-        findings = list(examine(case))
+        findings = list(examine(context))
         _as_json(findings)
         return code_of(findings)
     colour = wants_colour(sys.stdout, os.environ, args.color)
-    findings = _shown(case, quiet=args.quiet, colour=colour)
+    findings = _shown(context, quiet=args.quiet, colour=colour)
     hint(_summed_up(findings))
     return code_of(findings)
 
@@ -75,10 +75,10 @@ def code_of(findings: Sequence[Finding]) -> int:
     return next((code for area, code in _GRAVEST if area in areas), OK)
 
 
-def _shown(case: Context, *, quiet: bool, colour: bool) -> list[Finding]:
+def _shown(context: Context, *, quiet: bool, colour: bool) -> list[Finding]:
     """Each finding as soon as it is there; with `--quiet` only what somebody should know."""
     findings: list[Finding] = []
-    for finding in examine(case):
+    for finding in examine(context):
         findings.append(finding)
         if not quiet or finding.verdict in (Verdict.WARN, Verdict.PROBLEM):
             _show(finding, colour=colour)

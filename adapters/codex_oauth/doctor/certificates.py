@@ -40,18 +40,18 @@ _REHASH: Final = f"Name a directory that `openssl rehash` went over, or use {_FI
 _WRITE: Final = f"Point {KEYLOG} at a file that you can write, or unset it."
 
 
-def check(case: Context) -> Iterator[Finding]:
+def check(context: Context) -> Iterator[Finding]:
     """The certificates of the environment, or of the system and certifi; and where keys are written."""
-    found = named(case.environment)
+    found = named(context.environment)
     if found.file:
         yield _of_file(found)
-        yield from _passed_over(case, found)
+        yield from _passed_over(context, found)
     if found.directories:
         yield _of_directories(found)
     if not found.any:
         yield _usual()
         for name in _OTHERS:
-            if case.environment.get(name):
+            if context.environment.get(name):
                 advice = f"To trust those certificates here too, set {_FILE} to the same file."
                 yield warn(_NAME, _AREA, "is for other programs, and not read", advice, subject=name)
     if found.keylog:
@@ -82,8 +82,8 @@ def _of_file(found: Named) -> Finding:
     return ok(_NAME, _AREA, f"{count} in {found.file}, in place of the usual ones", variable)
 
 
-def _passed_over(case: Context, found: Named) -> Iterator[Finding]:
-    if found.file_variable != _FILE and case.environment.get(_FILE):
+def _passed_over(context: Context, found: Named) -> Iterator[Finding]:
+    if found.file_variable != _FILE and context.environment.get(_FILE):
         text = f"is passed over: {found.file_variable} comes before it"
         yield ok(_NAME, _AREA, text, _FILE)
 

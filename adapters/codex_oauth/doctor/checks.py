@@ -53,11 +53,11 @@ _RIGHTS: Final = "Check whether this user may look at it, and run codex-oauth do
 _STORAGE: Final = (ErrorKind.CORRUPT_AUTH, ErrorKind.AUTH_READ_FAILED, ErrorKind.AUTH_WRITE_FAILED)
 
 
-def examine(case: Context, checks: Iterable[tuple[str, Check]] = CHECKS) -> Iterator[Finding]:
+def examine(context: Context, checks: Iterable[tuple[str, Check]] = CHECKS) -> Iterator[Finding]:
     """All findings. A check that fails is one, too, and says why; the others go on."""
     for name, check in checks:
         try:
-            yield from check(case)
+            yield from check(context)
         except SignInError as error:
             yield problem(name, _area(error), f"this check failed: {error.message}", *error.next_actions)
         except OSError as error:

@@ -43,10 +43,10 @@ class Context:
     keyring_limit: float = KEYRING_LIMIT
 
 
-def store_of(case: Context) -> FileStore | SignInError:
+def store_of(context: Context) -> FileStore | SignInError:
     """The store, or why it has no place."""
     try:
-        return FileStore(case.chosen_store) if case.chosen_store else FileStore()
+        return FileStore(context.chosen_store) if context.chosen_store else FileStore()
     except SignInError as error:
         return error
 

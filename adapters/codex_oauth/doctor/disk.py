@@ -35,9 +35,9 @@ _LOCAL: Final = "If several machines or programs use it: " + ADVICE["no_locks"]
 _OCTAL: Final = re.compile(r"\\([0-7]{3})")
 
 
-def check(case: Context) -> Iterator[Finding]:
+def check(context: Context) -> Iterator[Finding]:
     """Kind and room, of the directory, or of the one that it will be made in."""
-    store = store_of(case)
+    store = store_of(context)
     if isinstance(store, SignInError):
         yield skipped("file-system", _AREA, "not looked at: there is no directory for logins")
         return

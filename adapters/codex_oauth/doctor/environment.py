@@ -41,13 +41,13 @@ _KNOWN: Final[Mapping[str, _Meaning]] = {
 }
 
 
-def check(case: Context) -> Iterator[Finding]:
+def check(context: Context) -> Iterator[Finding]:
     """Each variable that is set; one finding if none is."""
-    names = sorted(name for name, value in case.environment.items() if name.startswith(_PREFIX) and value)
+    names = sorted(name for name, value in context.environment.items() if name.startswith(_PREFIX) and value)
     if not names:
         yield ok(_NAME, Area.ITSELF, f"no {_PREFIX}* variable is set")
     for name in names:
-        yield _told(name, case.environment[name])
+        yield _told(name, context.environment[name])
 
 
 def _told(name: str, value: str) -> Finding:

@@ -27,28 +27,28 @@ _SAID: Final[Mapping[str, str]] = {
 }
 
 
-def check(case: Context) -> Iterator[Finding]:
+def check(context: Context) -> Iterator[Finding]:
     """Visit the keyring once."""
     try:
-        kind = Bounded(case.keyring_limit, told=(SealBroken,)).call(lambda: _visit(case))
+        kind = Bounded(context.keyring_limit, told=(SealBroken,)).call(lambda: _visit(context))
     except SealBroken as broken:
-        yield _broken(case, broken.reason)
+        yield _broken(context, broken.reason)
     except Unfinished:
-        yield _broken(case, "keyring_timeout")
+        yield _broken(context, "keyring_timeout")
     except RuntimeError:  # of the backend, or no thread could be started
-        yield _broken(case, "keyring_unavailable")
+        yield _broken(context, "keyring_unavailable")
     else:
         yield ok(_NAME, Area.STORAGE, f"answers: {kind}")
 
 
-def _visit(case: Context) -> str:
-    keyring = usable_keyring(case.keyring)
+def _visit(context: Context) -> str:
+    keyring = usable_keyring(context.keyring)
     keyring.get_password(_SERVICE, _USERNAME)
     return type(keyring).__module__
 
 
-def _broken(case: Context, reason: str) -> Finding:
-    text = _SAID[reason].format(limit=case.keyring_limit)
+def _broken(context: Context, reason: str) -> Finding:
+    text = _SAID[reason].format(limit=context.keyring_limit)
     if reason == "keyring_timeout":
         return warn(_NAME, Area.STORAGE, text, ADVICE[reason])
     return skipped(_NAME, Area.STORAGE, text)  # servers and containers have none, and need none

@@ -75,9 +75,9 @@ _KINDS: Final = (
 _STRANGE: Final = _Kind(re.compile(""), "no file of codex-oauth", "Move it elsewhere if it is yours.")
 
 
-def check(case: Context) -> Iterator[Finding]:
+def check(context: Context) -> Iterator[Finding]:
     """Each leftover."""
-    store = store_of(case)
+    store = store_of(context)
     if isinstance(store, SignInError):
         yield skipped(_NAME, _AREA, "not looked for: there is no directory for logins")
         return

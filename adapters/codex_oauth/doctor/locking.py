@@ -37,9 +37,9 @@ _AREA: Final = Area.STORAGE
 _BROKEN: Final = "Two programs could renew the login at once, and end it. " + ADVICE["no_locks"]
 
 
-def check(case: Context) -> Iterator[Finding]:
+def check(context: Context) -> Iterator[Finding]:
     """Take a lock, try to take it again, give it back, and try once more."""
-    store = store_of(case)
+    store = store_of(context)
     where = None if isinstance(store, SignInError) else _place(store)
     if where is None:
         yield skipped(_NAME, _AREA, "not tried: there is no directory for logins yet")

@@ -41,9 +41,9 @@ def _loaded(store: FileStore, account_id: str) -> Record | SignInError | None:
         return error
 
 
-def check(case: Context) -> Iterator[Finding]:
+def check(context: Context) -> Iterator[Finding]:
     """Which login is in use, and each one."""
-    store = store_of(case)
+    store = store_of(context)
     if isinstance(store, SignInError):
         yield skipped(_NAME, Area.LOGIN, "not read: there is no directory for logins")
         return
@@ -57,7 +57,7 @@ def check(case: Context) -> Iterator[Finding]:
         return
     in_use = None
     try:
-        in_use = case.in_use(store)
+        in_use = context.in_use(store)
     except SignInError as error:
         yield problem(_NAME, Area.LOGIN, f"{error.message}", *error.next_actions, subject="in use")
     else:

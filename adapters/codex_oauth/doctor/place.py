@@ -33,15 +33,15 @@ _WORDS: Final = {
 }
 
 
-def check(case: Context) -> Iterator[Finding]:
+def check(context: Context) -> Iterator[Finding]:
     """The place, its directories, its files."""
-    store = store_of(case)
+    store = store_of(context)
     if isinstance(store, SignInError):
         details = ", ".join(f"{name}: {value}" for name, value in store.details.items())
         yield problem("store", _AREA, f"{store.message} ({details})", *store.next_actions)
         return
     home = store.home
-    yield ok("store", _AREA, f"{home}, {_why(case)}")
+    yield ok("store", _AREA, f"{home}, {_why(context)}")
     if not os.path.lexists(home):
         yield _to_be_made(home)
         return
@@ -49,12 +49,12 @@ def check(case: Context) -> Iterator[Finding]:
     yield from _files(home)
 
 
-def _why(case: Context) -> str:
-    if case.chosen_store:
+def _why(context: Context) -> str:
+    if context.chosen_store:
         return "named by --store"
-    if case.environment.get(HOME_VARIABLE):
+    if context.environment.get(HOME_VARIABLE):
         return f"named by {HOME_VARIABLE}"
-    if Path(case.environment.get("XDG_STATE_HOME", "")).is_absolute():
+    if Path(context.environment.get("XDG_STATE_HOME", "")).is_absolute():
         return "under XDG_STATE_HOME"
     return "the usual one of this user"
 

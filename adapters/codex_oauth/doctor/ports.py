@@ -29,11 +29,11 @@ _WHO: Final[Mapping[str, str]] = {
 }
 
 
-def check(case: Context) -> Iterator[Finding]:
+def check(context: Context) -> Iterator[Finding]:
     """Every port on every address. One that is taken is a problem only if no other is left."""
     usable = False
     found: list[Finding] = []
-    for port in case.provider.redirect_ports:
+    for port in context.provider.redirect_ports:
         first, *more = [_tried(port, host) for host in _HOSTS]
         found += (first, *more)
         alone = first.verdict is Verdict.SKIPPED and any(row.verdict is Verdict.OK for row in more)

@@ -23,16 +23,16 @@ _AREA: Final = Area.NETWORK
 _FORM: Final = "Set it to http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT, or unset it."
 
 
-def check(case: Context) -> Iterator[Finding]:
+def check(context: Context) -> Iterator[Finding]:
     """The proxy for the server, and settings that contradict each other."""
-    url = httpx.URL(case.provider.issuer)
+    url = httpx.URL(context.provider.issuer)
     try:
         proxy = proxy_for(url)
     except BadProxyError as error:
         yield problem(_NAME, _AREA, f"{error}", _FORM, subject=error.setting.name)
         return
-    yield _direct(case, url) if proxy is None else _through(proxy, _winner(case, url))
-    yield from _contradictions(case)
+    yield _direct(context, url) if proxy is None else _through(proxy, _winner(context, url))
+    yield from _contradictions(context)
 
 
 def _through(proxy: Proxy, setting: str) -> Finding:
@@ -43,8 +43,8 @@ def _through(proxy: Proxy, setting: str) -> Finding:
     return ok(_NAME, _AREA, f"{proxy}{', with credentials (not shown)' if known else ''}", setting)
 
 
-def _direct(case: Context, url: httpx.URL) -> Finding:
-    winner = _winner(case, url)
+def _direct(context: Context, url: httpx.URL) -> Finding:
+    winner = _winner(context, url)
     if winner == _SYSTEM:
         return ok(_NAME, _AREA, f"none for {url.host}: no variable names one")
     return ok(_NAME, _AREA, f"none for {url.host}: it is this machine, or NO_PROXY covers it", winner)
@@ -53,15 +53,15 @@ def _direct(case: Context, url: httpx.URL) -> Finding:
 _SYSTEM: Final = "the system's settings"
 
 
-def _winner(case: Context, url: httpx.URL) -> str:
+def _winner(context: Context, url: httpx.URL) -> str:
     """The variable that decides: the scheme's before ALL_PROXY, lower case before upper case."""
     names = (name for kind in (url.scheme, "all") for name in (f"{kind}_proxy", f"{kind}_proxy".upper()))
-    return next((name for name in names if unquoted(case.environment.get(name, ""))), _SYSTEM)
+    return next((name for name in names if unquoted(context.environment.get(name, ""))), _SYSTEM)
 
 
-def _contradictions(case: Context) -> Iterator[Finding]:
+def _contradictions(context: Context) -> Iterator[Finding]:
     for kind in ("https_proxy", "http_proxy", "all_proxy", "no_proxy"):
-        lower, upper = case.environment.get(kind), case.environment.get(kind.upper())
+        lower, upper = context.environment.get(kind), context.environment.get(kind.upper())
         if lower and upper and lower != upper:
             text = f"is set and differs from {kind}, which wins"
             yield warn(_NAME, _AREA, text, "Unset one of the two.", subject=kind.upper())

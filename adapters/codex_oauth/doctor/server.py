@@ -36,22 +36,22 @@ _AREA: Final = Area.NETWORK
 _SET_CLOCK: Final = "Let this machine set its clock from the network (NTP), and check its time zone."
 
 
-def check(case: Context) -> Iterator[Finding]:
+def check(context: Context) -> Iterator[Finding]:
     """Ask the server once; not at all where that is not wanted."""
-    if case.offline:
-        yield skipped("server", _AREA, "not asked: --offline", case.provider.issuer)
+    if context.offline:
+        yield skipped("server", _AREA, "not asked: --offline", context.provider.issuer)
         yield skipped("clock", _AREA, "not compared: --offline")
         return
-    answer = (case.transport or _usual())(_request(case.provider), never)
+    answer = (context.transport or _usual())(_request(context.provider), never)
     match answer:
         case RequestFailed():
-            yield _unreached(case, error_of(refusal_of(transient_of(answer))))
+            yield _unreached(context, error_of(refusal_of(transient_of(answer))))
             yield _no_clock()
         case Cancelled():
-            yield _unreached(case, SignInError.of(ErrorKind.CANCELLED))
+            yield _unreached(context, SignInError.of(ErrorKind.CANCELLED))
             yield _no_clock()
         case ResponseReceived():
-            yield from _answered(case, Answer(answer))
+            yield from _answered(context, Answer(answer))
         case _:
             assert_never(answer)
 
@@ -67,15 +67,15 @@ def _request(provider: Provider) -> SendRequest:
     return SendRequest(request, _LIMIT)
 
 
-def _answered(case: Context, answer: Answer) -> Iterator[Finding]:
+def _answered(context: Context, answer: Answer) -> Iterator[Finding]:
     if answer.region_blocked:
         error = SignInError.of(ErrorKind.REGION_BLOCKED, status=answer.status)
-        yield attrs.evolve(_unreached(case, error), area=Area.REFUSED)
+        yield attrs.evolve(_unreached(context, error), area=Area.REFUSED)
     elif answer.is_page or answer.status >= 500 or answer.status in (407, 408, 429) or _leads_away(answer):
-        yield _unreached(case, SignInError.of(no_answer(answer).kind, status=answer.status))
+        yield _unreached(context, SignInError.of(no_answer(answer).kind, status=answer.status))
     else:
         took = max(0.0, answer.response.at - answer.response.sent_at)
-        yield ok("server", _AREA, f"answers, in {took:.1f} s", case.provider.issuer)
+        yield ok("server", _AREA, f"answers, in {took:.1f} s", context.provider.issuer)
         yield _clock(answer.response, answer.header("date"))
         return
     yield _no_clock()
@@ -85,10 +85,10 @@ def _leads_away(answer: Answer) -> bool:
     return 300 <= answer.status < 400
 
 
-def _unreached(case: Context, error: SignInError) -> Finding:
+def _unreached(context: Context, error: SignInError) -> Finding:
     details = ", ".join(f"{name}: {value}" for name, value in error.details.items())
     found = f"{error.message} ({details})" if details else error.message
-    return problem("server", _AREA, found, *error.next_actions, subject=case.provider.issuer)
+    return problem("server", _AREA, found, *error.next_actions, subject=context.provider.issuer)
 
 
 def _no_clock() -> Finding:

@@ -55,9 +55,9 @@ _TOOLS: Final = (
 )
 
 
-def check(case: Context) -> Iterator[Finding]:
+def check(context: Context) -> Iterator[Finding]:
     """Each tool's file against every login of ours."""
-    store = store_of(case)
+    store = store_of(context)
     try:
         ours = {} if isinstance(store, SignInError) else records(store)
     except SignInError:

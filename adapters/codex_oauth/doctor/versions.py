@@ -24,7 +24,7 @@ _FOR_PEOPLE: Final = ("authority", "cli", "keyring")
 _AREA: Final = Area.ITSELF
 
 
-def check(case: Context) -> Iterator[Finding]:
+def check(context: Context) -> Iterator[Finding]:
     """Python, this package, what it needs, and its extras."""
     where = f"{platform.system()} {platform.release()}, {platform.machine()}"
     yield ok("python", _AREA, f"{platform.python_implementation()} {platform.python_version()} on {where}")
