@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from codex_oauth.cli.commands import COMMANDS
-from codex_oauth.cli.errors import UsageError
 from codex_oauth.cli.parser import build_parser, parsed
+from codex_oauth.cli.usage import UsageError
 from tests.cli.commands import run_command
 from tests.cli.test_commands import hold
 from tests.house.tree import ROOT

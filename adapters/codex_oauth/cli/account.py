@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from codex_oauth.cli.accounts import find_account, stored_record
-from codex_oauth.cli.errors import UsageError
 from codex_oauth.cli.fast import ACCOUNT_VARIABLE
 from codex_oauth.cli.output import emit, hint, hint_from_a_signal, left, moment, printable, result
 from codex_oauth.cli.process import interrupted_once
+from codex_oauth.cli.usage import UsageError
 from codex_oauth.clock import now
 from codex_oauth.elsewhere import NEXT as ELSEWHERE
 from codex_oauth.elsewhere import is_elsewhere, owner_of

@@ -12,9 +12,9 @@ from typing import Final
 
 import attrs
 
-from codex_oauth.cli.errors import UsageError
 from codex_oauth.cli.fast import ACCOUNT_VARIABLE
 from codex_oauth.cli.output import printable
+from codex_oauth.cli.usage import UsageError
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth_core.codex.claims import read_identity
 from codex_oauth_core.errors import ErrorKind, SignInError

@@ -16,8 +16,9 @@ from typing import Any, Final
 import attrs
 
 from codex_oauth.cli.accounts import chosen
-from codex_oauth.cli.errors import LOGIN_REQUIRED, OK, REFUSED, STORAGE, TEMPORARY, UNEXPECTED, UsageError
+from codex_oauth.cli.errors import LOGIN_REQUIRED, OK, REFUSED, STORAGE, TEMPORARY, UNEXPECTED
 from codex_oauth.cli.output import emit, hint, paint, printable, result, wants_colour
+from codex_oauth.cli.usage import UsageError
 from codex_oauth.doctor.checks import examine
 from codex_oauth.doctor.context import Area, Context, Finding, Verdict
 from codex_oauth.stores.file_store import FileStore

@@ -1,10 +1,8 @@
 """How a command that failed says so, and its exit code, the same with and without `--json`.
 
 Rules of this file: every kind of error has exactly one code, and `docs/errors.md` shows the same table.
-With `--json` every failure is one document on stdout, of `login` an event. A command line that cannot be
-understood, or asks for what is not there, is exit code 2; what the person typed is shown escaped, and
-advice is a command or an option to type. A bug says so in one line, because a traceback may show what must
-not be shown.
+With `--json` every failure is one document on stdout, of `login` an event. A bug says so in one line, because
+a traceback may show what must not be shown.
 """
 
 from __future__ import annotations
@@ -18,12 +16,8 @@ from typing import Final
 import attrs
 
 from codex_oauth.cli.output import NoOutput, complain, emit, failure_fields, report
+from codex_oauth.cli.usage import UsageError
 from codex_oauth_core.errors import ErrorKind, SignInError
-
-TYPE_CHECKING = False  # as typing's, without loading typing
-
-if TYPE_CHECKING:
-    from typing import Any
 
 __all__ = [
     "EXIT_CODES",
@@ -35,10 +29,8 @@ __all__ = [
     "TEMPORARY",
     "UNEXPECTED",
     "USAGE",
-    "UsageError",
     "asks_for_json",
     "report_error",
-    "suggestions",
 ]
 
 
@@ -102,33 +94,6 @@ EXIT_CODES: Final[Mapping[ErrorKind, int]] = MappingProxyType(
     {kind: code for code, kinds in _KINDS.items() for kind in kinds}
 )
 """The exit code of each kind of error."""
-
-
-# -- usage ---------------------------------------------------------------------------------------------
-
-
-class UsageError(Exception):
-    """What is wrong with the command line, what to do instead, and how the command is used, if known."""
-
-    def __init__(self, message: str, *advice: str, usage: str = "", command: str = "") -> None:
-        super().__init__(message)
-        self.advice = advice
-        self.usage = usage
-        self.command = command
-
-    def to_dict(self) -> dict[str, Any]:
-        """As `SignInError.to_dict`, with the kind `usage`."""
-        from codex_oauth.cli.output import failure_fields
-
-        return failure_fields("usage", str(self), *self.advice)
-
-
-def suggestions(typed: str, known: list[str]) -> tuple[str, ...]:
-    """`Did you mean ...?` for what is close to `typed`; nothing for what is close to nothing."""
-    from difflib import get_close_matches
-
-    found = get_close_matches(typed, known, n=1)
-    return (f"Did you mean `{found[0]}`?",) if found else ()
 
 
 # -- failing -------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import os
 import sys
 
 from codex_oauth.cli.commands import COMMANDS, EXAMPLES, EXIT_CODES_IN_HELP, Command
-from codex_oauth.cli.errors import UsageError, suggestions
+from codex_oauth.cli.usage import UsageError, suggestions
 from codex_oauth_core._version import __version__
 
 TYPE_CHECKING = False  # as typing's, without loading typing

@@ -1,0 +1,37 @@
+"""A command line that cannot be understood, or asks for what is not there: exit code 2.
+
+Rules of this file: nothing is loaded here, for help begins with it; what the person typed is shown escaped;
+advice is a command or an option to type.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False  # as typing's, without loading typing
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["UsageError", "suggestions"]
+
+
+class UsageError(Exception):
+    """What is wrong with the command line, what to do instead, and how the command is used, if known."""
+
+    def __init__(self, message: str, *advice: str, usage: str = "", command: str = "") -> None:
+        super().__init__(message)
+        self.advice = advice
+        self.usage = usage
+        self.command = command
+
+    def to_dict(self) -> dict[str, Any]:
+        """As `SignInError.to_dict`, with the kind `usage`."""
+        from codex_oauth.cli.output import failure_fields
+
+        return failure_fields("usage", str(self), *self.advice)
+
+
+def suggestions(typed: str, known: list[str]) -> tuple[str, ...]:
+    """`Did you mean ...?` for what is close to `typed`; nothing for what is close to nothing."""
+    from difflib import get_close_matches
+
+    found = get_close_matches(typed, known, n=1)
+    return (f"Did you mean `{found[0]}`?",) if found else ()
