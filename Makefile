@@ -56,11 +56,12 @@ quick: lint
 	@changed='$(CHANGED)'; if [ -n "$$changed" ]; then $(BIN)/pyright $$changed; fi
 	$(BIN)/python -m pytest -q -n 2 @tests/quick.txt
 
-# the types are looked at meanwhile; what they say comes at the end if it is no good news
+# four workers on two cores, because most tests wait for something; the types are looked at meanwhile, and what they
+# say comes at the end if it is no good news
 .PHONY: test ## at every change: lint, types, import rules, the tests, and it changes nothing; CI adds `pythons` and `lowest`
 test: lint imports
 	@said=$$(mktemp); trap 'rm -f $$said' EXIT; $(MAKE) types > $$said 2>&1 & types=$$!; \
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not nightly' && tests=0 || tests=1; \
+	$(BIN)/python -m pytest -n 4 --dist worksteal -m 'not nightly' && tests=0 || tests=1; \
 	if ! wait $$types; then cat $$said; exit 1; fi; exit $$tests
 
 .PHONY: nightly ## every night: what `test` leaves out, and props, sim, storm, fuzz and mutants
