@@ -47,8 +47,8 @@ MODULES: Final = modules()
 
 
 def imports(name: str) -> AbstractSet[str]:
-    """The modules of ours that a module imports, at whatever depth; not for type checkers alone, and not the
-    public names of a package root, which load on first use.
+    """The modules of ours that a module imports, at whatever depth, for type checkers too; not the public names of
+    a package root, which load on first use.
     """
     tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
     return {each for each in _imports(tree) if each in MODULES and each != name and each not in PACKAGES}
@@ -56,8 +56,6 @@ def imports(name: str) -> AbstractSet[str]:
 
 def _imports(node: ast.AST) -> Iterator[str]:
     for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
-            continue
         if isinstance(child, ast.ImportFrom) and child.module:
             submodules = [f"{child.module}.{alias.name}" for alias in child.names]
             yield from (each for each in submodules if each in MODULES)

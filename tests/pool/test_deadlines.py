@@ -29,7 +29,7 @@ def handle(key: int) -> Handle[int]:
 
 @given(ACTS)
 def test_it_holds_what_a_list_would(acts: list[tuple[str, int, int]]) -> None:
-    deadlines, handles = Deadlines(), [handle(key) for key in range(10)]
+    deadlines, handles = Deadlines[Handle[int]](), [handle(key) for key in range(10)]
     model: dict[int, int] = {}
     for act, key, instant in acts:
         if act == "put":
@@ -49,7 +49,7 @@ def test_it_holds_what_a_list_would(acts: list[tuple[str, int, int]]) -> None:
 
 
 def test_dropped_entries_are_swept_out_before_they_are_most_of_it() -> None:
-    deadlines, handles = Deadlines(), [handle(key) for key in range(5_000)]
+    deadlines, handles = Deadlines[Handle[int]](), [handle(key) for key in range(5_000)]
     for each in handles:
         deadlines.put(Due(1_000 - each.key / 10), each)
     for each in handles[:-10]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import TYPE_CHECKING, Any, Final, assert_never
+from typing import Any, Final, assert_never
 
 import attrs
 
@@ -33,10 +33,6 @@ from codex_oauth_core.flows.machine import error_of, refusal_of, transient_of
 from codex_oauth_core.secret import Secret, leaks
 
 __all__ = ["URL", "Checked", "ask_server", "current_credential", "run_header", "run_status", "run_token"]
-
-
-if TYPE_CHECKING:
-    pass
 
 
 _NOT_ASKED: Final = {

@@ -11,18 +11,23 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from anyio import Event as AnyioEvent
 
 from codex_oauth_core.events import CallbackReceived, Event, TimeReached
 from codex_oauth_core.secret import Secret
 
-if TYPE_CHECKING:
-    from codex_oauth.pool.flow_pool import Handle
+__all__ = ["AsyncWaker", "Beginning", "CalledBack", "Deadlines", "Due", "Waiting"]
 
-__all__ = ["AsyncWaker", "Beginning", "CalledBack", "Deadlines", "Due"]
 
+class Waiting(Protocol):
+    """Whoever waits for a deadline: `at` is its entry for as long as it does."""
+
+    at: Any
+
+
+W = TypeVar("W", bound=Waiting)
 
 FEW: Final = 64
 """Entries below which the heap is not worth sweeping."""
@@ -35,7 +40,7 @@ class Due(float):
     """
 
     __slots__ = ("handle",)
-    handle: Handle[Any]
+    handle: Any
 
     def event(self, at: float, wall: float) -> Event:
         """What the flow is told, at the instant `at` and the Unix time `wall`."""
@@ -64,7 +69,7 @@ class CalledBack(Due):
         return CallbackReceived(at, self.query)
 
 
-class Deadlines:
+class Deadlines(Generic[W]):
     """Flows in the order in which they are due. An entry counts as long as its handle holds it as `at`."""
 
     __slots__ = ("_heap", "_stale")
@@ -82,7 +87,7 @@ class Deadlines:
             self._stale -= 1
         return heap[0] if heap else math.inf
 
-    def put(self, due: Due, handle: Handle[Any]) -> None:
+    def put(self, due: Due, handle: W) -> None:
         """Let `handle` wait for `due`, and for nothing else any more."""
         self.drop(handle)
         due.handle = handle
@@ -97,7 +102,7 @@ class Deadlines:
         due.handle.at = None
         return due
 
-    def drop(self, handle: Handle[Any]) -> None:
+    def drop(self, handle: W) -> None:
         """Let `handle` wait no more."""
         if not isinstance(handle.at, Due):
             return
@@ -108,12 +113,12 @@ class Deadlines:
             heapq.heapify(self._heap)
             self._stale = 0
 
-    def __iter__(self) -> Iterator[Handle[Any]]:
+    def __iter__(self) -> Iterator[W]:
         """The handles that wait, in no order."""
         return (due.handle for due in self._heap if due.handle.at is due)
 
 
-# -- bell ----------------------------------------------------------------------------------------------
+# -- waker ---------------------------------------------------------------------------------------------
 
 
 class AsyncWaker:

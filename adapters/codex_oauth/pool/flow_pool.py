@@ -37,10 +37,6 @@ if TYPE_CHECKING:
 __all__ = ["FlowPool", "Handle", "Running", "SignIn"]
 
 
-if TYPE_CHECKING:
-    pass
-
-
 K = TypeVar("K")
 
 GRACE: Final = 5.0
@@ -164,7 +160,7 @@ class FlowPool(Generic[K]):
         self._jitter = jitter
         self._draw = draw
         self._now = now
-        self._deadlines = Deadlines()
+        self._deadlines = Deadlines[Handle[K]]()
         self._running: set[Handle[K]] = set()
         self._outcomes: deque[tuple[K, Credential | SignInError]] = deque()
         self._live = 0
