@@ -24,6 +24,7 @@ from tests.tokens.rig import LIFETIME, PATIENCE, Rig, eventually, rig
 ROOT = str(Path(__file__).parent.parent.parent)
 needs_signals = pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="this system has no SIGALRM")
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+STARTS_A_THREAD = "_start_joinable_thread" if sys.version_info >= (3, 13) else "_start_new_thread"
 START = f"""
 import faulthandler, os, signal, sys, threading, time
 sys.path.insert(0, {ROOT!r})
@@ -78,7 +79,7 @@ print(len(got), set(got) == {{made.stored_token}}, made.refreshes)
         "before(type(source), '_settle')",
         "from codex_oauth.tokens.flight import Job; before(Job, 'start'); before(Job, 'wait')",
         "before(threading.Thread, 'start')",
-        "before(threading, '_start_new_thread')",
+        f"before(threading, '{STARTS_A_THREAD}')",
     ],
 )
 def test_a_signal_handler_may_ask_wherever_the_asking_was_interrupted(where: str, known: bool) -> None:
