@@ -117,7 +117,7 @@ class Protocol:
         return Answer.of(dialect.render_refresh(fact))
 
 
-# -- journal -------------------------------------------------------------------------------------------
+# -- what was received ---------------------------------------------------------------------------------
 
 
 _SECRET: Final = frozenset(
@@ -169,7 +169,7 @@ def shown_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
     return MappingProxyType({k: v for k, v in headers.items() if k not in _HIDDEN_HEADERS})
 
 
-# -- authority -----------------------------------------------------------------------------------------
+# -- the authority -------------------------------------------------------------------------------------
 
 
 _ALWAYS: Final = (

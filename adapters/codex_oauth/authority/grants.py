@@ -92,7 +92,7 @@ def _account_claims(account: Account) -> Mapping[str, object]:
     }
 
 
-# -- grants --------------------------------------------------------------------------------------------
+# -- codes and families of tokens ----------------------------------------------------------------------
 
 
 _INVALID_GRANT: Final = Refusal(ErrorKind.TOKEN_REQUEST_FAILED, "invalid_grant")
@@ -207,7 +207,7 @@ def _over(code: str, status: int = 401) -> Refusal:
     return Refusal(ErrorKind.LOGIN_REQUIRED, code, status, message=LOGIN_OVER[code])
 
 
-# -- devices -------------------------------------------------------------------------------------------
+# -- device logins -------------------------------------------------------------------------------------
 
 
 PACE_TOLERANCE: Final = 0.1

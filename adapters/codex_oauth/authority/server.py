@@ -146,7 +146,7 @@ async def _send(send: Send, answer: Answer, body: bytes, length: int, **extra: A
     await send({"type": "http.response.body", "body": body, **extra})
 
 
-# -- server --------------------------------------------------------------------------------------------
+# -- the port and the thread ---------------------------------------------------------------------------
 
 
 START_LIMIT: Final = 10.0

@@ -65,7 +65,7 @@ def check_form(call: Call, fields: Mapping[str, str], session: Session) -> None:
         raise Rejected("csrf", "This form is out of date. Open the page again.", 403)
 
 
-# -- web -----------------------------------------------------------------------------------------------
+# -- the endpoints -------------------------------------------------------------------------------------
 
 
 TICKET_LIFETIME: Final = 600.0

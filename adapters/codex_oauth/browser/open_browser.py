@@ -85,7 +85,7 @@ def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, port
 
 
-# -- open browser --------------------------------------------------------------------------------------
+# -- opening the page ----------------------------------------------------------------------------------
 
 
 BROWSER_PATIENCE: Final = 0.8

@@ -112,7 +112,7 @@ def pastes(read: Callable[[float], bytes | None]) -> Iterator[str]:
     yield buffer.take()
 
 
-# -- paste ---------------------------------------------------------------------------------------------
+# -- the source of a world -----------------------------------------------------------------------------
 
 
 WARNING: Final = (
@@ -236,7 +236,7 @@ def _console() -> Typing | None:
     """The Windows console; None where standard input is something else, which could not be stopped."""
     if sys.platform != "win32":
         return None
-    with loading("_thread", "msvcrt", "codex_oauth.browser.paste"):
+    with loading("_thread", "msvcrt"):
         import _thread
         import msvcrt
 
@@ -244,7 +244,7 @@ def _console() -> Typing | None:
     return ConsoleInput(keys, _thread.interrupt_main) if sys.stdin and sys.stdin.isatty() else None
 
 
-# -- console -------------------------------------------------------------------------------------------
+# -- a Windows console ---------------------------------------------------------------------------------
 
 
 POLL: Final = 0.05

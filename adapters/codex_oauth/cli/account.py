@@ -207,7 +207,7 @@ def validity(credential: Credential) -> str:
     return f"valid for {left(credential.expires_at / 1000 - time.time())}, until {until}"
 
 
-# -- account commands ----------------------------------------------------------------------------------
+# -- list and switch -----------------------------------------------------------------------------------
 
 
 def run_list(args: argparse.Namespace) -> int:

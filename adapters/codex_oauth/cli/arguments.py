@@ -134,7 +134,7 @@ def _variable(text: str) -> str:
     raise argparse.ArgumentTypeError(f"{text!r} is not the name of a variable")
 
 
-# -- login arguments -----------------------------------------------------------------------------------
+# -- login ---------------------------------------------------------------------------------------------
 
 
 _STEPS: Final = {
@@ -238,7 +238,7 @@ def _port(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{text!r} is not a port")
 
 
-# -- transfer arguments --------------------------------------------------------------------------------
+# -- import and export ---------------------------------------------------------------------------------
 
 
 def import_arguments(command: argparse.ArgumentParser) -> None:
@@ -266,7 +266,7 @@ def export_arguments(command: argparse.ArgumentParser) -> None:
     store_command(command)
 
 
-# -- trace arguments -----------------------------------------------------------------------------------
+# -- trace ---------------------------------------------------------------------------------------------
 
 
 def trace_arguments(command: argparse.ArgumentParser) -> None:
@@ -303,7 +303,7 @@ def run_trace(args: argparse.Namespace) -> int:
     return int(getattr(import_module("codex_oauth.cli.trace"), args.function)(args))
 
 
-# -- doctor arguments ----------------------------------------------------------------------------------
+# -- doctor --------------------------------------------------------------------------------------------
 
 
 def doctor_arguments(command: argparse.ArgumentParser) -> None:

@@ -96,7 +96,7 @@ EXIT_CODES: Final[Mapping[ErrorKind, int]] = MappingProxyType(
 """The exit code of each kind of error."""
 
 
-# -- failing -------------------------------------------------------------------------------------------
+# -- how a failure is said -----------------------------------------------------------------------------
 
 
 _DEBUG: Final = "CODEX_OAUTH_DEBUG"

@@ -132,7 +132,7 @@ def answer_line(event: Event) -> str | None:
             assert_never(event)
 
 
-# -- login view ----------------------------------------------------------------------------------------
+# -- what is said beside it ----------------------------------------------------------------------------
 
 
 _FLAGS: Final = (
@@ -206,7 +206,7 @@ def _copied(prompt: Prompt, wishes: ViewOptions) -> str:
     return copy(prompt.authorize_url.reveal(), "the page's address", terminal_here(wishes))
 
 
-# -- login ---------------------------------------------------------------------------------------------
+# -- the command ---------------------------------------------------------------------------------------
 
 
 def run_login(args: argparse.Namespace) -> int:

@@ -243,7 +243,7 @@ def _busy() -> SignInError:
     return attrs.evolve(error, next_actions=("Let it finish, or end it and try again.",))
 
 
-# -- steps ---------------------------------------------------------------------------------------------
+# -- the two commands ----------------------------------------------------------------------------------
 
 
 _UNSAVED: Final = "The sign-in goes on, but could not be saved: it cannot be finished by another process."

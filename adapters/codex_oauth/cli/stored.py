@@ -146,7 +146,7 @@ def current_credential(args: argparse.Namespace) -> Credential:
     return credential
 
 
-# -- check ---------------------------------------------------------------------------------------------
+# -- status --check ------------------------------------------------------------------------------------
 
 
 URL: Final = "https://chatgpt.com/backend-api/wham/usage"

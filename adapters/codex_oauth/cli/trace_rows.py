@@ -150,7 +150,7 @@ def _woken_early(step: Step) -> bool:
     return isinstance(event, TimeReached) and isinstance(asked, Waited) and step.trigger is None
 
 
-# -- trace text ----------------------------------------------------------------------------------------
+# -- the rows as text ----------------------------------------------------------------------------------
 
 
 WIDTH: Final = 80

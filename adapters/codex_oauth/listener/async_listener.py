@@ -148,7 +148,7 @@ class AsyncService:
             self._scopes[connection].cancel()
 
 
-# -- async listener ------------------------------------------------------------------------------------
+# -- the listener --------------------------------------------------------------------------------------
 
 
 class AsyncCallbackListener:
@@ -227,7 +227,7 @@ class AsyncCallbackListener:
                 self._service.close()
 
 
-# -- async source --------------------------------------------------------------------------------------
+# -- as a source of a world ----------------------------------------------------------------------------
 
 
 class AsyncListenerSource:

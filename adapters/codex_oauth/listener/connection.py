@@ -128,7 +128,7 @@ class Connection:
             self._phase = _Phase.OVER if self._ended_by_peer else _Phase.LEAVING
 
 
-# -- connections ---------------------------------------------------------------------------------------
+# -- all of one sign-in --------------------------------------------------------------------------------
 
 
 MOST_LISTENED_TO: Final = 32

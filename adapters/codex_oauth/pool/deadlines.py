@@ -118,7 +118,7 @@ class Deadlines(Generic[W]):
         return (due.handle for due in self._heap if due.handle.at is due)
 
 
-# -- waker ---------------------------------------------------------------------------------------------
+# -- the bell ------------------------------------------------------------------------------------------
 
 
 class AsyncWaker:

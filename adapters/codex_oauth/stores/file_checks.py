@@ -83,7 +83,7 @@ def _is_ours_alone(home: Directory) -> bool:
     return all(name in (LOGINS, CURRENT) or is_temporary(name, CURRENT) for name in home.names())
 
 
-# -- bounded -------------------------------------------------------------------------------------------
+# -- calls that may never return -----------------------------------------------------------------------
 
 
 _T = TypeVar("_T")

@@ -122,7 +122,7 @@ def _is_spoken_for(stored: Record | SignInError | None, *, held_here: bool) -> b
     return intent is not None and is_pending(intent, held_here=held_here)
 
 
-# -- file store ----------------------------------------------------------------------------------------
+# -- the store -----------------------------------------------------------------------------------------
 
 
 _USUAL_SIZE: Final = 16 * 1024  # bytes; three tokens of a few kilobytes

@@ -209,7 +209,7 @@ def secure(directory: Directory, *, tighten: bool = True) -> None:
         os.fchmod(directory.fd, _PRIVATE_DIRECTORY)
 
 
-# -- files ---------------------------------------------------------------------------------------------
+# -- files in it ---------------------------------------------------------------------------------------
 
 
 _PRIVATE: Final = 0o600

@@ -118,7 +118,7 @@ def _allocate(fd: int, size: int) -> None:
         rest -= os.write(fd, bytes(min(rest, _BLOCK)))
 
 
-# -- held ----------------------------------------------------------------------------------------------
+# -- the locked login ----------------------------------------------------------------------------------
 
 
 _LEAST_SPACE: Final = 16 * 1024  # bytes; three tokens of a few kilobytes

@@ -216,7 +216,7 @@ def _identity(directory: Directory, name: str) -> _Identity | None:
     return None if found is None else (found.st_dev, found.st_ino)
 
 
-# -- processes -----------------------------------------------------------------------------------------
+# -- whose an intent is --------------------------------------------------------------------------------
 
 
 _DEAD: Final = frozenset("ZXx")  # zombie, dead: proc_pid_stat(5)

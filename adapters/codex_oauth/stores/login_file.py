@@ -83,7 +83,7 @@ class Seal(Protocol):
         ...
 
 
-# -- form ----------------------------------------------------------------------------------------------
+# -- how it looks --------------------------------------------------------------------------------------
 
 
 NEVER_PUT_ASIDE: Final = ("schema_too_new", "other_account")
@@ -164,7 +164,7 @@ def may_be_put_aside(found: SignInError) -> bool:
     return found.kind is ErrorKind.CORRUPT_AUTH and found.details["reason"] not in NEVER_PUT_ASIDE
 
 
-# -- remains -------------------------------------------------------------------------------------------
+# -- what holders of the lock left ---------------------------------------------------------------------
 
 
 def recover(
@@ -248,7 +248,7 @@ def _remove(directory: Directory, names: Iterable[str]) -> None:
             remove_name(directory, name)
 
 
-# -- stored --------------------------------------------------------------------------------------------
+# -- what is stored ------------------------------------------------------------------------------------
 
 
 _REREAD_AFTER: tuple[float, ...] = (0.02, 0.06, 0.12)

@@ -195,7 +195,7 @@ class FakeWorld:
         self.wall += step
 
 
-# -- replies -------------------------------------------------------------------------------------------
+# -- answers of a server -------------------------------------------------------------------------------
 
 
 _VERIFIER: Final = "fake-verifier-0123456789-0123456789-0123456789"
@@ -251,7 +251,7 @@ PENDING: Final = refusal("deviceauth_authorization_pending")
 SLOW_DOWN: Final = refusal("slow_down", 400)
 
 
-# -- virtual clock -------------------------------------------------------------------------------------
+# -- a clock moved by hand -----------------------------------------------------------------------------
 
 
 class VirtualClock:

@@ -202,7 +202,7 @@ def reset(sock: socket.socket) -> None:
     raise ConnectionResetError
 
 
-# -- loopback acts -------------------------------------------------------------------------------------
+# -- what it does with a request -----------------------------------------------------------------------
 
 
 def answer(status: int = 200, body: bytes = b"", headers: Mapping[str, str] | None = None) -> bytes:
@@ -268,7 +268,7 @@ def resetting(sock: socket.socket, request: LoopbackRequest) -> None:
     reset(sock)
 
 
-# -- standstill ----------------------------------------------------------------------------------------
+# -- a process that stands still -----------------------------------------------------------------------
 
 
 def sent_at_a_standstill(sock: socket.socket, data: bytes, seconds: float) -> None:

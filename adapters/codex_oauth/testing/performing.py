@@ -114,7 +114,7 @@ class CheckedClock:
         return time.monotonic() + self._offset if self._standing_at is None else self._standing_at
 
 
-# -- performing ----------------------------------------------------------------------------------------
+# -- one effect in any world ---------------------------------------------------------------------------
 
 
 _T = TypeVar("_T")

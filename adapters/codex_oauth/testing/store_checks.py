@@ -264,7 +264,7 @@ KEEPING_CHECKS: Final = (
 """In the order in which a new store is best built."""
 
 
-# -- store checks --------------------------------------------------------------------------------------
+# -- all checks of a store -----------------------------------------------------------------------------
 
 
 class StoreCheck(Protocol):

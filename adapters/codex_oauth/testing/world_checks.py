@@ -143,7 +143,7 @@ async def _anamed(check: Callable[[_M], Awaitable[None]], make: _M) -> None:
         raise check_error(check, error) from error
 
 
-# -- world checks --------------------------------------------------------------------------------------
+# -- blocking worlds -----------------------------------------------------------------------------------
 
 
 class MakeWorld(Protocol):

@@ -66,7 +66,7 @@ if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
     os.register_at_fork(after_in_child=_begin_again)
 
 
-# -- token source --------------------------------------------------------------------------------------
+# -- the source ----------------------------------------------------------------------------------------
 
 
 T = TypeVar("T")

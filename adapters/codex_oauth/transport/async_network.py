@@ -108,7 +108,7 @@ async def _close(stream: httpcore.AsyncNetworkStream) -> None:
         await stream.aclose()
 
 
-# -- async backend -------------------------------------------------------------------------------------
+# -- for httpcore --------------------------------------------------------------------------------------
 
 
 _NO_DELAY: Final = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
@@ -193,7 +193,7 @@ class _Stream(httpcore.AsyncNetworkStream):
         return self._stream.get_extra_info(info)
 
 
-# -- async bounded transport ---------------------------------------------------------------------------
+# -- for httpx -----------------------------------------------------------------------------------------
 
 
 KEPT_ALIVE: Final = 3.0

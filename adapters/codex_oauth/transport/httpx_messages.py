@@ -47,7 +47,7 @@ def proxy_for(url: httpx.URL) -> Proxy | None:
     return proxy_to(url.scheme, url.raw_host.decode("ascii"), url.port)
 
 
-# -- exchange ------------------------------------------------------------------------------------------
+# -- requests and answers ------------------------------------------------------------------------------
 
 
 _TIMEOUTS: Final = ("connect", "read", "write", "pool")
@@ -124,7 +124,7 @@ def to_httpcore_proxy(proxy: Proxy) -> httpcore.Proxy:
     )
 
 
-# -- checked settings ----------------------------------------------------------------------------------
+# -- settings of this machine --------------------------------------------------------------------------
 
 
 def check_settings(provider: Provider) -> None:

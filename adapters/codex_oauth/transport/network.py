@@ -161,7 +161,7 @@ class TlsStream(httpcore.NetworkStream):
             self._received.write_eof()
 
 
-# -- backend -------------------------------------------------------------------------------------------
+# -- for httpcore --------------------------------------------------------------------------------------
 
 
 class BoundedBackend(httpcore.NetworkBackend):
@@ -195,7 +195,7 @@ class BoundedBackend(httpcore.NetworkBackend):
         self._opened.close()
 
 
-# -- bounded transport ---------------------------------------------------------------------------------
+# -- for httpx -----------------------------------------------------------------------------------------
 
 
 class BoundedTransport(httpx.BaseTransport):

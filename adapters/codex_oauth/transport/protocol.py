@@ -36,7 +36,7 @@ def never() -> bool:
     return False
 
 
-# -- async protocol ------------------------------------------------------------------------------------
+# -- with await ----------------------------------------------------------------------------------------
 
 
 AsyncSendOutcome = ResponseReceived | RequestFailed

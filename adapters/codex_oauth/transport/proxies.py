@@ -58,7 +58,7 @@ def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
 
 
-# -- proxy settings ------------------------------------------------------------------------------------
+# -- the settings --------------------------------------------------------------------------------------
 
 
 PORTS: Final = {"http": 80, "https": 443}

@@ -143,7 +143,7 @@ def _unseen(error: Exception) -> SettingFault:
     return SettingFault.NOT_THERE if gone else SettingFault.UNREADABLE
 
 
-# -- tls -----------------------------------------------------------------------------------------------
+# -- the context ---------------------------------------------------------------------------------------
 
 
 _BUILDING: Final = RLock()

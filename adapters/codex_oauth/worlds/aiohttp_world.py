@@ -279,7 +279,7 @@ async def _in_thread(call: Callable[[], T]) -> T:
     return await asyncio.wrap_future(future)
 
 
-# -- aiohttp world -------------------------------------------------------------------------------------
+# -- the world -----------------------------------------------------------------------------------------
 
 
 class AiohttpWorld(AnyioWorld):

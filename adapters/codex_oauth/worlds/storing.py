@@ -170,7 +170,7 @@ class _CutShort(Exception):
     """A run that ended while the lock was held, without an exception."""
 
 
-# -- storing -------------------------------------------------------------------------------------------
+# -- blocking worlds -----------------------------------------------------------------------------------
 
 
 class StoringWorld:
@@ -212,7 +212,7 @@ class StoringWorld:
         self._storage.close(exc_type, exc, traceback)
 
 
-# -- async storing -------------------------------------------------------------------------------------
+# -- asynchronous worlds -------------------------------------------------------------------------------
 
 
 class AsyncStoringWorld:

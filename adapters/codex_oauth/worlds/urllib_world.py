@@ -250,7 +250,7 @@ def _headers(answer: HTTPResponse) -> dict[str, str]:
     return found
 
 
-# -- urllib world --------------------------------------------------------------------------------------
+# -- the world -----------------------------------------------------------------------------------------
 
 
 class UrllibWorld(SyncWorld):

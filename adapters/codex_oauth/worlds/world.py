@@ -73,7 +73,7 @@ def run(flow: Drivable[E, T], world: PerformerOf[E]) -> T | SignInError:
     return cast("T | SignInError", effect.outcome)
 
 
-# -- async world ---------------------------------------------------------------------------------------
+# -- with await ----------------------------------------------------------------------------------------
 
 
 class AsyncPerformerOf(Protocol[E_contra]):
