@@ -19,7 +19,7 @@ from codex_oauth_core.effects import Finished, SendRequest, Wait
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.events import Cancelled, Event
 from codex_oauth_core.flows.finish_sign_in import FinishSignIn
-from codex_oauth_core.flows.revocation import Revocation
+from codex_oauth_core.flows.revoke_login import Revocation
 from codex_oauth_core.outcomes import SignedIn
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.record import Record

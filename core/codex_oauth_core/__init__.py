@@ -41,13 +41,13 @@ if TYPE_CHECKING:
     from codex_oauth_core.events import StoreAnswered as StoreAnswered
     from codex_oauth_core.events import TimeReached as TimeReached
     from codex_oauth_core.flows.browser import BrowserFlow as BrowserFlow
-    from codex_oauth_core.flows.deposit import Deposit as Deposit
-    from codex_oauth_core.flows.deposit import StoreLogin as StoreLogin
     from codex_oauth_core.flows.device import DeviceFlow as DeviceFlow
     from codex_oauth_core.flows.finish_sign_in import FinishSignIn as FinishSignIn
     from codex_oauth_core.flows.renewal import Renewal as Renewal
     from codex_oauth_core.flows.renewal_policy import RenewalPolicy as RenewalPolicy
-    from codex_oauth_core.flows.revocation import Revocation as Revocation
+    from codex_oauth_core.flows.revoke_login import Revocation as Revocation
+    from codex_oauth_core.flows.store_login import Deposit as Deposit
+    from codex_oauth_core.flows.store_login import StoreLogin as StoreLogin
     from codex_oauth_core.outcomes import Adopted as Adopted
     from codex_oauth_core.outcomes import Deposited as Deposited
     from codex_oauth_core.outcomes import Kept as Kept
@@ -97,12 +97,12 @@ __all__, __getattr__, __dir__ = lazy_names(
             "TimeReached",
         ),
         "codex_oauth_core.flows.browser": ("BrowserFlow",),
-        "codex_oauth_core.flows.deposit": ("Deposit", "StoreLogin"),
+        "codex_oauth_core.flows.store_login": ("Deposit", "StoreLogin"),
         "codex_oauth_core.flows.device": ("DeviceFlow",),
         "codex_oauth_core.flows.finish_sign_in": ("FinishSignIn",),
         "codex_oauth_core.flows.renewal_policy": ("RenewalPolicy",),
         "codex_oauth_core.flows.renewal": ("Renewal",),
-        "codex_oauth_core.flows.revocation": ("Revocation",),
+        "codex_oauth_core.flows.revoke_login": ("Revocation",),
         "codex_oauth_core.outcomes": (
             "Adopted",
             "Deposited",

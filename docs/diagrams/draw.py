@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import attrs
 
-from codex_oauth_core.flows import browser, deposit, device, finish_sign_in, renewal, revocation
+from codex_oauth_core.flows import browser, device, finish_sign_in, renewal, revoke_login, store_login
 
 HERE: Final = Path(__file__).resolve().parent
 BOX: Final = "live"
@@ -57,9 +57,9 @@ CHARTS: Final = (
     chart("device", "The device flow (RFC 8628)", device),
     chart("browser", "The browser flow (RFC 6749, RFC 8252)", browser),
     chart("renewal", "The renewal of a stored login (RFC 6749)", renewal),
-    chart("deposit", "The deposit of a finished sign-in", deposit),
+    chart("store_login", "A finished sign-in is stored", store_login),
     chart("finish_sign_in", "What becomes of a granted login", finish_sign_in),
-    chart("revocation", "The end of a login (RFC 7009)", revocation),
+    chart("revoke_login", "The end of a login (RFC 7009)", revoke_login),
 )
 """Every table that is drawn. A new flow adds its line here."""
 

@@ -10,7 +10,7 @@ import pytest
 from codex_oauth_core.effects import Effect, Wait, Why
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import Cancelled, Started, StoreAnswered, TimeReached
-from codex_oauth_core.flows.deposit import MOST_CONFLICTS, StoreLogin
+from codex_oauth_core.flows.store_login import MOST_CONFLICTS, StoreLogin
 from codex_oauth_core.outcomes import LoginStored
 from codex_oauth_core.record import Intent, Record
 from codex_oauth_core.storage import Conflict, Lock, LockBusy, Locked, Rescue, Save, StorageAnswer

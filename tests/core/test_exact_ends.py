@@ -28,11 +28,11 @@ from codex_oauth_core.events import (
     TimeReached,
 )
 from codex_oauth_core.flows.browser import BrowserFlow
-from codex_oauth_core.flows.deposit import StoreLogin
 from codex_oauth_core.flows.device import DeviceFlow
 from codex_oauth_core.flows.pace import LAST_CHANCE, Pace
 from codex_oauth_core.flows.renewal import Renewal
-from codex_oauth_core.flows.revocation import Revocation
+from codex_oauth_core.flows.revoke_login import Revocation
+from codex_oauth_core.flows.store_login import StoreLogin
 from codex_oauth_core.pkce import Pkce
 from codex_oauth_core.secret import Secret
 from codex_oauth_core.storage import (

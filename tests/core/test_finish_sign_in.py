@@ -14,7 +14,7 @@ from codex_oauth_core.codex import CODEX
 from codex_oauth_core.effects import Finished, Request, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Cancelled, StoreAnswered
-from codex_oauth_core.flows.deposit import StoreLogin
+from codex_oauth_core.flows.store_login import StoreLogin
 from codex_oauth_core.record import Record
 from codex_oauth_core.storage import Conflict, Load, Loaded, Lock, Rescue, Save, Select
 from tests.core.storing import (

@@ -18,14 +18,14 @@ from codex_oauth_core.codex import CODEX
 from codex_oauth_core.effects import Finished, SendRequest, Wait
 from codex_oauth_core.errors import IllegalEvent
 from codex_oauth_core.events import Event
-from codex_oauth_core.flows import deposit, finish_sign_in, revocation
+from codex_oauth_core.flows import finish_sign_in, revoke_login, store_login
 from codex_oauth_core.flows.finish_sign_in import FinishSignIn, State
 from codex_oauth_core.storage import Load, Loaded, Lock, Select
 from tests.core import storing
 from tests.core.storing import DAY, login, recorded_moves, slots_of, told
 from tests.core.test_stored_state_by_event import BUSY, DEPOSIT, FAILED, REVOCATION, Kind, Way, each
 
-S, D, V = State, deposit.State, revocation.State
+S, D, V = State, store_login.State, revoke_login.State
 Place = tuple[State, Any]
 """Where it stands, and where the flow that it drives does."""
 Steps = Mapping[str, tuple[type[Any], Place]]

@@ -14,11 +14,11 @@ from codex_oauth_core.codex import CODEX
 from codex_oauth_core.effects import Effect, Finished, SendRequest
 from codex_oauth_core.errors import IllegalEvent, SignInError
 from codex_oauth_core.events import CallbackReceived, Started
-from codex_oauth_core.flows.deposit import StoreLogin
 from codex_oauth_core.flows.finish_sign_in import FinishSignIn
 from codex_oauth_core.flows.machine import Flow
 from codex_oauth_core.flows.renewal import Renewal
-from codex_oauth_core.flows.revocation import Revocation
+from codex_oauth_core.flows.revoke_login import Revocation
+from codex_oauth_core.flows.store_login import StoreLogin
 from codex_oauth_core.outcomes import Adopted, LoginStored, NotRenewed, Renewed, SignedIn
 from codex_oauth_core.record import Intent, Record
 from codex_oauth_core.secret import Secret

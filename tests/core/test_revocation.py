@@ -21,7 +21,7 @@ from codex_oauth_core.events import (
     StoreAnswered,
     TimeReached,
 )
-from codex_oauth_core.flows.revocation import Revocation
+from codex_oauth_core.flows.revoke_login import Revocation
 from codex_oauth_core.outcomes import Revoked
 from codex_oauth_core.record import Record
 from codex_oauth_core.storage import Conflict, Delete, Lock, LockBusy, Locked

@@ -18,7 +18,7 @@ from codex_oauth_core.effects import Effect, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Cause, Phase, ResponseReceived
 from codex_oauth_core.facts import TryAgain
-from codex_oauth_core.flows.revocation import MOST_LOOKS, Revocation
+from codex_oauth_core.flows.revoke_login import MOST_LOOKS, Revocation
 from codex_oauth_core.outcomes import Revoked
 from codex_oauth_core.record import Record
 from codex_oauth_core.storage import Conflict, Delete, Lock, Locked, Reserve

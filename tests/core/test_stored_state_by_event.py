@@ -22,10 +22,10 @@ from codex_oauth_core.events import (
     StoreAnswered,
     TimeReached,
 )
-from codex_oauth_core.flows import deposit, renewal, revocation
-from codex_oauth_core.flows.deposit import StoreLogin
+from codex_oauth_core.flows import renewal, revoke_login, store_login
 from codex_oauth_core.flows.renewal import Renewal
-from codex_oauth_core.flows.revocation import Revocation
+from codex_oauth_core.flows.revoke_login import Revocation
+from codex_oauth_core.flows.store_login import StoreLogin
 from codex_oauth_core.storage import (
     ANSWERS,
     Delete,
@@ -54,7 +54,7 @@ from tests.core.storing import (
 )
 from tests.support import T0, W0
 
-R, D, V = renewal.State, deposit.State, revocation.State
+R, D, V = renewal.State, store_login.State, revoke_login.State
 Way = tuple[str, ...]
 Steps = Mapping[str, tuple[type[Any], Any]]
 
@@ -202,9 +202,9 @@ DEPOSIT_WELCOME: Final[Mapping[Any, Steps]] = {
     D.RESCUING: {"Rescued": (Finished, D.DONE), **each(FAILED, Finished, D.DONE)},
     D.DONE: {},
 }
-DEPOSIT: Final = Kind(deposit, lambda state: StoreLogin(record=EXPIRED), DEPOSIT_WAYS, DEPOSIT_WELCOME)
+DEPOSIT: Final = Kind(store_login, lambda state: StoreLogin(record=EXPIRED), DEPOSIT_WAYS, DEPOSIT_WELCOME)
 BORROWED: Final = Kind(
-    deposit,
+    store_login,
     lambda state: StoreLogin(record=borrowed(), force=state is D.RESCUING),
     DEPOSIT_WAYS,
     {
@@ -233,7 +233,7 @@ NOT_NOW: Final = ("blocked", "limited", "503", "NOT_SENT", "MAYBE_SENT")
 REVOKING: Final[Way] = ("Started", "Locked", "Reserved")
 UNSTORED: Final = (V.REVOKING_UNSTORED, V.BACKING_OFF_UNSTORED)
 REVOCATION: Final = Kind(
-    revocation,
+    revoke_login,
     lambda state: Revocation(provider=CODEX, credential=EXPIRED.credential if state in UNSTORED else None),
     {
         V.IDLE: (),

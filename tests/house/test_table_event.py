@@ -15,12 +15,12 @@ import pytest
 from transitions import Machine, MachineError
 from transitions.core import Event
 
-from codex_oauth_core.flows import browser, deposit, device, finish_sign_in, renewal, revocation
+from codex_oauth_core.flows import browser, device, finish_sign_in, renewal, revoke_login, store_login
 from codex_oauth_core.flows.machine import CANCEL, FlowMachine, TableEvent, fire
 from codex_oauth_core.flows.sign_in import SignInTrigger
 
 SIGN_INS = (device, browser)
-STORED = (renewal, deposit, revocation)
+STORED = (renewal, store_login, revoke_login)
 
 
 def _each(*tables: ModuleType) -> pytest.MarkDecorator:

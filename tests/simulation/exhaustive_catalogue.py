@@ -12,7 +12,7 @@ from typing import Any, Final
 import attrs
 
 from codex_oauth_core import Credential, Effect, FinishSignIn, Record, Renewal, RenewalPolicy
-from codex_oauth_core.flows import revocation, storing
+from codex_oauth_core.flows import revoke_login, storing
 from codex_oauth_core.flows.pace import SavePace
 from codex_oauth_core.storage import Locked
 from tests.simulation import exhaustive_store
@@ -298,7 +298,7 @@ CONTROLS: Final = (
     Control(
         _case("a logout leaves what was renewed meanwhile", _SIGN_OUT_AND, F.LOCK_REMOVED, F.STOP, **_NEAR),
         "a logout was not done: the login was renewed meanwhile",
-        ((revocation, "_is_of_one_sign_in", _only_itself),),
+        ((revoke_login, "_is_of_one_sign_in", _only_itself),),
     ),
     Control(
         _case(

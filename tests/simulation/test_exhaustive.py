@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from codex_oauth_core.flows import deposit, finish_sign_in, renewal, revocation
+from codex_oauth_core.flows import finish_sign_in, renewal, revoke_login, store_login
 from tests.simulation.exhaustive import PAIRS, Pair, explore
 from tests.simulation.invariants import Excuse
 from tests.simulation.process import Op
@@ -64,9 +64,9 @@ def test_a_process_is_killed_in_every_state_of_the_three_machines() -> None:
         points |= explore(Pair(Op.CALL, second, 3605.0, crashes=1)).crash_points
     for name, states in (
         ("Renewal ", renewal.State),
-        ("Revocation ", revocation.State),
+        ("Revocation ", revoke_login.State),
         ("FinishSignIn ", finish_sign_in.State),
-        ("FinishSignIn storing.", deposit.State),
+        ("FinishSignIn storing.", store_login.State),
     ):
         killed = {
             re.split(r"[ .]", point.removeprefix(name))[0] for point in points if point.startswith(name)

@@ -19,9 +19,9 @@ from codex_oauth_core.effects import Effect, Finished, Outcome
 from codex_oauth_core.errors import ErrorKind, IllegalEvent, SignInError
 from codex_oauth_core.events import Cancelled, Event, ResponseReceived, Started
 from codex_oauth_core.facts import TryAgain
-from codex_oauth_core.flows.deposit import StoreLogin
 from codex_oauth_core.flows.machine import FlowMachine, Move
-from codex_oauth_core.flows.revocation import Revocation
+from codex_oauth_core.flows.revoke_login import Revocation
+from codex_oauth_core.flows.store_login import StoreLogin
 from codex_oauth_core.flows.storing import StoringFlow
 from codex_oauth_core.outcomes import LoginStored, Revoked, SignedIn
 from codex_oauth_core.provider import Provider
