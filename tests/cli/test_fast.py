@@ -88,7 +88,6 @@ def test_u27_the_list_has_nothing_heavy() -> None:
     heavy |= {
         "pathlib",
         "platformdirs",
-        "rich",
         "segno",
         "socket",
         "ssl",
@@ -103,7 +102,7 @@ def test_u27_the_list_has_nothing_heavy() -> None:
 def test_no_command_that_asks_nobody_loads_what_sends(tmp_path: Path, command: str) -> None:
     hold(tmp_path)
     found = loaded([*COMMAND, command], tmp_path)
-    assert not {"httpx", "httpcore", "rich", "segno", "keyring", "ssl"} & found
+    assert not {"httpx", "httpcore", "segno", "keyring", "ssl"} & found
 
 
 AUDIT = """

@@ -90,6 +90,19 @@ class Forker:
 # -- there ---------------------------------------------------------------------------------------------
 
 
+_LOADED_LATER: Final = (
+    "anyio._backends._asyncio",
+    "codex_oauth.browser.open_browser",
+    "codex_oauth.browser.paste",
+    "codex_oauth.listener.sync_listener",
+    "codex_oauth.tokens.token_source",
+    "codex_oauth.worlds.httpx_world",
+    "filelock",
+    "uvicorn.protocols.http.h11_impl",
+)
+"""What commands load when they need it."""
+
+
 def _load() -> None:
     """All that a command may load."""
     for name in ("codex_oauth_core", "codex_oauth.cli", "codex_oauth.doctor", "codex_oauth.stores"):
@@ -97,11 +110,8 @@ def _load() -> None:
         for module in pkgutil.walk_packages(package.__path__, f"{name}."):
             if not module.name.endswith("__main__"):
                 importlib.import_module(module.name)
-    for name in ("codex_oauth.sync_login", "anyio._backends._asyncio", "uvicorn.protocols.http.h11_impl"):
-        try:
-            importlib.import_module(name)
-        except ImportError:
-            continue
+    for name in _LOADED_LATER:
+        importlib.import_module(name)
 
 
 def _serve(asking: socket.socket) -> Callable[[], int] | None:

@@ -1,6 +1,6 @@
 """Every answer to a refresh token: F26 to F31, F37 and R3. Whose clock an expiry is by is in `test_server_clock`.
 
-What a flow may conclude is in the type and in two fields: `Granted`; `Refused(LOGIN_REQUIRED)`, the login is
+What a flow may conclude is in the type and in two fields: `Granted`; `Refusal(LOGIN_REQUIRED)`, the login is
 over; `Refusal` of any other kind, not spent, and not to be repeated now; `TryAgain`, not spent; and
 `TryAgain(maybe_answered=True)`, perhaps spent.
 """

@@ -1,4 +1,4 @@
-"""One process's way to the login: `FileSlot` and `FileHeld`, step by step in virtual time.
+"""One process's way to the login: `FileSlot` and `FileLockedLogin`, step by step in virtual time.
 
 Rules of this file: the order of the steps is that of `codex_oauth.stores.file_store`, `.held` and `.remains`;
 what to adopt is decided by `codex_oauth_core.leftovers`, as there. Each `yield` is a point between two steps,

@@ -214,7 +214,11 @@ def test_where_the_login_is_damaged_only_a_rescued_sign_in_takes_its_place(
     locked(slot).release()
     assert renewal.exists()  # it may be all that there is
     assert slot.path.read_bytes() == junk
+    with pytest.raises(SignInError, match="cannot be read"):
+        slot.load()
     put_beside(slot, ".1111111111111111.rescue", login(5))
+    assert slot.load() == login(5)  # as whoever locks it next will have it
+    assert slot.path.read_bytes() == junk
     with locked(slot) as held:
         assert held.load() == login(5)
     assert slot.path.with_name("acct_1.json.corrupt-1").read_bytes() == junk

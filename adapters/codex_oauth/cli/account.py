@@ -229,7 +229,7 @@ def run_list(args: argparse.Namespace) -> int:
 
 
 def run_switch(args: argparse.Namespace) -> int:
-    """Put another login in use. Raises SignInError, UsageMistake."""
+    """Put another login in use. Raises SignInError, UsageError."""
     store = FileStore(args.store)
     if not args.account:
         raise _which(store)

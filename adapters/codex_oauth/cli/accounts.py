@@ -45,7 +45,7 @@ class ChosenAccount:
 
 
 def chosen(args: argparse.Namespace, store: FileStore) -> ChosenAccount:
-    """The account that a command is about. Raises SignInError, UsageMistake."""
+    """The account that a command is about. Raises SignInError, UsageError."""
     named: str | None = getattr(args, "account", None)
     if named == "":
         raise UsageError("--account names nobody", "codex-oauth list")
@@ -57,7 +57,7 @@ def chosen(args: argparse.Namespace, store: FileStore) -> ChosenAccount:
 def chosen_record(args: argparse.Namespace, store: FileStore) -> tuple[Record, ChosenAccount]:
     """The login that a command is about.
 
-    Raises SignInError (`login_required` if there is none), UsageMistake.
+    Raises SignInError (`login_required` if there is none), UsageError.
     """
     choice = chosen(args, store)
     return stored_record(store, choice.account_id), choice
@@ -84,7 +84,7 @@ def nobody(store: FileStore) -> SignInError:
 def find_account(store: FileStore, named: str, by: str | None = None) -> str:
     """The one account whose id or email is `named`, or begins so; `by` is what names it.
 
-    Raises SignInError, UsageMistake.
+    Raises SignInError, UsageError.
     """
     accounts = store.accounts()
     if named in accounts:
@@ -121,7 +121,7 @@ def _email(store: FileStore, account_id: str) -> str | None:
 
 def signing_in(args: argparse.Namespace, store: FileStore) -> tuple[str, ...]:
     """The accounts that a sign-in is for: the one that `--account` names, kept here or not; any if none is
-    named, or if any will be kept. Raises UsageMistake.
+    named, or if any will be kept. Raises UsageError.
     """
     named = args.account
     if named is None or args.yes:

@@ -34,7 +34,7 @@ _OTHERS: Final = "Other sessions of the account may have ended too."
 
 
 def run_logout(args: argparse.Namespace) -> int:
-    """Revoke a login at the server, best effort, then delete it here. Raises SignInError, UsageMistake."""
+    """Revoke a login at the server, best effort, then delete it here. Raises SignInError, UsageError."""
     store = FileStore(args.store)
     if args.all:
         return _run_all(args, store)

@@ -103,7 +103,7 @@ def _built(only: Collection[str]) -> tuple[_Parser, dict[str, _Parser]]:
 def parsed(argv: Sequence[str]) -> argparse.Namespace | None:
     """The arguments, and `run`, the function that they are for; None if there are none at all.
 
-    Raises UsageMistake, and SystemExit after help.
+    Raises UsageError, and SystemExit after help.
     """
     if not argv:
         build_parser(()).print_help(sys.stderr)

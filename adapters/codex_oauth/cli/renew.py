@@ -40,7 +40,7 @@ _LEFT_UNDONE: Final = (NotRenewedReason.BUSY, NotRenewedReason.UNCERTAIN)
 
 
 def run_refresh(args: argparse.Namespace) -> int:
-    """Renew a login, whether that is due or not. Raises SignInError, UsageMistake."""
+    """Renew a login, whether that is due or not. Raises SignInError, UsageError."""
     store = FileStore(args.store)
     record, _ = chosen_record(args, store)
     if is_elsewhere(record.credential):

@@ -49,7 +49,7 @@ _ACCEPTED: Final = {
 
 def run_status(args: argparse.Namespace) -> int:
     """Say who is signed in, without a network but for `--check`. Exit code 4 if nobody is, or the login
-    cannot be used. Raises SignInError, UsageMistake.
+    cannot be used. Raises SignInError, UsageError.
     """
     store = FileStore(args.store)
     record, choice = chosen_record(args, store)
@@ -134,7 +134,7 @@ def run_header(args: argparse.Namespace) -> int:
 
 
 def current_credential(args: argparse.Namespace) -> Credential:
-    """The login that a command is about, renewed where that is due. Raises SignInError, UsageMistake."""
+    """The login that a command is about, renewed where that is due. Raises SignInError, UsageError."""
     store = FileStore(args.store)
     record, choice = chosen_record(args, store)
     detail(f"Account: {record.credential.account_id}, {f'named by {choice.by}' if choice.by else 'in use'}")

@@ -20,7 +20,15 @@ from codex_oauth.stores.file_checks import SafePath, directory_place, file_place
 from codex_oauth.stores.files import Directory, is_temporary, owner_of_rescued, read_file, remove_file, stage
 from codex_oauth.stores.locked_login import FileLockedLogin
 from codex_oauth.stores.locks import is_held_here, is_pending, lock_name, take_lock
-from codex_oauth.stores.login_file import LoginCodec, Seal, read_login, recover, rescued_names, with_rescued
+from codex_oauth.stores.login_file import (
+    LoginCodec,
+    Seal,
+    may_be_put_aside,
+    read_login,
+    recover,
+    rescued_names,
+    with_rescued,
+)
 from codex_oauth.stores.names import CURRENT, LOGINS, LONGEST_POINTER, account_in, login_name
 from codex_oauth.stores.paths import default_home, usable_home
 from codex_oauth_core.errors import ErrorKind, SignInError
@@ -55,6 +63,9 @@ class FileSlot:
             found = read_login(logins, self._place.name, self._form)
             if not isinstance(found, SignInError):
                 found = with_rescued(logins, self._place.name, self._form, found)
+            elif may_be_put_aside(found):  # as whoever locks it next will do
+                beside = with_rescued(logins, self._place.name, self._form, None)
+                found = beside if isinstance(beside, Record) else found
         if isinstance(found, SignInError):
             raise found
         return found

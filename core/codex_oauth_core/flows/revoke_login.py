@@ -1,6 +1,6 @@
 """A login is ended: lock, reserve, revoke at the server (RFC 7009), delete, release.
 
-Rules of this file: every move is a row of the table, and `docs/diagrams/revocation.mmd` is drawn from it;
+Rules of this file: every move is a row of the table, and `docs/diagrams/revoke_login.mmd` is drawn from it;
 whatever the server says or does not say, the login is deleted here; the lock is held from the look to the
 deletion, so that no renewal can bring the login back, and what is revoked is the latest there is; whatever is
 waited for, the lock is given back before, and the login is looked at again after it. A token that was copied

@@ -1,6 +1,6 @@
 """A finished sign-in is stored: lock, save, release; or kept beside, if the lock cannot be had.
 
-Rules of this file: every move is a row of the table, and `docs/diagrams/deposit.mmd` is drawn from it; a
+Rules of this file: every move is a row of the table, and `docs/diagrams/store_login.mmd` is drawn from it; a
 login that was granted is stored, or kept beside, or the failure is told: it never just disappears. The
 login deposited last wins, except that a borrowed one (without a refresh token) never takes the place of one
 that can be renewed, unless that is asked for.

@@ -37,12 +37,16 @@ def read_object(data: bytes | str, longest: int, deepest: int = DEEPEST) -> dict
 
     `deepest`: levels of it that are read at most.
     """
-    document = read_value(data, longest)
-    if not is_object(document):
-        raise NotStrictJsonError("not_an_object")
-    if not _is_shallow(document, deepest):
-        raise NotStrictJsonError("too_deep")
-    return document
+    fault, document = _read(data, longest, None)
+    if fault is None and not is_object(document):
+        fault = NotStrictJsonError("not_an_object")
+    elif fault is None and not _is_shallow(document, deepest):
+        fault = NotStrictJsonError("too_deep")
+    if fault is not None:
+        del data, document
+        raise fault
+    found: dict[str, Any] = document
+    return found
 
 
 def read_value(data: bytes | str, longest: int, *, parse_int: Callable[[str], Any] | None = None) -> object:
@@ -50,11 +54,10 @@ def read_value(data: bytes | str, longest: int, *, parse_int: Callable[[str], An
 
     `parse_int`: what becomes of a whole number's digits; without it one of 5000 digits is `ambiguous`.
     """
-    if len(data) > longest:
-        raise NotStrictJsonError("too_big")
-    reason, line, value = _parsed(data, parse_int)
-    if reason is not None:
-        raise NotStrictJsonError(reason, line)
+    fault, value = _read(data, longest, parse_int)
+    if fault is not None:
+        del data, value
+        raise fault
     return value
 
 
@@ -63,28 +66,29 @@ def is_object(value: object) -> TypeGuard[dict[str, Any]]:
     return isinstance(value, dict)
 
 
-def _parsed(
-    data: bytes | str, parse_int: Callable[[str], Any] | None
-) -> tuple[str | None, int | None, object]:
-    """What is wrong, in which line, and the value. The parser's errors hold the text: none leaves here."""
+def _read(
+    data: bytes | str, longest: int, parse_int: Callable[[str], Any] | None
+) -> tuple[NotStrictJsonError | None, Any]:
+    """What is wrong, or the value. The parser's errors hold the text: none leaves here."""
+    if len(data) > longest:
+        return NotStrictJsonError("too_big"), None
     try:
-        text = data if isinstance(data, str) else data.decode("utf-8")
-        value: object = json.loads(
-            text,
+        value = json.loads(
+            data if isinstance(data, str) else data.decode("utf-8"),
             object_pairs_hook=_members,
             parse_constant=_no_constant,
             parse_float=_finite,
             parse_int=parse_int,
         )
     except UnicodeDecodeError:
-        return "not_utf8", None, None
+        return NotStrictJsonError("not_utf8"), None
     except json.JSONDecodeError as error:
-        return "not_json", error.lineno, None
+        return NotStrictJsonError("not_json", error.lineno), None
     except ValueError:  # of ours; or a number of too many digits
-        return "ambiguous", None, None
+        return NotStrictJsonError("ambiguous"), None
     except RecursionError:
-        return "too_deep", None, None
-    return None, None, value
+        return NotStrictJsonError("too_deep"), None
+    return None, value
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

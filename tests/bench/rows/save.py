@@ -72,7 +72,7 @@ def measure(rounds: int) -> Result:
                 "temp, write, fsync, replace, fsync(dir)",
                 lambda: turn(lambda: bare(Path(home), content), 1),
             ),
-            Contestant("codex-oauth", "FileHeld.save(record, expected)", save, ours=True),
+            Contestant("codex-oauth", "FileLockedLogin.save(record, expected)", save, ours=True),
             Contestant(
                 "with lock and load",
                 "slot.lock(), load(), save(), release",
