@@ -24,6 +24,7 @@ from tests.transport.servers import (
     Server,
     answering,
     at_most,
+    black_hole,
     over_tls,
     post,
     read_request,
@@ -31,7 +32,6 @@ from tests.transport.servers import (
     silent,
     trickling,
 )
-from tests.transport.test_httpx_unreachable import _black_hole as black_hole
 
 
 def served_forever(sock: socket.socket) -> None:
@@ -124,7 +124,7 @@ def test_a_request_that_is_cancelled_leaves_no_socket(
     script = trickling(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", b"x")
     with Server(script if peer == "trickling" else silent) as server, black_hole() as hole, at_most(3):
         url = {
-            "black hole": f"http://127.0.0.1:{hole.getsockname()[1]}/",
+            "black hole": f"http://127.0.0.1:{hole[1]}/",
             "TLS": server.url.replace("http", "https", 1),
             "through a proxy": "https://server.test/",
         }.get(peer, server.url)

@@ -31,8 +31,7 @@ from tests.cli.schemas import valid
 from tests.cli.test_commands import hold, stored
 from tests.support import CLAIMS, account_token, jwt
 from tests.transport.certificates import Authority
-from tests.transport.servers import Script, Server, over_tls, read_request, until_closed
-from tests.transport.test_httpx_proxies import tunnel_to
+from tests.transport.servers import Script, Server, over_tls, read_request, tunnel_to, until_closed
 
 PAST = 1_700_000_000_000
 

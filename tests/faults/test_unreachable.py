@@ -28,9 +28,9 @@ from tests.transport.servers import (
     no_new_sockets,
     resetting,
     silent,
+    tunnel_to,
     until_closed,
 )
-from tests.transport.test_httpx_proxies import tunnel_to
 
 E = ErrorKind
 AWAY = "https://auth.test"

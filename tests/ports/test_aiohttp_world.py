@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +15,19 @@ from codex_oauth.clock import instant
 from codex_oauth.worlds import anyio_world
 from codex_oauth.worlds.aiohttp_world import AiohttpWorld
 from codex_oauth_core import Cancelled, Event, ResponseReceived, SendRequest, TimeReached, Wait, Why
-from tests.transport.servers import OK, Server, answering, at_most, no_new_sockets, post, read_request, silent
+from tests.transport.certificates import Authority
+from tests.transport.servers import (
+    OK,
+    Server,
+    answering,
+    at_most,
+    no_new_sockets,
+    over_tls,
+    post,
+    read_request,
+    silent,
+)
+from tests.transport.servers import _open_files as open_files
 
 
 def wait(seconds: float) -> Wait:
@@ -150,3 +164,28 @@ def test_a_resume_from_suspend_is_noticed_within_a_slice(monkeypatch: pytest.Mon
 def test_outside_its_block_it_performs_nothing() -> None:
     with pytest.raises(RuntimeError, match="async with"):
         asyncio.run(AiohttpWorld().perform(wait(0)))
+
+
+def test_aiohttp_does_not_wait_for_a_servers_farewell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TLS ends by a message of both sides; a server that never sends its own must hold up nothing."""
+    authority = Authority(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca_file))
+
+    def script(sock: socket.socket) -> None:
+        read_request(sock)
+        sock.sendall(OK)
+        time.sleep(1)  # it neither reads nor ends
+
+    async def main(url: str) -> int:
+        async with AiohttpWorld() as world:
+            assert isinstance(await world.perform(post(url)), ResponseReceived)
+            await asyncio.sleep(0.1)
+            return len(open_files() - before)
+
+    before = open_files()
+    with Server(over_tls(script, authority.server("127.0.0.1"))) as server:
+        mine = asyncio.run(main(server.url.replace("http", "https", 1)))
+    listener, server_side, loop_and_its_socket_pair = 1, 1, 3
+    assert mine <= listener + server_side + loop_and_its_socket_pair

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -27,7 +28,7 @@ from codex_oauth_core import (
     Wait,
     Why,
 )
-from tests.ports.reactors import TurnedReactor
+from tests.ports.reactors import ReactorWorld, TurnedReactor
 from tests.support import PENDING, SIGN_IN, T0, W0, approved, issued, tokens
 from tests.transport.servers import OK, Server, at_most, no_new_sockets, post, read_request, silent
 
@@ -245,3 +246,9 @@ def _hours_pass() -> Callable[[], tuple[float, float]]:
         return at, W0 + at
 
     return now
+
+
+def test_twisted_without_its_tls_libraries_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "twisted.internet.ssl", None)
+    with ReactorWorld() as world, pytest.raises(RuntimeError, match=r"pip install 'twisted\[tls\]'"):
+        world.perform(post("https://127.0.0.1:1/"))

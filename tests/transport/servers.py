@@ -16,6 +16,9 @@ from codex_oauth_core import Request, Secret, SendRequest
 
 Script = Callable[[socket.socket], None]
 
+VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+"""What chooses a proxy; each may be written in small letters too."""
+
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 BODY = b'{"refresh_token": "rt-canary"}'
 PATIENCE = 60.0
@@ -138,6 +141,86 @@ def over_tls(script: Script, context: ssl.SSLContext) -> Script:
             script(tls)
 
     return secured
+
+
+def over_tls_in_memory(script: Script, context: ssl.SSLContext) -> Script:
+    """`script` behind TLS, on a plain socket: its other end is pumped, so two threads may use it."""
+
+    def secured(sock: socket.socket) -> None:
+        ours, theirs = socket.socketpair()
+        worker = threading.Thread(target=_and_close, args=(script, theirs))
+        worker.start()
+        with ours, context.wrap_socket(sock, server_side=True) as tls:
+            ours.settimeout(0.01)
+            tls.settimeout(0.01)
+            _exchange(tls, ours)
+        worker.join()
+
+    return secured
+
+
+def _and_close(script: Script, sock: socket.socket) -> None:
+    with sock:
+        script(sock)
+
+
+def _exchange(one: socket.socket, other: socket.socket) -> None:
+    while True:
+        for source, sink in ((one, other), (other, one)):
+            try:
+                data = source.recv(65536)
+            except TimeoutError:
+                continue
+            except OSError:
+                return
+            if not data:
+                return
+            sink.sendall(data)
+
+
+def tunnel_to(port: int, heads: list[bytes]) -> Script:
+    """A proxy that connects every tunnel to one port of this machine."""
+
+    def pump(source: socket.socket, sink: socket.socket) -> None:
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def script(sock: socket.socket) -> None:
+        heads.append(read_request(sock)[0])
+        with socket.create_connection(("127.0.0.1", port)) as server:
+            sock.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            back = threading.Thread(target=pump, args=(server, sock))
+            back.start()
+            pump(sock, server)
+            back.join()
+
+    return script
+
+
+def closed_port() -> int:
+    """A port of this machine that nobody listens at."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port: int = sock.getsockname()[1]
+    return port
+
+
+@contextlib.contextmanager
+def black_hole(host: str = "127.0.0.1", port: int = 0) -> Generator[tuple[str, int]]:
+    """The address of a listener whose queue is full: the system drops further attempts (Linux)."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind((host, port))
+        listener.listen(0)
+        for _ in range(4):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        time.sleep(0.02)
+        yield listener.getsockname()
 
 
 def post(url: str, timeout: float = 5.0, *, once: bool = False, write_by: float | None = None) -> SendRequest:

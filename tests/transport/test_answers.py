@@ -10,7 +10,6 @@ import gzip
 import socket
 import time
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -36,22 +35,6 @@ from tests.transport.worlds import WORLDS
 
 SOON = 60.0
 SHORT = 0.3
-
-
-@pytest.fixture(params=WORLDS, autouse=True)
-def _direct(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-    if request.param == "twisted":
-        import_module("twisted.internet.reactor")  # which is there once, and opens a file that stays
-
-
-@pytest.fixture
-def world(request: pytest.FixtureRequest) -> str:
-    """The name of the world."""
-    name: str = request.node.callspec.params["_direct"]
-    return name
 
 
 def received(world: str, script: Script) -> ResponseReceived:

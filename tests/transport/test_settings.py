@@ -26,8 +26,7 @@ from codex_oauth.worlds.urllib_world import UrllibTransport
 from codex_oauth_core import Cause, Phase, RequestFailed, SendRequest
 from codex_oauth_core.settings import SettingFault
 from tests.cli.doctoring import case, found
-from tests.transport.servers import at_most, no_new_sockets, post
-from tests.transport.test_httpx_proxies import VARIABLES
+from tests.transport.servers import VARIABLES, at_most, no_new_sockets, post
 
 F: Final = SettingFault
 Variables = Mapping[str, str]

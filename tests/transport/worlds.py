@@ -1,6 +1,6 @@
 """Every world that sends requests, as a function: one effect in, one event out, by a clock of the caller's.
 
-Rules of this file: a world is entered, does one thing, and is left; its library is imported when it is
+Rules of this file: a world is entered, does one thing, and is left, with no task behind it; its library is imported when it is
 used.
 """
 
@@ -32,8 +32,10 @@ def _awaiting(module: str, name: str, backend: str) -> Perform:
     def perform(effect: SendRequest, clock: Clock) -> Event:
         import anyio
 
+        from tests.asynchronous.running import nothing_left
+
         async def once() -> Event:
-            async with getattr(import_module(module), name)(now=clock) as world:
+            async with nothing_left(), getattr(import_module(module), name)(now=clock) as world:
                 event: Event = await world.perform(effect)
             return event
 
