@@ -1,4 +1,8 @@
-"""A login that may be stored is never ended by what fails beside it."""
+"""`finish_sign_in()` and `afinish_sign_in()`: a login that may be stored is never ended by what fails beside it.
+
+Rules of this file: each case is asked of every door, and the interruption is one that no event loop knows. A task
+that is cancelled is in test_async_store_login.py.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,14 @@ from typing import Any
 import attrs
 import pytest
 
-from codex_oauth import FileStore, finish_sign_in
+from codex_oauth import FileStore, MemoryStore
 from codex_oauth.stores.file_store import FileSlot
 from codex_oauth.stores.locked_login import FileLockedLogin
 from codex_oauth.stores.store import SaveFailed, StoreWarning
 from codex_oauth.testing import FakeWorld, Reply
 from codex_oauth_core import CODEX, ErrorKind, Event, Record, Secret, SendRequest, SignedIn, SignInError, Wait
+from tests.adapters import front_doors
+from tests.adapters.front_doors import Door, each_door
 from tests.stores.logins import locked, login, save
 from tests.support import as_json
 
@@ -42,31 +48,42 @@ def adopted(store: FileStore) -> bool:
     return found is not None and found.credential == NEW
 
 
+def impatient(door: Door, world: FakeWorld) -> None:
+    """The wait for the lock is virtual, but costs a second: blocking code waits it out, and the others give up."""
+    if not door.blocks:
+        world.cancel()
+
+
+@each_door
 def test_a_rescued_login_is_not_revoked_where_the_pointer_cannot_be_written(
-    store: FileStore, world: FakeWorld
+    door: Door, store: FileStore, world: FakeWorld
 ) -> None:
     (store.home / "current").unlink()
     (store.home / "current").mkdir()
+    impatient(door, world)
     with locked(store.slot("acct_1")), pytest.raises(SignInError) as raised:
-        finish_sign_in(NEW, store, CODEX, world)
+        door.finish_sign_in(NEW, store, CODEX, world)
     assert "revoked" not in raised.value.details
     assert world.requests == []
     assert adopted(store)
 
 
+@each_door
 def test_a_rescued_login_is_not_revoked_by_a_warning_that_is_an_error(
-    store: FileStore, world: FakeWorld
+    door: Door, store: FileStore, world: FakeWorld
 ) -> None:
     with warnings.catch_warnings(), locked(store.slot("acct_1")):
         warnings.simplefilter("error")
+        impatient(door, world)
         with pytest.raises(UserWarning, match="kept beside"):
-            finish_sign_in(NEW, store, CODEX, world)
+            door.finish_sign_in(NEW, store, CODEX, world)
     assert world.requests == []
     assert adopted(store)
 
 
+@each_door
 def test_a_login_is_not_revoked_where_nobody_can_tell_whether_it_is_stored(
-    store: FileStore, world: FakeWorld, monkeypatch: pytest.MonkeyPatch
+    door: Door, store: FileStore, world: FakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unreadable(self: object) -> None:
         raise SignInError.of(ErrorKind.AUTH_READ_FAILED, reason="io_error")
@@ -77,7 +94,7 @@ def test_a_login_is_not_revoked_where_nobody_can_tell_whether_it_is_stored(
     monkeypatch.setattr(FileSlot, "load", unreadable)
     monkeypatch.setattr(FileSlot, "lock", unlockable)
     with pytest.raises(SignInError):
-        finish_sign_in(NEW, store, CODEX, world)
+        door.finish_sign_in(NEW, store, CODEX, world)
     assert world.requests == []
 
 
@@ -110,16 +127,27 @@ def is_free(store: FileStore) -> bool:
     return held is not None
 
 
+@pytest.mark.parametrize("interruption", [Interruption, MemoryError, ValueError])
 @pytest.mark.parametrize(
     ("owner", "name"), [(FileSlot, "lock"), (FileLockedLogin, "load"), (FileLockedLogin, "save")], ids=str
 )
+@each_door
 def test_a_login_whose_storing_is_interrupted_is_ended_and_the_lock_is_free(
-    store: FileStore, world: FakeWorld, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str
+    door: Door,
+    store: FileStore,
+    world: FakeWorld,
+    monkeypatch: pytest.MonkeyPatch,
+    owner: Any,
+    name: str,
+    interruption: type[BaseException],
 ) -> None:
+    def interrupted(*args: object, **kwargs: object) -> None:
+        raise interruption
+
     with monkeypatch.context() as patched:
-        patched.setattr(owner, name, interrupting)
-        with pytest.raises(Interruption):
-            finish_sign_in(NEW, store, CODEX, world)
+        patched.setattr(owner, name, interrupted)
+        with pytest.raises(interruption):
+            door.finish_sign_in(NEW, store, CODEX, world)
     assert [request.request.url for request in world.requests] == [CODEX.revocation_endpoint]
     assert is_free(store)
     assert store.slot("acct_1").load() == login(1)
@@ -130,20 +158,22 @@ def test_a_login_whose_storing_is_interrupted_is_ended_and_the_lock_is_free(
     [(FileLockedLogin, "save"), (FileLockedLogin, "release"), (FileStore, "select")],
     ids=str,
 )
+@each_door
 def test_a_login_that_was_stored_before_the_interruption_is_not_ended(
-    store: FileStore, world: FakeWorld, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str
+    door: Door, store: FileStore, world: FakeWorld, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str
 ) -> None:
     with monkeypatch.context() as patched:
         interrupted_after(patched, owner, name)
         with pytest.raises(Interruption):
-            finish_sign_in(NEW, store, CODEX, world, revoke_old=True)
+            door.finish_sign_in(NEW, store, CODEX, world, revoke_old=True)
     assert world.requests == []
     assert is_free(store)
     assert store.slot("acct_1").load() == Record(NEW)
 
 
+@each_door
 def test_a_login_is_ended_where_the_look_for_it_is_interrupted(
-    store: FileStore, world: FakeWorld, monkeypatch: pytest.MonkeyPatch
+    door: Door, store: FileStore, world: FakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[int] = []
     load = FileSlot.load
@@ -160,7 +190,7 @@ def test_a_login_is_ended_where_the_look_for_it_is_interrupted(
     monkeypatch.setattr(FileLockedLogin, "save", full)
     monkeypatch.setattr(FileSlot, "load", once)
     with pytest.raises(Interruption):
-        finish_sign_in(NEW, store, CODEX, world)
+        door.finish_sign_in(NEW, store, CODEX, world)
     assert len(looks) == 2
     assert len(world.requests) == 1
 
@@ -179,17 +209,19 @@ class InterruptedWorld(FakeWorld):
         return event
 
 
-def test_a_login_is_ended_where_the_wait_for_the_lock_is_interrupted(store: FileStore) -> None:
+@each_door
+def test_a_login_is_ended_where_the_wait_for_the_lock_is_interrupted(door: Door, store: FileStore) -> None:
     world = InterruptedWorld(lambda request, at, wall: Reply(200))
     with locked(store.slot("acct_1")), pytest.raises(Interruption):
-        finish_sign_in(NEW, store, CODEX, world)
+        door.finish_sign_in(NEW, store, CODEX, world)
     assert len(world.requests) == 1
     assert not adopted(store)
 
 
 @pytest.mark.parametrize("kind", [SendRequest, Wait])
+@each_door
 def test_who_interrupts_its_end_is_not_kept_waiting_for_another(
-    store: FileStore, monkeypatch: pytest.MonkeyPatch, kind: type[SendRequest | Wait]
+    door: Door, store: FileStore, monkeypatch: pytest.MonkeyPatch, kind: type[SendRequest | Wait]
 ) -> None:
     world = InterruptedWorld(lambda request, at, wall: Reply(503), kind=kind)
 
@@ -198,49 +230,64 @@ def test_who_interrupts_its_end_is_not_kept_waiting_for_another(
 
     monkeypatch.setattr(FileLockedLogin, "save", full)
     with pytest.raises(Interruption):
-        finish_sign_in(NEW, store, CODEX, world)
+        door.finish_sign_in(NEW, store, CODEX, world)
     assert len(world.requests) == 1
 
 
+@each_door
 def test_a_copy_of_another_programs_login_is_left_to_that(
-    store: FileStore, world: FakeWorld, monkeypatch: pytest.MonkeyPatch
+    door: Door, store: FileStore, world: FakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(FileLockedLogin, "save", interrupting)
     with pytest.raises(Interruption):
-        finish_sign_in(NEW, store, None, world)
+        door.finish_sign_in(NEW, store, None, world)
     assert world.requests == []
 
 
 # -- what a caller gets ----------------------------------------------------------------------------------
 
 
-def test_who_stored_what_is_told_and_the_warning_names_the_caller(store: FileStore, world: FakeWorld) -> None:
-    assert finish_sign_in(NEW, store, CODEX, world) == SignedIn(Record(NEW), login(1))
+@each_door
+def test_who_stored_what_is_told_and_the_warning_names_the_caller(
+    door: Door, store: FileStore, world: FakeWorld
+) -> None:
+    assert door.finish_sign_in(NEW, store, CODEX, world) == SignedIn(Record(NEW), login(1))
     assert store.current() == "acct_1"
     world.cancel()
     with locked(store.slot("acct_1")), pytest.warns(StoreWarning, match="kept beside") as warned:
-        assert finish_sign_in(NEW, store, CODEX, world) == SignedIn(Record(NEW), rescued=True)
-    assert [warning.filename for warning in warned] == [__file__]
+        assert door.finish_sign_in(NEW, store, CODEX, world) == SignedIn(Record(NEW), rescued=True)
+    assert [warning.filename for warning in warned] == [front_doors.__file__]
 
 
 @pytest.mark.parametrize(("reply", "confirmed"), [(Reply(200), True), (as_json(400, {}), False)])
+@each_door
 def test_the_one_that_it_replaces_is_ended_if_asked_for(
-    store: FileStore, reply: Reply, confirmed: bool
+    door: Door, store: FileStore, reply: Reply, confirmed: bool
 ) -> None:
     old = attrs.evolve(NEW, refresh_token=Secret("old"))
-    finish_sign_in(old, store, CODEX, FakeWorld(lambda request, at, wall: Reply(200)))
+    door.finish_sign_in(old, store, CODEX, FakeWorld(lambda request, at, wall: Reply(200)))
     world = FakeWorld(lambda request, at, wall: reply)
-    signed_in = finish_sign_in(NEW, store, CODEX, world, revoke_old=True)
+    signed_in = door.finish_sign_in(NEW, store, CODEX, world, revoke_old=True)
     assert signed_in.replaced_revoked is confirmed
     (request,) = world.requests
     assert json.loads(request.request.body.reveal())["token"] == "old"
 
 
+@each_door
 def test_a_copy_replaces_a_login_that_can_be_renewed_only_by_force(
-    store: FileStore, world: FakeWorld
+    door: Door, store: FileStore, world: FakeWorld
 ) -> None:
     copied = attrs.evolve(NEW, refresh_token=None)
     with pytest.raises(SignInError) as raised:
-        finish_sign_in(copied, store, None, world)
+        door.finish_sign_in(copied, store, None, world)
     assert raised.value.details == {"reason": "renewable_login"}
-    assert finish_sign_in(copied, store, None, world, force=True) == SignedIn(Record(copied), login(1))
+    assert door.finish_sign_in(copied, store, None, world, force=True) == SignedIn(Record(copied), login(1))
+
+
+@each_door
+def test_a_memory_store_will_do(door: Door, world: FakeWorld) -> None:
+    memory = MemoryStore()
+    door.finish_sign_in(NEW, memory, CODEX, world)
+    assert memory.slot("acct_1").load() == Record(NEW)
+    assert door.end_login(memory, "acct_1", CODEX, world) is True
+    assert memory.slot("acct_1").load() is None

@@ -1,4 +1,7 @@
-"""Storing and ending logins asynchronously: a store that blocks, a lock that is busy, a task that is cancelled."""
+"""Storing and ending logins asynchronously: a store that blocks, a lock that is busy, a task that is cancelled.
+
+Rules of this file: what every front door does is in tests/adapters/test_store_login.py.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,8 @@ import attrs
 import pytest
 from anyio.lowlevel import checkpoint
 
-from codex_oauth import AnyioWorld, AsyncStoringWorld, FileStore, MemoryStore, Store, afinish_sign_in, arun
+from codex_oauth import AnyioWorld, AsyncStoringWorld, FileStore, Store, afinish_sign_in, arun
 from codex_oauth.clock import now
-from codex_oauth.store_login import aend_login
 from codex_oauth.stores.file_store import FileSlot
 from codex_oauth.stores.locked_login import FileLockedLogin
 from codex_oauth.stores.store import SaveFailed, StoreWarning
@@ -77,30 +79,6 @@ def adopted(store: FileStore) -> bool:
 
 
 @each_backend
-def test_a_login_is_kept_and_becomes_the_current_one(store: FileStore, backend: str) -> None:
-    async def main() -> None:
-        async with AnyioWorld(Network()) as world:
-            signed_in = await afinish_sign_in(NEW, store, CODEX, world)
-        assert signed_in.replaced is not None
-
-    run(main, backend)
-    assert stored(store) == Record(NEW)
-
-
-@each_backend
-def test_a_memory_store_will_do(backend: str) -> None:
-    memory = MemoryStore()
-
-    async def main() -> None:
-        async with AnyioWorld(Network()) as world:
-            await afinish_sign_in(NEW, memory, CODEX, world)
-            assert await aend_login(memory, "acct_1", CODEX, world) is True
-
-    run(main, backend)
-    assert stored(memory) is None
-
-
-@each_backend
 def test_a_cancelled_task_does_not_wait_for_the_lock_and_keeps_the_login_beside(
     store: FileStore, backend: str
 ) -> None:
@@ -140,84 +118,6 @@ def test_a_login_that_cannot_be_kept_is_revoked_even_for_a_cancelled_task(
 
     run(main, backend)
     assert network.answered == 1
-
-
-@each_backend
-def test_a_login_is_not_revoked_where_nobody_can_tell_whether_it_is_stored(
-    store: FileStore, backend: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def unreadable(self: object) -> None:
-        raise SignInError.of(ErrorKind.AUTH_READ_FAILED, reason="io_error")
-
-    def unlockable(self: object) -> None:
-        raise SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="io_error")
-
-    monkeypatch.setattr(FileSlot, "load", unreadable)
-    monkeypatch.setattr(FileSlot, "lock", unlockable)
-    network = Network()
-
-    async def main() -> None:
-        async with AnyioWorld(network) as world:
-            with pytest.raises(SignInError):
-                await afinish_sign_in(NEW, store, CODEX, world)
-
-    run(main, backend)
-    assert network.sent == []
-
-
-@each_backend
-@pytest.mark.parametrize("interruption", [MemoryError, ValueError])
-def test_what_interrupts_the_storing_has_the_login_ended_and_goes_on(
-    store: FileStore, backend: str, monkeypatch: pytest.MonkeyPatch, interruption: type[BaseException]
-) -> None:
-    def interrupted(*args: object, **kwargs: object) -> None:
-        raise interruption
-
-    monkeypatch.setattr(FileLockedLogin, "save", interrupted)
-    network = Network()
-
-    async def main() -> None:
-        async with AnyioWorld(network) as world:
-            with pytest.raises(interruption):
-                await afinish_sign_in(NEW, store, CODEX, world)
-
-    run(main, backend)
-    assert network.answered == 1
-    assert stored(store) == login(1)
-
-
-@each_backend
-def test_a_copy_of_another_programs_login_is_left_to_that(
-    store: FileStore, backend: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(*args: object, **kwargs: object) -> None:
-        raise MemoryError
-
-    monkeypatch.setattr(FileLockedLogin, "save", interrupted)
-    network = Network()
-
-    async def main() -> None:
-        async with AnyioWorld(network) as world:
-            with pytest.raises(MemoryError):
-                await afinish_sign_in(NEW, store, None, world)
-
-    run(main, backend)
-    assert network.sent == []
-
-
-@each_backend
-def test_a_copy_replaces_a_login_that_can_be_renewed_only_by_force(store: FileStore, backend: str) -> None:
-    copied = attrs.evolve(NEW, refresh_token=None)
-
-    async def main() -> None:
-        async with AnyioWorld(Network()) as world:
-            with pytest.raises(SignInError) as raised:
-                await afinish_sign_in(copied, store, None, world)
-            assert raised.value.details == {"reason": "renewable_login"}
-            await afinish_sign_in(copied, store, None, world, force=True)
-
-    run(main, backend)
-    assert stored(store) == Record(copied)
 
 
 @each_backend

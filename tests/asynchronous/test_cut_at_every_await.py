@@ -22,7 +22,7 @@ from codex_oauth.stores.locked_login import FileLockedLogin
 from codex_oauth.stores.store import SaveFailed
 from codex_oauth_core import CODEX, BrowserPrompt, ErrorKind, Record, Renewal, Secret, SignInError
 from codex_oauth_core.effects import Prompt
-from tests.adapters.test_browser_sign_in import browse
+from tests.adapters.browsing import browse
 from tests.adapters.virtual_time import SkippingClock, skipping_world
 from tests.asynchronous.running import WAYS, CutAt, Way, nothing_left, run
 from tests.listener.loopback import free_ports

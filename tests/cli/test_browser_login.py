@@ -16,7 +16,7 @@ import pytest
 
 from codex_oauth import FileStore
 from codex_oauth.authority import Authority, AuthorityServer, Policy, serve
-from tests.adapters.test_browser_sign_in import browse, free_port, location
+from tests.adapters.browsing import browse, free_port, location
 from tests.cli.at_terminal import at_terminal
 from tests.cli.commands import environment, run_command, start_command
 from tests.cli.running import Running

@@ -13,7 +13,7 @@ import pytest
 from codex_oauth.authority import Approve, Authority, AuthorityServer, Policy, serve
 from codex_oauth.cli.remote import is_remote_shell, listening_port, tunnel
 from codex_oauth_core import BrowserPrompt, Secret
-from tests.adapters.test_browser_sign_in import browse, location
+from tests.adapters.browsing import browse, location
 from tests.browser.fakes import HANGS, Programs
 from tests.cli.person import Person
 from tests.transport.servers import BUSY

@@ -21,7 +21,7 @@ import pytest
 from codex_oauth import CODEX, Secret
 from codex_oauth.authority import Account, Approve, Authority, AuthorityServer, Fault, Policy, serve
 from codex_oauth.cli.commands import COMMANDS
-from tests.adapters.test_browser_sign_in import free_port
+from tests.adapters.browsing import free_port
 from tests.cli.commands import Done, run_command
 from tests.cli.secrets_everywhere import Seen, canary, files, leaks, watch
 from tests.cli.test_commands import hold, stored

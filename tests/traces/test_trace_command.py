@@ -21,7 +21,7 @@ from codex_oauth.cli.trace_rows import WIDTH, timeline
 from codex_oauth.testing import FakeWorld, scripted
 from codex_oauth_core import Credential, DeviceFlow, Secret
 from codex_oauth_core.traces import read_trace, replay
-from tests.adapters.test_browser_sign_in import browse
+from tests.adapters.browsing import browse
 from tests.cli.commands import Done, run_command, start_command
 from tests.cli.test_browser_login import page_of
 from tests.support import SIGN_IN
