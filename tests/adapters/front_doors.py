@@ -68,7 +68,7 @@ class Door:
     ) -> Credential:
         """`login()`, or `alogin()` in an event loop of its own."""
         if world is not None:
-            options["make_world"] = (lambda _: world) if self.blocks else (lambda _: _awaited(world))
+            options["make_world"] = _always(world) if self.blocks else _always_awaited(world)
         if clock is not None:
             options["make_world"] = _over_http(clock, HttpxWorld if self.blocks else AsyncHttpxWorld)
         if self.backend is None:
@@ -126,6 +126,14 @@ def _awaited(fake: FakeWorld) -> AnyioWorld:
 
     world = AnyioWorld(send, on_wait=wait, now=fake.now)
     return world
+
+
+def _always(world: FakeWorld) -> Callable[[Sequence[CallbackSource]], FakeWorld]:
+    return lambda sources: world
+
+
+def _always_awaited(world: FakeWorld) -> Callable[[Sequence[CallbackSource]], AnyioWorld]:
+    return lambda sources: _awaited(world)
 
 
 def _over_http(clock: SkippingClock, kind: Callable[..., Any]) -> Callable[[Sequence[CallbackSource]], Any]:
