@@ -239,7 +239,7 @@ def test_without_a_port_it_falls_back_to_a_device_code(
 @each_door
 def test_without_a_port_a_browser_that_was_asked_for_is_an_error(door: Door, server: AuthorityServer) -> None:
     with ExitStack() as stack, pytest.raises(SignInError) as raised:
-        sign_in(door, server, ports=(taken(stack),))
+        sign_in(door, server, ports=(taken(stack),), clock=SkippingClock())
     assert raised.value.kind is ErrorKind.CALLBACK_PORT_UNAVAILABLE
     assert server.authority.requests == []
 
