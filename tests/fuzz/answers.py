@@ -6,6 +6,7 @@ without the readers' own code, so that what they conclude can be held against it
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from typing import Any, Final
@@ -38,9 +39,11 @@ _TOKENS: Final = {
     "expires_in": 864_000,
     "token_type": "Bearer",
 }
+_OTHER: Final = account_token("acct_other")
 ANSWERS: Final = (
     as_bytes(200, _TOKENS),
-    as_bytes(200, {**_TOKENS, "access_token": account_token("acct_other"), "expires_in": "7"}),
+    as_bytes(200, {**_TOKENS, "access_token": _OTHER, "expires_in": "7"}),
+    as_bytes(200, {"access_token": _OTHER}),
     as_bytes(400, {"error": "invalid_grant"}),
     as_bytes(401, {"error": {"code": "refresh_token_reused", "message": "canary prose"}}),
     as_bytes(403, b"<html>canary", kind="text/html"),
@@ -90,8 +93,8 @@ def _allowed(reply: Reply) -> tuple[Fate, ...]:
         if issued is None and b"{" in reply.body:  # no JSON; a whole object is read all the same
             over = [Fate.RENEWED, Fate.SPENT, *over]
         region = b"unsupported_country_region_territory" in reply.body.lower()
-        kept = [Fate.INTACT] if region else []
-        return (Fate.RENEWED, Fate.SPENT) if issued else (Fate.UNCERTAIN, *kept, *over)
+        kept = [Fate.INTACT] if region or _is_for_another(reply.body) else []
+        return (Fate.RENEWED, Fate.SPENT, *kept) if issued else (Fate.UNCERTAIN, *kept, *over)
     if reply.status == 429 or not 400 <= reply.status < 500 or reply.status == 408:
         return (Fate.INTACT, *over) if reply.status == 429 else (Fate.UNCERTAIN, Fate.INTACT, *over)
     return (Fate.INTACT, Fate.DEAD)
@@ -112,6 +115,23 @@ def _is_over(body: bytes) -> bool:
     except (ValueError, RecursionError):
         text = body.decode("latin-1")
     return _OVER.search(text) is not None
+
+
+def _is_for_another(body: bytes) -> bool:
+    """Whether a token in it names another account: without a new refresh token the old one is not spent then."""
+    return any(_account(part) not in (None, ACCOUNT) for part in _CLAIMS.findall(body))
+
+
+_CLAIMS: Final = re.compile(rb"\.([A-Za-z0-9_-]+)\.")
+"""The claims of what may be a token."""
+
+
+def _account(part: bytes) -> object:
+    try:
+        claims: Any = json.loads(base64.urlsafe_b64decode(part + b"=" * (-len(part) % 4)))
+        return claims["https://api.openai.com/auth"]["chatgpt_account_id"]
+    except (ValueError, RecursionError, LookupError, TypeError):
+        return None
 
 
 class _Members(list[tuple[str, object]]):

@@ -39,7 +39,7 @@ from codex_oauth_core.storage import (
     StorageEffect,
     StoreFailed,
 )
-from tests.simulation.disk import Disk
+from tests.simulation.disk import Copy, Disk
 
 __all__ = ["HOST", "Owner", "Slot", "Steps"]
 
@@ -197,7 +197,7 @@ class Slot:
                 if not self.disk.put_in_place(name, self.owner.pid):
                     return stored
         for name in names:
-            if stored is not None or best is not None or name not in whole or not whole[name].rescued:
+            if stored is not None or best is not None or not _is_renewal(whole.get(name)):
                 yield self.owner.pause()
                 self.disk.remove(name)
         return best or stored
@@ -347,6 +347,11 @@ class Slot:
             return _failed(ErrorKind.AUTH_WRITE_FAILED, "io_error")
         self.disk.selected = True
         return Selected()
+
+
+def _is_renewal(copy: Copy | None) -> bool:
+    """Whether it is whole, and of a login that may come back."""
+    return copy is not None and copy.record is not None and copy.record.parent is not None
 
 
 def _unreadable() -> StoreFailed:
