@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -106,10 +106,11 @@ def test_what_json_writes_is_read_as_it_was(document: dict[str, Any]) -> None:
 
 
 def leaves(value: object) -> list[object]:
-    match value:
-        case dict():
-            return [leaf for each in value.values() for leaf in leaves(each)]
-        case list():
-            return [leaf for each in value for leaf in leaves(each)]
-        case _:
-            return [value]
+    inner: list[object] = []
+    if isinstance(value, dict):
+        inner = [*cast("dict[str, object]", value).values()]
+    elif isinstance(value, list):
+        inner = cast("list[object]", value)
+    else:
+        return [value]
+    return [leaf for each in inner for leaf in leaves(each)]
