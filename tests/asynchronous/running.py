@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import selectors
-import time
 import types
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from typing import Any, Final, Literal, TypeVar
@@ -19,11 +18,10 @@ import pytest
 import trio.testing
 
 from codex_oauth.testing.fake_world import START, WALL
-from tests.transport.servers import _open_files as open_files
+from tests.transport.servers import no_new_sockets
 
 T = TypeVar("T")
 
-PATIENCE: Final = 60.0
 
 BACKENDS: Final = ("asyncio", "trio")
 each_backend = pytest.mark.parametrize("backend", BACKENDS)
@@ -35,21 +33,8 @@ WAYS: Final[tuple[Way, ...]] = ("asyncio task", "asyncio scope", "trio")
 
 def run(main: Callable[[], Awaitable[T]], backend: str) -> T:
     """Run it in real time."""
-    with no_sockets_left():
+    with no_new_sockets():
         return anyio.run(_orderly, main, backend=backend)
-
-
-@contextlib.contextmanager
-def no_sockets_left() -> Generator[None]:
-    """Fails if a socket is left open by the end of the block, or a moment later: a server on another thread may
-    just be closing its side.
-    """
-    before = open_files()
-    yield
-    give_up = time.monotonic() + PATIENCE
-    while open_files() - before and time.monotonic() < give_up:
-        time.sleep(0.005)
-    assert open_files() - before == set()
 
 
 def run_virtual(main: Callable[[], Awaitable[T]], backend: str) -> T:

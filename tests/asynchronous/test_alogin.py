@@ -18,7 +18,8 @@ from codex_oauth_core import CODEX
 from codex_oauth_core.effects import Prompt
 from tests.adapters.browsing import free_port
 from tests.adapters.virtual_time import SkippingClock
-from tests.asynchronous.running import each_backend, no_sockets_left, run
+from tests.asynchronous.running import each_backend, run
+from tests.transport.servers import no_new_sockets
 
 POLICY = Policy(approve="auto", interval=1, strict_pace=False, any_redirect_port=True)
 
@@ -47,7 +48,7 @@ def test_waiting_for_the_browser_is_cancelled_at_once_and_frees_the_port(backend
                 )
             assert scope.cancelled_caught
 
-    with no_sockets_left(), serve(Authority(policy=POLICY)) as server:
+    with no_new_sockets(), serve(Authority(policy=POLICY)) as server:
         run(lambda: main(server), backend)
 
 

@@ -17,7 +17,7 @@ from codex_oauth.transport.async_network import KEPT_ALIVE, AnyioNetwork
 from codex_oauth.transport.protocol import AsyncSendOutcome
 from codex_oauth_core import Cause, Phase, RequestFailed, ResponseReceived, SendRequest
 from codex_oauth_core.reading.json_body import MAX_BODY
-from tests.asynchronous.running import each_backend, no_sockets_left, run, run_virtual
+from tests.asynchronous.running import each_backend, run, run_virtual
 from tests.transport.certificates import Authority
 from tests.transport.servers import (
     OK,
@@ -25,6 +25,7 @@ from tests.transport.servers import (
     answering,
     at_most,
     black_hole,
+    no_new_sockets,
     over_tls,
     post,
     read_request,
@@ -130,7 +131,7 @@ def test_a_request_that_is_cancelled_leaves_no_socket(
         }.get(peer, server.url)
         if peer == "through a proxy":
             monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{server.port}")
-        with no_sockets_left():
+        with no_new_sockets():
             run(main, backend)
 
 

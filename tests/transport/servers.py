@@ -10,6 +10,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Generator
+from pathlib import Path
 from typing import Self
 
 from codex_oauth_core import Request, Secret, SendRequest
@@ -27,6 +28,9 @@ PATIENCE = 60.0
 BUSY = 20.0
 """Seconds that a busy machine may add to what ought to be over at once: less than whatever a test could wait
 for in vain."""
+
+PATIENCE = 60.0
+"""Seconds in which a server on another thread has closed its side at the latest."""
 
 
 class Server:
@@ -236,13 +240,24 @@ def post(url: str, timeout: float = 5.0, *, once: bool = False, write_by: float 
 
 @contextlib.contextmanager
 def no_new_sockets() -> Generator[None]:
-    """Fails if a socket, or any other file, is left open by the end of the block."""
+    """Fails if a socket, or an event poll, is left open by the end of the block, and says which."""
     before = _open_files()
     yield
-    give_up_at = time.monotonic() + BUSY
+    give_up_at = time.monotonic() + PATIENCE
     while (left := _open_files() - before) and time.monotonic() < give_up_at:
         time.sleep(0.005)  # a peer's thread may be closing the last one
-    assert not left, left
+    assert not left, [_described(name) for name in sorted(left)]
+
+
+def _described(name: str) -> str:
+    """A file that is open, and of a TCP socket its two addresses and its state, as Linux has them."""
+    number = name.removeprefix("socket:[").removesuffix("]")
+    for table in ("/proc/net/tcp", "/proc/net/tcp6", "/proc/net/unix"):
+        with contextlib.suppress(OSError):
+            for line in Path(table).read_text(encoding="ascii").splitlines():
+                if number in line.split():
+                    return f"{name} {table}: {line.strip()}"
+    return name
 
 
 def _open_files() -> set[str]:
