@@ -1,7 +1,7 @@
 """Any number of processes, any misfortune, one login: the rules of `invariants` hold in 10 000 seeded runs.
 
-`CODEX_OAUTH_SIM_SEED` is the first seed and `CODEX_OAUTH_SIM_RUNS` the number of runs; `make sim` has ten times as many. A seed that fails is
-shown by `python -m tests.simulation --replay SEED`. Covers F1, F2, F5, F8, F9, F11, F12, F16, F17, F22, F26,
+`CODEX_OAUTH_SIM_SEED` is the first seed and `CODEX_OAUTH_SIM_RUNS` the number of runs; `make sim` has ten times as
+many. A seed that fails is shown by `python -m tests.simulation --replay SEED`. Covers F1, F2, F5, F8, F9, F11, F12, F16, F17, F22, F26,
 F28, F29, F32 and F37 for processes that meet each other.
 """
 
@@ -32,6 +32,12 @@ def test_no_rule_is_broken_in_seeded_runs(number: int) -> None:
     tally = tallied(_chunk(number))
     assert tally.violations == []
     assert tally.runs == len(_chunk(number))
+
+
+# F2, F12
+def test_a_renewal_beside_a_login_that_is_away_is_not_removed() -> None:
+    """Its writer was killed before it stood in its place; who had the lock next found no login."""
+    run_seed(51431)
 
 
 @pytest.fixture(scope="module")

@@ -231,6 +231,9 @@ def test_beside_a_login_of_a_newer_release_nothing_is_touched(slot: FileSlot) ->
     before = names(slot.path.parent)
     locked(slot).release()
     assert names(slot.path.parent) == before
+    with pytest.raises(SignInError) as caught:
+        slot.load()
+    assert caught.value.details["reason"] == "schema_too_new"
 
 
 # a save that cannot be finished
