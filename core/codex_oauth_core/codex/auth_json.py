@@ -191,7 +191,7 @@ def _document(content: Secret[bytes]) -> object:
 _FAULTS: Final = {
     "not_utf8": "is not UTF-8 text",
     "not_json": "is not JSON (line {})",
-    "ambiguous": "can be read in more than one way: a name stands twice, or a number is none",
+    "ambiguous": "is ambiguous: a name stands twice, or a number is NaN, infinite or too long",
     "too_deep": "is nested too deep",
 }
 

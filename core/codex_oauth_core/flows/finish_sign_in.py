@@ -97,7 +97,7 @@ class FinishSignIn(StoringFlow[SignedIn]):
     program was granted, which is that program's to end. `revoke_old`: also end the login that it replaces, at
     the provider that one is bound to. `force`, `lock_limit`: see `StoreLogin`.
 
-    It ends with `SignedIn`, or with a `SignInError`: that of the deposit, or of a store that could not put
+    It ends with `SignedIn`, or with a `SignInError`: that of `StoreLogin`, or of a store that could not put
     the login in use. `details.revoked` says that the login is not stored, and whether the server confirmed
     that it ended it; without it the login is stored, or may be.
 
@@ -147,7 +147,7 @@ class FinishSignIn(StoringFlow[SignedIn]):
         return self._leg.receive(event)
 
     def _leg_over(self, outcome: Outcome) -> Effect:
-        """The deposit is over, or a revocation."""
+        """Storing is over, or a revocation."""
         if isinstance(outcome, LoginStored):
             self._deposited = outcome
             self._move(Trigger.STORED)
@@ -238,4 +238,4 @@ class FinishSignIn(StoringFlow[SignedIn]):
         raise IllegalEvent("only a revocation sends something")
 
     def _on_time(self) -> Effect:
-        raise IllegalEvent("only a deposit or a revocation waits")
+        raise IllegalEvent("only storing or revoking waits")

@@ -2,7 +2,7 @@
 
 Rules of this file: every move is a row of the table, and `docs/diagrams/store_login.mmd` is drawn from it; a
 login that was granted is stored, or kept beside, or the failure is told: it never just disappears. The
-login deposited last wins, except that a borrowed one (without a refresh token) never takes the place of one
+login stored last wins, except that a borrowed one (without a refresh token) never takes the place of one
 that can be renewed, unless that is asked for.
 """
 
@@ -42,7 +42,7 @@ __all__ = ["FINAL", "LIVE", "MACHINE", "TABLE", "Deposit", "State", "StoreLogin"
 
 @unique
 class State(Enum):
-    """Where a deposit stands."""
+    """Where a login stands that is being stored."""
 
     IDLE = "idle"
     LOCKING = "locking"
@@ -226,10 +226,10 @@ class StoreLogin(StoringFlow[LoginStored]):
         return Finished(self._result)
 
     def _on_response(self, response: ResponseReceived) -> Effect:
-        raise IllegalEvent("a deposit sends nothing")
+        raise IllegalEvent("storing a login sends nothing")
 
     def _on_request_failed(self, failure: TryAgain) -> Effect:
-        raise IllegalEvent("a deposit sends nothing")
+        raise IllegalEvent("storing a login sends nothing")
 
 
 Deposit = StoreLogin
