@@ -40,7 +40,7 @@ from codex_oauth.stores.store import LockedLogin, Saved, SaveFailed, Slot, Store
 from codex_oauth_core.codex import provider_of
 from codex_oauth_core.codex.auth_json import read_auth_json, record_of, without_tokens, write_auth_json
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import SendRequest
+from codex_oauth_core.effects import SendRequest, Wait
 from codex_oauth_core.errors import Detail, ErrorKind, SignInError
 from codex_oauth_core.outcomes import SignedIn
 from codex_oauth_core.record import Record
@@ -100,7 +100,12 @@ _FORCE: Final = "Add --force to replace it."
 
 
 def import_codex(
-    store: Store, path: str | os.PathLike[str] | None = None, *, move: bool = False, force: bool = False
+    store: Store,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    move: bool = False,
+    force: bool = False,
+    on_wait: Callable[[Wait], None] | None = None,
 ) -> Record:
     """Store the Codex CLI's login, and make it the current one.
 
@@ -109,7 +114,8 @@ def import_codex(
     sessions first, and renew the login right after: a renewal by the Codex CLI may have been under way, and
     whoever comes second ends the login. `path` is an `auth.json`, a link to it, or its directory, by default
     the Codex CLI's own. `force`: a login of the same account that can be renewed may be replaced; in a move,
-    not by the one that it was renewed from: that one is only removed from `path`.
+    not by the one that it was renewed from: that one is only removed from `path`. `on_wait` gets each `Wait`
+    for the lock of our own login.
 
     Raises SignInError: `login_required` (no such file, or its token has expired), `corrupt_auth` (see
     `read_auth_json`), `invalid_request` (`details.reason`: `renewable_login`, `no_refresh_token`),
@@ -117,13 +123,13 @@ def import_codex(
     """
     where = place_of(path)
     if move:
-        return _moved(store, where, force=force)
+        return _moved(store, where, force=force, on_wait=on_wait)
     content, found = _login(where, lambda: read_anywhere(where))
     credential = attrs.evolve(found, refresh_token=None)
     _refuse_expired(credential, "Renew it in the program that signed in, and try again.")
     if not force:
         _refuse_to_replace(store.slot(credential.account_id).load())
-    return _kept(record_of(credential, content), store, force=force).record
+    return _kept(record_of(credential, content), store, force=force, on_wait=on_wait).record
 
 
 def export_codex(
@@ -190,13 +196,15 @@ def _login(
     raise AssertionError("the last look ends it")
 
 
-def _kept(record: Record, store: Store, *, force: bool) -> SignedIn:
+def _kept(
+    record: Record, store: Store, *, force: bool, on_wait: Callable[[Wait], None] | None = None
+) -> SignedIn:
     """Store a login, and make it the current one. The program that it is of ends it, not we."""
     with loading("codex_oauth.store_login", "codex_oauth.worlds.sync_world"):
         from codex_oauth.store_login import finish_sign_in
         from codex_oauth.worlds.sync_world import SyncWorld
 
-    with SyncWorld(_sends_nothing) as world:
+    with SyncWorld(_sends_nothing, on_wait=on_wait) as world:
         return finish_sign_in(record, store, None, world, force=force)
 
 
@@ -217,15 +225,21 @@ def _refuse_to_replace(stored: Record | None) -> None:
 
 @attrs.frozen
 class _Taken:
-    """What a move has stored, or may have: by fingerprint, and the accounts where it was only rescued."""
+    """What a move has stored, or may have: by fingerprint, and the accounts where it was only rescued.
 
+    `on_wait`: who hears of its waits.
+    """
+
+    on_wait: Callable[[Wait], None] | None = None
     fingerprints: set[str] = attrs.field(factory=set[str])
     rescued: set[str] = attrs.field(factory=set[str])
 
 
-def _moved(store: Store, where: Path, *, force: bool) -> Record:
+def _moved(
+    store: Store, where: Path, *, force: bool, on_wait: Callable[[Wait], None] | None = None
+) -> Record:
     """Take a login over. Where that cannot be finished, what was stored becomes a copy."""
-    taken = _Taken()
+    taken = _Taken(on_wait)
     try:
         return _move(store, where, taken, force=force)
     except BaseException as error:
@@ -286,7 +300,7 @@ def _take(found: Record, store: Store, taken: _Taken, *, force: bool) -> Record:
     if not force and (stored is None or stored.fingerprint not in taken.fingerprints):
         _refuse_to_replace(stored)
     taken.fingerprints.add(found.fingerprint)  # before it is stored: storing may be interrupted
-    if _kept(found, store, force=True).rescued:
+    if _kept(found, store, force=True, on_wait=taken.on_wait).rescued:
         taken.rescued.add(account_id)
     return found
 

@@ -16,7 +16,7 @@ import pytest
 from codex_oauth import FileStore, Secret, store_login, transfer
 from codex_oauth.stores.failures import FileProblem
 from codex_oauth.transfer import export_codex, import_codex
-from codex_oauth_core import ErrorKind
+from codex_oauth_core import ErrorKind, Wait, Why
 from tests.cli.transfers import ACCESS, LOCKS, REFRESH, error, put, stored
 
 E = ErrorKind
@@ -43,6 +43,21 @@ def is_free(path: Path) -> bool:
 
 def free(directory: Path) -> list[bool]:
     return [is_free(directory / name) for name in LOCKS]
+
+
+@pytest.mark.parametrize("move", [False, True])
+def test_who_waits_for_our_own_lock_hears_of_it(store: FileStore, theirs: Path, move: bool) -> None:
+    ours = store.slot("acct_cli").lock()
+    assert ours is not None
+    waits: list[Wait] = []
+
+    def heard(wait: Wait) -> None:
+        waits.append(wait)
+        ours.release()
+
+    record = import_codex(store, theirs, move=move, on_wait=heard)
+    assert [wait.why for wait in waits] == [Why.QUEUED]
+    assert store.slot("acct_cli").load() == record
 
 
 @pytest.fixture

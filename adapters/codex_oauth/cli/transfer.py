@@ -20,6 +20,7 @@ from codex_oauth.cli.accounts import chosen_record
 from codex_oauth.cli.errors import OK, USAGE
 from codex_oauth.cli.output import complain, emit, hint, moment, printable, report, result
 from codex_oauth.cli.renew import renew_moved
+from codex_oauth.cli.waiting import WaitNotice
 from codex_oauth.stores.failures import reporting
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.transfer import export_codex, import_codex, place_of
@@ -54,7 +55,7 @@ def run_import(args: argparse.Namespace) -> int:
     if args.move and not _agreed(args, "--move", (*_MOVE, *_owner(_found(where), _OWNER)), where):
         return USAGE
     store = FileStore(args.store)
-    record = import_codex(store, where, move=args.move, force=args.force)
+    record = import_codex(store, where, move=args.move, force=args.force, on_wait=WaitNotice().wait)
     if args.move:
         return _moved(args, store, record, where)
     if args.json:
