@@ -22,15 +22,13 @@ VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 BODY = b'{"refresh_token": "rt-canary"}'
-PATIENCE = 60.0
-"""Seconds after which a script ends by itself, if its client does not."""
-
 BUSY = 20.0
 """Seconds that a busy machine may add to what ought to be over at once: less than whatever a test could wait
 for in vain."""
 
 PATIENCE = 60.0
-"""Seconds in which a server on another thread has closed its side at the latest."""
+"""Seconds after which a script ends by itself, if its client does not, and in which a server on another thread
+has closed its side at the latest."""
 
 
 class Server:
