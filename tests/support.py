@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Any
+from typing import Any, TypeVar
 
 from codex_oauth.testing import Lost, Reply
 from codex_oauth_core import ResponseReceived
 from codex_oauth_core.pkce import s256
 
+T = TypeVar("T")
 T0 = 1_000_003.25
 W0 = 1_800_000_007.5
 CLAIMS = "https://api.openai.com/auth"
 VERIFIER = "canary-verifier-0123456789-0123456789-012345678"
 DEVICE_ID = "canary-device-auth-id-7788"
 CODE = "canary-authorization-code-9911"
+
+
+def there(value: T | None) -> T:
+    """What is certainly there."""
+    assert value is not None
+    return value
 
 
 def jwt(claims: dict[str, Any]) -> str:

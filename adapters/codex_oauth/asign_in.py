@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 from codex_oauth.event_loops import load_anyio, maybe_await, run_blocking
 from codex_oauth.loading import loading
 from codex_oauth.sign_in import (
+    ANY_PORT,
     NOT_CONFIRMED,
     Recording,
     browser_flow,
@@ -28,6 +29,7 @@ from codex_oauth.sign_in import (
     ignore_note,
     no_recording,
     only_a_paste,
+    only_way,
     open_page,
     with_a_device_code,
 )
@@ -108,10 +110,11 @@ async def _through(
     *,
     open_browser: bool,
 ) -> Credential:
+    device = only_way(door.provider, device)
     if device or (device is None and await _suits_a_device_code(door)):
         return await door.enter(DeviceFlow(provider=door.provider, workspaces=door.workspaces))
     try:
-        ports = ports or door.provider.redirect_ports
+        ports = ports or door.provider.redirect_ports or ANY_PORT
         return await _with_browser(door, ports, callbacks, open_browser=open_browser)
     except SignInError as error:
         if not can_use_device_code(error, device):

@@ -7,7 +7,7 @@ import secrets
 from codex_oauth_core.pkce import ENTROPY_BYTES, Pkce, state_from
 from codex_oauth_core.secret import Secret
 
-__all__ = ["new_pkce", "new_state"]
+__all__ = ["new_nonce", "new_pkce", "new_state"]
 
 
 def new_pkce() -> Pkce:
@@ -17,4 +17,9 @@ def new_pkce() -> Pkce:
 
 def new_state() -> Secret[str]:
     """A fresh `state` of 256 bits (RFC 6749 §10.12): use it for one sign-in."""
+    return state_from(secrets.token_bytes(ENTROPY_BYTES))
+
+
+def new_nonce() -> Secret[str]:
+    """A fresh `nonce` of 256 bits (OpenID Connect Core §15.5.2): use it for one sign-in."""
     return state_from(secrets.token_bytes(ENTROPY_BYTES))

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from codex_oauth.entropy import new_pkce, new_state
+from codex_oauth.entropy import new_nonce, new_pkce, new_state
 from codex_oauth.loading import loading
 from codex_oauth.store_login import finish_sign_in
 from codex_oauth.stores.store import Store
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from codex_oauth.listener.sync_listener import CallbackListener
 
 __all__ = [
+    "ANY_PORT",
     "NOT_CONFIRMED",
     "Recording",
     "WorldMaker",
@@ -47,6 +48,7 @@ __all__ = [
     "login",
     "no_recording",
     "only_a_paste",
+    "only_way",
     "open_page",
     "with_a_device_code",
 ]
@@ -56,6 +58,9 @@ NOT_CONFIRMED: Final = "The server did not confirm that it ended the login that 
 
 Recording = Callable[[SignInFlow], Drivable[SendRequest | Wait, Credential]]
 """Makes the flow that is driven in place of another: a `codex_oauth_core.traces.Recorder` of it."""
+
+ANY_PORT: Final = (0,)
+"""For a provider that has registered none (RFC 8252 §7.3)."""
 
 _WAYS: Final = {"device": "a device code", "browser": "the browser"}
 
@@ -71,6 +76,14 @@ def choose() -> FlowChoice:
 def choice_note(choice: FlowChoice) -> str:
     """The choice, for a person."""
     return f"Signing in with {_WAYS[choice.flow]}: {choice.reason}."
+
+
+def only_way(provider: Provider, device: bool | None) -> bool | None:
+    """`device`; where nobody said, and the provider has only one of the two ways, that one."""
+    browser, code = provider.authorization_endpoint, provider.device_authorization_endpoint
+    if device is not None or (browser is not None and code is not None):
+        return device
+    return browser is None
 
 
 def can_use_device_code(error: SignInError, device: bool | None) -> bool:
@@ -94,6 +107,7 @@ def browser_flow(provider: Provider, workspaces: tuple[str, ...], redirect_uri: 
         redirect_uri=redirect_uri,
         pkce=new_pkce(),
         state=new_state(),
+        nonce=new_nonce() if provider.has_nonce else None,
         provider=provider,
         workspaces=workspaces,
     )
@@ -107,7 +121,7 @@ def open_page(prompt: BrowserPrompt, provider: Provider) -> str | None:
     with loading("codex_oauth.browser.open_browser"):
         from codex_oauth.browser.open_browser import NotOpened, open_url
 
-    endpoint = urlsplit(provider.authorization_endpoint)
+    endpoint = urlsplit(provider.authorization_endpoint or provider.issuer)
     outcome = open_url(prompt.authorize_url, origin=f"{endpoint.scheme}://{endpoint.netloc}")
     if not isinstance(outcome, NotOpened):
         return None
@@ -171,11 +185,12 @@ def login(
         make_world or _usual_world,
         record or no_recording,
     )
+    device = only_way(provider, device)
     if device or (device is None and _suits_a_device_code(door)):
         return door.enter(DeviceFlow(provider=provider, workspaces=door.workspaces))
     try:
         return _with_browser(
-            door, ports or provider.redirect_ports, tuple(callbacks), open_browser=open_browser
+            door, ports or provider.redirect_ports or ANY_PORT, tuple(callbacks), open_browser=open_browser
         )
     except SignInError as error:
         if not can_use_device_code(error, device):

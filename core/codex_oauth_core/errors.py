@@ -15,6 +15,7 @@ import attrs
 __all__ = [
     "KINDS",
     "NOT_ENABLED",
+    "NO_ENDPOINT",
     "PARTICULAR",
     "Detail",
     "ErrorKind",
@@ -193,10 +194,25 @@ KINDS: Final[Mapping[ErrorKind, KindFacts]] = {
 
 NOT_ENABLED: Final = "not_enabled"
 
+NO_ENDPOINT: Final = "no_endpoint"
+"""The `details.reason` of what is not to be had at a provider, because it has no endpoint for it."""
+
 PARTICULAR: Final[Mapping[tuple[ErrorKind, Detail], KindFacts]] = {
     (ErrorKind.DENIED, NOT_ENABLED): KindFacts(
         "Codex is not enabled for this workspace; its administrator can change that.",
         ("Ask the workspace's administrator to enable Codex.", "Or sign in with another workspace."),
+    ),
+    (ErrorKind.DEVICE_CODE_UNSUPPORTED, NO_ENDPOINT): KindFacts(
+        "This provider has no sign-in with a device code.", ("Sign in with the browser.",)
+    ),
+    (ErrorKind.OAUTH_ERROR, NO_ENDPOINT): KindFacts(
+        "This provider has no sign-in with the browser.", ("Sign in with a device code.",)
+    ),
+    (ErrorKind.TOKEN_REQUEST_FAILED, NO_ENDPOINT): KindFacts(
+        "This provider exchanges no code for a token.", ("Sign in in another way.",)
+    ),
+    (ErrorKind.LOGIN_REQUIRED, NO_ENDPOINT): KindFacts(
+        "This provider renews no login.", ("Sign in again.",), login=""
     ),
 }
 """Kinds with a `details.reason` of which more is true than of the kind."""

@@ -90,6 +90,11 @@ class Tokens:
     `expires_in` is seconds from the start of the request; `token_expires_at` and `server_time` are Unix
     seconds by the server's clock, as the token itself and the answer say; `earliest_refresh_at` is Unix
     milliseconds.
+
+    `scopes` are those that the server says it granted, None if it does not say: then they are what was asked
+    for (RFC 6749 §5.1). `client_id`: the redirect issued one, to which these tokens are bound. `refusal`: the
+    dialect does not take the grant (a nonce or an audience is another); it is revoked, and the sign-in ends
+    with that.
     """
 
     access_token: Secret[str] | None
@@ -102,6 +107,9 @@ class Tokens:
     problem: str | None = None
     server_time: float | None = None
     refresh_token_unusable: bool = False
+    scopes: tuple[str, ...] | None = None
+    client_id: str | None = None
+    refusal: Refusal | None = None
 
 
 @attrs.frozen

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from enum import StrEnum, unique
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -17,12 +18,13 @@ import attrs
 from codex_oauth_core._version import __version__
 from codex_oauth_core.credential import DeviceAuthorization
 from codex_oauth_core.effects import Request
+from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import ResponseReceived
-from codex_oauth_core.facts import DeviceFact, ExchangeFact, PollFact, RefreshFact, RevocationFact
+from codex_oauth_core.facts import DeviceFact, ExchangeFact, PollFact, RefreshFact, Refusal, RevocationFact
 from codex_oauth_core.rendering import Renderers
 from codex_oauth_core.secret import Secret
 
-__all__ = ["Dialect", "Provider", "is_loopback"]
+__all__ = ["AuthorizationRequest", "CodeInHand", "Dialect", "Provider", "Required", "is_loopback"]
 
 _LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _NAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
@@ -33,29 +35,95 @@ def _nobody(_token: Secret[str]) -> None:
     return None
 
 
+@unique
+class Required(StrEnum):
+    """What a sign-in may be bound to grant; the value is `details.reason` where it is missing."""
+
+    ACCESS_TOKEN = "access_token"  # noqa: S105  # what it is called
+    REFRESH_TOKEN = "refresh_token"  # noqa: S105
+    ACCOUNT = "account"
+    SCOPE = "scope"
+    """Every scope that was asked for; what the server does not name counts as granted (RFC 6749 §5.1)."""
+
+
+@attrs.frozen(kw_only=True)
+class AuthorizationRequest:
+    """What the page of a browser sign-in is opened with (RFC 6749 §4.1.1, RFC 7636 §4.3).
+
+    `nonce` is there if the provider wants one (OpenID Connect Core §3.1.2.1). `workspaces` are the accounts
+    that may sign in; any, where there are none.
+    """
+
+    redirect_uri: str
+    state: Secret[str]
+    code_challenge: str
+    nonce: Secret[str] | None = None
+    workspaces: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class CodeInHand:
+    """An authorization code, and all that its exchange is made of, and judged by.
+
+    `query` is that of the redirect that brought it, None in a device flow; `nonce` is what the sign-in was
+    begun with.
+    """
+
+    authorization_code: Secret[str]
+    code_verifier: Secret[str]
+    redirect_uri: str
+    query: Secret[str] | None = None
+    nonce: Secret[str] | None = None
+
+
+def _no_request(_provider: Provider, *_: object) -> None:
+    return None
+
+
+def _no_answer(_provider: Provider, response: ResponseReceived) -> Refusal:
+    return Refusal(ErrorKind.INVALID_RESPONSE, status=response.status)
+
+
+def _not_confirmed(_provider: Provider, _response: ResponseReceived) -> RevocationFact:
+    return False
+
+
+def _no_exchange(_provider: Provider, _code: CodeInHand, response: ResponseReceived) -> Refusal:
+    return Refusal(ErrorKind.INVALID_RESPONSE, status=response.status)
+
+
+def _no_message(_code: str) -> None:
+    return None
+
+
 @attrs.frozen(kw_only=True)
 class Dialect:
     """Pure functions that build each request and read each answer into facts.
 
-    A reader never raises, whatever the answer is.
+    A builder gives None for a step that is not to be had at this provider: then nothing is sent, and the flow
+    says so. What a dialect never has it leaves out. A reader never raises, whatever the answer is; it gets
+    the provider, and what the answer must be checked against.
     """
 
-    device_authorization_request: Callable[[Provider], Request]
-    read_device_authorization: Callable[[Provider, ResponseReceived], DeviceFact]
-    poll_request: Callable[[Provider, DeviceAuthorization], Request]
-    read_poll: Callable[[ResponseReceived], PollFact]
-    exchange_request: Callable[[Provider, Secret[str], Secret[str], str], Request]
-    """Takes provider, code, code verifier and redirect URI."""
-    read_exchange: Callable[[ResponseReceived], ExchangeFact]
-    refresh_request: Callable[[Provider, Secret[str]], Request]
-    read_refresh: Callable[[ResponseReceived], RefreshFact]
-    login_over_message: Callable[[str], str | None]
+    device_authorization_request: Callable[[Provider], Request | None] = _no_request
+    """None where the device flow is not to be had, whichever of its steps is missing."""
+    read_device_authorization: Callable[[Provider, ResponseReceived], DeviceFact] = _no_answer
+    poll_request: Callable[[Provider, DeviceAuthorization], Request | None] = _no_request
+    read_poll: Callable[[Provider, ResponseReceived], PollFact] = _no_answer
+    authorize_url: Callable[[Provider, AuthorizationRequest], Secret[str] | None] = _no_request
+    """The page to open; None where the browser flow is not to be had, whichever of its steps is missing."""
+    exchange_request: Callable[[Provider, CodeInHand], Request | Refusal | None] = _no_request
+    """A `Refusal` ends the sign-in before anything is sent: of a redirect that lacks what it must bring, say.
+    """
+    read_exchange: Callable[[Provider, CodeInHand, ResponseReceived], ExchangeFact] = _no_exchange
+    refresh_request: Callable[[Provider, Secret[str]], Request | None] = _no_request
+    """Takes provider and refresh token."""
+    read_refresh: Callable[[Provider, ResponseReceived], RefreshFact] = _no_answer
+    login_over_message: Callable[[str], str | None] = _no_message
     """Takes the error code that ended a login; a fixed text for people, None for the usual one."""
-    revocation_request: Callable[[Provider, Secret[str], str], Request]
+    revocation_request: Callable[[Provider, Secret[str], str], Request | None] = _no_request
     """Takes provider, token and token type hint."""
-    read_revocation: Callable[[ResponseReceived], RevocationFact]
-    authorize_url: Callable[[Provider, str, Secret[str], str, Sequence[str]], Secret[str]]
-    """Takes provider, redirect URI, state, code challenge and allowed workspaces."""
+    read_revocation: Callable[[Provider, ResponseReceived], RevocationFact] = _not_confirmed
     account_of: Callable[[Secret[str]], str | None] = _nobody
     """Takes an access or id token; the account that it names, None if it names none."""
     why_denied: Callable[[str, Secret[str]], str | None] | None = None
@@ -67,10 +135,12 @@ class Dialect:
 
 
 def _checked_issuer(issuer: str) -> str:
-    """The issuer without a trailing slash. Raises ValueError unless it is `https`, or loopback `http`."""
+    """The issuer to the letter: it is compared so (RFC 8414 §3.3, RFC 9207 §2.4). Raises ValueError unless it
+    is `https`, or loopback `http`.
+    """
     if "?" in issuer:
         raise ValueError("an issuer has no query")
-    return _checked_url(issuer).rstrip("/")
+    return _checked_url(issuer)
 
 
 def _checked_url(url: str) -> str:
@@ -103,28 +173,44 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def _checked_endpoint(url: str | None) -> str | None:
+    return None if url is None else _checked_url(url)
+
+
+def _endpoint() -> str | None:
+    endpoint: str | None = attrs.field(default=None, converter=_checked_endpoint)
+    return endpoint
+
+
 @attrs.frozen(kw_only=True)
 class Provider:
     """An authorization server, and this client as it knows it.
 
-    Raises ValueError for an issuer that is neither `https` nor loopback `http`.
+    An endpoint that is None is not to be had: what needs it ends with an error of its own, and nothing is
+    sent anywhere else. The `issuer` is kept to the letter: a slash at its end is part of it.
+
+    Raises ValueError for an issuer or endpoint that is neither `https` nor loopback `http`.
     """
 
     issuer: str = attrs.field(converter=_checked_issuer)
     client_id: str
     scopes: tuple[str, ...]
-    authorization_endpoint: str = attrs.field(converter=_checked_url)
-    token_endpoint: str = attrs.field(converter=_checked_url)
-    revocation_endpoint: str = attrs.field(converter=_checked_url)
-    device_authorization_endpoint: str = attrs.field(converter=_checked_url)
-    device_token_endpoint: str = attrs.field(converter=_checked_url)
-    verification_uri: str = attrs.field(converter=_checked_url)
-    device_redirect_uri: str = attrs.field(converter=_checked_url)
+    authorization_endpoint: str | None = _endpoint()
+    token_endpoint: str | None = _endpoint()
+    revocation_endpoint: str | None = _endpoint()
+    device_authorization_endpoint: str | None = _endpoint()
+    device_token_endpoint: str | None = _endpoint()
+    verification_uri: str | None = _endpoint()
+    device_redirect_uri: str | None = _endpoint()
     redirect_host: str = "localhost"
     redirect_ports: tuple[int, ...] = ()
     redirect_path: str = "/"
     state_suffixes: tuple[str, ...] = ()
     authorize_parameters: tuple[tuple[str, str], ...] = ()
+    must_grant: frozenset[Required] = frozenset({Required.ACCESS_TOKEN})
+    """What a sign-in needs, an access token always: if it is missing, the grant is refused, and revoked."""
+    has_nonce: bool = False
+    """Whether a browser sign-in bears a nonce."""
     originator: str = "codex-oauth"
     """Names the application that embeds this library; never another client."""
     dialect: Dialect = attrs.field(repr=False)
@@ -135,16 +221,19 @@ class Provider:
     )
 
     def at(self, issuer: str) -> Provider:
-        """This provider with the same paths on another issuer. Raises ValueError as the class does."""
-        new = _checked_issuer(issuer)
+        """This provider with the same paths on another issuer, with a slash at its end if this one's has one.
+        Raises ValueError as the class does.
+        """
+        slash = "/" if self.issuer.endswith("/") else ""
+        old, new = self.issuer.rstrip("/"), _checked_issuer(issuer).rstrip("/")
 
-        def move(url: str) -> str:
-            ours = url == self.issuer or url.startswith(f"{self.issuer}/")
-            return new + url.removeprefix(self.issuer) if ours else url
+        def move(url: str | None) -> str | None:
+            ours = url is not None and (url == old or url.startswith(f"{old}/"))
+            return new + url.removeprefix(old) if ours and url else url
 
         return attrs.evolve(
             self,
-            issuer=new,
+            issuer=new + slash,
             authorization_endpoint=move(self.authorization_endpoint),
             token_endpoint=move(self.token_endpoint),
             revocation_endpoint=move(self.revocation_endpoint),
@@ -155,5 +244,8 @@ class Provider:
         )
 
     def redirect_uri(self, port: int | None = None, host: str | None = None) -> str:
-        """The redirect URI of the browser flow (RFC 8252 §7.3), by default on the first registered port."""
-        return f"http://{host or self.redirect_host}:{port or self.redirect_ports[0]}{self.redirect_path}"
+        """The redirect URI of the browser flow (RFC 8252 §7.3), by default on the first registered port, and
+        without a port where any will do.
+        """
+        port = port or next(iter(self.redirect_ports), 0)
+        return f"http://{host or self.redirect_host}{f':{port}' if port else ''}{self.redirect_path}"

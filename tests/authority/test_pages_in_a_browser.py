@@ -21,6 +21,8 @@ from codex_oauth.authority import Authority, AuthorityServer, Policy, serve
 from codex_oauth_core import CODEX, Pkce
 from codex_oauth_core.pkce import state_from
 from tests.authority.peer import POLL, USERCODE
+from tests.codex_readers import asked
+from tests.support import there
 
 pytestmark = pytest.mark.skipif(
     os.environ.get("CODEX_OAUTH_NO_BROWSER") == "1", reason="CODEX_OAUTH_NO_BROWSER=1"
@@ -159,7 +161,8 @@ def test_an_approval_leads_to_the_redirect_uri(
     state = state_from(b"s" * 32)
     pair = Pkce.from_entropy(b"p" * 32)
     uri = provider.redirect_uri(client_port, "127.0.0.1")
-    page.goto(provider.dialect.authorize_url(provider, uri, state, pair.code_challenge, ()).reveal())
+    url = provider.dialect.authorize_url(provider, asked(uri, state.reveal(), pair.code_challenge))
+    page.goto(there(url).reveal())
     expect(page.get_by_text(f"127.0.0.1:{client_port}")).to_be_visible()
     assert fits(page)
     page.get_by_role("button", name="Approve").click()

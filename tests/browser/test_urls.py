@@ -7,11 +7,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from codex_oauth.browser.open_browser import LONGEST_URL, refused_url
-from codex_oauth_core import CODEX, Secret
+from codex_oauth_core import CODEX
+from tests.codex_readers import asked
+from tests.support import there
 
-AUTHORIZE = CODEX.dialect.authorize_url(
-    CODEX, "http://localhost:1455/auth/callback", Secret("the-state"), "the-challenge", ("workspace-1",)
-).reveal()
+ASKED = asked("http://localhost:1455/auth/callback", "the-state", "the-challenge", "workspace-1")
+AUTHORIZE = there(CODEX.dialect.authorize_url(CODEX, ASKED)).reveal()
 CHARACTERS = "its address holds characters that are not handed to other programs"
 ELSEWHERE = "its address is neither https nor on this machine"
 NO_URL = "its address is not a URL"

@@ -30,6 +30,8 @@ from tests.checkpoints.journeys import JOURNEYS, Journey, through_json
 from tests.support import T0, W0
 
 MARKS = ("canary", "CANARY")
+SINCE: set[tuple[str | int, ...]] = {("fields", "code", "query")}
+"""What only later releases write."""
 NAMED = {journey.name: journey for journey in JOURNEYS}
 WAITING = NAMED["device: approved after a pending"]
 Place = tuple[str | int, ...]
@@ -139,13 +141,30 @@ def test_every_field_is_needed() -> None:
     for journey, count in ONE_OF_EACH_STATE.values():
         whole = checkpoint(journey, count)
         for place in places(whole):
-            part = copy.deepcopy(whole)
-            inner: Any = part
-            for name in place[:-1]:
-                inner = inner[name]
-            del inner[place[-1]]
+            if place in SINCE:
+                continue
             with pytest.raises(CheckpointError):
-                restore(part, journey.provider)
+                restore(without(whole, place), journey.provider)
+
+
+def without(whole: Any, place: Place) -> Any:
+    part = copy.deepcopy(whole)
+    inner: Any = part
+    for name in place[:-1]:
+        inner = inner[name]
+    del inner[place[-1]]
+    return part
+
+
+def test_a_field_that_an_earlier_release_did_not_have_may_be_absent() -> None:
+    found: set[Place] = set()
+    for journey, count in ONE_OF_EACH_STATE.values():
+        whole = checkpoint(journey, count)
+        for place in SINCE & set(places(whole)):
+            found.add(place)
+            ended = restore(without(whole, place), journey.provider).receive(Resumed(T0, W0))
+            assert repr(ended) == repr(restore(whole, journey.provider).receive(Resumed(T0, W0)))
+    assert found == SINCE
 
 
 def test_what_a_state_needs_is_there_or_it_is_refused() -> None:

@@ -38,6 +38,7 @@ from codex_oauth_core import (
     Wait,
     __version__,
 )
+from codex_oauth_core.callback import Accepted
 from codex_oauth_core.effects import BrowserPrompt
 from codex_oauth_core.pkce import s256
 from tests.core.storing import CURRENT, EXPIRED, StoreWorld
@@ -79,9 +80,8 @@ def _browser(provider: Provider, redirect_uri: str, workspaces: tuple[str, ...] 
     assert isinstance(wait.prompt, BrowserPrompt)
     assert wait.callback is not None
     accepted = wait.callback.judge(f"{redirect_uri}?code=c%2B1~&state=state%26%2B%20{'=' * 35}")
-    query = getattr(accepted, "query", None)
-    assert isinstance(query, Secret)
-    sent = flow.receive(CallbackReceived(T0, query))
+    assert isinstance(accepted, Accepted)
+    sent = flow.receive(CallbackReceived(T0, accepted.query))
     assert isinstance(sent, SendRequest)
     return {"authorize": wait.prompt.authorize_url.reveal(), "exchange": _told(sent.request)}
 

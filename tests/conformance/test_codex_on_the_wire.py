@@ -26,7 +26,7 @@ def test_it_is_sent_as_it_was(name: str) -> None:
 
 def requests(value: Any) -> Iterator[dict[str, Any]]:
     """The requests in what was written down."""
-    fields: Any = value if isinstance(value, dict) else dict(enumerate(value))
+    fields: dict[Any, Any] = value if isinstance(value, dict) else dict(enumerate(value))
     if "method" in fields:
         yield fields
         return

@@ -22,7 +22,7 @@ from codex_oauth_core.credential import DeviceAuthorization
 from codex_oauth_core.facts import DeviceFact, Issued, PollFact, SlowDown
 from codex_oauth_core.flows.pace import Pace
 from tests.core.test_second_dialect import PLAIN
-from tests.support import PENDING, T0, W0, response
+from tests.support import PENDING, T0, W0, response, there
 
 ODD_INTERVALS: Final = [
     (0, 1),
@@ -38,12 +38,14 @@ ODD_INTERVALS: Final = [
 
 @pytest.mark.parametrize(("interval", "paced"), ODD_INTERVALS)
 def test_a_dialect_cannot_make_polls_without_a_pause(interval: float, paced: float) -> None:
-    authorization = DeviceAuthorization(Secret("d"), "ABCD-1234", interval, PLAIN.verification_uri, 900.0)
+    authorization = DeviceAuthorization(
+        Secret("d"), "ABCD-1234", interval, there(PLAIN.verification_uri), 900.0
+    )
 
     def issue(provider: Provider, answer: ResponseReceived) -> DeviceFact:
         return Issued(authorization)
 
-    def slow_down(answer: ResponseReceived) -> PollFact:
+    def slow_down(provider: Provider, answer: ResponseReceived) -> PollFact:
         return SlowDown(interval, interval)
 
     dialect = attrs.evolve(PLAIN.dialect, read_device_authorization=issue, read_poll=slow_down)

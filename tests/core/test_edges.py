@@ -31,9 +31,8 @@ from codex_oauth_core import (
     TimeReached,
     Wait,
 )
-from codex_oauth_core.codex.answers import read_device_authorization, read_poll
+from codex_oauth_core.codex.answers import read_device_authorization
 from codex_oauth_core.codex.claims import read_identity
-from codex_oauth_core.codex.token_answers import read_exchange, read_refresh
 from codex_oauth_core.facts import Approved, Issued, Pending, Refusal, SlowDown, TryAgain
 from codex_oauth_core.flows.device import State
 from codex_oauth_core.flows.pace import Pace
@@ -41,6 +40,7 @@ from codex_oauth_core.reading.json_body import MAX_BODY, read_json
 from codex_oauth_core.reading.jwt import read_claims
 from codex_oauth_core.reading.times import http_date, read_seconds, retry_after
 from codex_oauth_core.secret import leaks
+from tests.codex_readers import read_exchange, read_poll, read_refresh
 from tests.support import (
     DEVICE_ID,
     PENDING,

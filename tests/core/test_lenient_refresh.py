@@ -10,10 +10,10 @@ from typing import Any, Final
 import pytest
 
 from codex_oauth.testing import Reply
-from codex_oauth_core.codex.token_answers import read_refresh
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.facts import Granted, Tokens, TryAgain
 from codex_oauth_core.secret import Secret
+from tests.codex_readers import read_refresh
 from tests.support import account_token, response, tokens
 
 E = ErrorKind

@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_oauth.testing import Reply
-from codex_oauth_core.codex.answers import read_poll
 from codex_oauth_core.facts import PollFact, Refusal, TryAgain
+from tests.codex_readers import read_poll
 from tests.support import VERIFIER, response
 
 TABLE: Final[Mapping[str, tuple[str, ...]]] = {

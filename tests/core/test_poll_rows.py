@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_oauth.testing import Reply
-from codex_oauth_core.codex.answers import read_poll
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.facts import Approved, Gone, Pending, Refusal, SlowDown, TryAgain, Unrecognized
 from codex_oauth_core.secret import Secret
+from tests.codex_readers import read_poll
 from tests.strategies import objects
 from tests.support import CODE, VERIFIER, W0, approved, as_json, code, page, response
 

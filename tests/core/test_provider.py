@@ -12,6 +12,8 @@ import pytest
 from codex_oauth_core import CODEX, Credential, DeviceAuthorization, Secret
 from codex_oauth_core.codex import requests
 from codex_oauth_core.provider import is_loopback
+from tests.codex_readers import IN_HAND, asked
+from tests.support import there
 
 ENDPOINTS = [field.name for field in attrs.fields(type(CODEX)) if field.name.endswith(("endpoint", "_uri"))]
 
@@ -90,9 +92,8 @@ def test_loopback(host: str, loopback: bool) -> None:
 
 
 def test_the_authorize_url() -> None:
-    url = requests.authorize_url(
-        CODEX, CODEX.redirect_uri(), Secret("st&te"), "challenge", ["ws1", "ws2"]
-    ).reveal()
+    made = requests.authorize_url(CODEX, asked(CODEX.redirect_uri(), "st&te", "challenge", "ws1", "ws2"))
+    url = there(made).reveal()
     parts = urlsplit(url)
     assert f"{parts.scheme}://{parts.netloc}{parts.path}" == "https://auth.openai.com/oauth/authorize"
     assert {name: value[0] for name, value in parse_qs(parts.query, strict_parsing=True).items()} == {
@@ -113,7 +114,7 @@ def test_the_authorize_url() -> None:
 
 def test_an_endpoint_keeps_the_query_it_has() -> None:
     tenant = attrs.evolve(CODEX, authorization_endpoint="https://auth.openai.com/authorize?tenant=x")
-    url = requests.authorize_url(tenant, "http://localhost/", Secret("s"), "c").reveal()
+    url = there(requests.authorize_url(tenant, asked("http://localhost/", "s", "c"))).reveal()
     assert url.startswith("https://auth.openai.com/authorize?tenant=x&")
     assert "allowed_workspace_id" not in url
 
@@ -125,7 +126,7 @@ def test_no_parameter_is_empty_and_none_of_ours_is_overridden() -> None:
         originator="",
         authorize_parameters=(("client_id", "evil"), ("x", "y"), ("empty", "")),
     )
-    url = requests.authorize_url(hostile, "http://localhost/", Secret("s"), "c").reveal()
+    url = there(requests.authorize_url(hostile, asked("http://localhost/", "s", "c"))).reveal()
     query = parse_qs(urlsplit(url).query, keep_blank_values=True, strict_parsing=True)
     assert query["client_id"] == [CODEX.client_id]
     assert query["x"] == ["y"]
@@ -147,7 +148,7 @@ def test_another_issuer_moves_only_what_is_under_the_old_one() -> None:
 
 
 def test_the_refresh_request_has_no_scope() -> None:
-    request = requests.refresh_request(CODEX, Secret("r+t"))
+    request = there(requests.refresh_request(CODEX, Secret("r+t")))
     assert request.url == CODEX.token_endpoint
     assert parse_qs(request.body.reveal().decode()) == {
         "grant_type": ["refresh_token"],
@@ -158,7 +159,7 @@ def test_the_refresh_request_has_no_scope() -> None:
 
 @pytest.mark.parametrize(("hint", "with_client"), [("refresh_token", True), ("access_token", False)])
 def test_a_revocation_names_the_client_with_a_refresh_token_only(hint: str, with_client: bool) -> None:
-    body = json.loads(requests.revocation_request(CODEX, Secret("t"), hint).body.reveal())
+    body = json.loads(there(requests.revocation_request(CODEX, Secret("t"), hint)).body.reveal())
     assert body == {
         "token": "t",
         "token_type_hint": hint,
@@ -167,15 +168,15 @@ def test_a_revocation_names_the_client_with_a_refresh_token_only(hint: str, with
 
 
 def test_no_request_holds_a_secret_outside_its_body() -> None:
-    device = DeviceAuthorization(Secret("canary"), "ABCD", 5.0, CODEX.verification_uri, 900.0)
+    device = DeviceAuthorization(Secret("canary"), "ABCD", 5.0, there(CODEX.verification_uri), 900.0)
     made = (
         requests.device_authorization_request(CODEX),
         requests.poll_request(CODEX, device),
-        requests.exchange_request(CODEX, Secret("canary"), Secret("canary"), CODEX.device_redirect_uri),
+        requests.exchange_request(CODEX, attrs.evolve(IN_HAND, authorization_code=Secret("canary"))),
         requests.refresh_request(CODEX, Secret("canary")),
         requests.revocation_request(CODEX, Secret("canary"), "refresh_token"),
     )
-    for request in made:
+    for request in map(there, made):
         assert request.method == "POST"
         assert "canary" not in repr(request) + request.url + str(request.headers)
         names = {name.lower(): value for name, value in request.headers}
@@ -188,7 +189,7 @@ def test_no_request_holds_a_secret_outside_its_body() -> None:
 
 def test_a_lone_surrogate_in_a_device_id_can_be_sent() -> None:
     device = DeviceAuthorization(Secret("\ud800"), "ABCD", 5.0, "", 900.0)
-    assert json.loads(requests.poll_request(CODEX, device).body.reveal())["device_auth_id"] == "\ud800"
+    assert json.loads(there(requests.poll_request(CODEX, device)).body.reveal())["device_auth_id"] == "\ud800"
 
 
 def test_a_credential_is_bound_to_where_it_came_from() -> None:

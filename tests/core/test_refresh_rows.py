@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from codex_oauth.testing import Reply
 from codex_oauth_core.codex.codes import CLIENT_REJECTED, LOGIN_OVER
-from codex_oauth_core.codex.token_answers import read_refresh
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.facts import Granted, Refusal, Tokens, TryAgain
 from codex_oauth_core.flows.grant import expires_at
 from codex_oauth_core.secret import Secret
+from tests.codex_readers import read_refresh
 from tests.strategies import objects
 from tests.support import account_token, as_json, code, page, response, tokens
 

@@ -12,14 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from codex_oauth_core.codex import CODEX, render
-from codex_oauth_core.codex.answers import read_device_authorization, read_poll
+from codex_oauth_core.codex.answers import read_device_authorization
 from codex_oauth_core.codex.codes import LOGIN_OVER
-from codex_oauth_core.codex.token_answers import (
-    account_id_from_token,
-    read_exchange,
-    read_refresh,
-    read_revocation,
-)
+from codex_oauth_core.codex.token_answers import account_id_from_token
 from codex_oauth_core.credential import DeviceAuthorization
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import ResponseReceived
@@ -27,6 +22,8 @@ from codex_oauth_core.facts import Approved, Granted, Issued, Pending, Refusal, 
 from codex_oauth_core.pkce import s256
 from codex_oauth_core.reading.jwt import read_claims
 from codex_oauth_core.secret import Secret
+from tests.codex_readers import read_exchange, read_poll, read_refresh, read_revocation
+from tests.support import there
 
 AT, WALL = 1_000_003.25, 1_790_000_000.0
 CODES = (
@@ -145,7 +142,7 @@ def body_of(answer: render.Rendered) -> Any:
 
 
 def test_the_answers_have_the_shape_that_other_clients_need() -> None:
-    device = DeviceAuthorization(Secret("id"), "ABCD-EFGH", 5.0, CODEX.verification_uri, 900.0)
+    device = DeviceAuthorization(Secret("id"), "ABCD-EFGH", 5.0, there(CODEX.verification_uri), 900.0)
     issued = render.render_device_authorization(Issued(device))
     assert body_of(issued) == {
         "device_auth_id": "id",

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from codex_oauth_core.codex import CODEX, render
-from codex_oauth_core.codex.answers import read_device_authorization, read_poll
-from codex_oauth_core.codex.token_answers import CLAIMS, read_exchange, read_refresh
+from codex_oauth_core.codex.answers import read_device_authorization
+from codex_oauth_core.codex.token_answers import CLAIMS
 from codex_oauth_core.credential import DeviceAuthorization
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import ResponseReceived
@@ -22,10 +22,12 @@ from codex_oauth_core.facts import Approved, Granted, Issued, Pending, Refusal, 
 from codex_oauth_core.reading.jwt import read_claims
 from codex_oauth_core.rendering import Rendered
 from codex_oauth_core.secret import Secret
+from tests.codex_readers import read_exchange, read_poll, read_refresh
+from tests.support import there
 
 E = ErrorKind
 AT, WALL = 1_000_003.25, 1_790_000_000.0
-DEVICE = DeviceAuthorization(Secret("id"), "ABCD-EFGH", 7.0, CODEX.verification_uri, 600.0)
+DEVICE = DeviceAuthorization(Secret("id"), "ABCD-EFGH", 7.0, there(CODEX.verification_uri), 600.0)
 TOKENS = Tokens(
     Secret("a"),
     Secret("r"),

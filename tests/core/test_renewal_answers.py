@@ -52,7 +52,7 @@ def renewed(reply: Reply, stored: Record = EXPIRED) -> tuple[Any, Record]:
 def reading(fact: RefreshFact) -> Provider:
     """A provider whose dialect finds this fact in every answer."""
 
-    def read(response: ResponseReceived) -> RefreshFact:
+    def read(provider: Provider, response: ResponseReceived) -> RefreshFact:
         return fact
 
     return attrs.evolve(CODEX, dialect=attrs.evolve(CODEX.dialect, read_refresh=read))

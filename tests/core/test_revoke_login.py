@@ -23,6 +23,7 @@ from codex_oauth_core.events import (
 )
 from codex_oauth_core.flows.revoke_login import Revocation
 from codex_oauth_core.outcomes import Revoked
+from codex_oauth_core.provider import Provider
 from codex_oauth_core.record import Record
 from codex_oauth_core.storage import Conflict, Delete, Lock, LockBusy, Locked
 from tests.core.storing import (
@@ -276,7 +277,7 @@ def test_f17_a_login_that_is_gone_already_is_ended() -> None:
     assert world.order == ORDER
 
 
-def _never(response: ResponseReceived) -> bool:
+def _never(provider: Provider, response: ResponseReceived) -> bool:
     return False
 
 

@@ -20,6 +20,7 @@ from codex_oauth_core.events import Cause, Phase, ResponseReceived
 from codex_oauth_core.facts import TryAgain
 from codex_oauth_core.flows.revoke_login import MOST_LOOKS, Revocation
 from codex_oauth_core.outcomes import Revoked
+from codex_oauth_core.provider import Provider
 from codex_oauth_core.record import Record
 from codex_oauth_core.storage import Conflict, Delete, Lock, Locked, Reserve
 from tests.core.storing import (
@@ -165,7 +166,7 @@ def test_a_request_that_may_not_go_out_any_more_is_begun_again() -> None:
 def test_a_dialect_says_what_to_ask_again() -> None:
     said: list[bool | TryAgain] = [TryAgain(E.NETWORK, retry_after=2.0), True]
 
-    def read(response: ResponseReceived) -> bool | TryAgain:
+    def read(provider: Provider, response: ResponseReceived) -> bool | TryAgain:
         return said.pop(0)
 
     provider = attrs.evolve(CODEX, dialect=attrs.evolve(CODEX.dialect, read_revocation=read))

@@ -24,7 +24,7 @@ from codex_oauth_core import (
 from codex_oauth_core.facts import DeviceFact, Granted, Issued, Pending, PollFact, Refusal, SlowDown, Tokens
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.reading.json_body import as_object, read_json
-from tests.support import account_token, as_json
+from tests.support import account_token, as_json, there
 
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 
@@ -35,7 +35,9 @@ def body(response: ResponseReceived) -> Any:
 
 def ask(provider: Provider) -> Request:
     form = urlencode({"client_id": provider.client_id, "scope": " ".join(provider.scopes)})
-    return Request("POST", provider.device_authorization_endpoint, provider.headers, Secret(form.encode()))
+    return Request(
+        "POST", there(provider.device_authorization_endpoint), provider.headers, Secret(form.encode())
+    )
 
 
 def issue(provider: Provider, response: ResponseReceived) -> DeviceFact:
@@ -57,10 +59,10 @@ def poll(provider: Provider, device: DeviceAuthorization) -> Request:
         "device_code": device.device_auth_id.reveal(),
         "client_id": provider.client_id,
     }
-    return Request("POST", provider.token_endpoint, provider.headers, Secret(urlencode(form).encode()))
+    return Request("POST", there(provider.token_endpoint), provider.headers, Secret(urlencode(form).encode()))
 
 
-def read(response: ResponseReceived) -> PollFact:
+def read(provider: Provider, response: ResponseReceived) -> PollFact:
     fields = body(response)
     match fields.get("error"):
         case None:

@@ -10,11 +10,11 @@ import attrs
 import pytest
 
 from codex_oauth_core.codex import CODEX
-from codex_oauth_core.codex.token_answers import read_exchange, read_refresh
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import Granted, Tokens
 from codex_oauth_core.flows.grant import accept_tokens, expires_at, server_offset
+from tests.codex_readers import read_exchange, read_refresh
 from tests.support import T0, account_token, response, tokens
 
 LIVES = 3600.0

@@ -13,16 +13,13 @@ from hypothesis import strategies as st
 
 from codex_oauth.testing import Reply
 from codex_oauth_core.codex import CODEX
-from codex_oauth_core.codex.token_answers import (
-    account_id_from_token,
-    read_exchange,
-    read_revocation,
-)
+from codex_oauth_core.codex.token_answers import account_id_from_token
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.facts import Granted, Refusal, TryAgain
 from codex_oauth_core.flows.grant import accept_tokens, expires_at
 from codex_oauth_core.secret import Secret
+from tests.codex_readers import read_exchange, read_revocation
 from tests.strategies import objects
 from tests.support import CLAIMS, W0, account_token, as_json, code, jwt, page, response, tokens
 

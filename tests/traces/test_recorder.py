@@ -180,10 +180,10 @@ def test_what_cannot_be_told_is_a_gap_and_the_sign_in_goes_on(
 def test_a_reader_that_fails_only_for_the_recorder_leaves_a_gap() -> None:
     calls = 0
 
-    def moody(response: Any) -> Any:
+    def moody(provider: Any, response: Any) -> Any:
         nonlocal calls
         calls += 1
-        return CODEX.dialect.read_poll(response) if calls % 2 else failing()
+        return CODEX.dialect.read_poll(provider, response) if calls % 2 else failing()
 
     left = record_device(attrs.evolve(SCENARIOS[0], replies=SIGN_IN), in_dialect(read_poll=moody))
     assert not isinstance(left.outcome, SignInError)

@@ -98,7 +98,7 @@ class Protocol:
     def _approve(self, call: Call) -> Approved:
         """In this dialect the server makes the PKCE pair of a device login."""
         pair = Pkce.from_entropy(self.entropy(32))
-        redirects = (call.origin + DEVICE_REDIRECT_PATH, CODEX.device_redirect_uri)
+        redirects = (call.origin + DEVICE_REDIRECT_PATH, f"{CODEX.issuer}{DEVICE_REDIRECT_PATH}")
         code = self.grants.issue_code(redirects, pair.code_challenge, " ".join(CODEX.scopes), call.now)
         return Approved(code, pair.code_verifier)
 

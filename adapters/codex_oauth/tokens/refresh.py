@@ -19,7 +19,7 @@ from codex_oauth.worlds.world import World
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import SendRequest
-from codex_oauth_core.errors import KINDS, ErrorKind, SignInError
+from codex_oauth_core.errors import KINDS, NO_ENDPOINT, ErrorKind, SignInError
 from codex_oauth_core.events import Event, RequestFailed, ResponseReceived
 from codex_oauth_core.facts import Granted, Refusal, Tokens, TryAgain
 from codex_oauth_core.flows.grant import UNUSABLE, renewed_credential
@@ -101,6 +101,8 @@ def _begun(
 
     def work() -> Credential | SignInError:
         request = provider.dialect.refresh_request(provider, token)
+        if request is None:
+            return SignInError.of(ErrorKind.LOGIN_REQUIRED, reason=NO_ENDPOINT)
         with (make_world or UsualWorld(now))() as world:
             event = world.perform(SendRequest(request, _TIMEOUT, once=True))
         return _judged(event, token, provider, account_id)
@@ -124,7 +126,7 @@ def _judged(
         return _failed(transient_of(event), token)
     if not isinstance(event, ResponseReceived):
         return SignInError.of(ErrorKind.CANCELLED)
-    fact = provider.dialect.read_refresh(event)
+    fact = provider.dialect.read_refresh(provider, event)
     if isinstance(fact, Granted):
         return _granted(fact.tokens, event, token, provider, account_id)
     return _failed(fact, token)

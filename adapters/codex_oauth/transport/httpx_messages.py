@@ -130,7 +130,7 @@ def to_httpcore_proxy(proxy: Proxy) -> httpcore.Proxy:
 def check_settings(provider: Provider) -> None:
     """Raises SignInError, `misconfigured`, if a setting keeps every request to a provider from being sent."""
     try:
-        for url in (httpx.URL(provider.issuer), httpx.URL(provider.token_endpoint)):
+        for url in map(httpx.URL, filter(None, (provider.issuer, provider.token_endpoint))):
             tls_for(url, usable_proxy(url))
     except UnusableSettingError as error:
         found = error

@@ -32,6 +32,7 @@ __all__ = [
     "FieldCodec",
     "each",
     "number",
+    "omitted",
     "optional",
     "record",
     "table",
@@ -92,6 +93,8 @@ class FieldCodec(Generic[T]):
     decode: Callable[[object, str], T]
     """Takes what stands there, and its place's name. Raises CheckpointError."""
     shift: Callable[[T, float], T] = _unshifted
+    may_be_absent: bool = False
+    """Whether a table leaves the name out where there is no value, and takes None where it is not there."""
 
 
 # -- texts and numbers ---------------------------------------------------------------------------------
@@ -187,6 +190,11 @@ def optional(codec: FieldCodec[T]) -> FieldCodec[T | None]:
     )
 
 
+def omitted(codec: FieldCodec[T]) -> FieldCodec[T | None]:
+    """A value that earlier releases did not have: where there is none it is not named at all."""
+    return attrs.evolve(optional(codec), may_be_absent=True)
+
+
 def each(codec: FieldCodec[T]) -> FieldCodec[tuple[T, ...]]:
     """A few values of one codec."""
 
@@ -206,16 +214,23 @@ def each(codec: FieldCodec[T]) -> FieldCodec[tuple[T, ...]]:
 
 
 def table(codecs: Mapping[str, FieldCodec[Any]]) -> FieldCodec[dict[str, Any]]:
-    """Named values: exactly these names, no more and no fewer."""
+    """Named values: exactly these names, no more, and no fewer but for those that may be absent."""
+    needed = {name for name, codec in codecs.items() if not codec.may_be_absent}
+
+    def encode(values: dict[str, Any], now: float) -> dict[str, Any]:
+        there = {name: codec for name, codec in codecs.items() if name in needed or values[name] is not None}
+        return {name: codec.encode(values[name], now) for name, codec in there.items()}
 
     def decode(raw: object, where: str) -> dict[str, Any]:
-        if not isinstance(raw, Mapping) or set(cast("Mapping[object, object]", raw)) != set(codecs):
+        if not isinstance(raw, Mapping):
             raise CheckpointError("malformed", where)
         found = cast("Mapping[str, object]", raw)
-        return {name: codec.decode(found[name], f"{where}.{name}") for name, codec in codecs.items()}
+        if not needed <= set(found) <= set(codecs):
+            raise CheckpointError("malformed", where)
+        return {name: codec.decode(found.get(name), f"{where}.{name}") for name, codec in codecs.items()}
 
     return FieldCodec(
-        lambda values, now: {name: codec.encode(values[name], now) for name, codec in codecs.items()},
+        encode,
         decode,
         lambda values, by: {name: codec.shift(values[name], by) for name, codec in codecs.items()},
     )

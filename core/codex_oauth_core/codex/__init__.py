@@ -12,7 +12,7 @@ import attrs
 
 from codex_oauth_core.codex import answers, codes, render, requests, token_answers
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.provider import Dialect, Provider
+from codex_oauth_core.provider import Dialect, Provider, Required
 from codex_oauth_core.registered import CLIENT_ID, ISSUER
 
 __all__ = ["CODEX", "CODEX_DIALECT", "provider_of"]
@@ -51,6 +51,7 @@ CODEX: Final = Provider(
     redirect_path="/auth/callback",
     state_suffixes=(".onboarding_entrypoint=life_sciences",),
     authorize_parameters=(("id_token_add_organizations", "true"), ("codex_cli_simplified_flow", "true")),
+    must_grant=frozenset({Required.ACCESS_TOKEN, Required.REFRESH_TOKEN}),
     dialect=CODEX_DIALECT,
 )
 

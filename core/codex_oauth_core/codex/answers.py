@@ -199,8 +199,8 @@ def read_device_authorization(provider: Provider, response: ResponseReceived) ->
 
 
 def _issued(provider: Provider, answer: Answer) -> Issued | Refusal:
-    device_auth_id, user_code = _device_auth_id(answer), _user_code(answer)
-    if device_auth_id is None or user_code is None:
+    device_auth_id, user_code, page = _device_auth_id(answer), _user_code(answer), provider.verification_uri
+    if device_auth_id is None or user_code is None or page is None:
         reason = "device_auth_id" if device_auth_id is None else "user_code"
         kind = ErrorKind.BLOCKED if answer.is_page else ErrorKind.INVALID_RESPONSE
         return Refusal(kind, answer.code, answer.status, reason if answer.readable else None)
@@ -209,7 +209,7 @@ def _issued(provider: Provider, answer: Answer) -> Issued | Refusal:
             device_auth_id=Secret(device_auth_id),
             user_code=user_code,
             interval=read_interval(answer.fields.get("interval")) or DEFAULT_INTERVAL,
-            verification_uri=provider.verification_uri,
+            verification_uri=page,
             expires_in=_lifetime(answer),
         )
     )
@@ -253,7 +253,7 @@ _VERIFIER: Final = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 _EXPIRED_TEXT: Final = "code has expired"
 
 
-def read_poll(response: ResponseReceived) -> PollFact:
+def read_poll(provider: Provider, response: ResponseReceived) -> PollFact:
     """What a poll answer means. The caller knows the history that `Unrecognized` and `Gone` need."""
     answer = Answer(response)
     success = is_success(answer.status)

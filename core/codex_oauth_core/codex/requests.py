@@ -1,19 +1,19 @@
 """What we send to a Codex authorization server: one function a request.
 
 Rules of this file: secrets go into bodies, and into a URL only where the protocol puts them there
-(`state` in the authorize URL); no parameter is sent twice or empty.
+(`state` in the authorize URL); no parameter is sent twice or empty. Where the provider has no endpoint
+there is no request; a flow that lacks one of its steps is not begun.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlencode
 
 from codex_oauth_core.credential import DeviceAuthorization
 from codex_oauth_core.effects import Request
-from codex_oauth_core.provider import Provider
+from codex_oauth_core.provider import AuthorizationRequest, CodeInHand, Provider
 from codex_oauth_core.secret import Secret
 
 __all__ = [
@@ -29,20 +29,21 @@ _JSON: Final = (("Content-Type", "application/json"),)
 _FORM: Final = (("Content-Type", "application/x-www-form-urlencoded"),)
 
 
-def device_authorization_request(provider: Provider) -> Request:
+def device_authorization_request(provider: Provider) -> Request | None:
     """Ask for a device authorization (RFC 8628 §3.1, as JSON)."""
+    later = (provider.device_token_endpoint, provider.verification_uri, provider.device_redirect_uri)
+    if None in (*later, provider.token_endpoint):
+        return None
     return _json(provider, provider.device_authorization_endpoint, {"client_id": provider.client_id})
 
 
-def poll_request(provider: Provider, device: DeviceAuthorization) -> Request:
+def poll_request(provider: Provider, device: DeviceAuthorization) -> Request | None:
     """Ask whether the login was approved (RFC 8628 §3.4; no grant type and no client id here)."""
     body = {"device_auth_id": device.device_auth_id.reveal(), "user_code": device.user_code}
     return _json(provider, provider.device_token_endpoint, body)
 
 
-def exchange_request(
-    provider: Provider, code: Secret[str], verifier: Secret[str], redirect_uri: str
-) -> Request:
+def exchange_request(provider: Provider, code: CodeInHand) -> Request | None:
     """Exchange an authorization code (RFC 6749 §4.1.3, RFC 7636 §4.5). `state` is not sent here."""
     return _form(
         provider,
@@ -50,14 +51,14 @@ def exchange_request(
         {
             "grant_type": "authorization_code",
             "client_id": provider.client_id,
-            "code": code.reveal(),
-            "code_verifier": verifier.reveal(),
-            "redirect_uri": redirect_uri,
+            "code": code.authorization_code.reveal(),
+            "code_verifier": code.code_verifier.reveal(),
+            "redirect_uri": code.redirect_uri,
         },
     )
 
 
-def refresh_request(provider: Provider, refresh_token: Secret[str]) -> Request:
+def refresh_request(provider: Provider, refresh_token: Secret[str]) -> Request | None:
     """Renew a login (RFC 6749 §6, without a scope). The refresh token is spent by this."""
     return _form(
         provider,
@@ -70,7 +71,7 @@ def refresh_request(provider: Provider, refresh_token: Secret[str]) -> Request:
     )
 
 
-def revocation_request(provider: Provider, token: Secret[str], token_type_hint: str) -> Request:
+def revocation_request(provider: Provider, token: Secret[str], token_type_hint: str) -> Request | None:
     """Revoke a token (RFC 7009 §2.1, as JSON). The client id goes with a refresh token only."""
     body = {"token": token.reveal(), "token_type_hint": token_type_hint}
     if token_type_hint == "refresh_token":  # noqa: S105  # a token type, not a token
@@ -78,34 +79,37 @@ def revocation_request(provider: Provider, token: Secret[str], token_type_hint: 
     return _json(provider, provider.revocation_endpoint, body)
 
 
-def authorize_url(
-    provider: Provider,
-    redirect_uri: str,
-    state: Secret[str],
-    code_challenge: str,
-    workspaces: Sequence[str] = (),
-) -> Secret[str]:
+def authorize_url(provider: Provider, asked: AuthorizationRequest) -> Secret[str] | None:
     """The page to open in the browser (RFC 6749 §4.1.1, RFC 7636 §4.3). Secret, because it holds `state`."""
+    endpoint = provider.authorization_endpoint
+    if endpoint is None or provider.token_endpoint is None:
+        return None
     query = {
         **dict(provider.authorize_parameters),
         "response_type": "code",
         "client_id": provider.client_id,
-        "redirect_uri": redirect_uri,
+        "redirect_uri": asked.redirect_uri,
         "scope": " ".join(provider.scopes),
-        "code_challenge": code_challenge,
+        "code_challenge": asked.code_challenge,
         "code_challenge_method": "S256",
-        "state": state.reveal(),
+        "state": asked.state.reveal(),
         "originator": provider.originator,
-        "allowed_workspace_id": ",".join(workspaces),
+        "allowed_workspace_id": ",".join(asked.workspaces),
     }
-    glue = "&" if "?" in provider.authorization_endpoint else "?"
+    glue = "&" if "?" in endpoint else "?"
     given = urlencode({name: value for name, value in query.items() if value})
-    return Secret(f"{provider.authorization_endpoint}{glue}{given}")
+    return Secret(f"{endpoint}{glue}{given}")
 
 
-def _json(provider: Provider, url: str, body: dict[str, str]) -> Request:
-    return Request("POST", url, provider.headers + _JSON, Secret(json.dumps(body).encode()))
+def _json(provider: Provider, url: str | None, body: dict[str, str]) -> Request | None:
+    return _post(provider, url, _JSON, json.dumps(body))
 
 
-def _form(provider: Provider, url: str, body: dict[str, str]) -> Request:
-    return Request("POST", url, provider.headers + _FORM, Secret(urlencode(body).encode()))
+def _form(provider: Provider, url: str | None, body: dict[str, str]) -> Request | None:
+    return _post(provider, url, _FORM, urlencode(body))
+
+
+def _post(
+    provider: Provider, url: str | None, kind: tuple[tuple[str, str], ...], body: str
+) -> Request | None:
+    return None if url is None else Request("POST", url, provider.headers + kind, Secret(body.encode()))

@@ -16,6 +16,7 @@ from codex_oauth_core.codex.codes import CLIENT_REJECTED, LOGIN_OVER
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import ExchangeFact, Granted, RefreshFact, Refusal, RevocationFact, Tokens
+from codex_oauth_core.provider import CodeInHand, Provider
 from codex_oauth_core.reading.json_body import as_object, read_json
 from codex_oauth_core.reading.jwt import expiry, read_claims
 from codex_oauth_core.reading.lenient_json import DAMAGED, read_members
@@ -33,7 +34,7 @@ _PROXYS_OWN: Final = (407, 511)  # RFC 9110 §15.5.8, RFC 6585 §6
 _MILLISECONDS_FROM: Final = 10**11  # a Unix time above this is in milliseconds
 
 
-def read_exchange(response: ResponseReceived) -> ExchangeFact:
+def read_exchange(provider: Provider, code: CodeInHand, response: ResponseReceived) -> ExchangeFact:
     """What the server says to an authorization code. The code is spent unless it surely was not."""
     answer = Answer(response)
     if _grants(answer):
@@ -46,7 +47,7 @@ def read_exchange(response: ResponseReceived) -> ExchangeFact:
     return Refusal(ErrorKind.TOKEN_REQUEST_FAILED, answer.code, answer.status, uncertain=uncertain)
 
 
-def read_refresh(response: ResponseReceived) -> RefreshFact:
+def read_refresh(provider: Provider, response: ResponseReceived) -> RefreshFact:
     """What the server says to a refresh token.
 
     Tokens are granted whatever stands beside them, and whatever is wrong with the rest. A code that ends a
@@ -131,7 +132,7 @@ def _is_refusal(answer: Answer) -> bool:
     return 400 <= answer.status < 500 and answer.status != 408 and answer.readable
 
 
-def read_revocation(response: ResponseReceived) -> RevocationFact:
+def read_revocation(provider: Provider, response: ResponseReceived) -> RevocationFact:
     """Whether the server confirmed a revocation: any 2xx, whatever its body (RFC 7009 §2.2). A server that
     cannot do it now says when to come back (§2.2.1).
     """

@@ -13,15 +13,16 @@ from typing import ClassVar, Final
 import attrs
 
 from codex_oauth_core.callback import Accepted, CallbackRule, read_redirect
-from codex_oauth_core.checkpoints.codec import NAME, SECRET
+from codex_oauth_core.checkpoints.codec import NAME, SECRET, omitted
 from codex_oauth_core.checkpoints.layout import PKCE, Layout, Suspended
 from codex_oauth_core.effects import BrowserPrompt, Effect, Wait, Why
-from codex_oauth_core.errors import ErrorKind
+from codex_oauth_core.errors import NO_ENDPOINT, ErrorKind
 from codex_oauth_core.events import CallbackReceived, ResponseReceived, Started
 from codex_oauth_core.facts import Refusal, TryAgain
 from codex_oauth_core.flows.machine import FlowMachine, Move
 from codex_oauth_core.flows.sign_in import SIGN_IN_FIELDS, SignInFlow
 from codex_oauth_core.pkce import Pkce
+from codex_oauth_core.provider import AuthorizationRequest, CodeInHand
 from codex_oauth_core.secret import Secret
 
 __all__ = ["FINAL", "LIVE", "MACHINE", "TABLE", "BrowserFlow", "State", "Trigger"]
@@ -90,7 +91,13 @@ MACHINE: Final = FlowMachine(State, State.IDLE, TABLE)
 
 LAYOUT: Final = Layout(
     "browser",
-    {**SIGN_IN_FIELDS, "redirect_uri": NAME, "pkce": PKCE, "callback_state": SECRET},
+    {
+        **SIGN_IN_FIELDS,
+        "redirect_uri": NAME,
+        "pkce": PKCE,
+        "callback_state": SECRET,
+        "nonce": omitted(SECRET),
+    },
     {
         State.AWAITING_CALLBACK: ("wait",),
         State.EXCHANGING: ("_code",),
@@ -104,9 +111,10 @@ LAYOUT: Final = Layout(
 class BrowserFlow(SignInFlow):
     """Sign in with the browser.
 
-    Make it with the `redirect_uri` of a receiver that already listens, and with a fresh `pkce` and `state`.
-    Feed it `Started`; its `Wait` bears the page to open as `prompt`, and in `callback` the rule for
-    redirects. Answer with `CallbackReceived` when the rule has accepted one. It waits `lifetime` seconds.
+    Make it with the `redirect_uri` of a receiver that already listens, and with a fresh `pkce` and `state`,
+    and `nonce` if the provider has one. Feed it `Started`; its `Wait` bears the page to open as `prompt`, and
+    in `callback` the rule for redirects. Answer with `CallbackReceived` when the rule has accepted one. It
+    waits `lifetime` seconds.
     """
 
     machine = MACHINE
@@ -115,6 +123,7 @@ class BrowserFlow(SignInFlow):
     redirect_uri: str
     pkce: Pkce
     callback_state: Secret[str] = attrs.field(alias="state")
+    nonce: Secret[str] | None = None
     lifetime: float = attrs.field(default=600.0, validator=attrs.validators.gt(0))
     state: State = attrs.field(default=State.IDLE, init=False)
 
@@ -122,10 +131,17 @@ class BrowserFlow(SignInFlow):
         self._move(Trigger.START)
         return self._await_callback(self._now + self.lifetime, event.wall)
 
-    def _await_callback(self, until: float, wall: float) -> Wait:
-        url = self.provider.dialect.authorize_url(
-            self.provider, self.redirect_uri, self.callback_state, self.pkce.code_challenge, self.workspaces
+    def _await_callback(self, until: float, wall: float) -> Effect:
+        asked = AuthorizationRequest(
+            redirect_uri=self.redirect_uri,
+            state=self.callback_state,
+            code_challenge=self.pkce.code_challenge,
+            nonce=self.nonce,
+            workspaces=self.workspaces,
         )
+        url = self.provider.dialect.authorize_url(self.provider, asked)
+        if url is None:
+            return self._fail(Refusal(ErrorKind.OAUTH_ERROR, reason=NO_ENDPOINT))
         prompt = BrowserPrompt(url, wall + (until - self._now), self.provider.issuer)
         return Wait(until, Why.CALLBACK, prompt, self._rule())
 
@@ -145,7 +161,15 @@ class BrowserFlow(SignInFlow):
         if redirect.code is None:
             return self._fail(Refusal(ErrorKind.MISSING_AUTHORIZATION_CODE))
         self._move(Trigger.CALLBACK_ACCEPTED)
-        return self._exchange_code(redirect.code, self.pkce.code_verifier, self.redirect_uri)
+        return self._exchange_code(
+            CodeInHand(
+                authorization_code=redirect.code,
+                code_verifier=self.pkce.code_verifier,
+                redirect_uri=self.redirect_uri,
+                query=event.query,
+                nonce=self.nonce,
+            )
+        )
 
     def _refusal(self, error: str, description: Secret[str] | None) -> Refusal:
         kind = ErrorKind.DENIED if error == "access_denied" else ErrorKind.OAUTH_ERROR
@@ -160,7 +184,7 @@ class BrowserFlow(SignInFlow):
     def _on_response(self, response: ResponseReceived) -> Effect:
         if self.state is State.EXCHANGING:
             return self._exchange_answered(response)
-        return self._revoked(confirmed=self.provider.dialect.read_revocation(response) is True)
+        return self._revoked(confirmed=self.provider.dialect.read_revocation(self.provider, response) is True)
 
     def _on_request_failed(self, failure: TryAgain) -> Effect:
         if self.state is State.EXCHANGING:
@@ -178,4 +202,5 @@ class BrowserFlow(SignInFlow):
         return self._await_callback(wait.until, wall)
 
     def _secrets(self) -> tuple[Secret[str], ...]:
-        return (*super()._secrets(), self.callback_state, self.pkce.code_verifier)
+        held = (*super()._secrets(), self.callback_state, self.pkce.code_verifier, self.nonce)
+        return tuple(secret for secret in held if secret is not None)

@@ -16,8 +16,8 @@ import attrs
 from codex_oauth_core.checkpoints.codec import FLAG, INSTANT, optional
 from codex_oauth_core.checkpoints.layout import DEVICE, PACE, Layout, Suspended, Waiting
 from codex_oauth_core.credential import DeviceAuthorization
-from codex_oauth_core.effects import DevicePrompt, Effect, SendRequest, Wait, Why
-from codex_oauth_core.errors import ErrorKind
+from codex_oauth_core.effects import DevicePrompt, Effect, Finished, SendRequest, Wait, Why
+from codex_oauth_core.errors import NO_ENDPOINT, ErrorKind
 from codex_oauth_core.events import ResponseReceived, Started
 from codex_oauth_core.facts import (
     Approved,
@@ -35,6 +35,7 @@ from codex_oauth_core.facts import (
 from codex_oauth_core.flows.machine import HOPELESS, FlowMachine, Move, refusal_of
 from codex_oauth_core.flows.pace import Pace
 from codex_oauth_core.flows.sign_in import SIGN_IN_FIELDS, SignInFlow
+from codex_oauth_core.provider import CodeInHand
 from codex_oauth_core.secret import Secret
 
 __all__ = ["FINAL", "LIVE", "MACHINE", "TABLE", "DeviceFlow", "State", "Trigger"]
@@ -121,8 +122,10 @@ CODE_LIMIT: Final = 30.0
 """Seconds, and tries, for obtaining a device authorization."""
 
 
-def _origin(uri: str) -> tuple[str, str]:
+def _origin(uri: str | None) -> tuple[str, str] | None:
     """The scheme, and host with port, of a URI (RFC 6454 §4)."""
+    if uri is None:
+        return None
     scheme, _, rest = uri.partition("://")
     return scheme, re.split(r"[/?#]", rest, maxsplit=1)[0]
 
@@ -201,14 +204,14 @@ class DeviceFlow(SignInFlow):
         dialect = self.provider.dialect
         match self.state:
             case State.POLLING:
-                return self._polled(dialect.read_poll(response), response)
+                return self._polled(dialect.read_poll(self.provider, response), response)
             case State.REQUESTING_CODE:
                 fact = dialect.read_device_authorization(self.provider, response)
                 return self._code_answered(fact, response)
             case State.EXCHANGING:
                 return self._exchange_answered(response)
             case _:
-                return self._revoked(confirmed=dialect.read_revocation(response) is True)
+                return self._revoked(confirmed=dialect.read_revocation(self.provider, response) is True)
 
     def _on_request_failed(self, failure: TryAgain) -> Effect:
         match self.state:
@@ -223,13 +226,18 @@ class DeviceFlow(SignInFlow):
 
     # -- obtaining a code --------------------------------------------------------------------------
 
-    def _ask_for_code(self) -> SendRequest:
+    def _ask_for_code(self) -> Effect:
         self._tries += 1
         return self._code_request()
 
-    def _code_request(self) -> SendRequest:
+    def _code_request(self) -> Effect:
         request = self.provider.dialect.device_authorization_request(self.provider)
+        if request is None:
+            return self._not_to_be_had()
         return SendRequest(request, self.request_timeout)
+
+    def _not_to_be_had(self) -> Finished:
+        return self._fail(Refusal(ErrorKind.DEVICE_CODE_UNSUPPORTED, reason=NO_ENDPOINT))
 
     def _ask_again(self) -> Effect:
         if self._now >= self._code_limit:  # woken late, for instance after a suspend
@@ -288,8 +296,10 @@ class DeviceFlow(SignInFlow):
         self._move(Trigger.DUE)
         return self._poll_request(self._device)
 
-    def _poll_request(self, device: DeviceAuthorization) -> SendRequest:
+    def _poll_request(self, device: DeviceAuthorization) -> Effect:
         request = self.provider.dialect.poll_request(self.provider, device)
+        if request is None:
+            return self._not_to_be_had()
         return SendRequest(request, self.request_timeout)
 
     def _polled(self, fact: PollFact, response: ResponseReceived) -> Effect:
@@ -306,7 +316,12 @@ class DeviceFlow(SignInFlow):
             case Approved():
                 self._move(Trigger.APPROVED)
                 redirect_uri = self.provider.device_redirect_uri
-                return self._exchange_code(fact.authorization_code, fact.code_verifier, redirect_uri)
+                if redirect_uri is None:
+                    return self._not_to_be_had()
+                code, verifier = fact.authorization_code, fact.code_verifier
+                return self._exchange_code(
+                    CodeInHand(authorization_code=code, code_verifier=verifier, redirect_uri=redirect_uri)
+                )
             case Granted():
                 return self._judge(fact.tokens, response)
             case Unrecognized() if not self._known_pending:

@@ -16,7 +16,7 @@ from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import Refusal, Tokens
-from codex_oauth_core.provider import Provider
+from codex_oauth_core.provider import Provider, Required
 from codex_oauth_core.reading.times import plausible_time, rfc3339
 from codex_oauth_core.record import UNUSABLE_SUCCESSOR, Record
 from codex_oauth_core.secret import Secret
@@ -36,8 +36,16 @@ def accept_tokens(
     tokens: Tokens, provider: Provider, workspaces: Sequence[str], event: ResponseReceived
 ) -> Credential | Refusal:
     """The credential of a first sign-in, or why there is none."""
-    if tokens.access_token is None or tokens.refresh_token is None:
-        return Refusal(ErrorKind.INVALID_RESPONSE, reason=tokens.problem or "refresh_token")
+    if tokens.refusal is not None:
+        return tokens.refusal
+    if tokens.access_token is None:
+        return Refusal(ErrorKind.INVALID_RESPONSE, reason=tokens.problem or Required.ACCESS_TOKEN)
+    needed = provider.must_grant
+    if tokens.refresh_token is None and (Required.REFRESH_TOKEN in needed or tokens.refresh_token_unusable):
+        return Refusal(ErrorKind.INVALID_RESPONSE, reason=tokens.problem or Required.REFRESH_TOKEN)
+    granted = provider.scopes if tokens.scopes is None else tokens.scopes
+    if Required.SCOPE in needed and not set(provider.scopes) <= set(granted):
+        return Refusal(ErrorKind.INVALID_RESPONSE, reason=Required.SCOPE)
     if tokens.account_id is None:
         return Refusal(ErrorKind.NO_ACCOUNT_ID)
     if workspaces and tokens.account_id not in workspaces:
@@ -47,7 +55,7 @@ def accept_tokens(
         refresh_token=tokens.refresh_token,
         account_id=tokens.account_id,
         issuer=provider.issuer,
-        client_id=provider.client_id,
+        client_id=tokens.client_id or provider.client_id,
         obtained_at=rfc3339(event.wall),
         id_token=tokens.id_token,
         expires_at=expires_at(tokens, event),

@@ -296,17 +296,17 @@ class Renewal(StoringFlow[Renewed | Adopted | NotRenewed]):
 
     def _reserved(self) -> Effect:
         token = self._held_record().credential.refresh_token
-        assert token is not None  # the verdict has seen to it
+        request = None if token is None else self.provider.dialect.refresh_request(self.provider, token)
+        assert request is not None  # the verdict has seen to it
         self._move(Trigger.RESERVED)
         if self._retry_until is None:
             self._retry_until = self._now + self.policy.retry_limit
         self._tries += 1
-        request = self.provider.dialect.refresh_request(self.provider, token)
         return SendRequest(request, self.policy.request_timeout, once=True, write_by=self._write_by())
 
     def _on_response(self, response: ResponseReceived) -> Effect:
         self._saving = self._saving.begun(self._now)
-        fact = self.provider.dialect.read_refresh(response)
+        fact = self.provider.dialect.read_refresh(self.provider, response)
         match fact:
             case Granted():
                 return self._granted(fact.tokens, response)

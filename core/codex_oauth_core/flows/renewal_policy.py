@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 import attrs
 
 from codex_oauth_core.credential import REFRESH_SKEW
-from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core.errors import NO_ENDPOINT, ErrorKind, SignInError
 from codex_oauth_core.facts import Tokens, TryAgain
 from codex_oauth_core.flows.lifetime import USUAL_MAX_AGE, Freshness, age_of, freshness_of
 from codex_oauth_core.outcomes import Adopted, NotRenewed, NotRenewedReason, Renewed
@@ -254,6 +254,8 @@ class RenewalRequest:
         if record.spent:
             text = "The server answered with another account when this login was renewed."
             return SignInError.of(over, text, reason="account_changed")
+        if self.provider.dialect.refresh_request(self.provider, record.credential.refresh_token) is None:
+            return SignInError.of(over, reason=NO_ENDPOINT)
         return None
 
     def _not_yet(self, record: Record, wall: float) -> NotRenewed | SignInError | None:

@@ -15,7 +15,7 @@ from typing import Final
 import attrs
 
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait, Why
+from codex_oauth_core.effects import Effect, Finished, Request, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Cancelled, Event, ResponseReceived, Started
 from codex_oauth_core.facts import TryAgain
@@ -25,6 +25,7 @@ from codex_oauth_core.outcomes import Revoked
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.record import Record, without_intent
 from codex_oauth_core.renewal_times import REVOKE_WITHIN, WAIT_EXPIRED
+from codex_oauth_core.secret import Secret
 from codex_oauth_core.storage import (
     Conflict,
     Delete,
@@ -300,6 +301,9 @@ class Revocation(StoringFlow[Revoked]):
         if (credential.issuer, credential.client_id) != (provider.issuer, provider.client_id):
             self._confirmed = False
             return False
+        if self._revocation(provider, credential.refresh_token) is None:  # it ends no login
+            self._confirmed = False
+            return False
         return self._revoke_until is None or self._now + _LEAST_TIME <= self._revoke_until
 
     def _request(self, credential: Credential) -> SendRequest | None:
@@ -311,14 +315,17 @@ class Revocation(StoringFlow[Revoked]):
         if self._revoke_until is None:
             self._revoke_until = self._now + REVOKE_WITHIN
         self._tries += 1
-        request = self.provider.dialect.revocation_request(
-            self.provider, credential.refresh_token, "refresh_token"
-        )
+        request = self._revocation(self.provider, credential.refresh_token)
+        assert request is not None  # it may be revoked
         return SendRequest(request, self._revoke_until - self._now, once=True)
+
+    @staticmethod
+    def _revocation(provider: Provider, token: Secret[str]) -> Request | None:
+        return provider.dialect.revocation_request(provider, token, "refresh_token")
 
     def _on_response(self, response: ResponseReceived) -> Effect:
         assert self.provider is not None  # without one nothing was sent
-        said = self.provider.dialect.read_revocation(response)
+        said = self.provider.dialect.read_revocation(self.provider, response)
         return self._on_request_failed(said) if isinstance(said, TryAgain) else self._answered(confirmed=said)
 
     def _on_request_failed(self, failure: TryAgain) -> Effect:

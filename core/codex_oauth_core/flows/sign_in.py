@@ -26,6 +26,7 @@ from codex_oauth_core.checkpoints.codec import (
     FieldCodec,
     each,
     number,
+    omitted,
     optional,
     record,
 )
@@ -41,12 +42,12 @@ from codex_oauth_core.checkpoints.layout import (
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait, Why
-from codex_oauth_core.errors import ErrorKind
+from codex_oauth_core.errors import NO_ENDPOINT, ErrorKind
 from codex_oauth_core.events import Event, ResponseReceived, Resumed
 from codex_oauth_core.facts import Granted, Refusal, Tokens, TryAgain
 from codex_oauth_core.flows.grant import accept_tokens
 from codex_oauth_core.flows.machine import HOPELESS, Flow, error_of, refusal_of
-from codex_oauth_core.provider import Provider
+from codex_oauth_core.provider import CodeInHand, Provider
 from codex_oauth_core.secret import Secret
 
 __all__ = [
@@ -90,34 +91,42 @@ _ENDINGS: Final = {
 """By the kind of the error; every other one is a `FAIL`."""
 
 
-@attrs.frozen
-class _Code:
-    """An authorization code in hand, and until when it is worth another try."""
+@attrs.frozen(kw_only=True)
+class _Code(CodeInHand):
+    """The code, and until when it is worth another try."""
 
-    authorization_code: Secret[str]
-    code_verifier: Secret[str]
-    redirect_uri: str
     give_up_at: float
 
 
 @attrs.frozen
 class _TokenToRevoke:
-    """A token that is being revoked, and what kind of token it is (RFC 7009 §2.1)."""
+    """A token that is being revoked, what kind of token it is (RFC 7009 §2.1), and the client that it was
+    issued to, if that is not the provider's usual one.
+    """
 
     token: Secret[str]
     hint: str
+    client_id: str | None = None
 
 
 SIGN_IN_FIELDS: Final[Mapping[str, FieldCodec[Any]]] = {
     "workspaces": each(TEXT),
     "request_timeout": number(1e-6, LONGEST_REQUEST),
     "_code": optional(
-        record(_Code, authorization_code=SECRET, code_verifier=SECRET, redirect_uri=NAME, give_up_at=INSTANT)
+        record(
+            _Code,
+            authorization_code=SECRET,
+            code_verifier=SECRET,
+            redirect_uri=NAME,
+            query=omitted(SECRET),
+            nonce=omitted(SECRET),
+            give_up_at=INSTANT,
+        )
     ),
     "_tries": COUNT,
     "_failure": optional(TRY_AGAIN),
     "_verdict": optional(REFUSED),
-    "_unwanted": optional(record(_TokenToRevoke, token=SECRET, hint=NAME)),
+    "_unwanted": optional(record(_TokenToRevoke, token=SECRET, hint=NAME, client_id=omitted(NAME))),
 }
 """What a checkpoint holds of every sign-in: part of the layout of each."""
 
@@ -156,16 +165,24 @@ class SignInFlow(Flow[SendRequest | Wait, Credential]):
     _resting: Suspended | None = attrs.field(default=None, init=False, repr=False)
     _handed_over: bool = attrs.field(default=False, init=False, repr=False)
 
-    def _exchange_code(self, code: Secret[str], verifier: Secret[str], redirect_uri: str) -> SendRequest:
+    @property
+    def code_in_hand(self) -> CodeInHand | None:
+        """The code that is being exchanged; None while there is none."""
+        return self._code
+
+    def _exchange_code(self, code: CodeInHand) -> Effect:
         """Take a code, and send it for the first time."""
         self._tries = 0
-        self._code = _Code(code, verifier, redirect_uri, self._now + EXCHANGE_LIMIT)
+        values = {field.name: getattr(code, field.name) for field in attrs.fields(CodeInHand)}
+        self._code = _Code(**values, give_up_at=self._now + EXCHANGE_LIMIT)
         return self._exchange(self._code)
 
-    def _exchange(self, code: _Code) -> SendRequest:
-        request = self.provider.dialect.exchange_request(
-            self.provider, code.authorization_code, code.code_verifier, code.redirect_uri
-        )
+    def _exchange(self, code: _Code) -> Effect:
+        request = self.provider.dialect.exchange_request(self.provider, code)
+        if isinstance(request, Refusal):
+            return self._fail(request)
+        if request is None:
+            return self._fail(Refusal(ErrorKind.TOKEN_REQUEST_FAILED, reason=NO_ENDPOINT))
         return SendRequest(request, self.request_timeout, once=True)
 
     def _exchange_again(self) -> Effect:
@@ -176,7 +193,8 @@ class SignInFlow(Flow[SendRequest | Wait, Credential]):
         return self._exchange(code)
 
     def _exchange_answered(self, response: ResponseReceived) -> Effect:
-        fact = self.provider.dialect.read_exchange(response)
+        assert self._code is not None  # it was sent
+        fact = self.provider.dialect.read_exchange(self.provider, self._code, response)
         match fact:
             case Granted():
                 return self._judge(fact.tokens, response)
@@ -212,11 +230,15 @@ class SignInFlow(Flow[SendRequest | Wait, Credential]):
             return self._fail(verdict)
         self._move(SignInTrigger.UNWANTED)
         self._verdict = verdict
-        self._unwanted = _TokenToRevoke(token, "refresh_token" if tokens.refresh_token else "access_token")
+        hint = "refresh_token" if tokens.refresh_token else "access_token"
+        self._unwanted = _TokenToRevoke(token, hint, tokens.client_id)
         return self._revoke(self._unwanted)
 
-    def _revoke(self, unwanted: _TokenToRevoke) -> SendRequest:
-        request = self.provider.dialect.revocation_request(self.provider, unwanted.token, unwanted.hint)
+    def _revoke(self, unwanted: _TokenToRevoke) -> Effect:
+        provider = attrs.evolve(self.provider, client_id=unwanted.client_id or self.provider.client_id)
+        request = provider.dialect.revocation_request(provider, unwanted.token, unwanted.hint)
+        if request is None:
+            return self._revoked(confirmed=False)
         return SendRequest(request, REVOCATION_LIMIT, once=True)
 
     def _revoked(self, *, confirmed: bool) -> Finished:
@@ -244,7 +266,8 @@ class SignInFlow(Flow[SendRequest | Wait, Credential]):
     def _secrets(self) -> tuple[Secret[str], ...]:
         """What the flow holds and a server might echo into an error code."""
         code = self._code
-        return () if code is None else (code.authorization_code, code.code_verifier)
+        held = () if code is None else (code.authorization_code, code.code_verifier, code.nonce)
+        return tuple(secret for secret in held if secret is not None)
 
     # -- put down, and picked up -------------------------------------------------------------------------
 

@@ -35,13 +35,14 @@ from codex_oauth_core.flows.browser import BrowserFlow
 from codex_oauth_core.flows.device import DeviceFlow
 from codex_oauth_core.flows.machine import Drivable, take_turn
 from codex_oauth_core.flows.sign_in import SignInFlow
-from codex_oauth_core.provider import Provider, is_loopback
+from codex_oauth_core.provider import CodeInHand, Provider, is_loopback
 from codex_oauth_core.rendering import Renderers
 from codex_oauth_core.secret import Secret
 from codex_oauth_core.traces.format import Gap, Header, as_line
 from codex_oauth_core.traces.shadow import (
     FAKE_STATE,
     REQUEST_KINDS,
+    Answered,
     Blinder,
     Shadow,
     StopRecording,
@@ -96,6 +97,8 @@ class Anonymizer:
     blinder: Blinder
     start: float
     last: float = 0.0
+    code: CodeInHand | None = None
+    """What the real flow held before the event."""
 
     @classmethod
     def of(cls, flow: SignInFlow, first: Event) -> Self:
@@ -132,7 +135,8 @@ class Anonymizer:
         kind = REQUEST_KINDS.get(shadow.state)
         if kind is None:
             raise StopRecording(Gap.UNSUPPORTED)
-        rendered = kind.rebuild(self.provider, self.renderers, self.blinder, event)
+        about = Answered(self.provider, event, self.code)
+        rendered = kind.rebuild(about, self.renderers, self.blinder)
         sent_at = self._instant(event.sent_at)
         return rendered.received(sent_at, self._instant(event.at), round(float(event.wall), 3))
 
@@ -209,9 +213,9 @@ class Recorder(Drivable[SendRequest | Wait, Credential]):
         """As the real flow, and by it."""
         take_turn(self)
         try:
-            before = self.flow.effect
+            before, code = self.flow.effect, self.flow.code_in_hand
             effect = self.flow.receive(event)
-            self._writer.note(event, before, effect)
+            self._writer.note(event, before, effect, code)
             return effect
         finally:
             self._turn = None
@@ -238,19 +242,22 @@ class _TraceWriter:
     anonymizer: Anonymizer | None = None
     over: bool = False
 
-    def note(self, event: Event, before: Effect | None, effect: Effect) -> None:
-        """An event took the flow from one effect to another. Never raises."""
+    def note(
+        self, event: Event, before: Effect | None, effect: Effect, code: CodeInHand | None = None
+    ) -> None:
+        """An event took the flow, which held this code, from one effect to another. Never raises."""
         if self.over:
             return
         try:
-            self._follow(event, before, effect)
+            self._follow(event, before, effect, code)
         except StopRecording as stop:
             self._stop(stop.gap)
         except Exception:  # noqa: BLE001  # a sign-in does not fail for its trace
             self._stop(Gap.FAILED)
 
-    def _follow(self, event: Event, before: Effect | None, effect: Effect) -> None:
+    def _follow(self, event: Event, before: Effect | None, effect: Effect, code: CodeInHand | None) -> None:
         shadow, anonymizer = self._begun(event, before)
+        anonymizer.code = code
         told = anonymizer.event(event, before, effect, shadow)
         try:
             fields = shadow.take(told)

@@ -44,7 +44,7 @@ from codex_oauth_core.facts import (
 from codex_oauth_core.flows.browser import BrowserFlow
 from codex_oauth_core.flows.device import DeviceFlow
 from codex_oauth_core.pkce import Pkce, s256
-from codex_oauth_core.provider import Provider
+from codex_oauth_core.provider import CodeInHand, Provider
 from codex_oauth_core.rendering import Rendered, Renderers
 from codex_oauth_core.secret import Secret
 from codex_oauth_core.traces.format import Gap, Header
@@ -53,6 +53,7 @@ __all__ = [
     "FAKE_STATE",
     "FAKE_VERIFIER",
     "REQUEST_KINDS",
+    "Answered",
     "Blinder",
     "RequestKind",
     "Shadow",
@@ -171,7 +172,17 @@ class Blinder:
 
 Fact = TypeVar("Fact")
 
-Rebuild = Callable[[Provider, Renderers, Blinder, ResponseReceived], Rendered]
+
+@attrs.frozen
+class Answered:
+    """An answer that is to be rebuilt: who gave it, and for an exchange the code that it is about."""
+
+    provider: Provider
+    response: ResponseReceived
+    code: CodeInHand | None
+
+
+Rebuild = Callable[[Answered, Renderers, Blinder], Rendered]
 
 
 class StopRecording(Exception):
@@ -190,31 +201,26 @@ class RequestKind:
     rebuild: Rebuild
 
 
-def _device_answer(
-    provider: Provider, renderers: Renderers, blinder: Blinder, response: ResponseReceived
-) -> Rendered:
-    fact = _read(lambda: provider.dialect.read_device_authorization(provider, response))
+def _device_answer(to: Answered, renderers: Renderers, blinder: Blinder) -> Rendered:
+    fact = _read(lambda: to.provider.dialect.read_device_authorization(to.provider, to.response))
     return _rendered(lambda: renderers.device_authorization(blinder.device(fact)))
 
 
-def _poll_answer(
-    provider: Provider, renderers: Renderers, blinder: Blinder, response: ResponseReceived
-) -> Rendered:
-    fact = _read(lambda: provider.dialect.read_poll(response))
+def _poll_answer(to: Answered, renderers: Renderers, blinder: Blinder) -> Rendered:
+    fact = _read(lambda: to.provider.dialect.read_poll(to.provider, to.response))
     return _rendered(lambda: renderers.poll(blinder.poll(fact)))
 
 
-def _exchange_answer(
-    provider: Provider, renderers: Renderers, blinder: Blinder, response: ResponseReceived
-) -> Rendered:
-    fact = _read(lambda: provider.dialect.read_exchange(response))
+def _exchange_answer(to: Answered, renderers: Renderers, blinder: Blinder) -> Rendered:
+    code = to.code
+    if code is None:
+        raise StopRecording(Gap.UNSUPPORTED)
+    fact = _read(lambda: to.provider.dialect.read_exchange(to.provider, code, to.response))
     return _rendered(lambda: renderers.exchange(blinder.exchange(fact)))
 
 
-def _revocation_answer(
-    provider: Provider, renderers: Renderers, _: Blinder, response: ResponseReceived
-) -> Rendered:
-    fact = _read(lambda: provider.dialect.read_revocation(response))
+def _revocation_answer(to: Answered, renderers: Renderers, _: Blinder) -> Rendered:
+    fact = _read(lambda: to.provider.dialect.read_revocation(to.provider, to.response))
     return _rendered(lambda: renderers.revocation(fact is True))
 
 

@@ -15,13 +15,14 @@ from urllib.parse import urlsplit
 
 from codex_oauth_core import CODEX, Secret
 from tests.storm.nursery import Link
+from tests.support import there
 
 __all__ = ["by_hand", "post_refresh"]
 
 
 def post_refresh(issuer: str, refresh_token: str) -> bytes:
     """One refresh, with http.client."""
-    request = CODEX.dialect.refresh_request(CODEX.at(issuer), Secret(refresh_token))
+    request = there(CODEX.dialect.refresh_request(CODEX.at(issuer), Secret(refresh_token)))
     parts = urlsplit(request.url)
     connection = HTTPConnection(parts.hostname or "", parts.port)
     try:

@@ -73,33 +73,38 @@ def _exchange(granted: dict[str, str]) -> dict[str, str]:
         "client_id": CODEX.client_id,
         "code": granted["authorization_code"],
         "code_verifier": granted["code_verifier"],
-        "redirect_uri": CODEX.device_redirect_uri,
+        "redirect_uri": f"{CODEX.issuer}/deviceauth/callback",
     }
+
+
+_USERCODE = f"{CODEX.issuer}/api/accounts/deviceauth/usercode"
+_POLL = f"{CODEX.issuer}/api/accounts/deviceauth/token"
+_TOKEN = f"{CODEX.issuer}/oauth/token"
 
 
 def by_hand(polls: int) -> None:
     """The loop of twenty lines that somebody would write with httpx."""
     with httpx.Client(transport=server(polls)) as client:
-        device = client.post(CODEX.device_authorization_endpoint, content=_start()).json()
+        device = client.post(_USERCODE, content=_start()).json()
         while True:
-            answer = client.post(CODEX.device_token_endpoint, json=_poll(device))
+            answer = client.post(_POLL, json=_poll(device))
             if answer.status_code == 200:
                 break
             assert answer.json()["error"]["code"] == "deviceauth_authorization_pending"
-        found = client.post(CODEX.token_endpoint, data=_exchange(answer.json())).json()
+        found = client.post(_TOKEN, data=_exchange(answer.json())).json()
     assert found["access_token"]
 
 
 async def by_hand_async(polls: int) -> None:
     """The same with `AsyncClient`."""
     async with httpx.AsyncClient(transport=server(polls)) as client:
-        device = (await client.post(CODEX.device_authorization_endpoint, content=_start())).json()
+        device = (await client.post(_USERCODE, content=_start())).json()
         while True:
-            answer = await client.post(CODEX.device_token_endpoint, json=_poll(device))
+            answer = await client.post(_POLL, json=_poll(device))
             if answer.status_code == 200:
                 break
             assert answer.json()["error"]["code"] == "deviceauth_authorization_pending"
-        found = (await client.post(CODEX.token_endpoint, data=_exchange(answer.json()))).json()
+        found = (await client.post(_TOKEN, data=_exchange(answer.json()))).json()
     assert found["access_token"]
 
 
