@@ -23,7 +23,10 @@ __all__ = ["Accepted", "CallbackRule", "Reason", "Redirect", "Rejected", "read_r
 LONGEST: Final = 16 * 1024
 """Characters of a pasted text or a request target that are looked at."""
 
-_SINGLE: Final = ("state", "code", "error", "iss")
+_SINGLE: Final = ("state", "code", "error", "iss", "client_id")
+_TOKENS: Final = frozenset({"access_token", "id_token", "token"})
+"""Never taken from a URL, whoever sent it (RFC 9700 §2.1.2)."""
+
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|/")
 _NO_SCHEME: Final = re.compile(r"(localhost|127\.0\.0\.1|\[::1\]):\d+/", re.IGNORECASE)
 _A_QUERY: Final = re.compile(r"[?&]*[\w.~%+-]+=")
@@ -45,6 +48,8 @@ class Reason(StrEnum):
     NO_STATE = "no_state"
     WRONG_STATE = "wrong_state"
     WRONG_ISSUER = "wrong_issuer"
+    """It names another one, or none where the server promises to name itself."""
+    TOKEN = "token"  # noqa: S105  # what is in it
     NO_CODE = "no_code"
 
 
@@ -77,13 +82,17 @@ class Redirect:
 @attrs.frozen
 class CallbackRule:
     """What a redirect must match: the URI it comes to, our `state` (or it plus one of
-    `state_suffixes`), and `issuer` where the redirect names one (RFC 9207).
+    `state_suffixes`), and `issuer` where the redirect names one, which it must if the server promises it
+    (`names_itself`, RFC 9207 §2.4).
+
+    The URI may be of a scheme of one's own, `com.example.app:/callback` (RFC 8252 §7.1).
     """
 
     redirect_uri: str
     state: Secret[str]
     state_suffixes: tuple[str, ...]
     issuer: str
+    names_itself: bool = False
 
     def judge(self, text: str) -> Accepted | Rejected:
         """Whether the redirect is in `text`, which somebody pasted: a URL, with or without its scheme, a
@@ -125,11 +134,15 @@ class CallbackRule:
             return Reason.EMPTY
         if _NO_SCHEME.match(text):
             return self._query_of_url(f"http://{text}")
-        if _URL.match(text):
+        if _URL.match(text) or self._is_of_our_scheme(text):
             return self._query_of_url(text)
         if match := _CODE_AND_STATE.fullmatch(text):
             return urlencode({"code": match[1], "state": match[2]})
         return text.removeprefix("?") if _A_QUERY.match(text) else Reason.NO_STATE
+
+    def _is_of_our_scheme(self, text: str) -> bool:
+        scheme = self.redirect_uri.partition(":")[0]
+        return text[: len(scheme) + 2].lower() == f"{scheme.lower()}:/"
 
     def _query_of_url(self, text: str) -> str | Reason:
         try:
@@ -148,7 +161,10 @@ class CallbackRule:
         genuine = [ours, *(ours + suffix for suffix in self.state_suffixes)]
         if not any([Secret(state) == Secret(each) for each in genuine]):  # noqa: C419  # each is compared, always
             return Reason.WRONG_STATE
-        return None if fields.get("iss", self.issuer) == self.issuer else Reason.WRONG_ISSUER
+        unnamed = None if self.names_itself else self.issuer
+        if fields.get("iss", unnamed) != self.issuer:
+            return Reason.WRONG_ISSUER
+        return None if _TOKENS.isdisjoint(fields) else Reason.TOKEN
 
 
 def _says_something(accepted: Accepted) -> bool:
@@ -158,7 +174,7 @@ def _says_something(accepted: Accepted) -> bool:
 
 def _plainest(reasons: Sequence[Reason]) -> Reason:
     """What to tell of a text that was taken for several things: of what is nearest to the redirect."""
-    told = (Reason.WRONG_ISSUER, Reason.REPEATED, Reason.WRONG_STATE)
+    told = (Reason.TOKEN, Reason.WRONG_ISSUER, Reason.REPEATED, Reason.WRONG_STATE)
     near = (each for each in told if each in reasons)
     return next(near, reasons[0] if reasons else Reason.EMPTY)
 

@@ -209,6 +209,8 @@ class Provider:
     authorize_parameters: tuple[tuple[str, str], ...] = ()
     must_grant: frozenset[Required] = frozenset({Required.ACCESS_TOKEN})
     """What a sign-in needs, an access token always: if it is missing, the grant is refused, and revoked."""
+    names_itself: bool = False
+    """Whether every redirect bears `iss` (`authorization_response_iss_parameter_supported`, RFC 9207 §3)."""
     has_nonce: bool = False
     """Whether a browser sign-in bears a nonce."""
     originator: str = "codex-oauth"

@@ -85,6 +85,15 @@ def test_the_page_to_open_and_the_rule_for_what_comes_back() -> None:
     assert wait.callback.state_suffixes == CODEX.state_suffixes
 
 
+def test_what_a_provider_promises_of_itself_is_in_the_rule() -> None:
+    _, wait = drive(provider=attrs.evolve(CODEX, names_itself=True))
+    assert isinstance(wait, Wait)
+    assert wait.callback is not None
+    assert wait.callback.names_itself
+    signing_in, again = drive(callback(), provider=attrs.evolve(CODEX, names_itself=True))
+    assert (signing_in.state, again) == (State.AWAITING_CALLBACK, wait)
+
+
 def test_the_genuine_redirect_is_exchanged_once_with_the_same_redirect_uri() -> None:
     signing_in, effect = drive(callback())
     assert isinstance(effect, SendRequest)

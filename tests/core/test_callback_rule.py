@@ -27,6 +27,10 @@ AUTHORIZE = (
 )
 
 
+NAMING = CallbackRule(RULE.redirect_uri, RULE.state, (), RULE.issuer, names_itself=True)
+APP = CallbackRule("com.example.app:/oauth2redirect", Secret(STATE), (), "https://auth.example/")
+
+
 def code_of(verdict: Accepted | Rejected) -> str | None:
     assert isinstance(verdict, Accepted), verdict
     code = read_redirect(verdict.query).code
@@ -291,3 +295,52 @@ def test_whatever_surrounds_the_right_state_never_raises(before: str, after: str
 def test_nothing_shows_the_state() -> None:
     verdict = RULE.judge(GOOD)
     assert "canary" not in repr(RULE) + repr(verdict) + repr(RULE.judge("x"))
+
+
+# -- what a provider promises (RFC 9207), never sends (RFC 9700), or comes back to (RFC 8252 §7.1) ----------
+
+
+@pytest.mark.parametrize("query", [GOOD, f"error=access_denied&state={STATE}"])
+def test_a_redirect_without_an_issuer_is_refused_where_the_server_promises_one(query: str) -> None:
+    assert NAMING.judge_redirect(f"?{query}") == Rejected(Reason.WRONG_ISSUER)
+    assert NAMING.judge(f"{RULE.redirect_uri}?{query}") == Rejected(Reason.WRONG_ISSUER)
+    named = f"?{query}&iss={quote(RULE.issuer, safe='')}"
+    assert isinstance(NAMING.judge_redirect(named), Accepted)
+    assert NAMING.judge_redirect(f"{named}/") == Rejected(Reason.WRONG_ISSUER)
+
+
+@pytest.mark.parametrize("name", ["access_token", "id_token", "token"])
+@pytest.mark.parametrize("query", [GOOD, f"state={STATE}", f"error=access_denied&state={STATE}"])
+def test_a_redirect_with_a_token_in_it_is_never_taken(name: str, query: str) -> None:
+    assert RULE.judge_redirect(f"?{query}&{name}=canary") == Rejected(Reason.TOKEN)
+    assert RULE.judge_redirect(f"?{query}&{name}=") == Rejected(Reason.TOKEN)
+    assert RULE.judge(f"see {RULE.redirect_uri}?{query}&{name}=canary") == Rejected(Reason.TOKEN)
+    wrong = query.replace(STATE, "x" * len(STATE))
+    assert RULE.judge_redirect(f"?{wrong}&{name}=canary") == Rejected(Reason.WRONG_STATE)
+
+
+def test_a_client_id_that_stands_twice_is_not_chosen_from() -> None:
+    assert isinstance(RULE.judge_redirect(f"?{GOOD}&client_id=a"), Accepted)
+    assert RULE.judge_redirect(f"?{GOOD}&client_id=a&client_id=b") == Rejected(Reason.REPEATED)
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        (f"com.example.app:/oauth2redirect?{GOOD}", None),
+        (f"COM.example.App:/oauth2redirect?{GOOD}#_=_", None),
+        (f"/oauth2redirect?{GOOD}", None),
+        (f"com.example.app:/other?{GOOD}", Reason.OTHER_ADDRESS),
+        (f"com.example.app://host/oauth2redirect?{GOOD}", Reason.OTHER_ADDRESS),
+        (f"com.example.other:/oauth2redirect?{GOOD}", Reason.NO_STATE),
+        (f"http://localhost/oauth2redirect?{GOOD}", Reason.OTHER_ADDRESS),
+        ("com.example.app:/oauth2redirect?code=x", Reason.NO_STATE),
+        (f"com.example.app:/oauth2redirect?{GOOD}&iss=https://auth.example", Reason.WRONG_ISSUER),
+    ],
+)
+def test_a_redirect_to_a_scheme_of_ones_own(text: str, verdict: Reason | None) -> None:
+    judged = APP.judge_redirect(text)
+    if verdict is None:
+        assert (code_of(judged), code_of(APP.judge(text))) == ("the-code", "the-code")
+    else:
+        assert judged == Rejected(verdict)

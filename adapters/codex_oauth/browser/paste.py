@@ -132,6 +132,8 @@ EXPLANATIONS: Final[Mapping[Reason, str]] = MappingProxyType(
         Reason.WRONG_STATE: "That belongs to another sign-in. Use the page that this sign-in has opened.",
         Reason.WRONG_ISSUER: "That comes from another authorization server. "
         "Use the page that this sign-in has opened.",
+        Reason.TOKEN: "That holds a token, which no address may hold. "
+        "Start the sign-in again, and tell nobody that address.",
         Reason.NO_CODE: "That is a part of the address: its code is missing. "
         "Approve the sign-in, then copy the whole address bar of the page that follows.",
     }

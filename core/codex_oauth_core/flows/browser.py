@@ -146,8 +146,14 @@ class BrowserFlow(SignInFlow):
         return Wait(until, Why.CALLBACK, prompt, self._rule())
 
     def _rule(self) -> CallbackRule:
-        suffixes, issuer = self.provider.state_suffixes, self.provider.issuer
-        return CallbackRule(self.redirect_uri, self.callback_state, suffixes, issuer)
+        provider = self.provider
+        return CallbackRule(
+            self.redirect_uri,
+            self.callback_state,
+            provider.state_suffixes,
+            provider.issuer,
+            provider.names_itself,
+        )
 
     def _called_back(self, event: CallbackReceived) -> Effect:
         wait = self._effect
