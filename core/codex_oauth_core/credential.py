@@ -18,7 +18,8 @@ REFRESH_SKEW: Final = 300.0
 class DeviceAuthorization:
     """A device authorization as issued (RFC 8628 §3.2; `device_auth_id` is its `device_code`).
 
-    `interval` and `expires_in` are seconds. `user_code` is exactly as received.
+    `interval` and `expires_in` are seconds. `user_code` is exactly as received. `verification_uri_complete`,
+    with which no code need be typed, is None where the server gives none (§3.3.1).
     """
 
     device_auth_id: Secret[str]
@@ -26,6 +27,7 @@ class DeviceAuthorization:
     interval: float
     verification_uri: str
     expires_in: float
+    verification_uri_complete: str | None = None
 
 
 @attrs.frozen

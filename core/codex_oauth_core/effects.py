@@ -80,13 +80,15 @@ class DevicePrompt:
     """What a person must see to approve a device login (RFC 8628 §3.3): the page to open, and the code.
 
     `expires_at` is Unix time in seconds by the driver's wall clock. `issuer` is who asks: show it when
-    it is not the provider people expect.
+    it is not the provider people expect. `verification_uri_complete` bears the code: for a QR code, say, and
+    beside the code all the same (§3.3.1); None where there is none.
     """
 
     verification_uri: str
     user_code: str
     expires_at: float
     issuer: str
+    verification_uri_complete: str | None = None
 
 
 @attrs.frozen

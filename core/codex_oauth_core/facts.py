@@ -67,10 +67,13 @@ class SlowDown:
 
 @attrs.frozen
 class Gone:
-    """The server knows no such login: not yet, not any more, or already handed out."""
+    """The server knows no such login: not yet, not any more, or already handed out. `certain`: not "not yet",
+    for the dialect can tell.
+    """
 
     code: str
     status: int
+    certain: bool = False
 
 
 @attrs.frozen

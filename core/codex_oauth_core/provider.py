@@ -24,7 +24,7 @@ from codex_oauth_core.facts import DeviceFact, ExchangeFact, PollFact, RefreshFa
 from codex_oauth_core.rendering import Renderers
 from codex_oauth_core.secret import Secret
 
-__all__ = ["AuthorizationRequest", "CodeInHand", "Dialect", "Provider", "Required", "is_loopback"]
+__all__ = ["AuthorizationRequest", "CodeInHand", "Dialect", "Provider", "Required", "is_loopback", "is_page"]
 
 _LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _NAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
@@ -152,6 +152,17 @@ def _checked_url(url: str) -> str:
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
         raise ValueError("an issuer or endpoint is https, or http on a loopback address")
     return url
+
+
+def is_page(url: str) -> bool:
+    """Whether a URL may be shown and opened as a page: `https`, or `http` on a loopback address, in plain
+    ASCII (RFC 8414 §6.2).
+    """
+    try:
+        _checked_url(url)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_host(parts: SplitResult) -> bool:

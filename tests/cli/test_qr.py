@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 
+import attrs
 import pytest
 import segno
 
-from codex_oauth.cli.views.line_view import matrix_of, qr_lines
+from codex_oauth.cli.views.line_view import LineView, matrix_of, qr_lines
 from codex_oauth.cli.views.live_view import LiveView
 from tests.cli.fake_terminal import PROMPT, on_stderr
 
@@ -49,6 +50,19 @@ def test_where_it_could_not_be_read_it_is_not_there(
     monkeypatch: pytest.MonkeyPatch, columns: int, rows: int, can: dict[str, bool]
 ) -> None:
     assert qr_lines(PAGE, on_stderr(monkeypatch, columns, rows, **can)) == []
+
+
+def test_the_page_with_the_code_in_it_is_what_is_scanned_and_the_code_is_shown_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = f"{PAGE}?user_code=ABCD-12345"
+    window = on_stderr(monkeypatch, qr=True, colour=False)
+    LineView(window).prompt(attrs.evolve(PROMPT, verification_uri_complete=whole))
+    assert "\n".join(qr_lines(whole, on_stderr(monkeypatch, colour=False))[:-1]) in window.text
+    assert matrix_of(whole) != matrix_of(PAGE)
+    assert PROMPT.user_code in window.text
+    assert PAGE in window.text
+    assert whole not in window.text
 
 
 def test_one_column_and_one_row_more_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:

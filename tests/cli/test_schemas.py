@@ -9,12 +9,15 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from jsonschema import Draft202012Validator, ValidationError  # type: ignore[import-untyped]  # it has no types
 
 from codex_oauth.authority import Authority, AuthorityServer, serve
 from codex_oauth.cli.commands import COMMANDS
+from codex_oauth.cli.views.json_view import JsonView
 from tests.cli.commands import Done, run_command, start_command
+from tests.cli.fake_terminal import PROMPT
 from tests.cli.schemas import FOLDER, NAMES, load, valid, validate
 from tests.cli.test_commands import AT_ONCE, expire, hold, login, put, stored
 from tests.cli.test_parser import WHOLE
@@ -92,6 +95,18 @@ def test_every_object_of_a_schema_is_closed(name: str) -> None:
 def test_a_schema_refuses_what_is_not_so(document: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         validate("token", document)
+
+
+@pytest.mark.parametrize("whole", [None, "https://auth.openai.com/codex/device?user_code=ABCD-12345"])
+def test_a_page_with_the_code_in_it_is_named_only_where_there_is_one(
+    whole: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    JsonView().prompt(attrs.evolve(PROMPT, verification_uri_complete=whole))
+    event = json.loads(capsys.readouterr().out)
+    validate("login", event)
+    assert event.get("verification_uri_complete") == whole
+    assert ("verification_uri_complete" in event) is (whole is not None)
+    assert event["user_code"] == PROMPT.user_code
 
 
 # -- every command ----------------------------------------------------------------------------------

@@ -288,6 +288,8 @@ def _say_started(args: argparse.Namespace, flow: DeviceFlow, prompt: DevicePromp
             "interval": None if issued is None else issued.interval,
             "issuer": prompt.issuer,
         }
+        if prompt.verification_uri_complete is not None:
+            about["verification_uri_complete"] = prompt.verification_uri_complete
         emit({"ok": True, **about})
         return
     for line in prompt_lines(prompt):

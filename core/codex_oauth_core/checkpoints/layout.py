@@ -24,6 +24,7 @@ from codex_oauth_core.checkpoints.codec import (
     TEXT,
     FieldCodec,
     number,
+    omitted,
     optional,
     record,
     table,
@@ -84,6 +85,7 @@ DEVICE: Final = record(
     interval=SECONDS,
     verification_uri=NAME,
     expires_in=SECONDS,
+    verification_uri_complete=omitted(NAME),
 )
 
 PACE: Final = record(Pace, interval=SECONDS, deadline=INSTANT, failures=COUNT)

@@ -35,7 +35,7 @@ from codex_oauth_core.facts import (
 from codex_oauth_core.flows.machine import HOPELESS, FlowMachine, Move, refusal_of
 from codex_oauth_core.flows.pace import Pace
 from codex_oauth_core.flows.sign_in import SIGN_IN_FIELDS, SignInFlow
-from codex_oauth_core.provider import CodeInHand
+from codex_oauth_core.provider import CodeInHand, is_page
 from codex_oauth_core.secret import Secret
 
 __all__ = ["FINAL", "LIVE", "MACHINE", "TABLE", "DeviceFlow", "State", "Trigger"]
@@ -117,17 +117,31 @@ MACHINE: Final = FlowMachine(State, State.IDLE, TABLE)
 # -- the flow ------------------------------------------------------------------------------------------
 
 
+_LONGEST_CODE: Final = 128
 CODE_TRIES: Final = 3
 CODE_LIMIT: Final = 30.0
 """Seconds, and tries, for obtaining a device authorization."""
 
 
-def _origin(uri: str | None) -> tuple[str, str] | None:
+def _origin(uri: str) -> tuple[str, str]:
     """The scheme, and host with port, of a URI (RFC 6454 §4)."""
-    if uri is None:
-        return None
     scheme, _, rest = uri.partition("://")
     return scheme, re.split(r"[/?#]", rest, maxsplit=1)[0]
+
+
+def _unusable(device: DeviceAuthorization, pinned: str | None) -> str | None:
+    """The name of what cannot be shown to a person; None if all can. Where the provider has a page of its
+    own, `pinned`, no other server's is shown.
+    """
+    if not (0 < len(device.user_code.strip()) <= _LONGEST_CODE and device.user_code.isprintable()):
+        return "user_code"
+    for name in ("verification_uri", "verification_uri_complete"):
+        page: str | None = getattr(device, name)
+        if page is None:
+            continue
+        if not is_page(page) or (pinned is not None and _origin(page) != _origin(pinned)):
+            return name
+    return None
 
 
 LAYOUT: Final = Layout(
@@ -248,6 +262,9 @@ class DeviceFlow(SignInFlow):
     def _code_answered(self, fact: DeviceFact, response: ResponseReceived) -> Effect:
         match fact:
             case Issued():
+                unusable = _unusable(fact.authorization, self.provider.verification_uri)
+                if unusable is not None:
+                    return self._fail(Refusal(ErrorKind.INVALID_RESPONSE, reason=unusable))
                 return self._show_code(fact.authorization, response)
             case TryAgain():
                 return self._postpone(fact)
@@ -286,6 +303,7 @@ class DeviceFlow(SignInFlow):
             user_code=device.user_code.strip(),
             expires_at=wall + (self._deadline - self._now),
             issuer=self.provider.issuer,
+            verification_uri_complete=device.verification_uri_complete,
         )
 
     # -- polling -----------------------------------------------------------------------------------
@@ -351,7 +369,7 @@ class DeviceFlow(SignInFlow):
         return self._wait(self._pace.failed(self._now, failure.retry_after), why, failure.kind)
 
     def _gone(self, fact: Gone) -> Effect:
-        if not self._answered_once:  # the login may not have reached every server yet
+        if not (self._answered_once or fact.certain):  # the login may not have reached every server yet
             lost = self._maybe_lost
             effect = self._go_on(Trigger.PENDING, Why.PENDING)
             self._maybe_lost = lost
@@ -393,11 +411,10 @@ class DeviceFlow(SignInFlow):
         return Wait(wait.until, wait.why, prompt, cause=wait.cause)
 
     def invalid_field(self) -> str | None:
-        """As for every flow; and the page to open is on the provider's own server."""
-        pinned, device = self.provider.verification_uri, self._device
-        if device is not None and _origin(device.verification_uri) != _origin(pinned):
-            return "verification_uri"
-        return super().invalid_field()
+        """As for every flow; and what a person is shown is what would be shown of an answer."""
+        device = self._device
+        unusable = None if device is None else _unusable(device, self.provider.verification_uri)
+        return unusable or super().invalid_field()
 
     def _secrets(self) -> tuple[Secret[str], ...]:
         held = super()._secrets()

@@ -23,7 +23,9 @@ class JsonView:
         match prompt:
             case DevicePrompt():
                 page, code = prompt.verification_uri, prompt.user_code
-                emit({"event": "device_code", "verification_uri": page, "user_code": code, **shared})
+                whole = prompt.verification_uri_complete
+                more = {} if whole is None else {"verification_uri_complete": whole}
+                emit({"event": "device_code", "verification_uri": page, "user_code": code, **more, **shared})
             case BrowserPrompt():
                 emit({"event": "browser_url", "url": prompt.authorize_url.reveal(), **shared})
             case _:

@@ -130,7 +130,7 @@ class LineView:
     def _qr(self, prompt: Prompt) -> list[str]:
         if not self._terminal.qr or not isinstance(prompt, DevicePrompt):
             return []
-        return qr_lines(prompt.verification_uri, self._terminal)
+        return qr_lines(prompt.verification_uri_complete or prompt.verification_uri, self._terminal)
 
 
 class QuietView(LineView):
