@@ -26,10 +26,16 @@ __all__ = [
     "Outcome",
     "Prompt",
     "Request",
+    "RequestHeaders",
     "SendRequest",
     "Wait",
     "Why",
+    "plain",
 ]
+
+
+RequestHeaders = tuple[tuple[str, str | Secret[str]], ...]
+"""Names and values in the order in which they are sent; a value may be a secret."""
 
 
 @attrs.frozen
@@ -38,8 +44,17 @@ class Request:
 
     method: str
     url: str
-    headers: tuple[tuple[str, str], ...]
+    headers: RequestHeaders
     body: Secret[bytes]
+
+    def plain_headers(self) -> tuple[tuple[str, str], ...]:
+        """The headers as they go on the wire: for whoever sends them, and for no log."""
+        return plain(self.headers)
+
+
+def plain(headers: RequestHeaders) -> tuple[tuple[str, str], ...]:
+    """Headers with their secrets revealed."""
+    return tuple((name, value.reveal() if isinstance(value, Secret) else value) for name, value in headers)
 
 
 @attrs.frozen

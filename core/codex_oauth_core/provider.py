@@ -16,8 +16,8 @@ from urllib.parse import SplitResult, urlsplit
 import attrs
 
 from codex_oauth_core._version import __version__
-from codex_oauth_core.credential import DeviceAuthorization
-from codex_oauth_core.effects import Request
+from codex_oauth_core.credential import Credential, DeviceAuthorization
+from codex_oauth_core.effects import Request, RequestHeaders
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import DeviceFact, ExchangeFact, PollFact, RefreshFact, Refusal, RevocationFact
@@ -76,6 +76,11 @@ class CodeInHand:
     nonce: Secret[str] | None = None
 
 
+def _bearer(_provider: Provider, credential: Credential) -> RequestHeaders:
+    """RFC 6750 §2.1."""
+    return (("Authorization", Secret(f"Bearer {credential.access_token.reveal()}")),)
+
+
 def _no_request(_provider: Provider, *_: object) -> None:
     return None
 
@@ -124,6 +129,8 @@ class Dialect:
     revocation_request: Callable[[Provider, Secret[str], str], Request | None] = _no_request
     """Takes provider, token and token type hint."""
     read_revocation: Callable[[Provider, ResponseReceived], RevocationFact] = _not_confirmed
+    headers: Callable[[Provider, Credential], RequestHeaders] = _bearer
+    """What a request to the provider's API bears: by default the access token, and nothing else."""
     account_of: Callable[[Secret[str]], str | None] = _nobody
     """Takes an access or id token; the account that it names, None if it names none."""
     why_denied: Callable[[str, Secret[str]], str | None] | None = None
@@ -227,7 +234,7 @@ class Provider:
     originator: str = "codex-oauth"
     """Names the application that embeds this library; never another client."""
     dialect: Dialect = attrs.field(repr=False)
-    headers: tuple[tuple[str, str], ...] = (
+    headers: RequestHeaders = (
         ("Accept", "application/json"),
         ("Accept-Encoding", "identity"),
         ("User-Agent", USER_AGENT),

@@ -172,7 +172,7 @@ def test_it_is_one_request_to_chatgpt_with_the_token() -> None:
     assert (checked.accepted, checked.error, checked.not_asked) == (True, None, None)
     (effect,) = transport.sent
     assert (effect.request.method, effect.request.url) == ("GET", URL)
-    headers = dict(effect.request.headers)
+    headers = dict(effect.request.plain_headers())
     assert headers["Authorization"] == "Bearer canary-access-token"
     assert (headers["ChatGPT-Account-Id"], headers["originator"]) == ("acct_1", "codex-oauth")
     assert "x-openai-fedramp" not in headers
@@ -182,7 +182,7 @@ def test_it_carries_what_a_login_of_the_government_needs() -> None:
     transport = Answering()
     ask_server(held(id_token=Secret(jwt({CLAIMS: {"chatgpt_account_is_fedramp": True}}))), transport)
     (effect,) = transport.sent
-    assert dict(effect.request.headers)["x-openai-fedramp"] == "true"
+    assert dict(effect.request.plain_headers())["x-openai-fedramp"] == "true"
 
 
 @pytest.mark.parametrize(

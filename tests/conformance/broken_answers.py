@@ -39,6 +39,15 @@ class RepeatsHeaders(HttpxWorld):
         return super().perform(effect)
 
 
+@breaks("a_header_that_is_secret_is_sent")
+class ShowsNoSecretToTheServerEither(HttpxWorld):
+    def perform(self, effect: SendRequest | Wait) -> Event:
+        if isinstance(effect, SendRequest):
+            headers = tuple((name, str(value)) for name, value in effect.request.headers)
+            effect = attrs.evolve(effect, request=attrs.evolve(effect.request, headers=headers))
+        return super().perform(effect)
+
+
 @breaks("a_request_goes_out_as_it_is")
 class LosesTheQuery(HttpxWorld):
     def perform(self, effect: SendRequest | Wait) -> Event:

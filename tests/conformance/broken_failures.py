@@ -163,7 +163,7 @@ class KeepsAlive(HttpxWorld):
     def request(self, effect: SendRequest) -> Event:
         request = effect.request
         sent = self._kept.build_request(
-            request.method, request.url, headers=list(request.headers), content=request.body.reveal()
+            request.method, request.url, headers=list(request.plain_headers()), content=request.body.reveal()
         )
         at, wall = self.now()
         found = self._kept.send(sent)

@@ -111,7 +111,7 @@ class LeavesItToItsLibrary(WithClient):
                 answer = client.request(
                     request.method,
                     request.url,
-                    headers=dict(request.headers),
+                    headers=dict(request.plain_headers()),
                     content=request.body.reveal(),
                 )
         except httpx.HTTPError:

@@ -60,7 +60,7 @@ def _told(request: Request) -> dict[str, Any]:
     return {
         "method": request.method,
         "url": request.url,
-        "headers": [[name, value.replace(__version__, "VERSION")] for name, value in request.headers],
+        "headers": [[name, value.replace(__version__, "VERSION")] for name, value in request.plain_headers()],
         "body": request.body.reveal().decode("ascii"),
     }
 

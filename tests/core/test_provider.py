@@ -179,7 +179,7 @@ def test_no_request_holds_a_secret_outside_its_body() -> None:
     for request in map(there, made):
         assert request.method == "POST"
         assert "canary" not in repr(request) + request.url + str(request.headers)
-        names = {name.lower(): value for name, value in request.headers}
+        names = {name.lower(): value for name, value in request.plain_headers()}
         assert names["accept"] == "application/json"
         assert names["accept-encoding"] == "identity"
         assert names["user-agent"].startswith("codex-oauth/")

@@ -70,7 +70,7 @@ class Call:
             origin=f"{parts.scheme}://{parts.netloc}",
             path=parts.path,
             query=parts.query,
-            headers={name.lower(): value for name, value in request.headers},
+            headers={name.lower(): value for name, value in request.plain_headers()},
             body=request.body.reveal(),
             repeated=frozenset(name for name in names if names.count(name) > 1),
             now=now,

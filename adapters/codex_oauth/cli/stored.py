@@ -24,7 +24,6 @@ from codex_oauth.stores.names import HOME_VARIABLE
 from codex_oauth.transport.protocol import Transport, never
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.codex.answers import Answer, is_success, no_answer, says_nothing
-from codex_oauth_core.codex.claims import api_headers, is_fedramp
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import Request, SendRequest
 from codex_oauth_core.errors import Detail, ErrorKind, SignInError
@@ -195,8 +194,8 @@ def _usual() -> Transport:
 
 
 def _request(credential: Credential) -> SendRequest:
-    carried = api_headers(credential, CODEX.originator, fedramp=is_fedramp(credential))
-    return SendRequest(Request("GET", URL, (*CODEX.headers, *carried.items()), Secret(b"")), _LIMIT)
+    carried = CODEX.dialect.headers(CODEX, credential)
+    return SendRequest(Request("GET", URL, (*CODEX.headers, *carried), Secret(b"")), _LIMIT)
 
 
 def _verdict(answer: Answer, credential: Credential) -> Checked:

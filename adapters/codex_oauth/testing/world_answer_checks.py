@@ -62,6 +62,17 @@ async def a_request_goes_out_as_it_is(make: MakeAsyncWorld) -> None:
     same(found.header("Host"), (f"127.0.0.1:{server.port}",), "the values of the header Host")
 
 
+async def a_header_that_is_secret_is_sent(make: MakeAsyncWorld) -> None:
+    with LoopbackServer(in_turn(OK_ANSWER, OK_ANSWER)) as server:
+        async with make(now=CheckedClock()) as world:
+            for secret in ("Basic one", "Basic two"):
+                more = ("Authorization", Secret(secret))
+                request = Request("POST", server.url, (*HEADERS, more), Secret(BODY))
+                await world.perform(SendRequest(request, 3.0))
+    found = [received.header("Authorization") for received in server.received]
+    same(found == [("Basic one",), ("Basic two",)], True, "whether secret headers came as they are")
+
+
 async def a_request_without_a_body_has_none(make: MakeAsyncWorld) -> None:
     with LoopbackServer(in_turn(OK_ANSWER)) as server:
         async with make(now=CheckedClock()) as world:
@@ -171,6 +182,7 @@ def _environment(values: Mapping[str, str]) -> Generator[None]:
 
 ANSWER_CHECKS: Final = (
     a_request_goes_out_as_it_is,
+    a_header_that_is_secret_is_sent,
     a_request_without_a_body_has_none,
     the_environment_adds_nothing,
     every_status_is_an_answer,

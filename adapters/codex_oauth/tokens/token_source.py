@@ -26,9 +26,8 @@ from codex_oauth.tokens.memory import Memory, Step
 from codex_oauth.tokens.notes import Notes, print_note
 from codex_oauth.tokens.renewing import Landing, LazyWorld, Renewer, UsualWorld
 from codex_oauth_core.codex import CODEX
-from codex_oauth_core.codex.claims import api_headers, is_fedramp
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import Wait
+from codex_oauth_core.effects import Wait, plain
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.flows.renewal_policy import RenewalPolicy
 from codex_oauth_core.provider import Provider
@@ -122,7 +121,7 @@ class TokenSource:
         self._jitter = jitter
         self._notes = Notes(on_note or print_note)
         self._closed = False
-        self._seen: tuple[Credential, bool] | None = None
+        self._seen: tuple[Credential, tuple[tuple[str, str], ...]] | None = None
         self._memory = Memory(policy=policy, jitter=_drawn() if jitter is None else jitter)
         self.begin()
         begin_again_in_children(self)
@@ -197,10 +196,11 @@ class TokenSource:
 
     def headers_of(self, credential: Credential) -> dict[str, str]:
         """The headers that carry a login of this source."""
-        provider, seen = self._renewer.provider or CODEX, self._seen
+        seen = self._seen
         if seen is None or seen[0] is not credential:  # a token is decoded once, and not at every request
-            seen = self._seen = (credential, is_fedramp(credential))
-        return api_headers(credential, provider.originator, fedramp=seen[1])
+            provider = self._renewer.provider or CODEX
+            seen = self._seen = (credential, plain(provider.dialect.headers(provider, credential)))
+        return dict(seen[1])
 
     def close(self) -> None:
         """Begin no renewal any more, and end the one that is under way: at once if it waits, when it is

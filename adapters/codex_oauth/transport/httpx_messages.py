@@ -19,7 +19,7 @@ import httpx
 from codex_oauth.transport.bad_settings import UnusableSettingError
 from codex_oauth.transport.proxies import Proxy, UnusableProxyError, proxy_to
 from codex_oauth.transport.tls import tls_context
-from codex_oauth_core.effects import SendRequest
+from codex_oauth_core.effects import Request, SendRequest
 from codex_oauth_core.flows.machine import error_of, refusal_of, transient_of
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.settings import BadSetting, SettingFault
@@ -66,12 +66,19 @@ def to_httpx(
     made = httpx.Request(
         request.method,
         url,
-        headers=[(b"Host", url.netloc), *_encoded(request.headers), *more, *length],
+        headers=[(b"Host", url.netloc), *_headers(request), *more, *length],
         stream=httpx.ByteStream(body),  # with `content` the headers would be built twice
         extensions={"timeout": timeouts or dict.fromkeys(_TIMEOUTS), "trace": trace},
     )
     made.read()  # as `content` does: whoever looks at requests finds their content
     return made
+
+
+def _headers(request: Request) -> tuple[tuple[bytes, bytes], ...]:
+    shown = tuple((name, value) for name, value in request.headers if isinstance(value, str))
+    if len(shown) == len(request.headers):
+        return _encoded(shown)
+    return _encoded.__wrapped__(request.plain_headers())  # a secret is not kept
 
 
 @lru_cache(maxsize=16)  # the same for every request of a kind

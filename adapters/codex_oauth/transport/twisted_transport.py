@@ -110,7 +110,7 @@ class _Exchange:
         pool = _Pool(reactor, persistent=False)
         agent = _Agent.usingEndpointFactory(reactor, self._where, pool)
         headers = Headers()
-        for name, value in request.headers:
+        for name, value in request.plain_headers():
             headers.addRawHeader(name, value)
         asked: Deferred[Any] = agent.request(
             request.method.encode("ascii"),

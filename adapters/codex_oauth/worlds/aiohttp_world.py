@@ -157,7 +157,11 @@ async def _exchange(effect: SendRequest, progress: _Progress) -> tuple[int, dict
         session.request(
             request.method,
             URL(request.url, encoded=True).with_user(None),  # user information would become a header
-            headers=[*request.headers, ("Connection", "close"), *_for_proxy(proxy, request.url, "http")],
+            headers=[
+                *request.plain_headers(),
+                ("Connection", "close"),
+                *_for_proxy(proxy, request.url, "http"),
+            ],
             data=request.body.reveal(),
             allow_redirects=False,
             proxy=URL.build(scheme="http", host=proxy.host, port=proxy.port) if proxy else None,

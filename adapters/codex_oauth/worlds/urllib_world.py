@@ -202,7 +202,7 @@ def _written(request: Request, url: SplitResult, proxy: HttpProxy | None) -> HTT
     target = path if proxy is None else f"{url.scheme}://{host}{path}"
     connection.putrequest(request.method, target, skip_host=True, skip_accept_encoding=True)
     connection.putheader("Host", host)
-    for name, value in request.headers:
+    for name, value in request.plain_headers():
         connection.putheader(name, value)
     connection.putheader("Content-Length", str(len(request.body.reveal())))
     connection.putheader("Connection", "close")

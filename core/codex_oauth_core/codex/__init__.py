@@ -10,7 +10,7 @@ from typing import Final
 
 import attrs
 
-from codex_oauth_core.codex import answers, codes, render, requests, token_answers
+from codex_oauth_core.codex import answers, claims, codes, render, requests, token_answers
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.provider import Dialect, Provider, Required
 from codex_oauth_core.registered import CLIENT_ID, ISSUER
@@ -30,6 +30,7 @@ CODEX_DIALECT: Final = Dialect(
     revocation_request=requests.revocation_request,
     read_revocation=token_answers.read_revocation,
     authorize_url=requests.authorize_url,
+    headers=claims.headers,
     account_of=token_answers.account_id_from_token,
     why_denied=codes.why_denied,
     render=render.RENDERERS,

@@ -12,10 +12,13 @@ import attrs
 
 from codex_oauth_core.codex.token_answers import CLAIMS
 from codex_oauth_core.credential import Credential
+from codex_oauth_core.effects import RequestHeaders
+from codex_oauth_core.provider import Provider
 from codex_oauth_core.reading.json_body import as_object
 from codex_oauth_core.reading.jwt import read_claims
+from codex_oauth_core.secret import Secret
 
-__all__ = ["Identity", "api_headers", "is_fedramp", "read_identity"]
+__all__ = ["Identity", "headers", "is_fedramp", "read_identity"]
 
 
 @attrs.frozen
@@ -49,11 +52,11 @@ def is_fedramp(credential: Credential) -> bool:
     return any(each.get(_FEDRAMP) is True for each in (as_object(claims.get(CLAIMS)), claims))
 
 
-def api_headers(credential: Credential, originator: str, *, fedramp: bool) -> dict[str, str]:
-    """The headers of a request; `Authorization` bears the token as plain text. `fedramp` is `is_fedramp`."""
-    carried = {
-        "Authorization": f"Bearer {credential.access_token.reveal()}",
-        "ChatGPT-Account-Id": credential.account_id,
-        "originator": originator,
-    }
-    return {**carried, "x-openai-fedramp": "true"} if fedramp else carried
+def headers(provider: Provider, credential: Credential) -> RequestHeaders:
+    """What a request to ChatGPT's own API bears."""
+    carried: RequestHeaders = (
+        ("Authorization", Secret(f"Bearer {credential.access_token.reveal()}")),
+        ("ChatGPT-Account-Id", credential.account_id),
+        ("originator", provider.originator),
+    )
+    return (*carried, ("x-openai-fedramp", "true")) if is_fedramp(credential) else carried

@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from codex_oauth_core.credential import DeviceAuthorization
-from codex_oauth_core.effects import Request
+from codex_oauth_core.effects import Request, RequestHeaders
 from codex_oauth_core.provider import AuthorizationRequest, CodeInHand, Provider
 from codex_oauth_core.secret import Secret
 
@@ -109,7 +109,5 @@ def _form(provider: Provider, url: str | None, body: dict[str, str]) -> Request 
     return _post(provider, url, _FORM, urlencode(body))
 
 
-def _post(
-    provider: Provider, url: str | None, kind: tuple[tuple[str, str], ...], body: str
-) -> Request | None:
+def _post(provider: Provider, url: str | None, kind: RequestHeaders, body: str) -> Request | None:
     return None if url is None else Request("POST", url, provider.headers + kind, Secret(body.encode()))

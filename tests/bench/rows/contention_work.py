@@ -26,7 +26,7 @@ def post_refresh(issuer: str, refresh_token: str) -> bytes:
     parts = urlsplit(request.url)
     connection = HTTPConnection(parts.hostname or "", parts.port)
     try:
-        connection.request(request.method, parts.path, request.body.reveal(), dict(request.headers))
+        connection.request(request.method, parts.path, request.body.reveal(), dict(request.plain_headers()))
         return connection.getresponse().read()
     finally:
         connection.close()
