@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from codex_oauth_core import StoreLogin as StoreLogin
     from codex_oauth_core import Wait as Wait
     from codex_oauth_core import __version__ as __version__
+    from codex_oauth_core import provider_of as provider_of
     from codex_oauth_core import restore as restore
 
 __all__, __getattr__, __dir__ = lazy_names(
@@ -129,6 +130,7 @@ __all__, __getattr__, __dir__ = lazy_names(
             "Started",
             "Wait",
             "__version__",
+            "provider_of",
         ),
     },
 )

@@ -6,10 +6,13 @@ about it are written once.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from codex_oauth.stores.failures import shown
-from codex_oauth_core.codex import provider_of
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core.provider import Provider
+from codex_oauth_core.providers import provider_of
 
 __all__ = ["NEXT", "is_elsewhere", "not_renewed_here", "owner_of"]
 
@@ -19,9 +22,9 @@ NEXT = (
 )
 
 
-def is_elsewhere(credential: Credential) -> bool:
-    """Whether no provider that is known here renews or revokes a login."""
-    return provider_of(credential) is None
+def is_elsewhere(credential: Credential, providers: Iterable[Provider] = ()) -> bool:
+    """Whether no provider that is known here, nor one of `providers`, renews or revokes a login."""
+    return provider_of(credential, providers) is None
 
 
 def owner_of(credential: Credential) -> str:

@@ -37,12 +37,12 @@ from codex_oauth.stores.files import Directory, Staged, stage
 from codex_oauth.stores.locks import LoginLock, take_lock
 from codex_oauth.stores.names import CUT_OFF
 from codex_oauth.stores.store import LockedLogin, Saved, SaveFailed, Slot, Store
-from codex_oauth_core.codex import provider_of
 from codex_oauth_core.codex.auth_json import read_auth_json, record_of, without_tokens, write_auth_json
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import SendRequest, Wait
 from codex_oauth_core.errors import Detail, ErrorKind, SignInError
 from codex_oauth_core.outcomes import SignedIn
+from codex_oauth_core.providers import provider_of
 from codex_oauth_core.record import Record
 from codex_oauth_core.secret import Secret
 

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from codex_oauth_core.pkce import Pkce as Pkce
     from codex_oauth_core.provider import Dialect as Dialect
     from codex_oauth_core.provider import Provider as Provider
+    from codex_oauth_core.providers import provider_of as provider_of
     from codex_oauth_core.record import Record as Record
     from codex_oauth_core.secret import Secret as Secret
     from codex_oauth_core.traces.recorder import Recorder as Recorder
@@ -115,6 +116,7 @@ __all__, __getattr__, __dir__ = lazy_names(
         ),
         "codex_oauth_core.pkce": ("Pkce",),
         "codex_oauth_core.provider": ("Dialect", "Provider"),
+        "codex_oauth_core.providers": ("provider_of",),
         "codex_oauth_core.record": ("Record",),
         "codex_oauth_core.secret": ("Secret",),
         "codex_oauth_core.traces.recorder": ("Recorder",),

@@ -227,8 +227,14 @@ class Provider:
     authorize_parameters: tuple[tuple[str, str], ...] = ()
     must_grant: frozenset[Required] = frozenset({Required.ACCESS_TOKEN})
     """What a sign-in needs, an access token always: if it is missing, the grant is refused, and revoked."""
+    issued_client_ids: str | None = None
+    """A regular expression: the client ids that a redirect of this provider may issue; None where it issues
+    none.
+    """
     names_itself: bool = False
     """Whether every redirect bears `iss` (`authorization_response_iss_parameter_supported`, RFC 9207 §3)."""
+    hosts: tuple[str, ...] = ()
+    """Where its access tokens may go, by https: `HOST` or `HOST:PORT`. With none they go nowhere."""
     has_nonce: bool = False
     """Whether a browser sign-in bears a nonce."""
     originator: str = "codex-oauth"

@@ -20,8 +20,8 @@ from codex_oauth.stores.locked_login import FileLockedLogin
 from codex_oauth.stores.store import Conflict, Saved, SaveFailed
 from codex_oauth.testing import FakeWorld, Lost, Reply, scripted
 from codex_oauth_core import Record, Secret
-from codex_oauth_core.codex import provider_of
 from codex_oauth_core.effects import Prompt
+from codex_oauth_core.providers import provider_of
 from tests.adapters.front_doors import DOORS, Door, each_door, each_prompted_door
 from tests.stores.logins import save
 from tests.support import SIGN_IN, account_token, approved, as_json, code, issued, tokens

@@ -32,7 +32,7 @@ from codex_oauth_core import (
     SignInError,
     StoreLogin,
 )
-from codex_oauth_core.codex import provider_of
+from codex_oauth_core.providers import provider_of
 from codex_oauth_core.record import read_record
 from tests.storm.logins import token_mark
 from tests.storm.nursery import LONGEST_LIFE, Link

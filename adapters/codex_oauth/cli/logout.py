@@ -16,9 +16,10 @@ from codex_oauth.cli.output import detail, emit, hint, printable, result
 from codex_oauth.elsewhere import is_elsewhere, owner_of
 from codex_oauth.store_login import end_login
 from codex_oauth.stores.file_store import FileStore
-from codex_oauth_core.codex import CODEX, provider_of
+from codex_oauth_core.codex import CODEX
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.provider import Provider
+from codex_oauth_core.providers import provider_of
 from codex_oauth_core.record import Record
 
 __all__ = ["run_logout"]

@@ -69,8 +69,9 @@ def _renewed(store: FileStore, record: Record, *, forced: bool) -> Outcome:
     from codex_oauth.tokens.renewing import LazyWorld, UsualWorld
     from codex_oauth.worlds.storing import StoringWorld
     from codex_oauth.worlds.world import run
-    from codex_oauth_core.codex import CODEX, provider_of
+    from codex_oauth_core.codex import CODEX
     from codex_oauth_core.flows.renewal import Renewal
+    from codex_oauth_core.providers import provider_of
 
     make_world = UsualWorld(now)
     make_world.load()

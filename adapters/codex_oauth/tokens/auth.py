@@ -75,6 +75,7 @@ class CodexAuth(_Auth):
         """For `Client`."""
         self._source.check(str(request.url))
         credential = self._source.credential()
+        self._source.check(str(request.url), credential)
         self._sign(request, credential)
         response = yield request
         if self._is_refused(response, credential) and _is_repeatable(request):
@@ -87,6 +88,7 @@ class CodexAuth(_Auth):
         """For `AsyncClient`."""
         self._source.check(str(request.url))
         credential = await self._source.acredential()
+        self._source.check(str(request.url), credential)
         self._sign(request, credential)
         response = yield request
         if self._is_refused(response, credential) and _is_repeatable(request):

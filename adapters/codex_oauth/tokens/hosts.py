@@ -13,11 +13,12 @@ from typing import Final
 
 import attrs
 
+from codex_oauth_core.codex import CODEX
 from codex_oauth_core.provider import is_loopback
 
 __all__ = ["DEFAULT_HOSTS", "HostNotAllowed", "Hosts"]
 
-DEFAULT_HOSTS: Final = ("chatgpt.com",)
+DEFAULT_HOSTS: Final = CODEX.hosts
 
 _HOST: Final = r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
 _ENTRY: Final = re.compile(_HOST, re.ASCII)

@@ -19,7 +19,7 @@ import attrs
 from codex_oauth.clock import Clock
 from codex_oauth.loading import loading
 from codex_oauth.stores.store import Store
-from codex_oauth_core.codex import CODEX, provider_of
+from codex_oauth_core.codex import CODEX
 from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Cancelled, Event, Started
@@ -32,6 +32,7 @@ from codex_oauth_core.flows.renewal_policy import (
 )
 from codex_oauth_core.outcomes import Adopted, NotRenewed, NotRenewedReason, Renewed
 from codex_oauth_core.provider import Provider
+from codex_oauth_core.providers import provider_of
 from codex_oauth_core.record import Record
 from codex_oauth_core.secret import Secret
 
@@ -157,7 +158,7 @@ class Landing:
 class Renewer:
     """Renews the login of one account of `store`: `account_id`, or else the store's current one.
 
-    `provider`: None for the one that the login is bound to.
+    `provider`: None for the one that the login is bound to, of those that are known and of `providers`.
     """
 
     store: Store
@@ -165,6 +166,7 @@ class Renewer:
     provider: Provider | None
     policy: RenewalPolicy
     now: Clock
+    providers: tuple[Provider, ...] = ()
 
     def look(self, jitter: float) -> Landing | None:
         """What is stored, if there is nothing to do about it; None if a renewal is to judge. Only reads."""
@@ -256,7 +258,7 @@ class Renewer:
         with loading("codex_oauth.elsewhere"):
             from codex_oauth.elsewhere import is_elsewhere, not_renewed_here
 
-        if not is_elsewhere(bound):
+        if not is_elsewhere(bound, self.providers):
             return None
         asked = RenewalRequest(
             provider=CODEX, policy=self.policy, jitter=0.0, rejected=rejected, forced=False
@@ -296,7 +298,7 @@ class Renewer:
             return self.provider
         if record is None or (record.credential.issuer, record.credential.client_id) == _USUAL:
             return CODEX
-        return provider_of(record.credential) or CODEX
+        return provider_of(record.credential, self.providers) or CODEX
 
 
 _UNREADABLE: Final = (ErrorKind.AUTH_READ_FAILED, ErrorKind.CORRUPT_AUTH)

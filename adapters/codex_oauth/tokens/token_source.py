@@ -21,16 +21,16 @@ import attrs
 from codex_oauth.clock import Clock, now, wall_of
 from codex_oauth.loading import loading
 from codex_oauth.stores.store import Store
-from codex_oauth.tokens.hosts import DEFAULT_HOSTS, Hosts
+from codex_oauth.tokens.hosts import Hosts
 from codex_oauth.tokens.memory import Memory, Step
 from codex_oauth.tokens.notes import Notes, print_note
 from codex_oauth.tokens.renewing import Landing, LazyWorld, Renewer, UsualWorld
-from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import Wait, plain
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.flows.renewal_policy import RenewalPolicy
 from codex_oauth_core.provider import Provider
+from codex_oauth_core.providers import KNOWN
 from codex_oauth_core.record import Record
 from codex_oauth_core.secret import Secret
 
@@ -82,13 +82,14 @@ class TokenSource:
     """The access token of a stored login, renewed whenever that is due. For any number of threads, tasks
     and event loops at once; `token` fits `OpenAI(api_key=...)`, and `atoken` fits `AsyncOpenAI`.
 
-    `account_id`: whose login; by default the store's current one, and the same from then on.
-    `provider`: by default the one that the login is bound to. `hosts` may be sent the token: `HOST` or
-    `HOST:PORT`. `make_world` makes the world of one renewal, by default an `HttpxWorld`; its clock is `now`.
-    `jitter`, from 0 to 1, spreads processes; by default it is drawn at random. `on_note` gets one line about
-    a login that works and needs attention, on a renewal's thread; by default it is a `CodexOAuthWarning`.
-    `on_wait` gets, there too, every `Wait` of a renewal: its `why`, whom it waits for, and until when.
-    ValueError for what is no account id and for what is no host.
+    `account_id`: whose login; by default the store's current one, and the same from then on. `provider`: by
+    default the one that the login is bound to, of those that codex-oauth knows and of `providers`. `hosts`
+    may be sent the token, by default those of the login's provider: `HOST` or `HOST:PORT`. `make_world` makes
+    the world of one renewal, by default an `HttpxWorld`; its clock is `now`. `jitter`, from 0 to 1, spreads
+    processes; by default it is drawn at random. `on_note` gets one line about a login that works and needs
+    attention, on a renewal's thread; by default it is a `CodexOAuthWarning`. `on_wait` gets, there too, every
+    `Wait` of a renewal: its `why`, whom it waits for, and until when. ValueError for what is no account id
+    and for what is no host.
 
     Every method but `close` raises SignInError where there is no usable login.
 
@@ -102,8 +103,9 @@ class TokenSource:
         *,
         account_id: str | None = None,
         provider: Provider | None = None,
+        providers: Iterable[Provider] = (),
         policy: RenewalPolicy = _USUAL_POLICY,
-        hosts: Iterable[str] = DEFAULT_HOSTS,
+        hosts: Iterable[str] | None = None,
         make_world: Callable[[], World] | None = None,
         now: Clock = now,
         jitter: float | None = None,
@@ -112,8 +114,18 @@ class TokenSource:
     ) -> None:
         if account_id is not None:
             store.slot(account_id)
-        self._renewer = Renewer(store=store, account_id=account_id, provider=provider, policy=policy, now=now)
-        self._hosts = Hosts(hosts)
+        self._renewer = Renewer(
+            store=store,
+            account_id=account_id,
+            provider=provider,
+            policy=policy,
+            now=now,
+            providers=tuple(providers),
+        )
+        by_provider = (provider,) if provider is not None else (*self._renewer.providers, *KNOWN)
+        self._hosts = Hosts([host for each in by_provider for host in each.hosts] if hosts is None else hosts)
+        self._hosts_differ = hosts is None and len(by_provider) > 1
+        self._hosts_of: dict[tuple[str, str], Hosts] = {}
         self._make_world = make_world or UsualWorld(now)
         self._now = now
         self._on_wait = on_wait
@@ -183,22 +195,35 @@ class TokenSource:
         have the token.
         """
         self.check(url)
-        return self.headers_of(self._record().credential)
+        credential = self._record().credential
+        self.check(url, credential)
+        return self.headers_of(credential)
 
     async def aheaders(self, url: str) -> dict[str, str]:
         """`headers()` for asyncio and trio."""
         self.check(url)
-        return self.headers_of((await self._arecord()).credential)
+        credential = (await self._arecord()).credential
+        self.check(url, credential)
+        return self.headers_of(credential)
 
-    def check(self, url: str) -> None:
-        """Raise HostNotAllowed unless the token may be sent to `url`."""
-        self._hosts.check(url)
+    def check(self, url: str, credential: Credential | None = None) -> None:
+        """Raise HostNotAllowed unless the token may be sent to `url`: that of `credential`, once that is
+        known, for another provider's hosts are not its own.
+        """
+        if credential is None or not self._hosts_differ:
+            self._hosts.check(url)
+            return
+        bound = credential.issuer, credential.client_id
+        if (allowed := self._hosts_of.get(bound)) is None:
+            hosts = self._renewer.provider_for(Record(credential)).hosts
+            allowed = self._hosts_of[bound] = Hosts(hosts)
+        allowed.check(url)
 
     def headers_of(self, credential: Credential) -> dict[str, str]:
         """The headers that carry a login of this source."""
         seen = self._seen
         if seen is None or seen[0] is not credential:  # a token is decoded once, and not at every request
-            provider = self._renewer.provider or CODEX
+            provider = self._renewer.provider_for(Record(credential))
             seen = self._seen = (credential, plain(provider.dialect.headers(provider, credential)))
         return dict(seen[1])
 

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from typing import Final
 
-import attrs
-
 from codex_oauth_core.codex import answers, claims, codes, render, requests, token_answers
-from codex_oauth_core.credential import Credential
 from codex_oauth_core.provider import Dialect, Provider, Required
 from codex_oauth_core.registered import CLIENT_ID, ISSUER
 
-__all__ = ["CODEX", "CODEX_DIALECT", "provider_of"]
+__all__ = ["CODEX", "CODEX_DIALECT"]
 
 CODEX_DIALECT: Final = Dialect(
     device_authorization_request=requests.device_authorization_request,
@@ -52,14 +49,7 @@ CODEX: Final = Provider(
     redirect_path="/auth/callback",
     state_suffixes=(".onboarding_entrypoint=life_sciences",),
     authorize_parameters=(("id_token_add_organizations", "true"), ("codex_cli_simplified_flow", "true")),
+    hosts=("chatgpt.com",),
     must_grant=frozenset({Required.ACCESS_TOKEN, Required.REFRESH_TOKEN}),
     dialect=CODEX_DIALECT,
 )
-
-
-def provider_of(credential: Credential) -> Provider | None:
-    """The provider that a credential belongs to, with the credential's client; None for a bad issuer."""
-    try:
-        return attrs.evolve(CODEX.at(credential.issuer), client_id=credential.client_id)
-    except ValueError:
-        return None

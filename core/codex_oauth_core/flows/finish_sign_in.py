@@ -13,7 +13,6 @@ from typing import Final, Self
 
 import attrs
 
-from codex_oauth_core.codex import provider_of
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import Effect, Finished, Outcome
 from codex_oauth_core.errors import ErrorKind, IllegalEvent, SignInError
@@ -25,6 +24,7 @@ from codex_oauth_core.flows.store_login import StoreLogin
 from codex_oauth_core.flows.storing import StoringFlow
 from codex_oauth_core.outcomes import LoginStored, Revoked, SignedIn
 from codex_oauth_core.provider import Provider
+from codex_oauth_core.providers import provider_of
 from codex_oauth_core.record import Record
 from codex_oauth_core.renewal_times import WAIT_EXPIRED
 from codex_oauth_core.storage import Load, Loaded, Select, StorageAnswer, StoreFailed
@@ -177,7 +177,7 @@ class FinishSignIn(StoringFlow[SignedIn]):
             self._move(Trigger.SELECTED)
             return self._signed_in()
         self._move(Trigger.REPLACED)
-        return self._revoke(old, provider_of(old))
+        return self._revoke(old, provider_of(old, filter(None, (self.provider,))))
 
     def _to_end(self) -> Credential | None:
         """The login to end, if one was replaced. With the same refresh token it is the new one."""

@@ -1,0 +1,48 @@
+"""Which provider a stored login belongs to: it is renewed and ended there, and nowhere else.
+
+Rules of this file: a login is bound to an issuer and a client, and these alone decide. Nobody registers
+anything: who has providers of his own names them where he asks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+import attrs
+
+from codex_oauth_core.codex import CODEX
+from codex_oauth_core.credential import Credential
+from codex_oauth_core.provider import Provider
+
+__all__ = ["KNOWN", "provider_of"]
+
+KNOWN: Final[tuple[Provider, ...]] = (CODEX,)
+"""The providers that come with this library."""
+
+
+def provider_of(credential: Credential, providers: Iterable[Provider] = ()) -> Provider | None:
+    """The provider that a login belongs to, with the login's client: of `providers`, or of those that are
+    `KNOWN`.
+
+    The one with its issuer and client counts; then one at its issuer that issues such client ids; then one at
+    its issuer. A login of any other issuer is taken for one of Codex at that issuer; None if that is no
+    issuer.
+    """
+    at_issuer = [each for each in (*providers, *KNOWN) if each.issuer == credential.issuer]
+    for provider in at_issuer:
+        if provider.client_id == credential.client_id:
+            return provider
+    found = next((each for each in at_issuer if _issues(each, credential.client_id)), None)
+    found = found or next(iter(at_issuer), None)
+    try:
+        found = found or attrs.evolve(CODEX.at(credential.issuer), issuer=credential.issuer)
+    except ValueError:
+        return None
+    return attrs.evolve(found, client_id=credential.client_id)
+
+
+def _issues(provider: Provider, client_id: str) -> bool:
+    issued = provider.issued_client_ids
+    return issued is not None and re.fullmatch(issued, client_id, re.ASCII) is not None

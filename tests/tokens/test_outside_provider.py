@@ -1,0 +1,110 @@
+"""A token source of a login that is not of Codex: who renews it, where its token may go, and what goes with it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import attrs
+import httpx
+import pytest
+
+from codex_oauth import CODEX, CodexAuth, HostNotAllowed, MemoryStore, Provider, TokenSource
+from codex_oauth.testing import FakeWorld, scripted
+from codex_oauth_core import Record, Request, ResponseReceived, Secret
+from codex_oauth_core.facts import Granted, RefreshFact, Tokens
+from codex_oauth_core.provider import Dialect
+from tests.core.storing import CURRENT, EXPIRED
+from tests.support import W0, as_json
+
+
+def refresh(provider: Provider, token: Secret[str]) -> Request | None:
+    assert provider.token_endpoint is not None
+    return Request("POST", provider.token_endpoint, (("X-Home", "1"),), token_body(token))
+
+
+def token_body(token: Secret[str]) -> Secret[bytes]:
+    return Secret(token.reveal().encode())
+
+
+def read(provider: Provider, response: ResponseReceived) -> RefreshFact:
+    return Granted(Tokens(Secret("new-at"), Secret("new-rt"), expires_in=3600.0))
+
+
+HOME: Final = Provider(
+    issuer="https://home.example",
+    client_id="app",
+    scopes=(),
+    token_endpoint="https://home.example/token",
+    hosts=("api.home.example",),
+    dialect=Dialect(refresh_request=refresh, read_refresh=read),
+)
+API: Final = "https://api.home.example/v1"
+
+
+def source(record: Record, **options: Any) -> tuple[TokenSource, FakeWorld]:
+    store, world = MemoryStore(), FakeWorld(scripted([as_json(200, {})]), wall=W0)
+    credential = attrs.evolve(record.credential, issuer=HOME.issuer, client_id=HOME.client_id)
+    store.slot("acct_fake").rescue(attrs.evolve(record, credential=credential))
+    store.select("acct_fake")
+    made = TokenSource(store, make_world=lambda: world, now=world.now, jitter=0.5, **options)
+    return made, world
+
+
+@pytest.mark.parametrize("options", [{"provider": HOME}, {"providers": (HOME,)}])
+def test_its_login_is_renewed_by_its_own_provider(options: dict[str, Any]) -> None:
+    made, world = source(EXPIRED, **options)
+    assert made.token() == "new-at"
+    (sent,) = world.requests
+    assert (sent.request.url, sent.request.headers) == (HOME.token_endpoint, (("X-Home", "1"),))
+
+
+@pytest.mark.parametrize("options", [{"provider": HOME}, {"providers": (HOME,)}])
+def test_its_token_goes_to_its_hosts_with_its_headers_and_nowhere_else(options: dict[str, Any]) -> None:
+    made, _ = source(CURRENT, **options)
+    token = made.token()
+    assert made.headers(API) == {"Authorization": f"Bearer {token}"}
+    with pytest.raises(HostNotAllowed):
+        made.headers("https://chatgpt.com/x")
+    sent: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        return httpx.Response(200)
+
+    with httpx.Client(auth=CodexAuth(made), transport=httpx.MockTransport(answer)) as client:
+        client.get(API)
+        with pytest.raises(HostNotAllowed):
+            client.get("https://chatgpt.com/x")
+    (request,) = sent
+    assert request.headers["Authorization"] == f"Bearer {token}"
+    assert not {"chatgpt-account-id", "originator"} & set(request.headers)
+
+
+def test_a_token_of_codex_does_not_go_to_another_providers_hosts() -> None:
+    store, world = MemoryStore(), FakeWorld(scripted([]), wall=W0)
+    store.slot("acct_fake").rescue(CURRENT)
+    store.select("acct_fake")
+    made = TokenSource(store, now=world.now, providers=(HOME,))
+    assert made.headers("https://chatgpt.com/x")["originator"] == CODEX.originator
+    for ask in (made.headers, lambda url: next(CodexAuth(made).sync_auth_flow(httpx.Request("GET", url)))):
+        with pytest.raises(HostNotAllowed):
+            ask(API)
+
+
+def test_hosts_that_are_named_count_and_no_others() -> None:
+    made, _ = source(CURRENT, providers=(HOME,), hosts=("one.example",))
+    assert made.headers("https://one.example/")["Authorization"].startswith("Bearer ")
+    with pytest.raises(HostNotAllowed):
+        made.headers(API)
+    nowhere, _ = source(CURRENT, provider=attrs.evolve(HOME, hosts=()))
+    with pytest.raises(HostNotAllowed):
+        nowhere.headers(API)
+
+
+def test_a_login_of_a_provider_that_nobody_named_is_taken_for_one_of_codex_at_its_issuer() -> None:
+    made, world = source(EXPIRED)
+    world.server = lambda request, at, wall: as_json(400, {"error": "invalid_grant"})
+    with pytest.raises(Exception, match="not valid any more"):
+        made.token()
+    (sent,) = world.requests
+    assert sent.request.url == "https://home.example/oauth/token"
