@@ -104,6 +104,8 @@ class DevicePrompt:
     expires_at: float
     issuer: str
     verification_uri_complete: str | None = None
+    title: str = ""
+    """What the provider calls the sign-in."""
 
 
 @attrs.frozen
@@ -116,6 +118,8 @@ class BrowserPrompt:
     authorize_url: Secret[str]
     expires_at: float
     issuer: str
+    title: str = ""
+    """What the provider calls the sign-in."""
 
 
 Prompt = DevicePrompt | BrowserPrompt

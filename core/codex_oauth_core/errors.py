@@ -82,9 +82,7 @@ class KindFacts:
 
 _AGAIN: Final = "Start the sign-in again."
 _LATER: Final = "Try again in a few minutes."
-_ENABLE_DEVICE: Final = (
-    "Enable device code sign-in in ChatGPT: Settings > Security; in a workspace an administrator allows it."
-)
+_ENABLE_DEVICE: Final = "Enable sign-in with a device code in the settings of the account."
 _CHECK_NETWORK: Final = "Check the network connection, VPN and proxy settings."
 _STORE_RIGHTS: Final = "Check the owner, the permissions and the free space of the login's directory."
 
@@ -109,8 +107,8 @@ KINDS: Final[Mapping[ErrorKind, KindFacts]] = {
         "The sign-in was approved, but no token was issued for it.", (_AGAIN,), True
     ),
     ErrorKind.NO_ACCOUNT_ID: KindFacts(
-        "The issued token names no ChatGPT account.",
-        ("Sign in with an account that has a ChatGPT plan.",),
+        "The issued token names no account.",
+        ("Sign in with another account.",),
     ),
     ErrorKind.MISSING_AUTHORIZATION_CODE: KindFacts(
         "The browser came back without an authorization code.", (_AGAIN,), True
@@ -199,8 +197,8 @@ NO_ENDPOINT: Final = "no_endpoint"
 
 PARTICULAR: Final[Mapping[tuple[ErrorKind, Detail], KindFacts]] = {
     (ErrorKind.DENIED, NOT_ENABLED): KindFacts(
-        "Codex is not enabled for this workspace; its administrator can change that.",
-        ("Ask the workspace's administrator to enable Codex.", "Or sign in with another workspace."),
+        "The service is not enabled for this account; its administrator can change that.",
+        ("Ask the account's administrator to enable it.", "Or sign in with another account."),
     ),
     (ErrorKind.DEVICE_CODE_UNSUPPORTED, NO_ENDPOINT): KindFacts(
         "This provider has no sign-in with a device code.", ("Sign in with the browser.",)
@@ -239,6 +237,13 @@ class SignInError(Exception):
         Details that are None are left out. A `reason` of `PARTICULAR` brings facts of its own.
         """
         facts = PARTICULAR.get((kind, details.get("reason")), KINDS[kind])
+        return cls.by(facts, kind, message, **details)
+
+    @classmethod
+    def by(
+        cls, facts: KindFacts, kind: ErrorKind, message: str | None = None, /, **details: Detail
+    ) -> SignInError:
+        """The same by other facts than the kind's: those of a provider, say."""
         known = {name: value for name, value in details.items() if value is not None}
         return cls(kind, message or facts.message, known, facts.retryable, facts.next_actions)
 

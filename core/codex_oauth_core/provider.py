@@ -23,6 +23,7 @@ from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import DeviceFact, ExchangeFact, PollFact, RefreshFact, Refusal, RevocationFact
 from codex_oauth_core.rendering import Renderers
 from codex_oauth_core.secret import Secret
+from codex_oauth_core.texts import NO_TEXTS, Texts
 
 __all__ = ["AuthorizationRequest", "CodeInHand", "Dialect", "Provider", "Required", "is_loopback", "is_page"]
 
@@ -237,6 +238,9 @@ class Provider:
     """Where its access tokens may go, by https: `HOST` or `HOST:PORT`. With none they go nowhere."""
     has_nonce: bool = False
     """Whether a browser sign-in bears a nonce."""
+    texts: Texts = attrs.field(default=NO_TEXTS, repr=False)
+    token_check_url: str | None = _endpoint()
+    """Of the API: a GET that costs and changes nothing, and says whether an access token is taken."""
     originator: str = "codex-oauth"
     """Names the application that embeds this library; never another client."""
     dialect: Dialect = attrs.field(repr=False)

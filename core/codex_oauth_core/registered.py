@@ -1,6 +1,6 @@
-"""What a login of the usual provider is bound to: its issuer, and the client id that is registered there.
+"""The usual provider: the issuer and the client id that its logins are bound to, and what people call it.
 
-Rules of this file: two names, and cheap to load; everything else about the provider is in `codex`.
+Rules of this file: a few names, and cheap to load; everything else about the provider is in `codex`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,10 @@ TYPE_CHECKING = False  # as typing's, without loading typing
 if TYPE_CHECKING:
     from typing import Final
 
-__all__ = ["CLIENT_ID", "ISSUER"]
+__all__ = ["CLIENT_ID", "ISSUER", "SERVICE", "TITLE"]
 
 ISSUER: Final = "https://auth.openai.com"
 CLIENT_ID: Final = "app_EMoamEEZ73f0CkXaXp7hrann"
+SERVICE: Final = "ChatGPT"
+"""What people know it as."""
+TITLE: Final = "Sign in with ChatGPT (Codex)"

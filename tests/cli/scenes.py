@@ -17,6 +17,7 @@ from codex_oauth.cli.parser import parsed
 from codex_oauth.cli.views.line_view import LineView, QuietView
 from codex_oauth.cli.views.live_view import LiveView
 from codex_oauth_core import (
+    CODEX,
     BrowserPrompt,
     DevicePrompt,
     ErrorKind,
@@ -74,7 +75,7 @@ def fails(kind: ErrorKind) -> Act:
 
     def act(view: View, prompt: Prompt) -> None:
         view.close()
-        report(SignInError.of(kind), as_json=False)
+        report(SignInError.by(CODEX.texts.facts(kind), kind), as_json=False)
 
     return act
 

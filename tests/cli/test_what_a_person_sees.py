@@ -13,7 +13,7 @@ import pytest
 
 from codex_oauth import FileStore
 from codex_oauth.cli.main import main
-from codex_oauth_core import ErrorKind, SignInError
+from codex_oauth_core import CODEX, ErrorKind, SignInError
 
 HERE: Final = Path(__file__).parent / "errors"
 REWRITE: Final = "CODEX_OAUTH_WRITE_ERRORS"
@@ -24,7 +24,7 @@ def test_each_kind_is_told_as_it_was_looked_at(
     kind: ErrorKind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(_: FileStore) -> str:
-        raise SignInError.of(kind)
+        raise SignInError.by(CODEX.texts.facts(kind), kind)
 
     monkeypatch.setattr(FileStore, "current", fail)
     code = main(["status", "--store", str(tmp_path)])

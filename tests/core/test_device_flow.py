@@ -95,6 +95,7 @@ def test_the_prompt_is_one_object_for_as_long_as_the_code_lives() -> None:
         user_code="ABCD-12345",
         expires_at=1_800_000_007.5 + 60,
         issuer="https://auth.openai.com",
+        title="Sign in with ChatGPT (Codex)",
     )
     assert len({id(wait.prompt) for wait in world.waits}) == 1
 

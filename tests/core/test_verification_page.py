@@ -79,7 +79,9 @@ def test_a_page_on_another_server_and_the_one_with_the_code_in_it_are_shown() ->
     _, wait = begun(provider())
     assert isinstance(wait, Wait)
     expires_at = W0 + 900 - 0.25
-    assert wait.prompt == DevicePrompt(ELSEWHERE, "WDJB-MJHT", expires_at, CODEX.issuer, COMPLETE)
+    assert wait.prompt == DevicePrompt(
+        ELSEWHERE, "WDJB-MJHT", expires_at, CODEX.issuer, COMPLETE, CODEX.texts.title
+    )
 
 
 def test_both_are_there_after_a_checkpoint_and_neither_is_named_where_there_is_none() -> None:

@@ -15,7 +15,7 @@ import attrs
 import pytest
 
 from codex_oauth.cli import errors
-from codex_oauth_core import ErrorKind, SignInError
+from codex_oauth_core import CODEX, ErrorKind, SignInError
 from codex_oauth_core.errors import KINDS
 from tests.house.tree import ROOT, own_files
 
@@ -51,7 +51,7 @@ def test_errors_md_explains_each_kind_once_and_in_order() -> None:
 
 @pytest.mark.parametrize("kind", ErrorKind)
 def test_errors_md_says_what_the_error_says(kind: ErrorKind) -> None:
-    error = SignInError.of(kind)
+    error = SignInError.by(CODEX.texts.facts(kind), kind)
     _, happened, still_good, to_do, retryable, code = ERROR_ROWS[kind.value]
     assert happened == error.message
     assert still_good == (KINDS[kind].login or "No, or there is none.")

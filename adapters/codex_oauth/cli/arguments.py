@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import Final
 
 from codex_oauth.cli.output import CHOICES
+from codex_oauth_core.registered import SERVICE
 
 __all__ = [
     "DEFAULT_VARIABLE",
@@ -78,7 +79,7 @@ def account_command(command: argparse.ArgumentParser) -> None:
 
 def status_arguments(command: argparse.ArgumentParser) -> None:
     """The options of `status`."""
-    asks = "also ask ChatGPT, once, whether it takes the access token"
+    asks = f"also ask {SERVICE}, once, whether it takes the access token"
     command.add_argument("--check", action="store_true", help=asks)
     account_command(command)
 
@@ -171,7 +172,7 @@ def _add_ways(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("--no-open", action="store_true", help="print the page's address, and open nothing")
     add("--paste", action="store_true", help="also take the address of the browser's last page, pasted here")
-    ports = "the local port that the browser comes back to; for ChatGPT only 1455 or 1457"
+    ports = f"the local port that the browser comes back to; for {SERVICE} only 1455 or 1457"
     add("--port", metavar="N", type=_port, help=ports)
 
 
@@ -204,7 +205,7 @@ def check_login(args: argparse.Namespace) -> str | None:
     if args.browser and args.qr:
         return "--qr belongs to the device code, not to --browser"
     if args.issuer in (None, CODEX.issuer) and args.port not in (None, *CODEX.redirect_ports):
-        return f"--port: the Codex provider takes only {' and '.join(map(str, CODEX.redirect_ports))}"
+        return f"--port: {CODEX.texts.service} takes only {' and '.join(map(str, CODEX.redirect_ports))}"
     return None
 
 

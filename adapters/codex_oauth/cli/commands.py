@@ -6,6 +6,8 @@ that a command loads nothing of another one.
 
 from __future__ import annotations
 
+from codex_oauth_core.registered import SERVICE
+
 TYPE_CHECKING = False  # as typing's, without loading typing
 if TYPE_CHECKING:
     from typing import Final
@@ -77,7 +79,7 @@ _ROWS: Final = (
         "Say who is signed in, until when, and where the login is kept. No network is used.",
         (
             "codex-oauth status",
-            "codex-oauth status --check   also ask ChatGPT whether it takes the token",
+            f"codex-oauth status --check   also ask {SERVICE} whether it takes the token",
         ),
         f"{_ARGUMENTS}:status_arguments",
         "codex_oauth.cli.stored:run_status",

@@ -29,7 +29,7 @@ _SAID: Final = {
     True: "Signed out; the server has confirmed it.",
     False: "Signed out here; the server did not confirm that it ended the login.",
 }
-_UNCONFIRMED: Final = "To end it for sure: in ChatGPT, Settings > Security > Log out of all devices."
+_UNCONFIRMED: Final = f"To end it for sure: {CODEX.texts.end_sessions}."
 _LOCAL: Final = "Or delete the login here only: codex-oauth logout --local"
 _OTHERS: Final = "Other sessions of the account may have ended too."
 

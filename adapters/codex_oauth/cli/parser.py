@@ -13,6 +13,7 @@ import sys
 from codex_oauth.cli.commands import COMMANDS, EXAMPLES, EXIT_CODES_IN_HELP, Command
 from codex_oauth.cli.usage import UsageError, suggestions
 from codex_oauth_core._version import __version__
+from codex_oauth_core.registered import TITLE
 
 TYPE_CHECKING = False  # as typing's, without loading typing
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def _built(only: Collection[str]) -> tuple[_Parser, dict[str, _Parser]]:
     """The parser, and that of each command."""
     parser = _Parser(
         prog=_PROGRAM,
-        description=_about("Sign in with ChatGPT (Codex).", EXAMPLES),
+        description=_about(f"{TITLE}.", EXAMPLES),
         epilog=EXIT_CODES_IN_HELP,
         formatter_class=_Format,
         allow_abbrev=False,

@@ -36,13 +36,13 @@ __all__ = ["URL", "Checked", "ask_server", "current_credential", "run_header", "
 
 _NOT_ASKED: Final = {
     "expired": "not asked: the access token has expired, and is renewed when it is used",
-    "other_issuer": "not asked: the login is not ChatGPT's, but another server's",
+    "other_issuer": f"not asked: the login is not {CODEX.texts.service}'s, but another server's",
 }
 _USUAL: Final = f"the usual one of this user; {HOME_VARIABLE} or --store would name another"
 _ACCEPTED: Final = {
-    True: "ChatGPT takes the access token",
-    False: "ChatGPT does not take the access token",
-    None: "ChatGPT did not say",
+    True: f"{CODEX.texts.service} takes the access token",
+    False: f"{CODEX.texts.service} does not take the access token",
+    None: f"{CODEX.texts.service} did not say",
 }
 
 
@@ -148,12 +148,12 @@ def current_credential(args: argparse.Namespace) -> Credential:
 # -- status --check ------------------------------------------------------------------------------------
 
 
-URL: Final = "https://chatgpt.com/backend-api/wham/usage"
+URL: Final = CODEX.token_check_url or ""
 """How much of the plan is used: the smallest answer that needs a token, and counts as no use."""
 
 _LIMIT: Final = 20.0
-_UNANSWERED: Final = "ChatGPT did not say whether it takes the access token."
-_REFUSED: Final = "ChatGPT does not take the access token."
+_UNANSWERED: Final = f"{CODEX.texts.service} did not say whether it takes the access token."
+_REFUSED: Final = f"{CODEX.texts.service} does not take the access token."
 _RENEW: Final = ("Renew it: codex-oauth refresh", "If that does not help, sign in again: codex-oauth login")
 
 

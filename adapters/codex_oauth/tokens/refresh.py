@@ -19,7 +19,7 @@ from codex_oauth.worlds.world import World
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import SendRequest
-from codex_oauth_core.errors import KINDS, NO_ENDPOINT, ErrorKind, SignInError
+from codex_oauth_core.errors import NO_ENDPOINT, ErrorKind, SignInError
 from codex_oauth_core.events import Event, RequestFailed, ResponseReceived
 from codex_oauth_core.facts import Granted, Refusal, Tokens, TryAgain
 from codex_oauth_core.flows.grant import UNUSABLE, renewed_credential
@@ -123,19 +123,19 @@ def _judged(
     event: Event, token: Secret[str], provider: Provider, account_id: str | None
 ) -> Credential | SignInError:
     if isinstance(event, RequestFailed):
-        return _failed(transient_of(event), token)
+        return _failed(transient_of(event), token, provider)
     if not isinstance(event, ResponseReceived):
         return SignInError.of(ErrorKind.CANCELLED)
     fact = provider.dialect.read_refresh(provider, event)
     if isinstance(fact, Granted):
         return _granted(fact.tokens, event, token, provider, account_id)
-    return _failed(fact, token)
+    return _failed(fact, token, provider)
 
 
-def _failed(fact: TryAgain | Refusal, token: Secret[str]) -> SignInError:
+def _failed(fact: TryAgain | Refusal, token: Secret[str], provider: Provider) -> SignInError:
     if isinstance(fact, TryAgain):
         fact = attrs.evolve(refusal_of(fact), uncertain=fact.maybe_answered)
-    return error_of(fact, (token,))
+    return error_of(fact, (token,), texts=provider.texts)
 
 
 def _granted(
@@ -143,11 +143,11 @@ def _granted(
 ) -> Credential | SignInError:
     whose = account_id or tokens.account_id
     if tokens.access_token is None:
-        return _incomplete(ErrorKind.INVALID_RESPONSE, tokens, reason=tokens.problem)
+        return _incomplete(ErrorKind.INVALID_RESPONSE, tokens, provider, reason=tokens.problem)
     if whose is None:
-        return _incomplete(ErrorKind.NO_ACCOUNT_ID, tokens)
+        return _incomplete(ErrorKind.NO_ACCOUNT_ID, tokens, provider)
     if tokens.account_id not in (None, whose):
-        return _incomplete(ErrorKind.ACCOUNT_CHANGED, tokens)
+        return _incomplete(ErrorKind.ACCOUNT_CHANGED, tokens, provider)
     old = Credential(
         access_token=UNUSABLE,
         refresh_token=token,
@@ -159,8 +159,10 @@ def _granted(
     return renewed_credential(old, tokens, event)
 
 
-def _incomplete(kind: ErrorKind, tokens: Tokens, *, reason: str | None = None) -> RefreshIncomplete:
-    facts = KINDS[kind]
+def _incomplete(
+    kind: ErrorKind, tokens: Tokens, provider: Provider, *, reason: str | None = None
+) -> RefreshIncomplete:
+    facts = provider.texts.facts(kind)
     details = {} if reason is None else {"reason": reason}
     return RefreshIncomplete(
         kind=kind,

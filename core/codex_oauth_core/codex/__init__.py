@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from codex_oauth_core.codex import answers, claims, codes, render, requests, token_answers
+from codex_oauth_core.codex.texts import TEXTS
 from codex_oauth_core.provider import Dialect, Provider, Required
 from codex_oauth_core.registered import CLIENT_ID, ISSUER
 
@@ -50,6 +51,8 @@ CODEX: Final = Provider(
     state_suffixes=(".onboarding_entrypoint=life_sciences",),
     authorize_parameters=(("id_token_add_organizations", "true"), ("codex_cli_simplified_flow", "true")),
     hosts=("chatgpt.com",),
+    token_check_url="https://chatgpt.com/backend-api/wham/usage",  # noqa: S106  # no token
+    texts=TEXTS,
     must_grant=frozenset({Required.ACCESS_TOKEN, Required.REFRESH_TOKEN}),
     dialect=CODEX_DIALECT,
 )

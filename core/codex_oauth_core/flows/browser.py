@@ -142,7 +142,8 @@ class BrowserFlow(SignInFlow):
         url = self.provider.dialect.authorize_url(self.provider, asked)
         if url is None:
             return self._fail(Refusal(ErrorKind.OAUTH_ERROR, reason=NO_ENDPOINT))
-        prompt = BrowserPrompt(url, wall + (until - self._now), self.provider.issuer)
+        expires_at, title = wall + (until - self._now), self.provider.texts.title
+        prompt = BrowserPrompt(url, expires_at, self.provider.issuer, title)
         return Wait(until, Why.CALLBACK, prompt, self._rule())
 
     def _rule(self) -> CallbackRule:

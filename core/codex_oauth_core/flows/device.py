@@ -304,6 +304,7 @@ class DeviceFlow(SignInFlow):
             expires_at=wall + (self._deadline - self._now),
             issuer=self.provider.issuer,
             verification_uri_complete=device.verification_uri_complete,
+            title=self.provider.texts.title,
         )
 
     # -- polling -----------------------------------------------------------------------------------

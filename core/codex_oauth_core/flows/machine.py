@@ -50,6 +50,7 @@ from codex_oauth_core.storage import (
     StorageAnswer,
     StorageEffect,
 )
+from codex_oauth_core.texts import NO_TEXTS, Texts
 
 __all__ = [
     "CANCEL",
@@ -139,11 +140,18 @@ def refusal_of(failure: TryAgain) -> Refusal:
 
 
 def error_of(
-    fact: Refusal, secrets: Iterable[Secret[str]] = (), *, revoked: bool | None = None
+    fact: Refusal,
+    secrets: Iterable[Secret[str]] = (),
+    *,
+    texts: Texts = NO_TEXTS,
+    revoked: bool | None = None,
 ) -> SignInError:
-    """The error for a refusal. `secrets` are never repeated, even where a server echoes one as a code."""
+    """The error for a refusal, in the provider's texts. `secrets` are never repeated, even where a server
+    echoes one as a code.
+    """
     setting = fact.setting
-    return SignInError.of(
+    return SignInError.by(
+        texts.facts(fact.kind, fact.reason),
         fact.kind,
         fact.message or (None if setting is None else str(setting)),
         code=_safe(fact.code, secrets),

@@ -344,7 +344,7 @@ class Renewal(StoringFlow[Renewed | Adopted | NotRenewed]):
         record = self._held_record()
         if failure.maybe_answered:
             lost = attrs.evolve(refusal_of(failure), uncertain=True)
-            self._result = self._not_renewed_or(error_of(lost, self._secrets()))
+            self._result = self._not_renewed_or(error_of(lost, self._secrets(), texts=self.provider.texts))
             return self._save(Trigger.UNCERTAIN, attrs.evolve(record, uncertain_at=self._wall))
         pause = self._request.pause_before_retry(record, self._wall, failure, self._tries)
         due_at = None if pause is None else self._now + pause
@@ -357,7 +357,7 @@ class Renewal(StoringFlow[Renewed | Adopted | NotRenewed]):
 
     def _refused(self, fact: Refusal) -> Effect:
         record = self._held_record()
-        error = error_of(fact, self._secrets())
+        error = error_of(fact, self._secrets(), texts=self.provider.texts)
         if fact.kind is not ErrorKind.LOGIN_REQUIRED:
             self._result = self._not_renewed_or(error)
             self._move(Trigger.REFUSED)

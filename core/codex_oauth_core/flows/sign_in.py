@@ -260,7 +260,8 @@ class SignInFlow(Flow[SendRequest | Wait, Credential]):
 
     def _fail(self, fact: Refusal, *, revoked: bool | None = None) -> Finished:
         return self._end(
-            _ENDINGS.get(fact.kind, SignInTrigger.FAIL), error_of(fact, self._secrets(), revoked=revoked)
+            _ENDINGS.get(fact.kind, SignInTrigger.FAIL),
+            error_of(fact, self._secrets(), texts=self.provider.texts, revoked=revoked),
         )
 
     def _secrets(self) -> tuple[Secret[str], ...]:

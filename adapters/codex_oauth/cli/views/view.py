@@ -128,7 +128,7 @@ def role_of(wait: Wait) -> str:
 
 def parts_of(prompt: Prompt) -> list[Part]:
     """What a person must see to sign in (RFC 8628 §3.3 and §5.4; RFC 8252 §4.1)."""
-    gap, title = Part("gap"), Part("title", "Sign in with ChatGPT (Codex)")
+    gap, title = Part("gap"), Part("title", prompt.title or CODEX.texts.title)
     there = Part("text", f"This signs in at {prompt.issuer}.")
     start = [title, gap, *([] if prompt.issuer == CODEX.issuer else [there, gap])]
     match prompt:

@@ -1,0 +1,46 @@
+"""What a provider's people are told, as data: what the provider is called, and where they do what only they
+can.
+
+Rules of this file: fixed texts of whoever describes the provider, never anything of a server's; where a
+provider has nothing of its own to say, what is true of every provider is said.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+
+from codex_oauth_core.errors import KINDS, PARTICULAR, ErrorKind, KindFacts
+
+__all__ = ["NO_TEXTS", "Texts"]
+
+
+@attrs.frozen(kw_only=True)
+class Texts:
+    """The texts of one provider.
+
+    `service` is what people know it as, and `title` what a sign-in is called. `end_sessions` says where a
+    person ends sessions without this library. `errors` are facts about errors of a kind, and of a
+    `details.reason` if that is not None.
+    """
+
+    service: str = "the sign-in server"
+    title: str = "Sign in"
+    end_sessions: str | None = None
+    errors: tuple[tuple[ErrorKind, str | None, KindFacts], ...] = ()
+
+    def facts(self, kind: ErrorKind, reason: str | None = None) -> KindFacts:
+        """What is true of an error: first what is true of its reason, and of both first what the provider
+        says.
+        """
+        own = {(of, why): facts for of, why, facts in self.errors}
+        if reason is not None:
+            found = own.get((kind, reason)) or PARTICULAR.get((kind, reason))
+            if found is not None:
+                return found
+        return own.get((kind, None)) or KINDS[kind]
+
+
+NO_TEXTS: Final = Texts()
+"""Those of a provider that has none of its own."""
