@@ -4,8 +4,6 @@ Rules of this file: requests are read, counted, answered and recorded here, in t
 endpoint does (device authorization, poll, token, revocation) stands here too, what a page does in `web`;
 what the protocol says is told as a fact and written by the dialect's own renderer, and a client's mistake
 is `Rejected`. One call at a time: a lock guards it, so that a test may look and decide while a server runs.
-In the journal a value that is a secret of the protocol is a `Secret`; cookies and `Authorization` are left
-out.
 """
 
 from __future__ import annotations
@@ -13,17 +11,27 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from email.utils import formatdate
 from threading import RLock
-from types import MappingProxyType
-from typing import Final
+from typing import ClassVar, Final
 
 import attrs
 
 from codex_oauth.authority import pages
+from codex_oauth.authority.endpoints import (
+    MOST_REMEMBERED,
+    Door,
+    Endpoint,
+    Fields,
+    Handler,
+    Received,
+    finished,
+    read_request,
+    shown_headers,
+    with_secrets,
+)
 from codex_oauth.authority.faults import Fault, first_fault
 from codex_oauth.authority.grants import Device, Devices, Grants
-from codex_oauth.authority.messages import FORM, JSON, Answer, Call, Rejected, require
+from codex_oauth.authority.messages import FORM, JSON, MAX_BODY, Answer, Call, Rejected, require
 from codex_oauth.authority.policy import Policy
 from codex_oauth.authority.web import Web
 from codex_oauth_core.codex import CODEX
@@ -41,8 +49,6 @@ VERIFICATION_PATH: Final = "/codex/device"
 DEVICE_REDIRECT_PATH: Final = "/deviceauth/callback"
 _VERIFIER: Final = re.compile(r"[A-Za-z0-9._~-]{43,128}", re.ASCII)
 _HINTS: Final = ("access_token", "refresh_token")
-
-Fields = Mapping[str, str]
 
 
 @attrs.define(eq=False)
@@ -117,86 +123,10 @@ class Protocol:
         return Answer.of(dialect.render_refresh(fact))
 
 
-# -- what was received ---------------------------------------------------------------------------------
-
-
-_SECRET: Final = frozenset(
-    {
-        "access_token",
-        "authorization_code",
-        "code",
-        "code_verifier",
-        "csrf",
-        "device_auth_id",
-        "id_token",
-        "refresh_token",
-        "state",
-        "subject_token",
-        "ticket",
-        "token",
-    }
-)
-_HIDDEN_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
-
-
-@attrs.frozen(kw_only=True)
-class Received:
-    """One request, in the order of arrival.
-
-    `endpoint` is `usercode`, `poll`, `authorize`, `device`, `exchange`, `refresh`, `token` (another
-    grant), `revoke` or `other`, and `number` counts its requests from 1. `at` is monotonic, `wall` is
-    Unix time. `fields` are its parameters, empty if they were unreadable. `status` is what was answered.
-    """
-
-    endpoint: str
-    number: int
-    at: float
-    wall: float
-    method: str
-    path: str
-    status: int
-    headers: Mapping[str, str] = attrs.field(repr=False)
-    fields: Mapping[str, str | Secret[str]]
-
-
-def with_secrets(fields: Mapping[str, str]) -> Mapping[str, str | Secret[str]]:
-    """The parameters with every secret among them wrapped."""
-    return MappingProxyType({k: Secret(v) if k in _SECRET else v for k, v in fields.items()})
-
-
-def shown_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
-    """The headers, by lower-case names, without those that hold credentials."""
-    return MappingProxyType({k: v for k, v in headers.items() if k not in _HIDDEN_HEADERS})
-
-
 # -- the authority -------------------------------------------------------------------------------------
 
 
-_ALWAYS: Final = (
-    ("Cache-Control", "no-store"),
-    ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "no-referrer"),
-)
-MOST_REMEMBERED: Final = 10_000
-"""Requests that are kept to look at."""
-
 _GRANT_NAMES: Final = {"authorization_code": "exchange", "refresh_token": "refresh"}
-
-
-@attrs.frozen
-class _Door:
-    """One method of one endpoint: how its fields are read, and what answers."""
-
-    read: Callable[[Call], dict[str, str]]
-    answer: Callable[[Call, Fields], Answer]
-
-
-@attrs.frozen
-class _Endpoint:
-    name: str
-    doors: Mapping[str, _Door]
-    page: bool = False
-    """For people: its errors are pages."""
 
 
 def _faults(faults: Iterable[Fault]) -> tuple[Fault, ...]:
@@ -210,6 +140,7 @@ class Authority:
     `entropy` gives that many random bytes, and must not repeat itself. `requests` is what came in.
     """
 
+    max_body: ClassVar[int] = MAX_BODY
     policy: Policy = attrs.field(factory=Policy)
     faults: tuple[Fault, ...] = attrs.field(default=(), converter=_faults)
     entropy: Callable[[int], bytes] = attrs.field(default=secrets.token_bytes, repr=False)
@@ -218,7 +149,7 @@ class Authority:
     _counts: dict[str, int] = attrs.field(factory=dict[str, int], init=False, repr=False)
     _lock: RLock = attrs.field(factory=RLock, init=False, repr=False)
     _devices: Devices = attrs.field(init=False, repr=False)
-    _endpoints: Mapping[str, _Endpoint] = attrs.field(init=False, repr=False)
+    _endpoints: Mapping[str, Endpoint] = attrs.field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         self._devices = Devices(self.policy, self.entropy)
@@ -235,13 +166,13 @@ class Authority:
         with self._lock:
             call = Call.of(request, now, wall)
             endpoint = self._endpoints.get(call.path)
-            fields, mistake = _read(endpoint, call)
+            fields, mistake = read_request(endpoint, call)
             numbers = self._count(_names(endpoint, fields))
             fault = first_fault(self.faults, numbers)
             answer = Answer(status=200)
             if fault is None or fault.acts:
                 answer = _answer(endpoint, call, fields, mistake)
-            answer = _finished(answer if fault is None else fault.applied(answer), wall)
+            answer = finished(answer if fault is None else fault.applied(answer), wall)
             self._record(call, fields, numbers, answer)
             return answer
 
@@ -284,7 +215,7 @@ class Authority:
         )
 
 
-def _routes(protocol: Protocol, web: Web) -> Mapping[str, _Endpoint]:
+def _routes(protocol: Protocol, web: Web) -> Mapping[str, Endpoint]:
     def nothing(_call: Call) -> dict[str, str]:
         return {}
 
@@ -294,51 +225,34 @@ def _routes(protocol: Protocol, web: Web) -> Mapping[str, _Endpoint]:
     def json_or_form(call: Call) -> dict[str, str]:
         return call.body_fields((FORM, JSON))
 
-    def program(name: str, read: Callable[[Call], dict[str, str]], answer: _Handler) -> _Endpoint:
-        return _Endpoint(name, {"POST": _Door(read, answer)})
+    def program(name: str, read: Callable[[Call], dict[str, str]], answer: Handler) -> Endpoint:
+        return Endpoint(name, {"POST": Door(read, answer)})
 
-    def page(name: str, get: _Door, post: _Handler) -> _Endpoint:
-        return _Endpoint(name, {"GET": get, "POST": _Door(Call.typed_fields, post)}, page=True)
+    def page(name: str, get: Door, post: Handler) -> Endpoint:
+        return Endpoint(name, {"GET": get, "POST": Door(Call.typed_fields, post)}, page=True)
 
-    def fixed(answer: Answer) -> _Endpoint:
-        return _Endpoint("other", {"GET": _Door(nothing, lambda _call, _fields: answer)}, page=True)
+    def fixed(answer: Answer) -> Endpoint:
+        return Endpoint("other", {"GET": Door(nothing, lambda _call, _fields: answer)}, page=True)
 
     return {
         "/api/accounts/deviceauth/usercode": program("usercode", json_only, protocol.usercode),
         "/api/accounts/deviceauth/token": program("poll", json_only, protocol.poll),
         "/oauth/token": program("token", json_or_form, protocol.token),
         "/oauth/revoke": program("revoke", json_or_form, protocol.revoke),
-        "/oauth/authorize": page("authorize", _Door(Call.query_fields, web.authorize), web.authorize_form),
-        "/codex/device": page("device", _Door(nothing, web.device), web.device_form),
+        "/oauth/authorize": page("authorize", Door(Call.query_fields, web.authorize), web.authorize_form),
+        "/codex/device": page("device", Door(nothing, web.device), web.device_form),
         "/": fixed(pages.redirect("/codex/device")),
         "/favicon.ico": fixed(pages.favicon()),
     }
 
 
-_Handler = Callable[[Call, Fields], Answer]
-
-
-def _read(endpoint: _Endpoint | None, call: Call) -> tuple[Fields, Rejected | None]:
-    """The fields of a request, and what is wrong with it if something is."""
-    if endpoint is None:
-        return {}, Rejected("not_found", "There is nothing here.", 404)
-    door = endpoint.doors.get(call.method)
-    if door is None:
-        allow = {"Allow": ", ".join(endpoint.doors)}
-        return {}, Rejected("method_not_allowed", "This method does nothing here.", 405, allow)
-    try:
-        return door.read(call), None
-    except Rejected as mistake:
-        return {}, mistake
-
-
-def _names(endpoint: _Endpoint | None, fields: Fields) -> tuple[str, ...]:
+def _names(endpoint: Endpoint | None, fields: Fields) -> tuple[str, ...]:
     name = "other" if endpoint is None else endpoint.name
     grant = _GRANT_NAMES.get(fields.get("grant_type", "")) if name == "token" else None
     return (name, "any") if grant is None else (grant, name, "any")
 
 
-def _answer(endpoint: _Endpoint | None, call: Call, fields: Fields, mistake: Rejected | None) -> Answer:
+def _answer(endpoint: Endpoint | None, call: Call, fields: Fields, mistake: Rejected | None) -> Answer:
     if mistake is None and endpoint is not None:
         try:
             return endpoint.doors[call.method].answer(call, fields)
@@ -349,11 +263,3 @@ def _answer(endpoint: _Endpoint | None, call: Call, fields: Fields, mistake: Rej
         return Answer.of(render_error(wrong.code, wrong.status, wrong.headers, wrong.why))
     page = pages.message("This did not work", wrong.why, wrong.status, start_over=True)
     return attrs.evolve(page, headers=(*page.headers, *wrong.headers))
-
-
-def _finished(answer: Answer, wall: float) -> Answer:
-    """The answer with the headers that every answer has, unless a fault gave its own."""
-    given = {name.lower() for name, _ in answer.headers}
-    more = (*_ALWAYS, ("Date", formatdate(wall, usegmt=True)))
-    added = tuple(pair for pair in more if pair[0].lower() not in given)
-    return attrs.evolve(answer, headers=(*answer.headers, *added))

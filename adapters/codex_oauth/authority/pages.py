@@ -19,15 +19,18 @@ from codex_oauth.authority.policy import Account
 from codex_oauth_core.secret import Secret
 
 __all__ = [
+    "CARE",
     "FAVICON",
     "STYLE",
-    "STYLE_HASH",
     "ask_for_code",
     "consent",
     "decided",
     "favicon",
+    "hidden_fields",
+    "meaning",
     "message",
     "redirect",
+    "whole_page",
 ]
 
 
@@ -81,8 +84,6 @@ a{color:var(--accent)}
 :focus-visible{outline:3px solid var(--accent);outline-offset:2px}
 """.strip()
 
-STYLE_HASH: Final = "sha256-" + base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-
 FAVICON: Final = (
     b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">'
     b'<circle cx="16" cy="16" r="14" fill="#0b5cad"/>'
@@ -94,17 +95,22 @@ FAVICON: Final = (
 # -- the pages -----------------------------------------------------------------------------------------
 
 
-_POLICY: Final = (
-    f"default-src 'none'; style-src '{STYLE_HASH}'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
-_PAGE_HEADERS: Final = (
-    ("Content-Type", "text/html; charset=utf-8"),
-    ("Content-Security-Policy", _POLICY),
-    ("X-Frame-Options", "DENY"),
-    ("Cross-Origin-Opener-Policy", "same-origin"),
-)
+def _headers(style: str) -> tuple[tuple[str, str], ...]:
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; style-src 'sha256-{digest}'; img-src 'self'; base-uri 'none';"
+        " frame-ancestors 'none'"
+    )
+    return (
+        ("Content-Type", "text/html; charset=utf-8"),
+        ("Content-Security-Policy", policy),
+        ("X-Frame-Options", "DENY"),
+        ("Cross-Origin-Opener-Policy", "same-origin"),
+    )
+
+
 _BANNER: Final = "<strong>Test authority.</strong> Its tokens are fake and open nothing."
-_CARE: Final = (
+CARE: Final = (
     '<p class="care"><strong>Only approve if you started this sign-in yourself just now.</strong> '
     "If somebody sent you here, deny it.</p>"
 )
@@ -125,14 +131,16 @@ def ask_for_code(csrf: Secret[str], typed: str = "", problem: str | None = None)
 <h1>Enter the code from your device</h1>
 <p class="soft">The program that is signing in shows you a code.</p>
 {alert}<form method="post" action="/codex/device">
-{_hidden(csrf=csrf.reveal())}
+{hidden_fields(csrf=csrf.reveal())}
 <label for="user_code">Code</label>
 <input id="user_code" name="user_code" value="{escape(typed)}" required maxlength="40" autofocus
  autocomplete="off" autocapitalize="characters" spellcheck="false" aria-describedby="{described}"{wrong}>
 <p class="hint" id="hint">Eight letters. Upper or lower case and the dash do not matter.</p>
 <button class="main">Continue</button>
 </form>"""
-    return _page("Enter the code" if problem is None else "Code not accepted", body, 404 if problem else 200)
+    return whole_page(
+        "Enter the code" if problem is None else "Code not accepted", body, 404 if problem else 200
+    )
 
 
 def consent(
@@ -150,7 +158,7 @@ def consent(
     rows = {
         "Client": f"Codex <small>{escape(client_id)}</small>",
         "Account": f"{escape(account.email)} <small>{escape(account.plan)} plan</small>",
-        "It may": _meaning(scopes),
+        "It may": meaning(scopes),
     }
     if user_code:
         rows = {"Code": f"<code>{escape(user_code)}</code>", **rows}
@@ -161,11 +169,12 @@ def consent(
     body = f"""
 <h1>Approve this sign-in?</h1>
 {check}<dl>{table}</dl>
-{_CARE}{_choice(action, hidden) if can_approve else _NOBODY}"""
-    return _page("Approve this sign-in?", body)
+{CARE}{_choice(action, hidden) if can_approve else _NOBODY}"""
+    return whole_page("Approve this sign-in?", body)
 
 
-def _meaning(scopes: Sequence[str]) -> str:
+def meaning(scopes: Sequence[str]) -> str:
+    """What scopes allow, in a person's words and in the protocol's, as HTML."""
     meaning = ", ".join(_SCOPES.get(scope, scope) for scope in scopes)
     return f"{escape(meaning)} <small>{escape(' '.join(scopes))}</small>"
 
@@ -175,7 +184,7 @@ _NOBODY: Final = '<p class="problem">This authority was told that nobody may dec
 
 def _choice(action: str, hidden: Mapping[str, str]) -> str:
     return f"""<form method="post" action="{escape(action)}">
-{_hidden(**hidden)}
+{hidden_fields(**hidden)}
 <div class="choice">
 <button name="decision" value="deny">Deny</button>
 <button class="main" name="decision" value="approve">Approve</button>
@@ -190,7 +199,7 @@ def decided(*, approved: bool) -> Answer:
 
 
 def _end(title: str, kind: str, mark: str, text: str) -> Answer:
-    return _page(
+    return whole_page(
         title, f'<span class="mark {kind}" aria-hidden="true">{mark}</span><h1>{title}</h1><p>{text}</p>'
     )
 
@@ -198,12 +207,12 @@ def _end(title: str, kind: str, mark: str, text: str) -> Answer:
 def message(title: str, text: str, status: int, *, start_over: bool = False) -> Answer:
     """A page that only says something: an error, mostly."""
     again = '<p><a href="/codex/device">Enter a code</a></p>' if start_over else ""
-    return _page(title, f"<h1>{escape(title)}</h1><p>{escape(text)}</p>{again}", status)
+    return whole_page(title, f"<h1>{escape(title)}</h1><p>{escape(text)}</p>{again}", status)
 
 
 def redirect(location: str, delay: float = 0.0) -> Answer:
     """On to `location`, after `delay` seconds. As a GET, even from a form (RFC 9700 §4.12)."""
-    headers = (*_PAGE_HEADERS, ("Location", location))
+    headers = (*_headers(STYLE), ("Location", location))
     return Answer(status=303, headers=headers, delay=delay)
 
 
@@ -213,14 +222,16 @@ def favicon() -> Answer:
     return Answer(status=200, headers=headers, body=Secret(FAVICON))
 
 
-def _hidden(**fields: str) -> str:
+def hidden_fields(**fields: str) -> str:
+    """The hidden fields of a form, as HTML."""
     return "".join(
         f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">'
         for name, value in fields.items()
     )
 
 
-def _page(title: str, body: str, status: int = 200) -> Answer:
+def whole_page(title: str, body: str, status: int = 200, style: str = STYLE) -> Answer:
+    """A page around `body` (HTML), with one style sheet: ours, or one that begins with it."""
     text = f"""<!doctype html>
 <html lang="en">
 <head>
@@ -229,7 +240,7 @@ def _page(title: str, body: str, status: int = 200) -> Answer:
 <meta name="robots" content="noindex">
 <title>{escape(title)} · codex-oauth test authority</title>
 <link rel="icon" href="/favicon.ico" type="image/svg+xml">
-<style>{STYLE}</style>
+<style>{style}</style>
 </head>
 <body>
 <header><p class="banner">{_BANNER}</p></header>
@@ -238,4 +249,4 @@ def _page(title: str, body: str, status: int = 200) -> Answer:
 </body>
 </html>
 """
-    return Answer(status=status, headers=_PAGE_HEADERS, body=Secret(text.encode()))
+    return Answer(status=status, headers=_headers(style), body=Secret(text.encode()))

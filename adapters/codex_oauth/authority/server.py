@@ -16,13 +16,14 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, cast
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any, Final, cast, overload
 
 import attrs
 
 from codex_oauth.authority.authority import Authority
-from codex_oauth.authority.messages import MAX_BODY, Answer
+from codex_oauth.authority.endpoints import Rules
+from codex_oauth.authority.messages import Answer
 from codex_oauth_core.effects import Request
 from codex_oauth_core.secret import Secret
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.types import Receive, Scope, Send
 
-__all__ = ["RESET_EXTENSION", "AuthorityServer", "Front", "application", "serve"]
+__all__ = ["RESET_EXTENSION", "AuthorityServer", "Front", "RulesServer", "application", "serve"]
 
 
 RESET_EXTENSION: Final = "codex_oauth.reset"
@@ -50,7 +51,7 @@ _TARGET: Final = re.compile(rb"/[\x21\x22\x24-\x7e]*")  # no `#`
 class Front:
     """An ASGI endpoint for an authority on `port`. `clock` is monotonic, `wall` is Unix time."""
 
-    authority: Authority
+    authority: Rules
     port: int
     clock: Callable[[], float]
     wall: Callable[[], float]
@@ -60,7 +61,7 @@ class Front:
         """Answer one request."""
         host = self._host(scope["headers"])
         try:
-            body = await _body(receive)
+            body = await _body(receive, self.authority.max_body)
         except ConnectionError:  # half a request is none
             return
         if host is None:
@@ -106,7 +107,7 @@ def _request(scope: Scope, host: str, body: bytes) -> Request:
     return Request(scope["method"], url, headers, Secret(body))
 
 
-async def _body(receive: Receive) -> bytes | None:
+async def _body(receive: Receive, most: int) -> bytes | None:
     """The whole body; None if it is too large to be meant for us."""
     body, more = b"", True
     while more:
@@ -115,7 +116,7 @@ async def _body(receive: Receive) -> bytes | None:
             raise ConnectionError("the client went away")
         body += message.get("body", b"")
         more = message.get("more_body", False)
-        if len(body) > MAX_BODY:
+        if len(body) > most:
             return None
     return body
 
@@ -173,21 +174,60 @@ class AuthorityServer:
         return self.authority.decide(user_code, self.clock(), approve=approve)
 
 
-@contextmanager
+@attrs.frozen(eq=False)
+class RulesServer:
+    """Other rules than an `Authority`'s, running. `url` is their base, the issuer."""
+
+    rules: Rules
+    port: int
+
+    @property
+    def url(self) -> str:
+        """The base of every URL, without a trailing slash."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+@overload
 def serve(
     authority: Authority | None = None,
     *,
     port: int = 0,
     clock: Callable[[], float] = time.monotonic,
     wall: Callable[[], float] = time.time,
-) -> Generator[AuthorityServer]:
+) -> AbstractContextManager[AuthorityServer]: ...
+
+
+@overload
+def serve(
+    authority: Rules,
+    *,
+    port: int = 0,
+    clock: Callable[[], float] = time.monotonic,
+    wall: Callable[[], float] = time.time,
+) -> AbstractContextManager[RulesServer]: ...
+
+
+def serve(
+    authority: Rules | None = None,
+    *,
+    port: int = 0,
+    clock: Callable[[], float] = time.monotonic,
+    wall: Callable[[], float] = time.time,
+) -> AbstractContextManager[Any]:
     """Serve `authority` (a new one by default) on a loopback port (0: any free one) until the end.
 
     Raises OSError if the port cannot be had, and ImportError without the extra `authority`.
     """
+    rules = Authority() if authority is None else authority
+    return _served(rules, port, clock, wall)
+
+
+@contextmanager
+def _served(
+    authority: Rules, port: int, clock: Callable[[], float], wall: Callable[[], float]
+) -> Generator[AuthorityServer | RulesServer]:
     import uvicorn
 
-    authority = authority or Authority()
     sockets = _listen(port)
     with contextlib.ExitStack() as stack:
         for one in sockets:
@@ -218,7 +258,10 @@ def serve(
         _wait_until(lambda: server.started or not thread.is_alive())
         if not server.started:
             raise OSError("the authority did not start")
-        yield AuthorityServer(authority, found, clock)
+        if isinstance(authority, Authority):
+            yield AuthorityServer(authority, found, clock)
+        else:
+            yield RulesServer(authority, found)
 
 
 def _stop(server: Any, ending: threading.Event, thread: threading.Thread) -> None:

@@ -1,8 +1,8 @@
-"""The authority as the server of a fake world: its real rules, in virtual time."""
+"""An authority as the server of a fake world: its real rules, in virtual time."""
 
 from __future__ import annotations
 
-from codex_oauth.authority.authority import Authority
+from codex_oauth.authority.endpoints import Rules
 from codex_oauth.authority.messages import Answer
 from codex_oauth.testing.fake_world import Lost, Reply, Server
 from codex_oauth_core.effects import Request
@@ -11,7 +11,7 @@ from codex_oauth_core.events import Cause, Phase
 __all__ = ["answered_by"]
 
 
-def answered_by(authority: Authority) -> Server:
+def answered_by(authority: Rules) -> Server:
     """A server that answers by `authority`'s rules and scripted faults."""
 
     def respond(request: Request, at: float, wall: float) -> Reply | Lost:
