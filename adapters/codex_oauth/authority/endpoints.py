@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
 
 import attrs
 
@@ -38,10 +38,8 @@ Handler = Callable[[Call, Fields], Answer]
 class Rules(Protocol):
     """What can be served: rules without a socket or a clock, such as `Authority`."""
 
-    @property
-    def max_body(self) -> int:
-        """The most bytes that a request's body may have."""
-        ...
+    max_body: ClassVar[int]
+    """The most bytes that a request's body may have."""
 
     def handle(self, request: Request, now: float, wall: float) -> Answer:
         """The answer to a request that came at `now` (monotonic) and `wall` (Unix time), in seconds."""

@@ -156,35 +156,28 @@ MOST_CONNECTIONS: Final = 200
 _LINGER_ZERO: Final = struct.pack("HH", 1, 0) if os.name == "nt" else struct.pack("ii", 1, 0)
 
 
-@attrs.frozen(eq=False)
-class AuthorityServer:
-    """A running authority. `url` is its base, the issuer."""
+@attrs.frozen(eq=False, kw_only=True)
+class RulesServer:
+    """Rules that are being served. `url` is their base, the issuer."""
 
-    authority: Authority
     port: int
-    clock: Callable[[], float] = time.monotonic
 
     @property
     def url(self) -> str:
         """The base of every URL, without a trailing slash."""
         return f"http://127.0.0.1:{self.port}"
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class AuthorityServer(RulesServer):
+    """A running authority."""
+
+    authority: Authority
+    clock: Callable[[], float] = time.monotonic
 
     def decide(self, user_code: str, *, approve: bool) -> bool:
         """Approve or deny a device login now, as a person would: see `Authority.decide`."""
         return self.authority.decide(user_code, self.clock(), approve=approve)
-
-
-@attrs.frozen(eq=False)
-class RulesServer:
-    """Other rules than an `Authority`'s, running. `url` is their base, the issuer."""
-
-    rules: Rules
-    port: int
-
-    @property
-    def url(self) -> str:
-        """The base of every URL, without a trailing slash."""
-        return f"http://127.0.0.1:{self.port}"
 
 
 @overload
@@ -259,9 +252,9 @@ def _served(
         if not server.started:
             raise OSError("the authority did not start")
         if isinstance(authority, Authority):
-            yield AuthorityServer(authority, found, clock)
+            yield AuthorityServer(authority=authority, port=found, clock=clock)
         else:
-            yield RulesServer(authority, found)
+            yield RulesServer(port=found)
 
 
 def _stop(server: Any, ending: threading.Event, thread: threading.Thread) -> None:
