@@ -1,7 +1,8 @@
-"""An authorization server of our own that speaks the Codex dialect: for demos and tests, on loopback only.
+"""Authorization servers of our own, for demos and tests, on loopback only.
 
-`Authority` is the rules, without a socket or a clock; `serve` puts it on a loopback port (extra
-`authority`). Its tokens are fake and say so. Names load on first use (PEP 562).
+`Authority` is the rules of the Codex dialect, without a socket or a clock, and `ChatGptAuthority` those of
+the official "Sign in with ChatGPT" for open-source tools; `serve` puts either, or `BothAuthorities`, on a
+loopback port (extra `authority`). Their tokens are fake and say so. Names load on first use (PEP 562).
 """
 
 from __future__ import annotations
@@ -12,7 +13,22 @@ TYPE_CHECKING = False  # as typing's, without loading typing
 
 if TYPE_CHECKING:
     from codex_oauth.authority.authority import Authority as Authority
-    from codex_oauth.authority.authority import Received as Received
+    from codex_oauth.authority.both import BothAuthorities as BothAuthorities
+    from codex_oauth.authority.chatgpt.hostile import HOSTILE_ANSWERS as HOSTILE_ANSWERS
+    from codex_oauth.authority.chatgpt.hostile import ChatGptFault as ChatGptFault
+    from codex_oauth.authority.chatgpt.hostile import Hostile as Hostile
+    from codex_oauth.authority.chatgpt.hostile import HostileAnswer as HostileAnswer
+    from codex_oauth.authority.chatgpt.hostile import HostileKind as HostileKind
+    from codex_oauth.authority.chatgpt.hostile import read_chatgpt_faults as read_chatgpt_faults
+    from codex_oauth.authority.chatgpt.peer import ChatGptAuthority as ChatGptAuthority
+    from codex_oauth.authority.chatgpt.script import ClientFault as ClientFault
+    from codex_oauth.authority.chatgpt.settings import ChatGptPolicy as ChatGptPolicy
+    from codex_oauth.authority.chatgpt.settings import EarliestRefresh as EarliestRefresh
+    from codex_oauth.authority.chatgpt.settings import Person as Person
+    from codex_oauth.authority.chatgpt.settings import StreamEnd as StreamEnd
+    from codex_oauth.authority.chatgpt.settings import Workspace as Workspace
+    from codex_oauth.authority.endpoints import Received as Received
+    from codex_oauth.authority.endpoints import Rules as Rules
     from codex_oauth.authority.faults import Fault as Fault
     from codex_oauth.authority.faults import read_faults as read_faults
     from codex_oauth.authority.messages import Answer as Answer
@@ -20,15 +36,35 @@ if TYPE_CHECKING:
     from codex_oauth.authority.policy import Approve as Approve
     from codex_oauth.authority.policy import Policy as Policy
     from codex_oauth.authority.server import AuthorityServer as AuthorityServer
+    from codex_oauth.authority.server import RulesServer as RulesServer
     from codex_oauth.authority.server import serve as serve
 
 __all__, __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "codex_oauth.authority.messages": ("Answer",),
-        "codex_oauth.authority.authority": ("Authority", "Received"),
+        "codex_oauth.authority.authority": ("Authority",),
+        "codex_oauth.authority.both": ("BothAuthorities",),
+        "codex_oauth.authority.chatgpt.hostile": (
+            "HOSTILE_ANSWERS",
+            "ChatGptFault",
+            "Hostile",
+            "HostileAnswer",
+            "HostileKind",
+            "read_chatgpt_faults",
+        ),
+        "codex_oauth.authority.chatgpt.peer": ("ChatGptAuthority",),
+        "codex_oauth.authority.chatgpt.script": ("ClientFault",),
+        "codex_oauth.authority.chatgpt.settings": (
+            "ChatGptPolicy",
+            "EarliestRefresh",
+            "Person",
+            "StreamEnd",
+            "Workspace",
+        ),
+        "codex_oauth.authority.endpoints": ("Received", "Rules"),
         "codex_oauth.authority.faults": ("Fault", "read_faults"),
         "codex_oauth.authority.policy": ("Account", "Approve", "Policy"),
-        "codex_oauth.authority.server": ("AuthorityServer", "serve"),
+        "codex_oauth.authority.server": ("AuthorityServer", "RulesServer", "serve"),
     },
 )

@@ -10,15 +10,27 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, cast
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, Final, Self, TypeVar, cast
 
 import attrs
 
 from codex_oauth.authority.messages import Answer
 from codex_oauth_core.secret import Secret
 
-__all__ = ["ENDPOINTS", "Fault", "first_fault", "read_faults"]
+__all__ = [
+    "ENDPOINTS",
+    "EVERY",
+    "Fault",
+    "Ranges",
+    "UnknownField",
+    "check_endpoint",
+    "first_fault",
+    "in_ranges",
+    "ranges",
+    "read_faults",
+    "read_rows",
+]
 
 ENDPOINTS: Final = frozenset(
     {"usercode", "poll", "authorize", "device", "token", "exchange", "refresh", "revoke", "other", "any"}
@@ -27,7 +39,7 @@ ENDPOINTS: Final = frozenset(
 
 Ranges = tuple[tuple[int, int | None], ...]
 
-_EVERY: Final[Ranges] = ((1, None),)
+EVERY: Final[Ranges] = ((1, None),)
 
 _RANGE: Final = re.compile(r"\s*(\d{1,9})\s*(?:(-)\s*(\d{1,9})?\s*)?", re.ASCII)
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
@@ -35,9 +47,10 @@ _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e]*", re.ASCII)
 _LONGEST_DELAY: Final = 3600
 
 
-def _ranges(spec: object) -> Ranges:
-    if spec in ("every", _EVERY):
-        return _EVERY
+def ranges(spec: object) -> Ranges:
+    """The ranges that a text or number says; what is ranges already stays. ValueError for anything else."""
+    if spec in ("every", EVERY):
+        return EVERY
     if isinstance(spec, bool) or not isinstance(spec, int | str):
         raise ValueError("requests: a number, or text such as 2, 1-3, 4- or every")  # noqa: TRY004  # data, not a bug
     return tuple(_range(part) for part in str(spec).split(","))
@@ -50,6 +63,11 @@ def _range(text: str) -> tuple[int, int | None]:
     if first < 1 or (last is not None and last < first):
         raise ValueError(f"requests: {text!r} is no number or range counted from 1")
     return first, last
+
+
+def in_ranges(number: int, allowed: Ranges) -> bool:
+    """Whether a number is in one of the ranges."""
+    return any(first <= number and (last is None or number <= last) for first, last in allowed)
 
 
 def _headers(given: object) -> tuple[tuple[str, str], ...]:
@@ -96,9 +114,18 @@ def _boolean(_fault: object, field: Any, value: Any) -> None:
         raise ValueError(f"{field.name}: true or false")
 
 
-def _endpoint(_fault: object, field: Any, value: Any) -> None:
-    if not isinstance(value, str) or value not in ENDPOINTS:
-        raise ValueError(f"{field.name}: one of {', '.join(sorted(ENDPOINTS))}")
+def check_endpoint(endpoints: Collection[str]) -> Callable[[object, Any, Any], None]:
+    """A validator: the field is one of these names."""
+
+    def check(_fault: object, field: Any, value: Any) -> None:
+        if not isinstance(value, str) or value not in endpoints:
+            raise ValueError(f"{field.name}: one of {', '.join(sorted(endpoints))}")
+
+    return check
+
+
+class UnknownField(ValueError):
+    """A row of a file has a member that it should not have, or lacks one."""
 
 
 @attrs.frozen(kw_only=True)
@@ -111,8 +138,8 @@ class Fault:
     is spoilt; by default it does unless `status` or `body` is given.
     """
 
-    endpoint: str = attrs.field(validator=_endpoint)
-    requests: Ranges = attrs.field(default=_EVERY, converter=_ranges)
+    endpoint: str = attrs.field(validator=check_endpoint(ENDPOINTS))
+    requests: Ranges = attrs.field(default=EVERY, converter=ranges)
     status: int | None = attrs.field(default=None, validator=_whole(200, 599))
     headers: tuple[tuple[str, str], ...] = attrs.field(default=(), converter=_headers)
     body: bytes | None = attrs.field(default=None, converter=_body, repr=False)
@@ -126,12 +153,21 @@ class Fault:
         """Whether the authority does what was asked."""
         return self.status is None and self.body is None if self.act is None else self.act
 
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> Self:
+        """The fault of one row of a file. ValueError, naming the field, for one that makes no sense."""
+        fields = dict(row)
+        unknown = sorted(set(fields) - {*attrs.fields_dict(cls), "body_base64"})
+        if unknown or "endpoint" not in fields:
+            raise UnknownField(f"unknown: {unknown[0]}" if unknown else "endpoint is missing")
+        if "body_base64" in fields:
+            fields["body"] = _decoded(fields)
+        return cls(**fields)
+
     def fits(self, numbers: Mapping[str, int]) -> bool:
         """Whether it is meant for a request with these numbers, by the names of its endpoint."""
         number = numbers.get(self.endpoint)
-        return number is not None and any(
-            first <= number and (last is None or number <= last) for first, last in self.requests
-        )
+        return number is not None and in_ranges(number, self.requests)
 
     def applied(self, answer: Answer) -> Answer:
         """What becomes of an answer."""
@@ -160,6 +196,14 @@ def read_faults(text: str | bytes) -> tuple[Fault, ...]:
     The keys are the fields of `Fault`; `body` may be text or any JSON value, and `body_base64` is for
     bytes. ValueError that names the place for anything else.
     """
+    return read_rows(text, Fault.of_row)
+
+
+T = TypeVar("T")
+
+
+def read_rows(text: str | bytes, read_row: Callable[[Mapping[str, Any]], T]) -> tuple[T, ...]:
+    """What each row of a JSON file of faults says. ValueError with the place for one of `read_row`."""
     try:
         file: object = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -169,21 +213,14 @@ def read_faults(text: str | bytes) -> tuple[Fault, ...]:
     rows: object = cast("dict[str, object]", file)["faults"]
     if not isinstance(rows, list):
         raise ValueError("faults: a list")  # noqa: TRY004  # data, not a bug
-    return tuple(_fault(place, row) for place, row in enumerate(cast("list[object]", rows)))
+    return tuple(_row(place, row, read_row) for place, row in enumerate(cast("list[object]", rows)))
 
 
-_FIELDS: Final = frozenset(attrs.fields_dict(Fault)) | {"body_base64"}
-
-
-def _fault(place: int, row: object) -> Fault:
-    fields: dict[str, Any] = dict(cast("dict[str, Any]", row)) if isinstance(row, dict) else {}
-    unknown = sorted(set(fields) - _FIELDS)
-    if unknown or "endpoint" not in fields:
-        raise ValueError(f"faults[{place}]: {f'unknown: {unknown[0]}' if unknown else 'endpoint is missing'}")
+def _row(place: int, row: object, read_row: Callable[[Mapping[str, Any]], T]) -> T:
     try:
-        if "body_base64" in fields:
-            fields["body"] = _decoded(fields)
-        return Fault(**fields)
+        return read_row(cast("dict[str, Any]", row) if isinstance(row, dict) else {})
+    except UnknownField as error:
+        raise ValueError(f"faults[{place}]: {error}") from None
     except ValueError as error:
         raise ValueError(f"faults[{place}].{error}") from None
 

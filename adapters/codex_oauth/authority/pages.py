@@ -21,13 +21,14 @@ from codex_oauth_core.secret import Secret
 __all__ = [
     "CARE",
     "FAVICON",
+    "NOBODY",
+    "SCOPES",
     "STYLE",
     "ask_for_code",
     "consent",
     "decided",
     "favicon",
     "hidden_fields",
-    "meaning",
     "message",
     "redirect",
     "whole_page",
@@ -114,7 +115,7 @@ CARE: Final = (
     '<p class="care"><strong>Only approve if you started this sign-in yourself just now.</strong> '
     "If somebody sent you here, deny it.</p>"
 )
-_SCOPES: Final[Mapping[str, str]] = {
+SCOPES: Final[Mapping[str, str]] = {
     "openid": "know who you are",
     "profile": "see your name",
     "email": "see your e-mail address",
@@ -158,7 +159,7 @@ def consent(
     rows = {
         "Client": f"Codex <small>{escape(client_id)}</small>",
         "Account": f"{escape(account.email)} <small>{escape(account.plan)} plan</small>",
-        "It may": meaning(scopes),
+        "It may": _meaning(scopes),
     }
     if user_code:
         rows = {"Code": f"<code>{escape(user_code)}</code>", **rows}
@@ -169,17 +170,16 @@ def consent(
     body = f"""
 <h1>Approve this sign-in?</h1>
 {check}<dl>{table}</dl>
-{CARE}{_choice(action, hidden) if can_approve else _NOBODY}"""
+{CARE}{_choice(action, hidden) if can_approve else NOBODY}"""
     return whole_page("Approve this sign-in?", body)
 
 
-def meaning(scopes: Sequence[str]) -> str:
-    """What scopes allow, in a person's words and in the protocol's, as HTML."""
-    meaning = ", ".join(_SCOPES.get(scope, scope) for scope in scopes)
+def _meaning(scopes: Sequence[str]) -> str:
+    meaning = ", ".join(SCOPES.get(scope, scope) for scope in scopes)
     return f"{escape(meaning)} <small>{escape(' '.join(scopes))}</small>"
 
 
-_NOBODY: Final = '<p class="problem">This authority was told that nobody may decide.</p>'
+NOBODY: Final = '<p class="problem">This authority was told that nobody may decide.</p>'
 
 
 def _choice(action: str, hidden: Mapping[str, str]) -> str:
