@@ -7,19 +7,17 @@ that this is known.
 from __future__ import annotations
 
 import os
-import shutil
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from codex_oauth.authority import Authority, AuthorityServer, Policy, serve
 from codex_oauth_core import CODEX, Pkce
 from codex_oauth_core.pkce import state_from
+from tests.authority.conftest import fits
 from tests.authority.peer import POLL, USERCODE
 from tests.codex_readers import asked
 from tests.support import there
@@ -30,41 +28,10 @@ pytestmark = pytest.mark.skipif(
 CODE_UNKNOWN = "This code is unknown or has expired."
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
-        pytest.fail("Chromium is missing: install it, or set CODEX_OAUTH_NO_BROWSER=1 to go without")
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=program)
-        yield found
-        found.close()
-
-
 @pytest.fixture
 def server() -> Iterator[AuthorityServer]:
     with serve(Authority(policy=Policy(strict_pace=False, any_redirect_port=True))) as running:
         yield running
-
-
-@pytest.fixture
-def complaints() -> list[str]:
-    return []
-
-
-@pytest.fixture(params=[(320, "dark"), (1100, "light")], ids=["narrow and dark", "wide and light"])
-def page(browser: Browser, complaints: list[str], request: pytest.FixtureRequest) -> Iterator[Page]:
-    width, scheme = request.param
-    context = browser.new_context(
-        viewport={"width": width, "height": 720},
-        color_scheme=scheme,
-        reduced_motion="reduce",
-    )
-    one = context.new_page()
-    one.on("console", lambda message: complaints.append(message.text))
-    one.on("pageerror", lambda error: complaints.append(str(error)))
-    yield one
-    context.close()
 
 
 def begin(server: AuthorityServer) -> dict[str, str]:
@@ -76,10 +43,6 @@ def begin(server: AuthorityServer) -> dict[str, str]:
 def poll(server: AuthorityServer, device: dict[str, str]) -> int:
     body = {name: device[name] for name in ("device_auth_id", "user_code")}
     return httpx.post(server.url + POLL, json=body, trust_env=False).status_code
-
-
-def fits(page: Page) -> bool:
-    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
 
 
 def test_a_person_types_the_code_and_approves(
@@ -126,31 +89,6 @@ def test_a_wrong_code_is_said_beside_the_field(page: Page, server: AuthorityServ
     expect(page.get_by_label("Code")).to_have_attribute("aria-invalid", "true")
     expect(page.get_by_label("Code")).to_have_value("BBBB-BBBB")
     assert fits(page)
-
-
-class Client(BaseHTTPRequestHandler):
-    """The application's side: where the browser lands."""
-
-    def do_GET(self) -> None:
-        body = b"<!doctype html><link rel=icon href=data:,><title>landed</title>"
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's name
-        pass
-
-
-@pytest.fixture
-def client_port() -> Iterator[int]:
-    with HTTPServer(("127.0.0.1", 0), Client) as client:
-        thread = threading.Thread(target=client.serve_forever, args=(0.01,))
-        thread.start()
-        yield client.server_port
-        client.shutdown()
-        thread.join()
 
 
 def test_an_approval_leads_to_the_redirect_uri(

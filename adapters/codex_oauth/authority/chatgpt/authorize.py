@@ -75,6 +75,7 @@ class _Request:
     state: Secret[str]
     nonce: str = attrs.field(repr=False)
     code_challenge: str
+    scopes: tuple[str, ...]
     asks_consent: bool
     expires_at: float
     csrf: Secret[str]
@@ -124,6 +125,7 @@ class AuthorizePage:
             state=Secret(fields["state"]),
             nonce=fields["nonce"],
             code_challenge=fields["code_challenge"],
+            scopes=tuple(fields["scope"].split()),
             asks_consent="prompt" in fields,
             expires_at=call.now + TICKET_LIFETIME,
             csrf=session.csrf,
@@ -235,7 +237,7 @@ class AuthorizePage:
                 name=request.name,
                 people=self.policy.people,
                 registration=registration,
-                scopes=sorted(ALL_SCOPES),
+                scopes=request.scopes,
                 returns_to=urlsplit(request.redirect_uri).netloc,
                 can_approve=can_approve,
             )

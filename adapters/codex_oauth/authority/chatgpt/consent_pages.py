@@ -32,7 +32,6 @@ input[type=radio]{flex:none;width:1.15rem;min-height:1.15rem;height:1.15rem;marg
 input.name{font:inherit;font-weight:500;letter-spacing:normal;text-align:left;text-transform:none}
 .choice.stacked{flex-direction:column}
 .choice.stacked button{flex:none}
-.after{margin:1rem 0 0}
 """
 )
 _WHAT: Final = {
