@@ -267,6 +267,17 @@ def test_the_start_line_of_the_authority(tmp_path: Path) -> None:
     failed("authority", run_command(tmp_path, "authority", "--json", "--faults", "no"), 2, "authority")
 
 
+@pytest.mark.parametrize("provider", ["chatgpt", "both"])
+def test_the_start_line_names_another_provider(tmp_path: Path, provider: str) -> None:
+    with start_command(tmp_path, "authority", "--json", "--provider", provider) as process:
+        assert process.stdout is not None
+        document = json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+    validate("authority", document)
+    assert document["provider"] == provider
+    assert ("verification_uri" in document) is (provider == "both")
+
+
 def test_doctor(tmp_path: Path) -> None:
     (document,) = valid("doctor", run_command(tmp_path, "doctor", "--json", "--offline"))
     assert document["findings"]

@@ -14,6 +14,7 @@ TYPE_CHECKING = False  # as typing's, without loading typing
 if TYPE_CHECKING:
     from codex_oauth.authority.authority import Authority as Authority
     from codex_oauth.authority.both import BothAuthorities as BothAuthorities
+    from codex_oauth.authority.both import read_both_faults as read_both_faults
     from codex_oauth.authority.chatgpt.hostile import HOSTILE_ANSWERS as HOSTILE_ANSWERS
     from codex_oauth.authority.chatgpt.hostile import ChatGptFault as ChatGptFault
     from codex_oauth.authority.chatgpt.hostile import Hostile as Hostile
@@ -44,7 +45,7 @@ __all__, __getattr__, __dir__ = lazy_names(
     {
         "codex_oauth.authority.messages": ("Answer",),
         "codex_oauth.authority.authority": ("Authority",),
-        "codex_oauth.authority.both": ("BothAuthorities",),
+        "codex_oauth.authority.both": ("BothAuthorities", "read_both_faults"),
         "codex_oauth.authority.chatgpt.hostile": (
             "HOSTILE_ANSWERS",
             "ChatGptFault",

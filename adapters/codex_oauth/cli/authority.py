@@ -24,7 +24,14 @@ from codex_oauth.cli.errors import OK, UNEXPECTED, USAGE
 from codex_oauth.cli.output import complain, emit, failure_fields, hint, printable, result
 
 if TYPE_CHECKING:
-    from codex_oauth.authority import Authority
+    from codex_oauth.authority import (
+        Authority,
+        ChatGptAuthority,
+        ChatGptFault,
+        Fault,
+        HostileAnswer,
+        Rules,
+    )
 
 __all__ = ["add_arguments", "main", "run_authority"]
 
@@ -36,6 +43,12 @@ _LOOK: Final = 0.5  # seconds; on Windows a wait without a limit would not see C
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `codex-oauth authority`."""
     add = parser.add_argument
+    add(
+        "--provider",
+        choices=("codex", "chatgpt", "both"),
+        default="codex",
+        help="whose rules: Codex sign-ins (default), ChatGPT's official one for open-source tools, or both",
+    )
     add("--port", type=_port, default=0, metavar="N", help="loopback port; 0 is any free one (default)")
     add("--url-file", type=Path, metavar="PATH", help="also write the base URL to this file")
     add(
@@ -87,28 +100,54 @@ def main(args: argparse.Namespace) -> int:
     except ValueError as error:
         why = printable(str(error))
         return _complain(f"The faults file {args.faults} cannot be used: {why}", USAGE, as_json=args.json)
-    return run_authority(authority, port=args.port, url_file=args.url_file, as_json=args.json)
+    return run_authority(
+        authority, provider=args.provider, port=args.port, url_file=args.url_file, as_json=args.json
+    )
 
 
 def run_authority(
-    authority: Authority, *, port: int = 0, url_file: Path | None = None, as_json: bool = False
+    authority: Rules,
+    *,
+    provider: str = "codex",
+    port: int = 0,
+    url_file: Path | None = None,
+    as_json: bool = False,
 ) -> int:
-    """Serve `authority` until SIGINT or SIGTERM. For the main thread only. Returns the exit code."""
+    """Serve `authority`, whose rules are those of `provider`, until SIGINT or SIGTERM.
+
+    For the main thread only. Returns the exit code.
+    """
     from codex_oauth.authority.server import serve
 
     with _signals() as ended:
         try:
-            with serve(authority, port=port) as server, _announced(server.url, url_file, as_json=as_json):
+            with (
+                serve(authority, port=port) as server,
+                _announced(server.url, provider, url_file, as_json=as_json),
+            ):
                 _wait(ended)
         except OSError as error:
             return _complain(_trouble(error, port), UNEXPECTED, as_json=as_json)
     return OK
 
 
-def _authority(args: argparse.Namespace) -> Authority:
-    from codex_oauth.authority import Approve, Authority, Policy, read_faults
+def _authority(args: argparse.Namespace) -> Rules:
+    text = b'{"faults":[]}' if args.faults is None else args.faults.read_bytes()
+    if args.provider == "codex":
+        from codex_oauth.authority import read_faults
 
-    faults = () if args.faults is None else read_faults(args.faults.read_bytes())
+        return _codex(args, read_faults(text))
+    from codex_oauth.authority import BothAuthorities, read_both_faults, read_chatgpt_faults
+
+    if args.provider == "chatgpt":
+        return _chatgpt(args, read_chatgpt_faults(text))
+    codex, chatgpt = read_both_faults(text)
+    return BothAuthorities(codex=_codex(args, codex), chatgpt=_chatgpt(args, chatgpt))
+
+
+def _codex(args: argparse.Namespace, faults: tuple[Fault, ...]) -> Authority:
+    from codex_oauth.authority import Approve, Authority, Policy
+
     policy = Policy(
         interval=args.interval,
         lifetime=args.lifetime,
@@ -117,6 +156,13 @@ def _authority(args: argparse.Namespace) -> Authority:
         strict_pace=False,
     )
     return Authority(policy=policy, faults=faults)
+
+
+def _chatgpt(args: argparse.Namespace, faults: tuple[ChatGptFault | HostileAnswer, ...]) -> ChatGptAuthority:
+    from codex_oauth.authority import ChatGptAuthority, ChatGptPolicy
+
+    policy = ChatGptPolicy(approve=args.approve, approve_after=args.approve_after)
+    return ChatGptAuthority(policy=policy, faults=faults)
 
 
 @contextmanager
@@ -143,18 +189,25 @@ def _wait(ended: SimpleQueue[int]) -> None:
 
 
 @contextmanager
-def _announced(url: str, url_file: Path | None, *, as_json: bool) -> Generator[None]:
+def _announced(url: str, provider: str, url_file: Path | None, *, as_json: bool) -> Generator[None]:
     """Say where the authority is; at the end, take the file back."""
     if url_file is not None:
         _write(url_file, f"{url}\n")
     try:
         if as_json:
-            emit({"ok": True, "url": url, "verification_uri": f"{url}/codex/device"})
+            device = {} if provider == "chatgpt" else {"verification_uri": f"{url}/codex/device"}
+            emit(
+                {"ok": True, "url": url, **device, **({} if provider == "codex" else {"provider": provider})}
+            )
         else:
             result(url)
         hint("Test authority: its tokens are fake, and only this machine can reach it.")
-        hint(f"Sign in:    codex-oauth login --device --issuer {url}")
-        hint(f"Enter code: {url}/codex/device")
+        if provider != "chatgpt":
+            hint(f"Sign in:    codex-oauth login --device --issuer {url}")
+            hint(f"Enter code: {url}/codex/device")
+        if provider != "codex":
+            hint(f"Authorize:  {url}/api/accounts/authorize")
+            hint(f"Model API:  {url}/v1")
         hint("Ctrl-C ends it.")
         yield
     finally:

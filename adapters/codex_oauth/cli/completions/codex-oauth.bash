@@ -19,7 +19,7 @@ _codex_oauth_trace_show_option_strings=(-h --help --html --json)
 _codex_oauth_trace_replay_option_strings=(-h --help --json)
 _codex_oauth_trace_option_strings=(-h --help)
 _codex_oauth_completion_option_strings=(-h --help)
-_codex_oauth_authority_option_strings=(-h --help --port --url-file --approve --approve-after --interval --lifetime --faults --json)
+_codex_oauth_authority_option_strings=(-h --help --provider --port --url-file --approve --approve-after --interval --lifetime --faults --json)
 _codex_oauth_option_strings=(-h --help --version)
 
 _codex_oauth_login___trace_COMPGEN=_codex_oauth_compgen_files
@@ -49,6 +49,7 @@ _codex_oauth_login___color_choices=(auto always never)
 _codex_oauth_doctor___color_choices=(auto always never)
 _codex_oauth_trace_pos_0_choices=(show replay)
 _codex_oauth_completion_pos_0_choices=(bash zsh fish)
+_codex_oauth_authority___provider_choices=(codex chatgpt both)
 _codex_oauth_authority___approve_choices=(ask auto deny never)
 _codex_oauth_pos_0_choices=(login status token header exec refresh logout list switch doctor import export trace completion authority)
 
