@@ -13,6 +13,7 @@ from tests.authority.chatgpt_client import (
     ISSUER,
     KEYS,
     REVOKE,
+    SCOPES,
     TOKEN,
     Client,
     claims_of,
@@ -24,13 +25,20 @@ from tests.authority.chatgpt_client import (
 
 
 def test_the_document_names_its_own_endpoints() -> None:
-    document = read(Client().get(DISCOVERY))
-    assert document["issuer"] == ISSUER
-    assert document["authorization_endpoint"] == ISSUER + AUTHORIZE
-    assert document["token_endpoint"] == ISSUER + TOKEN
-    assert document["revocation_endpoint"] == ISSUER + REVOKE
-    assert document["jwks_uri"] == ISSUER + KEYS
-    assert document["id_token_signing_alg_values_supported"] == ["RS256"]
+    assert read(Client().get(DISCOVERY)) == {
+        "issuer": ISSUER,
+        "authorization_endpoint": ISSUER + AUTHORIZE,
+        "token_endpoint": ISSUER + TOKEN,
+        "revocation_endpoint": ISSUER + REVOKE,
+        "jwks_uri": ISSUER + KEYS,
+        "response_types_supported": ["code"],
+        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+        "code_challenge_methods_supported": ["S256"],
+        "token_endpoint_auth_methods_supported": ["none"],
+        "scopes_supported": sorted(SCOPES.split()),
+    }
 
 
 def test_the_issuer_is_the_address_it_was_reached_at() -> None:

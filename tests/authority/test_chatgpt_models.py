@@ -245,6 +245,50 @@ def test_an_answer_comes_piece_by_piece_and_its_items_before_its_end() -> None:
     assert seen[9]["response"]["model"] == "gpt-5.5-codex"
 
 
+def test_a_response_and_its_message_are_whole() -> None:
+    """What four libraries need of it."""
+    seen = events(signed_in(model_text="Hello").ask())
+    response = seen[0]["response"]
+    assert {name: value for name, value in response.items() if name != "id"} == {
+        "object": "response",
+        "created_at": 1_800_000_007,
+        "status": "in_progress",
+        "model": "gpt-5.5-codex",
+        "output": [],
+        "error": None,
+        "incomplete_details": None,
+        "instructions": None,
+        "metadata": {},
+        "parallel_tool_calls": True,
+        "temperature": None,
+        "top_p": None,
+        "tool_choice": "auto",
+        "tools": [],
+        "text": {"format": {"type": "text"}},
+        "reasoning": {"effort": None, "summary": None},
+        "store": False,
+    }
+    part = {"type": "output_text", "text": "Hello", "annotations": [], "logprobs": []}
+    place = {"item_id": seen[2]["item"]["id"], "output_index": 0, "content_index": 0}
+    message = {"type": "message", "id": place["item_id"], "role": "assistant"}
+    assert seen[2]["item"] == {**message, "status": "in_progress", "content": []}
+    assert seen[3]["part"] == {**part, "text": ""}
+    assert seen[7]["part"] == part
+    assert seen[8]["item"] == {**message, "status": "completed", "content": [part]}
+    for event in seen[3:8]:
+        assert {name: event[name] for name in place} == place
+    assert seen[6]["text"] == "Hello"
+    assert seen[-1]["response"]["id"] == response["id"]
+    assert seen[-1]["response"]["status"] == "completed"
+    assert seen[-1]["response"]["usage"] == {
+        "input_tokens": 1,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": 1,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": 2,
+    }
+
+
 def test_the_last_event_may_hold_the_items_too() -> None:
     seen = events(signed_in(empty_output=False).ask())
     assert seen[-1]["response"]["output"] == [seen[-2]["item"]]

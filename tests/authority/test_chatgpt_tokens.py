@@ -253,7 +253,13 @@ def test_the_earliest_refresh_has_three_forms() -> None:
 def test_errors_have_two_forms() -> None:
     client = signed_in(nested_errors=True)
     assert api_error(client.refresh("made-up")) == (400, "invalid_grant")
-    assert api_error(client.refresh(scope="openid")) == (400, "invalid_scope")
+    wrong = client.refresh(scope="openid")
+    assert api_error(wrong) == (400, "invalid_scope")
+    assert "scope" in json.loads(wrong.body.reveal())["error"]["message"]
+    client.policy.nested_errors = False
+    assert "scope" in json.loads(client.refresh(scope="openid").body.reveal())["error_description"]
+    for answer in (wrong, client.refresh()):
+        assert answer.header("Content-Type") == "application/json"
 
 
 # -- revocation ---------------------------------------------------------------------------------------
