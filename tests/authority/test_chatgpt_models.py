@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from codex_oauth.authority import Answer, Person, StreamEnd, Workspace
-from codex_oauth.authority.chatgpt.settings import PLAN_REFUSALS
 from tests.authority.chatgpt_client import API, MODEL, Client, api_error, read
 
 UNSUPPORTED = "subscription_sharing_unsupported_capability"
@@ -67,7 +66,19 @@ def test_the_old_access_token_lives_until_it_expires() -> None:
     assert client.ask(Authorization=f"Bearer {old}").status == 200
 
 
-@pytest.mark.parametrize(("code", "status"), PLAN_REFUSALS.items())
+REFUSALS = {
+    "subscription_sharing_usage_limit_exceeded": 429,
+    "subscription_sharing_workplace_individual_usage_limit_exceeded": 429,
+    "subscription_sharing_usage_unavailable": 503,
+    "subscription_sharing_user_unavailable": 503,
+    "subscription_sharing_user_not_eligible": 403,
+    "subscription_sharing_invalid_user": 401,
+    "chatpass_v2_scope_not_authorized": 403,
+    "chatpass_v2_invalid_authorization_context": 403,
+}
+
+
+@pytest.mark.parametrize(("code", "status"), REFUSALS.items())
 def test_a_plan_may_be_refused_with_every_code(code: str, status: int) -> None:
     client = signed_in(plan_refusal=code)
     assert api_error(client.ask()) == (status, code)
@@ -268,7 +279,7 @@ def test_a_response_and_its_message_are_whole() -> None:
         "reasoning": {"effort": None, "summary": None},
         "store": False,
     }
-    part = {"type": "output_text", "text": "Hello", "annotations": [], "logprobs": []}
+    part: dict[str, Any] = {"type": "output_text", "text": "Hello", "annotations": [], "logprobs": []}
     place = {"item_id": seen[2]["item"]["id"], "output_index": 0, "content_index": 0}
     message = {"type": "message", "id": place["item_id"], "role": "assistant"}
     assert seen[2]["item"] == {**message, "status": "in_progress", "content": []}

@@ -8,6 +8,8 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
+import httpx2
+import openai
 import pytest
 
 from codex_oauth.authority import (
@@ -77,6 +79,44 @@ def test_a_sign_in_and_a_model_request_over_http() -> None:
         long = {**MODEL, "input": [{"role": "user", "content": "x" * 1_000_000}]}
         assert client.post("/v1/responses", headers=bearer, json=long).status_code == 200
     assert authority.client_faults == []
+
+
+@pytest.mark.parametrize("empty_output", [True, False])
+def test_the_library_of_openai_reads_an_answer(empty_output: bool) -> None:
+    authority = automatic()
+    authority.policy.empty_output = empty_output
+    with serve(authority) as server, httpx.Client(base_url=server.url, trust_env=False) as client:
+        token = sign_in(client)["access_token"]
+        api = openai.OpenAI(
+            api_key=token,
+            base_url=f"{server.url}/v1",
+            max_retries=0,
+            http_client=httpx2.Client(trust_env=False),
+        )
+        with api, api.responses.stream(model="gpt-5.5-codex", input=[], store=False) as stream:
+            deltas = [event.delta for event in stream if event.type == "response.output_text.delta"]
+            final = stream.get_final_response()
+    assert "".join(deltas) == authority.policy.model_text
+    assert final.status == "completed"
+    assert final.output_text == ("" if empty_output else authority.policy.model_text)
+    assert authority.client_faults == []
+
+
+def test_the_library_of_openai_reads_a_refusal() -> None:
+    authority = automatic()
+    authority.policy.plan_refusal = "subscription_sharing_usage_limit_exceeded"
+    with serve(authority) as server, httpx.Client(base_url=server.url, trust_env=False) as client:
+        token = sign_in(client)["access_token"]
+        api = openai.OpenAI(
+            api_key=token,
+            base_url=f"{server.url}/v1",
+            max_retries=0,
+            http_client=httpx2.Client(trust_env=False),
+        )
+        with api, pytest.raises(openai.RateLimitError) as refused:
+            api.responses.create(model="gpt-5.5-codex", input=[], store=False, stream=True)
+    assert refused.value.code == "subscription_sharing_usage_limit_exceeded"
+    assert authority.counts["responses"] == 1
 
 
 def test_only_its_loopback_name_is_answered() -> None:
