@@ -89,6 +89,13 @@ def test_a_denial_leads_back_and_registers_nobody() -> None:
     assert dict(client.authority.registrations) == {}
 
 
+def test_nobody_has_to_choose_an_account_to_deny() -> None:
+    client = asking()
+    assert dict(way_back(client.decide(client.authorize(), "deny")))["error"] == "access_denied"
+    client = returning()
+    assert dict(way_back(client.decide(client.authorize(), "deny", account="user-b")))["error"]
+
+
 @pytest.mark.parametrize("account", ["", "user-b", "user-b w2", "nobody workspace-fake-1"])
 def test_an_account_that_is_not_there_is_no_answer(account: str) -> None:
     client = asking()

@@ -83,10 +83,10 @@ class _Request:
 
 
 @attrs.frozen(kw_only=True)
-class _Decision:
-    """What a person said: with the plan, without it, or not at all (None)."""
+class _Consent:
+    """What a person agreed to: who they are, and with the plan or without it."""
 
-    plan: bool | None
+    plan: bool
     person: Person
     workspace: Workspace
     name: str
@@ -138,21 +138,15 @@ class AuthorizePage:
         check_form(call, fields, session)
         if self.policy.approve is Approve.NEVER:
             return pages.message("Nobody may decide", "This authority was told to answer nobody.", 403)
-        plan = {"approve": True, "no_plan": False, "deny": None}
-        if fields.get("decision") not in plan:
+        decision = fields.get("decision")
+        if decision not in ("approve", "no_plan", "deny"):
             raise Rejected("invalid_request", "This is neither an approval nor a denial.")
         request = self._waiting.get(fields.get("ticket", ""))
         if request is None or request.csrf != session.csrf or call.now >= request.expires_at:
             return pages.message("Too late", "This page was answered before, or is too old.", 409)
-        person, workspace = self._chosen(fields.get("account", ""), request)
+        consent = None if decision == "deny" else self._consent(request, fields, plan=decision == "approve")
         del self._waiting[fields["ticket"]]
-        choice = plan[fields["decision"]]
-        if choice and request.registration is not None and not request.asks_consent:
-            choice = request.registration.plan  # an ordinary return asks for an account only
-        name = fields.get("agent_name", "").strip() or request.name
-        return self._sent_back(
-            request, call, _Decision(plan=choice, person=person, workspace=workspace, name=name)
-        )
+        return self._sent_back(request, call, consent)
 
     # -- what a request must say ---------------------------------------------------------------------
 
@@ -215,16 +209,7 @@ class AuthorizePage:
         if self.policy.approve in (Approve.AUTO, Approve.DENY):
             return self._sent_back(request, call, self._by_policy(request), self.policy.approve_after)
         if registration is not None and hinted and not request.asks_consent:
-            return self._sent_back(
-                request,
-                call,
-                _Decision(
-                    plan=registration.plan,
-                    person=registration.person,
-                    workspace=registration.workspace,
-                    name=registration.name,
-                ),
-            )
+            return self._sent_back(request, call, _as_before(registration))
         ticket = base64url(self.entropy(24))
         self._waiting[ticket] = request
         hidden = {"csrf": session.csrf.reveal(), "ticket": ticket}
@@ -243,55 +228,53 @@ class AuthorizePage:
             )
         return session.remembered(page)
 
-    def _by_policy(self, request: _Request) -> _Decision:
-        registration = request.registration
-        if registration is None:
-            person, workspace = self.policy.at_the_browser()
-        else:
-            person, workspace = registration.person, registration.workspace
-        plan = self.policy.plan_use
-        if registration is not None and not request.asks_consent:
-            plan = registration.plan
-        return _Decision(
-            plan=plan if self.policy.approve is Approve.AUTO else None,
-            person=person,
-            workspace=workspace,
-            name=request.name,
-        )
+    def _by_policy(self, request: _Request) -> _Consent | None:
+        if self.policy.approve is Approve.DENY:
+            return None
+        if (registration := request.registration) is not None:
+            before = _as_before(registration)
+            return attrs.evolve(before, plan=self.policy.plan_use) if request.asks_consent else before
+        person, workspace = self.policy.at_the_browser()
+        return _Consent(plan=self.policy.plan_use, person=person, workspace=workspace, name=request.name)
 
-    def _chosen(self, account: str, request: _Request) -> tuple[Person, Workspace]:
-        """Whom a page's form names. A registration's own person is the only one who can answer for it."""
+    def _consent(self, request: _Request, fields: Fields, *, plan: bool) -> _Consent:
+        """What a page's form says. A registration's own person is the only one who can answer for it."""
+        account = fields.get("account", "")
         if (registration := request.registration) is not None:
             if account not in ("", registration.person.subject):
                 raise Rejected("access_denied", "This program is registered for another account.", 403)
-            return registration.person, registration.workspace
+            before = _as_before(registration)  # an ordinary return asks for the account only
+            return attrs.evolve(before, plan=plan) if request.asks_consent else before
+        name = fields.get("agent_name", "").strip() or request.name
         for person in self.policy.people:
             for workspace in person.workspaces:
                 if account == f"{person.subject} {workspace.workspace_id}":
-                    return person, workspace
+                    return _Consent(plan=plan, person=person, workspace=workspace, name=name)
         raise Rejected("invalid_request", "There is no such account.")
 
     # -- the way back --------------------------------------------------------------------------------
 
-    def _sent_back(self, request: _Request, call: Call, decision: _Decision, delay: float = 0.0) -> Answer:
+    def _sent_back(
+        self, request: _Request, call: Call, consent: _Consent | None, delay: float = 0.0
+    ) -> Answer:
         self.script.count("callback")
         hostile = self.script.hostile("callback")
         state = ("state", request.state.reveal())
-        if decision.plan is None:
+        if consent is None:
             pairs = [("error", "access_denied"), state]
         else:
-            pairs = self._granted(request, decision, hostile, call.now + delay)
+            pairs = self._granted(request, consent, hostile, call.now + delay)
         pairs = [*pairs, *([("iss", call.origin)] if self.policy.iss_in_callback else [])]
         query = urlencode(spoilt_redirect(pairs, hostile))
         return pages.redirect(f"{request.redirect_uri}?{query}", delay)
 
     def _granted(
-        self, request: _Request, decision: _Decision, hostile: frozenset[Hostile], now: float
+        self, request: _Request, consent: _Consent, hostile: frozenset[Hostile], now: float
     ) -> list[tuple[str, str]]:
         """The parameters of an approval, in the order in which the real server gives them."""
-        plan = decision.plan is True
+        plan = consent.plan
         registration = request.registration or self.grants.register(
-            decision.person, decision.workspace, request.path, decision.name, plan=plan
+            consent.person, consent.workspace, request.path, consent.name, plan=plan
         )
         registration.plan = plan
         registration.host_ids.add(request.host_id)
@@ -309,6 +292,16 @@ class AuthorizePage:
         if request.registration is None or self.policy.client_id_on_return:
             pairs.append(("client_id", registration.client_id))
         return pairs
+
+
+def _as_before(registration: Registration) -> _Consent:
+    """What the person of a registration agreed to before."""
+    return _Consent(
+        plan=registration.plan,
+        person=registration.person,
+        workspace=registration.workspace,
+        name=registration.name,
+    )
 
 
 def _wrong_secrets(fields: Fields) -> str | None:
