@@ -113,14 +113,17 @@ def test_4_no_client_id() -> None:
 
 
 def test_5_the_registration_id_as_client_id() -> None:
-    assert dict(ways("registration_client_id")[0])["client_id"] == FIRST
+    wrong, _ = ways("registration_client_id")
+    assert [key for key, _ in wrong] == ["code", "scope", "state", "client_id"]
+    assert dict(wrong)["client_id"] == FIRST
 
 
 def test_6_another_client_id_on_return() -> None:
     client = hostile("other_client_id", 2)
     client.walk_in()
-    way = dict(way_back(client.authorize()))
-    assert way["client_id"] not in ("", client.client_id)
+    wrong = way_back(client.authorize())
+    assert [key for key, _ in wrong] == ["code", "scope", "state", "client_id"]
+    assert dict(wrong)["client_id"] not in ("", client.client_id)
     client.policy.client_id_on_return = False
     client.authority.faults = (HostileAnswer(name="other_client_id"),)
     assert dict(way_back(client.authorize()))["client_id"] != client.client_id

@@ -50,7 +50,11 @@ MISTAKES: list[tuple[dict[str, str | None], int, str]] = [
     ({"resource": "https://api.openai.com"}, 400, "invalid_target"),
     ({"scope": SCOPES}, 400, "invalid_scope"),
     ({"state": "s"}, 400, "invalid_request"),
+    ({"nonce": "n"}, 400, "invalid_request"),
     ({"ext_agent_host_id": "urn:uuid:x"}, 400, "invalid_request"),
+    ({"agent_name_hint": "x"}, 400, "invalid_request"),
+    ({"id_token_hint": "x.y.z"}, 400, "invalid_request"),
+    ({"client_assertion_type": "x"}, 400, "invalid_request"),
     ({"grant_type": None}, 400, "invalid_request"),
     ({"grant_type": "password"}, 400, "unsupported_grant_type"),
 ]
@@ -118,6 +122,13 @@ def test_a_public_client_does_not_authenticate_itself() -> None:
     answer = client.form(TOKEN, fields, Authorization="Basic eDp5")
     assert error(answer) == (400, "invalid_request")
     assert client.mistakes == [("refresh", "invalid_request")]
+
+
+def test_a_path_that_is_nobodys_is_not_found() -> None:
+    client = Client()
+    assert error(client.get("/api/accounts/oauth")) == (404, "not_found")
+    assert client.authority.counts["other"] == 1
+    assert client.mistakes == []
 
 
 def test_another_method_is_told_which_one_there_is() -> None:
