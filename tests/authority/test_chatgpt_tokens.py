@@ -261,9 +261,29 @@ def test_the_earliest_refresh_has_three_forms() -> None:
     assert "earliest_refresh_at" not in read(client.refresh())
 
 
+def test_a_refresh_may_leave_the_refresh_token_as_it_is() -> None:
+    client = signed_in(rotate_refresh_tokens=False)
+    client.sleep(30 * 86_400 - 1)
+    assert "refresh_token" not in read(client.refresh())
+    client.sleep(30 * 86_400 - 1)
+    assert client.refresh().status == 200
+    assert client.ask().status == 200
+
+
+def test_scopes_may_be_withheld_and_without_one_there_is_no_refresh_token() -> None:
+    client = signed_in(withheld_scopes={"resource.invoke"})
+    assert client.tokens["scope"].split() == sorted({*SCOPES.split()} - {"resource.invoke"})
+    assert client.refresh().status == 200
+    client = signed_in(withheld_scopes={"offline_access"})
+    assert "refresh_token" not in client.tokens
+    assert client.ask().status == 200
+
+
 def test_errors_have_two_forms() -> None:
     client = signed_in(nested_errors=True)
-    assert api_error(client.refresh("made-up")) == (400, "invalid_grant")
+    unknown = client.exchange("made-up")
+    assert api_error(unknown) == (400, "invalid_grant")
+    assert json.loads(unknown.body.reveal())["error"]["message"] == "invalid_grant"
     wrong = client.refresh(scope="openid")
     assert api_error(wrong) == (400, "invalid_scope")
     assert "scope" in json.loads(wrong.body.reveal())["error"]["message"]

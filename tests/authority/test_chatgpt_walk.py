@@ -137,6 +137,8 @@ def test_a_plan_that_is_refused_is_a_sign_in_all_the_same_and_can_be_enabled_lat
     assert PLAN not in client.tokens["scope"].split(), "an ordinary return asks nobody"
     client.walk_in(prompt="consent")
     assert client.ask().status == 200
+    client.walk_in()
+    assert client.ask().status == 200, "what was agreed to stays"
     assert client.mistakes == []
 
 
@@ -145,6 +147,9 @@ def test_the_plan_may_be_taken_back_when_it_is_asked_for_again() -> None:
     client.walk_in()
     client.policy.plan_use = False
     client.walk_in(prompt="consent")
+    assert PLAN not in client.tokens["scope"].split()
+    client.policy.plan_use = True
+    client.walk_in()
     assert PLAN not in client.tokens["scope"].split()
 
 

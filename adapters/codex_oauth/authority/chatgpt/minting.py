@@ -52,18 +52,21 @@ class Minting:
         with_id_token = not renewed or self.policy.id_token_on_refresh
         if Hostile.REFRESH_OTHER_SUBJECT in hostile:
             person, with_id_token = self._somebody_else(session), True
+        with_refresh = self.policy.rotate_refresh_tokens if renewed else "offline_access" in session.scope
+        fresh = Secret(f"fake-refresh-{base64url(self.entropy(32))}")
         identity = self._id_token(session, person, issuer, wall, hostile, renewed=renewed)
         tokens = IssuedTokens(
             access_token=self._access_token(session, person, issuer, wall),
-            refresh_token=Secret(f"fake-refresh-{base64url(self.entropy(32))}"),
+            refresh_token=fresh if with_refresh else None,
             id_token=identity if with_id_token else None,
         )
         body: dict[str, object] = {
             "access_token": tokens.access_token.reveal(),
-            "refresh_token": tokens.refresh_token.reveal(),
             "token_type": "Bearer",
             "expires_in": int(self.policy.access_lifetime),
         }
+        if tokens.refresh_token is not None:
+            body["refresh_token"] = tokens.refresh_token.reveal()
         if tokens.id_token is not None:
             body["id_token"] = tokens.id_token.reveal()
         if (self.policy.scope_on_refresh or not renewed) and Hostile.NO_SCOPE not in hostile:

@@ -69,7 +69,8 @@ class IssuedTokens:
     """The tokens of one answer."""
 
     access_token: Secret[str]
-    refresh_token: Secret[str]
+    refresh_token: Secret[str] | None
+    """None: there is none, or the old one stays."""
     id_token: Secret[str] | None
 
 
@@ -144,7 +145,8 @@ class PlanGrants:
         """A code for this client, redirect URI and challenge; and the sign-in that it leads to."""
         code = Secret(f"fake-code-{base64url(self.entropy(32))}")
         scope = ALL_SCOPES if plan else ALL_SCOPES - {PLAN_SCOPE}
-        session = SignedIn(registration=registration, scope=scope, nonce=nonce)
+        granted = scope - self.policy.withheld_scopes
+        session = SignedIn(registration=registration, scope=granted, nonce=nonce)
         self._codes[code.fingerprint()] = _PlanCode(
             client_id=registration.client_id,
             redirect_uri=redirect_uri,
@@ -182,10 +184,11 @@ class PlanGrants:
     def remember(self, session: SignedIn, tokens: IssuedTokens, now: float) -> None:
         """These are the sign-in's tokens from now on; its older refresh tokens are spent."""
         self._by_access[tokens.access_token.fingerprint()] = (session, now + self.policy.access_lifetime)
-        self._by_refresh[tokens.refresh_token.fingerprint()] = session
+        if tokens.refresh_token is not None:
+            session.current = tokens.refresh_token.fingerprint()
+            self._by_refresh[session.current] = session
         if tokens.id_token is not None:
             self._by_id_token[tokens.id_token.fingerprint()] = session
-        session.current = tokens.refresh_token.fingerprint()
         session.refresh_until = now + self.policy.refresh_lifetime
 
     def refresh(self, token: Secret[str], now: float) -> SignedIn | str:

@@ -7,7 +7,7 @@ a client must get along with either. All times are seconds.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum, unique
 from typing import Any, Final
 
@@ -80,6 +80,10 @@ class StreamEnd(StrEnum):
     """No last event at all."""
 
 
+def _scopes(given: Iterable[str]) -> frozenset[str]:
+    return frozenset(given)
+
+
 def _positive(_policy: object, field: Any, value: float) -> None:
     if not 0 < value < math.inf:
         raise ValueError(f"{field.name}: more than 0")
@@ -145,6 +149,10 @@ class ChatGptPolicy:
         default=EarliestRefresh.NUMBER, converter=EarliestRefresh
     )
     earliest_refresh_after: float = attrs.field(default=1800.0, validator=_not_negative)
+    withheld_scopes: frozenset[str] = attrs.field(default=frozenset[str](), converter=_scopes)
+    """Scopes that no approval grants; without `offline_access` there is no refresh token."""
+    rotate_refresh_tokens: bool = True
+    """Whether a refresh brings a new refresh token; else the old one stays good."""
     id_token_on_refresh: bool = False
     scope_on_refresh: bool = True
     reuse_ends_session: bool = True
