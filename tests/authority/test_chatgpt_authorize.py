@@ -179,7 +179,8 @@ def test_a_bad_redirect_uri_gets_a_page_and_no_redirect(uri: str | None) -> None
 def test_the_port_may_change_and_the_path_may_not() -> None:
     client = Client()
     client.walk_in()
-    assert client.authorize(redirect_uri="http://127.0.0.1:50000/auth/callback").status == 303
+    for port in (1, 50_000, 65_535):
+        assert client.authorize(redirect_uri=f"http://127.0.0.1:{port}/auth/callback").status == 303
     answer = client.authorize(redirect_uri="http://127.0.0.1:49152/other")
     assert (answer.status, answer.header("Location")) == (400, None)
 

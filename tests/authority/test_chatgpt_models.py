@@ -42,6 +42,8 @@ def test_without_a_token_of_ours_it_stays_shut(authorization: str) -> None:
 
 def test_other_tokens_than_the_access_token_do_not_open_it() -> None:
     client = signed_in()
+    assert client.ask(Authorization=f"Basic {client.tokens['access_token']}").status == 401
+    assert client.ask(Authorization=f"bearer {client.tokens['access_token']}").status == 200
     for name in ("refresh_token", "id_token"):
         assert client.ask(Authorization=f"Bearer {client.tokens[name]}").status == 401
 

@@ -211,6 +211,7 @@ def test_a_token_of_another_client_is_not_revoked_and_that_is_noted() -> None:
 def test_an_unknown_client_is_refused_and_a_made_up_token_is_no_grant() -> None:
     client = signed_in()
     assert error(client.refresh(client_id="oaiapp_test_unknown")) == (401, "invalid_client")
+    assert error(client.exchange("made-up", client_id="oaiapp_test_unknown")) == (401, "invalid_client")
     assert error(client.refresh("made-up")) == (400, "invalid_grant")
     assert client.mistakes == []
 
