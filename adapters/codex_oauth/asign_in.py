@@ -44,6 +44,7 @@ from codex_oauth_core.effects import BrowserPrompt, Prompt
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.flows.device import DeviceFlow
 from codex_oauth_core.flows.sign_in import SignInFlow, as_ids
+from codex_oauth_core.identity import Identity
 from codex_oauth_core.provider import Provider
 
 __all__ = ["AsyncWorldMaker", "alogin"]
@@ -62,6 +63,7 @@ async def alogin(
     store: Store | None = None,
     revoke_old: bool = False,
     workspaces: Iterable[str] = (),
+    account: Identity | str | None = None,
     open_browser: bool = True,
     ports: Sequence[int] | None = None,
     callbacks: Iterable[CallbackSource] = (),
@@ -84,6 +86,7 @@ async def alogin(
         store,
         revoke_old,
         workspaces,
+        account,
         on_prompt,
         on_note or ignore_note,
         make_world or _usual_world,
@@ -112,7 +115,7 @@ async def _through(
 ) -> Credential:
     device = only_way(door.provider, device)
     if device or (device is None and await _suits_a_device_code(door)):
-        return await door.enter(DeviceFlow(provider=door.provider, workspaces=door.workspaces))
+        return await door.enter(door.device_flow())
     try:
         ports = ports or door.provider.redirect_ports or ANY_PORT
         return await _with_browser(door, ports, callbacks, open_browser=open_browser)
@@ -120,7 +123,7 @@ async def _through(
         if not can_use_device_code(error, device):
             raise
         door.on_note(with_a_device_code(error))
-    return await door.enter(DeviceFlow(provider=door.provider, workspaces=door.workspaces))
+    return await door.enter(door.device_flow())
 
 
 @attrs.define(eq=False)
@@ -131,11 +134,16 @@ class _Door:
     store: Store | None
     revoke_old: bool
     workspaces: tuple[str, ...] = attrs.field(converter=as_ids)
+    account: Identity | str | None
     on_prompt: OnPrompt
     on_note: Callable[[str], None]
     make_world: AsyncWorldMaker
     record: Recording
     granted: Credential | None = attrs.field(default=None, init=False)
+
+    def device_flow(self) -> DeviceFlow:
+        """A new sign-in with a device code."""
+        return DeviceFlow(provider=self.provider, workspaces=self.workspaces, account=self.account)
 
     async def enter(
         self,
@@ -183,7 +191,7 @@ async def _with_browser(
             await closing.enter_async_context(listener)
             source = await closing.enter_async_context(AsyncListenerSource(listener))
             sources, redirect_uri = (source, *callbacks), listener.redirect_uri
-        flow = browser_flow(door.provider, door.workspaces, redirect_uri)
+        flow = browser_flow(door.provider, door.workspaces, redirect_uri, door.account)
         return await door.enter(flow, sources, _opening(door) if open_browser else None)
     raise AssertionError("nothing here swallows an exception")
 

@@ -29,6 +29,7 @@ from codex_oauth_core.flows.browser import BrowserFlow
 from codex_oauth_core.flows.device import DeviceFlow
 from codex_oauth_core.flows.machine import Drivable
 from codex_oauth_core.flows.sign_in import SignInFlow, as_ids
+from codex_oauth_core.identity import Identity
 from codex_oauth_core.provider import Provider
 
 if TYPE_CHECKING:
@@ -101,7 +102,12 @@ def only_a_paste(error: SignInError) -> str:
     return f"{error.message} Only a paste can finish this sign-in."
 
 
-def browser_flow(provider: Provider, workspaces: tuple[str, ...], redirect_uri: str) -> BrowserFlow:
+def browser_flow(
+    provider: Provider,
+    workspaces: tuple[str, ...],
+    redirect_uri: str,
+    account: Identity | str | None = None,
+) -> BrowserFlow:
     """A new sign-in with the browser."""
     return BrowserFlow(
         redirect_uri=redirect_uri,
@@ -110,6 +116,7 @@ def browser_flow(provider: Provider, workspaces: tuple[str, ...], redirect_uri: 
         nonce=new_nonce() if provider.has_nonce else None,
         provider=provider,
         workspaces=workspaces,
+        account=account,
     )
 
 
@@ -152,6 +159,7 @@ def login(
     store: Store | None = None,
     revoke_old: bool = False,
     workspaces: Iterable[str] = (),
+    account: Identity | str | None = None,
     open_browser: bool = True,
     ports: Sequence[int] | None = None,
     callbacks: Iterable[CallbackSource] = (),
@@ -165,7 +173,9 @@ def login(
     `on_prompt` gets a `DevicePrompt` or a `BrowserPrompt`, for the person to see: nothing is printed here.
     `on_note` gets one plain line where there is a choice to explain. With a `store` the login is kept there
     and becomes its current one; `revoke_old` then ends the one that it replaces at the server, which may end
-    other sessions of that account too. `workspaces`: the account must be one of these.
+    other sessions of that account too. `workspaces`: the account must be one of these. `account`: whose login
+    it must be, as people call it (an e-mail address, an account id, a user id, the beginning of a key), or as
+    the identity of one that is known; another person's is revoked (`account_changed`).
 
     Of the browser: `open_browser` also opens the page; `ports` are where to listen instead of the
     provider's; `callbacks` are further ways in which the redirect can come, such as a `PasteSource`.
@@ -180,6 +190,7 @@ def login(
         store,
         revoke_old,
         workspaces,
+        account,
         on_prompt,
         on_note or ignore_note,
         make_world or _usual_world,
@@ -187,7 +198,7 @@ def login(
     )
     device = only_way(provider, device)
     if device or (device is None and _suits_a_device_code(door)):
-        return door.enter(DeviceFlow(provider=provider, workspaces=door.workspaces))
+        return door.enter(door.device_flow())
     try:
         return _with_browser(
             door, ports or provider.redirect_ports or ANY_PORT, tuple(callbacks), open_browser=open_browser
@@ -196,7 +207,7 @@ def login(
         if not can_use_device_code(error, device):
             raise
         door.on_note(with_a_device_code(error))
-    return door.enter(DeviceFlow(provider=provider, workspaces=door.workspaces))
+    return door.enter(door.device_flow())
 
 
 @attrs.frozen
@@ -207,10 +218,15 @@ class _Door:
     store: Store | None
     revoke_old: bool
     workspaces: tuple[str, ...] = attrs.field(converter=as_ids)
+    account: Identity | str | None
     on_prompt: Callable[[Prompt], None]
     on_note: Callable[[str], None]
     make_world: WorldMaker
     record: Recording
+
+    def device_flow(self) -> DeviceFlow:
+        """A new sign-in with a device code."""
+        return DeviceFlow(provider=self.provider, workspaces=self.workspaces, account=self.account)
 
     def enter(
         self,
@@ -242,7 +258,7 @@ def _with_browser(
         if listener is not None:
             closing.enter_context(listener)
             sources, redirect_uri = (listener, *callbacks), listener.redirect_uri
-        flow = browser_flow(door.provider, door.workspaces, redirect_uri)
+        flow = browser_flow(door.provider, door.workspaces, redirect_uri, door.account)
         return door.enter(flow, sources, _opening(door) if open_browser else None)
 
 

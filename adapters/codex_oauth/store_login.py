@@ -58,7 +58,7 @@ def finish_sign_in(
     """
     flow = FinishSignIn(record=granted, provider=provider, revoke_old=revoke_old, force=force)
     try:
-        with StoringWorld(world, store, flow.record.credential.account_id) as storing:
+        with StoringWorld(world, store, flow.record.credential.key) as storing:
             outcome = run(flow, storing)
     except BaseException:
         if flow.is_undecided:
@@ -70,7 +70,7 @@ def finish_sign_in(
 def give_up(granted: Credential | Record, store: Store, provider: Provider | None, world: Performer) -> None:
     """End a login that its owner does not get, best effort within 10 s, unless it is stored, or may be."""
     flow = FinishSignIn(record=granted, provider=provider)
-    with StoringWorld(world, store, flow.record.credential.account_id) as storing:
+    with StoringWorld(world, store, flow.record.credential.key) as storing:
         effect = flow.receive(Cancelled(storing.now()[0]))
         while not isinstance(effect, Finished):
             effect = flow.receive(storing.perform(effect))
@@ -85,14 +85,22 @@ def signed_in_or_raise(outcome: SignedIn | SignInError, *, stacklevel: int) -> S
     return outcome
 
 
-def end_login(store: Store, account_id: str, provider: Provider | None, world: Performer) -> bool | None:
-    """Revoke a stored login at `provider`, best effort within 10 s, then delete it, whatever it is.
+def end_login(
+    store: Store,
+    key: str,
+    provider: Provider | None,
+    world: Performer,
+    *,
+    expected: Record | None = None,
+) -> bool | None:
+    """Revoke the login that is kept under `key` at `provider`, best effort within 10 s, then delete it,
+    whatever it is; with `expected`, the login that it is believed to be, only that one.
 
     Whether the server confirmed; None where nothing was asked of it. Raises SignInError: `network`
     (`details.reason`: `lock_busy`), `auth_write_failed`.
     """
-    with StoringWorld(world, store, account_id) as storing:
-        outcome = run(Revocation(provider=provider), storing)
+    with StoringWorld(world, store, key) as storing:
+        outcome = run(Revocation(provider=provider, expected=expected), storing)
     if isinstance(outcome, SignInError):
         raise outcome
     return outcome.confirmed
@@ -116,7 +124,7 @@ async def afinish_sign_in(
     flow = FinishSignIn(record=granted, provider=provider, revoke_old=revoke_old, force=force)
     with _Hurried(world) as hurried:
         try:
-            async with AsyncStoringWorld(hurried, store, flow.record.credential.account_id) as storing:
+            async with AsyncStoringWorld(hurried, store, flow.record.credential.key) as storing:
                 outcome = await arun(flow, storing)
         except BaseException:
             if flow.is_undecided:
@@ -130,18 +138,23 @@ async def agive_up(
 ) -> None:
     """`give_up()` for asyncio and trio. No cancellation cuts a request of it."""
     flow = FinishSignIn(record=granted, provider=provider)
-    async with AsyncStoringWorld(world, store, flow.record.credential.account_id) as storing:
+    async with AsyncStoringWorld(world, store, flow.record.credential.key) as storing:
         effect = flow.receive(Cancelled(storing.now()[0]))
         while not isinstance(effect, Finished):
             effect = flow.receive(await storing.perform(effect))
 
 
 async def aend_login(
-    store: Store, account_id: str, provider: Provider | None, world: AsyncPerformer
+    store: Store,
+    key: str,
+    provider: Provider | None,
+    world: AsyncPerformer,
+    *,
+    expected: Record | None = None,
 ) -> bool | None:
     """`end_login()` for asyncio and trio. A task that is cancelled after it asked the server deletes, too."""
-    async with AsyncStoringWorld(world, store, account_id) as storing:
-        outcome = await arun(Revocation(provider=provider), storing)
+    async with AsyncStoringWorld(world, store, key) as storing:
+        outcome = await arun(Revocation(provider=provider, expected=expected), storing)
     if isinstance(outcome, SignInError):
         raise outcome
     return outcome.confirmed

@@ -34,6 +34,7 @@ from codex_oauth.auth_file import (
 from codex_oauth.loading import loading
 from codex_oauth.stores.failures import shown, store_error
 from codex_oauth.stores.files import Directory, Staged, stage
+from codex_oauth.stores.find import KeptLogin, kept_as
 from codex_oauth.stores.locks import LoginLock, take_lock
 from codex_oauth.stores.names import CUT_OFF
 from codex_oauth.stores.store import LockedLogin, Saved, SaveFailed, Slot, Store
@@ -128,7 +129,7 @@ def import_codex(
     credential = attrs.evolve(found, refresh_token=None)
     _refuse_expired(credential, "Renew it in the program that signed in, and try again.")
     if not force:
-        _refuse_to_replace(store.slot(credential.account_id).load())
+        _refuse_to_replace(_stored(store, credential).found)
     return _kept(record_of(credential, content), store, force=force, on_wait=on_wait).record
 
 
@@ -212,12 +213,12 @@ def _sends_nothing(effect: SendRequest, stopped: Callable[[], bool]) -> NoReturn
     raise AssertionError("storing a login sends nothing")
 
 
-def _refuse_to_replace(stored: Record | None) -> None:
-    if stored is None or not stored.is_renewable:
+def _refuse_to_replace(stored: Record | SignInError | None) -> None:
+    if not isinstance(stored, Record) or not stored.is_renewable:
         return
     text = "This account is signed in already, with a login that can be renewed."
-    account_id = stored.credential.account_id
-    raise _refused(text, _FORCE, reason="renewable_login", account_id=account_id)
+    ours = stored.credential
+    raise _refused(text, _FORCE, reason="renewable_login", account_id=ours.account_id, key=ours.key)
 
 
 # -- moving -----------------------------------------------------------------------------------------
@@ -225,7 +226,7 @@ def _refuse_to_replace(stored: Record | None) -> None:
 
 @attrs.frozen
 class _Taken:
-    """What a move has stored, or may have: by fingerprint, and the accounts where it was only rescued.
+    """What a move has stored, or may have: by fingerprint, and the keys where it was only rescued.
 
     `on_wait`: who hears of its waits.
     """
@@ -243,8 +244,8 @@ def _moved(
     try:
         return _move(store, where, taken, force=force)
     except BaseException as error:
-        account_id = _account_there(where) if taken.fingerprints else None
-        handed_back = None if account_id is None else _hand_back(store.slot(account_id), taken)
+        key = _key_there(where) if taken.fingerprints else None
+        handed_back = None if key is None else _hand_back(store.slot(key), taken)
         if handed_back is not None and isinstance(error, SignInError):
             raise _half_moved(error, handed_back=handed_back) from None
         raise
@@ -290,28 +291,30 @@ def _to_move(directory: Directory, target: Path) -> tuple[Secret[bytes], Credent
 
 def _take(found: Record, store: Store, taken: _Taken, *, force: bool) -> Record:
     """Store a login, unless it, or what it was renewed to, is stored: then an earlier move was cut off."""
-    account_id = found.credential.account_id
-    stored = _stored(store, account_id, force=force)
+    kept = _stored(store, found.credential, force=force)
+    stored = kept.found if isinstance(kept.found, Record) else None
     if stored is not None and _is_from(stored, found):
         if stored.fingerprint == found.fingerprint:
             taken.fingerprints.add(found.fingerprint)
-        store.select(account_id)
+        store.select(kept.place)
         return stored
     if not force and (stored is None or stored.fingerprint not in taken.fingerprints):
         _refuse_to_replace(stored)
     taken.fingerprints.add(found.fingerprint)  # before it is stored: storing may be interrupted
     if _kept(found, store, force=True, on_wait=taken.on_wait).rescued:
-        taken.rescued.add(account_id)
+        taken.rescued.add(found.credential.key)
     return found
 
 
-def _stored(store: Store, account_id: str, *, force: bool) -> Record | None:
+def _stored(store: Store, credential: Credential, *, force: bool = False) -> KeptLogin:
+    """What is kept of this very login, under its key or a former name."""
     try:
-        return store.slot(account_id).load()
+        kept = kept_as(store, credential)
     except SignInError:
-        if force:
-            return None
-        raise
+        if not force:
+            raise
+        kept = None
+    return kept or KeptLogin(credential.key, None)
 
 
 def _is_from(stored: Record, found: Record) -> bool:
@@ -336,13 +339,13 @@ def _rest(content: Secret[bytes], where: Path) -> Secret[bytes]:
         raise store_error(ErrorKind.AUTH_WRITE_FAILED, "not_storable", where) from None
 
 
-def _account_there(where: Path) -> str | None:
-    """The account whose login the Codex CLI can still renew; if that cannot be told, the login is ours."""
+def _key_there(where: Path) -> str | None:
+    """The key of the login that the Codex CLI can still renew; if that cannot be told, the login is ours."""
     try:
         _, credential = _login(where, lambda: read_anywhere(where))
     except SignInError:
         return None
-    return None if credential.refresh_token is None else credential.account_id
+    return None if credential.refresh_token is None else credential.key
 
 
 def _hand_back(slot: Slot, taken: _Taken) -> bool | None:
@@ -354,7 +357,7 @@ def _hand_back(slot: Slot, taken: _Taken) -> bool | None:
         if held is not None:
             with held:
                 return _give_up(held, taken)
-    return False if slot.account_id in taken.rescued or _is_stored(slot, taken) else None
+    return False if slot.key in taken.rescued or _is_stored(slot, taken) else None
 
 
 def _give_up(held: LockedLogin, taken: _Taken) -> bool | None:

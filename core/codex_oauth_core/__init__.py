@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from codex_oauth_core.flows.revoke_login import Revocation as Revocation
     from codex_oauth_core.flows.store_login import Deposit as Deposit
     from codex_oauth_core.flows.store_login import StoreLogin as StoreLogin
+    from codex_oauth_core.identity import Identity as Identity
     from codex_oauth_core.outcomes import Adopted as Adopted
     from codex_oauth_core.outcomes import Deposited as Deposited
     from codex_oauth_core.outcomes import Kept as Kept
@@ -104,6 +105,7 @@ __all__, __getattr__, __dir__ = lazy_names(
         "codex_oauth_core.flows.renewal_policy": ("RenewalPolicy",),
         "codex_oauth_core.flows.renewal": ("Renewal",),
         "codex_oauth_core.flows.revoke_login": ("Revocation",),
+        "codex_oauth_core.identity": ("Identity",),
         "codex_oauth_core.outcomes": (
             "Adopted",
             "Deposited",

@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 import attrs
 
+from codex_oauth_core.identity import Identity
 from codex_oauth_core.secret import Secret
 
 __all__ = ["REFRESH_SKEW", "Credential", "DeviceAuthorization"]
@@ -32,7 +33,8 @@ class DeviceAuthorization:
 
 @attrs.frozen
 class Credential:
-    """A login. It belongs to `issuer` and `client_id`: refresh and revoke it only there.
+    """A login. It belongs to `issuer` and `client_id`: refresh and revoke it only there. `account_id` names
+    the workspace and `user_id` the person, each None where the tokens do not say it.
 
     Without a `refresh_token` it is borrowed from another program, and cannot be renewed or revoked here.
 
@@ -42,7 +44,7 @@ class Credential:
 
     access_token: Secret[str]
     refresh_token: Secret[str] | None
-    account_id: str
+    account_id: str | None
     issuer: str
     client_id: str
     obtained_at: str
@@ -50,6 +52,17 @@ class Credential:
     expires_at: int | None = None
     earliest_refresh_at: int | None = None
     kind: Literal["subscription"] = "subscription"
+    user_id: str | None = None
+
+    @property
+    def identity(self) -> Identity:
+        """Whose login it is."""
+        return Identity(self.issuer, self.client_id, self.account_id, self.user_id)
+
+    @property
+    def key(self) -> str:
+        """The name of the login: see `Identity.key`."""
+        return self.identity.key
 
     def is_stale(self, wall: float, skew: float = REFRESH_SKEW) -> bool | None:
         """Whether the access token expires within `skew` seconds of `wall` (Unix seconds).

@@ -16,6 +16,7 @@ __all__ = [
     "KINDS",
     "NOT_ENABLED",
     "NO_ENDPOINT",
+    "OTHER_PERSON",
     "PARTICULAR",
     "Detail",
     "ErrorKind",
@@ -191,6 +192,7 @@ KINDS: Final[Mapping[ErrorKind, KindFacts]] = {
 }
 
 NOT_ENABLED: Final = "not_enabled"
+OTHER_PERSON: Final = "other_person"
 
 NO_ENDPOINT: Final = "no_endpoint"
 """The `details.reason` of what is not to be had at a provider, because it has no endpoint for it."""
@@ -211,6 +213,10 @@ PARTICULAR: Final[Mapping[tuple[ErrorKind, Detail], KindFacts]] = {
     ),
     (ErrorKind.LOGIN_REQUIRED, NO_ENDPOINT): KindFacts(
         "This provider renews no login.", ("Sign in again.",), login=""
+    ),
+    (ErrorKind.ACCOUNT_CHANGED, OTHER_PERSON): KindFacts(
+        "Somebody else signed in than was asked for. Nothing was stored.",
+        ("Start the sign-in again, and sign in with the account that was asked for.",),
     ),
 }
 """Kinds with a `details.reason` of which more is true than of the kind."""

@@ -113,6 +113,7 @@ class Tokens:
     scopes: tuple[str, ...] | None = None
     client_id: str | None = None
     refusal: Refusal | None = None
+    user_id: str | None = None
 
 
 @attrs.frozen
@@ -158,6 +159,8 @@ class Refusal:
     """A fixed text of the dialect that is more exact than the kind's."""
     setting: BadSetting | None = None
     """The setting of this machine that it is about; what is wrong with it is the message."""
+    signed_in: str | None = None
+    """Who signed in, where that is the reason."""
 
 
 DeviceFact = Issued | TryAgain | Refusal

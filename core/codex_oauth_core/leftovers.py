@@ -52,7 +52,7 @@ def _age(record: Record) -> str:
 
 
 def succeeds(renewed: Record, stored: Record | None) -> bool:
-    """Whether `renewed` was exchanged for what is stored, at the same server, for the same account.
+    """Whether `renewed` was exchanged for what is stored, at the same server, for the same person.
 
     Where a server issues the same refresh token again, parent and child have it too: the count tells them.
     """
@@ -63,5 +63,5 @@ def succeeds(renewed: Record, stored: Record | None) -> bool:
         old.refresh_token is not None
         and renewed.parent == old.refresh_token.fingerprint()
         and (renewed.fingerprint != stored.fingerprint or renewed.generation > stored.generation)
-        and (new.issuer, new.client_id, new.account_id) == (old.issuer, old.client_id, old.account_id)
+        and new.identity.fits(old.identity)
     )

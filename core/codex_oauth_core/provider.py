@@ -21,6 +21,7 @@ from codex_oauth_core.effects import Request, RequestHeaders
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import DeviceFact, ExchangeFact, PollFact, RefreshFact, Refusal, RevocationFact
+from codex_oauth_core.identity import Profile
 from codex_oauth_core.rendering import Renderers
 from codex_oauth_core.secret import Secret
 from codex_oauth_core.texts import NO_TEXTS, Texts
@@ -32,8 +33,12 @@ _NAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
 USER_AGENT: Final = f"codex-oauth/{__version__}"
 
 
-def _nobody(_token: Secret[str]) -> None:
-    return None
+def _nobody(_access: Secret[str] | None, _id_token: Secret[str] | None) -> tuple[None, None]:
+    return None, None
+
+
+def _nameless(_credential: Credential) -> Profile:
+    return Profile()
 
 
 @unique
@@ -132,8 +137,12 @@ class Dialect:
     read_revocation: Callable[[Provider, ResponseReceived], RevocationFact] = _not_confirmed
     headers: Callable[[Provider, Credential], RequestHeaders] = _bearer
     """What a request to the provider's API bears: by default the access token, and nothing else."""
-    account_of: Callable[[Secret[str]], str | None] = _nobody
-    """Takes an access or id token; the account that it names, None if it names none."""
+    identify: Callable[[Secret[str] | None, Secret[str] | None], tuple[str | None, str | None]] = _nobody
+    """Takes an access token and an id token, either of which may be missing; the account and the person that
+    they name, each None where they do not say.
+    """
+    profile: Callable[[Credential], Profile] = _nameless
+    """What to call the person of a login."""
     why_denied: Callable[[str, Secret[str]], str | None] | None = None
     """Takes a redirect's error code and its description; a fixed word for `details.reason`, None for nothing
     more exact than the code.
@@ -271,6 +280,15 @@ class Provider:
             device_token_endpoint=move(self.device_token_endpoint),
             verification_uri=move(self.verification_uri),
             device_redirect_uri=move(self.device_redirect_uri),
+        )
+
+    def identified(self, credential: Credential) -> Credential:
+        """The credential with the account and the person that its own tokens name, where it does not say
+        them: an earlier release stored no person.
+        """
+        account_id, user_id = self.dialect.identify(credential.access_token, credential.id_token)
+        return attrs.evolve(
+            credential, account_id=credential.account_id or account_id, user_id=credential.user_id or user_id
         )
 
     def redirect_uri(self, port: int | None = None, host: str | None = None) -> str:

@@ -16,7 +16,7 @@ from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.provider import Provider
 
-__all__ = ["KNOWN", "provider_of"]
+__all__ = ["KNOWN", "identified", "provider_of"]
 
 KNOWN: Final[tuple[Provider, ...]] = (CODEX,)
 """The providers that come with this library."""
@@ -41,6 +41,12 @@ def provider_of(credential: Credential, providers: Iterable[Provider] = ()) -> P
     except ValueError:
         return None
     return attrs.evolve(found, client_id=credential.client_id)
+
+
+def identified(credential: Credential, providers: Iterable[Provider] = ()) -> Credential:
+    """See `Provider.identified`, of the provider that the credential belongs to."""
+    provider = provider_of(credential, providers)
+    return credential if provider is None else provider.identified(credential)
 
 
 def _issues(provider: Provider, client_id: str) -> bool:

@@ -139,6 +139,7 @@ def _intent_fields(intent: Intent) -> dict[str, Any]:
 
 def _credential_fields(credential: Credential) -> dict[str, Any]:
     values = {field.name: getattr(credential, field.name) for field in attrs.fields(Credential)}
+    values["key"] = credential.key  # for other programs, and for who looks at the file; it is never read
     return {name: value.reveal() if isinstance(value, Secret) else value for name, value in values.items()}
 
 
@@ -167,7 +168,7 @@ def _too_new(version: int) -> SignInError:
 
 
 _KNOWN: Final = frozenset(field.name for field in attrs.fields(Record)) - {"unknown"} | {"schema_version"}
-_KNOWN_INSIDE: Final = frozenset(field.name for field in attrs.fields(Credential))
+_KNOWN_INSIDE: Final = frozenset(field.name for field in attrs.fields(Credential)) | {"key"}
 
 
 def _unknown(document: Mapping[str, Any]) -> dict[str, Any]:

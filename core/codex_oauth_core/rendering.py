@@ -43,9 +43,9 @@ class Renderers:
     exchange: Callable[[ExchangeFact], Rendered]
     revocation: Callable[[bool], Rendered]
     """Takes whether the server confirms."""
-    token: Callable[[str, float | None, str | None], Secret[str]]
+    token: Callable[[str, float | None, str | None, str | None], Secret[str]]
     """A token that proves nothing. Takes a mark that tells it from others, the Unix time at which it
-    expires and the account that it names; None where it says neither.
+    expires, and the account and the person that it names; None for what it does not say.
     """
     known_code: Callable[[str], str]
     """An error code in this dialect's own words: the same, another of the same meaning, or `other`."""

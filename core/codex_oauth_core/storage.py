@@ -21,6 +21,8 @@ __all__ = [
     "Conflict",
     "Delete",
     "Deleted",
+    "Find",
+    "Found",
     "Load",
     "Loaded",
     "Lock",
@@ -79,8 +81,8 @@ class Save:
 
 @attrs.frozen
 class Rescue:
-    """Keep `record` beside the login of its account, without a lock, for whoever locks that login next:
-    `Rescued`.
+    """Keep `record` beside the login, without a lock, for whoever locks that login next: `Rescued`. A sign-in
+    is kept beside the login that its own key names.
     """
 
     record: Record
@@ -111,7 +113,17 @@ class Select:
     """Put this login in use: `Selected`. It needs no lock, and says nothing of what is stored."""
 
 
-StorageEffect = Load | Lock | Reserve | Save | Rescue | Delete | Release | Select
+@attrs.frozen
+class Find:
+    """Look for the first of these names under which the store keeps a login: `Found`. If there is one, all
+    effects that follow are about that login, and no longer about the one that the driver began with. Asked
+    for without the lock.
+    """
+
+    names: tuple[str, ...]
+
+
+StorageEffect = Load | Lock | Reserve | Save | Rescue | Delete | Release | Select | Find
 
 
 @attrs.frozen
@@ -180,6 +192,14 @@ class Selected:
 
 
 @attrs.frozen
+class Found:
+    """Under `name` this `record` is kept. None of both: nothing is, under any of the names."""
+
+    name: str | None = None
+    record: Record | None = None
+
+
+@attrs.frozen
 class StoreFailed:
     """The storage failed; what was stored is still stored.
 
@@ -203,6 +223,7 @@ StorageAnswer = (
     | Released
     | Selected
     | StoreFailed
+    | Found
 )
 
 ANSWERS: Final[Mapping[type[StorageEffect], tuple[type[StorageAnswer], ...]]] = {
@@ -214,5 +235,6 @@ ANSWERS: Final[Mapping[type[StorageEffect], tuple[type[StorageAnswer], ...]]] = 
     Delete: (Deleted, Conflict, StoreFailed),
     Release: (Released,),
     Select: (Selected, StoreFailed),
+    Find: (Found, StoreFailed),
 }
 """Which answers fit which effect."""

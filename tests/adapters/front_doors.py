@@ -99,15 +99,15 @@ class Door:
         return run(main, self.backend)
 
     def end_login(
-        self, store: Store, account_id: str, provider: Provider | None, world: FakeWorld
+        self, store: Store, key: str, provider: Provider | None, world: FakeWorld, **options: Any
     ) -> bool | None:
         """`end_login()`, or `aend_login()`."""
         if self.backend is None:
-            return end_login(store, account_id, provider, world)
+            return end_login(store, key, provider, world, **options)
 
         async def main() -> bool | None:
             async with _awaited(world) as awaited:
-                return await aend_login(store, account_id, provider, awaited)
+                return await aend_login(store, key, provider, awaited, **options)
 
         return run(main, self.backend)
 

@@ -35,7 +35,7 @@ ENDS: dict[str, tuple[Reply | Lost, ...]] = {
         tokens(access_token="canary access with a space"),
         as_json(200, {}),
     ),
-    "no account": (issued(), approved(), tokens(access_token="canary-opaque", id_token=...), page(500)),
+    "an unusable token": (issued(), approved(), tokens(access_token="canary two words"), page(500)),
     "challenge": (issued(), approved(code_challenge="canary")),
     "bad user code": (issued(user_code="canary\x1b[31m"),),
     "a page": (page(403),),

@@ -57,7 +57,7 @@ def kept(door: Door, credential: Credential, store: FileStore) -> None:
 
 
 def stored(store: FileStore) -> Credential | None:
-    record = store.slot("acct_fake").load()
+    record = store.slot(OLD.key).load()
     return None if record is None else record.credential
 
 
@@ -68,8 +68,9 @@ def full(*args: object, **kwargs: object) -> None:
 @each_door
 def test_a_login_is_kept_and_becomes_the_current_one(door: Door, store: FileStore) -> None:
     credential, _ = sign_in(door, *SIGN_IN, store=store)
-    assert store.current() == credential.account_id == "acct_fake"
-    assert store.slot("acct_fake").load() == Record(credential)
+    assert credential.account_id == "acct_fake"
+    assert store.current() == credential.key
+    assert store.slot(credential.key).load() == Record(credential)
 
 
 @each_door
@@ -135,10 +136,10 @@ def test_the_old_login_is_ended_if_asked_for_and_a_doubt_is_noted(
 
 @each_door
 def test_a_second_account_joins_the_first(door: Door, store: FileStore) -> None:
-    sign_in(door, *SIGN_IN, store=store)
-    sign_in(door, issued(), approved(), tokens(access_token=account_token("acct_two")), store=store)
-    assert store.accounts() == ("acct_fake", "acct_two")
-    assert store.current() == "acct_two"
+    one, _ = sign_in(door, *SIGN_IN, store=store)
+    two, _ = sign_in(door, issued(), approved(), tokens(access_token=account_token("acct_two")), store=store)
+    assert store.names() == (one.key, two.key)
+    assert store.current() == two.key
 
 
 @each_door
@@ -213,7 +214,7 @@ def test_a_login_that_is_stored_is_not_revoked_whatever_fails_after_it(
         door.login(device=True, on_prompt=ignore, store=store, world=world)
     assert raised.value.details == {"reason": "denied"}
     assert not any("revoke" in request.request.url for request in world.requests)
-    assert store.accounts() == ("acct_fake",)
+    assert store.names() == (OLD.key,)
 
 
 @pytest.mark.parametrize(
@@ -243,7 +244,7 @@ def test_what_is_granted_is_revoked_whatever_interrupts_the_keeping(
 def test_a_conflicting_save_is_repeated_because_the_newer_login_wins(door: Door, store: FileStore) -> None:
     kept(door, OLD, store)
     newer = attrs.evolve(OLD, refresh_token=Secret("newer"))
-    assert isinstance(save(store.slot("acct_fake"), Record(newer), None), Conflict)
+    assert isinstance(save(store.slot(OLD.key), Record(newer), None), Conflict)
     kept(door, newer, store)
     assert stored(store) == newer
 
@@ -263,8 +264,8 @@ def test_a_store_that_always_conflicts_is_an_error(
 
 @each_door
 def test_a_corrupt_old_login_is_replaced_by_an_explicit_sign_in(door: Door, store: FileStore) -> None:
-    assert isinstance(save(store.slot("acct_fake"), Record(OLD), None), Saved)
-    store.slot("acct_fake").path.write_bytes(b"\0torn")
+    assert isinstance(save(store.slot(OLD.key), Record(OLD), None), Saved)
+    store.slot(OLD.key).path.write_bytes(b"\0torn")
     credential, _ = sign_in(door, *SIGN_IN, store=store)
     assert stored(store) == credential
 

@@ -94,9 +94,9 @@ def test_with_a_device_code_to_a_stored_login(door: Door, tmp_path: Path) -> Non
     store = FileStore(tmp_path / "home")
     credential = with_a_device(door, Authority(policy=ANY_PORT), store=store, on_prompt=shown.append)
     assert [type(prompt) for prompt in shown] == [DevicePrompt]
-    record = store.slot(credential.account_id).load()
+    record = store.slot(credential.key).load()
     assert record is not None
-    assert (store.current(), record.credential) == (credential.account_id, credential)
+    assert (store.current(), record.credential) == (credential.key, credential)
 
 
 @each_door
@@ -152,7 +152,7 @@ def test_a_store_that_cannot_be_written_fails_before_anybody_is_asked(
 def test_from_the_page_to_a_stored_login(door: Door, server: AuthorityServer, tmp_path: Path) -> None:
     store = FileStore(tmp_path / "home")
     credential, seen = sign_in(door, server, store=store)
-    assert store.current() == credential.account_id
+    assert store.current() == credential.key
     assert [answer.status_code for answer in seen] == [200]
     assert "Sign-in received" in seen[0].text
     assert [request.endpoint for request in server.authority.requests] == ["authorize", "exchange"]

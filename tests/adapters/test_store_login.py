@@ -25,14 +25,16 @@ from tests.adapters.front_doors import Door, each_door
 from tests.stores.logins import locked, login, save
 from tests.support import as_json
 
-NEW = attrs.evolve(login(2).credential, issuer=CODEX.issuer, client_id=CODEX.client_id)
+OURS: dict[str, Any] = {"issuer": CODEX.issuer, "client_id": CODEX.client_id}
+NEW = attrs.evolve(login(2).credential, **OURS)
+OLD = attrs.evolve(login(1), credential=attrs.evolve(login(1).credential, **OURS))
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> FileStore:
     store = FileStore(tmp_path / "home")
-    save(store.slot("acct_1"), login(1), None)
-    store.select("acct_1")
+    save(store.slot(NEW.key), OLD, None)
+    store.select(NEW.key)
     return store
 
 
@@ -43,7 +45,7 @@ def world() -> FakeWorld:
 
 def adopted(store: FileStore) -> bool:
     """Whether the next holder of the lock finds the new login."""
-    with locked(store.slot("acct_1")) as held:
+    with locked(store.slot(NEW.key)) as held:
         found = held.load()
     return found is not None and found.credential == NEW
 
@@ -61,7 +63,7 @@ def test_a_rescued_login_is_not_revoked_where_the_pointer_cannot_be_written(
     (store.home / "current").unlink()
     (store.home / "current").mkdir()
     impatient(door, world)
-    with locked(store.slot("acct_1")), pytest.raises(SignInError) as raised:
+    with locked(store.slot(NEW.key)), pytest.raises(SignInError) as raised:
         door.finish_sign_in(NEW, store, CODEX, world)
     assert "revoked" not in raised.value.details
     assert world.requests == []
@@ -72,7 +74,7 @@ def test_a_rescued_login_is_not_revoked_where_the_pointer_cannot_be_written(
 def test_a_rescued_login_is_not_revoked_by_a_warning_that_is_an_error(
     door: Door, store: FileStore, world: FakeWorld
 ) -> None:
-    with warnings.catch_warnings(), locked(store.slot("acct_1")):
+    with warnings.catch_warnings(), locked(store.slot(NEW.key)):
         warnings.simplefilter("error")
         impatient(door, world)
         with pytest.raises(UserWarning, match="kept beside"):
@@ -121,7 +123,7 @@ def interrupted_after(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) ->
 
 
 def is_free(store: FileStore) -> bool:
-    held = store.slot("acct_1").lock()
+    held = store.slot(NEW.key).lock()
     if held is not None:
         held.release()
     return held is not None
@@ -150,7 +152,7 @@ def test_a_login_whose_storing_is_interrupted_is_ended_and_the_lock_is_free(
             door.finish_sign_in(NEW, store, CODEX, world)
     assert [request.request.url for request in world.requests] == [CODEX.revocation_endpoint]
     assert is_free(store)
-    assert store.slot("acct_1").load() == login(1)
+    assert store.slot(NEW.key).load() == OLD
 
 
 @pytest.mark.parametrize(
@@ -168,7 +170,7 @@ def test_a_login_that_was_stored_before_the_interruption_is_not_ended(
             door.finish_sign_in(NEW, store, CODEX, world, revoke_old=True)
     assert world.requests == []
     assert is_free(store)
-    assert store.slot("acct_1").load() == Record(NEW)
+    assert store.slot(NEW.key).load() == Record(NEW)
 
 
 @each_door
@@ -212,7 +214,7 @@ class InterruptedWorld(FakeWorld):
 @each_door
 def test_a_login_is_ended_where_the_wait_for_the_lock_is_interrupted(door: Door, store: FileStore) -> None:
     world = InterruptedWorld(lambda request, at, wall: Reply(200))
-    with locked(store.slot("acct_1")), pytest.raises(Interruption):
+    with locked(store.slot(NEW.key)), pytest.raises(Interruption):
         door.finish_sign_in(NEW, store, CODEX, world)
     assert len(world.requests) == 1
     assert not adopted(store)
@@ -251,10 +253,10 @@ def test_a_copy_of_another_programs_login_is_left_to_that(
 def test_who_stored_what_is_told_and_the_warning_names_the_caller(
     door: Door, store: FileStore, world: FakeWorld
 ) -> None:
-    assert door.finish_sign_in(NEW, store, CODEX, world) == SignedIn(Record(NEW), login(1))
-    assert store.current() == "acct_1"
+    assert door.finish_sign_in(NEW, store, CODEX, world) == SignedIn(Record(NEW), OLD)
+    assert store.current() == NEW.key
     world.cancel()
-    with locked(store.slot("acct_1")), pytest.warns(StoreWarning, match="kept beside") as warned:
+    with locked(store.slot(NEW.key)), pytest.warns(StoreWarning, match="kept beside") as warned:
         assert door.finish_sign_in(NEW, store, CODEX, world) == SignedIn(Record(NEW), rescued=True)
     assert [warning.filename for warning in warned] == [front_doors.__file__]
 
@@ -281,13 +283,25 @@ def test_a_copy_replaces_a_login_that_can_be_renewed_only_by_force(
     with pytest.raises(SignInError) as raised:
         door.finish_sign_in(copied, store, None, world)
     assert raised.value.details == {"reason": "renewable_login"}
-    assert door.finish_sign_in(copied, store, None, world, force=True) == SignedIn(Record(copied), login(1))
+    assert door.finish_sign_in(copied, store, None, world, force=True) == SignedIn(Record(copied), OLD)
 
 
 @each_door
 def test_a_memory_store_will_do(door: Door, world: FakeWorld) -> None:
     memory = MemoryStore()
     door.finish_sign_in(NEW, memory, CODEX, world)
-    assert memory.slot("acct_1").load() == Record(NEW)
-    assert door.end_login(memory, "acct_1", CODEX, world) is True
-    assert memory.slot("acct_1").load() is None
+    assert memory.slot(NEW.key).load() == Record(NEW)
+    assert door.end_login(memory, NEW.key, CODEX, world) is True
+    assert memory.slot(NEW.key).load() is None
+
+
+@each_door
+def test_only_the_login_that_is_believed_to_be_there_is_ended(
+    door: Door, store: FileStore, world: FakeWorld
+) -> None:
+    with pytest.raises(SignInError) as raised:
+        door.end_login(store, NEW.key, CODEX, world, expected=Record(NEW))
+    assert raised.value.details == {"reason": "contended"}
+    assert (store.slot(NEW.key).load(), world.requests) == (OLD, [])
+    assert door.end_login(store, NEW.key, CODEX, world, expected=OLD) is True
+    assert store.slot(NEW.key).load() is None

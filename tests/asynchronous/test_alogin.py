@@ -99,4 +99,8 @@ def test_what_an_exchange_grants_to_a_cancelled_task_is_stored_or_revoked(
         assert [request.status for request in authority.received("revoke")] == [200]
     else:
         assert authority.received("revoke") == []
-        assert store.current() == POLICY.account.account_id
+        key = store.current()
+        assert key is not None
+        record = store.slot(key).load()
+        assert record is not None
+        assert record.credential.account_id == POLICY.account.account_id

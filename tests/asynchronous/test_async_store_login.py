@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import anyio
 import attrs
@@ -37,14 +38,16 @@ from tests.asynchronous.running import WAYS, CutAt, Way, each_backend, run
 from tests.stores.logins import locked, login, save
 from tests.transport.servers import at_most, post
 
-NEW = attrs.evolve(login(2).credential, issuer=CODEX.issuer, client_id=CODEX.client_id)
+OURS: dict[str, Any] = {"issuer": CODEX.issuer, "client_id": CODEX.client_id}
+NEW = attrs.evolve(login(2).credential, **OURS)
+OLD = attrs.evolve(login(1), credential=attrs.evolve(login(1).credential, **OURS))
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> FileStore:
     store = FileStore(tmp_path / "home")
-    save(store.slot("acct_1"), login(1), None)
-    store.select("acct_1")
+    save(store.slot(NEW.key), OLD, None)
+    store.select(NEW.key)
     return store
 
 
@@ -68,12 +71,12 @@ class Network:
 
 
 def stored(store: Store) -> Record | None:
-    return store.slot("acct_1").load()
+    return store.slot(NEW.key).load()
 
 
 def adopted(store: FileStore) -> bool:
     """Whether the next holder of the lock finds the new login."""
-    with locked(store.slot("acct_1")) as held:
+    with locked(store.slot(NEW.key)) as held:
         found = held.load()
     return found is not None and found.credential == NEW
 
@@ -89,7 +92,7 @@ def test_a_cancelled_task_does_not_wait_for_the_lock_and_keeps_the_login_beside(
             assert scope.cancelled_caught
 
     with (
-        locked(store.slot("acct_1")),
+        locked(store.slot(NEW.key)),
         pytest.warns(StoreWarning, match="kept beside") as warned,
         at_most(3),
     ):
@@ -160,11 +163,11 @@ def test_a_cancelled_task_asks_the_server_once_to_end_a_login_and_does_not_wait(
             await afinish_sign_in(NEW, store, CODEX, world)
 
     cut = CutAt(call, 8, way)
-    with locked(store.slot("acct_1")), at_most(3):
+    with locked(store.slot(NEW.key)), at_most(3):
         run(cut.run, way.split()[0])
     assert cut.cancelled
     assert network.answered == 1
-    assert stored(store) == login(1)
+    assert stored(store) == OLD
 
 
 # -- the world with a store ----------------------------------------------------------------------------
@@ -173,11 +176,11 @@ def test_a_cancelled_task_asks_the_server_once_to_end_a_login_and_does_not_wait(
 @each_backend
 def test_a_busy_lock_is_waited_for(store: FileStore, backend: str) -> None:
     async def main() -> None:
-        held = store.slot("acct_1").lock()
+        held = store.slot(NEW.key).lock()
         assert held is not None
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_release_later, held)
-            async with AnyioWorld(Network()) as web, AsyncStoringWorld(web, store, "acct_1") as world:
+            async with AnyioWorld(Network()) as web, AsyncStoringWorld(web, store, NEW.key) as world:
                 await arun(StoreLogin(record=Record(NEW)), world)
 
     run(main, backend)
@@ -192,11 +195,11 @@ async def _release_later(held: FileLockedLogin) -> None:
 @each_backend
 def test_the_lock_is_given_back_however_the_block_ends(store: FileStore, backend: str) -> None:
     async def cancelled() -> None:
-        async with AnyioWorld(Network()) as web, AsyncStoringWorld(web, store, "acct_1") as world:
+        async with AnyioWorld(Network()) as web, AsyncStoringWorld(web, store, NEW.key) as world:
             event = await world.perform(Lock())
             assert isinstance(event, StoreAnswered)
             assert isinstance(event.answer, Locked)
-            assert store.slot("acct_1").lock() is None
+            assert store.slot(NEW.key).lock() is None
             await anyio.sleep_forever()
 
     async def main() -> None:
@@ -207,12 +210,12 @@ def test_the_lock_is_given_back_however_the_block_ends(store: FileStore, backend
                 await _broken(web, store)
 
     run(main, backend)
-    with locked(store.slot("acct_1")):
+    with locked(store.slot(NEW.key)):
         pass
 
 
 async def _broken(web: AnyioWorld, store: FileStore) -> None:
-    async with AsyncStoringWorld(web, store, "acct_1") as world:
+    async with AsyncStoringWorld(web, store, NEW.key) as world:
         await world.perform(Lock())
         raise LookupError
 
@@ -222,7 +225,7 @@ def test_after_a_request_whose_answer_was_not_stored_the_intent_stays(store: Fil
     async def main() -> None:
         record = stored(store)
         assert record is not None
-        async with AnyioWorld(Network()) as web, AsyncStoringWorld(web, store, "acct_1") as world:
+        async with AnyioWorld(Network()) as web, AsyncStoringWorld(web, store, NEW.key) as world:
             for effect in (Lock(), Load(), Reserve(record), post("https://auth.example/", once=True)):
                 await world.perform(effect)
 
@@ -243,7 +246,7 @@ def test_a_cancelled_task_sends_nothing_under_the_lock_and_takes_the_intent_back
         assert record is not None
         async with AnyioWorld(network) as web:
             with anyio.CancelScope() as scope:
-                async with AsyncStoringWorld(web, store, "acct_1") as world:
+                async with AsyncStoringWorld(web, store, NEW.key) as world:
                     for effect in (Lock(), Load(), Reserve(record)):
                         await world.perform(effect)
                     scope.cancel()
@@ -282,7 +285,7 @@ def test_a_storage_effect_is_not_cut_and_others_run_meanwhile(
                 tasks.cancel_scope.cancel()
 
             tasks.start_soon(cancel)
-            async with AnyioWorld(Network()) as web, AsyncStoringWorld(web, store, "acct_1") as world:
+            async with AnyioWorld(Network()) as web, AsyncStoringWorld(web, store, NEW.key) as world:
                 await world.perform(Lock())
                 record = stored(store)
                 assert record is not None
@@ -296,10 +299,10 @@ def test_a_storage_effect_is_not_cut_and_others_run_meanwhile(
 
 
 @each_backend
-def test_what_is_no_account_id_is_an_error_at_once(store: FileStore, backend: str) -> None:
+def test_what_is_no_key_is_an_error_at_once(store: FileStore, backend: str) -> None:
     async def main() -> None:
         async with AnyioWorld(Network()) as web:
-            with pytest.raises(ValueError, match="account"):
+            with pytest.raises(ValueError, match="key"):
                 AsyncStoringWorld(web, store, "../x")
 
     run(main, backend)

@@ -28,7 +28,6 @@ from tests.asynchronous.running import WAYS, CutAt, Way, nothing_left, run
 from tests.listener.loopback import free_ports
 
 POLICY = Policy(approve="auto", interval=1, strict_pace=False, any_redirect_port=True)
-ACCOUNT = POLICY.account.account_id
 
 each_way = pytest.mark.parametrize("way", WAYS)
 
@@ -78,9 +77,15 @@ class Setting:
 
 
 def stored(store: FileStore) -> Record:
-    record = store.slot(ACCOUNT).load()
+    record = store.slot(key_in(store)).load()
     assert record is not None
     return record
+
+
+def key_in(store: FileStore) -> str:
+    """The key of the one login that is stored."""
+    (key,) = store.names()
+    return key
 
 
 def cuts(call: Callable[[], Awaitable[None]], way: Way) -> Iterator[CutAt]:
@@ -106,10 +111,11 @@ EVERY_OUTCOME = {(False, True), (True, True), (True, False)}
 
 def is_free(store: FileStore) -> bool:
     """Whether the login's lock can be had."""
-    held = store.slot(ACCOUNT).lock()
-    if held is not None:
-        held.release()
-    return held is not None
+    locks = [store.slot(key).lock() for key in store.names()]
+    for held in locks:
+        if held is not None:
+            held.release()
+    return None not in locks
 
 
 @each_way
@@ -131,8 +137,8 @@ def test_a_sign_in_with_a_device_code(way: Way, tmp_path: Path) -> None:
         before, outcomes = 0, set[tuple[bool, bool]]()
         for cut in cuts(call, way):
             granted, before = setting.count("exchange") - before, setting.count("exchange")
-            assert store.accounts() == (ACCOUNT,) * granted
-            assert store.current() == (ACCOUNT if granted else None)
+            assert len(store.names()) == granted
+            assert store.current() == (key_in(store) if granted else None)
             outcomes.add((bool(granted), cut.cancelled))
             assert is_free(store)
             store = next(stores)
@@ -164,7 +170,7 @@ def test_a_sign_in_that_ends_the_old_login(way: Way, tmp_path: Path) -> None:
             new = stored(store)
             assert (new.fingerprint != old.fingerprint) is bool(granted)
             assert setting.ended() == ([old.fingerprint] if granted else [])
-            assert store.current() == ACCOUNT
+            assert store.current() == key_in(store)
             outcomes.add((bool(granted), cut.cancelled))
             assert is_free(store)
             old = new
@@ -195,7 +201,7 @@ def test_a_granted_login_that_cannot_be_stored(
 
         for _ in cuts(call, way):
             assert setting.ended() == [Record(credential).fingerprint]
-            assert store.accounts() == ()
+            assert store.names() == ()
             assert is_free(store)
 
 
@@ -250,7 +256,7 @@ def test_a_sign_in_with_the_browser(way: Way, tmp_path: Path) -> None:
             while browsers:
                 browsers.pop().join(10)
             granted, before = setting.count("exchange") - before, setting.count("exchange")
-            assert store.accounts() == (ACCOUNT,) * granted
+            assert len(store.names()) == granted
             outcomes.add((bool(granted), cut.cancelled))
             assert is_free(store)
             store = next(stores)
@@ -276,7 +282,7 @@ def test_a_renewal(way: Way, tmp_path: Path) -> None:
 
         async def call() -> None:
             rejected = old.credential.access_token
-            async with setting.world() as web, AsyncStoringWorld(web, store, ACCOUNT) as world:
+            async with setting.world() as web, AsyncStoringWorld(web, store, old.credential.key) as world:
                 await arun(Renewal(provider=CODEX.at(server.url), rejected=rejected), world)
                 await anyio.lowlevel.checkpoint()
 
@@ -299,17 +305,17 @@ def test_a_sign_out(way: Way, tmp_path: Path) -> None:
     setting = Setting(tmp_path)
     store = FileStore(tmp_path / "home")
     with setting.serve() as server:
-        setting.signed_in(store, server)
+        key = setting.signed_in(store, server).credential.key
 
         async def call() -> None:
             async with setting.world() as world:
-                await aend_login(store, ACCOUNT, CODEX.at(server.url), world)
+                await aend_login(store, key, CODEX.at(server.url), world)
                 await anyio.lowlevel.checkpoint()
 
         before, outcomes = 0, set[tuple[bool, bool]]()
         for cut in cuts(call, way):
             ended, before = setting.count("revoke") - before, setting.count("revoke")
-            assert store.accounts() == (() if ended else (ACCOUNT,))
+            assert store.names() == (() if ended else (key,))
             outcomes.add((bool(ended), cut.cancelled))
             assert is_free(store)
             if ended:

@@ -259,6 +259,6 @@ def test_a_setting_that_makes_no_sense_is_refused(settings: dict[str, object]) -
 
 
 def test_the_client_reads_what_it_needs() -> None:
-    """The helper itself: an answer that is no 200 is no tokens."""
+    """An answer that is no 200 is no tokens."""
     with pytest.raises(AssertionError):
         read(Client().get("/nothing"))

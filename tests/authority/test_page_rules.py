@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 
+import attrs
 import pytest
 
 from codex_oauth.authority import Account, Answer
@@ -54,6 +55,24 @@ def test_the_consent_page_says_who_asks_for_what() -> None:
     assert "openid profile email offline_access" in page
     assert "&lt;b&gt;&amp;&#x27;@example.com" in page
     assert "&quot;plan&quot; plan" in page
+
+
+def test_the_consent_page_names_the_person_who_approves_next() -> None:
+    nameless = Account(email=None, name=None, plan=None)
+    peer = Peer(accounts=[Account(), nameless, attrs.evolve(nameless, name="Bert")])
+    pages: list[str] = []
+    for _ in range(3):
+        device = peer.begin()
+        page = typed(peer, user_code=device["user_code"])
+        pages.append(text(page))
+        form = {name: hidden(page, name) for name in ("csrf", "user_code")}
+        peer.browse("POST", DEVICE, {**form, "decision": "approve"})
+        peer.sleep(5)
+        assert peer.poll(device).status == 200
+    assert ["somebody@example.com" in page for page in pages] == [True, False, False]
+    assert "somebody without an email address" in pages[1]
+    assert ["Bert" in page for page in pages] == [False, False, True]
+    assert ["None" in page for page in pages] == [False] * 3
 
 
 @pytest.mark.parametrize("case", ["unknown", "expired", "denied", "handed out", "empty"])

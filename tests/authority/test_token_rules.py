@@ -184,6 +184,32 @@ def test_tokens_carry_the_claims_of_the_real_ones_and_are_plainly_fake(account: 
     assert tokens["refresh_token"].startswith("fake-")
 
 
+ANNA = Account(account_id="acct_team", user_id="user-anna", email="anna@example.com")
+BERT = Account(account_id="acct_team", user_id="user-bert", email="bert@example.com")
+UNSAID = Account(account_id=None, user_id=None, email=None, name=None, plan=None)
+
+
+def whose(tokens: dict[str, Any]) -> tuple[Any, Any, Any]:
+    """Account, person and email of the tokens of one sign-in."""
+    about = [claims_of(tokens[name])["https://api.openai.com/auth"] for name in ("access_token", "id_token")]
+    assert about[0] == about[1]
+    identity = claims_of(tokens["id_token"])
+    assert identity.get("sub") == about[0].get("chatgpt_user_id") == about[0].get("user_id")
+    return about[0].get("chatgpt_account_id"), about[0].get("chatgpt_user_id"), identity.get("email")
+
+
+def test_several_people_approve_one_sign_in_each_and_a_login_stays_that_of_its_person() -> None:
+    peer = Peer(approve="auto", accounts=[ANNA, BERT, UNSAID])
+    anna, bert, nobody, again = (peer.sign_in() for _ in range(4))
+    assert whose(anna) == whose(again) == ("acct_team", "user-anna", "anna@example.com")
+    assert whose(bert) == ("acct_team", "user-bert", "bert@example.com")
+    assert whose(nobody) == (None, None, None)
+    assert not {"email_verified", "name", "sub"} & set(claims_of(nobody["id_token"]))
+    for tokens in (bert, anna, nobody):
+        answer = peer.refresh(tokens["refresh_token"])
+        assert whose(read(answer)) == whose(tokens)
+
+
 def claims_of(token: str) -> dict[str, Any]:
     return dict(read_claims(Secret(token)))
 

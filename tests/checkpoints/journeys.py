@@ -98,7 +98,7 @@ def _browser() -> BrowserFlow:
 
 
 GENUINE: Final = f"code={CODE}&state={STATE}"
-_UNWANTED: Final = tokens(access_token="opaque", id_token=...)
+_UNWANTED: Final = tokens(access_token="two words")
 _BROWSER: Final[Mapping[str, tuple[Reply | Lost | Redirect, ...]]] = {
     "signed in": (GENUINE, tokens()),
     "a foreign redirect first": ("code=x&state=wrong", GENUINE, tokens()),
@@ -106,8 +106,8 @@ _BROWSER: Final[Mapping[str, tuple[Reply | Lost | Redirect, ...]]] = {
     "the exchange is not reached, twice": (GENUINE, UNSENT, UNSENT, tokens()),
     "the exchange is never reached": (GENUINE, UNSENT, UNSENT, UNSENT, UNSENT, UNSENT),
     "a lost exchange": (GENUINE, Lost()),
-    "no account": (GENUINE, _UNWANTED, as_json(200, {})),
-    "no account, and no confirmation": (GENUINE, _UNWANTED, page(500)),
+    "an unusable token": (GENUINE, _UNWANTED, as_json(200, {})),
+    "an unusable token, and no confirmation": (GENUINE, _UNWANTED, page(500)),
     "nobody came": (),
 }
 _PLAIN: Final[Mapping[str, tuple[Reply, ...]]] = {

@@ -100,7 +100,7 @@ def test_started_in_one_process_and_finished_in_another(tmp_path: Path, server: 
     assert kept.name == f"{started['id']}.json"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     assert stat.S_IMODE(kept.parent.stat().st_mode) == 0o700
-    assert FileStore(home_of(tmp_path)).accounts() == ()
+    assert FileStore(home_of(tmp_path)).names() == ()
     assert server.authority.received("poll") == []
 
     done = finish(tmp_path, started["id"])

@@ -53,7 +53,7 @@ def test_it_completes_when_another_program_follows_the_page(
         out, err = child.communicate(timeout=120)
     assert child.returncode == 0, err
     assert out.startswith("Signed in as somebody@example.com (")
-    assert len(FileStore(tmp_path / "logins-of-the-test").accounts()) == 1
+    assert len(FileStore(tmp_path / "logins-of-the-test").names()) == 1
 
 
 def test_as_json_the_page_is_an_event(tmp_path: Path, server: AuthorityServer) -> None:
@@ -167,4 +167,4 @@ def test_the_page_is_refused_by_a_listener_for_others(tmp_path: Path, server: Au
         out, err = child.communicate(timeout=120)
     assert child.returncode == 0, err
     assert "Signed in as" in out
-    assert len(FileStore(tmp_path / "logins-of-the-test").accounts()) == 1
+    assert len(FileStore(tmp_path / "logins-of-the-test").names()) == 1

@@ -108,4 +108,4 @@ def test_a_sign_in_copies_the_code_only_on_request_and_never_a_token(
     assert bool(copied) is asked
     assert copied in [row.strip() for row in person.text.splitlines()] or not asked
     assert "52;" not in person.bytes
-    assert len(FileStore(tmp_path / "logins-of-the-test").accounts()) == 1
+    assert len(FileStore(tmp_path / "logins-of-the-test").names()) == 1

@@ -14,8 +14,10 @@ import pytest
 from codex_oauth import Credential, FileStore, Secret, finish_sign_in
 from codex_oauth.authority import Approve, Authority, AuthorityServer, Fault, Policy, serve
 from codex_oauth.cli.errors import EXIT_CODES
+from codex_oauth.stores.file_store import FileSlot
 from codex_oauth.testing import FakeWorld, scripted
 from codex_oauth_core import CODEX, ErrorKind
+from codex_oauth_core.identity import Identity
 from tests.cli.commands import Done, run_command
 
 ACCOUNT = "00000000-0000-4000-8000-0000000000fa"
@@ -34,6 +36,22 @@ def login(home: Path, server: AuthorityServer, *more: str, **extra: str) -> Done
 
 def stored(home: Path) -> FileStore:
     return FileStore(home / "logins-of-the-test")
+
+
+def key_of(account_id: str | None, user_id: str | None = None, issuer: str = CODEX.issuer) -> str:
+    return Identity(issuer, CODEX.client_id, account_id, user_id).key
+
+
+def slot_in_use(home: Path) -> FileSlot:
+    """The login in use."""
+    key = stored(home).current()
+    assert key is not None
+    return stored(home).slot(key)
+
+
+def path_in_use(home: Path) -> Path:
+    """The file of the login in use."""
+    return slot_in_use(home).path
 
 
 def hold(home: Path, **changes: Any) -> Credential:
@@ -59,9 +77,7 @@ def put(home: Path, credential: Credential) -> None:
 
 def expire(home: Path) -> Credential:
     """Let the stored access token have expired."""
-    account_id = stored(home).current()
-    assert account_id is not None
-    record = stored(home).slot(account_id).load()
+    record = slot_in_use(home).load()
     assert record is not None
     old = attrs.evolve(record.credential, expires_at=1_700_000_000_000, obtained_at="2023-11-01T00:00:00Z")
     put(home, old)
@@ -80,7 +96,7 @@ def test_from_login_to_logout(tmp_path: Path, server: AuthorityServer) -> None:
     assert "Only go on if you started this sign-in yourself just now. Never share the code." in lines
     assert done.out.startswith(f"Signed in as somebody@example.com ({ACCOUNT}, plus).\nStored in ")
 
-    path = stored(tmp_path).slot(ACCOUNT).path
+    path = path_in_use(tmp_path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     record = json.loads(path.read_bytes())
@@ -116,7 +132,7 @@ def test_login_as_json_is_one_event_a_line(tmp_path: Path, server: AuthorityServ
     assert first["expires_at"].endswith("Z")
     assert (last["ok"], last["account_id"], last["email"]) == (True, ACCOUNT, "somebody@example.com")
     assert "fake" not in json.dumps(
-        {key: value for key, value in last.items() if key not in ("account_id", "path")}
+        {key: value for key, value in last.items() if key not in ("account_id", "user_id", "key", "path")}
     )
 
 
@@ -136,7 +152,7 @@ def test_a_login_that_fails(tmp_path: Path, policy: Policy, kind: str, code: int
     assert "Traceback" not in for_people.err
     last = for_programs.documents[-1]
     assert (last["event"], last["ok"], last["error"]["kind"]) == ("error", False, kind)
-    assert stored(tmp_path).accounts() == ()
+    assert stored(tmp_path).names() == ()
 
 
 @pytest.mark.parametrize(
@@ -282,6 +298,7 @@ def test_a_token_of_unknown_expiry_is_printed(tmp_path: Path) -> None:
         "schema_version": 1,
         "version": 1,
         "access_token": "stored-access",
+        "key": key_of("acct_1"),
         "account_id": "acct_1",
         "expires_at": None,
     }
@@ -289,7 +306,7 @@ def test_a_token_of_unknown_expiry_is_printed(tmp_path: Path) -> None:
 
 def test_a_corrupt_login_is_a_storage_error_and_logout_removes_it(tmp_path: Path) -> None:
     hold(tmp_path)
-    path = stored(tmp_path).slot("acct_1").path
+    path = path_in_use(tmp_path)
     path.write_bytes(b"{torn")
     for command in ("status", "token"):
         done = run_command(tmp_path, command, "--json")
@@ -318,7 +335,7 @@ def test_a_logout_that_the_server_does_not_confirm_deletes_all_the_same(tmp_path
         assert login(tmp_path, server).code == 0
         done = run_command(tmp_path, "logout", "--json")
     assert (done.code, done.documents[0]["revoked"]) == (0, False)
-    assert stored(tmp_path).accounts() == ()
+    assert stored(tmp_path).names() == ()
 
 
 def test_a_login_of_another_client_is_revoked_by_that_client_at_its_own_server(tmp_path: Path) -> None:
@@ -340,7 +357,7 @@ def test_a_store_of_ones_own(tmp_path: Path, server: AuthorityServer) -> None:
     assert login(tmp_path, server, "--store", str(where)).code == 0
     assert run_command(tmp_path, "status").code == 4
     assert run_command(tmp_path, "status", "--store", str(where)).code == 0
-    assert FileStore(where).accounts() == (ACCOUNT,)
+    assert FileStore(where).names() == (key_of(ACCOUNT, "user-fake", server.url),)
 
 
 def test_a_home_that_is_no_place_for_logins(tmp_path: Path, server: AuthorityServer) -> None:

@@ -19,7 +19,7 @@ from codex_oauth.doctor.context import Area, Context, Finding, Verdict
 from tests.cli.commands import Done, run_command
 from tests.cli.doctoring import case, of
 from tests.cli.schemas import valid
-from tests.cli.test_commands import AT_ONCE, hold, stored
+from tests.cli.test_commands import AT_ONCE, hold, path_in_use
 from tests.cli.transfers import write
 from tests.house.tree import ROOT
 from tests.support import account_token
@@ -148,7 +148,7 @@ def test_the_gravest_problem_gives_the_exit_code(areas: list[Area], code: int) -
 def test_a_login_that_is_over_and_one_that_is_damaged(tmp_path: Path, server: AuthorityServer) -> None:
     hold(tmp_path, refresh_token=None, expires_at=1000)
     assert examined(tmp_path, server).code == LOGIN_REQUIRED
-    stored(tmp_path).slot("acct_1").path.write_text("canary-damaged")
+    path_in_use(tmp_path).write_text("canary-damaged")
     done = examined(tmp_path, server)
     assert (done.code, "canary" in done.out) == (STORAGE, False)
 

@@ -14,7 +14,7 @@ from codex_oauth.doctor import leftovers, logins, shared
 from codex_oauth.doctor.context import Area, Finding, Verdict
 from codex_oauth_core.record import Intent
 from tests.cli.doctoring import case, found, of, verdicts
-from tests.cli.transfers import REFRESH, put, stored, write
+from tests.cli.transfers import KEY, REFRESH, put, stored, write
 
 OK, WARN, PROBLEM, SKIPPED = Verdict.OK, Verdict.WARN, Verdict.PROBLEM, Verdict.SKIPPED
 HEX = "0123456789abcdef"
@@ -30,7 +30,7 @@ def _own_variables(monkeypatch: pytest.MonkeyPatch, own_home: Path) -> None:
 def login(store: FileStore) -> Path:
     """The file of a login."""
     put(store)
-    return store.slot("acct_cli").path
+    return store.slot(KEY).path
 
 
 def looked(check: Callable[..., Any], store: FileStore, **changes: object) -> list[Finding]:
@@ -43,10 +43,10 @@ def looked(check: Callable[..., Any], store: FileStore, **changes: object) -> li
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        (f"acct_cli.json.{HEX}.rescue", "could not be stored"),
-        (f"acct_cli.json.{HEX}.tmp", "cut off"),
-        ("acct_cli.json.corrupt-1", "put aside"),
-        ("acct_cli.softlock", "soft locks"),
+        (f"{KEY}.json.{HEX}.rescue", "could not be stored"),
+        (f"{KEY}.json.{HEX}.tmp", "cut off"),
+        (f"{KEY}.json.corrupt-1", "put aside"),
+        (f"{KEY}.softlock", "soft locks"),
         ("notes.txt", "no file of codex-oauth"),
     ],
 )
@@ -85,7 +85,7 @@ def test_what_was_left_elsewhere_is_told_and_left_alone(
 
 def test_many_leftovers_are_counted(store: FileStore, login: Path) -> None:
     for number in range(14):
-        (login.parent / f"acct_cli.json.corrupt-{number}").touch()
+        (login.parent / f"{KEY}.json.corrupt-{number}").touch()
     rows = looked(leftovers.check, store)
     assert (len(rows), rows[-1].found) == (11, "and 4 more")
 
@@ -101,7 +101,7 @@ def test_nobody_signed_in_is_a_warning(store: FileStore) -> None:
 def test_a_good_login_is_told_with_its_expiry(store: FileStore) -> None:
     put(store, expires_at=4_000_000_000_000)
     (row,) = looked(logins.check, store)
-    assert (row.verdict, row.subject) == (OK, "acct_cli")
+    assert (row.verdict, row.subject) == (OK, KEY)
     assert row.found == "good until 2096-10-02T07:06:40Z, in use"
 
 
@@ -123,11 +123,11 @@ def test_each_state_of_a_login_is_told(
     store: FileStore, changes: dict[str, Any], verdict: Verdict, said: str
 ) -> None:
     put(store, **changes)
-    row = of(looked(logins.check, store), "login", "acct_cli")
+    row = of(looked(logins.check, store), "login", KEY)
     assert (row.verdict, row.area, said in row.found) == (verdict, Area.LOGIN, True)
     assert (row.advice == ()) == (verdict is OK)
     store.select(None)
-    assert of(looked(logins.check, store), "login", "acct_cli").verdict is not PROBLEM
+    assert of(looked(logins.check, store), "login", KEY).verdict is not PROBLEM
 
 
 def test_none_in_use_is_a_warning(store: FileStore, login: Path) -> None:
@@ -139,7 +139,7 @@ def test_none_in_use_is_a_warning(store: FileStore, login: Path) -> None:
 
 def test_a_login_that_cannot_be_read_is_a_problem_of_storage(store: FileStore, login: Path) -> None:
     login.write_text("canary")
-    row = of(looked(logins.check, store), "login", "acct_cli")
+    row = of(looked(logins.check, store), "login", KEY)
     assert (row.verdict, row.area, "not_json" in row.found) == (PROBLEM, Area.STORAGE, True)
     assert "canary" not in repr(row)
 
@@ -159,7 +159,7 @@ def test_an_account_that_is_named_and_not_kept_is_a_problem(store: FileStore, lo
     rows = looked(logins.check, store, in_use=nobody)
     row = of(rows, "login", "in use")
     assert (row.verdict, row.area) == (PROBLEM, Area.LOGIN)
-    assert of(rows, "login", "acct_cli").verdict is OK
+    assert of(rows, "login", KEY).verdict is OK
 
 
 # -- shared with another tool -------------------------------------------------------------------------

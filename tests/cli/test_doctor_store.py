@@ -18,7 +18,7 @@ from codex_oauth.doctor.context import Area, Finding, Verdict
 from codex_oauth.stores.files import Directory
 from codex_oauth.stores.locks import LoginLock, take_lock
 from tests.cli.doctoring import always, case, found, of, verdicts
-from tests.cli.transfers import put
+from tests.cli.transfers import KEY, put
 
 OK, WARN, PROBLEM, SKIPPED = Verdict.OK, Verdict.WARN, Verdict.PROBLEM, Verdict.SKIPPED
 HEX = "0123456789abcdef"
@@ -34,7 +34,7 @@ def _own_variables(monkeypatch: pytest.MonkeyPatch, own_home: Path) -> None:
 def login(store: FileStore) -> Path:
     """The file of a login."""
     put(store)
-    return store.slot("acct_cli").path
+    return store.slot(KEY).path
 
 
 def looked(check: Callable[..., Any], store: FileStore, **changes: object) -> list[Finding]:

@@ -84,7 +84,7 @@ def test_logout_says_what_was_not_revoked_and_knows_nothing_of_chatgpt(tmp_path:
     done = run_command(tmp_path, "logout")
     assert done.out == f"Deleted the login here; it was not revoked, because it belongs to {OWNER}.\n"
     assert done.err == f"To end it, too, use a program of {OWNER}.\n"
-    assert stored(tmp_path).accounts() == ()
+    assert stored(tmp_path).names() == ()
 
 
 def test_a_logout_at_another_issuer_that_is_not_confirmed_names_that_issuer(tmp_path: Path) -> None:

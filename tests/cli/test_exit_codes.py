@@ -18,7 +18,7 @@ from codex_oauth.cli.main import main
 from codex_oauth_core import ErrorKind, SignInError
 from tests.cli.commands import COMMAND, Done, environment, run_command, start_command
 from tests.cli.schemas import validate
-from tests.cli.test_commands import AT_ONCE, hold, login, stored
+from tests.cli.test_commands import AT_ONCE, hold, login, path_in_use
 
 PAST = 1_700_000_000_000
 
@@ -120,7 +120,7 @@ def test_5_temporary(tmp_path: Path, command: str) -> None:
 @pytest.mark.parametrize("command", ["status", "token", "header", "refresh"])
 def test_6_storage(tmp_path: Path, command: str) -> None:
     hold(tmp_path)
-    stored(tmp_path).slot("acct_1").path.write_bytes(b"{torn")
+    path_in_use(tmp_path).write_bytes(b"{torn")
     assert both(tmp_path, command)[0].code == errors.STORAGE == 6
 
 

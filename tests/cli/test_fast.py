@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 import subprocess
@@ -16,11 +17,13 @@ import pytest
 
 from codex_oauth import Secret
 from codex_oauth.cli.fast import current_token
+from codex_oauth.cli.main import main
 from codex_oauth_core import Record
 from codex_oauth_core.record import write_record
 from tests.cli.commands import COMMAND, environment, run_command
+from tests.cli.former import leave_former
 from tests.cli.measure_start import TARGETS, ratios
-from tests.cli.test_commands import hold, stored
+from tests.cli.test_commands import hold, key_of, path_in_use, stored
 
 OURS = {
     "codex_oauth",
@@ -140,12 +143,186 @@ def test_u12_stdout_is_the_token_and_one_newline(tmp_path: Path) -> None:
     assert (done.stdout, done.stderr) == (b"stored-access\n", b"")
 
 
-@pytest.mark.parametrize("more", [(), ("--json",), ("--account", "acct_1"), ("--account=acct_1", "--json")])
-def test_both_ways_print_the_same(tmp_path: Path, more: tuple[str, ...]) -> None:
+ONE, TWO = "acct_1", "acct_2"
+PERSON = {"account_id": None, "user_id": "user-1"}
+EVERY_NAME = (
+    None,
+    ONE,
+    key_of(ONE),
+    key_of(ONE)[:-1],
+    TWO,
+    "user-1",
+    key_of(None, "user-1"),
+    key_of(None),
+    "acct",
+)
+
+
+def one(home: Path) -> None:
+    hold(home)
+
+
+def former(home: Path) -> None:
+    leave_former(stored(home), hold(home))
+    stored(home).slot(key_of(ONE)).path.unlink()
+
+
+def former_and_new(home: Path) -> None:
+    leave_former(stored(home), attrs.evolve(hold(home), access_token=Secret("older")), in_use=False)
+
+
+def former_in_use_and_new(home: Path) -> None:
+    leave_former(stored(home), attrs.evolve(hold(home), access_token=Secret("older")))
+
+
+def two_people(home: Path) -> None:
+    hold(home, user_id="user-1", access_token=Secret("of-one"))
+    hold(home, user_id="user-2", access_token=Secret("of-two"))
+
+
+def former_beside_another_person(home: Path) -> None:
+    leave_former(stored(home), hold(home))
+    stored(home).slot(key_of(ONE)).path.unlink()
+    hold(home, user_id="user-2", access_token=Secret("of-two"))
+
+
+def two_accounts(home: Path) -> None:
+    hold(home, account_id=TWO, access_token=Secret("of-two"))
+    hold(home)
+
+
+def no_account(home: Path) -> None:
+    hold(home, **PERSON)
+
+
+def nothing_known(home: Path) -> None:
+    hold(home, account_id=None)
+
+
+def one_begins_like_another(home: Path) -> None:
+    hold(home, account_id=f"{ONE}_1", access_token=Secret("of-another"))
+    hold(home)
+
+
+def another_is_called_like_the_key(home: Path) -> None:
+    hold(home, account_id=key_of(ONE), access_token=Secret("of-another"))
+    hold(home)
+
+
+def a_name_that_is_no_beginning(home: Path) -> None:
+    """A key begins with no such account id."""
+    newer = hold(home, account_id="-odd", access_token=Secret("newer"))
+    leave_former(stored(home), attrs.evolve(newer, access_token=Secret("older")))
+
+
+def a_name_too_long_to_begin_a_key(home: Path) -> None:
+    newer = hold(home, account_id="a" * 65, access_token=Secret("newer"))
+    leave_former(stored(home), attrs.evolve(newer, access_token=Secret("older")))
+
+
+STORES = (
+    one,
+    former,
+    former_and_new,
+    former_in_use_and_new,
+    two_people,
+    former_beside_another_person,
+    two_accounts,
+    no_account,
+    nothing_known,
+    one_begins_like_another,
+    another_is_called_like_the_key,
+    a_name_that_is_no_beginning,
+    a_name_too_long_to_begin_a_key,
+)
+
+
+@pytest.mark.parametrize("as_json", [(), ("--json",)])
+@pytest.mark.parametrize("fill", STORES)
+def test_whatever_the_fast_way_prints_the_usual_way_prints_too(
+    home: Path, fill: Callable[[Path], None], as_json: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(home)
+    for named in EVERY_NAME:
+        more = (*(() if named is None else ("--account", named)), *as_json)
+        fast = current_token(more)
+        code = main(["token", "--quiet", *more])
+        usual = capsys.readouterr().out
+        assert fast is None or (code, usual) == (0, f"{fast}\n"), named
+
+
+def test_both_ways_are_the_same_command(tmp_path: Path) -> None:
     hold(tmp_path)
-    fast, usual = run_command(tmp_path, "token", *more), run_command(tmp_path, "token", "--quiet", *more)
-    assert (fast.code, fast.out) == (usual.code, usual.out)
-    assert fast.out
+    for more in ((), ("--json",)):
+        fast, usual = run_command(tmp_path, "token", *more), run_command(tmp_path, "token", "--quiet", *more)
+        assert (fast.code, fast.out) == (usual.code, usual.out)
+        assert fast.out
+
+
+TAKEN: tuple[tuple[Callable[[Path], None], str | None, bool, bool], ...] = (
+    (one, None, True, True),
+    (one, ONE, True, True),
+    (one, key_of(ONE), True, True),
+    (one, key_of(ONE)[:-1], False, False),
+    (one, "acct", False, False),
+    (former, None, True, False),
+    (former, ONE, True, False),
+    (former, key_of(ONE), False, False),
+    (former_and_new, None, True, True),
+    (former_and_new, ONE, False, False),
+    (former_in_use_and_new, None, False, False),
+    (two_people, None, True, True),
+    (two_people, ONE, False, False),
+    (two_people, key_of(ONE, "user-1"), True, True),
+    (former_beside_another_person, ONE, False, False),
+    (two_accounts, ONE, True, True),
+    (two_accounts, TWO, True, True),
+    (no_account, None, True, True),
+    (no_account, key_of(None, "user-1"), True, True),
+    (no_account, "user-1", False, False),
+    (nothing_known, None, True, True),
+    (one_begins_like_another, ONE, False, False),
+    (one_begins_like_another, f"{ONE}_1", True, True),
+    (another_is_called_like_the_key, key_of(ONE), True, True),
+    (a_name_that_is_no_beginning, None, False, False),
+    (a_name_too_long_to_begin_a_key, None, False, False),
+    (a_name_too_long_to_begin_a_key, "a" * 65, False, False),
+)
+
+
+@pytest.mark.parametrize(("fill", "named", "plain", "as_json"), TAKEN)
+def test_which_names_take_the_fast_way(
+    home: Path, fill: Callable[[Path], None], named: str | None, plain: bool, as_json: bool
+) -> None:
+    fill(home)
+    more = [] if named is None else ["--account", named]
+    assert (current_token(more) is not None, current_token([*more, "--json"]) is not None) == (plain, as_json)
+
+
+@pytest.mark.parametrize("name", ["acct_1.json.0123456789abcdef.rescue", "acct_1.json.0123456789abcdef.tmp"])
+def test_with_anything_beside_a_former_login_the_usual_way_looks(home: Path, name: str) -> None:
+    former(home)
+    assert current_token([]) is not None
+    (stored(home).home / "logins" / name).touch(0o600)
+    assert current_token([]) is None
+
+
+def test_locks_do_not_matter(home: Path) -> None:
+    former(home)
+    for name in ("acct_1.lock", "acct_1.softlock", f"{key_of(ONE)}.lock"):
+        (stored(home).home / "logins" / name).touch(0o600)
+    assert current_token([]) == "stored-access"
+
+
+@pytest.mark.parametrize("key", [key_of(TWO), "", 7, None, ["acct_1"], "../acct_1"])
+def test_a_key_that_is_not_the_files_name_is_no_key(home: Path, key: object) -> None:
+    hold(home)
+    path = path_in_use(home)
+    document = json.loads(path.read_bytes())
+    document["credential"]["key"] = key
+    path.write_text(json.dumps(document))
+    assert (current_token([]), current_token(["--json"])) == (None, None)
+    assert current_token(["--account", ONE, "--json"]) is None
 
 
 # -- what goes the usual way ------------------------------------------------------------------------
@@ -186,7 +363,7 @@ def test_a_login_that_needs_a_judgement_goes_the_usual_way(home: Path, changes: 
 def test_a_login_that_is_over_goes_the_usual_way(home: Path, changes: dict[str, Any]) -> None:
     credential = hold(home)
     record = attrs.evolve(Record(credential), **changes)
-    stored(home).slot("acct_1").path.write_bytes(write_record(record))
+    path_in_use(home).write_bytes(write_record(record))
     assert current_token([]) is None
 
 
@@ -239,7 +416,7 @@ def _huge(path: Path) -> None:
 @pytest.mark.parametrize("spoil", [_open_to_others, _a_link, _a_pipe, _torn, _another, _huge, Path.unlink])
 def test_a_file_in_doubt_goes_the_usual_way(home: Path, spoil: Callable[[Path], None]) -> None:
     hold(home, access_token=Secret("stored-access"))
-    spoil(stored(home).slot("acct_1").path)
+    spoil(path_in_use(home))
     assert current_token([]) is None
 
 

@@ -15,7 +15,8 @@ from codex_oauth import FileStore, Secret, SignInError, transfer
 from codex_oauth.auth_file import codex_auth_path
 from codex_oauth.transfer import import_codex
 from codex_oauth_core import CODEX, Credential, ErrorKind
-from tests.cli.transfers import ACCESS, REFRESH, SOON, error, put, stored, write
+from codex_oauth_core.identity import Identity
+from tests.cli.transfers import ACCESS, KEY, REFRESH, SOON, error, put, stored, write
 from tests.support import account_token
 
 E = ErrorKind
@@ -35,7 +36,7 @@ def test_a_copy_has_the_access_token_and_cannot_be_renewed(store: FileStore, the
         expires_at=SOON * 1000,
     )
     assert stored(store) == record.credential
-    assert store.current() == "acct_cli"
+    assert store.current() == KEY
     after = theirs.stat()
     assert theirs.read_bytes() == before[0]
     assert (after.st_mtime_ns, after.st_mode, after.st_ino) == (
@@ -107,7 +108,7 @@ def test_a_file_that_is_just_being_written_is_read_again(
 def test_an_expired_token_is_not_copied(store: FileStore, theirs: Path) -> None:
     write(theirs, access_token=account_token("acct_cli", exp=SOON - 1_000_000))
     error(lambda: import_codex(store), E.LOGIN_REQUIRED, "expired")
-    assert store.accounts() == ()
+    assert store.names() == ()
 
 
 def test_a_token_that_does_not_say_when_it_expires_is_copied(store: FileStore, theirs: Path) -> None:
@@ -145,7 +146,7 @@ def test_a_file_that_names_no_usable_owner_is_refused_and_stays(
     before = write(theirs, oauth_provenance=provenance).read_bytes()
     error(lambda: import_codex(store, move=move), E.CORRUPT_AUTH, f"tokens.oauth_provenance{member}")
     assert theirs.read_bytes() == before
-    assert store.accounts() == ()
+    assert store.names() == ()
 
 
 @pytest.mark.parametrize("move", [False, True])
@@ -160,18 +161,19 @@ def test_what_the_codex_cli_accepts_is_imported(store: FileStore, theirs: Path, 
     theirs.write_bytes(b"\xef\xbb\xbf" + theirs.read_bytes())
     os.utime(theirs, (1_790_000_000, 1_790_000_000))
     record = import_codex(store, move=move)
-    assert record.credential.account_id == store.current() == "acct_other"
+    assert (record.credential.account_id, store.current()) == ("acct_other", record.credential.key)
     assert record.credential.obtained_at == "2026-09-21T14:13:20Z"
     if move:
         assert json.loads(theirs.read_text()) == {"auth_mode": 7, "OPENAI_API_KEY": []}
 
 
 @pytest.mark.parametrize("move", [False, True])
-def test_without_any_account_nothing_is_changed(store: FileStore, theirs: Path, move: bool) -> None:
-    before = write(theirs, account_id="", access_token="opaque", id_token="").read_bytes()
-    error(lambda: import_codex(store, move=move), E.CORRUPT_AUTH, "no_account_id")
-    assert theirs.read_bytes() == before
-    assert store.accounts() == ()
+def test_without_any_account_it_is_imported_under_its_key(store: FileStore, theirs: Path, move: bool) -> None:
+    write(theirs, account_id="", access_token="opaque", id_token="")
+    record = import_codex(store, move=move)
+    assert (record.credential.account_id, record.credential.user_id) == (None, None)
+    assert store.names() == (record.credential.key,) == (Identity(CODEX.issuer, CODEX.client_id).key,)
+    assert (record.credential.refresh_token is not None) is move
 
 
 # -- what is there already -----------------------------------------------------------------------------
@@ -203,7 +205,7 @@ def test_a_login_that_is_over_is_replaced_by_a_move(
 ) -> None:
     put(store, **state)
     import_codex(store, move=True)
-    record = store.slot("acct_cli").load()
+    record = store.slot(KEY).load()
     assert record is not None
     assert (record.dead_code, record.spent) == (None, False)
     assert record.credential.refresh_token == Secret(REFRESH)
@@ -214,8 +216,9 @@ def test_another_accounts_login_stays_beside(store: FileStore, theirs: Path) -> 
     other = account_token("acct_2", exp=SOON)
     write(theirs, access_token=other, id_token=other, account_id="acct_2")
     import_codex(store)
-    assert store.accounts() == ("acct_2", "acct_cli")
-    assert store.current() == "acct_2"
+    second = Identity(CODEX.issuer, CODEX.client_id, "acct_2").key
+    assert store.names() == (second, KEY)
+    assert store.current() == second
 
 
 # -- files that are none -------------------------------------------------------------------------------
@@ -243,7 +246,7 @@ def test_f14_a_hostile_file_is_a_typed_error_and_stays(
     theirs.write_bytes(content)
     error(lambda: import_codex(store, move=move), E.CORRUPT_AUTH, reason)
     assert theirs.read_bytes() == content
-    assert store.accounts() == ()
+    assert store.names() == ()
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")

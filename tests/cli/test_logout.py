@@ -11,7 +11,7 @@ import pytest
 from codex_oauth.authority import Authority, AuthorityServer, Fault, serve
 from tests.cli.commands import run_command
 from tests.cli.schemas import valid
-from tests.cli.test_commands import AT_ONCE, hold, login, stored
+from tests.cli.test_commands import AT_ONCE, hold, key_of, login, stored
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_a_server_that_cannot_do_it_now_is_asked_again(tmp_path: Path, fault: di
         done = run_command(tmp_path, "logout")
         assert len(server.authority.received("revoke")) == 2
     assert (done.code, done.out) == (0, "Signed out; the server has confirmed it.\n")
-    assert stored(tmp_path).accounts() == ()
+    assert stored(tmp_path).names() == ()
 
 
 LAST_WORD = {"error": "unsupported_token_type"}
@@ -57,7 +57,7 @@ def test_it_deletes_whatever_the_server_says(tmp_path: Path, status: int) -> Non
         assert len(server.authority.received("revoke")) == 1
     assert (done.code, "did not confirm" in done.out) == (0, True)
     assert done.err.startswith("To end it for sure, use the settings of the account at http://127.0.0.1:")
-    assert stored(tmp_path).accounts() == ()
+    assert stored(tmp_path).names() == ()
 
 
 def test_a_server_that_does_not_answer_is_waited_for_ten_seconds(tmp_path: Path) -> None:
@@ -68,12 +68,12 @@ def test_a_server_that_does_not_answer_is_waited_for_ten_seconds(tmp_path: Path)
         took = time.monotonic() - begun
     assert (done.code, "did not confirm" in done.out) == (0, True)
     assert 9 < took < 50
-    assert stored(tmp_path).accounts() == ()
+    assert stored(tmp_path).names() == ()
 
 
 def test_leftovers_and_rescued_files_go_too(tmp_path: Path, server: AuthorityServer) -> None:
     assert login(tmp_path, server).code == 0
-    (account,) = stored(tmp_path).accounts()
+    (account,) = stored(tmp_path).names()
     path = stored(tmp_path).slot(account).path
     for name in (f"{path.name}.0123456789abcdef.tmp", f"{path.name}.0123456789abcdef.rescue"):
         path.with_name(name).write_bytes(path.read_bytes())
@@ -93,26 +93,30 @@ def test_local_sends_nothing(tmp_path: Path, server: AuthorityServer) -> None:
     done = run_command(tmp_path, "logout", "--local")
     assert (done.code, done.out, done.err) == (0, "Signed out here.\n", "")
     assert server.authority.received("revoke") == []
-    assert stored(tmp_path).accounts() == ()
+    assert stored(tmp_path).names() == ()
 
 
 def test_of_several_only_the_one_and_the_others_are_told(tmp_path: Path) -> None:
     hold(tmp_path, account_id="acct_one")
     hold(tmp_path, account_id="acct_two")
     done = run_command(tmp_path, "logout", "--local", "--account", "acct_one")
-    assert (done.code, stored(tmp_path).accounts()) == (0, ("acct_two",))
-    assert stored(tmp_path).current() == "acct_two"
+    assert (done.code, stored(tmp_path).names()) == (0, (key_of("acct_two"),))
+    assert stored(tmp_path).current() == key_of("acct_two")
     assert "codex-oauth list" in done.err
 
 
 def test_all_ends_every_login_and_names_each(tmp_path: Path) -> None:
     for account in ("acct_one", "acct_two"):
         hold(tmp_path, account_id=account)
-    stored(tmp_path).slot("acct_one").path.write_bytes(b"{torn")
+    torn, other = key_of("acct_one"), key_of("acct_two")
+    stored(tmp_path).slot(torn).path.write_bytes(b"{torn")
     done = run_command(tmp_path, "logout", "--all", "--local")
     assert done.code == 0
-    assert [line.partition(":")[0] for line in done.out.splitlines()] == ["acct_one", "acct_two"]
-    assert stored(tmp_path).accounts() == ()
+    assert [line.partition(":")[0] for line in done.out.splitlines()] == [
+        torn,
+        f"an account without an email (acct_two) [{other}]",
+    ]
+    assert stored(tmp_path).names() == ()
     assert stored(tmp_path).current() is None
 
 

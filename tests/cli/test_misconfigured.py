@@ -18,7 +18,7 @@ from codex_oauth.cli import errors
 from codex_oauth_core import ErrorKind
 from tests.cli.commands import Done, run_command
 from tests.cli.schemas import validate
-from tests.cli.test_commands import hold, stored
+from tests.cli.test_commands import hold, key_of, stored
 from tests.cli.test_exit_codes import PAST, both
 
 AWAY: Final = "https://issuer.invalid"
@@ -62,7 +62,7 @@ def test_a_sign_in_ends_before_a_person_is_asked_for_anything(
 def test_an_expired_login_is_not_renewed_and_stays(variable: str, tmp_path: Path) -> None:
     hold(tmp_path, expires_at=PAST, issuer=AWAY)
     told(variable, *both(tmp_path, "token", **{**BARE, **SETTINGS[variable]}))
-    assert stored(tmp_path).accounts() == ("acct_1",)
+    assert stored(tmp_path).names() == (key_of("acct_1", issuer=AWAY),)
 
 
 @pytest.mark.parametrize("variable", SETTINGS)
@@ -72,9 +72,9 @@ def test_a_logout_deletes_nothing_unless_it_is_local(variable: str, tmp_path: Pa
     person, program = both(tmp_path, "logout", **settings)
     told(variable, person, program)
     assert "logout --local" in person.err
-    assert stored(tmp_path).accounts() == ("acct_1",)
+    assert stored(tmp_path).names() == (key_of("acct_1", issuer=AWAY),)
     assert run_command(tmp_path, "logout", "--local", **settings).code == 0
-    assert stored(tmp_path).accounts() == ()
+    assert stored(tmp_path).names() == ()
 
 
 @pytest.mark.parametrize("variable", SETTINGS)

@@ -17,7 +17,7 @@ from codex_oauth.stores.failures import store_error
 from codex_oauth.stores.store import StoreWarning
 from codex_oauth.transfer import import_codex
 from codex_oauth_core import ErrorKind, Record, StoreLogin
-from tests.cli.transfers import ACCESS, REFRESH, error, names_beside, put, stored, write
+from tests.cli.transfers import ACCESS, KEY, REFRESH, error, names_beside, put, stored, write
 
 E = ErrorKind
 RENEWED = "canary-renewed-by-us"
@@ -39,7 +39,7 @@ def cut_off(store: FileStore) -> None:
 
 
 def renew(store: FileStore) -> Record:
-    held = store.slot("acct_cli").lock()
+    held = store.slot(KEY).lock()
     assert held is not None
     with held:
         old = held.load()
@@ -72,7 +72,7 @@ def test_f3_a_renewed_login_is_not_replaced_by_the_spent_one(
     cut_off(store)
     ours = renew(store)
     assert import_codex(store, move=True, force=force) == ours
-    assert store.slot("acct_cli").load() == ours
+    assert store.slot(KEY).load() == ours
     assert theirs_is_stripped(theirs)
     assert names_beside(theirs) == ["auth.json"]
 
@@ -83,7 +83,7 @@ def test_f3_a_login_that_was_stored_and_not_selected_becomes_the_current_one(
     put(store, refresh_token=Secret(REFRESH), generation=7)
     store.select(None)
     assert import_codex(store, move=True).generation == 7
-    assert store.current() == "acct_cli"
+    assert store.current() == KEY
 
 
 def test_f12_a_renewed_login_stays_ours_if_the_file_cannot_be_replaced(
@@ -93,7 +93,7 @@ def test_f12_a_renewed_login_stays_ours_if_the_file_cannot_be_replaced(
     ours = renew(store)
     monkeypatch.setattr(transfer, "_commit", denied)
     error(lambda: import_codex(store, move=True), E.AUTH_WRITE_FAILED, "denied")
-    assert store.slot("acct_cli").load() == ours
+    assert store.slot(KEY).load() == ours
 
 
 def denied(staged: object) -> None:
@@ -163,7 +163,7 @@ def test_f15_f11_if_the_second_try_cannot_be_stored_the_first_is_handed_back(
 
 def rescue_while_locked(store: FileStore, after: Callable[[], object]) -> Callable[[Callable[[], Any]], Any]:
     def way(keep: Callable[[], Any]) -> Any:
-        held = store.slot("acct_cli").lock()
+        held = store.slot(KEY).lock()
         assert held is not None
         with held, warnings.catch_warnings():
             warnings.simplefilter("ignore", StoreWarning)
@@ -192,7 +192,7 @@ def test_f15_what_was_only_rescued_is_handed_back_too(
     on_each_try(monkeypatch, way, disk_full)
     found = error(lambda: import_codex(store, move=True, force=True), E.AUTH_WRITE_FAILED, "disk_full")
     assert "only its access token was copied" in found.message
-    held = store.slot("acct_cli").lock()
+    held = store.slot(KEY).lock()
     assert held is not None
     with held:
         record = held.load()
@@ -206,7 +206,7 @@ def test_f15_what_was_rescued_and_stays_locked_is_told(
 ) -> None:
     put(store)  # it hides what is rescued beside it
     do_not_wait(monkeypatch)
-    held = store.slot("acct_cli").lock()
+    held = store.slot(KEY).lock()
     assert held is not None
     with held:
         monkeypatch.setattr(transfer, "_commit", denied)

@@ -14,7 +14,7 @@ import pytest
 from codex_oauth import FileStore
 from codex_oauth.transfer import import_codex
 from codex_oauth_core import ErrorKind
-from tests.cli.transfers import REFRESH, error, names_beside, put, write
+from tests.cli.transfers import KEY, REFRESH, error, names_beside, put, write
 
 DIED = 9
 STEPS = ((os, "replace"), (os, "fsync"), (os, "write"), (os, "unlink"), (fcntl, "flock"))
@@ -69,7 +69,7 @@ def theirs_is(theirs: Path) -> str | None:
 
 
 def ours_is(store: FileStore) -> str | None:
-    record = store.slot("acct_cli").load() if store.accounts() else None
+    record = store.slot(KEY).load() if store.names() else None
     token = record.credential.refresh_token if record is not None else None
     return None if token is None else token.reveal()
 
@@ -81,7 +81,7 @@ def finish(store: FileStore, theirs: Path) -> None:
     else:
         import_codex(store, theirs, move=True)
         assert names_beside(theirs) == ["auth.json"]
-    assert (theirs_is(theirs), ours_is(store), store.current()) == (None, REFRESH, "acct_cli")
+    assert (theirs_is(theirs), ours_is(store), store.current()) == (None, REFRESH, KEY)
 
 
 @pytest.mark.parametrize(("after", "over_a_copy"), [(False, False), (True, True)])

@@ -18,7 +18,7 @@ from codex_oauth.stores.store import LockedLogin
 from codex_oauth.transfer import import_codex
 from codex_oauth_core import ErrorKind
 from codex_oauth_core.codex.auth_json import read_auth_json
-from tests.cli.transfers import ACCESS, REFRESH, SOON, error, names_beside, stored, write
+from tests.cli.transfers import ACCESS, KEY, REFRESH, SOON, error, names_beside, stored, write
 from tests.support import account_token
 
 E = ErrorKind
@@ -29,7 +29,7 @@ def test_a_move_takes_the_tokens_away_and_leaves_the_rest(store: FileStore, thei
     record = import_codex(store, move=True)
     assert record.credential.refresh_token == Secret(REFRESH)
     assert stored(store) == record.credential
-    assert store.current() == "acct_cli"
+    assert store.current() == KEY
     left = {"auth_mode": "chatgpt", "OPENAI_API_KEY": "their-key", "personal_access_token": "their-pat"}
     assert json.loads(theirs.read_text()) == left
     assert stat.S_IMODE(theirs.stat().st_mode) == 0o600
@@ -44,7 +44,7 @@ def test_an_expired_login_can_be_moved_because_it_can_be_renewed(store: FileStor
 def test_without_a_refresh_token_there_is_nothing_to_move(store: FileStore, theirs: Path) -> None:
     before = write(theirs, refresh_token="").read_bytes()
     error(lambda: import_codex(store, move=True), E.INVALID_REQUEST, "no_refresh_token")
-    assert store.accounts() == ()
+    assert store.names() == ()
     assert theirs.read_bytes() == before
 
 
@@ -55,7 +55,7 @@ def test_the_login_is_stored_before_it_is_taken_away(
     commit, was = files.Staged.commit, theirs.read_bytes()
 
     def watched(staged: files.Staged) -> None:
-        held = store.slot("acct_cli").load() if store.accounts() else None
+        held = store.slot(KEY).load() if store.names() else None
         of_theirs = theirs.read_bytes() != was
         commit(staged)
         if theirs.read_bytes() != was and not of_theirs:
@@ -73,7 +73,7 @@ def test_s18_a_file_that_has_a_second_name_is_not_moved(
     os.link(theirs, real)
     before = real.read_bytes()
     error(lambda: import_codex(store, move=True), E.AUTH_READ_FAILED, "hard_link")
-    assert store.accounts() == ()
+    assert store.names() == ()
     assert real.read_bytes() == before
 
 
@@ -104,7 +104,7 @@ def test_s18_a_link_to_what_is_not_ours_or_not_there_is_not_moved(
     theirs.unlink()
     theirs.symlink_to(tmp_path)
     error(lambda: import_codex(store, theirs, move=True), E.LOGIN_REQUIRED, "missing")
-    assert store.accounts() == ()
+    assert store.names() == ()
 
 
 def test_f15_a_link_that_leads_elsewhere_meanwhile_is_followed_again(
@@ -163,7 +163,7 @@ def test_f12_if_not_even_that_can_be_stored_it_says_what_to_do(
     store: FileStore, theirs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held: list[LockedLogin | None] = []
-    fail_to_replace(monkeypatch, lambda: held.append(store.slot("acct_cli").lock()))
+    fail_to_replace(monkeypatch, lambda: held.append(store.slot(KEY).lock()))
     found = error(lambda: import_codex(store, move=True), E.AUTH_WRITE_FAILED, "denied")
     assert held[0] is not None
     held[0].release()
@@ -178,7 +178,7 @@ def test_a_directory_that_is_not_durable_does_not_undo_a_move(
     commit = files.Staged.commit
 
     def commit_but_not_the_directory(staged: files.Staged) -> None:
-        is_theirs = "acct_cli" in store.accounts() and store.current() == "acct_cli"
+        is_theirs = KEY in store.names() and store.current() == KEY
         commit(staged)
         if is_theirs:
             raise OSError(5, "the directory could not be made durable")
@@ -248,5 +248,5 @@ def test_f11_f13_what_cannot_be_written_is_found_before_anything_is_stored(
     before = theirs.read_bytes()
     monkeypatch.setattr(transfer, "stage", full)
     error(lambda: import_codex(store, move=True), E.AUTH_WRITE_FAILED, reason)
-    assert store.accounts() == ()
+    assert store.names() == ()
     assert theirs.read_bytes() == before

@@ -17,7 +17,7 @@ from codex_oauth import FileStore, Secret, store_login, transfer
 from codex_oauth.stores.failures import FileProblem
 from codex_oauth.transfer import export_codex, import_codex
 from codex_oauth_core import ErrorKind, Wait, Why
-from tests.cli.transfers import ACCESS, LOCKS, REFRESH, error, put, stored
+from tests.cli.transfers import ACCESS, KEY, LOCKS, REFRESH, error, put, stored
 
 E = ErrorKind
 
@@ -47,7 +47,7 @@ def free(directory: Path) -> list[bool]:
 
 @pytest.mark.parametrize("move", [False, True])
 def test_who_waits_for_our_own_lock_hears_of_it(store: FileStore, theirs: Path, move: bool) -> None:
-    ours = store.slot("acct_cli").lock()
+    ours = store.slot(KEY).lock()
     assert ours is not None
     waits: list[Wait] = []
 
@@ -57,7 +57,7 @@ def test_who_waits_for_our_own_lock_hears_of_it(store: FileStore, theirs: Path, 
 
     record = import_codex(store, theirs, move=move, on_wait=heard)
     assert [wait.why for wait in waits] == [Why.QUEUED]
-    assert store.slot("acct_cli").load() == record
+    assert store.slot(KEY).load() == record
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_a_lock_that_stays_busy_ends_a_move_before_anything_is_changed(
         busy = error(lambda: import_codex(store, move=True), E.NETWORK, "lock_busy")
     assert busy.details["path"] == str(theirs.parent / name)
     assert "Codex CLI" in busy.next_actions[0]
-    assert store.accounts() == ()
+    assert store.names() == ()
     assert theirs.read_bytes() == before
     assert free(theirs.parent) == [True, True]
 
@@ -175,7 +175,7 @@ def test_s18_a_lock_that_is_no_plain_file_is_not_opened(
 ) -> None:
     spoil(theirs.parent / name)
     error(lambda: import_codex(store, move=True), E.AUTH_WRITE_FAILED, reason)
-    assert store.accounts() == ()
+    assert store.names() == ()
 
 
 def test_f10_where_nothing_can_be_locked_nothing_is_moved(
@@ -188,7 +188,7 @@ def test_f10_where_nothing_can_be_locked_nothing_is_moved(
     monkeypatch.setattr(transfer, "take_lock", none)
     refusal = error(lambda: import_codex(store, move=True), E.AUTH_WRITE_FAILED, "no_locks")
     assert "local disk" in refusal.next_actions[0]
-    assert store.accounts() == ()
+    assert store.names() == ()
     assert theirs.read_bytes() == before
 
 

@@ -20,9 +20,9 @@ from codex_oauth_core import Adopted, ErrorKind, NotRenewed, Record, Renewed
 from codex_oauth_core.outcomes import NotRenewedReason
 from tests.cli.commands import Done, run_command
 from tests.cli.schemas import valid
-from tests.cli.test_commands import ACCOUNT, AT_ONCE, stored
+from tests.cli.test_commands import ACCOUNT, AT_ONCE, slot_in_use
 from tests.cli.test_transfer import run
-from tests.cli.transfers import put, write
+from tests.cli.transfers import KEY, put, write
 
 CLIENT = "app_theirs"
 MOVE = ("import", "--from-codex", "--move", "--yes")
@@ -67,7 +67,7 @@ def test_it_is_renewed_at_the_issuer_of_the_file_with_its_client(
     assert first == f"Took over the login of somebody@example.com ({ACCOUNT}, plus)."
     assert last.startswith("Renewed it; the access token is valid for ")
     assert refreshes(server) == [CLIENT]
-    record = stored(tmp_path).slot(ACCOUNT).load()
+    record = slot_in_use(tmp_path).load()
     assert record is not None
     assert (record.credential.issuer, record.credential.client_id) == (server.url, CLIENT)
     assert record.credential.refresh_token is not None
@@ -78,7 +78,7 @@ def test_it_is_renewed_at_the_issuer_of_the_file_with_its_client(
 def test_it_goes_on_being_renewed_there(tmp_path: Path, server: AuthorityServer) -> None:
     signed_in(tmp_path, server)
     assert run_command(tmp_path, *MOVE).code == 0
-    slot = stored(tmp_path).slot(ACCOUNT)
+    slot = slot_in_use(tmp_path)
     record = slot.load()
     assert record is not None
     with slot.lock() or pytest.fail("locked") as held:
@@ -116,8 +116,8 @@ def test_every_end_of_a_renewal_is_told(
 ) -> None:
     record = put(store)
 
-    def ended(_store: FileStore, given: Record, *, forced: bool) -> Outcome:
-        assert forced
+    def ended(_store: FileStore, place: str, given: Record, *, forced: bool) -> Outcome:
+        assert (place, forced) == (KEY, True)
         return outcome_of(given)
 
     monkeypatch.setattr(renew, "_renewed", ended)
@@ -144,7 +144,7 @@ def test_a_renewal_that_must_wait_leaves_the_login_here_and_says_what_to_run(tmp
     assert done.out.startswith("Took over the login of ")
     assert "could not be renewed now" in done.err
     assert "  -> Renew it as soon as you can: codex-oauth refresh" in done.err.splitlines()
-    record = stored(tmp_path).slot(ACCOUNT).load()
+    record = slot_in_use(tmp_path).load()
     assert record is not None
     assert record.credential.refresh_token is not None
     assert (record.credential.refresh_token.reveal(), record.is_renewable) == (token, True)

@@ -15,7 +15,8 @@ import pytest
 from codex_oauth import Credential, ErrorKind, FileStore, Secret, SignInError
 from codex_oauth.authority import Account, Approve, Authority, Policy, serve
 from codex_oauth.authority.grants import mint
-from codex_oauth.cli.account import describe, name_of
+from codex_oauth.cli.account import describe
+from codex_oauth.cli.accounts import name_of
 from codex_oauth.cli.login import Interrupt
 from codex_oauth.cli.output import clock, left, moment, printable, report
 from codex_oauth.cli.process import ENDING
@@ -102,7 +103,7 @@ def test_whatever_a_credential_says_is_filtered(tmp_path: Path) -> None:
     credential = Credential(
         access, refresh, "acct_1", f"https://a/{EVIL}", "c", EVIL, identity, expires_at=4_000_000_000_000
     )
-    text = "".join(describe(Record(credential), FileStore(tmp_path))) + name_of(credential)
+    text = "".join(describe(Record(credential), FileStore(tmp_path), credential.key)) + name_of(credential)
     assert "x9b31m" in text
     assert not BAD & set(text)
 
@@ -206,4 +207,4 @@ def test_a_hostile_faults_file_is_filtered(tmp_path: Path) -> None:
 
 def test_a_secret_never_comes_from_a_reveal_by_accident(tmp_path: Path) -> None:
     credential = hold(tmp_path, access_token=Secret("canary-access"))
-    assert "canary" not in "".join(describe(Record(credential), FileStore(tmp_path)))
+    assert "canary" not in "".join(describe(Record(credential), FileStore(tmp_path), credential.key))

@@ -19,7 +19,7 @@ from codex_oauth.cli.views.json_view import JsonView
 from tests.cli.commands import Done, run_command, start_command
 from tests.cli.fake_terminal import PROMPT
 from tests.cli.schemas import FOLDER, NAMES, load, valid, validate
-from tests.cli.test_commands import AT_ONCE, expire, hold, login, put, stored
+from tests.cli.test_commands import AT_ONCE, expire, hold, login, path_in_use, put, stored
 from tests.cli.test_parser import WHOLE
 from tests.cli.transfers import write
 from tests.house.tree import ROOT
@@ -115,7 +115,7 @@ def test_a_page_with_the_code_in_it_is_named_only_where_there_is_one(
 def test_login_and_what_is_said_about_it(tmp_path: Path, server: AuthorityServer) -> None:
     events = valid("login", login(tmp_path, server, "--json"))
     assert [event["event"] for event in events] == ["device_code", "waiting", "done"]
-    secrets = json.loads(stored(tmp_path).slot(events[-1]["account_id"]).path.read_bytes())["credential"]
+    secrets = json.loads(stored(tmp_path).slot(events[-1]["key"]).path.read_bytes())["credential"]
     canaries = [secrets[name] for name in ("access_token", "refresh_token", "id_token")]
     said = events
     for command in ("status", "list"):
@@ -174,7 +174,7 @@ def test_a_renewal_and_one_that_failed(tmp_path: Path, server: AuthorityServer) 
 
 def test_a_login_that_cannot_be_read(tmp_path: Path) -> None:
     hold(tmp_path)
-    stored(tmp_path).slot("acct_1").path.write_bytes(b"{")
+    path_in_use(tmp_path).write_bytes(b"{")
     (listed,) = valid("list", run_command(tmp_path, "list", "--json"))
     assert listed["accounts"][0]["error"]["kind"] == "corrupt_auth"
     failed("status", run_command(tmp_path, "status", "--json"), 6, "corrupt_auth")

@@ -24,7 +24,7 @@ from codex_oauth.cli.commands import COMMANDS
 from tests.adapters.browsing import free_port
 from tests.cli.commands import Done, run_command
 from tests.cli.secrets_everywhere import Seen, canary, files, leaks, watch
-from tests.cli.test_commands import hold, stored
+from tests.cli.test_commands import hold, path_in_use
 from tests.cli.transfers import write
 from tests.support import account_token
 
@@ -151,7 +151,7 @@ def prepare(home: Path, situation: str, planted: Planted, issuer: str) -> None:
     named = dict(zip(("access_token", "refresh_token", "id_token"), credential, strict=True))
     hold(home, issuer=issuer, **named, **old)
     if situation == "bad store":
-        path = stored(home).slot(ACCOUNT).path
+        path = path_in_use(home)
         path.write_bytes(path.read_bytes()[:-9])
 
 

@@ -28,7 +28,7 @@ from codex_oauth_core import (
 from codex_oauth_core.record import Intent, write_record
 from tests.cli.commands import Done, run_command
 from tests.cli.schemas import valid
-from tests.cli.test_commands import hold, stored
+from tests.cli.test_commands import hold, path_in_use
 from tests.support import CLAIMS, account_token, jwt
 from tests.transport.certificates import Authority
 from tests.transport.servers import Script, Server, over_tls, read_request, tunnel_to, until_closed
@@ -43,7 +43,7 @@ def test_it_tells_who_until_when_and_where(tmp_path: Path) -> None:
     token = account_token("acct_1", exp=4_000_000_000, email="me@example.com")
     hold(tmp_path, id_token=Secret(token))
     done = run_command(tmp_path, "status")
-    path = stored(tmp_path).slot("acct_1").path
+    path = path_in_use(tmp_path)
     assert done.code == 0
     lines = done.out.splitlines()
     assert lines[0].startswith("Signed in as me@example.com (acct_1")
@@ -76,7 +76,7 @@ def test_it_says_what_names_the_account(tmp_path: Path) -> None:
 
 def change(home: Path, **changes: Any) -> None:
     credential = hold(home)
-    stored(home).slot("acct_1").path.write_bytes(write_record(attrs.evolve(Record(credential), **changes)))
+    path_in_use(home).write_bytes(write_record(attrs.evolve(Record(credential), **changes)))
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def test_ctrl_c_ends_it_within_a_second_and_leaves_the_terminal_as_it_was(tmp_pa
     assert code == 130
     assert "Traceback" not in person.text
     assert person.modes_after == person.modes
-    assert FileStore(tmp_path / "logins-of-the-test").accounts() == ()
+    assert FileStore(tmp_path / "logins-of-the-test").names() == ()
     _is_closed(person.text)
     assert seconds < 1 + BUSY
 

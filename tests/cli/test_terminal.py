@@ -72,7 +72,7 @@ def test_ctrl_c_while_it_waits_ends_within_a_second(tmp_path: Path, server: Auth
     assert time.monotonic() - begun < BUSY
     text = ANSI.sub("", child.before or "")
     assert "Traceback" not in text
-    assert FileStore(tmp_path / "logins-of-the-test").accounts() == ()
+    assert FileStore(tmp_path / "logins-of-the-test").names() == ()
 
 
 def test_ctrl_c_during_a_request_cuts_it(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_ctrl_c_during_the_exchange_does_not_lose_the_login(tmp_path: Path) -> N
         child.sendintr()
         child.expect("Signed in as")
         assert ended(child) == 0
-    assert len(FileStore(tmp_path / "logins-of-the-test").accounts()) == 1
+    assert len(FileStore(tmp_path / "logins-of-the-test").names()) == 1
 
 
 @pytest.mark.parametrize("columns", [20, 200])

@@ -14,7 +14,7 @@ import pytest
 from codex_oauth import FileStore, Secret, SignInError
 from codex_oauth.cli import transfer
 from codex_oauth_core import ErrorKind, Record
-from tests.cli.transfers import REFRESH, put, stored, write
+from tests.cli.transfers import KEY, REFRESH, put, stored, write
 
 Out = pytest.CaptureFixture[str]
 
@@ -228,6 +228,7 @@ def test_an_export_as_json_is_one_document_without_a_secret(
     assert found == {
         "schema_version": 1,
         "ok": True,
+        "key": KEY,
         "account_id": "acct_cli",
         "path": str(out),
         "expires_at": None,
@@ -263,4 +264,4 @@ def test_an_export_never_writes_among_the_logins_that_are_kept_here(store: FileS
         run(store, "export", "--to-codex", str(target), "--force")
     assert raised.value.details["reason"] == "own_store"
     assert {path: path.read_bytes() for path in store.home.rglob("*") if path.is_file()} == before
-    assert store.slot(record.credential.account_id).load() == record
+    assert store.slot(record.credential.key).load() == record

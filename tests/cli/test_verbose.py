@@ -34,7 +34,7 @@ def test_verbose_tells_each_request_and_answer_and_no_secret(tmp_path: Path) -> 
 
 def _secrets(store: FileStore) -> list[str]:
     """The tokens of all logins that are kept."""
-    texts = [store.slot(account).path.read_text(encoding="utf-8") for account in store.accounts()]
+    texts = [store.slot(account).path.read_text(encoding="utf-8") for account in store.names()]
     return [token for text in texts for token in re.findall(r'_token"?: ?"([^"]{10,})"', text)]
 
 

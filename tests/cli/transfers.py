@@ -13,12 +13,15 @@ import pytest
 
 from codex_oauth import FileStore, Secret, SignInError
 from codex_oauth_core import CODEX, Credential, ErrorKind, Record
+from codex_oauth_core.identity import Identity
 from tests.support import account_token
 
-__all__ = ["ACCESS", "LOCKS", "REFRESH", "SOON", "error", "names_beside", "put", "stored", "write"]
+__all__ = ["ACCESS", "KEY", "LOCKS", "REFRESH", "SOON", "error", "names_beside", "put", "stored", "write"]
 
 SOON = int(time.time()) + 864_000
 ACCESS = account_token("acct_cli", exp=SOON, email="somebody@example.com")
+KEY = Identity(CODEX.issuer, CODEX.client_id, "acct_cli").key
+"""The login of the Codex CLI, as we name it."""
 REFRESH = "canary-refresh-of-the-cli"
 LOCKS = ("auth.lock", "auth.json.lock")
 """The files beside the Codex CLI's `auth.json` that it locks; they stay."""
@@ -62,16 +65,17 @@ def put(store: FileStore, **changes: Any) -> Record:
     )
     inner = {name: changes.pop(name) for name in list(changes) if hasattr(ours, name)}
     record = Record(attrs.evolve(ours, **inner), **changes)
-    held = store.slot("acct_cli").lock()
+    key = record.credential.key
+    held = store.slot(key).lock()
     assert held is not None
     with held:
         held.save(record, None)
-    store.select("acct_cli")
+    store.select(key)
     return record
 
 
 def stored(store: FileStore) -> Credential:
-    record = store.slot("acct_cli").load()
+    record = store.slot(store.current() or KEY).load()
     assert record is not None
     return record.credential
 

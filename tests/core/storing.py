@@ -42,6 +42,8 @@ from codex_oauth_core.storage import (
     Conflict,
     Delete,
     Deleted,
+    Find,
+    Found,
     Load,
     Loaded,
     Lock,
@@ -138,9 +140,13 @@ class StoreWorld:
     """When each effect was asked for, in seconds after `T0`."""
     sent: list[Request] = attrs.field(factory=list[Request], init=False)
     """What the store let go out, in order."""
+    former: dict[str, Record] = attrs.field(factory=dict[str, Record])
+    """What is kept under other names than the flow's own login."""
     beside: list[Record] = attrs.field(factory=list[Record], init=False)
     selected: bool = attrs.field(default=False, init=False)
     held: bool = attrs.field(default=False, init=False)
+    turned_to: str | None = attrs.field(default=None, init=False)
+    """The name of the login that the effects are about, if it is not the flow's own."""
     _marked_over: Record | None = attrs.field(default=None, init=False)
     _reserved: bool = attrs.field(default=False, init=False)
 
@@ -153,6 +159,20 @@ class StoreWorld:
             return answer
 
         self.net = FakeWorld(respond, at=T0, wall=W0)
+
+    @property
+    def here(self) -> Record | None:
+        """What is stored of the login that the effects are about."""
+        return self.stored if self.turned_to is None else self.former.get(self.turned_to)
+
+    @here.setter
+    def here(self, record: Record | None) -> None:
+        if self.turned_to is None:
+            self.stored = record
+        elif record is None:
+            self.former.pop(self.turned_to, None)
+        else:
+            self.former[self.turned_to] = record
 
     @property
     def order(self) -> list[str]:
@@ -216,10 +236,10 @@ class StoreWorld:
     def _answer(self, effect: StorageEffect) -> StorageAnswer:
         match effect:
             case Load():
-                return Loaded(self.stored)
+                return Loaded(self.here)
             case Lock():
                 assert not self.held, "locked twice"
-                return LockBusy(THEM) if self.net.at < self.busy_until else Locked(self.stored)
+                return LockBusy(THEM) if self.net.at < self.busy_until else Locked(self.here)
             case Reserve():
                 self._reserve(effect)
                 return Reserved()
@@ -231,27 +251,31 @@ class StoreWorld:
             case Release():
                 self._reserved = False
                 if self._marked_over is not None:
-                    self.stored, self._marked_over = self._marked_over, None
+                    self.here, self._marked_over = self._marked_over, None
                 return Released()
             case Select():
                 self.selected = True
                 return Selected()
+            case Find():
+                assert not self.held, "turned to another login with the lock"
+                self.turned_to = next((name for name in effect.names if name in self.former), None)
+                return Found(self.turned_to, None if self.turned_to is None else self.here)
             case _:
                 assert_never(effect)
 
     def _reserve(self, effect: Reserve) -> None:
         assert self.held, "reserved without the lock"
         assert effect.record.intent is None, "the store marks whose intent it is"
-        self._marked_over, self._reserved = self.stored, True
-        self.stored = attrs.evolve(effect.record, intent=attrs.evolve(ME, at=self.net.wall))
+        self._marked_over, self._reserved = self.here, True
+        self.here = attrs.evolve(effect.record, intent=attrs.evolve(ME, at=self.net.wall))
 
     def _change(self, effect: Save | Delete) -> Saved | Deleted | Conflict:
         assert self.held, "changed without the lock"
-        if (None if self.stored is None else self.stored.fingerprint) != effect.expected:
+        if (None if self.here is None else self.here.fingerprint) != effect.expected:
             self._marked_over = None  # what is there is not what was marked
-            return Conflict(self.stored)
+            return Conflict(self.here)
         self._marked_over = None
-        self.stored = effect.record if isinstance(effect, Save) else None
+        self.here = effect.record if isinstance(effect, Save) else None
         return Saved() if isinstance(effect, Save) else Deleted()
 
 
@@ -345,6 +369,11 @@ EVENTS: Final[Mapping[str, Event]] = {
     "Deleted": told(Deleted()),
     "Released": told(Released()),
     "Selected": told(Selected()),
+    "Found": told(Found(ACCOUNT, EXPIRED)),
+    "Found, another's": told(Found(ACCOUNT, login(account_id="acct_other"))),
+    "Found under no name that was asked for": told(Found("acct_other", EXPIRED)),
+    "Found nothing": told(Found()),
+    "Found a name without a record": told(Found(ACCOUNT)),
     "StoreFailed": told(failed()),
     "StoreFailed, rescued": told(failed(rescued=True)),
     "StoreFailed, lock lost": told(failed(LOCK_LOST)),

@@ -172,7 +172,7 @@ HUGE = "x" * 16385
 WRONG: dict[str, tuple[Any, ...]] = {
     "tokens": ("canary", 1, [], True, ["access_token"]),
     "tokens.access_token": (..., None, "", 1, [], {}, "a b", "a\r\nX: y", "é", "\ud800", HUGE),
-    "tokens.account_id": (1, True, [], "../x", "a b", "a\r\nX: y", "é", "x" * 129),
+    "tokens.account_id": (1, True, [], "a b", "a\r\nX: y", "é", "x" * 256),
     "last_refresh": NO_TIMES,
 }
 ROWS = [(field, value) for field, values in WRONG.items() for value in values]
@@ -188,12 +188,19 @@ def test_f14_a_member_that_does_not_fit_is_named(field: str, value: Any) -> None
 
 
 @pytest.mark.parametrize("value", [..., None, ""])
-def test_without_any_account_the_account_is_missing(value: object) -> None:
-    changes = {"tokens__account_id": value, "tokens__access_token": "x", "tokens__id_token": ...}
-    found = read(plain(**changes))
-    assert isinstance(found, SignInError)
-    assert found.details == {"reason": "no_account_id"}
-    assert "name an account" in found.message
+def test_a_login_that_names_no_account_is_a_login(value: object) -> None:
+    found = login(tokens__account_id=value, tokens__access_token="x", tokens__id_token=...)
+    assert (found.account_id, found.user_id) == (None, None)
+
+
+def test_an_account_id_need_not_be_a_word() -> None:
+    assert login(tokens__account_id="auth0|anna").account_id == "auth0|anna"
+
+
+def test_the_tokens_say_who_the_person_is() -> None:
+    person = jwt({"iat": EXP, "https://api.openai.com/auth": {"chatgpt_user_id": "user-1"}})
+    assert login(tokens__access_token=person).user_id == "user-1"
+    assert login(tokens__access_token=jwt({"sub": "s"}), tokens__id_token=person).user_id == "user-1"
 
 
 PAT = {"personal_access_token": "canary-pat"}

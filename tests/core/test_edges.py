@@ -32,7 +32,7 @@ from codex_oauth_core import (
     Wait,
 )
 from codex_oauth_core.codex.answers import read_device_authorization
-from codex_oauth_core.codex.claims import read_identity
+from codex_oauth_core.codex.claims import read_profile
 from codex_oauth_core.facts import Approved, Issued, Pending, Refusal, SlowDown, TryAgain
 from codex_oauth_core.flows.device import State
 from codex_oauth_core.flows.pace import Pace
@@ -289,8 +289,8 @@ def test_readers() -> None:
 def test_the_id_token_names_the_person_before_the_access_token() -> None:
     access, identity = (Secret(account_token(email=f"{name}@example.com")) for name in ("access", "id"))
     credential = Credential(access, Secret("r"), "acct_1", "i", "c", "t", identity)
-    assert read_identity(credential).email == "id@example.com"
-    assert read_identity(attrs.evolve(credential, id_token=None)).email == "access@example.com"
+    assert read_profile(credential).email == "id@example.com"
+    assert read_profile(attrs.evolve(credential, id_token=None)).email == "access@example.com"
 
 
 @pytest.mark.parametrize("flow", [BrowserFlow, StoreLogin, DeviceFlow, Renewal, Revocation])

@@ -35,7 +35,8 @@ E = ErrorKind
 NEW: Final = login(10 * DAY, number=5, generation=0)
 OK: Final = as_json(200, {})
 NOT_NOW: Final = as_json(503, {})
-STORED: Final = ["Lock", "Save", "Release", "Select"]
+SAVED: Final = ["Lock", "Save", "Release", "Select"]
+STORED: Final = [*SAVED, "Find"]
 FOR_EVER: Final = T0 + 1e6
 
 
@@ -75,7 +76,7 @@ def test_f8_what_is_kept_beside_is_put_in_use_too() -> None:
     world = StoreWorld(EXPIRED, busy_until=FOR_EVER)
     assert world.run(finish(lock_limit=0.1)) == SignedIn(NEW, rescued=True)
     assert world.net.at - T0 == pytest.approx(0.1, abs=0.03)
-    assert (world.order[-2:], world.beside, world.selected) == (["Rescue", "Select"], [NEW], True)
+    assert (world.order[-3:], world.beside, world.selected) == (["Rescue", "Select", "Find"], [NEW], True)
 
 
 def test_f8_the_wait_for_the_lock_is_as_long_as_that_of_a_deposit() -> None:
@@ -101,7 +102,7 @@ def test_what_the_store_kept_beside_is_told() -> None:
 def test_a_login_that_cannot_be_put_in_use_is_stored_and_nothing_is_ended() -> None:
     world = StoreWorld(EXPIRED, answers={Select: [failed()]})
     assert world.run(finish(revoke_old=True)) is WRITE_FAILED
-    assert (world.order, world.stored) == (STORED, NEW)
+    assert (world.order, world.stored) == (SAVED, NEW)
 
 
 # -- the login that it replaces --------------------------------------------------------------------------
@@ -111,14 +112,14 @@ def test_a_login_that_cannot_be_put_in_use_is_stored_and_nothing_is_ended() -> N
 def test_the_one_that_is_replaced_is_ended_last_if_asked_for(reply: Reply, confirmed: bool) -> None:
     world = StoreWorld(EXPIRED, [reply])
     assert world.run(finish(revoke_old=True)) == SignedIn(NEW, EXPIRED, replaced_revoked=confirmed)
-    assert world.order == [*STORED, "SendRequest"]
+    assert world.order == [*SAVED, "SendRequest", "Find"]
     assert (ended(world), world.stored) == (["1"], NEW)
 
 
 def test_it_is_asked_again_for_ten_seconds_as_by_a_logout() -> None:
     world = StoreWorld(EXPIRED, [NOT_NOW, OK])
     assert world.run(finish(revoke_old=True)).replaced_revoked is True
-    assert world.order == [*STORED, "SendRequest", "Wait", "SendRequest"]
+    assert world.order == [*SAVED, "SendRequest", "Wait", "SendRequest", "Find"]
     waits = [effect.why for effect in world.effects if isinstance(effect, Wait)]
     assert waits == [Why.RETRY]
 

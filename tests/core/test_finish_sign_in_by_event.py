@@ -20,7 +20,7 @@ from codex_oauth_core.errors import IllegalEvent
 from codex_oauth_core.events import Event
 from codex_oauth_core.flows import finish_sign_in, revoke_login, store_login
 from codex_oauth_core.flows.finish_sign_in import FinishSignIn, State
-from codex_oauth_core.storage import Load, Loaded, Lock, Select
+from codex_oauth_core.storage import Find, Load, Loaded, Lock, Select
 from tests.core import storing
 from tests.core.storing import DAY, login, recorded_moves, slots_of, told
 from tests.core.test_stored_state_by_event import BUSY, DEPOSIT, FAILED, REVOCATION, Kind, Way, each
@@ -35,10 +35,13 @@ EVENTS: Final[Mapping[str, Event]] = {**storing.EVENTS, "Loaded, the granted one
 
 STORED: Final[Way] = ("Started", "Locked", "Saved", "Released")
 REPLACED: Final[Way] = (*STORED, "Selected")
+BACK: Final[Way] = (*REPLACED, "refused")
+FORMER: Final[Way] = (*BACK, "Found")
 LOOKING: Final[Way] = ("Started", "StoreFailed")
 ENDING: Final[Way] = (*LOOKING, "Loaded")
 STORING: Final = tuple(state for state in D if state not in (D.IDLE, D.DONE))
 UNSTORED: Final = (V.REVOKING_UNSTORED, V.BACKING_OFF_UNSTORED)
+STORED_FORMER: Final = tuple(state for state in V if state not in (V.IDLE, *UNSTORED, V.DONE))
 
 WAYS: Final[Mapping[Place, Way]] = {
     (S.IDLE, None): (),
@@ -46,10 +49,12 @@ WAYS: Final[Mapping[Place, Way]] = {
     (S.SELECTING, None): STORED,
     (S.REVOKING_REPLACED, V.REVOKING_UNSTORED): REPLACED,
     (S.REVOKING_REPLACED, V.BACKING_OFF_UNSTORED): (*REPLACED, "503"),
+    (S.LOOKING_BACK, None): BACK,
+    **{(S.ENDING_FORMER, state): (*FORMER, *REVOCATION.ways[state][1:]) for state in STORED_FORMER},
     (S.LOOKING, None): LOOKING,
     (S.REVOKING_GRANTED, V.REVOKING_UNSTORED): ENDING,
     (S.REVOKING_GRANTED, V.BACKING_OFF_UNSTORED): (*ENDING, "503"),
-    (S.DONE, None): (*REPLACED, "refused"),
+    (S.DONE, None): (*BACK, "Found nothing"),
     (S.FAILED, None): (*ENDING, "refused"),
 }
 
@@ -89,6 +94,7 @@ class Always(dict[str, tuple[type[Any], Place]]):
 
 IS_STORED: Final = (Select, (S.SELECTING, None))
 LOOKS: Final = (Load, (S.LOOKING, None))
+LOOKS_BACK: Final = (Find, (S.LOOKING_BACK, None))
 DONE: Final = (Finished, (S.DONE, None))
 FAILS: Final = (Finished, (S.FAILED, None))
 REVOKES: Final = (SendRequest, (S.REVOKING_GRANTED, V.REVOKING_UNSTORED))
@@ -105,6 +111,16 @@ WELCOME: Final[Mapping[Place, Steps]] = {
         "Selected": (SendRequest, (S.REVOKING_REPLACED, V.REVOKING_UNSTORED)),
         **dict.fromkeys(FAILED, FAILS),
     },
+    (S.LOOKING_BACK, None): {
+        "Found": (Lock, (S.ENDING_FORMER, V.LOCKING)),
+        "Found, another's": LOOKS_BACK,
+        "Found nothing": DONE,
+        **dict.fromkeys(FAILED, DONE),
+    },
+    **{
+        (S.ENDING_FORMER, state): driven(S.ENDING_FORMER, REVOCATION, state, Always(LOOKS_BACK))
+        for state in STORED_FORMER
+    },
     (S.LOOKING, None): {
         "Loaded": REVOKES,
         "Loaded current": REVOKES,
@@ -114,7 +130,7 @@ WELCOME: Final[Mapping[Place, Steps]] = {
     },
     **{
         (state, inner): driven(state, REVOCATION, inner, Always(end))
-        for state, end in ((S.REVOKING_REPLACED, DONE), (S.REVOKING_GRANTED, FAILS))
+        for state, end in ((S.REVOKING_REPLACED, LOOKS_BACK), (S.REVOKING_GRANTED, FAILS))
         for inner in UNSTORED
     },
     (S.DONE, None): {},

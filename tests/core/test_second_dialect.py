@@ -68,7 +68,11 @@ def read(provider: Provider, response: ResponseReceived) -> PollFact:
         case None:
             account = fields.get("account")
             return Granted(
-                Tokens(Secret(fields["access_token"]), Secret(fields["refresh_token"]), account_id=account)
+                Tokens(
+                    Secret(fields["access_token"]),
+                    Secret(fields["refresh_token"]) if "refresh_token" in fields else None,
+                    account_id=account,
+                )
             )
         case "authorization_pending":
             return Pending()
@@ -119,10 +123,13 @@ def test_a_poll_that_grants_signs_in_without_an_exchange() -> None:
 
 
 def test_a_grant_that_is_not_kept_is_revoked_from_the_poll() -> None:
-    nobody = as_json(200, {"access_token": "x", "refresh_token": "r1"})
-    outcome, world = sign_in(nobody, as_json(200, {}))
+    incomplete = as_json(200, {"access_token": "x"})
+    outcome, world = sign_in(incomplete, as_json(200, {}))
     assert isinstance(outcome, SignInError)
-    assert (outcome.kind, outcome.details) == (ErrorKind.NO_ACCOUNT_ID, {"revoked": True})
+    assert (outcome.kind, outcome.details) == (
+        ErrorKind.INVALID_RESPONSE,
+        {"reason": "refresh_token", "revoked": True},
+    )
     assert world.requests[-1].once
 
 

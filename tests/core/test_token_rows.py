@@ -67,18 +67,25 @@ def test_a_whole_answer_is_a_credential() -> None:
         ({"token_type": 7}, E.INVALID_RESPONSE, "token_type"),
         ({"refresh_token": ...}, E.INVALID_RESPONSE, "refresh_token"),
         ({"refresh_token": "a\x00b"}, E.INVALID_RESPONSE, "refresh_token"),
-        ({"access_token": "opaque", "id_token": ...}, E.NO_ACCOUNT_ID, None),
-        (
-            {"access_token": jwt({}), "id_token": jwt({"organizations": [{"id": "org-1"}]})},
-            E.NO_ACCOUNT_ID,
-            None,
-        ),
     ],
 )
 def test_an_answer_that_makes_no_credential(
     fields: dict[str, Any], kind: ErrorKind, reason: str | None
 ) -> None:
     assert judged(tokens(**fields)) == Refusal(kind, reason=reason)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"access_token": "opaque", "id_token": ...},
+        {"access_token": jwt({}), "id_token": jwt({"organizations": [{"id": "org-1"}]})},
+    ],
+)
+def test_a_sign_in_without_an_account_is_a_sign_in(fields: dict[str, Any]) -> None:
+    credential = judged(tokens(**fields))
+    assert isinstance(credential, Credential)
+    assert (credential.account_id, credential.user_id) == (None, None)
 
 
 @pytest.mark.parametrize("token_type", [..., None, "Bearer", "bearer", "BEARER"])
@@ -144,7 +151,7 @@ def test_the_account_is_named_by_the_access_token_before_the_id_token() -> None:
 
 
 # J8
-@pytest.mark.parametrize("account_id", ["", 7, None, ["x"], "a b", "a\r\nX: y", "é", "x" * 129, {"id": "x"}])
+@pytest.mark.parametrize("account_id", ["", 7, None, ["x"], "a b", "a\r\nX: y", "é", "x" * 256, {"id": "x"}])
 def test_an_account_id_that_is_no_header_value_is_none(account_id: object) -> None:
     assert account_id_from_token(Secret(jwt({CLAIMS: {"chatgpt_account_id": account_id}}))) is None
 

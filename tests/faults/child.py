@@ -26,8 +26,8 @@ NO_RETRY = RenewalPolicy(retry_limit=0.01, request_timeout=10.0)
 
 def only_login(store: FileStore) -> Record:
     """The one login of a store."""
-    (account_id,) = store.accounts()
-    record = store.slot(account_id).load()
+    (place,) = store.names()
+    record = store.slot(place).load()
     assert record is not None
     return record
 
@@ -43,8 +43,8 @@ def renew_once(home: str, issuer: str) -> str:
     """Renew the login once; how that ended, in a few words."""
     store = FileStore(Path(home))
     try:
-        (account_id,) = store.accounts()
-        with HttpxWorld() as web, StoringWorld(web, store, account_id) as world:
+        (place,) = store.names()
+        with HttpxWorld() as web, StoringWorld(web, store, place) as world:
             outcome = run(Renewal(provider=CODEX.at(issuer), policy=NO_RETRY), world)
     except (OSError, MemoryError) as error:
         return type(error).__name__

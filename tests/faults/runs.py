@@ -47,6 +47,7 @@ __all__ = [
     "granting",
     "in_turn",
     "login",
+    "place_at",
     "put",
     "renew",
 ]
@@ -257,25 +258,31 @@ def renew(
     already is taken as it is.
     """
     clock = clock or SkippingClock()
-    slot = store.slot(ACCOUNT)
+    place = place_at(issuer)
+    slot = store.slot(place)
     before = slot.load()
     if before is None:
         before = put(store, login(issuer, clock.wall(), 100.0 if usable else -1.0))
     flow = Renewal(provider=CODEX.at(issuer), policy=RenewalPolicy(request_timeout=timeout), **asked)
     already = len(clock.waited)
-    clock.meanwhile = lambda: _check_that_the_lock_is_free(store)  # every wait is without the lock
-    with virtual_time.skipping_world(clock) as web, StoringWorld(web, store, ACCOUNT) as world:
+    clock.meanwhile = lambda: _check_that_the_lock_is_free(store, place)  # every wait is without the lock
+    with virtual_time.skipping_world(clock) as web, StoringWorld(web, store, place) as world:
         outcome = run(flow, world)
     after = slot.load()
     assert after is not None
     ran = Ran(outcome, before, after, clock.waited[already:])
-    _check_what_is_always_true(ran, store)
+    _check_what_is_always_true(ran, store, place)
     return ran
+
+
+def place_at(issuer: str) -> str:
+    """The name under which the login of that issuer is kept."""
+    return login(issuer, 0.0, 0.0).credential.key
 
 
 def put(store: Store, record: Record) -> Record:
     """Store a login, whatever is stored; and what can be read of it then."""
-    held = store.slot(record.credential.account_id).lock()
+    held = store.slot(record.credential.key).lock()
     assert held is not None
     with held:
         stored = held.load()
@@ -283,26 +290,26 @@ def put(store: Store, record: Record) -> Record:
     return record
 
 
-def _check_what_is_always_true(ran: Ran, store: Store) -> None:
+def _check_what_is_always_true(ran: Ran, store: Store, place: str) -> None:
     """The lock is free, no intent is left, no secret is told, and a usable token is never withheld."""
-    _check_that_the_lock_is_free(store)
+    _check_that_the_lock_is_free(store, place)
     assert ran.after.intent is None
     if isinstance(store, FileStore):
-        _check_that_nothing_else_is_left(store)
+        _check_that_nothing_else_is_left(store, place)
     told = " ".join(_told(ran.outcome))
     assert [secret for secret in SECRETS if secret in told] == []
 
 
-def _check_that_the_lock_is_free(store: Store) -> None:
-    held = store.slot(ACCOUNT).lock()
+def _check_that_the_lock_is_free(store: Store, place: str) -> None:
+    held = store.slot(place).lock()
     assert held is not None
     held.release()
 
 
-def _check_that_nothing_else_is_left(store: FileStore) -> None:
+def _check_that_nothing_else_is_left(store: FileStore, place: str) -> None:
     """A login and its lock, private both; tokens of another account are kept beside on purpose."""
     mine = [path for path in (store.home / "logins").iterdir() if "acct_other" not in path.name]
-    assert {path.name for path in mine} == {f"{ACCOUNT}.json", f"{ACCOUNT}.lock"}
+    assert {path.name for path in mine} == {f"{place}.json", f"{place}.lock"}
     assert {path.stat().st_mode & 0o077 for path in mine} <= {0}
 
 

@@ -31,7 +31,7 @@ from codex_oauth_core import (
 from codex_oauth_core.callback import Accepted
 from codex_oauth_core.outcomes import NotRenewedReason
 from tests.adapters.virtual_time import skipping_world
-from tests.faults.runs import ACCOUNT, Fate, Peer, SkippingClock, answer, granting, in_turn, renew
+from tests.faults.runs import Fate, Peer, SkippingClock, answer, granting, in_turn, place_at, renew
 from tests.support import VERIFIER, account_token
 from tests.transport.servers import Script, at_most, no_new_sockets
 
@@ -293,4 +293,4 @@ def test_a_login_that_expired_in_suspend_is_renewed_at_resume(store: Store, cloc
         clock.sleep(2 * HOUR)
         assert renew(peer.issuer, store, usable=False, clock=clock).fate is Fate.RENEWED
         assert peer.connections == 2
-    assert store.accounts() == (ACCOUNT,)
+    assert store.names() == (place_at(peer.issuer),)

@@ -26,7 +26,6 @@ from codex_oauth.transport.network import BoundedTransport
 from codex_oauth_core import ErrorKind
 from tests.faults.child import due, only_login, process
 from tests.faults.runs import (
-    ACCOUNT,
     NEW,
     Fate,
     Peer,
@@ -35,6 +34,7 @@ from tests.faults.runs import (
     granting,
     in_turn,
     login,
+    place_at,
     put,
     renew,
 )
@@ -105,9 +105,9 @@ def test_a_process_that_may_start_no_thread_gets_an_error_and_loses_nothing(tmp_
             threading.Thread(target=print).start()
         except RuntimeError as error:
             say(str(error))
-        (account_id,) = store.accounts()
+        (place,) = store.names()
         try:
-            TokenSource(store, account_id=account_id, policy=NO_RETRY).token()
+            TokenSource(store, account=place, policy=NO_RETRY).token()
         except SignInError as error:
             say(error.kind)
     """
@@ -149,7 +149,7 @@ def test_a_step_for_which_there_is_no_memory_leaves_no_half_state(
     assert attrs.evolve(after, intent=None) == before
     assert (after.intent is not None) is doubtful
     assert peer.sent == (name == "after the answer")
-    held = store.slot(ACCOUNT).lock()
+    held = store.slot(place_at(peer.issuer)).lock()
     assert held is not None  # an intent of a holder that is gone keeps nobody out
     held.release()
 
@@ -189,8 +189,8 @@ def _granted(sock: socket.socket) -> None:
 
 
 WAY = """
-    (account_id,) = store.accounts()
-    source = TokenSource(store, account_id=account_id)
+    (place,) = store.names()
+    source = TokenSource(store, account=place)
     work = {work}
     threading.Thread(target=work, daemon=True).start()
     sys.stdin.readline()
@@ -245,9 +245,9 @@ ON_A_SIGNAL = """
     import signal
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    (account_id,) = store.accounts()
+    (place,) = store.names()
     try:
-        TokenSource(store, account_id=account_id).token()
+        TokenSource(store, account=place).token()
     except KeyboardInterrupt:
         sys.exit(130)
     finally:

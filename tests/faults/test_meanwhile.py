@@ -37,7 +37,7 @@ from codex_oauth_core import (
 )
 from codex_oauth_core.record import write_record
 from tests.faults.child import due, only_login
-from tests.faults.runs import ACCOUNT, NEW, Peer, answer, granting, login, put
+from tests.faults.runs import NEW, Peer, answer, granting, login, place_at, put
 from tests.faults.signing_in import signed_in
 from tests.stores.logins import locked
 from tests.transport.servers import Script, no_new_sockets
@@ -66,7 +66,7 @@ class Scene:
 
     def renew(self) -> object:
         """Renew the login; how that ended, once everybody else has ended too."""
-        with HttpxWorld() as web, StoringWorld(web, self.store, ACCOUNT) as world:
+        with HttpxWorld() as web, StoringWorld(web, self.store, self.place) as world:
             outcome = run(Renewal(provider=CODEX.at(self.peer.issuer)), world)
         for thread in self.others:
             thread.join()
@@ -74,12 +74,12 @@ class Scene:
 
     def deposit(self, lock_limit: float = 20.0) -> object:
         """Store a new sign-in, as another process does."""
-        with HttpxWorld() as web, StoringWorld(web, self.store, ACCOUNT) as world:
+        with HttpxWorld() as web, StoringWorld(web, self.store, self.place) as world:
             return run(StoreLogin(record=self.newer(), lock_limit=lock_limit), world)
 
     def revoke(self) -> object:
         """Log out, as another process does."""
-        with HttpxWorld() as web, StoringWorld(web, self.store, ACCOUNT) as world:
+        with HttpxWorld() as web, StoringWorld(web, self.store, self.place) as world:
             return run(Revocation(provider=CODEX.at(self.peer.issuer)), world)
 
     def newer(self) -> Record:
@@ -93,13 +93,18 @@ class Scene:
         return Record(fresh)
 
     @property
+    def place(self) -> str:
+        """The name under which the login is kept."""
+        return place_at(self.peer.issuer)
+
+    @property
     def file(self) -> Path:
         """Where the login is."""
-        return self.store.slot(ACCOUNT).path
+        return self.store.slot(self.place).path
 
     def stored(self) -> Record | None:
         """What the next holder of the lock finds."""
-        held = self.store.slot(ACCOUNT).lock()
+        held = self.store.slot(self.place).lock()
         assert held is not None
         with held:
             return held.load()
@@ -261,7 +266,7 @@ def test_a_login_that_cannot_be_read_for_a_moment_is_not_lost(
     again = scene.renew()  # as another process does
     assert isinstance(again, NotRenewed)
     assert again.record == outcome.record
-    with locked(scene.store.slot(ACCOUNT)) as held:
+    with locked(scene.store.slot(scene.place)) as held:
         assert held.load() == outcome.record
     assert scene.peer.sent == 1
 
@@ -308,7 +313,7 @@ def test_a_disk_that_fails_for_a_moment_after_the_spend_loses_no_login(
         monkeypatch.setattr(os, call, disk.failing(getattr(os, call)))
     monkeypatch.setattr(os, "open", disk.opening(os.open))
     scene.meanwhile = lambda _: setattr(disk, "broken", True)
-    with HttpxWorld(on_wait=disk.wait) as web, StoringWorld(web, scene.store, ACCOUNT) as world:
+    with HttpxWorld(on_wait=disk.wait) as web, StoringWorld(web, scene.store, scene.place) as world:
         outcome = run(Renewal(provider=CODEX.at(scene.peer.issuer)), world)
     assert [wait.why for wait in disk.waits] == [Why.SAVING] * 2
     assert isinstance(outcome, Renewed)
@@ -341,10 +346,10 @@ def test_another_program_that_rotated_the_same_login_is_named_as_the_likely_reas
         token = only_login(store).credential.refresh_token
         assert token is not None
         _as_another_program(server.url, token.reveal())
-        account_id = due(store).credential.account_id
+        place = due(store).credential.key
         outcomes: list[object] = []
         for _ in range(3):
-            with HttpxWorld() as web, StoringWorld(web, store, account_id) as world:
+            with HttpxWorld() as web, StoringWorld(web, store, place) as world:
                 outcomes.append(run(Renewal(provider=CODEX.at(server.url)), world))
         statuses = [request.status for request in server.authority.received("refresh")]
     assert statuses == [200, 401]

@@ -76,9 +76,9 @@ def check_answer(data: bytes) -> None:
 
     store, fake = MemoryStore(), FakeWorld(server)
     before = put(store, login(ISSUER, fake.wall, -1.0))
-    with StoringWorld(fake, store, ACCOUNT) as world:
+    with StoringWorld(fake, store, before.credential.key) as world:
         outcome = run(Renewal(provider=CODEX.at(ISSUER)), world)
-    after = store.slot(ACCOUNT).load()
+    after = store.slot(before.credential.key).load()
     assert after is not None
     fate = Ran(outcome, before, after, []).fate
     assert fate in _allowed(reply)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 __all__ = ["named_in", "rows_in"]
 
-_ROW = re.compile(r"(?<![a-z0-9])(?:([frtjl])([1-9]\d?)|(r)(0|6a))(?![a-z0-9])", re.IGNORECASE)
+_ROW = re.compile(r"(?<![a-z0-9])(?:([frtjlw])([1-9]\d?)|(r)(0|6a))(?![a-z0-9])", re.IGNORECASE)
 
 Test = ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -12,8 +12,8 @@ from tests.house.named_rows import named_in, rows_in
 from tests.house.tree import ROOT
 
 PAGE = ROOT / "docs" / "faults.md"
-LISTS = {"R": 13, "F": 37, "T": 4, "J": 8, "L": 7}
-"""How many rows each list has: rules, faults, tokens, claims of JWTs, login files."""
+LISTS = {"R": 13, "F": 37, "T": 4, "J": 8, "W": 6, "L": 7}
+"""How many rows each list has: rules, faults, tokens, claims of JWTs, people, login files."""
 BETWEEN = {"R1": "R0", "R7": "R6a"}
 """Rows that stand before others, and came later."""
 

@@ -13,7 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import Final
 
-from tests.simulation.exhaustive import PAIRS, explore
+from tests.simulation.exhaustive import PAIRS, RELEASES, explore
 from tests.simulation.exhaustive_report import report
 from tests.simulation.invariants import Violation
 from tests.simulation.run import traced
@@ -59,14 +59,14 @@ def _arguments() -> argparse.Namespace:
 
 def _explore(*, quiet: bool) -> bool:
     """The exhaustive part, and whether every rule held."""
-    for pair in PAIRS:
+    for pair in (*PAIRS, *RELEASES):
         try:
             explored = explore(pair)
         except Violation as violation:
             print(f"{pair}: {violation} {violation.__notes__}", file=sys.stderr)
             return False
         if not quiet:
-            print(f"{pair.name:<60}{explored.states:>8,} states, {explored.ends:>4} ends")
+            print(f"{pair.name:<90}{explored.states:>8,} states, {explored.ends:>4} ends")
     return True
 
 

@@ -17,34 +17,51 @@ from typing import Final
 import attrs
 
 from codex_oauth_core import FinishSignIn, Record, Renewal
+from tests.simulation.disk import Disk
 from tests.simulation.invariants import Excuse, Violation
 from tests.simulation.process import Ended, Op, Process
-from tests.simulation.run import judge, loss_of
-from tests.simulation.server import LIFETIME, WALL
+from tests.simulation.run import is_final, judge, losses_of
+from tests.simulation.scheduler import Role
+from tests.simulation.server import ACCOUNT, ANNA, BERT, LIFETIME, WALL
 from tests.simulation.slot import Steps
 from tests.simulation.trace import named
 from tests.simulation.world import World
 
-__all__ = ["PAIRS", "Explored", "Pair", "explore"]
+__all__ = ["PAIRS", "RELEASES", "Explored", "Pair", "explore"]
 
 _STEP: Final = 0.001
-_LONGEST_PATH: Final = 15.0
+_A_MINUTE: Final = 61.0
+_LONGEST_PATH: Final = 40.0
 """Virtual seconds; an intent counts for longer, so no state depends on how old one is."""
 
 
 @attrs.frozen
 class Pair:
-    """What the two processes do, and when after the sign-in they begin. At most `crashes` of them die."""
+    """What the two processes do, and when after the sign-in they begin. At most `crashes` of them die. `roles`: who
+    they are; `former`: the login is of an earlier release, which they had before.
+    """
 
     first: Op
     second: Op
     began: float
     crashes: int
+    roles: tuple[Role, Role] = (Role(), Role())
+    former: bool = False
+    then: tuple[Op, ...] = ()
+    """What the second one does after that, each after a minute."""
 
     @property
     def name(self) -> str:
         """For a person."""
-        return f"{self.first} and {self.second} at {self.began:g} s, up to {self.crashes} crashes"
+        told = " and ".join(map(_told, (self.first, self.second), self.roles))
+        told += "".join(f", then {op}" for op in self.then)
+        former = ", a former name" if self.former else ""
+        return f"{told} at {self.began:g} s{former}, up to {self.crashes} crashes"
+
+
+def _told(op: Op, role: Role) -> str:
+    who = " of Bert" if role.signs_in_as == BERT else ""
+    return f"{op}{who}{' (earlier release)' if role.earlier else ''}"
 
 
 PAIRS: Final = tuple(
@@ -61,7 +78,41 @@ PAIRS: Final = tuple(
     for began in (3230.0, 3310.0, 3605.0)  # worth renewing, to be renewed, expired
     if Op.CALL in (first, second) or began == 3605.0  # only a call looks at the expiry
 )
-"""All that is walked."""
+"""All that is walked with one login under its key."""
+
+_NEW: Final = Role()
+_BERT: Final = Role(account=BERT, signs_in_as=BERT)
+_BERT_HURRIED: Final = Role(account=BERT, signs_in_as=BERT, hurried=True)
+_OLD: Final = Role(earlier=True)
+_OLD_BERT: Final = Role(signs_in_as=BERT, earlier=True)
+
+RELEASES: Final = tuple(
+    Pair(first, second, 3605.0, crashes, (one, two), former=True)
+    for first, one, second, two, crashes in (
+        (Op.SIGN_IN, _NEW, Op.CALL, _NEW, 1),
+        (Op.CALL, _NEW, Op.SIGN_IN, _NEW, 1),
+        (Op.SIGN_IN, _NEW, Op.CALL, _OLD, 1),
+        (Op.CALL, _OLD, Op.SIGN_IN, _NEW, 1),
+        (Op.SIGN_IN, _NEW, Op.SIGN_IN, _OLD, 1),
+        (Op.SIGN_IN, _OLD, Op.SIGN_IN, _NEW, 1),
+        (Op.SIGN_IN, _NEW, Op.SIGN_IN, _OLD_BERT, 1),
+        (Op.SIGN_IN, _OLD_BERT, Op.SIGN_IN, _NEW, 1),
+        (Op.SIGN_IN, _NEW, Op.SIGN_OUT, _OLD, 1),
+        (Op.SIGN_IN, _NEW, Op.SIGN_OUT, _NEW, 1),
+        (Op.SIGN_IN, _NEW, Op.SIGN_IN, _NEW, 1),
+        (Op.SIGN_IN, _BERT, Op.CALL, _NEW, 1),
+        (Op.SIGN_IN, _BERT, Op.CALL, _OLD, 1),
+        (Op.SIGN_IN, _NEW, Op.SIGN_IN, _BERT, 1),
+        (Op.CALL, _NEW, Op.CALL, _OLD, 2),
+        (Op.CALL, _NEW, Op.SIGN_IN, _OLD_BERT, 1),
+        (Op.CALL, _NEW, Op.SIGN_OUT, _OLD, 1),
+    )
+) + (
+    Pair(Op.SIGN_IN, Op.SIGN_IN, 3605.0, 0, (_NEW, _OLD_BERT), former=True, then=(Op.RENEW,)),
+    Pair(Op.SIGN_IN, Op.SIGN_IN, 3605.0, 1, (_BERT_HURRIED, _NEW), former=True),
+    Pair(Op.SIGN_IN, Op.SIGN_IN, 3605.0, 0, (_BERT, _BERT_HURRIED), former=True),
+)
+"""What is walked with a login that an earlier release has stored under its account id."""
 
 
 @unique
@@ -93,20 +144,31 @@ class _Path:
 
     def __init__(self, pair: Pair) -> None:
         self.world = World(random.Random(1), self._later, lambda: _STEP)
-        self.world.disk.main = record = self.world.server.sign_in(0.0, WALL)
-        self.world.watch.deposited(record)
+        self._initial = record = self.world.server.sign_in(0.0, WALL, earlier=pair.former)
+        self.world.keep(record, ACCOUNT if pair.former else record.credential.key)
         self.world.now = self.began = pair.began
+        self._pair = pair
         self._crashes = pair.crashes
         self._underway: list[Callable[[], None]] = []
         self._processes: list[Process] = []
         self._steps: list[Steps[None] | None] = []
         self._due: list[float] = []
         self._moves: list[int] = []
-        for op in (pair.first, pair.second):
-            self._add([(_STEP, op)])
+        for op, role, then in zip((pair.first, pair.second), pair.roles, ((), pair.then), strict=True):
+            process = self._add([(_STEP, op), *((_A_MINUTE, each) for each in then)], role)
+            if pair.former and op is Op.CALL and role is _NEW:
+                process.learns(record)
 
-    def _add(self, program: list[tuple[float, Op]]) -> Process:
-        process = Process(self.world, len(self._processes) + 1, program)
+    def _add(self, program: list[tuple[float, Op]], role: Role = _NEW) -> Process:
+        process = Process(
+            self.world,
+            len(self._processes) + 1,
+            program=program,
+            account=role.account,
+            signs_in_as=role.signs_in_as,
+            earlier=role.earlier,
+            hurried=role.hurried,
+        )
         self._processes.append(process)
         self._steps.append(process.run())
         self._due.append(self.world.now)
@@ -181,9 +243,11 @@ class _Path:
             seen = (self._name(flow._record), self._name(flow._first_seen))
         elif isinstance(flow, FinishSignIn):
             replaced = getattr(flow._leg, "_replaced", None) or getattr(flow._deposited, "replaced", None)
-            seen = (self._name(replaced), type(flow._error).__name__)
+            former = getattr(flow._leg, "_record", None)
+            seen = (self._name(replaced), type(flow._error).__name__, self._name(former), flow._names)
         result = type(getattr(getattr(flow, "_leg", flow), "_result", None)).__name__
         held = process.slot.held
+        seen = (*seen, process.slot.disk.name, tuple(self._looked_at(each) for each in process.looks))
         return (
             running,
             self.point(number) if running else "",
@@ -196,23 +260,42 @@ class _Path:
             len(process.known_dead),
         )
 
+    def _looked_at(self, answer: object) -> object:
+        return self._name(answer) if isinstance(answer, Record) else str(answer)
+
     def _of_disk(self) -> object:
-        disk = self.world.disk
+        home = self.world.home
+        return home.selected, tuple(
+            (name, self._of_place(disk)) for name, disk in sorted(home.places.items())
+        )
+
+    def _of_place(self, disk: Disk) -> object:
         copies = sorted((self._name(copy.record), copy.rescued) for copy in disk.copies.values())
         return self._name(disk.main), tuple(copies), tuple(disk.holders.items())
 
     def _name(self, record: Record | None) -> str:
         return named(record, self.world.server.labels)
 
+    def _asking(self) -> Role:
+        """Who comes later: one who wants the login in use, or Anna's, if nothing is, or an earlier release said so."""
+        home = self.world.home
+        named = home.selected is not None and home.place(home.selected)
+        there = named and (named.main is not None or any(copy.rescued for copy in named.copies.values()))
+        return _NEW if there and not self.world.watch.is_selected_by_earlier else Role(account=ANNA)
+
     def end(self, explored: Explored) -> None:
         """Let a third process come, at once and again when the token has expired."""
-        if self.world.now - self.began > _LONGEST_PATH:
+        if self.world.now - self.began > _LONGEST_PATH + _A_MINUTE * len(self._pair.then):
             raise AssertionError("this path is too long for what a state leaves out")
         for deliver in self._underway:
             deliver()
         self._underway.clear()
         explored.refreshes.add(self.world.watch.refreshes)
-        third = self._add([(_STEP, Op.CALL), (LIFETIME + 100.0, Op.CALL), (200.0, Op.CALL)])
+        if Op.SIGN_OUT not in (self._pair.first, self._pair.second):
+            for process in self._processes:  # what they were told is still so
+                if is_final(process.outcome):
+                    judge(process, self.world)
+        third = self._add([(_STEP, Op.CALL), (LIFETIME + 100.0, Op.CALL), (200.0, Op.CALL)], self._asking())
         steps = self._steps[-1]
         assert steps is not None
         for delay in steps:
@@ -221,11 +304,11 @@ class _Path:
             self._underway.clear()
             self.world.now += delay
         judge(third, self.world)
-        lost = loss_of(self.world)
+        lost = losses_of(self.world)
         explored.ends += 1
         explored.duplicates.update(self.world.watch.duplicates)
-        explored.lost.update([] if lost is None else [lost])
-        if third.outcome is not Ended.WORKED and lost is None and not self.world.watch.signed_out:
+        explored.lost.update(lost)
+        if third.outcome is not Ended.WORKED and not lost and not self.world.watch.gone:
             raise Violation(f"5: the login is lost without a reason: {third.outcome!r}")
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import attrs
 
-from codex_oauth_core import Credential, Effect, FinishSignIn, Record, Renewal, RenewalPolicy
+from codex_oauth_core import Credential, Effect, FinishSignIn, Provider, Record, Renewal, RenewalPolicy
 from codex_oauth_core.flows import revoke_login, storing
 from codex_oauth_core.flows.pace import SavePace
 from codex_oauth_core.storage import Locked
@@ -61,6 +61,7 @@ QUICK: Final = (
     _case("unreadable for a while", _BOTH, F.UNREADABLE, F.CRASH, F.AGAIN, most=2, tick=_COARSE),
     _case("commands at an unreadable file", _BOTH, F.UNREADABLE, tick=_COARSE, unsaved=Unsaved.EXITS),
     _case("taken away for a while", _BOTH, F.MOVED, F.AGAIN),
+    _case("taken away, and killed", _BOTH, F.MOVED, F.CRASH, victims=1),
     _case("cut short", _BOTH, F.TORN, F.AGAIN, excuses=frozenset({Excuse.TORN})),
     _case("the disk fails for a while", _BOTH, F.DISK, F.AGAIN, tick=_COARSE),
     _case("the server refuses, or is away", _BOTH, F.REFUSED, F.UNAVAILABLE, F.AGAIN, most=2),
@@ -193,20 +194,26 @@ def _no_more(*_args: object, **_kwargs: object) -> None:
 
 
 _has_the_lock: Final = Renewal._has_the_lock
+_revoke: Final = FinishSignIn._revoke
 
 _IMPATIENT: Final = RenewalPolicy(expired_lock_limit=20.0)
 
 
-def _its_own(flow: FinishSignIn) -> Credential:
+def _its_own(flow: FinishSignIn, _credential: Credential, provider: Provider | None) -> Effect:
     """The new login is ended in place of the old one."""
-    return flow.record.credential
+    return _revoke(flow, flow.record.credential, provider)
 
 
 CONTROLS: Final = (
     Control(
         _case("the new login is ended with the old one", _WITH_SIGN_IN_ALONE),
         _ITS_OWN,
-        ((FinishSignIn, "_to_end", _its_own),),
+        ((FinishSignIn, "_revoke", _its_own),),
+    ),
+    Control(
+        _case("a renewal beside a login that is away is removed", _BOTH, F.MOVED, F.CRASH, victims=1),
+        _NOBODY,
+        ((exhaustive_store.Store, "_is_renewal", _never),),
     ),
     Control(
         _case("a login is ended without a look", _WITH_SIGN_IN, F.UNSURE),

@@ -19,6 +19,8 @@ from codex_oauth_core.storage import (
     Conflict,
     Delete,
     Deleted,
+    Find,
+    Found,
     Load,
     Loaded,
     Lock,
@@ -83,6 +85,8 @@ class Store:
             case Select():  # nobody else looks at what it writes
                 answer = _failed(_WRITE, "io_error") if shared.failing else Selected()
                 return Stepped(answer, process, shared)
+            case Find():  # this store keeps one login, under its key
+                return Stepped(Found(), process, shared)
 
     def record(self, number: int) -> Record | None:
         """The record with that number."""

@@ -7,12 +7,15 @@ very refresh token; it is named and counted. The numbers are those of the rules 
 1 the authority sees no refresh token twice   2 nor are two requests with one under way at once
 3 no process uses a token that it knows to be dead   4 the newest login stays   5 everybody ends with a working
 token or one true reason   6 nobody holds the lock, waits or asks for too long   7 a granted login is stored and in
-use, or ended, or it is told that it is neither; one that is stored is not ended for its sign-in
+use, or ended, or it is told that it is neither; one that is stored is not ended for its sign-in   8 what is kept under
+a former name is removed only for a sign-in of the very same person that is stored and in use; nobody's login is replaced
+by, renewed for or ended for another's, but by a release that knows no people
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from enum import StrEnum, unique
 from typing import Final
 
@@ -20,8 +23,8 @@ import attrs
 
 from codex_oauth_core import Record, SignedIn, SignInError
 from codex_oauth_core.renewal_times import INTENT_LIFE
-from tests.simulation.disk import Disk
-from tests.simulation.server import Server
+from tests.simulation.disk import Disk, Home
+from tests.simulation.server import ACCOUNT, Server
 
 __all__ = ["Attempt", "Excuse", "Violation", "Watch"]
 
@@ -87,8 +90,10 @@ class Attempt:
 class Watch:
     """The rules of one run."""
 
-    disk: Disk
+    home: Home
     server: Server
+    earlier: set[int] = attrs.field(factory=set[int])
+    """Processes of a release that knows account ids only."""
     duplicates: Counter[Excuse] = attrs.field(factory=Counter[Excuse])
     refreshes: int = 0
     interrupted: dict[str, int] = attrs.field(factory=dict[str, int])
@@ -100,24 +105,37 @@ class Watch:
     _begun: dict[int, int] = attrs.field(factory=dict[int, int])
     _deposited: dict[int, int] = attrs.field(factory=dict[int, int])
     """When each sign-in began to be stored, and when it was, by the number of its family."""
+    _where: dict[int, str] = attrs.field(factory=dict[int, str])
+    """The name under which each sign-in was stored first."""
+    _selected: set[int] = attrs.field(factory=set[int])
+    """The sign-ins that were put in use."""
+    _of_earlier: set[int] = attrs.field(factory=set[int])
+    """The sign-ins of processes that know account ids only."""
+    had: set[str] = attrs.field(factory=set[str])
+    """The people who had a login here."""
+    gone: set[str] = attrs.field(factory=set[str])
+    """The people who have signed out, or whose login was replaced by an earlier release."""
+    _selected_by: int = 0
     _ended: set[int] = attrs.field(factory=set[int])
     _leaving: set[int] = attrs.field(factory=set[int])
+    _superseding: dict[int, Record] = attrs.field(factory=dict[int, Record])
+    """Who removes what is kept under a former name, and for which sign-in."""
     _robbed: set[int] = attrs.field(factory=set[int])
     """Who held the lock when its file was removed."""
     _tampered: bool = False
     """Something newer was overwritten because of that."""
-    signed_out: bool = True
-    """Nothing is stored, because somebody wished so."""
 
     # -- rules 1 and 2 ----------------------------------------------------------------------------------
 
-    def sending(self, pid: int, token: str, at: float, *, intact: bool, wished: bool = False) -> Attempt:
+    def sending(
+        self, pid: int, disk: Disk, token: str, at: float, *, intact: bool, wished: bool = False
+    ) -> Attempt:
         """A process begins a refresh request, under a lock that is `intact` or lost. `wished`: a person asked
         for it, and may do so as often as he likes.
         """
         if not wished:
             self._check_rate(pid, at)
-        marked = self.disk.main or self.disk.hidden
+        marked = disk.main or disk.hidden
         ours = marked is not None and marked.intent is not None and marked.intent.pid == pid
         ours = ours and marked is not None and marked.fingerprint == token
         if intact and not ours and not self._robbed:
@@ -155,8 +173,10 @@ class Watch:
 
     # -- rule 3 -----------------------------------------------------------------------------------------
 
-    def using(self, pid: int, record: Record, wall: float, dead: set[str]) -> None:
-        """A process uses an access token; `dead` are those that it knows to be."""
+    def using(self, pid: int, record: Record, wall: float, dead: set[str], person: str | None) -> None:
+        """A process uses an access token; `dead` are those that it knows to be. `person`: whose it asks for."""
+        if person not in (None, self.server.person_of(record.fingerprint)):
+            raise Violation(f"8: process {pid} uses a token of somebody else than {person}")
         credential = record.credential
         if credential.expires_at is not None and credential.expires_at / 1000 + _A_MOMENT < wall:
             raise Violation(f"3: process {pid} uses an expired token")
@@ -165,31 +185,47 @@ class Watch:
 
     # -- rule 4 -----------------------------------------------------------------------------------------
 
-    def depositing(self, record: Record) -> None:
-        """A process begins to store a new sign-in."""
-        self._begun[self.server.family_of(record.fingerprint)] = len(self._begun) + len(self._deposited)
+    def begins(self, pid: int) -> None:
+        """A process begins something else."""
+        self._leaving.discard(pid)
+        self._superseding.pop(pid, None)
 
-    def deposited(self, record: Record) -> None:
+    def depositing(self, pid: int, record: Record) -> None:
+        """A process begins to store a new sign-in."""
+        number = self.server.family_of(record.fingerprint)
+        self._begun[number] = len(self._begun) + len(self._deposited)
+        if pid in self.earlier:
+            self._of_earlier.add(number)
+
+    def deposited(self, record: Record, name: str) -> None:
         """A new sign-in is on the disk, in its place or beside it."""
         number = self.server.family_of(record.fingerprint)
-        self._deposited.setdefault(number, len(self._begun) + len(self._deposited))
-        self.signed_out = False
+        if number in self._deposited:  # an intent was taken back
+            return
+        self._deposited[number] = len(self._begun) + len(self._deposited)
+        self._where[number] = name
+        self.had.add(self.server.person_of(record.fingerprint))
+        self.gone.discard(self.server.person_of(record.fingerprint))
 
-    def deleting(self, pid: int) -> None:
+    def deleting(self, pid: int, disk: Disk) -> None:
         """A logout begins to remove what is stored."""
-        self._ended |= set(self._deposited)
+        self._ended |= {number for number in self._deposited if self._where[number] == disk.name}
         self._leaving.add(pid)
+        for record in (disk.main, disk.hidden):
+            if record is not None:
+                self.gone.add(self.server.person_of(record.fingerprint))
 
-    def changed(self, pid: int, old: Record | None, new: Record | None) -> None:
-        """The login was replaced or removed."""
+    def changed(self, pid: int, disk: Disk, old: Record | None, new: Record | None) -> None:
+        """A login was replaced or removed."""
         if new is None:
-            self.signed_out = True
             if pid not in self._leaving:
-                raise Violation(f"4: process {pid} removed the login, and nobody signed out")
+                self._check_superseded(pid, disk, old)
             return
         number = self.server.family_of(new.fingerprint)
         if new.parent is None and new.intent is None and new.generation == 0:
-            self.deposited(new)
+            self.deposited(new, disk.name)
+        if (before := old or disk.hidden) is not None:
+            self._check_person(pid, disk, before, new)
         tampers = self._is_tampering(pid, old, new)
         if old is None and number in self._ended and not tampers:
             raise Violation(f"4: process {pid} brings back {self._name(new.fingerprint)} after a logout")
@@ -202,6 +238,71 @@ class Watch:
         for attempts in self._attempts.values():
             if attempts[-1].pid == pid and new.parent == attempts[-1].token:
                 attempts[-1].stored = True
+
+    # -- rule 8 -----------------------------------------------------------------------------------------
+
+    def selects(self, pid: int, record: Record) -> None:
+        """A process has put its sign-in in use."""
+        self._selected.add(self.server.family_of(record.fingerprint))
+        self._selected_by = pid
+
+    @property
+    def is_selected_by_earlier(self) -> bool:
+        """Whether a process that knows account ids only has said which login is in use."""
+        return self._selected_by in self.earlier
+
+    def superseding(self, pid: int, record: Record) -> None:
+        """A process begins to remove what is kept under a former name, for a sign-in of its own."""
+        self._superseding[pid] = record
+
+    def kept_beside(self, pid: int, record: Record) -> None:
+        """A sign-in that could not wait is kept beside the login that its key names, and no other."""
+        beside = _kept_in([self.home.place(record.credential.key)])
+        if pid not in self.earlier and record.fingerprint not in {each.fingerprint for each in beside}:
+            raise Violation(f"8: process {pid} keeps {self._name(record.fingerprint)} beside another login")
+
+    def has_looked_back(self, pid: int, before: Record | None, now: Record | None) -> None:
+        """A sign-in that met nobody and no fault is over: what the same person had under the former name
+        before and now.
+        """
+        if before is not None and now is not None and before.fingerprint == now.fingerprint:
+            raise Violation(f"8: process {pid} leaves {self._name(now.fingerprint)} under its former name")
+
+    def _check_superseded(self, pid: int, disk: Disk, old: Record | None) -> None:
+        record = self._superseding.get(pid)
+        if record is None or old is None:
+            raise Violation(f"4: process {pid} removed the login, and nobody signed out")
+        number, person = (
+            self.server.family_of(record.fingerprint),
+            self.server.person_of(record.fingerprint),
+        )
+        if self.server.person_of(old.fingerprint) != person:
+            raise Violation(f"8: process {pid} removes somebody else's {self._name(old.fingerprint)}")
+        if number not in self._deposited or number not in self._selected:
+            raise Violation(
+                f"8: process {pid} removes {self._name(old.fingerprint)} before the new login is in use"
+            )
+        if self.home.selected == disk.name and not self.is_selected_by_earlier:
+            raise Violation(f"8: process {pid} removes the login in use")
+        if person not in self.gone and not self._is_elsewhere(person, disk):
+            raise Violation(f"8: process {pid} removes the last login of {person}")
+
+    def _is_elsewhere(self, person: str, disk: Disk) -> bool:
+        """Whether a login of that person is kept at another place, or beside it for whoever comes next."""
+        others = [each for each in self.home.places.values() if each is not disk]
+        return person in {self.server.person_of(each.fingerprint) for each in _kept_in(others)}
+
+    def _check_person(self, pid: int, disk: Disk, old: Record, new: Record) -> None:
+        """Nobody's login is replaced by another's, but by a release that has one place for all people."""
+        before, after = (self.server.person_of(record.fingerprint) for record in (old, new))
+        if before == after:
+            return
+        of_earlier = disk.name == ACCOUNT and self.server.family_of(new.fingerprint) in self._of_earlier
+        if not of_earlier:
+            raise Violation(
+                f"8: process {pid} replaces {self._name(old.fingerprint)}, which is somebody else's"
+            )
+        self.gone.add(before)
 
     def _is_older(self, new: Record, old: Record) -> bool:
         ours, theirs = (self.server.family_of(record.fingerprint) for record in (new, old))
@@ -251,6 +352,10 @@ class Watch:
         number = self.server.family_of(record.fingerprint)
         if granted is not (self.server.family_of(token) == number):
             raise Violation(f"7: process {pid} ends {self._name(token)} in place of another login")
+        if pid not in self.earlier and self.server.person_of(token) != self.server.person_of(
+            record.fingerprint
+        ):
+            raise Violation(f"8: process {pid} ends {self._name(token)}, which is somebody else's")
         if granted and self._is_kept(record):
             raise Violation(f"7: process {pid} ends {self._name(token)}, which is stored")
         if not granted and number not in self._deposited:
@@ -260,7 +365,7 @@ class Watch:
         """A sign-in is over."""
         number = self.server.family_of(record.fingerprint)
         if isinstance(outcome, SignedIn):
-            if number not in self._deposited or not self.disk.selected:
+            if number not in self._deposited or number not in self._selected:
                 raise Violation(f"7: process {pid} is told that its login is stored and in use")
             return
         revoked = outcome.details.get("revoked")
@@ -272,8 +377,7 @@ class Watch:
     def _is_kept(self, record: Record) -> bool:
         """Whether a login, or its renewal, is stored, or beside for whoever comes next."""
         number = self.server.family_of(record.fingerprint)
-        beside = [copy.record for copy in self.disk.copies.values() if copy.rescued]
-        found = [each for each in (self.disk.main, self.disk.hidden, *beside) if each is not None]
+        found = _kept_in(self.home.places.values())
         return number in {self.server.family_of(each.fingerprint) for each in found}
 
     # -- what befalls -----------------------------------------------------------------------------------
@@ -286,9 +390,9 @@ class Watch:
                     attempt.crashed = True
                     self.interrupted[token] = pid
 
-    def lock_removed(self) -> None:
+    def lock_removed(self, disk: Disk) -> None:
         """Somebody removed the lock's file."""
-        holders = set(self.disk.holders.values())
+        holders = set(disk.holders.values())
         self._robbed |= holders
         for attempts in self._attempts.values():
             for attempt in attempts:
@@ -297,6 +401,14 @@ class Watch:
 
     def _name(self, token: str) -> str:
         return self.server.labels[token]
+
+
+def _kept_in(places: Iterable[Disk]) -> list[Record]:
+    """The logins at these places, taken away ones too, and those beside for whoever comes next."""
+    found: list[Record | None] = []
+    for disk in places:
+        found += [disk.main, disk.hidden, *(copy.record for copy in disk.copies.values() if copy.rescued)]
+    return [record for record in found if record is not None]
 
 
 def _marks(record: Record) -> tuple[object, ...]:

@@ -7,68 +7,41 @@ a generator that yields how many seconds pass until its next step.
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Iterable
 from enum import StrEnum, unique
 from typing import Final, assert_never
 
 import attrs
 
+from codex_oauth.stores.find import named_login
+from codex_oauth.stores.store import Store
 from codex_oauth.tokens.memory import Memory, Step
-from codex_oauth.tokens.renewing import Landing, Seen
+from codex_oauth.tokens.renewing import _MOST_PLACES, Landing, Renewer, Seen
 from codex_oauth_core import (
     CODEX,
     Adopted,
-    Cause,
-    Effect,
-    ErrorKind,
-    Event,
-    Finished,
     FinishSignIn,
     NotRenewed,
-    Phase,
     Record,
     Renewal,
-    RenewalPolicy,
     Renewed,
-    RequestFailed,
     Revocation,
     Secret,
-    SendRequest,
     SignedIn,
     SignInError,
-    Started,
-    StoreAnswered,
-    TimeReached,
-    Wait,
-    Why,
 )
-from codex_oauth_core.flows.finish_sign_in import State
-from codex_oauth_core.renewal_times import INTENT_LIFE, REVOKE_WITHIN, WAIT_EXPIRED
-from codex_oauth_core.storage import Conflict, Release, Rescued, Save, Saved, StorageEffect, StoreFailed
-from tests.simulation.invariants import Attempt, Excuse, Violation
-from tests.simulation.server import ACCOUNT, WALL
-from tests.simulation.slot import Slot, Steps
-from tests.simulation.trace import told
-from tests.simulation.world import World
+from codex_oauth_core.flows.renewal_policy import not_signed_in
+from codex_oauth_core.renewal_times import WAIT_EXPIRED
+from tests.simulation.driver import POLICY, Driver
+from tests.simulation.server import ACCOUNT, ANNA
+from tests.simulation.slot import Steps, seen
 
 __all__ = ["Ended", "Op", "Process"]
 
-POLICY: Final = RenewalPolicy()
-MOST_EFFECTS: Final = 900
-"""Effects of one operation; a wait of 210 s for a lock takes about 400, because polls are stretched."""
-_LIMITS: Final = {
-    Renewal: POLICY.expired_lock_limit + POLICY.retry_limit + INTENT_LIFE + 3.0,
-    FinishSignIn: WAIT_EXPIRED + REVOKE_WITHIN + 3.0,
-    Revocation: WAIT_EXPIRED + 2 * REVOKE_WITHIN + 3.0,
-}
-"""Seconds that an operation may take: its wait for the lock, its requests, and its steps."""
-
-_Machine = Renewal | FinishSignIn | Revocation
+_HURRIED: Final = 0.2
+"""Seconds that a sign-in waits for a lock which does not wait."""
 
 
-@unique
 class Op(StrEnum):
     """What a program does."""
 
@@ -90,38 +63,28 @@ class Ended(StrEnum):
 
 
 @attrs.define(eq=False)
-class Process:
-    """A process with the id `pid`. `skew` is its wall clock less the true one, in seconds."""
+class Process(Driver):
+    """A process that does what its `program` says, each so many seconds after what was before. `account`: whose
+    token it asks for, by user id; None for the login in use. `signs_in_as`: who signs in there. `hurried`: its
+    sign-in does not wait for a lock.
+    """
 
-    world: World
-    pid: int
-    program: Iterable[tuple[float, Op]]
+    program: Iterable[tuple[float, Op]] = ()
     jitter: float = 0.5
-    skew: float = 0.0
-    paused_until: float = 0.0
-    paused_for: float = 0.0
+    account: str | None = None
+    signs_in_as: str = ANNA
+    hurried: bool = False
     outcome: Ended | SignInError | None = None
     """How its last call ended."""
-    errors: Counter[str] = attrs.field(factory=Counter[str])
-    """Storage faults that are to come."""
-    known_dead: set[str] = attrs.field(factory=set[str])
-    unsaved: bool = False
-    """It has got what it could not store: the older token that is stored may come back to it."""
-    slot: Slot = attrs.field(init=False)
     memory: Memory = attrs.field(init=False)
-    flow: _Machine | None = None
-    attempt: Attempt | None = None
-    waited_for_disk: float = 0.0
-    waits_for_answer: bool = False
-    effect: Effect | None = None
-    _locked_at: float = 0.0
-    _paused_before: float = 0.0
-    _disk_before: float = 0.0
+    bound_to: str | None = None
+    """Whose login it had first."""
+    asked_for: str | None = None
+    """Whose login its last call wanted, if that was in vain."""
 
     def __attrs_post_init__(self) -> None:
-        self.slot = Slot(self.world.disk, self)
+        super().__attrs_post_init__()
         self.memory = Memory(policy=POLICY, jitter=self.jitter)
-        self.world.alive.add(self.pid)
 
     def run(self) -> Steps[None]:
         """All that the process does."""
@@ -136,7 +99,10 @@ class Process:
                 self.outcome = yield from self._call()
             case Op.RENEW:
                 known = self.memory.record
-                yield from self.drive(Renewal(forced=True, jitter=self.jitter, known=known, keep_saving=True))
+                found = yield from self._stored(known)
+                if not isinstance(found, SignInError) and found[0] is not None:
+                    flow = Renewal(forced=True, jitter=self.jitter, known=known, keep_saving=True)
+                    yield from self.drive(flow, found[0])
             case Op.SIGN_IN:
                 yield from self._sign_in()
             case Op.SIGN_OUT:
@@ -168,27 +134,69 @@ class Process:
         pauses so far, when the token was asked for.
         """
         access = record.credential.access_token.fingerprint()
+        if self.bound_to is None:
+            self.bound_to = self.world.server.person_of(record.fingerprint)
         if judged == (self.skew, self.paused_for):  # else time has leapt since it was looked at
-            self.world.watch.using(self.pid, record, self.wall, self.known_dead)
+            self.world.watch.using(self.pid, record, self.wall, self.known_dead, self.whose)
         yield 0.05
         return self.world.server.honours(access, self.world.now)
 
     def _sign_in(self) -> Steps[None]:
         """As `finish_sign_in`."""
-        record = self.world.server.sign_in(self.world.now, self.wall)
-        self.world.watch.depositing(record)
-        flow = FinishSignIn(record=record, provider=CODEX, revoke_old=self.pid % 2 == 0)
-        outcome = yield from self.drive(flow)
+        world = self.world
+        record = world.server.sign_in(world.now, self.wall, self.signs_in_as, earlier=self.earlier)
+        world.watch.depositing(self.pid, record)
+        limit = _HURRIED if self.hurried else WAIT_EXPIRED
+        flow = FinishSignIn(record=record, provider=CODEX, revoke_old=self.pid % 2 == 0, lock_limit=limit)
+        self.busy = False
+        before, faults = self._former_of(record), world.injected.total()
+        outcome = yield from self.drive(flow, self.place_of_sign_in(record))
+        if isinstance(outcome, SignedIn) and not (
+            self.earlier or self.busy or faults or world.injected.total()
+        ):
+            world.watch.has_looked_back(self.pid, before, self._former_of(record))
         assert isinstance(outcome, SignedIn | SignInError)
         self.world.watch.finished_sign_in(self.pid, record, outcome)
 
+    def _former_of(self, record: Record) -> Record | None:
+        """What the same person has under the former name, unless something newer is beside it."""
+        place, server = self.world.home.place(ACCOUNT), self.world.server
+        found = None if any(copy.rescued for copy in place.copies.values()) else place.main
+        same = found and server.person_of(found.fingerprint) == server.person_of(record.fingerprint)
+        return found if same else None
+
     def _sign_out(self) -> Steps[None]:
+        """As `codex-oauth logout`."""
         before = self.memory.record
-        outcome = yield from self.drive(Revocation(provider=CODEX))
-        if not isinstance(outcome, SignInError):
-            self.memory = Memory(policy=POLICY, jitter=self.jitter)
+        place = yield from self._chosen()
+        if place is None:
+            return
+        disk, server = self.world.home.place(place), self.world.server
+        ended = disk.main or disk.hidden
+        outcome = yield from self.drive(Revocation(provider=CODEX), place)
+        if isinstance(outcome, SignInError) or ended is None:
+            return
+        self.world.watch.gone.add(server.person_of(ended.fingerprint))
+        if before is None or server.family_of(before.fingerprint) == server.family_of(ended.fingerprint):
+            self.memory, self.bound_to = Memory(policy=POLICY, jitter=self.jitter), None
             if before is not None:
                 self.known_dead.add(before.credential.access_token.fingerprint())
+
+    def _chosen(self) -> Steps[str | None]:
+        """The name of the login that is meant; None if there is none."""
+        account = self.account
+        if self.earlier:
+            return ACCOUNT
+        try:
+            return (
+                yield from seen(
+                    self.world.home,
+                    self,
+                    lambda store: store.current() if account is None else named_login(store, account).place,
+                )
+            )
+        except SignInError:
+            return None
 
     # -- what a token source does -----------------------------------------------------------------------
 
@@ -204,6 +212,8 @@ class Process:
             memory.learn(landing, self.world.now)
             outcome = landing.outcome
             if isinstance(outcome, SignInError):
+                self.asked_for = self.whose
+                self.bound_to = self.bound_to if memory.record else None  # who was told so begins anew
                 return outcome
             if (
                 rejected is None
@@ -213,167 +223,65 @@ class Process:
                 return outcome.record
 
     def _renew(self, rejected: Secret[str] | None) -> Steps[Landing]:
-        """As `Renewer.renew`."""
-        yield self.pause()
-        stored = self.world.disk.main
-        seen = Seen(ACCOUNT, None if stored is None else stored.fingerprint)
-        failure = self.memory.failure
-        if failure is not None and failure.seen == seen and self.world.now < failure.until:
-            return Landing(failure.error, seen, rejected, recalled=True)
+        """As `Renewer._renewed`: once more, if the login was at another place at the end."""
+        landing = Landing(not_signed_in(), Seen(None, None), rejected)
         known = self.memory.record
-        flow = Renewal(rejected=rejected, policy=POLICY, jitter=self.jitter, known=known, keep_saving=True)
-        outcome = yield from self.drive(flow)
-        assert isinstance(outcome, Renewed | Adopted | NotRenewed | SignInError)
-        return Landing(outcome, seen, rejected)
+        for _ in range(_MOST_PLACES):
+            found = yield from self._stored(known)
+            if isinstance(found, SignInError):
+                return Landing(found, Seen(None, None), rejected)
+            landing = yield from self._renew_at(*found, known, rejected)
+            known = known or found[1]
+            if known is None or not (yield from self._has_moved(landing, known)):
+                break
+        return landing
 
-    # -- what a driver does -----------------------------------------------------------------------------
-
-    def drive(self, flow: _Machine) -> Steps[object]:
-        """Drive a machine to its end, and give the lock back."""
-        began, paused, disk, count = self.world.now, self.paused_for, self.waited_for_disk, 0
-        self.flow = flow
-        effect = flow.receive(Started(self.world.now, self.wall))
-        while not isinstance(effect, Finished):
-            count += 1
-            self.effect = effect
-            event = yield from self._perform(effect, count)
-            self._tell(event)
-            effect = flow.receive(event)
-        if self.slot.held is not None:
-            raise Violation(f"6: {type(flow).__name__} of process {self.pid} ended with the lock held")
-        took = self.world.now - began - (self.paused_for - paused) - (self.waited_for_disk - disk)
-        self.world.effects += count
-        self.world.watch.finished(
-            self.pid, type(flow).__name__, took, count, (_LIMITS[type(flow)], MOST_EFFECTS)
-        )
-        self._end(flow, effect.outcome)
-        return effect.outcome
-
-    def _perform(self, effect: Effect, count: int) -> Steps[Event]:
-        match effect:
-            case SendRequest():
-                return (yield from self._send(effect))
-            case Wait():
-                stretched = 0.1 * count if effect.why is Why.QUEUED else 0.0  # later is harmless
-                seconds = max(0.0, effect.until - self.world.now) + min(2.0, stretched)
-                if effect.why is Why.SAVING:  # a thread of its own does that, for nobody
-                    self.waited_for_disk += seconds
-                yield seconds
-                return TimeReached(self.world.now)
-            case Finished():
-                raise AssertionError("nothing is left to perform")
-            case _:
-                return (yield from self._store(effect))
-
-    def _store(self, effect: StorageEffect) -> Steps[Event]:
-        if isinstance(effect, Release) and self.attempt is not None:
-            self.attempt.ended = True
-        answer = yield from self.slot.perform(effect)
-        if isinstance(answer, Saved | Conflict) and self.attempt is not None:
-            self.attempt.unsaved = answer == Conflict(None)
-        if isinstance(answer, StoreFailed) and isinstance(effect, Save) and self.attempt is not None:
-            self.attempt.unsaved = not answer.rescued
-            self.unsaved = True
-            self.known_dead.clear()
-        kept = isinstance(answer, Rescued) or (isinstance(answer, StoreFailed) and answer.rescued)
-        if kept and isinstance(self.flow, FinishSignIn):
-            self.world.watch.deposited(self.flow.record)
-        return StoreAnswered(self.world.now, self.wall, answer)
-
-    def _send(self, effect: SendRequest) -> Steps[Event]:
-        world, attempt = self.world, None
-        if self.slot.held is not None and not self.slot.sending():
-            return RequestFailed(world.now, Phase.NOT_SENT, Cause.TIMEOUT)
-        if isinstance(self.flow, FinishSignIn):
-            token = json.loads(effect.request.body.reveal())["token"]
-            granted = self.flow.state is State.REVOKING_GRANTED
-            world.watch.ending(self.pid, self.flow.record, Secret(token).fingerprint(), granted=granted)
-        yield self.pause()  # it connects
-        if effect.write_by is not None and world.now > effect.write_by:
-            return RequestFailed(world.now, Phase.NOT_SENT, Cause.TIMEOUT)
-        if isinstance(self.flow, Renewal):
-            token = self.flow._held_record().fingerprint
-            intact = self.slot.held is not None and self.slot.is_intact()
-            attempt = self.attempt = world.watch.sending(
-                self.pid, token, world.now, intact=intact, wished=self.flow.forced
-            )
-        trip = world.send(effect.request, effect.timeout, attempt)
-        self.waits_for_answer = trip.arrives and trip.mishap is None
-        yield trip.duration
-        self.waits_for_answer = False
-        if attempt is not None:
-            attempt.lost = trip.is_lost
-        return trip.event(world.now, self.wall)
-
-    def _tell(self, event: Event) -> None:
-        if self.world.trace is not None and self.effect is not None:
-            line = told(self.effect, event, self.world.server.labels)
-            self.world.trace.append(f"{self.world.now:12.4f}  p{self.pid}  {line}")
-
-    def _end(self, flow: _Machine, outcome: object) -> None:
-        if self.world.trace is not None:
-            self.world.trace.append(
-                f"{self.world.now:12.4f}  p{self.pid}  {type(flow).__name__} ends: {told(outcome, None, self.world.server.labels)}"
-            )
-        attempt, self.attempt, self.flow, self.effect = self.attempt, None, None, None
-        error = outcome.error if isinstance(outcome, NotRenewed) else outcome
-        if attempt is None or attempt.excused is not Excuse.CRASH or not isinstance(error, SignInError):
-            return
-        if error.kind is ErrorKind.LOGIN_REQUIRED:
-            self.world.watch.told_of_a_crash(attempt, error)
-
-    # -- Owner ------------------------------------------------------------------------------------------
-
-    @property
-    def wall(self) -> float:
-        """Unix time by the process's clock."""
-        return WALL + self.world.now + self.skew
-
-    @property
-    def instant(self) -> float:
-        """Seconds on a clock that counts suspended time."""
-        return self.world.now
-
-    def pause(self) -> float:
-        """How long the next step takes."""
-        return self.world.pace()
-
-    def strikes(self, what: str) -> bool:
-        """Whether a storage fault of this name happens now, once."""
-        if not self.errors[what]:
+    def _has_moved(self, landing: Landing, had: Record) -> Steps[bool]:
+        if self.earlier:
             return False
-        self.errors[what] -= 1
-        self.world.injected[what] += 1
-        return True
+        return (
+            yield from seen(self.world.home, self, lambda store: self._renewer(store).has_moved(landing, had))
+        )
 
-    def is_alive(self, pid: int) -> bool:
-        """Whether a process runs, stopped ones included."""
-        return pid in self.world.alive
+    def _renew_at(
+        self, place: str | None, stored: Record | None, known: Record | None, rejected: Secret[str] | None
+    ) -> Steps[Landing]:
+        began = Seen(place, None if stored is None else stored.fingerprint)
+        failure = self.memory.failure
+        if failure is not None and failure.seen == began and self.world.now < failure.until:
+            return Landing(failure.error, began, rejected, recalled=True)
+        if place is None:
+            return Landing(not_signed_in(), began, rejected)
+        flow = Renewal(rejected=rejected, policy=POLICY, jitter=self.jitter, known=known, keep_saving=True)
+        outcome = yield from self.drive(flow, place)
+        assert isinstance(outcome, Renewed | Adopted | NotRenewed | SignInError)
+        return Landing(outcome, began, rejected)
 
-    def staged(self, record: Record) -> None:
-        """A complete copy of `record` is on the disk, not yet in its place."""
-        if self.attempt is not None and record.parent == self.attempt.token:
-            self.attempt.staged = True
+    def _stored(self, known: Record | None) -> Steps[tuple[str | None, Record | None] | SignInError]:
+        """Where the login is kept, and what is there, by the real look of a token source."""
+        if self.earlier:
+            yield self.pause()
+            return ACCOUNT, self.world.home.place(ACCOUNT).main
+        try:
+            return (yield from seen(self.world.home, self, lambda store: self._renewer(store)._stored(known)))
+        except SignInError as error:
+            return error
 
-    def holds(self, *, taken: bool) -> None:
-        """The lock was taken or given back."""
-        if taken:
-            self._locked_at, self._paused_before = self.world.now, self.paused_for
-            self._disk_before = self.waited_for_disk
-            return
-        paused = self.paused_for - self._paused_before + self.waited_for_disk - self._disk_before
-        self.world.watch.held(self.pid, self.world.now - self._locked_at - paused)
+    def _renewer(self, store: Store) -> Renewer:
+        return Renewer(
+            store=store,
+            account=self.account,
+            provider=CODEX,
+            policy=POLICY,
+            now=lambda: (self.world.now, self.wall),
+        )
 
-    def deletes(self) -> None:
-        """What is stored is about to be removed."""
-        self.world.disk.hidden = None  # a file that comes back after a logout is not ours to judge
-        if self.world.disk.main is None:
-            self.world.watch.signed_out = True
-        if isinstance(self.flow, Revocation):
-            self.world.watch.deleting(self.pid)
+    @property
+    def whose(self) -> str | None:
+        """Whose token it must be: of whom it asks for, or of whom it had one. An earlier release does not care."""
+        return None if self.earlier else self.account or self.bound_to
 
-    def die(self) -> None:
-        """SIGKILL, or the power: the kernel frees the locks, and the files stay as they are."""
-        self.world.alive.discard(self.pid)
-        self.world.disk.died(self.pid)
-        self.world.watch.died(self.pid)
+    def learns(self, record: Record) -> None:
+        """It has got a login; from then on it is about that person."""
+        self.memory.record = record
+        self.bound_to = self.bound_to or self.world.server.person_of(record.fingerprint)

@@ -13,15 +13,15 @@ from typing import Final
 
 import attrs
 
-from codex_oauth_core import ErrorKind, IllegalEvent, SignInError
+from codex_oauth_core import ErrorKind, IllegalEvent, Record, SignInError
 from tests.simulation.faults import draw_plan
 from tests.simulation.invariants import Excuse, Violation
 from tests.simulation.process import Ended, Op, Process
-from tests.simulation.scheduler import Scheduler
-from tests.simulation.server import LIFETIME, WALL
+from tests.simulation.scheduler import Role, Scheduler
+from tests.simulation.server import ACCOUNT, ANNA, BERT, LIFETIME, WALL
 from tests.simulation.world import World
 
-__all__ = ["Result", "end_of", "judge", "loss_of", "run_seed", "traced"]
+__all__ = ["Result", "end_of", "is_final", "judge", "losses_of", "run_seed", "traced"]
 
 _PROCESSES: Final = (2, 2, 2, 2, 3, 3, 3, 4, 5)
 _BEGINNINGS: Final = (1000.0, 3200.0, 3310.0, 3310.0, 3590.0, 3605.0, 3605.0, 3605.0)
@@ -30,6 +30,9 @@ _SPREADS: Final = (0.005, 0.005, 1.0, 30.0)
 _GAPS: Final = (0.01, 1.0, 1.0, 20.0, 70.0, 400.0, 3300.0)
 _OPS: Final = (Op.CALL, Op.RENEW, Op.SIGN_IN, Op.SIGN_OUT)
 _WEIGHTS: Final = (80, 5, 7, 4)
+_WITH_NAMES: Final = (50, 5, 35, 5)
+_SEVERAL: Final = 0.5
+"""Of so many runs there are several people, several places, and processes of an earlier release."""
 _LAST_TRIES: Final = 4
 _BETWEEN_TRIES: Final = 200.0
 
@@ -43,7 +46,7 @@ class Result:
     refreshes: int
     injected: Counter[str]
     duplicates: Counter[Excuse]
-    lost: Excuse | None
+    lost: tuple[Excuse, ...]
 
 
 def run_seed(seed: int, *, trace: list[str] | None = None) -> Result:
@@ -54,13 +57,14 @@ def run_seed(seed: int, *, trace: list[str] | None = None) -> Result:
     world = scheduler.world
     if trace is not None:
         world.trace = trace
-    record = world.server.sign_in(0.0, WALL)
-    world.disk.main = record
-    world.watch.deposited(record)
+    names = random.Random(f"names of {seed}")
+    releases = names.random() < _SEVERAL
+    _keep_logins(world, names, former=releases)
     world.now = began
-    spread = rng.choice(_SPREADS)
+    spread, weights = rng.choice(_SPREADS), _WITH_NAMES if releases else _WEIGHTS
     for _ in range(rng.choice(_PROCESSES)):
-        scheduler.start(_program(rng, spread))
+        role = _role(names) if releases else Role()
+        scheduler.start(_program(rng, spread, weights), role=role)
     scheduler.run()
     lost = end_of(scheduler)
     return Result(
@@ -78,16 +82,35 @@ def traced(seed: int) -> tuple[list[str], str]:
     return lines, ""
 
 
-def _program(rng: random.Random, spread: float) -> list[tuple[float, Op]]:
-    program = [(spread * rng.random(), rng.choices(_OPS, _WEIGHTS)[0])]
+def _keep_logins(world: World, names: random.Random, *, former: bool) -> None:
+    """What is stored at the beginning: a login under its key; or also, or only, one of an earlier release."""
+    if not former:
+        record = world.server.sign_in(0.0, WALL)
+        world.keep(record, record.credential.key)
+        return
+    if names.random() < 0.4:
+        record = world.server.sign_in(0.0, WALL, names.choice((ANNA, BERT)))
+        world.keep(record, record.credential.key)
+    world.keep(world.server.sign_in(0.0, WALL, earlier=True), ACCOUNT)
+
+
+def _role(names: random.Random) -> Role:
+    person = names.choice((ANNA, ANNA, BERT))
+    account = None if names.random() < 0.4 else person
+    earlier, hurried = names.random() < 0.35, names.random() < 0.3
+    return Role(account, person, earlier, hurried)
+
+
+def _program(rng: random.Random, spread: float, weights: tuple[int, ...]) -> list[tuple[float, Op]]:
+    program = [(spread * rng.random(), rng.choices(_OPS, weights)[0])]
     if rng.random() < 0.03:  # one who cannot wait
         return program + [(3.0, Op.CALL)] * 40
     more = rng.choice((0, 0, 1, 2))
-    return program + [(rng.choice(_GAPS) * rng.random(), rng.choices(_OPS, _WEIGHTS)[0]) for _ in range(more)]
+    return program + [(rng.choice(_GAPS) * rng.random(), rng.choices(_OPS, weights)[0]) for _ in range(more)]
 
 
-def end_of(scheduler: Scheduler) -> Excuse | None:
-    """Let all be well, time move on and everybody call once more; why the login is lost, if it is."""
+def end_of(scheduler: Scheduler) -> tuple[Excuse, ...]:
+    """Let all be well, time move on and everybody call once more; why logins are lost, if any are."""
     scheduler.calm()
     world = scheduler.world
     world.now += LIFETIME + 100.0
@@ -100,19 +123,20 @@ def end_of(scheduler: Scheduler) -> Excuse | None:
     scheduler.run()
     for process in old:
         judge(process, world)
-    return loss_of(world)
+    return losses_of(world)
 
 
 def _last_calls(process: Process) -> Iterator[tuple[float, Op]]:
     """A call, and again after a while if it met what passes."""
     yield 0.01 * process.pid, Op.CALL
     for _ in range(_LAST_TRIES):
-        if process.outcome is Ended.WORKED or _is_final(process.outcome):
+        if process.outcome is Ended.WORKED or is_final(process.outcome):
             return
         yield _BETWEEN_TRIES, Op.CALL
 
 
-def _is_final(outcome: object) -> bool:
+def is_final(outcome: object) -> bool:
+    """Whether a call ended because nobody is signed in."""
     return isinstance(outcome, SignInError) and outcome.kind is ErrorKind.LOGIN_REQUIRED
 
 
@@ -120,30 +144,37 @@ def judge(process: Process, world: World) -> None:
     """Rule 5 for one process."""
     if process.outcome is Ended.WORKED:
         return
-    if not _is_final(process.outcome):
+    if not is_final(process.outcome):
         raise Violation(f"5: process {process.pid} ends with {process.outcome!r}")
-    stored = world.disk.main
-    nobody = stored is None and world.watch.signed_out
-    if not nobody and (
-        stored is None or not world.server.is_dead(world.server.family_of(stored.fingerprint))
-    ):
+    found = _logins_for(process, world)
+    if any(not world.server.is_dead(world.server.family_of(record.fingerprint)) for record in found):
         raise Violation(
             f"5: process {process.pid} is told to sign in, and the login lives: {process.outcome!r}"
         )
+    if not found and process.asked_for in world.watch.had - world.watch.gone:
+        raise Violation(f"5: process {process.pid} is told to sign in, and nobody has ended the login")
 
 
-def loss_of(world: World) -> Excuse | None:
-    """Why the stored login is worth nothing, if it is."""
-    stored = world.disk.main
-    if stored is None:
-        return None
-    number = world.server.family_of(stored.fingerprint)
-    if not world.server.is_dead(number):
-        return None
-    why = world.server.deaths.get(number)
-    if why is None:
-        raise Violation(f"5: the login {number} is lost without a reason")
-    return Excuse(_NAMES.get(why, why))
+def _logins_for(process: Process, world: World) -> list[Record]:
+    """The stored logins of which the process wants one."""
+    home, whose = world.home, process.asked_for
+    if whose is not None:
+        own = [each for each in home.records() if world.server.person_of(each.fingerprint) == whose]
+        by_key = [each for each in own if home.place(each.credential.key).main is each]
+        return by_key or own
+    name = ACCOUNT if process.earlier else home.selected
+    stored = None if name is None else home.place(name).main
+    return [] if stored is None else [stored]
+
+
+def losses_of(world: World) -> tuple[Excuse, ...]:
+    """Why stored logins are worth nothing, for each that is."""
+    numbers = {world.server.family_of(record.fingerprint) for record in world.home.records()}
+    lost = sorted(number for number in numbers if world.server.is_dead(number))
+    reasons = [world.server.deaths.get(number) for number in lost]
+    if None in reasons:
+        raise Violation(f"5: one of the logins {lost} is lost without a reason")
+    return tuple(Excuse(_NAMES.get(why, why)) for why in reasons if why is not None)
 
 
 _NAMES: Final = {"server": Excuse.SERVER, "logout": Excuse.LOGOUT}

@@ -8,24 +8,40 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable
+from functools import partial
 from heapq import heappop, heappush
 from itertools import count
 from typing import Final
 
 import attrs
 
+from tests.simulation.disk import Disk
 from tests.simulation.faults import Kind, Plan, Strike
 from tests.simulation.process import Op, Process
+from tests.simulation.server import ANNA
 from tests.simulation.slot import Steps
 from tests.simulation.world import World
 
-__all__ = ["Scheduler"]
+__all__ = ["Role", "Scheduler"]
 
 LONGEST_PAUSE: Final = 180.0
 JUMP: Final = 7200.0
 FULL_FOR: Final = 90.0
 AWAY_FOR: Final = 60.0
 _SLOWEST_STEP: Final = 0.004
+
+
+@attrs.frozen
+class Role:
+    """Who a process is: see `Process`."""
+
+    account: str | None = None
+    signs_in_as: str = ANNA
+    earlier: bool = False
+    hurried: bool = False
+
+
+_USUAL: Final = Role()
 
 
 @attrs.define(eq=False)
@@ -54,9 +70,18 @@ class Scheduler:
         self._order = count()
         self._pids = count(1)
 
-    def start(self, program: Iterable[tuple[float, Op]], after: float = 0.0) -> Process:
+    def start(self, program: Iterable[tuple[float, Op]], after: float = 0.0, role: Role = _USUAL) -> Process:
         """Begin a process."""
-        process = Process(self.world, next(self._pids), iter(program), jitter=self.world.rng.random())
+        process = Process(
+            self.world,
+            next(self._pids),
+            program=iter(program),
+            jitter=self.world.rng.random(),
+            account=role.account,
+            signs_in_as=role.signs_in_as,
+            earlier=role.earlier,
+            hurried=role.hurried,
+        )
         self.processes.append(process)
         self._push(after, _Turn(process, process.run()))
         return process
@@ -81,9 +106,11 @@ class Scheduler:
         self._strikes.clear()
         self.world.mishaps.clear()
         self.world.outage = None
-        disk = self.world.disk
-        disk.full = disk.sticky = disk.broken = disk.unreadable = False
-        disk.bring_back()
+        medium = self.world.home.medium
+        medium.full = medium.sticky = medium.broken = False
+        for disk in self.world.home.places.values():
+            disk.unreadable = False
+            disk.bring_back()
         for process in self.processes:
             process.skew = 0.0
             process.errors.clear()
@@ -119,7 +146,8 @@ class Scheduler:
         return strike.step <= self.steps and not (strike.holding and process.slot.held is None)
 
     def _do(self, strike: Strike, process: Process) -> None:
-        world = self.world
+        world, disk = self.world, process.slot.disk
+        medium = world.home.medium
         if strike.kind not in (Kind.SAVE_ERROR, Kind.UNSAVED, Kind.READ_ERROR):
             world.injected[strike.kind] += 1
         if world.trace is not None:
@@ -130,7 +158,7 @@ class Scheduler:
             case Kind.PAUSE:
                 self._pause(process, strike.amount)
             case Kind.DISK_FULL:
-                world.disk.full = True
+                medium.full = True
                 self._later(FULL_FOR * strike.amount, self._make_room)
             case Kind.SAVE_ERROR:
                 process.errors["save_error"] += 1
@@ -139,49 +167,50 @@ class Scheduler:
             case Kind.READ_ERROR:
                 process.errors["read_error"] += 1
             case Kind.STICKY:
-                world.disk.sticky = True
+                medium.sticky = True
             case Kind.UNREADABLE:
-                world.disk.unreadable = True
-                self._later(AWAY_FOR * strike.amount, self._make_readable)
+                disk.unreadable = True
+                self._later(AWAY_FOR * strike.amount, partial(self._make_readable, disk))
             case Kind.DISK_AWAY:
-                world.disk.broken = True
+                medium.broken = True
                 self._later(2 * AWAY_FOR * strike.amount, self._mend_the_disk)
             case Kind.FILE_AWAY:
-                world.disk.take_away()
-                self._later(AWAY_FOR * strike.amount, world.disk.bring_back)
+                disk.take_away()
+                self._later(AWAY_FOR * strike.amount, disk.bring_back)
             case Kind.LOCK_REMOVED:
-                self._remove_lock()
+                self._remove_lock(disk)
             case Kind.LOCK_STOLEN:
-                self._remove_lock()
+                self._remove_lock(disk)
                 self._pause(process, strike.amount)
             case Kind.CLOCK_JUMP:
                 process.skew = JUMP if strike.amount < 0.4 else -JUMP if strike.amount < 0.8 else 0.0
             case Kind.FAMILY_REVOKED:
-                if world.disk.main is not None:
-                    world.server.end_family(world.server.family_of(world.disk.main.fingerprint))
+                if disk.main is not None:
+                    world.server.end_family(world.server.family_of(disk.main.fingerprint))
             case Kind.TOKEN_REJECTED:
-                if world.disk.main is not None:
-                    world.server.refused.add(world.disk.main.credential.access_token.fingerprint())
+                if disk.main is not None:
+                    world.server.refused.add(disk.main.credential.access_token.fingerprint())
 
     def _crash(self, process: Process, amount: float) -> None:
         process.die()
         if amount < 0.7:
-            self.start(process.program, 5.0 * amount)
+            role = Role(process.account, process.signs_in_as, process.earlier, process.hurried)
+            self.start(process.program, 5.0 * amount, role)
 
     def _pause(self, process: Process, amount: float) -> None:
         seconds = LONGEST_PAUSE * amount**2
         process.paused_until = self.world.now + seconds
         process.paused_for += seconds
 
-    def _make_readable(self) -> None:
-        self.world.disk.unreadable = False
+    def _make_readable(self, disk: Disk) -> None:
+        disk.unreadable = False
 
     def _mend_the_disk(self) -> None:
-        self.world.disk.broken = False
+        self.world.home.medium.broken = False
 
     def _make_room(self) -> None:
-        self.world.disk.full = False
+        self.world.home.medium.full = False
 
-    def _remove_lock(self) -> None:
-        self.world.watch.lock_removed()
-        self.world.disk.remove_lock_file()
+    def _remove_lock(self, disk: Disk) -> None:
+        self.world.watch.lock_removed(disk)
+        disk.remove_lock_file()

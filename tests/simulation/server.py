@@ -22,7 +22,7 @@ from codex_oauth_core.facts import Granted
 from codex_oauth_core.pkce import s256
 from codex_oauth_core.reading.times import rfc3339
 
-__all__ = ["ACCOUNT", "LIFETIME", "WALL", "Server"]
+__all__ = ["ACCOUNT", "ANNA", "BERT", "LIFETIME", "WALL", "Server"]
 
 LIFETIME: Final = 3600
 """Seconds for which an access token is good."""
@@ -31,14 +31,17 @@ WALL: Final = 1_800_000_000.0
 """Unix time at the instant 0, by the server's clock."""
 
 POLICY: Final = Policy(access_lifetime=LIFETIME)
-ACCOUNT: Final = POLICY.account.account_id
+ACCOUNT: Final = str(POLICY.account.account_id)
+ANNA: Final = "user-anna"
+BERT: Final = "user-bert"
+"""Two people of one workspace."""
 _VERIFIER: Final = "v" * 43
 _REDIRECT: Final = "http://localhost/callback"
 
 
 @attrs.define(eq=False)
 class Server:
-    """One authority, one account, any number of sign-ins."""
+    """One authority, one account of two people, any number of sign-ins."""
 
     rng: random.Random
     labels: dict[str, str] = attrs.field(factory=dict[str, str], init=False)
@@ -47,8 +50,9 @@ class Server:
     """Why a family ended first, by its number."""
     refused: set[str] = attrs.field(factory=set[str], init=False)
     """Fingerprints of access tokens that the API rejects although nothing is wrong with them."""
-    _grants: Grants = attrs.field(init=False)
-    _protocol: Protocol = attrs.field(init=False)
+    _grants: dict[str, Grants] = attrs.field(factory=dict[str, Grants], init=False)
+    _protocols: dict[str, Protocol] = attrs.field(factory=dict[str, Protocol], init=False)
+    _people: list[str] = attrs.field(factory=list[str], init=False)
     _numbers: dict[int, int] = attrs.field(factory=dict[int, int], init=False)
     _families: list[_Family] = attrs.field(factory=list[_Family], init=False)
     _issued: list[int] = attrs.field(factory=list[int], init=False)
@@ -56,27 +60,31 @@ class Server:
 
     def __attrs_post_init__(self) -> None:
         entropy: Callable[[int], bytes] = self.rng.randbytes
-        self._grants = Grants(POLICY, CODEX.client_id, entropy)
-        self._protocol = Protocol(CODEX.client_id, Devices(POLICY, entropy), self._grants, entropy)
+        for person in (ANNA, BERT):
+            policy = attrs.evolve(POLICY, account=attrs.evolve(POLICY.account, user_id=person))
+            grants = self._grants[person] = Grants(policy, CODEX.client_id, entropy)
+            self._protocols[person] = Protocol(CODEX.client_id, Devices(policy, entropy), grants, entropy)
 
     # -- what clients do --------------------------------------------------------------------------------
 
-    def sign_in(self, now: float, wall: float) -> Record:
-        """A finished sign-in, as a client with the clock `wall` would store it."""
-        code = self._grants.issue_code([_REDIRECT], s256(_VERIFIER), " ".join(CODEX.scopes), now)
-        fact = self._grants.exchange(
-            code, Secret(_VERIFIER), _REDIRECT, CODEX.issuer, now=now, wall=WALL + now
-        )
+    def sign_in(self, now: float, wall: float, person: str = ANNA, *, earlier: bool = False) -> Record:
+        """A finished sign-in, as a client with the clock `wall` would store it; an `earlier` release notes no
+        person.
+        """
+        grants = self._grants[person]
+        code = grants.issue_code([_REDIRECT], s256(_VERIFIER), " ".join(CODEX.scopes), now)
+        fact = grants.exchange(code, Secret(_VERIFIER), _REDIRECT, CODEX.issuer, now=now, wall=WALL + now)
         assert isinstance(fact, Granted)
         access, refresh = fact.tokens.access_token, fact.tokens.refresh_token
         assert access is not None
         assert refresh is not None
-        self._learn(refresh.fingerprint(), now)
+        self._learn(refresh.fingerprint(), now, person)
         return Record(
             Credential(
                 access_token=access,
                 refresh_token=refresh,
                 account_id=ACCOUNT,
+                user_id=None if earlier else person,
                 issuer=CODEX.issuer,
                 client_id=CODEX.client_id,
                 obtained_at=rfc3339(wall),
@@ -87,19 +95,21 @@ class Server:
     def refresh(self, call: Call, fields: Mapping[str, str]) -> Answer:
         """The token endpoint's answer to a refresh."""
         presented = Secret(fields["refresh_token"]).fingerprint()
-        answer = _answered(lambda: self._protocol.token(call, fields))
+        person = self.person_of(presented)
+        answer = _answered(lambda: self._protocols[person].token(call, fields))
         if answer.status == 200:
-            self._learn(presented, call.now)
+            self._learn(presented, call.now, person)
         return answer
 
     def revoke(self, call: Call, fields: Mapping[str, str]) -> Answer:
         """The revocation endpoint's answer."""
-        self.dies(self.family_of(Secret(fields["token"]).fingerprint()), "logout")
-        return _answered(lambda: self._protocol.revoke(call, fields))
+        presented = Secret(fields["token"]).fingerprint()
+        self.dies(self.family_of(presented), "logout")
+        return _answered(lambda: self._protocols[self.person_of(presented)].revoke(call, fields))
 
     def honours(self, access: str, now: float) -> bool:
         """Whether the API takes the access token with this fingerprint."""
-        family = self._grants._by_access[access]
+        family = next(each for grants in self._grants.values() if (each := grants._by_access.get(access)))
         return not family.revoked and now < self._expires[access] and access not in self.refused
 
     # -- what befalls it --------------------------------------------------------------------------------
@@ -117,7 +127,15 @@ class Server:
 
     def family_of(self, fingerprint: str) -> int:
         """The number of the sign-in that a refresh token belongs to."""
-        return self._numbers[id(self._grants._by_refresh[fingerprint])]
+        return self._numbers[id(self._family(fingerprint))]
+
+    def person_of(self, fingerprint: str) -> str:
+        """Whose sign-in a refresh token belongs to."""
+        return self._people[self.family_of(fingerprint)]
+
+    def _family(self, fingerprint: str) -> _Family:
+        found = (grants._by_refresh.get(fingerprint) for grants in self._grants.values())
+        return next(family for family in found if family is not None)
 
     def is_dead(self, number: int) -> bool:
         """Whether no token of a sign-in is worth anything."""
@@ -127,15 +145,16 @@ class Server:
         """All that decides what the server will answer."""
         return tuple((self.labels[family.current], family.revoked) for family in self._families)
 
-    def _learn(self, presented: str, now: float) -> None:
+    def _learn(self, presented: str, now: float, person: str) -> None:
         """Give labels to what was issued last for the family of a refresh token."""
-        family = self._grants._by_refresh[presented]
+        family = self._family(presented)
         if id(family) not in self._numbers:
             self._numbers[id(family)] = len(self._families)
             self._families.append(family)
             self._issued.append(0)
+            self._people.append(person)
         number = self._numbers[id(family)]
-        access = next(reversed(self._grants._by_access))
+        access = next(reversed(self._grants[person]._by_access))
         self.labels[family.current] = f"r{number}.{self._issued[number]}"
         self.labels[access] = f"a{number}.{self._issued[number]}"
         self._issued[number] += 1

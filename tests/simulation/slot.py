@@ -7,11 +7,12 @@ at which the process may be interrupted, paused or killed, and others go on; it 
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Final, Protocol, TypeVar, assert_never
 
 import attrs
 
+from codex_oauth.worlds.storing import Storage
 from codex_oauth_core import ErrorKind, Record, SignInError
 from codex_oauth_core.leftovers import best_leftover, is_worth_keeping
 from codex_oauth_core.record import Intent
@@ -20,6 +21,8 @@ from codex_oauth_core.storage import (
     Conflict,
     Delete,
     Deleted,
+    Find,
+    Found,
     Load,
     Loaded,
     Lock,
@@ -39,9 +42,10 @@ from codex_oauth_core.storage import (
     StorageEffect,
     StoreFailed,
 )
-from tests.simulation.disk import Copy, Disk
+from tests.simulation.disk import Copy, Disk, Home
+from tests.simulation.looks import SeenStore, Unseen
 
-__all__ = ["HOST", "Owner", "Slot", "Steps"]
+__all__ = ["HOST", "Owner", "Slot", "Steps", "seen"]
 
 T = TypeVar("T")
 Steps = Generator[float, None, T]
@@ -52,9 +56,10 @@ _RESCUE_TRIES: Final = 8
 
 
 class Owner(Protocol):
-    """The process, as its slot needs it."""
+    """The process, as its slot needs it. `looks`: what it has seen of its present look at the store."""
 
     pid: int
+    looks: list[object]
 
     @property
     def wall(self) -> float:
@@ -90,6 +95,10 @@ class Owner(Protocol):
         """What is stored is about to be removed."""
         ...
 
+    def selects(self) -> None:
+        """The login is the one in use."""
+        ...
+
 
 @attrs.define(eq=False)
 class _Held:
@@ -103,10 +112,14 @@ class _Held:
 
 @attrs.define(eq=False)
 class Slot:
-    """The login as one process sees it."""
+    """The login as one process sees it: what is at `disk`, until a flow finds it elsewhere. An `earlier` release
+    knows account ids only: it looks for no other name, and writes no person that it has not read.
+    """
 
-    disk: Disk
+    home: Home
     owner: Owner
+    disk: Disk
+    earlier: bool = False
     held: _Held | None = None
     holds: int = 0
 
@@ -129,6 +142,8 @@ class Slot:
                 return self.release()
             case Select():
                 return self._select()
+            case Find():
+                return self._find(effect)
             case _:
                 assert_never(effect)
 
@@ -262,6 +277,7 @@ class Slot:
 
     def _save(self, effect: Save, held: _Held) -> Steps[StorageAnswer]:
         yield self.owner.pause()
+        effect = attrs.evolve(effect, record=self._as_written(effect.record))
         disk, record, name = self.disk, effect.record, held.space
         marked, held.marked = held.marked, None  # whatever fails now, the refresh token may be spent
         if name is None or not disk.fill(name, record):
@@ -316,7 +332,7 @@ class Slot:
         ]
         if (newer := best_leftover(None, since)) is not None:
             return Conflict(newer)
-        if self.owner.strikes("save_error") or self.disk.sticky or self.disk.broken:
+        if self.owner.strikes("save_error") or self.home.medium.sticky or self.home.medium.broken:
             return _failed(ErrorKind.AUTH_WRITE_FAILED, "io_error")
         self.owner.deletes()
         for name in list(self.disk.copies):
@@ -331,22 +347,68 @@ class Slot:
     # -- without it -------------------------------------------------------------------------------------
 
     def _rescue(self, record: Record) -> Steps[StorageAnswer]:
+        record = self._as_written(record)
+        disk = self.disk if self.earlier else self.home.place(_rescued_at(self.disk.name, record))
         for _ in range(_RESCUE_TRIES):
             yield self.owner.pause()
-            name = None if self.owner.strikes("rescue_error") else self.disk.write(record)
+            name = None if self.owner.strikes("rescue_error") else disk.write(record)
             if name is None:
                 return _failed(ErrorKind.AUTH_WRITE_FAILED, "disk_full")
             yield self.owner.pause()
-            if self.disk.set_aside(name):  # else the holder of the lock took it for a leftover
+            if disk.set_aside(name):  # else the holder of the lock took it for a leftover
                 return Rescued()
         return _failed(ErrorKind.AUTH_WRITE_FAILED, "missing")
 
     def _select(self) -> Steps[StorageAnswer]:
         yield self.owner.pause()
-        if self.disk.full or self.disk.broken or self.owner.strikes("save_error"):
+        medium = self.home.medium
+        if medium.full or medium.broken or self.owner.strikes("save_error"):
             return _failed(ErrorKind.AUTH_WRITE_FAILED, "io_error")
-        self.disk.selected = True
+        self.home.selected = self.disk.name
+        self.owner.selects()
         return Selected()
+
+    def _find(self, effect: Find) -> Steps[StorageAnswer]:
+        """As the real storage looks, one place after the other."""
+        if self.earlier:
+            return Found()
+        here = self.disk.name
+        answer = yield from seen(self.home, self.owner, lambda store: Storage(store, here).answer(effect))
+        if isinstance(answer, Found) and answer.name is not None:
+            self.disk = self.home.place(answer.name)
+        return answer
+
+    def _as_written(self, record: Record) -> Record:
+        """A record as this release writes it: an earlier one keeps of the person what was there."""
+        if not self.earlier:
+            return record
+        renewal = record.parent is not None and self.disk.main is not None
+        user_id = self.disk.main.credential.user_id if renewal and self.disk.main is not None else None
+        return attrs.evolve(record, credential=attrs.evolve(record.credential, user_id=user_id))
+
+
+def seen(home: Home, owner: Owner, look: Callable[[SeenStore], T]) -> Steps[T]:
+    """What code that reads a store finds, with other processes at work between any two of its looks."""
+    answers = owner.looks
+    answers.clear()
+    while True:
+        try:
+            return look(SeenStore(home, answers))
+        except Unseen as unseen:
+            yield owner.pause()
+            answers.append(unseen.look())
+
+
+def _nobody_is_told(_pid: int, _disk: Disk, _old: Record | None, _new: Record | None) -> None:
+    return
+
+
+def _rescued_at(here: str, record: Record) -> str:
+    """Where the real storage keeps a record beside."""
+    store = SeenStore(Home(_nobody_is_told), [])
+    Storage(store, here).answer(Rescue(record))
+    (name,) = store.rescued
+    return name
 
 
 def _is_renewal(copy: Copy | None) -> bool:

@@ -51,7 +51,7 @@ class Tally:
         self.refreshes += result.refreshes
         self.injected.update(result.injected)
         self.duplicates.update(result.duplicates)
-        self.lost.update([] if result.lost is None else [result.lost])
+        self.lost.update(result.lost)
 
     def __iadd__(self, other: Tally) -> Self:
         self.runs += other.runs

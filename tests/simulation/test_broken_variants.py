@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.simulation.broken import BROKEN, broken
+from tests.simulation.broken import BROKEN, WALKED, broken
 from tests.simulation.tally import tallied
 
 ENOUGH_RUNS = 20_000
@@ -21,7 +21,7 @@ def _violations(name: str) -> list[tuple[int, str]]:
     return []
 
 
-@pytest.mark.parametrize("name", BROKEN)
+@pytest.mark.parametrize("name", [name for name in BROKEN if name not in WALKED])
 def test_the_simulation_notices(name: str) -> None:
     found = _violations(name)
     assert found

@@ -10,7 +10,7 @@ import re
 import pytest
 
 from codex_oauth_core.flows import finish_sign_in, renewal, revoke_login, store_login
-from tests.simulation.exhaustive import PAIRS, Pair, explore
+from tests.simulation.exhaustive import PAIRS, RELEASES, Pair, explore
 from tests.simulation.invariants import Excuse
 from tests.simulation.process import Op
 
@@ -28,6 +28,16 @@ _UNREACHED = {
     "revoking_granted": "needs a disk that fails",
     "failed": "nothing is left to interrupt",
 }
+
+
+# F1, F2, F16, F17
+@pytest.mark.parametrize("pair", RELEASES, ids=lambda pair: pair.name)
+def test_a_login_of_an_earlier_release_is_not_lost_and_nobody_gets_another_persons(pair: Pair) -> None:
+    """A login that was replaced may be revoked and, by a crash, not be removed: there is a new one then."""
+    explored = explore(pair)
+    assert explored.ends > 0
+    assert set(explored.lost) <= {Excuse.CRASH, Excuse.LOGOUT}
+    assert set(explored.duplicates) <= {Excuse.CRASH}
 
 
 # F1, F2, F16, F17
@@ -62,6 +72,7 @@ def test_a_process_is_killed_in_every_state_of_the_three_machines() -> None:
     points = set[str]()
     for second in (Op.CALL, Op.SIGN_IN, Op.SIGN_OUT):
         points |= explore(Pair(Op.CALL, second, 3605.0, crashes=1)).crash_points
+    points |= explore(RELEASES[1]).crash_points
     for name, states in (
         ("Renewal ", renewal.State),
         ("Revocation ", revoke_login.State),

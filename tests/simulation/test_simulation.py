@@ -34,12 +34,6 @@ def test_no_rule_is_broken_in_seeded_runs(number: int) -> None:
     assert tally.runs == len(_chunk(number))
 
 
-# F2, F12
-def test_a_renewal_beside_a_login_that_is_away_is_not_removed() -> None:
-    """Its writer was killed before it stood in its place; who had the lock next found no login."""
-    run_seed(51431)
-
-
 @pytest.fixture(scope="module")
 def tally() -> Tally:
     return tallied(range(1500))

@@ -14,7 +14,7 @@ import attrs
 
 from codex_oauth.authority.messages import Call
 from codex_oauth_core import Record, Request
-from tests.simulation.disk import Disk
+from tests.simulation.disk import Disk, Home
 from tests.simulation.invariants import Attempt, Watch
 from tests.simulation.network import Mishap, Trip
 from tests.simulation.server import WALL, Server, read_fields
@@ -27,7 +27,7 @@ Later = Callable[[float, Callable[[], None]], None]
 
 @attrs.define(eq=False)
 class World:
-    """A machine with one login, and a server far away.
+    """A machine with one store of logins, and a server far away.
 
     `mishaps` befall the requests with these numbers; during an `outage` (until that instant) one befalls
     all. `trace` gets a line for each effect, if there is one.
@@ -46,16 +46,22 @@ class World:
     effects: int = 0
     requests: int = 0
     server: Server = attrs.field(init=False)
-    disk: Disk = attrs.field(init=False)
+    home: Home = attrs.field(init=False)
     watch: Watch = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.server = Server(self.rng)
-        self.disk = Disk(self._changed)
-        self.watch = Watch(self.disk, self.server)
+        self.home = Home(self._changed)
+        self.watch = Watch(self.home, self.server)
 
-    def _changed(self, pid: int, old: Record | None, new: Record | None) -> None:
-        self.watch.changed(pid, old, new)
+    def _changed(self, pid: int, disk: Disk, old: Record | None, new: Record | None) -> None:
+        self.watch.changed(pid, disk, old, new)
+
+    def keep(self, record: Record, name: str) -> None:
+        """Begin with a login under that name, which is the one in use."""
+        self.home.place(name).main = record
+        self.home.selected = name
+        self.watch.deposited(record, name)
 
     def send(self, request: Request, timeout: float, attempt: Attempt | None) -> Trip:
         """Let a request go; `attempt` if it is a refresh, else it is a revocation."""

@@ -13,7 +13,7 @@ from codex_oauth.stores.store import Conflict, Deleted, Saved
 from codex_oauth_core import Record
 from tests.stores.breakage import breaks, stored_in
 
-_accounts = MemoryStore.accounts
+_names = MemoryStore.names
 _select = MemoryStore.select
 _slot = MemoryStore.slot
 _load = MemorySlot.load
@@ -21,11 +21,12 @@ _save = MemoryHeld.save
 _delete = MemoryHeld.delete
 _closed = memory_store._closed
 _opened = memory_store._opened
+_kept_as_it_is = memory_store._kept
 
 
-@breaks(MemoryStore, "accounts", "a_new_store_is_empty")
+@breaks(MemoryStore, "names", "a_new_store_is_empty")
 def begins_with_a_login(self: MemoryStore) -> tuple[str, ...]:
-    return ("acct_0", *_accounts(self))
+    return ("acct_0", *_names(self))
 
 
 @breaks(MemorySlot, "load", "what_is_saved_is_loaded", "the_same_refresh_token_may_be_saved_with_other_marks")
@@ -58,7 +59,7 @@ def a_place_for_each_slot(self: MemoryStore, account_id: str) -> MemorySlot:
 
 @breaks(MemoryHeld, "save", "a_save_replaces_what_the_caller_expects")
 def saves_only_once(self: MemoryHeld, record: Record, expected: str | None, **options: Any) -> Any:
-    if stored_in(self._store, self.account_id) is not None and expected is not None:
+    if stored_in(self._store, self.key) is not None and expected is not None:
         return Saved()
     return _save(self, record, expected, **options)
 
@@ -70,7 +71,7 @@ def saves_new_tokens_only(self: MemoryHeld, record: Record, expected: str | None
 
 @breaks(MemoryHeld, "save", "a_save_over_something_else_is_a_conflict_and_changes_nothing")
 def saves_over_anything(self: MemoryHeld, record: Record, expected: str | None, **options: Any) -> Any:
-    stored = stored_in(self._store, self.account_id)
+    stored = stored_in(self._store, self.key)
     return _save(self, record, expected if stored is None else stored.fingerprint, **options)
 
 
@@ -89,7 +90,7 @@ def saves_over_what_cannot_be_read(
     "a_deleted_login_is_not_saved_again_by_who_still_expects_it",
 )
 def saves_over_nothing(self: MemoryHeld, record: Record, expected: str | None, **options: Any) -> Any:
-    return _save(self, record, expected if stored_in(self._store, self.account_id) else None, **options)
+    return _save(self, record, expected if stored_in(self._store, self.key) else None, **options)
 
 
 @breaks(MemoryHeld, "save", "a_save_over_something_else_is_a_conflict_and_changes_nothing")
@@ -117,20 +118,20 @@ def takes_any_account(record: Record, account_id: str) -> Any:
 
 @breaks(MemoryHeld, "delete", "what_is_deleted_is_gone")
 def deletes_nothing(self: MemoryHeld, expected: str | None, **options: Any) -> Any:
-    stored = stored_in(self._store, self.account_id)
+    stored = stored_in(self._store, self.key)
     same = expected == (None if stored is None else stored.fingerprint)
     return Deleted() if same else Conflict(stored)
 
 
 @breaks(MemoryHeld, "delete", "deleting_nothing_is_done_if_nothing_is_expected")
 def deletes_only_what_is_there(self: MemoryHeld, expected: str | None, **options: Any) -> Any:
-    stored = stored_in(self._store, self.account_id)
+    stored = stored_in(self._store, self.key)
     return Conflict(None) if stored is None else _delete(self, expected)
 
 
 @breaks(MemoryHeld, "delete", "deleting_something_else_is_a_conflict_and_keeps_it")
 def deletes_anything(self: MemoryHeld, expected: str | None, **options: Any) -> Any:
-    stored = stored_in(self._store, self.account_id)
+    stored = stored_in(self._store, self.key)
     return _delete(self, None if stored is None else stored.fingerprint)
 
 
@@ -139,9 +140,28 @@ def deletes_anything_in_the_end(self: MemoryHeld, expected: str | None, *, even_
     return deletes_anything(self, expected) if even_corrupt else _delete(self, expected)
 
 
-@breaks(MemoryStore, "accounts", "accounts_are_separate_and_in_order")
+@breaks(MemoryStore, "names", "accounts_are_separate_and_in_order")
 def lists_backwards(self: MemoryStore) -> tuple[str, ...]:
-    return _accounts(self)[::-1]
+    return _names(self)[::-1]
+
+
+@breaks(memory_store, "_kept", "a_login_has_a_place_under_each_of_its_names")
+def only_under_its_account(record: Record, key: str) -> Any:
+    if record.credential.account_id not in (None, key):
+        raise ValueError("the record is another account's")
+    return _closed(record)
+
+
+@breaks(MemoryStore, "slot", "two_people_of_one_account_are_two_logins")
+def a_place_for_each_account(self: MemoryStore, key: str) -> MemorySlot:
+    return _slot(self, key.partition("-")[0] if key.startswith("acct_") else key)
+
+
+@breaks(memory_store, "_kept", "a_login_without_an_account_is_kept")
+def needs_an_account(record: Record, key: str) -> Any:
+    if record.credential.account_id is None:
+        raise ValueError("whose is it?")
+    return _kept_as_it_is(record, key)
 
 
 @breaks(memory_store, "login_name", "an_account_id_has_up_to_128_characters")
@@ -153,7 +173,7 @@ def short_names_only(account_id: str) -> str:
 
 @breaks(MemoryStore, "slot", "a_slot_tells_whose_it_is")
 def calls_it_something_else(self: MemoryStore, account_id: str) -> MemorySlot:
-    return MemorySlot(self, _slot(self, account_id).account_id.lower() + "_")
+    return MemorySlot(self, _slot(self, account_id).key.lower() + "_")
 
 
 @breaks(MemoryStore, "select", "the_pointer_follows_the_last_selection")

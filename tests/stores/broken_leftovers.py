@@ -82,8 +82,8 @@ def oldest_first(stored: Record | None, rescued: Iterable[Record] = ()) -> Recor
     "a_rescued_sign_in_wins_over_a_renewal_of_the_old_login",
 )
 def rescues_at_once(self: MemorySlot, record: Record) -> None:
-    kept = memory_store._kept(record, self.account_id)
-    self._store.change(self.account_id, lambda place: (attrs.evolve(place, stored=kept), None))
+    kept = memory_store._kept(record, self.key)
+    self._store.change(self.key, lambda place: (attrs.evolve(place, stored=kept), None))
 
 
 @breaks(MemorySlot, "rescue", "a_rescue_needs_no_lock_and_waits_for_the_next_one")
@@ -95,9 +95,9 @@ def rescues_under_the_lock(self: MemorySlot, record: Record) -> None:
 @breaks(MemorySlot, "rescue", "a_rescue_touches_no_other_account")
 def rescues_anywhere(self: MemorySlot, record: Record) -> None:
     _rescue(self, record)
-    for account_id in self._store.accounts():
+    for account_id in self._store.names():
         other = attrs.evolve(record, credential=attrs.evolve(record.credential, account_id=account_id))
-        if account_id != self.account_id:
+        if account_id != self.key:
             _rescue(self._store.slot(account_id), other)
 
 
@@ -115,13 +115,13 @@ def keeps_what_was_rescued(self: Any) -> Any:
 
 @breaks(MemoryHeld, "save", "a_rescued_sign_in_wins_over_a_renewal_of_the_old_login")
 def drops_rescues_when_saving(self: MemoryHeld, record: Record, expected: str | None, **options: Any) -> Any:
-    self._store.change(self.account_id, lambda place: (attrs.evolve(place, rescued=()), None))
+    self._store.change(self.key, lambda place: (attrs.evolve(place, rescued=()), None))
     return _save(self, record, expected, **options)
 
 
 @breaks(MemoryHeld, "delete", "a_sign_in_rescued_since_the_lock_was_taken_is_not_deleted")
 def deletes_what_nobody_asked_to_end(self: MemoryHeld, expected: str | None, **options: Any) -> Any:
-    self._store.change(self.account_id, lambda place: (attrs.evolve(place, rescued=()), None))
+    self._store.change(self.key, lambda place: (attrs.evolve(place, rescued=()), None))
     return _delete(self, expected)
 
 
@@ -137,7 +137,7 @@ def drops_rescues_of_nothing(self: Any) -> Any:
 
 @breaks(MemorySlot, "load", "a_rescued_sign_in_is_seen_where_the_login_is_over")
 def shows_a_login_that_is_over(self: MemorySlot) -> Record | None:
-    place = self._store.place(self.account_id)
+    place = self._store.place(self.key)
     return place.settled().record() if place.stored is None else place.record()
 
 
@@ -148,14 +148,14 @@ def shows_a_login_that_is_over(self: MemorySlot) -> Record | None:
     "a_rescued_renewal_is_seen_by_readers_at_once",
 )
 def shows_what_is_stored_as_long_as_it_can_be_renewed(self: MemorySlot) -> Record | None:
-    place = self._store.place(self.account_id)
+    place = self._store.place(self.key)
     stored = place.record()
     return stored if stored is not None and stored.is_renewable else place.settled().record()
 
 
 @breaks(MemoryHeld, "load", "a_rescue_needs_no_lock_and_waits_for_the_next_one")
 def looks_again_under_the_lock(self: MemoryHeld) -> Record | None:
-    return self._store.place(self.account_id).settled().record()
+    return self._store.place(self.key).settled().record()
 
 
 @breaks(_Place, "settled", "a_rescued_renewal_waits_for_what_it_was_exchanged_for")

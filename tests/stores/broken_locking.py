@@ -29,7 +29,7 @@ _closed = memory_store._closed
 
 @breaks(MemoryStore, "take", "the_lock_is_exclusive_and_never_waited_for", "no_update_is_lost_in_a_race")
 def gives_the_lock_to_all(self: MemoryStore, held: MemoryHeld) -> bool:
-    self._holders.pop(held.account_id, None)
+    self._holders.pop(held.key, None)
     return _take(self, held)
 
 
@@ -49,7 +49,7 @@ def one_lock_for_all(self: MemoryStore, held: MemoryHeld) -> bool:
 @breaks(MemoryStore, "take", "the_lock_holds_for_other_threads_and_moves_between_them")
 def a_lock_for_each_thread(self: MemoryStore, held: MemoryHeld) -> bool:
     me = threading.get_ident()
-    if _OWNERS.get(id(self)) == me and held.account_id in self._holders:
+    if _OWNERS.get(id(self)) == me and held.key in self._holders:
         return False
     _OWNERS[id(self)] = me
     return gives_the_lock_to_all(self, held)
@@ -60,7 +60,7 @@ _OWNERS: dict[int, int] = {}
 
 @breaks(MemoryStore, "give_back", "a_lock_given_back_twice_is_given_back_once")
 def releases_whoever_holds(self: MemoryStore, held: MemoryHeld) -> None:
-    self._holders.pop(held.account_id, None)
+    self._holders.pop(held.key, None)
 
 
 @breaks(MemoryHeld, "__exit__", "a_with_block_gives_the_lock_back_however_it_ends")
@@ -83,12 +83,12 @@ def works_without_the_lock(self: MemoryStore, account_id: str, work: Any, held: 
 
 @breaks(MemorySlot, "load", "reading_needs_no_lock")
 def reads_nothing_while_locked(self: MemorySlot) -> Record | None:
-    return None if self.account_id in self._store._holders else _load(self)
+    return None if self.key in self._store._holders else _load(self)
 
 
 @breaks(MemoryHeld, "reserve", "a_reservation_announces_the_renewal")
 def reserves_nothing(self: MemoryHeld, record: Record) -> None:
-    stored = stored_in(self._store, self.account_id)
+    stored = stored_in(self._store, self.key)
     if stored is None or stored.fingerprint != record.fingerprint:
         _reserve(self, record)
 
@@ -106,7 +106,7 @@ def takes_its_intent_back_whatever_happened(self: MemoryHeld, *exc_info: object)
 
 @breaks(MemoryHeld, "save", "a_save_after_a_reservation_stores_exactly_the_record")
 def saves_the_intent_too(self: MemoryHeld, record: Record, expected: str | None, **options: Any) -> Any:
-    stored = stored_in(self._store, self.account_id)
+    stored = stored_in(self._store, self.key)
     intent = None if stored is None or record.intent else stored.intent
     return _save(self, attrs.evolve(record, intent=record.intent or intent), expected, **options)
 
@@ -129,7 +129,7 @@ def reserves_once(self: MemoryHeld, record: Record) -> None:
 def reserves_for_anything(self: MemoryHeld, record: Record) -> None:
     marked = _closed(attrs.evolve(record, intent=our_intent()))
     self._before = self._store.change(
-        self.account_id, lambda place: (attrs.evolve(place, stored=marked), place.stored), self
+        self.key, lambda place: (attrs.evolve(place, stored=marked), place.stored), self
     )
 
 
@@ -145,7 +145,7 @@ def waits_for_the_dead(stored: Record | None) -> bool:
 
 @breaks(MemoryStore, "take", "one_of_many_gets_the_lock")
 def takes_in_two_steps(self: MemoryStore, held: MemoryHeld) -> bool:
-    if held.account_id in self._holders:
+    if held.key in self._holders:
         return False
     time.sleep(0.01)
     return gives_the_lock_to_all(self, held)

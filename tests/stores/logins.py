@@ -86,7 +86,7 @@ def renewed(record: Record, number: int, **fields: Any) -> Record:
     """What a renewal made of `record`."""
     token = record.credential.refresh_token
     assert token is not None
-    account_id = record.credential.account_id
+    account_id = record.credential.account_id or "acct_1"
     after = login(number, account_id, generation=record.generation + 1, parent=token.fingerprint())
     return attrs.evolve(after, **fields)
 

@@ -80,7 +80,7 @@ def test_what_was_put_aside_is_never_overwritten(store: FileStore, slot: FileSlo
         save(slot, login(number), None, replace_corrupt=True)
     asides = [slot.path.with_name(f"acct_1.json.corrupt-{number}").read_bytes() for number in range(1, 4)]
     assert asides == [b"junk 1", b"junk 2", b"junk 3"]
-    assert store.accounts() == ("acct_1",)
+    assert store.names() == ("acct_1",)
 
 
 def test_the_longest_login_is_read(slot: FileSlot) -> None:
@@ -183,7 +183,7 @@ def test_leftovers_are_no_accounts(store: FileStore, slot: FileSlot) -> None:
     )
     for name in leftovers:
         (slot.path.parent / name).write_bytes(b"")
-    assert store.accounts() == ("acct_1",)
+    assert store.names() == ("acct_1",)
 
 
 def test_a_removal_that_stops_half_way_can_be_seen_and_repeated(
@@ -225,11 +225,11 @@ def test_a_pointer_that_cannot_be_understood_points_to_nothing(
 def test_a_pointer_written_by_hand_is_understood(store: FileStore, slot: FileSlot, content: bytes) -> None:
     (store.home / "current").write_bytes(content)
     (store.home / "current").chmod(0o600)
-    assert store.current() == slot.account_id
+    assert store.current() == slot.key
 
 
 def test_the_pointer_is_one_line(store: FileStore, slot: FileSlot) -> None:
-    store.select(slot.account_id)
+    store.select(slot.key)
     assert (store.home / "current").read_bytes() == b"acct_1\n"
 
 

@@ -136,7 +136,7 @@ def test_neither_library_is_loaded_before_it_is_needed() -> None:
     code = """
 import sys
 from codex_oauth.stores.sealed_file_store import SealedFileStore
-SealedFileStore("/tmp/nowhere").accounts()
+SealedFileStore("/tmp/nowhere").names()
 print([name for name in ("keyring", "cryptography", "filelock") if name in sys.modules])
 """
     done = subprocess.run(

@@ -384,23 +384,23 @@ def test_a_rescued_sign_in_is_a_login_where_there_is_none(store: FileStore) -> N
     slot = store.slot("acct_1")
     slot.rescue(login(5))
     before = names(slot.path.parent)
-    assert (store.accounts(), slot.load()) == (("acct_1",), login(5))
+    assert (store.names(), slot.load()) == (("acct_1",), login(5))
     assert names(slot.path.parent) == before
     assert discard(slot) == Deleted()
-    assert (store.accounts(), slot.load()) == ((), None)
+    assert (store.names(), slot.load()) == ((), None)
 
 
 @pytest.mark.parametrize("content", [b"junk", b"", NEW], ids=["junk", "nothing", "a renewal of nothing"])
 def test_a_rescued_file_that_is_no_sign_in_is_no_account(store: FileStore, content: bytes | Record) -> None:
     save(store.slot("acct_2"), login(1, "acct_2"), None)
     put_beside(store.slot("acct_1"), RESCUED, content)
-    assert (store.accounts(), store.slot("acct_1").load()) == (("acct_2",), None)
+    assert (store.names(), store.slot("acct_1").load()) == (("acct_2",), None)
 
 
 def test_a_rescued_sign_in_of_a_newer_release_is_told(store: FileStore) -> None:
     save(store.slot("acct_2"), login(1, "acct_2"), None)
     put_beside(store.slot("acct_1"), RESCUED, b'{"schema_version": 2}')
-    assert store.accounts() == ("acct_1", "acct_2")
+    assert store.names() == ("acct_1", "acct_2")
     with pytest.raises(SignInError) as caught:
         store.slot("acct_1").load()
     assert describe(caught.value)[1] == "schema_too_new"

@@ -45,7 +45,7 @@ def test_a_linked_login_is_used_where_it_really_is(linked: Path, slot: FileSlot)
     store = following(slot)
     there = store.slot("acct_1")
     store.select("acct_1")
-    assert (store.accounts(), store.current(), there.load()) == (("acct_1",), "acct_1", login(1))
+    assert (store.names(), store.current(), there.load()) == (("acct_1",), "acct_1", login(1))
     links = [path for path in (slot.home, slot.path.parent, slot.path) if path.is_symlink()]
     with locked(there) as held:
         held.reserve(login(1))

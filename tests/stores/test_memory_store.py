@@ -24,7 +24,7 @@ def test_two_stores_share_nothing() -> None:
     assert held is not None
     held.save(login(1), None)
     first.select("acct_1")
-    assert (second.accounts(), second.current(), second.slot("acct_1").load()) == ((), None, None)
+    assert (second.names(), second.current(), second.slot("acct_1").load()) == ((), None, None)
     assert second.slot("acct_1").lock() is not None
 
 
@@ -106,7 +106,7 @@ def _passes(code: str) -> None:
 def test_a_child_starts_with_what_was_stored_and_no_lock_held() -> None:
     _passes("""
 def work():
-    assert slot.load() == login(1) and store.accounts() == ("acct_1",)
+    assert slot.load() == login(1) and store.names() == ("acct_1",)
     with slot.lock() as mine:
         mine.save(login(2), login(1).fingerprint)
     assert slot.load() == login(2)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from codex_oauth import FileStore
 from codex_oauth.stores.failures import shown
-from codex_oauth.stores.paths import account_in, default_home, login_name
+from codex_oauth.stores.paths import default_home, key_in, login_name
 from codex_oauth_core import ErrorKind, SignInError
 from tests.stores.logins import child, describe, login, save, tree
 
@@ -130,7 +130,7 @@ def test_a_home_that_the_caller_may_not_name(home: str, reason: str) -> None:
 def test_a_very_long_home_is_a_typed_error() -> None:
     store = FileStore("/tmp/" + "x" * 300)
     with pytest.raises(SignInError) as read:
-        store.accounts()
+        store.names()
     with pytest.raises(SignInError) as written:
         save(store.slot("acct_1"), login(), None)
     assert describe(read.value) == (ErrorKind.AUTH_READ_FAILED, "name_too_long")
@@ -170,18 +170,18 @@ def test_asking_creates_nothing(tmp_path: Path, store: FileStore) -> None:
     slot = store.slot("acct_1")
     slot.load()
     store.select(None)
-    assert (store.accounts(), store.current()) == ((), None)
+    assert (store.names(), store.current()) == ((), None)
     assert list(tmp_path.iterdir()) == []
 
 
 @given(st.from_regex(r"[A-Za-z0-9_-]{1,128}", fullmatch=True))
 def test_the_name_of_a_file_tells_its_account(account_id: str) -> None:
-    assert account_in(login_name(account_id)) == account_id
+    assert key_in(login_name(account_id)) == account_id
 
 
 @given(st.text() | st.from_regex(r"[a-z./\n]{0,6}\.json[a-z.\n]{0,4}", fullmatch=True))
 def test_only_the_name_of_a_login_tells_an_account(name: str) -> None:
-    found = account_in(name)
+    found = key_in(name)
     assert found is None or login_name(found) == name
 
 

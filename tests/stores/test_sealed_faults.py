@@ -50,7 +50,7 @@ def test_a_keyring_that_refuses_is_unavailable(
     store = SealedFileStore(home, keyring=RefusingKeyring(error=error))
     assert load_error(store) == (READ, "keyring_unavailable")
     assert save_error(store, "acct_2") == (WRITE, "keyring_unavailable")
-    assert store.accounts() == ("acct_1",)
+    assert store.names() == ("acct_1",)
 
 
 def test_a_refused_key_is_in_no_frame_of_the_error(home: Path) -> None:
@@ -67,7 +67,7 @@ def test_a_refused_key_is_in_no_frame_of_the_error(home: Path) -> None:
             assert {"new", "key", "password"}.isdisjoint(frame.tb_frame.f_locals)
             frame = frame.tb_next
         error = error.__cause__ or error.__context__
-    assert store.accounts() == ()
+    assert store.names() == ()
 
 
 def test_a_keyring_that_keeps_nothing_is_unavailable(home: Path) -> None:
@@ -156,13 +156,13 @@ def test_a_keyring_that_anybody_can_read_is_refused(home: Path, keyring: Working
 def test_signing_out_needs_no_key(home: Path, sealed: SealedFileStore) -> None:
     store = SealedFileStore(home, keyring=RefusingKeyring())
     discard(store.slot("acct_1"))
-    assert store.accounts() == ()
+    assert store.names() == ()
     assert [path.name for path in (home / "logins").glob("acct_1.json*")] == []
 
 
 def test_deleting_by_who_knows_what_is_stored_works_as_ever(sealed: SealedFileStore) -> None:
     delete(sealed.slot("acct_1"), login(1).fingerprint)
-    assert sealed.accounts() == ()
+    assert sealed.names() == ()
 
 
 # -- several processes ---------------------------------------------------------------------------------

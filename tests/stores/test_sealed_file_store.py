@@ -121,7 +121,7 @@ def test_a_home_with_plain_logins_gets_a_key(home: Path, keyring: WorkingKeyring
 def test_the_key_is_made_at_the_first_save_and_never_again(home: Path, keyring: WorkingKeyring) -> None:
     store = SealedFileStore(home, keyring=keyring)
     store.prepare()
-    assert (store.slot("acct_1").load(), store.accounts(), store.current()) == (None, (), None)
+    assert (store.slot("acct_1").load(), store.names(), store.current()) == (None, (), None)
     locked(store.slot("acct_1")).release()
     assert keyring.calls == ["get"]
     for number in range(1, 4):
@@ -179,7 +179,7 @@ def test_without_its_key_a_login_is_kept_and_reported(
     store = SealedFileStore(home, keyring=keyring)
     assert load_error(store) == (READ, "no_key")
     assert save_error(store, replace_corrupt=True)[1] == "no_key"
-    assert store.accounts() == ("acct_1",)
+    assert store.names() == ("acct_1",)
     assert content(home) == before
 
 

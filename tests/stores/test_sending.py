@@ -121,14 +121,14 @@ def test_f8_who_is_stopped_between_reserve_and_send_sends_nothing_and_begins_aga
     clock: Clock, tmp_path: Path
 ) -> None:
     store = FileStore(tmp_path / "home")
-    slot = store.slot(EXPIRED.credential.account_id)
+    slot = store.slot(EXPIRED.credential.key)
     with locked(slot) as held:
         held.save(EXPIRED, None)
     net = FakeWorld(lambda request, at, wall: tokens(), at=T0, wall=W0)
     effects: list[str] = []
     intents: list[Intent | None] = []
     flow = Renewal()
-    with net, StoringWorld(net, store, slot.account_id) as world:
+    with net, StoringWorld(net, store, slot.key) as world:
         effect = flow.receive(Started(*world.now()))
         while not isinstance(effect, Finished):
             if isinstance(effect, SendRequest) and "SendRequest" not in effects:
@@ -147,5 +147,5 @@ def test_f8_who_is_stopped_between_reserve_and_send_sends_nothing_and_begins_aga
 def test_without_the_lock_a_request_is_not_held_up(clock: Clock, tmp_path: Path) -> None:
     net = FakeWorld(lambda request, at, wall: Reply(200), at=T0, wall=W0)
     flow = Revocation(provider=CODEX, credential=EXPIRED.credential)
-    with net, StoringWorld(net, FileStore(tmp_path / "home"), EXPIRED.credential.account_id) as world:
+    with net, StoringWorld(net, FileStore(tmp_path / "home"), EXPIRED.credential.key) as world:
         assert run(flow, world) == Revoked(confirmed=True)

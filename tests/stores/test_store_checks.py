@@ -64,7 +64,7 @@ def test_each_check_gets_a_new_store() -> None:
 
 def test_what_a_store_raises_is_told_with_its_cause() -> None:
     class Unfinished(MemoryStore):
-        def accounts(self) -> tuple[str, ...]:
+        def names(self) -> tuple[str, ...]:
             raise NotImplementedError
 
     with pytest.raises(
@@ -82,7 +82,7 @@ from codex_oauth.testing import check_store
 check_store(MemoryStore)
 assert False, "assertions are off"
 class Broken(MemoryStore):
-    accounts = lambda self: ("x",)
+    names = lambda self: ("x",)
 try:
     check_store(Broken)
 except AssertionError as error:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from tests.storm import away, disks, expiry, forks, holds, kills, signals
+from tests.storm import away, disks, expiry, forks, holds, kills, releases, signals
 from tests.storm.nursery import Nursery
 from tests.storm.tally import Row, table
 
@@ -40,6 +40,8 @@ def storms(nursery: Nursery, home: Path, rounds: int, seed: int) -> Iterator[Cal
     yield lambda: holds.login_meanwhile(nursery, home, some, patient=False)
     yield lambda: holds.logout_meanwhile(nursery, home, some)
     yield lambda: holds.accounts(nursery, home, 4, few)
+    yield lambda: releases.at_every_step(nursery, home, some)
+    yield lambda: releases.both_at_once(nursery, home, some)
     yield lambda: forks.forked(nursery, home, some)
     yield lambda: forks.programs(nursery, home, few)
     yield lambda: forks.sources(nursery, home, few)

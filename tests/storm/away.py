@@ -113,7 +113,7 @@ WAYS: Final[Mapping[str, Way]] = {
 
 def _ask(nursery: Nursery, ground: Ground) -> Ended:
     """One more program wants a token, and does not wait for long."""
-    child = nursery.fork(work.token, Job(ground.home, ground.account_id, policy=_SHORT))
+    child = nursery.fork(work.token, Job(ground.home, ground.key, policy=_SHORT))
     child.hear()
     child.tell()
     ended: Ended = child.result()

@@ -80,10 +80,10 @@ def store(link: Link, home: Path, content: bytes, uid: int | None) -> None:
     put(FileStore(home), record)
 
 
-def stored(link: Link, home: Path, account_id: str, uid: int | None) -> Stored:
+def stored(link: Link, home: Path, key: str, uid: int | None) -> Stored:
     """What is there now, as that user sees it."""
     become(uid)
-    record = FileStore(home).slot(account_id).load()
+    record = FileStore(home).slot(key).load()
     assert record is not None
     names = tuple(sorted(path.name for path in (home / "logins").iterdir()))
     return Stored(token_mark(record), record.generation, record.in_doubt, names)

@@ -119,7 +119,7 @@ def _round(tally: Tally, nursery: Nursery, ground: Ground, case: Case, left: flo
         nursery.run(commands.mount, place, case.options)
     _give(place, case.uid)
     nursery.run(commands.store, home, write_record(ground.before), case.uid)
-    before: Stored = nursery.run(commands.stored, home, ground.account_id, case.uid)
+    before: Stored = nursery.run(commands.stored, home, ground.key, case.uid)
     case.spoil(nursery, place)
     said: Said = nursery.run(commands.command, home, case.uid, case.longest)
     where = f"{case.name}, {left:.0f} s left:"
@@ -130,7 +130,7 @@ def _round(tally: Tally, nursery: Nursery, ground: Ground, case: Case, left: flo
     tally.check(f"reason: {case.reason}" in said.err or left != EXPIRED, f"{where} said {said.err!r}")
     tally.check(ground.sent == 0, f"{where} {ground.sent} sent")
     case.repair(nursery, place)
-    after: Stored = nursery.run(commands.stored, home, ground.account_id, case.uid)
+    after: Stored = nursery.run(commands.stored, home, ground.key, case.uid)
     tally.check(after == before, f"{where} {before} became {after}")
     _check_well(tally, nursery, ground, case, left, where)
 
@@ -138,7 +138,7 @@ def _round(tally: Tally, nursery: Nursery, ground: Ground, case: Case, left: flo
 def _check_well(tally: Tally, nursery: Nursery, ground: Ground, case: Case, left: float, where: str) -> None:
     """With room again the login is renewed. In the advisory window the old token is printed, and good."""
     said: Said = nursery.run(commands.command, ground.home, case.uid, None)
-    now: Stored = nursery.run(commands.stored, ground.home, ground.account_id, case.uid)
+    now: Stored = nursery.run(commands.stored, ground.home, ground.key, case.uid)
     tally.check(said.code == 0 and said.out in (now.token, ground.old), f"{where} then {said}")
     tally.check(said.out == now.token or left == ADVISORY, f"{where} then the old token")
     tally.check((now.generation, now.in_doubt, len(now.names)) == (1, False, 2), f"{where} then {now}")

@@ -45,7 +45,7 @@ def many(nursery: Nursery, home: Path, processes: int, rounds: int) -> Row:
         for number in range(rounds):
             left = (EXPIRED, MANDATORY, ADVISORY)[number % 3]
             ground = Ground.of(server, home / f"many-{processes}-{number}", left)
-            job = Job(ground.home, ground.account_id)
+            job = Job(ground.home, ground.key)
             got: list[Ended] = at_once([nursery.fork(work.token, job) for _ in range(processes)])
             _settle(ground)
             tally.check_one_exchange(ground, f"round {number}, {left} s left:")
@@ -81,7 +81,7 @@ def crowd(link: Link, job: Job, count: int) -> dict[str, int]:
             for each in got
         )
 
-    with TokenSource(FileStore(job.home), account_id=job.account_id) as source:
+    with TokenSource(FileStore(job.home), account=job.key) as source:
         work.ready(link)
         return dict(asyncio.run(ask(source)))
 
@@ -92,7 +92,7 @@ def tasks(nursery: Nursery, home: Path, processes: int, rounds: int, count: int 
     with authority(delay=1.5) as server:
         for number in range(rounds):
             ground = Ground.of(server, home / f"tasks-{number}")
-            job = Job(ground.home, ground.account_id)
+            job = Job(ground.home, ground.key)
             children = [nursery.fork(crowd, job, count) for _ in range(processes)]
             for got in at_once(children):
                 expected = {ground.new: count // 2, "CancelledError": count // 2}

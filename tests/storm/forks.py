@@ -36,7 +36,7 @@ def forked(nursery: Nursery, home: Path, rounds: int) -> Row:
         names = points_of(nursery, Ground.of(server, home / "fork-dry"))
         for number, point in enumerate(spread(rounds, names)):
             ground = Ground.of(server, home / f"fork-{number}")
-            parent = nursery.fork(work.renewal, Job(ground.home, ground.account_id, point, "fork", _SHORT))
+            parent = nursery.fork(work.renewal, Job(ground.home, ground.key, point, "fork", _SHORT))
             parent.hear()
             parent.tell()
             child: Ended = parent.hear()
@@ -91,7 +91,7 @@ def programs(nursery: Nursery, home: Path, rounds: int) -> Row:
         first, last = names.index("Lock: after flock"), names.index("SendRequest: before send")
         for number, point in enumerate(spread(rounds, names[first : last + 1])):
             ground = Ground.of(server, home / f"program-{number}")
-            parent = nursery.fork(work.renewal, Job(ground.home, ground.account_id, point, "spawn"))
+            parent = nursery.fork(work.renewal, Job(ground.home, ground.key, point, "spawn"))
             parent.hear()
             parent.tell()
             pid: int = parent.hear()
@@ -121,7 +121,7 @@ def _while_only(nursery: Nursery, ground: Ground, parent: Child, program: int) -
 
 def source_forks(link: Link, job: Job) -> Ended:
     """A program whose `TokenSource` renews on its thread forks; the child asks the same source."""
-    source = TokenSource(FileStore(job.home), account_id=job.account_id)
+    source = TokenSource(FileStore(job.home), account=job.key)
     asking = threading.Thread(target=source.token)
     work.ready(link)
     asking.start()
@@ -142,7 +142,7 @@ def sources(nursery: Nursery, home: Path, rounds: int) -> Row:
     with authority(delay=0.2) as server:
         for number in range(rounds):
             ground = Ground.of(server, home / f"source-{number}", EXPIRED)
-            parent = nursery.fork(source_forks, Job(ground.home, ground.account_id))
+            parent = nursery.fork(source_forks, Job(ground.home, ground.key))
             parent.hear()
             parent.tell()
             ground.wait_for_refresh()

@@ -58,7 +58,7 @@ class Hold:
 
 def holding(nursery: Nursery, ground: Ground, names: list[str], point: str, act: Act) -> Hold:
     """A renewal that stands still at a point."""
-    child = nursery.fork(work.renewal, Job(ground.home, ground.account_id, point, act))
+    child = nursery.fork(work.renewal, Job(ground.home, ground.key, point, act))
     assert child.hear() == "ready"
     child.tell()
     assert child.hear() == point
@@ -84,7 +84,7 @@ def spread(rounds: int, names: Sequence[str]) -> Iterator[str]:
 
 def once(nursery: Nursery, ground: Ground) -> Ended:
     """One more process renews the login, and does not wait for long."""
-    child = nursery.fork(work.renewal, Job(ground.home, ground.account_id, policy=_SHORT))
+    child = nursery.fork(work.renewal, Job(ground.home, ground.key, policy=_SHORT))
     child.hear()
     child.tell()
     ended: Ended = child.result()
@@ -260,7 +260,7 @@ def logout_meanwhile(nursery: Nursery, home: Path, rounds: int) -> Row:
             ground = Ground.of(server, home / f"logout-{number}")
             hold = holding(nursery, ground, names, point, "hold")
             revoked = len(server.authority.received("revoke"))
-            other = nursery.fork(work.logout, ground.home, ground.account_id, server.url)
+            other = nursery.fork(work.logout, ground.home, ground.key, server.url)
             ended, told = _meanwhile(hold, other, wait=False)
             tally.check((told.how, told.why) == ("Revoked", "True"), f"{hold.where} {told}")
             tally.check(len(server.authority.received("revoke")) == revoked + 1, f"{hold.where} not revoked")
@@ -281,10 +281,10 @@ def accounts(nursery: Nursery, home: Path, processes: int, rounds: int) -> Row:
         for number in range(rounds):
             place = home / f"accounts-{number}"
             grounds = [Ground.of(server, place) for server in (one, two)]
-            jobs = [Job(place, ground.account_id) for ground in grounds] * processes
+            jobs = [Job(place, ground.key) for ground in grounds] * processes
             children = [nursery.fork(work.token, job) for job in jobs]
             for got, job in zip(at_once(children), jobs, strict=True):
-                ground = grounds[job.account_id != grounds[0].account_id]
+                ground = grounds[job.key != grounds[0].key]
                 tally.check(got.token == ground.new != ground.old, f"round {number}: {got}")
             for ground in grounds:
                 tally.check_one_exchange(ground, f"round {number}:")

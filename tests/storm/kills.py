@@ -32,7 +32,7 @@ _ANYWHERE: Final = Region(sent=True, kept=False), Region(sent=True, kept=True), 
 
 def points_of(nursery: Nursery, ground: Ground) -> list[str]:
     """The points of an undisturbed renewal, in order."""
-    child = nursery.fork(work.renewal, Job(ground.home, ground.account_id))
+    child = nursery.fork(work.renewal, Job(ground.home, ground.key))
     child.hear()
     child.tell()
     ended: Ended = child.result()
@@ -63,7 +63,7 @@ def at_every_point(nursery: Nursery, home: Path, rounds: int) -> Row:
             point = names[number % len(names)]
             left = (EXPIRED, MANDATORY)[number // len(names) % 2]
             ground = Ground.of(server, home / f"kill-{number}", left)
-            victim = nursery.fork(work.renewal, Job(ground.home, ground.account_id, point, "kill"))
+            victim = nursery.fork(work.renewal, Job(ground.home, ground.key, point, "kill"))
             victim.hear()
             victim.tell()
             victim.gone()
@@ -81,7 +81,7 @@ def anytime(nursery: Nursery, home: Path, rounds: int, seed: int) -> Row:
     with authority(delay=0.01) as server:
         for number in range(rounds):
             ground = Ground.of(server, home / f"any-{number}")
-            victim = nursery.fork(work.renewal, Job(ground.home, ground.account_id))
+            victim = nursery.fork(work.renewal, Job(ground.home, ground.key))
             victim.hear()
             victim.tell()
             time.sleep(draw.uniform(0.0, 0.09))
@@ -110,7 +110,7 @@ def judge(
     where: str,
 ) -> None:
     """Let one more process renew the login, and take in what became of it."""
-    after = nursery.fork(work.renewal, Job(ground.home, ground.account_id))
+    after = nursery.fork(work.renewal, Job(ground.home, ground.key))
     after.hear()
     after.tell()
     ended: Ended = after.result()
@@ -158,7 +158,7 @@ def _explains(ended: Ended, victim: Child) -> bool:
 def _ask_once_more(tally: Tally, nursery: Nursery, ground: Ground, where: str) -> None:
     """A login that is over is asked about no more."""
     sent = ground.sent
-    child = nursery.fork(work.renewal, Job(ground.home, ground.account_id))
+    child = nursery.fork(work.renewal, Job(ground.home, ground.key))
     child.hear()
     child.tell()
     again: Ended = child.result()

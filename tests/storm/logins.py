@@ -30,9 +30,20 @@ from codex_oauth.testing import FakeWorld, Reply
 from codex_oauth_core import CODEX, Credential, DeviceFlow, Record, Request, Secret
 from codex_oauth_core.reading.times import rfc3339
 
-__all__ = ["ACCOUNT", "ADVISORY", "EXPIRED", "MANDATORY", "Ground", "authority", "grant", "put", "token_mark"]
+__all__ = [
+    "ACCOUNT",
+    "ADVISORY",
+    "EXPIRED",
+    "MANDATORY",
+    "Ground",
+    "authority",
+    "grant",
+    "put",
+    "put_at",
+    "token_mark",
+]
 
-ACCOUNT: Final = Account().account_id
+ACCOUNT: Final = str(Account().account_id)
 EXPIRED: Final = -1.0
 MANDATORY: Final = 100.0
 ADVISORY: Final = 3600.0
@@ -66,14 +77,18 @@ def grant(server: AuthorityServer, left: float) -> Record:
 
 
 def put(store: FileStore, record: Record) -> None:
-    """Store a login, and make it the current one."""
-    account_id = record.credential.account_id
-    held = store.slot(account_id).lock()
+    """Store a login under its key, and make it the current one."""
+    put_at(store, record, record.credential.key)
+
+
+def put_at(store: FileStore, record: Record, key: str) -> None:
+    """Store a login under one of its names, and make it the current one."""
+    held = store.slot(key).lock()
     assert held is not None
     with held:
         stored = held.load()
         held.save(record, None if stored is None else stored.fingerprint)
-    store.select(account_id)
+    store.select(key)
 
 
 @attrs.frozen
@@ -105,12 +120,12 @@ class Ground:
     @property
     def slot(self) -> FileSlot:
         """The login's place."""
-        return self.store.slot(self.before.credential.account_id)
+        return self.store.slot(self.key)
 
     @property
-    def account_id(self) -> str:
-        """Whose login it is."""
-        return self.before.credential.account_id
+    def key(self) -> str:
+        """The name of the login."""
+        return self.before.credential.key
 
     @property
     def stored(self) -> Record | None:

@@ -188,6 +188,7 @@ _NEEDED: Final = (
     "codex_oauth.worlds.storing",
     "codex_oauth_core.flows.renewal",
     "tests.storm.commands",
+    "codex_oauth_core.flows.finish_sign_in",
     "tests.storm.expiry",
     "tests.storm.work",
 )

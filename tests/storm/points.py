@@ -21,7 +21,7 @@ from codex_oauth import StoringWorld
 from codex_oauth_core import Event, SendRequest, Wait
 from codex_oauth_core.storage import StorageEffect
 
-__all__ = ["PointedWorld", "Points", "Region", "patched", "region"]
+__all__ = ["PointedWorld", "Points", "Region", "patched", "region", "signing"]
 
 _STORING: Final[tuple[tuple[Any, str], ...]] = (
     (os, "open"),
@@ -147,3 +147,9 @@ def region(names: list[str], name: str) -> Region:
     place = names.index(name)
     sent = names.index("SendRequest: before send")
     return Region(sent=place > sent, kept=place >= names.index("Save: after write"))
+
+
+def signing(names: list[str]) -> list[str]:
+    """The points of a sign-in from its first effect to its last, which must be a look for a former login."""
+    assert names[-1].startswith("after Find")
+    return names

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import attrs
 
@@ -26,6 +26,20 @@ _HEADINGS: Final = (
     "notes",
 )
 _MOST_SHOWN: Final = 20
+
+
+class Counted(Protocol):
+    """A login, and what was sent about it."""
+
+    @property
+    def sent(self) -> int:
+        """How many refreshes the authority received."""
+        ...
+
+    @property
+    def duplicates(self) -> int:
+        """How many of them brought a refresh token that had been sent before."""
+        ...
 
 
 @attrs.frozen
@@ -70,7 +84,7 @@ class Tally:
     problems: list[str] = attrs.field(factory=list[str])
     _began: float = attrs.field(factory=time.monotonic)
 
-    def count(self, ground: Ground) -> None:
+    def count(self, ground: Counted) -> None:
         """Take in a round that is over."""
         self.rounds += 1
         self.sent += ground.sent

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.storm import away, disks, expiry, forks, holds, kills, signals
+from tests.storm import away, disks, expiry, forks, holds, kills, releases, signals
 from tests.storm.nursery import Nursery
 from tests.storm.tally import Row, Tally, table
 
+SIGN_IN_POINTS = 62
 POINTS = 58
 """How many trace points a renewal has at least; a few more are no fault."""
 
@@ -83,6 +84,17 @@ def test_f17_a_logout_during_a_refresh_stays_one(nursery: Nursery, tmp_path: Pat
 
 def test_two_accounts_in_one_home_are_renewed_once_each(nursery: Nursery, tmp_path: Path) -> None:
     assert calm(holds.accounts(nursery, tmp_path, 3, 1)).sent == 2
+
+
+def test_f1_a_sign_in_killed_at_any_step_loses_no_login_of_an_earlier_release(
+    nursery: Nursery, tmp_path: Path
+) -> None:
+    row = calm(releases.at_every_step(nursery, tmp_path, SIGN_IN_POINTS))
+    assert (row.duplicates, row.lost) == (0, 0)
+
+
+def test_two_releases_at_once_lose_no_login(nursery: Nursery, tmp_path: Path) -> None:
+    assert calm(releases.both_at_once(nursery, tmp_path, 6)).duplicates == 0
 
 
 def test_f7_a_child_forked_at_any_point_holds_nothing(nursery: Nursery, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from codex_oauth import FileStore, HttpxWorld, StoringWorld, TokenSource, run
 from codex_oauth_core import (
     CODEX,
     Adopted,
+    FinishSignIn,
     LoginStored,
     NotRenewed,
     Record,
@@ -29,6 +30,7 @@ from codex_oauth_core import (
     Renewed,
     Revocation,
     Revoked,
+    SignedIn,
     SignInError,
     StoreLogin,
 )
@@ -38,7 +40,19 @@ from tests.storm.logins import token_mark
 from tests.storm.nursery import LONGEST_LIFE, Link
 from tests.storm.points import PointedWorld, Points, patched
 
-__all__ = ["Act", "Ended", "Job", "deposit", "ended", "logout", "renewal", "token"]
+__all__ = [
+    "Act",
+    "Ended",
+    "Job",
+    "Signing",
+    "deposit",
+    "earlier_renewal",
+    "ended",
+    "logout",
+    "renewal",
+    "sign_in",
+    "token",
+]
 
 Act = str
 """What a process does at its point: `kill` or `stop` itself, `hold` until it hears a word, `fork` a child or
@@ -50,7 +64,7 @@ class Job:
     """A renewal: of which login, and what is to happen at which of its points."""
 
     home: Path
-    account_id: str
+    key: str
     point: str | None = None
     act: Act = "hold"
     policy: RenewalPolicy = attrs.field(factory=RenewalPolicy)
@@ -75,9 +89,9 @@ def ended(outcome: object, took: float = 0.0) -> Ended:
     match outcome:
         case Renewed() | Adopted():
             return Ended(type(outcome).__name__, token_mark(outcome.record), took=took)
-        case LoginStored():
+        case LoginStored() | SignedIn():
             why = "rescued" if outcome.rescued else "stored"
-            return Ended("LoginStored", token_mark(outcome.record), why, took=took)
+            return Ended(type(outcome).__name__, token_mark(outcome.record), why, took=took)
         case NotRenewed():
             told = Ended("Kept", took=took) if outcome.error is None else ended(outcome.error, took)
             return attrs.evolve(told, how="Kept", token=token_mark(outcome.record), why=outcome.why.value)
@@ -149,6 +163,38 @@ def renewal(link: Link, job: Job) -> Ended:
         _live_on(link, job)
 
 
+@attrs.frozen
+class Signing:
+    """A sign-in of which `content` was granted, and what is to happen at which of its points."""
+
+    home: Path
+    content: bytes
+    point: str | None = None
+    act: Act = "hold"
+
+
+def sign_in(link: Link, job: Signing) -> Ended:
+    """Store what was granted and put it in use, and look back, with every step a point."""
+    record = read_record(job.content)
+    assert isinstance(record, Record)
+    key = record.credential.key
+    points = Points(acting(link, Job(job.home, key, job.point, job.act)), job.point)
+    ready(link)
+    flow = FinishSignIn(record=record, provider=provider_of(record.credential))
+    began = time.monotonic()
+    with patched(points), HttpxWorld() as web, StoringWorld(web, FileStore(job.home), key) as world:
+        outcome = run(flow, PointedWorld(world, points))
+    return attrs.evolve(ended(outcome, time.monotonic() - began), points=points.seen)
+
+
+def earlier_renewal(link: Link, home: Path, account_id: str, issuer: str) -> Ended:
+    """Renew what is kept under an account id, as a release does that knows no other name."""
+    store = FileStore(home)
+    ready(link)
+    with HttpxWorld() as web, StoringWorld(web, store, account_id) as world:
+        return ended(run(Renewal(provider=CODEX.at(issuer)), world))
+
+
 def _live_on(link: Link, job: Job) -> NoReturn:
     """A forked child's life: renew the login itself, and outlive the parent."""
     again = attrs.evolve(job, point=None, act="hold")
@@ -160,18 +206,18 @@ def _live_on(link: Link, job: Job) -> NoReturn:
 
 def _renewed(job: Job, points: Points) -> Ended:
     store = FileStore(job.home)
-    record = store.slot(job.account_id).load()
+    record = store.slot(job.key).load()
     assert record is not None
     flow = Renewal(provider=provider_of(record.credential) or CODEX, policy=job.policy)
     began = time.monotonic()
-    with patched(points), HttpxWorld() as web, StoringWorld(web, store, job.account_id) as world:
+    with patched(points), HttpxWorld() as web, StoringWorld(web, store, job.key) as world:
         outcome = run(flow, PointedWorld(world, points))
     return attrs.evolve(ended(outcome, time.monotonic() - began), points=points.seen)
 
 
 def token(link: Link, job: Job) -> Ended:
     """Ask for a token as a program does."""
-    with TokenSource(FileStore(job.home), account_id=job.account_id, policy=job.policy) as source:
+    with TokenSource(FileStore(job.home), account=job.key, policy=job.policy) as source:
         ready(link)
         began = time.monotonic()
         try:
@@ -186,13 +232,12 @@ def deposit(link: Link, home: Path, content: bytes, lock_limit: float) -> Ended:
     record = read_record(content)
     assert isinstance(record, Record)
     ready(link)
-    account_id = record.credential.account_id
-    with HttpxWorld() as web, StoringWorld(web, FileStore(home), account_id) as world:
+    with HttpxWorld() as web, StoringWorld(web, FileStore(home), record.credential.key) as world:
         return ended(run(StoreLogin(record=record, lock_limit=lock_limit), world))
 
 
-def logout(link: Link, home: Path, account_id: str, issuer: str) -> Ended:
+def logout(link: Link, home: Path, key: str, issuer: str) -> Ended:
     """End a login, as a sign-out does."""
     ready(link)
-    with HttpxWorld() as web, StoringWorld(web, FileStore(home), account_id) as world:
+    with HttpxWorld() as web, StoringWorld(web, FileStore(home), key) as world:
         return ended(run(Revocation(provider=CODEX.at(issuer)), world))

@@ -120,12 +120,12 @@ def signed_in(world: FakeWorld) -> Credential:
 
 def put(store: MemoryStore, credential: Credential) -> None:
     """Store a login in place of what was there, and make it the current one."""
-    held = store.slot(credential.account_id).lock()
+    held = store.slot(credential.key).lock()
     assert held is not None
     with held:
         before = held.load()
         held.save(Record(credential), None if before is None else before.fingerprint)
-    store.select(credential.account_id)
+    store.select(credential.key)
 
 
 def renewals() -> list[threading.Thread]:

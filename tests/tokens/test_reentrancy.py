@@ -234,7 +234,7 @@ class _Unreadable:
 
 
 def unreadable(made: Rig, monkeypatch: pytest.MonkeyPatch, good: int) -> None:
-    found = _Unreadable(MemorySlot(made.store, made.stored.credential.account_id), good)
+    found = _Unreadable(MemorySlot(made.store, made.stored.credential.key), good)
 
     def slot(store: MemoryStore, account_id: str) -> _Unreadable:
         return found

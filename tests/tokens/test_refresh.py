@@ -84,10 +84,14 @@ def test_the_account_may_be_told_where_the_tokens_do_not() -> None:
     assert got.account_id == "acct_told"
 
 
+def test_a_login_of_no_account_is_a_login() -> None:
+    got = refresh(OLD, make_world=lambda: world_of(tokens(access_token="canary-opaque", id_token=...)))
+    assert (got.account_id, got.user_id) == (None, None)
+
+
 @pytest.mark.parametrize(
     ("reply", "account_id", "kind"),
     [
-        (tokens(access_token="canary-opaque", id_token=...), None, ErrorKind.NO_ACCOUNT_ID),
         (tokens(), "acct_other", ErrorKind.ACCOUNT_CHANGED),
         (tokens(access_token=...), None, ErrorKind.INVALID_RESPONSE),
         (tokens(access_token="canary with spaces"), None, ErrorKind.INVALID_RESPONSE),

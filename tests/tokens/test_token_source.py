@@ -128,9 +128,16 @@ def test_an_account_can_be_named_and_is_kept_to() -> None:
     assert raised.value.kind is ErrorKind.LOGIN_REQUIRED
 
 
-def test_an_account_that_cannot_be_is_refused_at_once() -> None:
+@pytest.mark.parametrize("names", [{"account": ""}, {"account_id": ""}, {"account": "a", "account_id": "b"}])
+def test_a_login_has_one_name_that_is_not_empty(names: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="account"):
-        rig().source(account_id="../../etc")
+        rig().source(**names)
+
+
+def test_what_no_login_is_called_is_nobody_signed_in() -> None:
+    with pytest.raises(SignInError) as raised:
+        rig().source(account="../../etc").token()
+    assert raised.value.kind is ErrorKind.LOGIN_REQUIRED
 
 
 def test_a_login_of_another_client_is_not_used() -> None:

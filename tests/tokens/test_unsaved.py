@@ -65,7 +65,7 @@ def due(disk: Disk) -> Rig:
 
 
 def is_locked(made: Rig) -> bool:
-    held = made.store.slot(made.stored.credential.account_id).lock()
+    held = made.store.slot(made.stored.credential.key).lock()
     if held is not None:
         held.release()
     return held is None

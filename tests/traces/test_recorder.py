@@ -331,3 +331,13 @@ def test_the_recorder_knows_no_dialect() -> None:
     assert replay(left.lines, provider).same
     with pytest.raises(ValueError, match="another dialect"):
         replay(left.lines)
+
+
+def test_a_sign_in_that_somebody_else_approved_ends_with_a_gap() -> None:
+    """Whom it is for is a name, and is not in a trace."""
+    lines: list[str] = []
+    world = FakeWorld(scripted((*SIGN_IN, as_json(200, {}))))
+    outcome = run(Recorder(flow=DeviceFlow(account="bert@example.com"), write=lines.append), world)
+    assert isinstance(outcome, SignInError)
+    assert json.loads(lines[-1]) == {"gap": "differs"}
+    assert "bert" not in "".join(lines)

@@ -52,10 +52,13 @@ def mint(
     scope: str,
     wall: float,
     entropy: Callable[[int], bytes],
+    account: Account | None = None,
 ) -> tuple[Secret[str], Secret[str], Secret[str]]:
-    """A new access, refresh and id token, issued at `wall` (Unix seconds) for `scope` (space-separated)."""
-    account, issued = policy.account, int(wall)
-    common = {"fake": NOTICE, "iss": issuer, "iat": issued, "sub": account.user_id}
+    """A new access, refresh and id token, issued at `wall` (Unix seconds) for `scope` (space-separated), to
+    `account`, else to the policy's.
+    """
+    account, issued = account or policy.account, int(wall)
+    common = {"fake": NOTICE, "iss": issuer, "iat": issued, **_told(sub=account.user_id)}
     access = unsigned_token(
         {
             **common,
@@ -72,9 +75,9 @@ def mint(
             **common,
             "aud": [client_id],
             "exp": issued + ID_TOKEN_LIFETIME,
-            "email": account.email,
-            "email_verified": True,
-            "name": account.name,
+            **_told(
+                email=account.email, email_verified=None if account.email is None else True, name=account.name
+            ),
             CLAIMS: _account_claims(account),
         }
     )
@@ -83,13 +86,18 @@ def mint(
 
 
 def _account_claims(account: Account) -> Mapping[str, object]:
-    return {
-        "chatgpt_account_id": account.account_id,
-        "chatgpt_plan_type": account.plan,
-        "chatgpt_user_id": account.user_id,
-        "user_id": account.user_id,
-        "organizations": [],
-    }
+    return _told(
+        chatgpt_account_id=account.account_id,
+        chatgpt_plan_type=account.plan,
+        chatgpt_user_id=account.user_id,
+        user_id=account.user_id,
+        organizations=[],
+    )
+
+
+def _told(**claims: object) -> dict[str, object]:
+    """The claims that say anything."""
+    return {name: value for name, value in claims.items() if value is not None}
 
 
 # -- codes and families of tokens ----------------------------------------------------------------------
@@ -103,6 +111,7 @@ class _Family:
     """All tokens of one sign-in. Only `current` is worth anything."""
 
     scope: str
+    account: Account
     current: str = ""
     expires_at: float | None = None
     revoked: bool = False
@@ -129,16 +138,21 @@ class Grants:
     """By the fingerprint of every refresh token that the family ever had."""
     _by_access: dict[str, _Family] = attrs.field(factory=dict[str, _Family], init=False, repr=False)
 
+    @property
+    def approver(self) -> Account:
+        """Who approves the next sign-in."""
+        return self.policy.who_approves(len(self._codes))
+
     def issue_code(
         self, redirect_uris: Iterable[str], code_challenge: str, scope: str, now: float
     ) -> Secret[str]:
         """A code for this challenge and for one of these redirect URIs."""
-        code = Secret(f"fake-code-{base64url(self.entropy(32))}")
+        code, family = Secret(f"fake-code-{base64url(self.entropy(32))}"), _Family(scope, self.approver)
         self._codes[code.fingerprint()] = _Code(
             redirect_uris=frozenset(redirect_uris),
             code_challenge=code_challenge,
             expires_at=now + self.policy.code_lifetime,
-            family=_Family(scope),
+            family=family,
         )
         return code
 
@@ -194,6 +208,7 @@ class Grants:
             scope=family.scope,
             wall=wall,
             entropy=self.entropy,
+            account=family.account,
         )
         self._by_access[access.fingerprint()] = family
         self._by_refresh[refresh.fingerprint()] = family

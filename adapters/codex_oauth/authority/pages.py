@@ -158,7 +158,7 @@ def consent(
     """The page that says who asks for what, with the two answers. `hidden` are its form's own fields."""
     rows = {
         "Client": f"Codex <small>{escape(client_id)}</small>",
-        "Account": f"{escape(account.email)} <small>{escape(account.plan)} plan</small>",
+        "Account": _whose(account),
         "It may": _meaning(scopes),
     }
     if user_code:
@@ -172,6 +172,11 @@ def consent(
 {check}<dl>{table}</dl>
 {CARE}{_choice(action, hidden) if can_approve else NOBODY}"""
     return whole_page("Approve this sign-in?", body)
+
+
+def _whose(account: Account) -> str:
+    who = escape(account.email or account.name or "somebody without an email address")
+    return who if account.plan is None else f"{who} <small>{escape(account.plan)} plan</small>"
 
 
 def _meaning(scopes: Sequence[str]) -> str:

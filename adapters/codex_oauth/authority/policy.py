@@ -44,13 +44,15 @@ class Approve(StrEnum):
 
 @attrs.frozen(kw_only=True)
 class Account:
-    """The made-up person who signs in."""
+    """The made-up person who signs in. Of what is None the tokens say nothing: a personal account, say, may
+    have no `account_id`.
+    """
 
-    account_id: str = "00000000-0000-4000-8000-0000000000fa"
-    user_id: str = "user-fake"
-    email: str = "somebody@example.com"
-    name: str = "Some Body"
-    plan: str = "plus"
+    account_id: str | None = "00000000-0000-4000-8000-0000000000fa"
+    user_id: str | None = "user-fake"
+    email: str | None = "somebody@example.com"
+    name: str | None = "Some Body"
+    plan: str | None = "plus"
 
 
 @attrs.frozen(kw_only=True)
@@ -60,7 +62,9 @@ class Policy:
     `interval` is a whole number of seconds between polls (RFC 8628 §3.2) and `lifetime` that of a
     device login. With `strict_pace` a poll that comes too early is answered `slow_down`; clients that
     poll at once, and again on every wake-up, need it off. `any_redirect_port`: not only the registered
-    ports. `refresh_lifetime` None: a refresh token lives until it is used.
+    ports. `refresh_lifetime` None: a refresh token lives until it is used. `accounts`: several people, who
+    approve one sign-in each, in this order, and then again from the first; without them it is always
+    `account`. A login stays that of the person who approved it.
     """
 
     interval: int = attrs.field(default=5, validator=_whole)
@@ -73,3 +77,8 @@ class Policy:
     access_lifetime: int = attrs.field(default=TEN_DAYS, validator=_whole)
     refresh_lifetime: float | None = attrs.field(default=None, validator=_positive)
     account: Account = attrs.field(factory=Account)
+    accounts: tuple[Account, ...] = attrs.field(default=(), converter=tuple[Account, ...])
+
+    def who_approves(self, number: int) -> Account:
+        """Who approves a sign-in, counted from 0."""
+        return self.accounts[number % len(self.accounts)] if self.accounts else self.account

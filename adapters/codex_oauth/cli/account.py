@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from codex_oauth.cli.accounts import find_account, stored_record
+from codex_oauth.cli.accounts import (
+    account_id_of,
+    find_account,
+    name_of,
+    names_apart,
+    profile_of,
+    stored_record,
+    to_type,
+)
 from codex_oauth.cli.fast import ACCOUNT_VARIABLE
 from codex_oauth.cli.output import emit, hint, hint_from_a_signal, left, moment, printable, result
 from codex_oauth.cli.process import interrupted_once
@@ -23,8 +31,8 @@ from codex_oauth.clock import now
 from codex_oauth.elsewhere import NEXT as ELSEWHERE
 from codex_oauth.elsewhere import is_elsewhere, owner_of
 from codex_oauth.stores.file_store import FileStore
+from codex_oauth.stores.find import KeptLogin, kept_login, kept_logins, known
 from codex_oauth_core.codex import CODEX
-from codex_oauth_core.codex.claims import read_identity
 from codex_oauth_core.codex.codes import ended_by
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
@@ -42,7 +50,6 @@ __all__ = [
     "describe",
     "is_expired",
     "last_failure",
-    "name_of",
     "renewing",
     "run_list",
     "run_switch",
@@ -64,13 +71,6 @@ def current_record(store: FileStore) -> Record:
 def is_expired(credential: Credential) -> bool:
     """Whether the access token is surely of no use any more."""
     return credential.expires_at is not None and credential.expires_at / 1000 <= time.time()
-
-
-def name_of(credential: Credential) -> str:
-    """What to call the account, safe for a terminal."""
-    identity = read_identity(credential)
-    plan = f", {printable(identity.plan, 40)}" if identity.plan else ""
-    return f"{printable(identity.email or 'an account without an email')} ({credential.account_id}{plan})"
 
 
 def why_over(record: Record) -> str | None:
@@ -109,14 +109,14 @@ def _when(wall: float | None) -> str | None:
 
 
 @contextmanager
-def renewing(store: FileStore, account_id: str) -> Generator[TokenSource, None, None]:
+def renewing(store: FileStore, key: str) -> Generator[TokenSource, None, None]:
     """A login's tokens, renewed where that is due. At the end, and on Ctrl-C or SIGTERM, what was sent to the
     server is awaited and stored.
     """
     from codex_oauth.cli.waiting import WaitNotice
     from codex_oauth.tokens.token_source import TokenSource
 
-    source = TokenSource(store, account_id=account_id, on_note=hint, on_wait=WaitNotice().wait)
+    source = TokenSource(store, account=key, on_note=hint, on_wait=WaitNotice().wait)
     with interrupted_once(lambda: hint_from_a_signal(STOPPING)):
         try:
             yield source
@@ -132,14 +132,16 @@ def _with_a_command(error: SignInError) -> SignInError:
     return attrs.evolve(error, next_actions=_SIGN_IN)
 
 
-def summary(record: Record, store: FileStore) -> dict[str, Any]:
-    """The login as JSON fields. No secret is among them."""
-    credential = record.credential
-    identity = read_identity(credential)
+def summary(record: Record, store: FileStore, place: str) -> dict[str, Any]:
+    """The login that is kept under the name `place` as JSON fields. No secret is among them."""
+    credential = known(record.credential)
+    profile = profile_of(credential)
     return {
+        "key": credential.key,
         "account_id": credential.account_id,
-        "email": identity.email,
-        "plan": identity.plan,
+        "user_id": credential.user_id,
+        "email": profile.email,
+        "plan": profile.plan,
         "issuer": credential.issuer,
         "obtained_at": _when(iso_date(credential.obtained_at)),
         "expires_at": moment(credential.expires_at),
@@ -148,19 +150,19 @@ def summary(record: Record, store: FileStore) -> dict[str, Any]:
         "uncertain": record.in_doubt,
         "ended_by": record.dead_code,
         "last_failure": last_failure(record),
-        "path": str(store.slot(credential.account_id).path),
+        "path": str(store.slot(place).path),
     }
 
 
-def describe(record: Record, store: FileStore) -> list[str]:
-    """The login as lines for a person."""
-    credential = record.credential
+def describe(record: Record, store: FileStore, place: str) -> list[str]:
+    """The login that is kept under the name `place` as lines for a person."""
+    credential = known(record.credential)
     lines = [
         f"Signed in as {name_of(credential)}",
         f"  access token:  {validity(credential)}",
         f"  renewal:       {_renewal(record)}",
         f"  {'renewed at:' if record.generation else 'obtained at:':<15}{_since(record)}",
-        f"  stored in:     {printable(str(store.slot(credential.account_id).path), 4096)}",
+        f"  stored in:     {printable(str(store.slot(place).path), 4096)}",
     ]
     if failure := last_failure(record):
         lines.append(f"  last failure:  {failure['code']}, {failure['at'] or 'at an unknown time'}")
@@ -213,14 +215,15 @@ def validity(credential: Credential) -> str:
 def run_list(args: argparse.Namespace) -> int:
     """List all logins. None at all is an empty list."""
     store = FileStore(args.store)
-    current, accounts = store.current(), store.accounts()
+    logins, in_use = kept_logins(store), _in_use(store)
+    current = None if in_use is None else in_use.key
     if args.json:
-        rows = [_row(store, account, current=account == current) for account in accounts]
-        emit({"ok": True, "current": current, "accounts": rows})
+        rows = [_row(login, store, current=login.key == current) for login in logins]
+        emit({"ok": True, "current": account_id_of(in_use), "current_key": current, "accounts": rows})
         return 0
-    for account in accounts:
-        result(_line(store, account, mark="*" if account == current else " "))
-    if not accounts:
+    for login, name in zip(logins, names_apart(logins), strict=True):
+        result(f"{'*' if login.key == current else ' '} {name}: {_state(login.found)}")
+    if not logins:
         hint(f"No login is kept in {printable(str(store.home), 4096)}. Sign in: codex-oauth login")
     elif current is None:
         hint("None of them is in use. Use one: codex-oauth switch ACCOUNT")
@@ -228,17 +231,22 @@ def run_list(args: argparse.Namespace) -> int:
     return 0
 
 
+def _in_use(store: FileStore) -> KeptLogin | None:
+    place = store.current()
+    return None if place is None else kept_login(store, place)
+
+
 def run_switch(args: argparse.Namespace) -> int:
     """Put another login in use. Raises SignInError, UsageError."""
     store = FileStore(args.store)
     if not args.account:
         raise _which(store)
-    account_id = find_account(store, args.account)
-    store.select(account_id)
+    login = kept_login(store, find_account(store, args.account))
+    store.select(login.place)
     if args.json:
-        emit({"ok": True, "account_id": account_id})
+        emit({"ok": True, "key": login.key, "account_id": account_id_of(login)})
     else:
-        result(f"Now in use: {_name(_loaded(store, account_id), account_id)}")
+        result(f"Now in use: {_name(login)}")
     _tell_of_the_variable("This has no effect for now")
     return 0
 
@@ -249,33 +257,23 @@ def _tell_of_the_variable(what: str) -> None:
 
 
 def _which(store: FileStore) -> UsageError:
-    accounts = store.accounts()
-    lines = [f"codex-oauth switch {account}" for account in accounts] or ["codex-oauth login"]
-    return UsageError("name the account to use" if accounts else "there is no login to use", *lines)
+    logins = kept_logins(store)
+    lines = [f"codex-oauth switch {to_type(login, logins)}" for login in logins] or ["codex-oauth login"]
+    return UsageError("name the account to use" if logins else "there is no login to use", *lines)
 
 
-def _loaded(store: FileStore, account_id: str) -> Record | SignInError | None:
-    try:
-        return store.slot(account_id).load()
-    except SignInError as error:
-        return error
-
-
-def _row(store: FileStore, account_id: str, *, current: bool) -> dict[str, Any]:
-    found = _loaded(store, account_id)
+def _row(login: KeptLogin, store: FileStore, *, current: bool) -> dict[str, Any]:
+    found = login.found
     if isinstance(found, Record):
-        return {"ok": why_over(found) is None, "current": current, **summary(found, store)}
+        about = summary(found, store, login.place)
+        return {"ok": why_over(found) is None, "current": current, **about}
     error = found.to_dict()["error"] if found else None
-    return {"ok": False, "current": current, "account_id": account_id, "error": error}
+    about = {"key": login.key, "account_id": account_id_of(login)}
+    return {"ok": False, "current": current, **about, "error": error}
 
 
-def _line(store: FileStore, account_id: str, *, mark: str) -> str:
-    found = _loaded(store, account_id)
-    return f"{mark} {_name(found, account_id)}: {_state(found)}"
-
-
-def _name(found: Record | SignInError | None, account_id: str) -> str:
-    return name_of(found.credential) if isinstance(found, Record) else account_id
+def _name(login: KeptLogin) -> str:
+    return login.place if login.credential is None else name_of(login.credential)
 
 
 def _state(found: Record | SignInError | None) -> str:

@@ -1,13 +1,17 @@
-"""Which of the logins that are kept here a command is about, and what that follows from.
+"""Which of the logins that are kept here a command is about, what that follows from, and what to call it.
 
 Rules of this file: an account that is named is never replaced by another; a name that fits several is a
-`UsageError` that lists them; an empty variable counts as unset, an empty option does not.
+`UsageError` that lists them; an empty variable counts as unset, an empty option does not; what people see is
+safe for a terminal, and what they are to type is safe for a shell.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
+from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 import attrs
@@ -16,31 +20,110 @@ from codex_oauth.cli.fast import ACCOUNT_VARIABLE
 from codex_oauth.cli.output import printable
 from codex_oauth.cli.usage import UsageError
 from codex_oauth.stores.file_store import FileStore
-from codex_oauth_core.codex.claims import read_identity
+from codex_oauth.stores.find import KeptLogin, find_logins, kept_logins
+from codex_oauth_core.codex import CODEX
+from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core.identity import Identity, Profile
+from codex_oauth_core.provider import Provider
+from codex_oauth_core.providers import provider_of
 from codex_oauth_core.record import Record
 
 __all__ = [
     "ChosenAccount",
+    "account_id_of",
     "chosen",
     "chosen_record",
     "find_account",
+    "name_of",
+    "names_apart",
     "nobody",
+    "profile_of",
     "signing_in",
     "stored_record",
+    "to_type",
 ]
 
 _OPTION: Final = "--account"
 _SIGN_IN: Final = "Sign in: codex-oauth login"
+_NAMELESS: Final = "an account without an email"
+
+
+# -- what to call a login ------------------------------------------------------------------------------
+
+
+def profile_of(credential: Credential) -> Profile:
+    """What to call the person; the server's own words."""
+    provider = provider_of(credential)
+    return Profile() if provider is None else provider.dialect.profile(credential)
+
+
+def name_of(credential: Credential) -> str:
+    """What to call the login: by its email address, with the workspace and the plan. One without an email
+    address is called by its person, or by its key.
+    """
+    profile = profile_of(credential)
+    whose = credential.account_id or (None if profile.email else credential.user_id or credential.key)
+    about = ", ".join(printable(each, 60) for each in (whose, profile.plan) if each)
+    return f"{printable(profile.email or _NAMELESS)}{f' ({about})' if about else ''}"
+
+
+def names_apart(logins: Sequence[KeptLogin]) -> list[str]:
+    """What to call each of these logins so that no two are called alike: those that share an email address,
+    or have none, also by their key, and by their server if that is not the usual one.
+    """
+    emails = Counter((login.profile.email or "").casefold() for login in logins)
+    return [_name(login, emails) for login in logins]
+
+
+def _name(login: KeptLogin, emails: Counter[str]) -> str:
+    credential, email = login.credential, login.profile.email
+    if credential is None:
+        return login.place
+    name = name_of(credential)
+    if email and emails[email.casefold()] == 1:
+        return name
+    elsewhere = "" if credential.issuer == CODEX.issuer else f" at {printable(credential.issuer)}"
+    return f"{name}{elsewhere} [{login.key}]"
+
+
+_KEY: Final = re.compile(r"(?:.+-)?[a-z2-7]{16}", re.ASCII)
+
+
+def account_id_of(login: KeptLogin | None) -> str | None:
+    """The account of a login. Of one that cannot be read it is the name of its file, if an earlier release
+    named it so.
+    """
+    if login is None:
+        return None
+    credential = login.credential
+    if credential is not None:
+        return credential.account_id
+    return None if _KEY.fullmatch(login.place) else login.place
+
+
+_TYPED: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@-]*", re.ASCII)
+
+
+def to_type(login: KeptLogin, logins: Sequence[KeptLogin]) -> str:
+    """What to type to name one of these logins: its email address, if that is no other's and means nothing to
+    a shell, else its key.
+    """
+    email = login.profile.email or ""
+    alone = sum(each.is_called(email) for each in logins) == 1
+    return email if alone and _TYPED.fullmatch(email) else login.key
+
+
+# -- which one it is -----------------------------------------------------------------------------------
 
 
 @attrs.frozen
 class ChosenAccount:
-    """An account, None if none is in use; `by` is the option or variable that names it, None for the one
-    in use.
+    """The name that the login is kept under, None if none is in use; `by` is the option or variable that
+    names it, None for the one in use.
     """
 
-    account_id: str | None
+    place: str | None
     by: str | None = None
 
 
@@ -60,12 +143,14 @@ def chosen_record(args: argparse.Namespace, store: FileStore) -> tuple[Record, C
     Raises SignInError (`login_required` if there is none), UsageError.
     """
     choice = chosen(args, store)
-    return stored_record(store, choice.account_id), choice
+    return stored_record(store, choice.place), choice
 
 
-def stored_record(store: FileStore, account_id: str | None) -> Record:
-    """The login of an account. Raises SignInError: `login_required` if there is none, and storage errors."""
-    record = None if account_id is None else store.slot(account_id).load()
+def stored_record(store: FileStore, place: str | None) -> Record:
+    """The login that is kept under a name. Raises SignInError: `login_required` if there is none, and storage
+    errors.
+    """
+    record = None if place is None else store.slot(place).load()
     if record is None:
         raise nobody(store)
     return record
@@ -73,7 +158,7 @@ def stored_record(store: FileStore, account_id: str | None) -> Record:
 
 def nobody(store: FileStore) -> SignInError:
     """The error where no login is in use."""
-    others = len(store.accounts()) or None
+    others = len(kept_logins(store)) or None
     error = SignInError.of(
         ErrorKind.LOGIN_REQUIRED, "Nobody is signed in.", path=str(store.home), other_logins=others
     )
@@ -82,24 +167,27 @@ def nobody(store: FileStore) -> SignInError:
 
 
 def find_account(store: FileStore, named: str, by: str | None = None) -> str:
-    """The one account whose id or email is `named`, or begins so; `by` is what names it.
+    """Where the one login is kept that people call `named`, or so at its beginning; `by` is what names it.
 
     Raises SignInError, UsageError.
     """
-    accounts = store.accounts()
-    if named in accounts:
-        return named
-    emails = {account: _email(store, account) for account in accounts}
-    wanted = named.casefold()
-    same = [account for account, email in emails.items() if email == wanted]
-    begins = [a for a, email in emails.items() if a.startswith(named) or (email or "").startswith(wanted)]
-    found = same or begins
+    found = find_logins(store, named)
+    if not found:
+        raise _unknown(store, named, by)
+    return _only(found, named).place
+
+
+def _only(found: Sequence[KeptLogin], named: str) -> KeptLogin:
     if len(found) == 1:
         return found[0]
-    if found:
-        message = f"{printable(named, 60)} fits {len(found)} logins; name one by its account id"
-        raise UsageError(message, *found)
-    raise _unknown(store, named, by)
+    message = f"{printable(named, 60)} fits {len(found)} logins; name one by its key"
+    raise UsageError(message, *map(_listed, found))
+
+
+def _listed(login: KeptLogin) -> str:
+    """A line that begins with what to type."""
+    credential = login.credential
+    return login.key if credential is None else f"{login.key}  {name_of(credential)}"
 
 
 def _unknown(store: FileStore, named: str, by: str | None) -> SignInError:
@@ -110,28 +198,33 @@ def _unknown(store: FileStore, named: str, by: str | None) -> SignInError:
     return attrs.evolve(error, next_actions=("See which there are: codex-oauth list", _SIGN_IN))
 
 
-def _email(store: FileStore, account_id: str) -> str | None:
-    try:
-        record = store.slot(account_id).load()
-    except SignInError:
-        return None
-    email = None if record is None else read_identity(record.credential).email
-    return None if email is None else email.casefold()
+# -- who is to sign in ---------------------------------------------------------------------------------
 
 
-def signing_in(args: argparse.Namespace, store: FileStore) -> tuple[str, ...]:
-    """The accounts that a sign-in is for: the one that `--account` names, kept here or not; any if none is
-    named, or if any will be kept. Raises UsageError.
+def signing_in(
+    args: argparse.Namespace, store: FileStore, provider: Provider
+) -> tuple[Identity | str | None, tuple[str, ...]]:
+    """The login that a sign-in at `provider` is for, and the workspaces that it may be of: those of the login
+    that `--account` names, if one of that provider is kept here, else what people call it. None, and any, if
+    nobody is named, or if anybody will be kept. Raises SignInError, UsageError.
     """
-    named = args.account
+    named: str | None = args.account
+    if named == "":
+        raise UsageError("--account names nobody", "codex-oauth list")
     if named is None or args.yes:
-        return ()
-    try:
-        return (find_account(store, named),)
-    except SignInError:
-        pass
-    try:
-        return (store.slot(named).account_id,)
-    except ValueError:
-        message = f"{printable(named, 60)!s} is no account id, and no login of it is kept here"
-        raise UsageError(message, "codex-oauth list") from None
+        return None, ()
+    found = [login for login in find_logins(store, named) if _is_of(login, provider)]
+    credential = _only(found, named).credential if found else None
+    if credential is None:
+        return named, ()
+    workspaces = () if credential.account_id is None else (credential.account_id,)
+    email = profile_of(credential).email
+    if credential.user_id is None and email is not None:  # by the workspace alone it may be anybody's
+        return email, workspaces
+    return credential.identity, workspaces
+
+
+def _is_of(login: KeptLogin, provider: Provider) -> bool:
+    credential = login.credential
+    bound = None if credential is None else (credential.issuer, credential.client_id)
+    return bound == (provider.issuer, provider.client_id)

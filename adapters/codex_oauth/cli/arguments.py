@@ -65,7 +65,7 @@ def store_command(command: argparse.ArgumentParser) -> None:
 def account(command: argparse.ArgumentParser) -> None:
     """Which login it is about."""
     whose = (
-        "whose login: an account id, an email address, or the beginning of one; "
+        "whose login: an email address, an account id, a user id, or the beginning of a key; "
         "default: CODEX_OAUTH_ACCOUNT, else the one in use"
     )
     command.add_argument("--account", metavar="ACCOUNT", help=whose)
@@ -106,7 +106,7 @@ def logout_arguments(command: argparse.ArgumentParser) -> None:
 
 def switch_arguments(command: argparse.ArgumentParser) -> None:
     """The arguments of `switch`."""
-    whose = "an account id, an email address, or the beginning of one"
+    whose = "an email address, an account id, a user id, or the beginning of a key"
     command.add_argument("account", metavar="ACCOUNT", nargs="?", help=whose)
     store_command(command)
 
@@ -153,9 +153,9 @@ def login_arguments(command: argparse.ArgumentParser) -> None:
     _add_ways(command)
     where = "another authorization server: https, or http on loopback"
     add("--issuer", metavar="URL", type=_issuer, help=where)
-    whose = "the account to sign in: an account id, or one of the logins that are kept here"
+    whose = "who is to sign in: an email address, an account id, a user id, or the beginning of a key"
     add("--account", metavar="ACCOUNT", help=whose)
-    add("--yes", action="store_true", help="keep the login even if its account is not --account")
+    add("--yes", action="store_true", help="keep the login even if it is not that of --account")
     ended = "end the login that is replaced at the server; other sessions of the account may end too"
     add("--revoke-old", action="store_true", help=ended)
     trace = "write what happens to this new file, without secrets: see `codex-oauth trace`"
@@ -213,11 +213,10 @@ def _check_step(args: argparse.Namespace) -> str | None:
     """What is wrong with the arguments of `login start` or `login finish` together."""
     if args.browser or args.no_open or args.paste or args.port is not None or args.trace is not None:
         return f"login {args.step} is for a device code, and takes no flag for the browser and no --trace"
-    if args.account is not None:
-        return f"login {args.step} takes no --account"
     if args.step == "finish":
-        named = "login finish takes the ID that login start printed, and no --issuer"
-        return named if args.id is None or args.issuer is not None else None
+        named = "login finish takes the ID that login start printed, and no --issuer and no --account"
+        known = args.issuer is not None or args.account is not None
+        return named if args.id is None or known else None
     if args.qr or args.copy:
         return "login start takes no --qr and no --copy: they are for login finish"
     wrong = args.id is not None or args.revoke_old

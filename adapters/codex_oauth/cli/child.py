@@ -46,7 +46,9 @@ def run_exec(args: argparse.Namespace) -> int:
 
 def _environment(credential: Credential, variable: str) -> dict[str, str]:
     token = {variable: credential.access_token.reveal()}
-    return {**os.environ, ACCOUNT_ID_VARIABLE: credential.account_id, **token}
+    whose = {} if credential.account_id is None else {ACCOUNT_ID_VARIABLE: credential.account_id}
+    ours = {name: value for name, value in os.environ.items() if name != ACCOUNT_ID_VARIABLE}
+    return {**ours, **whose, **token}
 
 
 def _become(command: list[str], environment: Mapping[str, str]) -> int:

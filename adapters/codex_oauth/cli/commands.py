@@ -104,8 +104,8 @@ _ROWS: Final = (
         "exec",
         "run a command with the token in its environment",
         "Run a command with the access token in its environment, and nowhere else:\n"
-        "CODEX_OAUTH_TOKEN holds it, and CODEX_OAUTH_ACCOUNT_ID the account. The exit code\n"
-        "is the command's; 127 if it is not there, 126 if it cannot be run.",
+        "CODEX_OAUTH_TOKEN holds it, and CODEX_OAUTH_ACCOUNT_ID the account id, if there is\n"
+        "one. The exit code is the command's; 127 if it is not there, 126 if it cannot be run.",
         (
             "codex-oauth exec -- python client.py",
             "codex-oauth exec --env OPENAI_API_KEY -- python client.py",

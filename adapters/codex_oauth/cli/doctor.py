@@ -64,7 +64,7 @@ def run_doctor(args: argparse.Namespace) -> int:
 
 def _in_use(args: argparse.Namespace, store: FileStore) -> str | None:
     try:
-        return chosen(args, store).account_id
+        return chosen(args, store).place
     except UsageError as mistake:
         error = SignInError.of(ErrorKind.LOGIN_REQUIRED, str(mistake))
         raise attrs.evolve(error, next_actions=mistake.advice) from None

@@ -2,7 +2,10 @@
 
 Rules of this file: what is not plainly in order (options, files, the record, its dates) is None, and then the
 usual way judges it and says so; what is read is checked by the code that the stores read with, and judged by
-the arithmetic that renewals are judged with; nothing is written, and no exception leaves.
+the arithmetic that renewals are judged with; nothing is written, and no exception leaves. A login is known
+by the name of its file alone, and no other login is read: by its whole key, or by its account id where the
+name of no other login's file begins so. The key is the one that the file says, for nothing is hashed here: it
+counts only where the file has its name.
 """
 
 from __future__ import annotations
@@ -11,7 +14,14 @@ import os
 import sys
 import time
 
-from codex_oauth.stores.names import CURRENT, HOME_VARIABLE, LOGINS, LONGEST_POINTER, login_name
+from codex_oauth.stores.names import (
+    CURRENT,
+    HOME_VARIABLE,
+    LOGINS,
+    LONGEST_POINTER,
+    key_in,
+    login_name,
+)
 from codex_oauth.stores.plain import CLOSED_FLAGS, DIRECTORY_FLAGS, POSIX, is_open_to_others, refused_file
 from codex_oauth_core.flows.lifetime import Freshness, freshness_of
 from codex_oauth_core.reading.login_document import LONGEST_DOCUMENT, login_fields, read_document
@@ -37,12 +47,14 @@ def current_token(arguments: Sequence[str]) -> str | None:
         return None
     if options is None or login is None:
         return None
-    if "--json" in options:
-        import json
+    if "--json" not in options:
+        token: str = login["access_token"]
+        return token
+    if login["key"] is None:
+        return None
+    import json
 
-        return json.dumps({"schema_version": 1, **document(**login)})
-    token: str = login["access_token"]
-    return token
+    return json.dumps({"schema_version": 1, **document(**login)})
 
 
 def leave_no_core_of_token() -> None:
@@ -56,13 +68,16 @@ def leave_no_core_of_token() -> None:
         return
 
 
-def document(access_token: str, account_id: str, expires_at: int | None) -> dict[str, Any]:
+def document(
+    *, access_token: str, key: str, account_id: str | None, expires_at: int | None
+) -> dict[str, Any]:
     """What other programs get of a login (`token --json`)."""
     from codex_oauth.cli.output import moment
 
     return {
         "version": 1,
         "access_token": access_token,
+        "key": key,
         "account_id": account_id,
         "expires_at": moment(expires_at),
     }
@@ -93,12 +108,51 @@ def _login(options: Mapping[str, str]) -> dict[str, Any] | None:
     try:
         opened.append(os.open(home, DIRECTORY_FLAGS))
         opened.append(os.open(LOGINS, DIRECTORY_FLAGS, dir_fd=opened[0]))
-        account_id = options.get("--account") or os.environ.get(ACCOUNT_VARIABLE) or _pointer(opened[0])
-        content = None if account_id is None else _read(login_name(account_id), opened[1], LONGEST_DOCUMENT)
+        named = options.get("--account") or os.environ.get(ACCOUNT_VARIABLE)
+        return _named(named, opened[1]) if named else _in_use(opened)
     finally:
         for fd in opened:
             os.close(fd)
-    return None if content is None else _judged(content, account_id)
+
+
+def _in_use(opened: Sequence[int]) -> dict[str, Any] | None:
+    """The login in use: its pointer is the name of its file."""
+    home, logins = opened
+    line = _read(CURRENT, home, LONGEST_POINTER)
+    name = "" if line is None else line.decode("ascii", "replace").strip()
+    login = _judged(login_name(name), logins)
+    if login is None or login["key"] is not None:
+        return login
+    return login if login["account_id"] == name and _file_of(name, logins) == login_name(name) else None
+
+
+def _named(named: str, logins: int) -> dict[str, Any] | None:
+    """The login that is called so by its whole key, or by its account id."""
+    try:
+        login = _judged(login_name(named), logins)
+    except FileNotFoundError:
+        login = None
+    if login is not None and login["key"] is not None:
+        return login
+    file = _file_of(named, logins)
+    login = None if file is None else _judged(file, logins)
+    return login if login is not None and login["account_id"] == named else None
+
+
+_NO_KEY_BEGINS: Final = "-_"
+_LONGEST_BEGINNING: Final = 64
+_LOCKS: Final = (".lock", ".softlock")
+
+
+def _file_of(account_id: str, logins: int) -> str | None:
+    """The file of the one login whose file's name begins with an account id, as its key does; None if there
+    are several, or if anything but locks is beside it.
+    """
+    if len(account_id) > _LONGEST_BEGINNING or account_id[0] in _NO_KEY_BEGINS:
+        return None
+    names = [name for name in os.listdir(logins) if name.startswith(account_id)]
+    found = [name for name in names if not name.endswith(_LOCKS)]
+    return found[0] if len(found) == 1 and key_in(found[0]) is not None else None
 
 
 def _home(named: str | None) -> str | None:
@@ -120,12 +174,6 @@ def _state_directory() -> str | None:
     return os.path.join(person, ".local", "state", "codex-oauth")  # noqa: PTH118
 
 
-def _pointer(home: int) -> str | None:
-    """The account in use."""
-    line = _read(CURRENT, home, LONGEST_POINTER)
-    return None if line is None else line.decode("ascii", "replace").strip()
-
-
 def _read(name: str, directory: int, longest: int) -> bytes | None:
     """The content of a plain and private file of ours of at most `longest` bytes."""
     if refused_file(os.stat(name, dir_fd=directory, follow_symlinks=False)) is not None:
@@ -142,17 +190,25 @@ def _read(name: str, directory: int, longest: int) -> bytes | None:
     return content if len(content) <= longest else None
 
 
-def _judged(content: bytes, account_id: str | None) -> dict[str, Any] | None:
-    """What is printed of a record that a renewal would keep as it is."""
-    record = login_fields(read_document(content))
+def _judged(file: str, logins: int) -> dict[str, Any] | None:
+    """What is printed of a login that a renewal would keep as it is; its key is None where its file has
+    another name. Raises OSError.
+    """
+    content = _read(file, logins, LONGEST_DOCUMENT)
+    if content is None:
+        return None
+    stored = read_document(content)
+    record = login_fields(stored)
     credential = record["credential"]
-    bound = (credential["account_id"], credential["issuer"], credential["client_id"])
+    bound = (credential["issuer"], credential["client_id"])
     renewable = credential["refresh_token"] is not None and not record["spent"] and not record["dead_code"]
-    if bound != (account_id, ISSUER, CLIENT_ID) or not renewable:
+    if bound != (ISSUER, CLIENT_ID) or not renewable:
         return None
     jitter = int.from_bytes(os.urandom(4), "big") / 2**32
     dates = {name: credential[name] for name in ("expires_at", "obtained_at", "earliest_refresh_at")}
     standing = freshness_of(time.time(), **dates, server_offset=record["server_offset"], jitter=jitter)
     if standing is not Freshness.CURRENT:
         return None
-    return {name: credential[name] for name in ("access_token", "account_id", "expires_at")}
+    key = stored["credential"].get("key")
+    told = {name: credential[name] for name in ("access_token", "account_id", "expires_at")}
+    return {**told, "key": key if key is not None and file == login_name(key) else None}

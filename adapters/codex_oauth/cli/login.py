@@ -18,8 +18,8 @@ from typing import Any, Final, Protocol, Self, TypeVar, assert_never
 
 import attrs
 
-from codex_oauth.cli.account import name_of, summary
-from codex_oauth.cli.accounts import signing_in
+from codex_oauth.cli.account import summary
+from codex_oauth.cli.accounts import name_of, signing_in
 from codex_oauth.cli.output import NoOutput, emit, hint, hint_from_a_signal, printable, report, result
 from codex_oauth.cli.process import ENDING
 from codex_oauth.cli.trace import tracing
@@ -31,7 +31,7 @@ from codex_oauth.worlds.world import World
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import BrowserPrompt, DevicePrompt, Prompt, SendRequest, Wait
-from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core.errors import OTHER_PERSON, ErrorKind, SignInError
 from codex_oauth_core.events import (
     CallbackReceived,
     Cancelled,
@@ -51,6 +51,7 @@ __all__ = [
     "ObservedWorld",
     "answer_line",
     "effect_line",
+    "named_both",
     "observed",
     "run_login",
     "say_signed_in",
@@ -206,6 +207,20 @@ def _copied(prompt: Prompt, wishes: ViewOptions) -> str:
     return copy(prompt.authorize_url.reveal(), "the page's address", terminal_here(wishes))
 
 
+# -- who signed in -------------------------------------------------------------------------------------
+
+
+def named_both(error: SignInError, asked: str | None) -> SignInError:
+    """The error, which names who was asked for and who signed in, if it is that."""
+    if error.details.get("reason") != OTHER_PERSON or asked is None:
+        return error
+    who = printable(str(error.details.get("signed_in_as") or "somebody else"), 130)
+    text = f"You asked for {printable(asked, 130)}, and {who} signed in. Nothing was stored."
+    again = "Sign in again, in the browser with the account that you want."
+    keep = "To keep the login of whoever signs in, beside the others, add --yes to --account."
+    return attrs.evolve(error, message=text, next_actions=(again, keep))
+
+
 # -- the command ---------------------------------------------------------------------------------------
 
 
@@ -217,7 +232,7 @@ def run_login(args: argparse.Namespace) -> int:
     _refuse_without_a_person(named=args.device or args.browser)
     store = FileStore(args.store)
     provider = CODEX.at(args.issuer) if args.issuer else CODEX
-    workspaces = signing_in(args, store)
+    account, workspaces = signing_in(args, store, provider)
     view = view_for(args)
     guide = Guide(view, args)
     interrupt = Interrupt()
@@ -237,6 +252,7 @@ def run_login(args: argparse.Namespace) -> int:
                 store=store,
                 revoke_old=args.revoke_old,
                 workspaces=workspaces,
+                account=account,
                 open_browser=not args.no_open,
                 ports=None if args.port is None else (args.port,),
                 callbacks=_pastes(view) if args.paste else (),
@@ -244,9 +260,10 @@ def run_login(args: argparse.Namespace) -> int:
                 record=record,
             )
             view.done()
-    except SignInError as error:
+    except SignInError as failed:
+        error = named_both(failed, args.account)
         if not args.json:
-            raise
+            raise error from None
         from codex_oauth.cli.errors import EXIT_CODES
 
         report(error, as_json=True, event="error")
@@ -264,10 +281,10 @@ def run_login(args: argparse.Namespace) -> int:
 def say_signed_in(args: argparse.Namespace, credential: Credential, store: FileStore) -> None:
     """Describe the login that is now stored. Raises NoOutput."""
     if args.json:
-        emit({"event": "done", "ok": True, **summary(Record(credential), store)})
+        emit({"event": "done", "ok": True, **summary(Record(credential), store, credential.key)})
     else:
         result(f"Signed in as {name_of(credential)}.")
-        result(f"Stored in {printable(str(store.slot(credential.account_id).path), 4096)}.")
+        result(f"Stored in {printable(str(store.slot(credential.key).path), 4096)}.")
 
 
 def _pastes(view: View) -> tuple[CallbackSource, ...]:

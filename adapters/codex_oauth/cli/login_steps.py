@@ -23,7 +23,8 @@ from typing import Any, Final, cast
 
 import attrs
 
-from codex_oauth.cli.login import Guide, Interrupt, observed, say_signed_in, view_for
+from codex_oauth.cli.accounts import name_of, signing_in
+from codex_oauth.cli.login import Guide, Interrupt, named_both, observed, say_signed_in, view_for
 from codex_oauth.cli.output import NoOutput, emit, hint, report, result
 from codex_oauth.cli.views import View, prompt_lines
 from codex_oauth.store_login import finish_sign_in
@@ -31,6 +32,7 @@ from codex_oauth.stores.failures import reporting, shown
 from codex_oauth.stores.file_checks import directory_place, file_place
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.files import Directory, is_temporary, read_file, remove_name, stage
+from codex_oauth.stores.find import find_logins
 from codex_oauth.stores.locks import take_lock
 from codex_oauth.stores.names import CUT_OFF, PENDING_DIRECTORY
 from codex_oauth.worlds.prompted import PromptedWorld
@@ -255,7 +257,9 @@ def run_start(args: argparse.Namespace) -> int:
     store.prepare()
     pending = PendingSignIns(store.home)
     pending.sweep(time.time())
-    flow = DeviceFlow(provider=CODEX.at(args.issuer) if args.issuer else CODEX)
+    provider = CODEX.at(args.issuer) if args.issuer else CODEX
+    account, workspaces = signing_in(args, store, provider)
+    flow = DeviceFlow(provider=provider, workspaces=workspaces, account=account)
     interrupt = Interrupt()
     with interrupt, interrupt.cancels(_world(None)) as world:
         prompt = _begin(flow, world)
@@ -337,7 +341,7 @@ def _finish(args: argparse.Namespace, store: FileStore, view: View, interrupt: I
         ) as world:
             outcome = _go_on(flow, world, _saving(claimed, kept, view))
             if isinstance(outcome, SignInError):
-                raise _left(claimed, outcome)
+                raise _left(claimed, named_both(outcome, _asked(flow, store)))
             try:
                 signed_in = finish_sign_in(outcome, store, flow.provider, world, revoke_old=args.revoke_old)
             finally:
@@ -359,8 +363,21 @@ def _restored(claimed: ClaimedSignIn, kept: PendingRecord) -> DeviceFlow | Brows
         raise claimed.damaged("malformed") from None
 
 
+def _asked(flow: DeviceFlow | BrowserFlow, store: FileStore) -> str | None:
+    """Whom the sign-in was started for."""
+    account = flow.account
+    if account is None or isinstance(account, str):
+        return account
+    with contextlib.suppress(SignInError):
+        if len(kept := find_logins(store, account.key)) == 1 and (credential := kept[0].credential):
+            return name_of(credential)
+    return account.account_id or account.user_id or account.key
+
+
 def _go_on(
-    flow: DeviceFlow | BrowserFlow, world: World, save: Callable[[DeviceFlow | BrowserFlow, World], None]
+    flow: DeviceFlow | BrowserFlow,
+    world: World,
+    save: Callable[[DeviceFlow | BrowserFlow, World], None],
 ) -> Credential | SignInError:
     effect = flow.receive(Resumed(*world.now()))
     while not isinstance(effect, Finished):

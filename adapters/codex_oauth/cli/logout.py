@@ -11,11 +11,12 @@ from typing import Any, Final
 
 import attrs
 
-from codex_oauth.cli.accounts import chosen
+from codex_oauth.cli.accounts import account_id_of, chosen, names_apart
 from codex_oauth.cli.output import detail, emit, hint, printable, result
 from codex_oauth.elsewhere import is_elsewhere, owner_of
 from codex_oauth.store_login import end_login
 from codex_oauth.stores.file_store import FileStore
+from codex_oauth.stores.find import KeptLogin, kept_login, kept_logins
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.provider import Provider
@@ -39,11 +40,11 @@ def run_logout(args: argparse.Namespace) -> int:
     store = FileStore(args.store)
     if args.all:
         return _run_all(args, store)
-    account_id = chosen(args, store).account_id
-    if account_id is None:
+    place = chosen(args, store).place
+    if place is None:
         _say(args, {"revoked": None, "message": "Nobody was signed in."})
     else:
-        _say(args, _ended(args, store, account_id))
+        _say(args, _ended(args, store, kept_login(store, place)))
     _tell_of_others(store)
     return 0
 
@@ -51,35 +52,41 @@ def run_logout(args: argparse.Namespace) -> int:
 def _run_all(args: argparse.Namespace, store: FileStore) -> int:
     """End every login; one that cannot be ended does not keep the others."""
     ended: list[dict[str, Any]] = []
+    lines: list[str] = []
     failed: SignInError | None = None
-    for account_id in store.accounts():
+    logins = kept_logins(store)
+    for login, name in zip(logins, names_apart(logins), strict=True):
+        ids = {"key": login.key, "account_id": account_id_of(login)}
         try:
-            ended.append({"account_id": account_id, **_ended(args, store, account_id)})
+            ended.append({**ids, **_ended(args, store, login)})
+            lines.append(f"{name}: {ended[-1]['message']}")
         except SignInError as error:
             failed = failed or error
     if failed is not None:
-        for each in ended:
-            hint(f"{each['account_id']}: {each['message']}")
+        for line in lines:
+            hint(line)
         raise failed
     if args.json:
         emit({"ok": True, "accounts": ended})
         return 0
-    for each in ended:
-        result(f"{each['account_id']}: {each['message']}")
+    for line in lines:
+        result(line)
     if not ended:
         result("Nobody was signed in.")
     return 0
 
 
-def _ended(args: argparse.Namespace, store: FileStore, account_id: str) -> dict[str, Any]:
-    """End one login; whether the server confirmed it, and what to say."""
-    record, current = _readable(store, account_id), store.current()
+def _ended(args: argparse.Namespace, store: FileStore, login: KeptLogin) -> dict[str, Any]:
+    """End one login, wherever it is kept; whether the server confirmed it, and what to say."""
+    record, current = _readable(login), store.current()
     provider = _provider(record, local=args.local)
     if provider is not None and record is not None and record.is_renewable and not _is_elsewhere(record):
         _check(provider)
-    detail(f"Ending the login of {account_id} at {'no server' if provider is None else provider.issuer}")
-    revoked = _end(store, account_id, provider)
-    if current in (None, account_id):
+    detail(f"Ending the login {login.key} at {'no server' if provider is None else provider.issuer}")
+    places = _places(store, login)
+    answers = [_end(store, each, provider) for each in places]
+    revoked = next((each for each in (False, True) if each in answers), None)
+    if current is None or current in [each.place for each in places]:
         store.select(None)
     if revoked:
         hint(_OTHERS)
@@ -98,12 +105,15 @@ def _check(provider: Provider) -> None:
         raise attrs.evolve(error, next_actions=(*error.next_actions, _LOCAL)) from None
 
 
-def _readable(store: FileStore, account_id: str) -> Record | None:
+def _places(store: FileStore, login: KeptLogin) -> list[KeptLogin]:
+    """The login in every place: one that is also kept under a former name would else come back."""
+    others = (kept_login(store, place) for place in store.names() if place != login.place)
+    return [login, *(each for each in others if each.key == login.key)]
+
+
+def _readable(login: KeptLogin) -> Record | None:
     """The login; what cannot be read is deleted all the same."""
-    try:
-        return store.slot(account_id).load()
-    except SignInError:
-        return None
+    return login.found if isinstance(login.found, Record) else None
 
 
 def _provider(record: Record | None, *, local: bool) -> Provider | None:
@@ -126,12 +136,13 @@ def _unconfirmed(record: Record | None) -> str:
     return f"To end it for sure, use the settings of the account at {printable(record.credential.issuer)}."
 
 
-def _end(store: FileStore, account_id: str, provider: Provider | None) -> bool | None:
+def _end(store: FileStore, login: KeptLogin, provider: Provider | None) -> bool | None:
+    """End the login in one place, unless that is somebody else's by now."""
     from codex_oauth.cli.waiting import WaitNotice
     from codex_oauth.worlds.httpx_world import HttpxWorld
 
     with HttpxWorld(on_wait=WaitNotice().wait) as world:
-        return end_login(store, account_id, provider, world)
+        return end_login(store, login.place, provider, world, expected=_readable(login))
 
 
 def _farewell(record: Record | None, *, revoked: bool | None) -> str:
@@ -151,7 +162,7 @@ def _say(args: argparse.Namespace, ended: dict[str, Any]) -> None:
 
 
 def _tell_of_others(store: FileStore) -> None:
-    if others := len(store.accounts()):
+    if others := len(kept_logins(store)):
         hint(f"Other logins that stay in {printable(str(store.home), 4096)}: {others}.")
         hint("  -> See them: codex-oauth list")
         hint("  -> Use one: codex-oauth switch ACCOUNT")

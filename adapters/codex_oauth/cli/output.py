@@ -171,10 +171,11 @@ def report(error: SignInError, *, as_json: bool, event: str | None = None) -> No
     if as_json:
         emit({**({"event": event} if event else {}), **error.to_dict()})
         return
-    from codex_oauth_core.errors import KINDS  # here, not above: a fresh token is printed without it
+    from codex_oauth_core.errors import KINDS, PARTICULAR  # here, not above: a fresh token does without
 
     complain(f"codex-oauth: {error.message}")
-    if login := KINDS[error.kind].login:
+    facts = PARTICULAR.get((error.kind, error.details.get("reason")), KINDS[error.kind])
+    if login := facts.login:
         complain(f"  {login}")
     for action in error.next_actions:
         complain(f"  -> {action}")

@@ -10,13 +10,14 @@ import argparse
 from contextlib import suppress
 from typing import Any, Final, assert_never
 
-from codex_oauth.cli.account import STOPPING, name_of, validity
-from codex_oauth.cli.accounts import chosen_record
+from codex_oauth.cli.account import STOPPING, validity
+from codex_oauth.cli.accounts import chosen_record, name_of
 from codex_oauth.cli.errors import EXIT_CODES, OK, TEMPORARY
 from codex_oauth.cli.output import detail, emit, hint_from_a_signal, moment, report, result
 from codex_oauth.cli.process import interrupted_once
 from codex_oauth.elsewhere import is_elsewhere, not_renewed_here
 from codex_oauth.stores.file_store import FileStore
+from codex_oauth.stores.find import known, same_place
 from codex_oauth.tokens.renewing import Outcome
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.outcomes import Adopted, NotRenewed, NotRenewedReason, Renewed
@@ -42,11 +43,11 @@ _LEFT_UNDONE: Final = (NotRenewedReason.BUSY, NotRenewedReason.UNCERTAIN)
 def run_refresh(args: argparse.Namespace) -> int:
     """Renew a login, whether that is due or not. Raises SignInError, UsageError."""
     store = FileStore(args.store)
-    record, _ = chosen_record(args, store)
+    record, choice = chosen_record(args, store)
     if is_elsewhere(record.credential):
         raise not_renewed_here(record.credential)
     detail(f"Login: {name_of(record.credential)}, at {record.credential.issuer}")
-    outcome = _renewed(store, record, forced=not args.if_due)
+    outcome = _renewed(store, str(choice.place), record, forced=not args.if_due)
     if isinstance(outcome, SignInError):
         raise outcome
     error = _error(outcome)
@@ -61,7 +62,7 @@ def run_refresh(args: argparse.Namespace) -> int:
     return code
 
 
-def _renewed(store: FileStore, record: Record, *, forced: bool) -> Outcome:
+def _renewed(store: FileStore, place: str, record: Record, *, forced: bool) -> Outcome:
     """How a renewal ended. Ctrl-C ends the wait for it when what was sent is stored."""
     from codex_oauth.cli.waiting import WaitNotice
     from codex_oauth.clock import now
@@ -79,7 +80,7 @@ def _renewed(store: FileStore, record: Record, *, forced: bool) -> Outcome:
     flow = Renewal(provider=provider_of(record.credential) or CODEX, forced=forced)
 
     def work() -> Outcome:
-        with world, StoringWorld(world, store, record.credential.account_id) as storing:
+        with world, StoringWorld(world, store, place) as storing:
             return run(flow, storing)
 
     flight = Job(work, after=lambda _: None, cancel=world.cancel)
@@ -99,9 +100,11 @@ def renew_moved(store: FileStore, record: Record) -> tuple[Record, bool, SignInE
     """Renew a login right after it was taken from another program: what is stored then, whether that is new,
     and what went wrong. Less than a minute after another renewal none is needed.
     """
-    outcome = _renewed(store, record, forced=True)
+    again = same_place(store, record.credential)
+    place = record.credential.key if again is None else again[0]
+    outcome = _renewed(store, place, record, forced=True)
     if isinstance(outcome, SignInError):
-        return store.slot(record.credential.account_id).load() or record, False, outcome
+        return store.slot(place).load() or record, False, outcome
     error = _error(outcome)
     if isinstance(outcome, NotRenewed) and outcome.why in _LEFT_UNDONE:
         error = SignInError.of(ErrorKind.NETWORK, _KEPT[outcome.why], reason="lock_busy")
@@ -144,11 +147,12 @@ def _said(outcome: Renewed | Adopted | NotRenewed) -> str:
 def _document(
     outcome: Renewed | Adopted | NotRenewed, error: SignInError | None, *, ok: bool
 ) -> dict[str, Any]:
-    credential = outcome.record.credential
+    credential = known(outcome.record.credential)
     fields: dict[str, Any] = {
         "ok": ok,
         "outcome": _OUTCOMES[type(outcome)],
         "why": outcome.why.value if isinstance(outcome, NotRenewed) else None,
+        "key": credential.key,
         "account_id": credential.account_id,
         "expires_at": moment(credential.expires_at),
     }

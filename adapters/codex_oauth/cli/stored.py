@@ -15,11 +15,12 @@ from typing import Any, Final, assert_never
 import attrs
 
 from codex_oauth.cli.account import describe, is_expired, renewing, summary, why_over
-from codex_oauth.cli.accounts import ChosenAccount, chosen_record
+from codex_oauth.cli.accounts import ChosenAccount, chosen_record, name_of
 from codex_oauth.cli.errors import EXIT_CODES, LOGIN_REQUIRED, OK
 from codex_oauth.cli.fast import document
 from codex_oauth.cli.output import detail, emit, hint, printable, report, result
 from codex_oauth.stores.file_store import FileStore
+from codex_oauth.stores.find import kept_logins, known
 from codex_oauth.stores.names import HOME_VARIABLE
 from codex_oauth.transport.protocol import Transport, never
 from codex_oauth_core.codex import CODEX
@@ -52,14 +53,18 @@ def run_status(args: argparse.Namespace) -> int:
     """
     store = FileStore(args.store)
     record, choice = chosen_record(args, store)
-    over, others = why_over(record), len(store.accounts()) - 1
+    over, others = why_over(record), len(kept_logins(store)) - 1
     checked = _checked(record.credential) if args.check and over is None else None
     code = LOGIN_REQUIRED if over is not None else _code(checked)
     if args.json:
         origins = {**_origins(args, choice), "other_logins": others, "check": _check_fields(checked)}
-        emit({"ok": code == OK, **summary(record, store), **origins})
+        emit({"ok": code == OK, **summary(record, store, str(choice.place)), **origins})
         return code
-    for line in (*describe(record, store), *_origin_lines(args, choice, others), *_check_lines(checked)):
+    for line in (
+        *describe(record, store, str(choice.place)),
+        *_origin_lines(args, choice, others),
+        *_check_lines(checked),
+    ):
         result(line)
     if over is not None:
         hint("Sign in again: codex-oauth login")
@@ -69,7 +74,6 @@ def run_status(args: argparse.Namespace) -> int:
 
 
 def _checked(credential: Credential) -> Checked:
-
     return ask_server(credential)
 
 
@@ -115,7 +119,8 @@ def run_token(args: argparse.Namespace) -> int:
     credential = current_credential(args)
     token = credential.access_token.reveal()
     if args.json:
-        emit(document(token, credential.account_id, credential.expires_at))
+        key, account_id = credential.key, credential.account_id
+        emit(document(access_token=token, key=key, account_id=account_id, expires_at=credential.expires_at))
     else:
         result(token)
     return 0
@@ -126,7 +131,14 @@ def run_header(args: argparse.Namespace) -> int:
     credential = current_credential(args)
     value = f"Bearer {credential.access_token.reveal()}"
     if args.json:
-        emit({"ok": True, "account_id": credential.account_id, "headers": {"Authorization": value}})
+        emit(
+            {
+                "ok": True,
+                "key": credential.key,
+                "account_id": credential.account_id,
+                "headers": {"Authorization": value},
+            }
+        )
     else:
         result(f"Authorization: {value}")
     return 0
@@ -136,10 +148,12 @@ def current_credential(args: argparse.Namespace) -> Credential:
     """The login that a command is about, renewed where that is due. Raises SignInError, UsageError."""
     store = FileStore(args.store)
     record, choice = chosen_record(args, store)
-    detail(f"Account: {record.credential.account_id}, {f'named by {choice.by}' if choice.by else 'in use'}")
-    detail(f"Login:   {printable(str(store.slot(record.credential.account_id).path), 4096)}")
-    with renewing(store, record.credential.account_id) as source:
-        credential = source.credential()
+    place = str(choice.place)
+    login = known(record.credential)
+    detail(f"Account: {name_of(login)}, {f'named by {choice.by}' if choice.by else 'in use'}")
+    detail(f"Login:   {printable(str(store.slot(place).path), 4096)}")
+    with renewing(store, login.key) as source:
+        credential = known(source.credential())
     renewed = credential.access_token != record.credential.access_token
     detail(f"Token:   {'renewed just now' if renewed else 'not renewed'}")
     return credential

@@ -15,14 +15,15 @@ from typing import Final
 import attrs
 
 from codex_oauth.auth_file import modified_at, read_anywhere
-from codex_oauth.cli.account import name_of, summary, validity
-from codex_oauth.cli.accounts import chosen_record
+from codex_oauth.cli.account import summary, validity
+from codex_oauth.cli.accounts import chosen_record, name_of
 from codex_oauth.cli.errors import OK, USAGE
 from codex_oauth.cli.output import complain, emit, hint, moment, printable, report, result
 from codex_oauth.cli.renew import renew_moved
 from codex_oauth.cli.waiting import WaitNotice
 from codex_oauth.stores.failures import reporting
 from codex_oauth.stores.file_store import FileStore
+from codex_oauth.stores.find import known
 from codex_oauth.transfer import export_codex, import_codex, place_of
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.codex.auth_json import read_auth_json
@@ -59,11 +60,16 @@ def run_import(args: argparse.Namespace) -> int:
     if args.move:
         return _moved(args, store, record, where)
     if args.json:
-        emit({"ok": True, **summary(record, store), "renewed": None})
+        emit({"ok": True, **summary(record, store, _place_of(store, record)), "renewed": None})
         return OK
     result(f"Copied the access token of {name_of(record.credential)}.")
     result(_until(record.credential))
     return OK
+
+
+def _place_of(store: FileStore, record: Record) -> str:
+    """The name that a login is kept under, which was put in use just now."""
+    return store.current() or record.credential.key
 
 
 def _moved(args: argparse.Namespace, store: FileStore, record: Record, where: Path) -> int:
@@ -82,7 +88,7 @@ def _moved(args: argparse.Namespace, store: FileStore, record: Record, where: Pa
         error = attrs.evolve(error, message=text, next_actions=(_RENEW, *error.next_actions))
     if args.json:
         problem = {} if error is None else {"error": error.to_dict()["error"]}
-        emit({"ok": True, **summary(record, store), "renewed": renewed, **problem})
+        emit({"ok": True, **summary(record, store, _place_of(store, record)), "renewed": renewed, **problem})
     elif error is not None:
         report(error, as_json=False)
     elif renewed:
@@ -130,7 +136,8 @@ def _until(credential: Credential) -> str:
 def run_export(args: argparse.Namespace) -> int:
     """Write the current login as a file that the Codex CLI can use."""
     where, store = Path(args.to_codex), FileStore(args.store)
-    credential = (record := chosen_record(args, store)[0]).credential
+    record = chosen_record(args, store)[0]
+    credential = known(record.credential)
     _refuse_own_home(where, store)
     warning = (*_HAND_OUT, *_owner(credential, _OLD_CLI))
     if args.include_refresh and not _agreed(args, "--include-refresh", warning, where):
@@ -140,6 +147,7 @@ def run_export(args: argparse.Namespace) -> int:
         emit(
             {
                 "ok": True,
+                "key": credential.key,
                 "account_id": credential.account_id,
                 "path": str(where),
                 "expires_at": moment(credential.expires_at),

@@ -16,7 +16,7 @@ import attrs
 from codex_oauth.auth_file import codex_auth_path
 from codex_oauth.doctor.context import Area, Context, Finding, ok, skipped, store_of, warn
 from codex_oauth.stores.files import is_temporary
-from codex_oauth.stores.names import CURRENT, LOGINS, PENDING_DIRECTORY, account_in
+from codex_oauth.stores.names import CURRENT, LOGINS, PENDING_DIRECTORY, key_in
 from codex_oauth_core.errors import SignInError
 
 __all__ = ["check"]
@@ -119,8 +119,8 @@ def _elsewhere(home: Path) -> Iterator[tuple[Path, _Kind]]:
 
 def _belongs(path: Path) -> bool:
     """Whether it is a login, or a login's lock."""
-    return account_in(path.name) is not None or (
-        account_in(f"{path.stem}.json") is not None and path.suffix == ".lock"
+    return key_in(path.name) is not None or (
+        key_in(f"{path.stem}.json") is not None and path.suffix == ".lock"
     )
 
 

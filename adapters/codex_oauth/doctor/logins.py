@@ -31,7 +31,7 @@ def records(store: FileStore) -> dict[str, Record | SignInError]:
     """What can be read of every login. Raises SignInError if it is not even known which there are."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", StoreWarning)  # that a file was open to others is told elsewhere
-        return {account: found for account in store.accounts() if (found := _loaded(store, account))}
+        return {account: found for account in store.names() if (found := _loaded(store, account))}
 
 
 def _loaded(store: FileStore, account_id: str) -> Record | SignInError | None:

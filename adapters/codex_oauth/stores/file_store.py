@@ -29,7 +29,7 @@ from codex_oauth.stores.login_file import (
     rescued_names,
     with_rescued,
 )
-from codex_oauth.stores.names import CURRENT, LOGINS, LONGEST_POINTER, account_in, login_name
+from codex_oauth.stores.names import CURRENT, LOGINS, LONGEST_POINTER, key_in, login_name
 from codex_oauth.stores.paths import default_home, usable_home
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.record import Record
@@ -44,13 +44,18 @@ _WRITE: Final = ErrorKind.AUTH_WRITE_FAILED
 
 @attrs.frozen
 class FileSlot:
-    """One login's file: `<home>/logins/<account_id>.json`. Get it from `FileStore.slot`."""
+    """One login's file: `<home>/logins/<key>.json`. Get it from `FileStore.slot`."""
 
     home: Path
-    account_id: str
+    key: str
     _place: SafePath
     _form: LoginCodec
     _soft_lock: bool = False
+
+    @property
+    def account_id(self) -> str:
+        """The former name of `key`, for one release."""
+        return self.key
 
     @property
     def path(self) -> Path:
@@ -160,19 +165,23 @@ class FileStore:
     follow_symlinks: bool = attrs.field(default=False, kw_only=True)
     seal: Seal | None = attrs.field(default=None, kw_only=True, repr=False)
 
-    def accounts(self) -> tuple[str, ...]:
-        """See `Store.accounts`."""
+    def names(self) -> tuple[str, ...]:
+        """See `Store.names`."""
         place = directory_place(self.home, LOGINS, follow=self.follow_symlinks)
         with reporting(ErrorKind.AUTH_READ_FAILED, self.home / LOGINS), place.reading() as logins:
             names = [] if logins is None else logins.names()
-        stored = {account for name in names if (account := account_in(name)) is not None}
-        owners = {account_in(owner_of_rescued(name) or "") for name in names}
-        rescued = {account for account in owners if account is not None and account not in stored}
-        return tuple(sorted(stored | {account for account in rescued if self._has_rescued(account)}))
+        stored = {key for name in names if (key := key_in(name)) is not None}
+        owners = {key_in(owner_of_rescued(name) or "") for name in names}
+        rescued = {key for key in owners if key is not None and key not in stored}
+        return tuple(sorted(stored | {key for key in rescued if self._has_rescued(key)}))
 
-    def _has_rescued(self, account_id: str) -> bool:
+    def accounts(self) -> tuple[str, ...]:
+        """The former name of `names()`, for one release."""
+        return self.names()
+
+    def _has_rescued(self, key: str) -> bool:
         try:
-            return self.slot(account_id).load() is not None
+            return self.slot(key).load() is not None
         except SignInError:
             return True  # something is there, and is told by whoever loads it
 
@@ -183,16 +192,16 @@ class FileStore:
             line = None if home is None else read_file(home, self._pointer.name, LONGEST_POINTER)
         if line is None or len(line.reveal()) > LONGEST_POINTER:
             return None
-        account_id = line.reveal().decode("ascii", "replace").strip()
-        return account_id if account_id in self.accounts() else None
+        key = line.reveal().decode("ascii", "replace").strip()
+        return key if key in self.names() else None
 
-    def select(self, account_id: str | None) -> None:
+    def select(self, key: str | None) -> None:
         """See `Store.select`."""
         with reporting(ErrorKind.AUTH_WRITE_FAILED, self.home / CURRENT):
-            if account_id is None:
+            if key is None:
                 self._deselect()
             else:
-                self._point_to(account_id)
+                self._point_to(key)
 
     @property
     def _pointer(self) -> SafePath:
@@ -203,11 +212,11 @@ class FileStore:
             if home is not None:
                 remove_file(home, self._pointer.name, is_temporary)  # a home may hold other people's files
 
-    def _point_to(self, account_id: str) -> None:
-        login_name(account_id)
+    def _point_to(self, key: str) -> None:
+        login_name(key)
         with (
             self._pointer.writable() as home,
-            stage(home, self._pointer.name, Secret(f"{account_id}\n".encode())) as staged,
+            stage(home, self._pointer.name, Secret(f"{key}\n".encode())) as staged,
         ):
             staged.commit()
 
@@ -225,9 +234,9 @@ class FileStore:
         ):
             pass
 
-    def slot(self, account_id: str) -> FileSlot:
+    def slot(self, key: str) -> FileSlot:
         """See `Store.slot`."""
-        name = login_name(account_id)
+        name = login_name(key)
         place = file_place(self.home, LOGINS, name, follow=self.follow_symlinks)
-        form = LoginCodec(account_id, self.home / LOGINS / name, self.seal)
-        return FileSlot(self.home, account_id, place, form, self.soft_lock)
+        form = LoginCodec(key, self.home / LOGINS / name, self.seal)
+        return FileSlot(self.home, key, place, form, self.soft_lock)

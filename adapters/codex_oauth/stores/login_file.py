@@ -94,9 +94,9 @@ _SEALED_GROWTH: Final = 2  # a sealed content may be so many times longer: text 
 
 @attrs.frozen
 class LoginCodec:
-    """The form of one account's login. `path` is its file, for messages."""
+    """The form of the login that is kept under `key`. `path` is its file, for messages."""
 
-    account_id: str
+    key: str
     path: Path
     seal: Seal | None = attrs.field(default=None, repr=False)
 
@@ -106,9 +106,9 @@ class LoginCodec:
         return LONGEST_RECORD if self.seal is None else LONGEST_RECORD * _SEALED_GROWTH
 
     def check(self, record: Record) -> None:
-        """Raises ValueError for a record of another account."""
-        if record.credential.account_id != self.account_id:
-            raise ValueError("the record is another account's")
+        """Raises ValueError for a record of another login."""
+        if self.key not in record.credential.identity.names:
+            raise ValueError("the record is another login's")
 
     def write(self, record: Record) -> Secret[bytes]:
         """The content of the file.
@@ -140,7 +140,7 @@ class LoginCodec:
         found = without_traceback(lambda: read_record(opened.reveal()))
         if isinstance(found, SignInError):
             return advised(attrs.evolve(found, details={**found.details, "path": shown(self.path)}))
-        if found.credential.account_id != self.account_id:  # say, a file system that ignores case
+        if self.key not in found.credential.identity.names:  # say, a file system that ignores case
             return store_error(ErrorKind.CORRUPT_AUTH, "other_account", self.path)
         return found
 

@@ -77,63 +77,67 @@ class MemoryStore:
         self._mutex = threading.Lock()
         self._holders: dict[str, MemoryHeld] = {}
 
-    def accounts(self) -> tuple[str, ...]:
-        """See `Store.accounts`."""
+    def names(self) -> tuple[str, ...]:
+        """See `Store.names`."""
         places = self._places.copy().items()
-        return tuple(sorted(account for account, place in places if place.settled().stored))
+        return tuple(sorted(key for key, place in places if place.settled().stored))
+
+    def accounts(self) -> tuple[str, ...]:
+        """The former name of `names()`, for one release."""
+        return self.names()
 
     def current(self) -> str | None:
         """See `Store.current`."""
-        return self._selected if self._selected in self.accounts() else None
+        return self._selected if self._selected in self.names() else None
 
-    def select(self, account_id: str | None) -> None:
+    def select(self, key: str | None) -> None:
         """See `Store.select`."""
-        if account_id is not None:
-            login_name(account_id)
-        self._selected = account_id
+        if key is not None:
+            login_name(key)
+        self._selected = key
 
     def prepare(self) -> None:
         """See `Store.prepare`: there is always room."""
 
-    def slot(self, account_id: str) -> MemorySlot:
+    def slot(self, key: str) -> MemorySlot:
         """See `Store.slot`."""
-        login_name(account_id)
-        return MemorySlot(self, account_id)
+        login_name(key)
+        return MemorySlot(self, key)
 
-    def place(self, account_id: str) -> _Place:
+    def place(self, key: str) -> _Place:
         """What is kept of one login."""
-        return self._places.get(account_id, _Place())
+        return self._places.get(key, _Place())
 
-    def change(self, account_id: str, work: _Work[_T], held: MemoryHeld | None = None) -> _T:
+    def change(self, key: str, work: _Work[_T], held: MemoryHeld | None = None) -> _T:
         """Replace what is kept of one login by what `work` makes of it, in one step, and return what it
         tells. Raises SignInError (`lock_lost`) if `held` is given and does not hold the lock.
         """
         with self._mutex:
-            if held is not None and self._holders.get(account_id) is not held:
+            if held is not None and self._holders.get(key) is not held:
                 raise _refusal("lock_lost")
-            self._places[account_id], told = work(self.place(account_id))
+            self._places[key], told = work(self.place(key))
         return told
 
     def take(self, held: MemoryHeld) -> bool:
         """Give the lock to `held`, if nobody has it and nobody has just announced a renewal."""
-        account_id = held.account_id
+        key = held.key
         with self._mutex:
-            place = self.place(account_id)
-            if account_id in self._holders or _is_announced(place.record()):
+            place = self.place(key)
+            if key in self._holders or _is_announced(place.record()):
                 return False
-            self._places[account_id] = place.settled()
-            self._holders[account_id] = held
+            self._places[key] = place.settled()
+            self._holders[key] = held
             return True
 
     def is_held(self, held: MemoryHeld) -> bool:
         """Whether `held` has the lock."""
-        return self._holders.get(held.account_id) is held
+        return self._holders.get(held.key) is held
 
     def give_back(self, held: MemoryHeld) -> None:
         """Free the lock, if `held` has it."""
         with self._mutex:
-            if self._holders.get(held.account_id) is held:
-                del self._holders[held.account_id]
+            if self._holders.get(held.key) is held:
+                del self._holders[held.key]
 
 
 @attrs.frozen
@@ -141,22 +145,27 @@ class MemorySlot:
     """One login of a `MemoryStore`. Get it from `MemoryStore.slot`."""
 
     _store: MemoryStore = attrs.field(repr=False)
-    account_id: str
+    key: str
+
+    @property
+    def account_id(self) -> str:
+        """The former name of `key`, for one release."""
+        return self.key
 
     def load(self) -> Record | None:
         """See `Slot.load`."""
-        return self._store.place(self.account_id).settled().record()
+        return self._store.place(self.key).settled().record()
 
     def lock(self) -> MemoryHeld | None:
         """See `Slot.lock`."""
-        held = MemoryHeld(self._store, self.account_id)
+        held = MemoryHeld(self._store, self.key)
         return held if self._store.take(held) else None
 
     def rescue(self, record: Record) -> None:
         """See `Slot.rescue`."""
-        kept = _kept(record, self.account_id)
+        kept = _kept(record, self.key)
         self._store.change(
-            self.account_id, lambda place: (attrs.evolve(place, rescued=(*place.rescued, kept)), None)
+            self.key, lambda place: (attrs.evolve(place, rescued=(*place.rescued, kept)), None)
         )
 
 
@@ -165,7 +174,7 @@ class MemoryHeld:
     """The lock of one login of a `MemoryStore`. Get it from `MemorySlot.lock`."""
 
     _store: MemoryStore = attrs.field(repr=False)
-    account_id: str
+    key: str
     _before: _Kept | None = attrs.field(default=None, init=False, repr=False)
     """What was stored before this holder announced itself in it."""
     _owner: str = attrs.field(factory=draw_owner, init=False)
@@ -173,20 +182,20 @@ class MemoryHeld:
 
     def load(self) -> Record | None:
         """See `Held.load`."""
-        return self._store.place(self.account_id).record()
+        return self._store.place(self.key).record()
 
     def reserve(self, record: Record) -> None:
         """See `Held.reserve`."""
         self._reserving_since = None
         asked_at, _ = now()
-        marked = _kept(attrs.evolve(record, intent=our_intent(self._owner)), self.account_id)
+        marked = _kept(attrs.evolve(record, intent=our_intent(self._owner)), self.key)
 
         def mark(place: _Place) -> tuple[_Place, _Kept | None]:
             if _fingerprint(place.record()) != record.fingerprint:
                 raise _refusal("changed")
             return attrs.evolve(place, stored=marked), place.stored
 
-        self._before = self._store.change(self.account_id, mark, self)
+        self._before = self._store.change(self.key, mark, self)
         self._reserving_since = asked_at
 
     def sending(self) -> bool:
@@ -199,7 +208,7 @@ class MemoryHeld:
     ) -> Saved | Conflict:
         """See `Held.save`. Nothing in memory is ever corrupt."""
         try:
-            kept = _kept(record, self.account_id)
+            kept = _kept(record, self.key)
             conflict = self._compare_and_set(
                 expected, lambda place: attrs.evolve(place, stored=kept), already=record
             )
@@ -210,7 +219,7 @@ class MemoryHeld:
 
     def delete(self, expected: str | None, *, even_corrupt: bool = False) -> Deleted | Conflict:
         """See `Held.delete`."""
-        newer = best_leftover(None, [_opened(kept) for kept in self._store.place(self.account_id).rescued])
+        newer = best_leftover(None, [_opened(kept) for kept in self._store.place(self.key).rescued])
         if newer is not None:  # since the lock was taken: nobody has asked to end that one
             return Conflict(newer)
         return self._compare_and_set(expected, lambda place: _Place()) or Deleted()
@@ -220,9 +229,7 @@ class MemoryHeld:
         if self._before is not None:
             before, self._before = self._before, None
             with suppress(SignInError):  # in a forked child
-                self._store.change(
-                    self.account_id, lambda place: (attrs.evolve(place, stored=before), None), self
-                )
+                self._store.change(self.key, lambda place: (attrs.evolve(place, stored=before), None), self)
         self._store.give_back(self)
 
     def _compare_and_set(
@@ -236,7 +243,7 @@ class MemoryHeld:
                 return place, Conflict(stored)
             return change(place), None
 
-        conflict = self._store.change(self.account_id, compare, self)
+        conflict = self._store.change(self.key, compare, self)
         if conflict is None:
             self._before = None
         return conflict
@@ -250,10 +257,10 @@ class MemoryHeld:
         self.release()
 
 
-def _kept(record: Record, account_id: str) -> _Kept:
+def _kept(record: Record, key: str) -> _Kept:
     """The record, serialised. Raises SignInError (`not_storable`) for one that could not be read again."""
-    if record.credential.account_id != account_id:
-        raise ValueError("the record is another account's")
+    if key not in record.credential.identity.names:
+        raise ValueError("the record is another login's")
     kept = _closed(record)
     if without_traceback(lambda: read_record(kept.reveal())) != record:
         raise _refusal("not_storable")

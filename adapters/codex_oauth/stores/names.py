@@ -16,7 +16,7 @@ __all__ = [
     "LOGINS",
     "LONGEST_POINTER",
     "PENDING_DIRECTORY",
-    "account_in",
+    "key_in",
     "login_name",
 ]
 
@@ -33,18 +33,18 @@ _LETTERS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
 _SUFFIX: Final = ".json"
 
 
-def login_name(account_id: str) -> str:
-    """The name of an account's file. Raises ValueError for what is no account id."""
-    if not _is_account(account_id):
-        raise ValueError("an account id is 1 to 128 letters, digits, `_` and `-`")
-    return account_id + _SUFFIX
+def login_name(key: str) -> str:
+    """The name of a login's file. Raises ValueError for what is no key."""
+    if not _is_key(key):
+        raise ValueError("a login's key is 1 to 128 letters, digits, `_` and `-`")
+    return key + _SUFFIX
 
 
-def account_in(name: str) -> str | None:
-    """The account id in the name of a login's file; None for the name of anything else."""
+def key_in(name: str) -> str | None:
+    """The key in the name of a login's file; None for the name of anything else."""
     stem = name.removesuffix(_SUFFIX)
-    return stem if stem != name and _is_account(stem) else None
+    return stem if stem != name and _is_key(stem) else None
 
 
-def _is_account(text: str) -> bool:
+def _is_key(text: str) -> bool:
     return 0 < len(text) <= 128 and not text.strip(_LETTERS)

@@ -3,8 +3,8 @@
 Rules of this file: a home is an absolute path that is never the root; what the environment leaves open
 is an error and never the current directory; nothing is created here.
 
-    <home>/logins/<account_id>.json    a login
-    <home>/current                     one line: the account id of the login in use
+    <home>/logins/<key>.json    a login; of an earlier release, <account_id>.json
+    <home>/current              one line: the key of the login in use
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from pathlib import Path
 
 from codex_oauth.loading import loading
 from codex_oauth.stores.failures import store_error
-from codex_oauth.stores.names import CURRENT, HOME_VARIABLE, LOGINS, account_in, login_name
+from codex_oauth.stores.names import CURRENT, HOME_VARIABLE, LOGINS, key_in, login_name
 from codex_oauth_core.errors import ErrorKind
 
-__all__ = ["CURRENT", "HOME_VARIABLE", "LOGINS", "account_in", "default_home", "login_name", "usable_home"]
+__all__ = ["CURRENT", "HOME_VARIABLE", "LOGINS", "default_home", "key_in", "login_name", "usable_home"]
 
 
 def default_home() -> Path:

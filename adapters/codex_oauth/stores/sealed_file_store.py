@@ -23,12 +23,12 @@ from codex_oauth.stores.files import Directory, read_file
 from codex_oauth.stores.keyring_key import KEYRING_LIMIT, Keyring, KeyringKey, KeyringSeal
 from codex_oauth.stores.locks import LoginLock, lock_name, take_lock
 from codex_oauth.stores.login_file import SEALED, SealBroken
-from codex_oauth.stores.paths import LOGINS, account_in
+from codex_oauth.stores.paths import LOGINS, key_in
 from codex_oauth_core.errors import ErrorKind
 
 __all__ = ["SealedFileStore"]
 
-_LOCKED_FILE: Final = ".key.json"  # no account's: an account id has no dot
+_LOCKED_FILE: Final = ".key.json"  # no login's: a key has no dot
 _LOGIN: Final = ".json"
 _POLL: Final = 0.02  # seconds between two looks at a lock
 
@@ -73,7 +73,7 @@ class SealedFiles:
 
 def _is_sealed(logins: Directory, name: str) -> bool:
     """Whether a file is a sealed login, or a copy of one. One that cannot be read may be."""
-    if account_in(name.partition(_LOGIN)[0] + _LOGIN) is None:
+    if key_in(name.partition(_LOGIN)[0] + _LOGIN) is None:
         return False
     try:
         content = read_file(logins, name, len(SEALED))

@@ -35,8 +35,8 @@ class Slot(Protocol):
     """The place of one login. It keeps no state of its own: any number may exist, in any thread."""
 
     @property
-    def account_id(self) -> str:
-        """The account whose login this is."""
+    def key(self) -> str:
+        """The name under which the login is kept."""
         ...
 
     def load(self) -> Record | None:
@@ -44,7 +44,7 @@ class Slot(Protocol):
         of what is stored. Takes no lock, changes nothing, and never sees half a record.
 
         Raises SignInError: `corrupt_auth` (with `details.reason` as `read_record` gives it, or
-        `other_account`), `auth_read_failed`.
+        `other_account`: it is not of this name), `auth_read_failed`.
         """
         ...
 
@@ -62,7 +62,7 @@ class Slot(Protocol):
     def rescue(self, record: Record) -> None:
         """Keep a record beside the login, durably and without the lock: see `Rescue`.
 
-        Raises SignInError: `auth_write_failed`; ValueError for a record of another account.
+        Raises SignInError: `auth_write_failed`; ValueError for a record that is not of this name.
         """
         ...
 
@@ -105,7 +105,8 @@ class LockedLogin(Protocol):
         that can be read and is another, or where somebody has signed out: if what is stored cannot be read or
         is not there, it is kept beside, and a torn file is replaced.
 
-        Raises `SaveFailed`, with what was stored still stored; ValueError for a record of another account.
+        Raises `SaveFailed`, with what was stored still stored; ValueError for a record that is not of this
+        name.
         """
         ...
 
@@ -142,26 +143,30 @@ class SaveFailed(Exception):
 
 
 class Store(Protocol):
-    """A set of logins, at most one for an account, and a pointer to the one in use."""
+    """A set of logins, each under its key (`Credential.key`), and a pointer to the one in use.
 
-    def accounts(self) -> tuple[str, ...]:
-        """The ids of the accounts that have a login, readable or not, or a rescued sign-in; in order.
+    A login may be kept under any of its names (`Identity.names`): under its account id, say, if an earlier
+    release stored it. A place takes only records that have its name.
+    """
+
+    def names(self) -> tuple[str, ...]:
+        """The names under which a login is kept, readable or not, or a rescued sign-in; in order.
 
         Raises SignInError: `auth_read_failed`.
         """
         ...
 
     def current(self) -> str | None:
-        """The account in use. None if none was selected, or if its login is gone.
+        """The name of the login in use. None if none was selected, or if it is gone.
 
         Raises SignInError: `auth_read_failed`.
         """
         ...
 
-    def select(self, account_id: str | None) -> None:
-        """Put an account in use; None puts none in use.
+    def select(self, key: str | None) -> None:
+        """Put a login in use; None puts none in use.
 
-        Raises SignInError: `auth_write_failed`; ValueError for what is no account id.
+        Raises SignInError: `auth_write_failed`; ValueError for what is no key.
         """
         ...
 
@@ -172,9 +177,9 @@ class Store(Protocol):
         """
         ...
 
-    def slot(self, account_id: str) -> Slot:
-        """The place of an account's login, whether there is one or not. Raises ValueError for what is no
-        account id: letters, digits, `_` and `-`, at most 128.
+    def slot(self, key: str) -> Slot:
+        """The place of a login, whether there is one or not. Raises ValueError for what is no key: letters,
+        digits, `_` and `-`, at most 128.
         """
         ...
 

@@ -57,7 +57,9 @@ def renewed(record: Record, number: int) -> Record:
     """What a renewal made of `record`."""
     token = record.credential.refresh_token
     parent = None if token is None else token.fingerprint()
-    return sample(number, record.credential.account_id, generation=record.generation + 1, parent=parent)
+    return sample(
+        number, record.credential.account_id or ACCOUNT, generation=record.generation + 1, parent=parent
+    )
 
 
 def fail(what: str) -> NoReturn:
@@ -103,7 +105,7 @@ def locked(slot: Slot) -> LockedLogin:
 
 def put(store: Store, record: Record, expected: str | None = None) -> Slot:
     """Save a record in its place, and say which place that is."""
-    slot = store.slot(record.credential.account_id)
+    slot = store.slot(record.credential.account_id or record.credential.key)
     with locked(slot) as held:
         answer = held.save(record, expected)
     same(type(answer).__name__, "Saved", "the answer to a save")

@@ -17,7 +17,7 @@ def a_rescued_sign_in_is_seen_where_nothing_is_stored(store: Store) -> None:
     record = sample(1, unknown={"color": "blue"})
     slot.rescue(record)
     same(slot.load(), record, "the login in a place where only a sign-in was rescued")
-    same(store.accounts(), (ACCOUNT,), "the accounts, of which one has a rescued sign-in only")
+    same(store.names(), (ACCOUNT,), "the accounts, of which one has a rescued sign-in only")
     store.select(ACCOUNT)
     same(store.current(), ACCOUNT, "the current account, which has a rescued sign-in only")
     same(settle(slot), record, "the login, after the lock was taken")
@@ -113,7 +113,7 @@ def a_rescued_renewal_at_another_server_is_dropped(store: Store) -> None:
 def a_rescued_renewal_of_nothing_is_no_login(store: Store) -> None:
     slot = store.slot(ACCOUNT)
     slot.rescue(renewed(sample(1), 2))
-    same((slot.load(), store.accounts()), (None, ()), "the store, with only a renewal of nothing rescued")
+    same((slot.load(), store.names()), (None, ()), "the store, with only a renewal of nothing rescued")
     same(settle(slot), None, "the login, after a renewal of nothing was rescued")
 
 
@@ -163,7 +163,7 @@ def a_rescue_touches_no_other_account(store: Store) -> None:
     other = put(store, sample(1, "b"))
     store.slot("a").rescue(sample(2, "a"))
     same(settle(other), sample(1, "b"), "the login of another account than the rescued one")
-    same(store.accounts(), ("a", "b"), "the accounts")
+    same(store.names(), ("a", "b"), "the accounts")
 
 
 LEFTOVER_CHECKS: Final = (

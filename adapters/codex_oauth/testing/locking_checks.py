@@ -108,7 +108,7 @@ def reading_needs_no_lock(store: Store) -> None:
     slot = put(store, sample(1))
     with locked(slot) as held:
         same(slot.load(), sample(1), "the login, while its lock is held")
-        same((held.load(), store.accounts()), (sample(1), (ACCOUNT,)), "the store, while a lock is held")
+        same((held.load(), store.names()), (sample(1), (ACCOUNT,)), "the store, while a lock is held")
 
 
 def a_reservation_announces_the_renewal(store: Store) -> None:
@@ -277,7 +277,7 @@ def nobody_ever_sees_half_a_record(store: Store) -> None:
         read(number)
 
     _all_at_once(work, 20)
-    same(store.accounts(), (ACCOUNT,), "the accounts after the race")
+    same(store.names(), (ACCOUNT,), "the accounts after the race")
 
 
 def _announced(slot: Slot) -> Intent:

@@ -275,10 +275,9 @@ SCENARIOS: Final = (
     ),
     Scenario(
         "no account in the token",
-        (issued(), approved(), tokens(access_token=OPAQUE, id_token=...), as_json(200, {})),
-        E.NO_ACCOUNT_ID,
+        (issued(), approved(), tokens(access_token=OPAQUE, id_token=...)),
+        None,
         ((5.25, P),),
-        {"revoked": True},
     ),
     Scenario(
         "another workspace than asked for",

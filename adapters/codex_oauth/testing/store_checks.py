@@ -46,19 +46,19 @@ _NO_ACCOUNT_IDS: Final = (
 
 
 def a_new_store_is_empty(store: Store) -> None:
-    same(store.accounts(), (), "the accounts of a new store")
+    same(store.names(), (), "the accounts of a new store")
     same(store.current(), None, "the current account of a new store")
     same(store.slot(ACCOUNT).load(), None, "the login in a new store")
 
 
 def preparing_changes_nothing_and_can_be_repeated(store: Store) -> None:
     store.prepare()
-    same((store.accounts(), store.current()), ((), None), "a store that was prepared")
+    same((store.names(), store.current()), ((), None), "a store that was prepared")
     slot = put(store, sample())
     store.select(ACCOUNT)
     store.prepare()
     same(slot.load(), sample(), "the login after the store was prepared again")
-    same((store.accounts(), store.current()), ((ACCOUNT,), ACCOUNT), "a store that was prepared again")
+    same((store.names(), store.current()), ((ACCOUNT,), ACCOUNT), "a store that was prepared again")
 
 
 def what_is_saved_is_loaded(store: Store) -> None:
@@ -133,7 +133,7 @@ def a_save_over_nothing_that_expects_something_is_a_conflict(store: Store) -> No
     with locked(slot) as held:
         answer = held.save(sample(2), sample(1).fingerprint)
     same(answer, Conflict(None), "the answer to a save that expects what is not there")
-    same((slot.load(), store.accounts()), (None, ()), "the store after a conflict")
+    same((slot.load(), store.names()), (None, ()), "the store after a conflict")
 
 
 def a_record_of_another_account_is_refused(store: Store) -> None:
@@ -141,7 +141,7 @@ def a_record_of_another_account_is_refused(store: Store) -> None:
     with locked(slot) as held:
         refused(ValueError, "saving another account's record", held.save, other, None)
     refused(ValueError, "rescuing another account's record", slot.rescue, other)
-    same(store.accounts(), (), "the accounts, after another account's record was refused")
+    same(store.names(), (), "the accounts, after another account's record was refused")
 
 
 def what_is_deleted_is_gone(store: Store) -> None:
@@ -149,7 +149,7 @@ def what_is_deleted_is_gone(store: Store) -> None:
     with locked(slot) as held:
         same(held.delete(sample().fingerprint), Deleted(), "the answer to a deletion")
         same(held.load(), None, "the login under the lock, after its deletion")
-    same((slot.load(), store.accounts()), (None, ()), "the store after a deletion")
+    same((slot.load(), store.names()), (None, ()), "the store after a deletion")
 
 
 def deleting_nothing_is_done_if_nothing_is_expected(store: Store) -> None:
@@ -176,7 +176,7 @@ def a_deleted_login_is_not_saved_again_by_who_still_expects_it(store: Store) -> 
     with locked(slot) as held:
         answer = held.save(sample(2), sample(1).fingerprint)
     same(answer, Conflict(None), "the answer to a save over a login that was deleted")
-    same(store.accounts(), (), "the accounts after that")
+    same(store.names(), (), "the accounts after that")
 
 
 def accounts_are_separate_and_in_order(store: Store) -> None:
@@ -184,7 +184,7 @@ def accounts_are_separate_and_in_order(store: Store) -> None:
         put(store, sample(1, account_id))
     with locked(store.slot("b")) as held:
         held.delete(sample(1).fingerprint)
-    same(store.accounts(), ("A-1", "a_2"), "the accounts")
+    same(store.names(), ("A-1", "a_2"), "the accounts")
     same(store.slot("a_2").load(), sample(1, "a_2"), "the login beside a deleted one")
 
 
@@ -193,7 +193,7 @@ def an_account_id_has_up_to_128_characters(store: Store) -> None:
         put(store, sample(1, account_id))
         store.select(account_id)
         same(store.current(), account_id, "the current account")
-    same(store.accounts(), ("x", "x" * 128), "the accounts")
+    same(store.names(), ("x", "x" * 128), "the accounts")
 
 
 def what_is_no_account_id_is_refused(store: Store) -> None:
@@ -202,8 +202,41 @@ def what_is_no_account_id_is_refused(store: Store) -> None:
         refused(ValueError, f"selecting {account_id!r}", store.select, account_id)
 
 
+def a_login_has_a_place_under_each_of_its_names(store: Store) -> None:
+    record = sample(credential=attrs.evolve(sample().credential, user_id="user-1"))
+    for number, name in enumerate(record.credential.identity.names, 1):
+        slot = store.slot(name)
+        with locked(slot) as held:
+            same(type(held.save(record, None)).__name__, "Saved", f"the answer to a save under name {number}")
+        same(slot.load(), record, f"the login under name {number}")
+    same(store.names(), tuple(sorted(record.credential.identity.names)), "the names of the logins")
+
+
+def two_people_of_one_account_are_two_logins(store: Store) -> None:
+    anna, bert = (
+        sample(number, credential=attrs.evolve(sample(number).credential, user_id=user))
+        for number, user in ((1, "anna"), (2, "bert"))
+    )
+    for person, other in ((anna, bert), (bert, anna)):
+        slot = store.slot(person.credential.key)
+        refused(ValueError, "rescuing another person's record", slot.rescue, other)
+        with locked(slot) as held:
+            refused(ValueError, "saving another person's record", held.save, other, None)
+            held.save(person, None)
+    for person in (anna, bert):
+        same(store.slot(person.credential.key).load(), person, "one of two people of one account")
+
+
+def a_login_without_an_account_is_kept(store: Store) -> None:
+    record = sample(credential=attrs.evolve(sample().credential, account_id=None))
+    slot = store.slot(record.credential.key)
+    with locked(slot) as held:
+        held.save(record, None)
+    same(slot.load(), record, "a login without an account")
+
+
 def a_slot_tells_whose_it_is(store: Store) -> None:
-    same(store.slot(ACCOUNT).account_id, ACCOUNT, "the account of a slot")
+    same(store.slot(ACCOUNT).key, ACCOUNT, "the key of a slot")
 
 
 def the_pointer_follows_the_last_selection(store: Store) -> None:
@@ -256,6 +289,9 @@ KEEPING_CHECKS: Final = (
     accounts_are_separate_and_in_order,
     an_account_id_has_up_to_128_characters,
     what_is_no_account_id_is_refused,
+    a_login_has_a_place_under_each_of_its_names,
+    two_people_of_one_account_are_two_logins,
+    a_login_without_an_account_is_kept,
     a_slot_tells_whose_it_is,
     the_pointer_follows_the_last_selection,
     a_pointer_to_a_login_that_is_gone_points_to_nothing,

@@ -62,7 +62,7 @@ def refresh(
 
     `account_id`: whose login it is; by default as the new token says. Raises SignInError, and of it
     `RefreshIncomplete`, with the tokens, where something was issued that is no credential: no usable access
-    token, no account id (`no_account_id`) or another than `account_id` (`account_changed`).
+    token, or another account than `account_id` (`account_changed`).
     """
     token = refresh_token if isinstance(refresh_token, Secret) else Secret(refresh_token)
     del refresh_token  # not in the frame of an error
@@ -141,17 +141,14 @@ def _failed(fact: TryAgain | Refusal, token: Secret[str], provider: Provider) ->
 def _granted(
     tokens: Tokens, event: ResponseReceived, token: Secret[str], provider: Provider, account_id: str | None
 ) -> Credential | SignInError:
-    whose = account_id or tokens.account_id
     if tokens.access_token is None:
         return _incomplete(ErrorKind.INVALID_RESPONSE, tokens, provider, reason=tokens.problem)
-    if whose is None:
-        return _incomplete(ErrorKind.NO_ACCOUNT_ID, tokens, provider)
-    if tokens.account_id not in (None, whose):
+    if account_id is not None and tokens.account_id not in (None, account_id):
         return _incomplete(ErrorKind.ACCOUNT_CHANGED, tokens, provider)
     old = Credential(
         access_token=UNUSABLE,
         refresh_token=token,
-        account_id=whose,
+        account_id=account_id,
         issuer=provider.issuer,
         client_id=provider.client_id,
         obtained_at="",

@@ -18,6 +18,7 @@ import attrs
 
 from codex_oauth.clock import Clock
 from codex_oauth.loading import loading
+from codex_oauth.stores.find import named_login, same_place
 from codex_oauth.stores.store import Store
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait
@@ -32,7 +33,7 @@ from codex_oauth_core.flows.renewal_policy import (
 )
 from codex_oauth_core.outcomes import Adopted, NotRenewed, NotRenewedReason, Renewed
 from codex_oauth_core.provider import Provider
-from codex_oauth_core.providers import provider_of
+from codex_oauth_core.providers import identified, provider_of
 from codex_oauth_core.record import Record
 from codex_oauth_core.secret import Secret
 
@@ -131,7 +132,7 @@ Outcome = Renewed | Adopted | NotRenewed | SignInError
 class Seen:
     """What a store held when a renewal began: enough to tell one login from another."""
 
-    account_id: str | None
+    key: str | None
     fingerprint: str | None
 
 
@@ -156,13 +157,13 @@ class Landing:
 
 @attrs.frozen(kw_only=True)
 class Renewer:
-    """Renews the login of one account of `store`: `account_id`, or else the store's current one.
+    """Renews one login of `store`: the one that people call `account`, or else the store's current one.
 
     `provider`: None for the one that the login is bound to, of those that are known and of `providers`.
     """
 
     store: Store
-    account_id: str | None
+    account: str | None
     provider: Provider | None
     policy: RenewalPolicy
     now: Clock
@@ -171,11 +172,11 @@ class Renewer:
     def look(self, jitter: float) -> Landing | None:
         """What is stored, if there is nothing to do about it; None if a renewal is to judge. Only reads."""
         try:
-            account_id, record = self._stored(None)
+            place, record = self._stored(None)
         except SignInError:
             return None
         if isinstance(kept := self._elsewhere(record, None), NotRenewed):
-            return Landing(kept, Seen(account_id, kept.record.fingerprint), None)
+            return Landing(kept, Seen(place, kept.record.fingerprint), None)
         asked = RenewalRequest(
             provider=self.provider_for(record), policy=self.policy, jitter=jitter, rejected=None, forced=False
         )
@@ -186,7 +187,7 @@ class Renewer:
             or verdict.why is not NotRenewedReason.CURRENT
         ):
             return None
-        return Landing(verdict, Seen(account_id, record.fingerprint), None)
+        return Landing(verdict, Seen(place, record.fingerprint), None)
 
     def renew(
         self,
@@ -222,14 +223,56 @@ class Renewer:
         jitter: float,
         meanwhile: Callable[[Landing], None] | None,
     ) -> Landing:
+        """The login is renewed where it is kept; and once more, if that was another place at the end."""
+        landing = Landing(not_signed_in(), Seen(None, None), rejected)
+        with world:
+            for _ in range(_MOST_PLACES):
+                try:
+                    place, record = self._stored(known)
+                except SignInError as error:
+                    return Landing(error, Seen(None, None), rejected)
+                landing = self._renewed_at(
+                    (place, record), world, known, rejected, failure, jitter=jitter, meanwhile=meanwhile
+                )
+                known = known or record
+                if known is None or not self.has_moved(landing, known):
+                    break
+        return landing
+
+    def has_moved(self, landing: Landing, had: Record) -> bool:
+        """Whether a renewal ended so because the login that was `had` was not at its place any more: somebody
+        signed in, and it is kept under its key now; or an earlier release has put another person's there.
+        """
+        outcome = landing.outcome
+        if not isinstance(outcome, SignInError):
+            now, before = outcome.record.credential, had.credential
+            return now != before and not identified(now, self.providers).identity.fits(
+                identified(before, self.providers).identity
+            )
+        if outcome.kind is not ErrorKind.LOGIN_REQUIRED or landing.recalled:
+            return False
         try:
-            account_id, record = self._stored(None if known is None else known.credential.account_id)
-        except SignInError as error:
-            return Landing(error, Seen(None, None), rejected)
-        seen = Seen(account_id, None if record is None else record.fingerprint)
+            place, found = self._stored(had)
+        except SignInError:
+            return False
+        return found is not None and place != landing.seen.key
+
+    def _renewed_at(
+        self,
+        stored: tuple[str | None, Record | None],
+        world: LazyWorld,
+        known: Record | None,
+        rejected: Secret[str] | None,
+        failure: Failure | None,
+        *,
+        jitter: float,
+        meanwhile: Callable[[Landing], None] | None,
+    ) -> Landing:
+        place, record = stored
+        seen = Seen(place, None if record is None else record.fingerprint)
         if failure is not None and failure.seen == seen and self.now()[0] < failure.until:
             return Landing(failure.error, seen, rejected, recalled=True)
-        if account_id is None:
+        if place is None:
             return Landing(not_signed_in(), seen, rejected)
         if (elsewhere := self._elsewhere(record, rejected)) is not None:
             return Landing(elsewhere, seen, rejected)
@@ -237,7 +280,7 @@ class Renewer:
             from codex_oauth.worlds.storing import StoringWorld
 
         flow = self._flow(known, record, rejected, jitter, keep_saving=meanwhile is not None)
-        with world, StoringWorld(world, self.store, account_id) as storing:
+        with StoringWorld(world, self.store, place) as storing:
             effect: Effect = flow.receive(Started(*storing.now()))
             while not isinstance(effect, Finished):
                 if meanwhile is not None and (outcome := flow.meanwhile) is not None:
@@ -267,9 +310,20 @@ class Renewer:
             return NotRenewed(record, NotRenewedReason.CURRENT)
         return not_renewed_here(bound)
 
-    def _stored(self, usual: str | None) -> tuple[str | None, Record | None]:
-        account_id = self.account_id or usual or self.store.current()
-        return account_id, None if account_id is None else self.store.slot(account_id).load()
+    def _stored(self, before: Record | None) -> tuple[str | None, Record | None]:
+        """Where the login is kept, and what is there: the one that was had before, once there was one."""
+        if before is not None:
+            if (found := same_place(self.store, before.credential)) is not None:
+                return found
+            if self.account is None:
+                return identified(before.credential, self.providers).key, None
+        if self.account is not None:
+            login = named_login(self.store, self.account)
+            if isinstance(login.found, SignInError):
+                raise login.found
+            return login.place, login.found  # by the look that told whose it is
+        place = self.store.current()
+        return place, None if place is None else self.store.slot(place).load()
 
     def _flow(
         self,
@@ -300,6 +354,9 @@ class Renewer:
             return CODEX
         return provider_of(record.credential, self.providers) or CODEX
 
+
+_MOST_PLACES: Final = 3
+"""How often a renewal begins anew because the login was moved."""
 
 _UNREADABLE: Final = (ErrorKind.AUTH_READ_FAILED, ErrorKind.CORRUPT_AUTH)
 _USUAL: Final = (CODEX.issuer, CODEX.client_id)

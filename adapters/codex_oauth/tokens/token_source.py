@@ -82,14 +82,15 @@ class TokenSource:
     """The access token of a stored login, renewed whenever that is due. For any number of threads, tasks
     and event loops at once; `token` fits `OpenAI(api_key=...)`, and `atoken` fits `AsyncOpenAI`.
 
-    `account_id`: whose login; by default the store's current one, and the same from then on. `provider`: by
-    default the one that the login is bound to, of those that codex-oauth knows and of `providers`. `hosts`
-    may be sent the token, by default those of the login's provider: `HOST` or `HOST:PORT`. `make_world` makes
-    the world of one renewal, by default an `HttpxWorld`; its clock is `now`. `jitter`, from 0 to 1, spreads
-    processes; by default it is drawn at random. `on_note` gets one line about a login that works and needs
-    attention, on a renewal's thread; by default it is a `CodexOAuthWarning`. `on_wait` gets, there too, every
-    `Wait` of a renewal: its `why`, whom it waits for, and until when. ValueError for what is no account id
-    and for what is no host.
+    `account`: whose login, as people call it: an e-mail address, an account id, a user id, or the beginning
+    of a key; by default the store's current one, and the same from then on. `account_id` is its former name.
+    `provider`: by default the one that the login is bound to, of those that codex-oauth knows and of
+    `providers`. `hosts` may be sent the token, by default those of the login's provider: `HOST` or
+    `HOST:PORT`. `make_world` makes the world of one renewal, by default an `HttpxWorld`; its clock is `now`.
+    `jitter`, from 0 to 1, spreads processes; by default it is drawn at random. `on_note` gets one line about
+    a login that works and needs attention, on a renewal's thread; by default it is a `CodexOAuthWarning`.
+    `on_wait` gets, there too, every `Wait` of a renewal: its `why`, whom it waits for, and until when.
+    ValueError for an empty `account` and for what is no host.
 
     Every method but `close` raises SignInError where there is no usable login.
 
@@ -101,6 +102,7 @@ class TokenSource:
         self,
         store: Store,
         *,
+        account: str | None = None,
         account_id: str | None = None,
         provider: Provider | None = None,
         providers: Iterable[Provider] = (),
@@ -112,11 +114,12 @@ class TokenSource:
         on_note: Callable[[str], None] | None = None,
         on_wait: Callable[[Wait], None] | None = None,
     ) -> None:
-        if account_id is not None:
-            store.slot(account_id)
+        whose = account if account_id is None else account_id
+        if whose == "" or None not in (account, account_id):
+            raise ValueError("account: one name that is not empty")
         self._renewer = Renewer(
             store=store,
-            account_id=account_id,
+            account=whose,
             provider=provider,
             policy=policy,
             now=now,

@@ -12,14 +12,16 @@ from types import TracebackType
 from typing import Final, Self, assert_never
 
 from codex_oauth.event_loops import run_blocking
-from codex_oauth.stores.store import LockedLogin, SaveFailed, Store
+from codex_oauth.stores.store import LockedLogin, SaveFailed, Slot, Store
 from codex_oauth.worlds.world import AsyncPerformer, Performer
 from codex_oauth_core.effects import SendRequest, Wait
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.events import Cause, Event, Phase, RequestFailed, StoreAnswered
-from codex_oauth_core.record import Intent
+from codex_oauth_core.record import Intent, Record
 from codex_oauth_core.storage import (
     Delete,
+    Find,
+    Found,
     Load,
     Loaded,
     Lock,
@@ -47,14 +49,14 @@ _LOOKS_APART: Final = 40
 
 
 class Storage:
-    """The login of `account_id` in `store`, for one run. One call at a time, from any thread.
+    """The login named `key` in `store`, for one run. One call at a time, from any thread.
 
-    Raises ValueError for what is no account id.
+    Raises ValueError for what is no key.
     """
 
-    def __init__(self, store: Store, account_id: str) -> None:
+    def __init__(self, store: Store, key: str) -> None:
         self._store = store
-        self._slot = store.slot(account_id)
+        self._slot = store.slot(key)
         self._held: LockedLogin | None = None
         self._sent = False  # since the last reservation
         self._busy = 0
@@ -113,7 +115,7 @@ class Storage:
                     effect.record, effect.expected, replace_corrupt=effect.replace_corrupt
                 )
             case Rescue():
-                self._store.slot(effect.record.credential.account_id).rescue(effect.record)
+                self._place_of(effect.record).rescue(effect.record)
                 return Rescued()
             case Delete():
                 return self._delete(effect)
@@ -121,10 +123,26 @@ class Storage:
                 self._release()
                 return Released()
             case Select():
-                self._store.select(self._slot.account_id)
+                self._store.select(self._slot.key)
                 return Selected()
+            case Find():
+                return self._find(effect.names)
             case _:
                 assert_never(effect)
+
+    def _place_of(self, record: Record) -> Slot:
+        """Where a record is kept beside: a renewal where it was renewed, a sign-in under its own key."""
+        return self._slot if record.parent is not None else self._store.slot(record.credential.key)
+
+    def _find(self, names: tuple[str, ...]) -> Found:
+        if self._held is not None:
+            raise RuntimeError("the lock of another login is held")
+        for name in names:
+            slot = self._store.slot(name)
+            if (record := slot.load()) is not None:
+                self._slot = slot
+                return Found(name, record)
+        return Found()
 
     def _lock(self) -> Locked | LockBusy:
         if self._held is not None:
@@ -174,15 +192,15 @@ class _CutShort(Exception):
 
 
 class StoringWorld:
-    """`world`, and one account's login in `store`: drives a flow about a stored login.
+    """`world`, and the login named `key` in `store`: drives a flow about a stored login.
 
     Use it in a `with` block, for one run, inside the `with` block of `world`. Raises ValueError for what is
-    no account id.
+    no key.
     """
 
-    def __init__(self, world: Performer, store: Store, account_id: str) -> None:
+    def __init__(self, world: Performer, store: Store, key: str) -> None:
         self._world = world
-        self._storage = Storage(store, account_id)
+        self._storage = Storage(store, key)
 
     def now(self) -> tuple[float, float]:
         """The world's clocks."""
@@ -216,17 +234,17 @@ class StoringWorld:
 
 
 class AsyncStoringWorld:
-    """`StoringWorld` for asyncio and trio: `world`, and one account's login in `store`.
+    """`StoringWorld` for asyncio and trio: `world`, and the login named `key` in `store`.
 
     Use it in an `async with` block, for one run, inside the block of `world`. A task that is cancelled before
     a refresh token is sent leaves it alone; one that is cancelled while it is on its way still stores what
     comes back: the request is `once`, no storage effect is cut, and the cancellation is raised where nothing
-    is at stake any more. Raises ValueError for what is no account id.
+    is at stake any more. Raises ValueError for what is no key.
     """
 
-    def __init__(self, world: AsyncPerformer, store: Store, account_id: str) -> None:
+    def __init__(self, world: AsyncPerformer, store: Store, key: str) -> None:
         self._world = world
-        self._storage = Storage(store, account_id)
+        self._storage = Storage(store, key)
 
     def now(self) -> tuple[float, float]:
         """The world's clocks."""

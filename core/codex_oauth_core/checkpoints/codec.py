@@ -214,10 +214,12 @@ def each(codec: FieldCodec[T]) -> FieldCodec[tuple[T, ...]]:
 
 
 def table(codecs: Mapping[str, FieldCodec[Any]]) -> FieldCodec[dict[str, Any]]:
-    """Named values: exactly these names, no more, and no fewer but for those that may be absent."""
+    """Named values: exactly these names, no more and no fewer. What is `omitted` where it is None is not put
+    down then, and is None where it is missing.
+    """
     needed = {name for name, codec in codecs.items() if not codec.may_be_absent}
 
-    def encode(values: dict[str, Any], now: float) -> dict[str, Any]:
+    def encode(values: Mapping[str, Any], now: float) -> dict[str, Any]:
         there = {name: codec for name, codec in codecs.items() if name in needed or values[name] is not None}
         return {name: codec.encode(values[name], now) for name, codec in there.items()}
 

@@ -76,6 +76,7 @@ REFUSED: Final = record(
     uncertain=FLAG,
     cause=optional(TEXT),
     message=optional(TEXT),
+    signed_in=omitted(TEXT),
 )
 
 DEVICE: Final = record(

@@ -29,7 +29,8 @@ CODEX_DIALECT: Final = Dialect(
     read_revocation=token_answers.read_revocation,
     authorize_url=requests.authorize_url,
     headers=claims.headers,
-    account_of=token_answers.account_id_from_token,
+    identify=token_answers.identify,
+    profile=claims.read_profile,
     why_denied=codes.why_denied,
     render=render.RENDERERS,
 )

@@ -17,7 +17,7 @@ import attrs
 
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.codex.answers import usable_secret
-from codex_oauth_core.codex.token_answers import account_id_from_token
+from codex_oauth_core.codex.token_answers import identify
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.reading.json_body import MAX_BODY, as_object
@@ -42,7 +42,7 @@ LONGEST_AUTH_JSON: Final = MAX_BODY
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _LONGEST_TOKEN: Final = 16 * 1024
 _LONGEST_NUMBER: Final = 4000  # digits; Python converts no more than 4300
-_ACCOUNT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
+_ACCOUNT_ID: Final = re.compile(r"[!-~]{1,255}", re.ASCII)
 _CLIENT_ID: Final = re.compile(r"[\x21-\x7e]{1,256}", re.ASCII)
 _LONGEST_ISSUER: Final = 2048
 _OF_THE_LOGIN: Final = ("tokens", "last_refresh")
@@ -84,7 +84,7 @@ _WHY: Final[Mapping[str, str]] = {
     "tokens": "it must be a JSON object",
     "tokens.access_token": _NO_TEXT,
     "tokens.refresh_token": _NO_TEXT,
-    "tokens.account_id": "it must be letters, digits, - and _, at most 128 of them",
+    "tokens.account_id": "it must be printable ASCII text without white space, at most 255 characters",
     "last_refresh": (
         "it must be a time (2026-01-15T08:00:18Z): nothing else there says when the tokens were issued"
     ),
@@ -102,9 +102,6 @@ _REASONS: Final[Mapping[str, str]] = {
     },
     "other_mode": "The Codex CLI signs in there in a way of its own: there is no ChatGPT login to share.",
     "no_tokens": "The Codex CLI has no login there.",
-    "no_account_id": (
-        "Neither the file nor its tokens name an account, and logins are kept here by their account."
-    ),
     "too_big": "The file is longer than 1 MiB.",
     "not_an_object": "The file is JSON, and not a JSON object.",
     **{member: f"The file's member {member} cannot be used: {why}." for member, why in _WHY.items()},
@@ -130,13 +127,13 @@ def read_auth_json(
     """The login in an `auth.json`, or an error of kind `corrupt_auth`.
 
     It belongs to the issuer and the client of the file's `oauth_provenance`, else to the usual ones. Its
-    account is the one that the file names, else the one that its tokens name. `modified`: when the file was
-    written (Unix seconds), for a file that does not say when its tokens were issued. `to_move`: a refresh
-    token that cannot be used is an error; else it is None, like an absent or empty one.
+    account is the one that the file names, else the one that its tokens name, if they do. `modified`: when
+    the file was written (Unix seconds), for a file that does not say when its tokens were issued. `to_move`:
+    a refresh token that cannot be used is an error; else it is None, like an absent or empty one.
 
     `details.reason` of an error: `too_big`, `not_json`, `not_an_object`; `api_key_only`,
     `personal_access_token`, `agent_identity`, `cloud_key` or `other_mode` (signed in another way than with
-    ChatGPT), `no_tokens` (nobody is signed in), `no_account_id`, or the first member that does not fit.
+    ChatGPT), `no_tokens` (nobody is signed in), or the first member that does not fit.
     """
     try:
         return _credential(_members(content), modified, to_move=to_move)
@@ -222,11 +219,13 @@ def _credential(members: Mapping[str, object], modified: float | None, *, to_mov
         raise _Unfit("tokens.access_token", "The login of the Codex CLI there has no access token.")
     id_token = usable_secret(tokens.get("id_token"), _LONGEST_TOKEN)
     refresh = usable_secret(tokens.get("refresh_token"), _LONGEST_TOKEN)
+    account_id, user_id = identify(access, id_token)
     expires_at = expiry(access)
     return Credential(
         access_token=access,
         refresh_token=_token(tokens, "refresh_token") if to_move else refresh,
-        account_id=_account_id(tokens.get("account_id"), access, id_token),
+        account_id=_account_id(tokens.get("account_id")) or account_id,
+        user_id=user_id,
         issuer=issuer,
         client_id=client_id,
         obtained_at=_obtained_at(members.get("last_refresh"), access, modified),
@@ -289,16 +288,13 @@ def _issuer(stated: object) -> str:
     raise _Unfit(f"{_PROVENANCE}.issuer")
 
 
-def _account_id(stated: object, access: Secret[str], id_token: Secret[str] | None) -> str:
-    """The account that the file names, which is the one that the Codex CLI sends; else the tokens' own."""
-    if stated not in (None, ""):
-        if isinstance(stated, str) and _ACCOUNT_ID.fullmatch(stated):
-            return stated
-        raise _Unfit("tokens.account_id")
-    named = account_id_from_token(access) or (account_id_from_token(id_token) if id_token else None)
-    if named is None:
-        raise _Unfit("no_account_id")
-    return named
+def _account_id(stated: object) -> str | None:
+    """The account that the file names, which is the one that the Codex CLI sends; None if it names none."""
+    if stated in (None, ""):
+        return None
+    if isinstance(stated, str) and _ACCOUNT_ID.fullmatch(stated):
+        return stated
+    raise _Unfit("tokens.account_id")
 
 
 def _obtained_at(last_refresh: object, access: Secret[str], modified: float | None) -> str:

@@ -8,34 +8,25 @@ from __future__ import annotations
 
 from typing import Final
 
-import attrs
-
 from codex_oauth_core.codex.token_answers import CLAIMS
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import RequestHeaders
+from codex_oauth_core.identity import Profile
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.reading.json_body import as_object
 from codex_oauth_core.reading.jwt import read_claims
 from codex_oauth_core.secret import Secret
 
-__all__ = ["Identity", "headers", "is_fedramp", "read_identity"]
+__all__ = ["headers", "is_fedramp", "read_profile"]
 
 
-@attrs.frozen
-class Identity:
-    """What to call an account. The server's own words: filter them before they reach a terminal."""
-
-    email: str | None
-    plan: str | None
-
-
-def read_identity(credential: Credential) -> Identity:
+def read_profile(credential: Credential) -> Profile:
     """The email and the plan, from the id token or else the access token; None where neither says."""
     tokens = (credential.id_token, credential.access_token)
     claims = [read_claims(token) for token in tokens if token is not None]
     emails = (each.get("email") for each in claims)
     plans = (as_object(each.get(CLAIMS)).get("chatgpt_plan_type") for each in claims)
-    return Identity(
+    return Profile(
         next((email for email in emails if isinstance(email, str) and email), None),
         next((plan for plan in plans if isinstance(plan, str) and plan), None),
     )
@@ -53,10 +44,11 @@ def is_fedramp(credential: Credential) -> bool:
 
 
 def headers(provider: Provider, credential: Credential) -> RequestHeaders:
-    """What a request to ChatGPT's own API bears."""
-    carried: RequestHeaders = (
+    """What a request to ChatGPT's own API bears; the account only where one is known."""
+    account = credential.account_id
+    return (
         ("Authorization", Secret(f"Bearer {credential.access_token.reveal()}")),
-        ("ChatGPT-Account-Id", credential.account_id),
+        *(() if account is None else (("ChatGPT-Account-Id", account),)),
         ("originator", provider.originator),
+        *((("x-openai-fedramp", "true"),) if is_fedramp(credential) else ()),
     )
-    return (*carried, ("x-openai-fedramp", "true")) if is_fedramp(credential) else carried

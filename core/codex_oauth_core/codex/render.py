@@ -213,16 +213,19 @@ def _granted(tokens: Tokens) -> Rendered:
 
 def _hidden_token(tokens: Tokens) -> Secret[str]:
     """A token that says what was read from one whose type made it unusable."""
-    return unsigned_token(_claims(tokens.token_expires_at, tokens.account_id))
+    return unsigned_token(_claims(tokens.token_expires_at, tokens.account_id, tokens.user_id))
 
 
-def _marked_token(mark: str, expires_at: float | None, account_id: str | None) -> Secret[str]:
-    return unsigned_token({"jti": mark, **_claims(expires_at, account_id)})
+def _marked_token(
+    mark: str, expires_at: float | None, account_id: str | None, user_id: str | None
+) -> Secret[str]:
+    return unsigned_token({"jti": mark, **_claims(expires_at, account_id, user_id)})
 
 
-def _claims(expires_at: float | None, account_id: str | None) -> dict[str, object]:
-    """What a token says of its expiry and its account, where it says anything."""
-    about = None if account_id is None else {"chatgpt_account_id": account_id}
+def _claims(expires_at: float | None, account_id: str | None, user_id: str | None) -> dict[str, object]:
+    """What a token says of its expiry, its account and its person, where it says anything."""
+    ids = (("chatgpt_account_id", account_id), ("chatgpt_user_id", user_id))
+    about = {name: value for name, value in ids if value is not None} or None
     return {name: value for name, value in (("exp", expires_at), (CLAIMS, about)) if value is not None}
 
 

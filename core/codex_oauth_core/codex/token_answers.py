@@ -7,6 +7,7 @@ refresh token must be kept whatever is wrong beside it. `expires_in` counts from
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final, cast
 
 import attrs
@@ -23,10 +24,10 @@ from codex_oauth_core.reading.lenient_json import DAMAGED, read_members
 from codex_oauth_core.reading.times import header, http_date, iso_date, plausible_time, read_seconds
 from codex_oauth_core.secret import Secret
 
-__all__ = ["account_id_from_token", "read_exchange", "read_refresh", "read_revocation"]
+__all__ = ["account_id_from_token", "identify", "read_exchange", "read_refresh", "read_revocation"]
 
 CLAIMS: Final = "https://api.openai.com/auth"
-_ACCOUNT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
+_ID: Final = re.compile(r"[!-~]{1,255}", re.ASCII)  # safe as the value of a header
 _LONGEST_TOKEN: Final = 16 * 1024
 _TOKENS: Final = ("access_token", "refresh_token", "id_token")
 _NO_REFUSALS: Final = (408, 429)  # 4xx that say nothing of the request itself
@@ -144,9 +145,27 @@ def read_revocation(provider: Provider, response: ResponseReceived) -> Revocatio
 
 def account_id_from_token(token: Secret[str]) -> str | None:
     """The ChatGPT account id that a JWT names, or None. It is safe as a header value."""
-    claims = as_object(read_claims(token).get(CLAIMS))
-    account_id = claims.get("chatgpt_account_id")
-    return account_id if isinstance(account_id, str) and _ACCOUNT_ID.fullmatch(account_id) else None
+    return _id(as_object(read_claims(token).get(CLAIMS)), _ACCOUNT)
+
+
+_ACCOUNT: Final = "chatgpt_account_id"
+_USER: Final = ("chatgpt_user_id", "user_id")
+
+
+def identify(access: Secret[str] | None, id_token: Secret[str] | None) -> tuple[str | None, str | None]:
+    """The account (the workspace) and the person that tokens name, the access token before the id token."""
+    claims = [read_claims(token) for token in (access, id_token) if token is not None]
+    inner = [as_object(each.get(CLAIMS)) for each in claims]
+    accounts = (_id(each, _ACCOUNT) for each in (*inner, *claims))
+    users = (_id(each, name) for each in inner for name in _USER)
+    subjects = (_id(each, "sub") for each in claims)
+    return next(filter(None, accounts), None), next(filter(None, (*users, *subjects)), None)
+
+
+def _id(claims: Mapping[str, object], name: str) -> str | None:
+    """An id that claims hold. It is safe as a header value."""
+    value = claims.get(name)
+    return value if isinstance(value, str) and _ID.fullmatch(value) else None
 
 
 def _grants(answer: Answer) -> bool:
@@ -166,6 +185,7 @@ def _tokens(answer: Answer) -> Tokens:
     id_token = usable_secret(fields.get("id_token"), _LONGEST_TOKEN)
     refresh = usable_secret(fields.get("refresh_token"), _LONGEST_TOKEN)
     kind = fields.get("token_type")
+    account_id, user_id = identify(access, id_token)
     bearer = kind is None or (isinstance(kind, str) and kind.lower() == "bearer")
     return Tokens(
         access_token=access if bearer else None,
@@ -174,15 +194,12 @@ def _tokens(answer: Answer) -> Tokens:
         expires_in=read_seconds(fields.get("expires_in")) or None,
         token_expires_at=expiry(access) if access else None,
         earliest_refresh_at=_moment(fields.get("earliest_refresh_at")),
-        account_id=_account_id(access, id_token),
+        account_id=account_id,
+        user_id=user_id,
         problem="token_type" if not bearer else "access_token" if access is None else None,
         server_time=plausible_time(http_date(answer.header("date"))),
         refresh_token_unusable=refresh is None and fields.get("refresh_token") is not None,
     )
-
-
-def _account_id(*tokens: Secret[str] | None) -> str | None:
-    return next(filter(None, (account_id_from_token(token) for token in tokens if token)), None)
 
 
 def _moment(value: object) -> int | None:

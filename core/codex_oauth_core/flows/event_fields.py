@@ -123,6 +123,7 @@ _ANSWERED: Final[Mapping[str, type[Any]]] = {
     "problem": SignInError,
     "rescued": bool,
     "intent": Intent,
+    "name": str,
 }
 """The members that a store's answers have, and of what type they are where they are not None."""
 

@@ -2,8 +2,10 @@
 
 Rules of this file: a login that was granted is stored, kept beside or ended, and what could not be done is
 told: it is never forgotten. What cannot be looked at is not ended, for it may be stored. Nothing that fails
-later ends a login that is stored. `StoreLogin` decides how a login is stored, and `Revocation` how one is
-ended: they are driven here, and none of their rules is repeated. The diagram is drawn from the table.
+later ends a login that is stored. When it is in use, and not before, what was kept of the very same login
+under a former name is removed: one of an earlier release, or of a time when less of it was known.
+`StoreLogin` decides how a login is stored, and `Revocation` how one is ended: they are driven here, and none
+of their rules is repeated. The diagram is drawn from the table.
 """
 
 from __future__ import annotations
@@ -24,10 +26,10 @@ from codex_oauth_core.flows.store_login import StoreLogin
 from codex_oauth_core.flows.storing import StoringFlow
 from codex_oauth_core.outcomes import LoginStored, Revoked, SignedIn
 from codex_oauth_core.provider import Provider
-from codex_oauth_core.providers import provider_of
+from codex_oauth_core.providers import identified, provider_of
 from codex_oauth_core.record import Record
 from codex_oauth_core.renewal_times import WAIT_EXPIRED
-from codex_oauth_core.storage import Load, Loaded, Select, StorageAnswer, StoreFailed
+from codex_oauth_core.storage import Find, Found, Load, Loaded, Select, StorageAnswer, StoreFailed
 
 __all__ = ["FINAL", "LIVE", "MACHINE", "TABLE", "FinishSignIn", "State", "Trigger"]
 
@@ -40,6 +42,8 @@ class State(Enum):
     STORING = "storing"
     SELECTING = "selecting"
     REVOKING_REPLACED = "revoking_replaced"
+    LOOKING_BACK = "looking_back"
+    ENDING_FORMER = "ending_former"
     LOOKING = "looking"
     REVOKING_GRANTED = "revoking_granted"
     DONE = "done"
@@ -61,6 +65,9 @@ class Trigger(StrEnum):
     KEPT_ALL_THE_SAME = "kept_all_the_same"
     NOT_KEPT = "not_kept"
     REVOKED = "revoked"
+    FORMER = "former"
+    ENDED = "ended"
+    NO_FORMER = "no_former"
 
 
 FINAL: Final = (State.DONE, State.FAILED)
@@ -69,9 +76,12 @@ LIVE: Final = tuple(state for state in State if state not in FINAL)
 TABLE: Final[tuple[Move[State], ...]] = (
     (Trigger.START, State.IDLE, State.STORING),
     (Trigger.STORED, State.STORING, State.SELECTING),
-    (Trigger.SELECTED, State.SELECTING, State.DONE),
+    (Trigger.SELECTED, State.SELECTING, State.LOOKING_BACK),
     (Trigger.REPLACED, State.SELECTING, State.REVOKING_REPLACED),
-    (Trigger.REVOKED, State.REVOKING_REPLACED, State.DONE),
+    (Trigger.REVOKED, State.REVOKING_REPLACED, State.LOOKING_BACK),
+    (Trigger.FORMER, State.LOOKING_BACK, State.ENDING_FORMER),
+    (Trigger.ENDED, State.ENDING_FORMER, State.LOOKING_BACK),
+    (Trigger.NO_FORMER, State.LOOKING_BACK, State.DONE),
     (Trigger.STORE_FAILED, State.SELECTING, State.FAILED),
     (Trigger.NOT_STORED, State.STORING, State.LOOKING),
     (Trigger.CANCEL, State.IDLE, State.LOOKING),
@@ -83,6 +93,9 @@ TABLE: Final[tuple[Move[State], ...]] = (
 
 MACHINE: Final = FlowMachine(State, State.IDLE, TABLE)
 
+FORMER_LIMIT: Final = 10.0
+"""Seconds to wait for the lock of a login under its former name: the next sign-in looks back again."""
+
 
 def _as_record(granted: Credential | Record) -> Record:
     return granted if isinstance(granted, Record) else Record(granted)
@@ -90,8 +103,8 @@ def _as_record(granted: Credential | Record) -> Record:
 
 @attrs.define(eq=False, kw_only=True)
 class FinishSignIn(StoringFlow[SignedIn]):
-    """Store a login that was granted, in place of the account's old one, and put it in use; if it cannot be
-    stored, end it.
+    """Store a login that was granted under its key, in place of the old one, also where that has a former
+    name, and put it in use; if it cannot be stored, end it.
 
     `record`: the login, or its `Credential`. `provider`: who granted it; None for a copy of what another
     program was granted, which is that program's to end. `revoke_old`: also end the login that it replaces, at
@@ -114,7 +127,17 @@ class FinishSignIn(StoringFlow[SignedIn]):
     state: State = attrs.field(default=State.IDLE, init=False)
     _leg: StoreLogin | Revocation | None = attrs.field(default=None, init=False, repr=False)
     _deposited: LoginStored | None = attrs.field(default=None, init=False, repr=False)
+    _names: tuple[str, ...] = attrs.field(default=(), init=False, repr=False)
+    _former: Record | None = attrs.field(default=None, init=False, repr=False)
+    _asked: bool = attrs.field(default=False, init=False, repr=False)
+    """Whether a login that was replaced is to be ended at its server."""
+    _replaced_revoked: bool | None = attrs.field(default=None, init=False, repr=False)
     _error: SignInError | None = attrs.field(default=None, init=False, repr=False)
+
+    @property
+    def _own(self) -> tuple[Provider, ...]:
+        """Who granted it, beside the providers that are known to all."""
+        return () if self.provider is None else (self.provider,)
 
     @property
     def is_undecided(self) -> bool:
@@ -156,15 +179,21 @@ class FinishSignIn(StoringFlow[SignedIn]):
             assert isinstance(outcome, SignInError)
             return self._not_stored(Trigger.NOT_STORED, outcome)
         confirmed = isinstance(outcome, Revoked) and outcome.confirmed is True
+        if self.state in (State.REVOKING_REPLACED, State.ENDING_FORMER):
+            return self._replaced_ended(confirmed=confirmed)
         self._move(Trigger.REVOKED)
-        if self.state is State.DONE:
-            return self._signed_in(replaced_revoked=confirmed)
         assert self._error is not None  # why it was not kept
         error = self._error
         return Finished(attrs.evolve(error, details={**error.details, "revoked": confirmed}))
 
     def _stored(self, answer: StorageAnswer) -> Effect:
-        return self._selected(answer) if self.state is State.SELECTING else self._looked(answer)
+        match self.state:
+            case State.SELECTING:
+                return self._selected(answer)
+            case State.LOOKING_BACK:
+                return self._looked_back(answer)
+            case _:
+                return self._looked(answer)
 
     # -- it is stored: nothing ends it any more -------------------------------------------------------------
 
@@ -172,26 +201,63 @@ class FinishSignIn(StoringFlow[SignedIn]):
         if isinstance(answer, StoreFailed):
             self._move(Trigger.STORE_FAILED)
             return Finished(answer.error)
-        old = self._to_end()
-        if old is None:
-            self._move(Trigger.SELECTED)
-            return self._signed_in()
-        self._move(Trigger.REPLACED)
-        return self._revoke(old, provider_of(old, filter(None, (self.provider,))))
-
-    def _to_end(self) -> Credential | None:
-        """The login to end, if one was replaced. With the same refresh token it is the new one."""
         assert self._deposited is not None  # only what was stored is put in use
+        self._names = self.record.credential.identity.names[1:]
         replaced = self._deposited.replaced
-        if not self.revoke_old or replaced is None:
-            return None
-        is_new = replaced.credential.refresh_token == self.record.credential.refresh_token
-        return None if is_new else replaced.credential
+        self._asked = replaced is not None and self._is_to_be_revoked(replaced)
+        if replaced is None or not self._asked:
+            self._move(Trigger.SELECTED)
+            return Find(self._names)
+        self._move(Trigger.REPLACED)
+        return self._revoke(replaced.credential, provider_of(replaced.credential, self._own))
 
-    def _signed_in(self, *, replaced_revoked: bool | None = None) -> Finished:
+    def _is_to_be_revoked(self, replaced: Record) -> bool:
+        """Whether a login that was replaced is ended at its server. With the same refresh token it is the new
+        one.
+        """
+        same = replaced.credential.refresh_token == self.record.credential.refresh_token
+        return self.revoke_old and not same
+
+    def _replaced_ended(self, *, confirmed: bool) -> Effect:
+        """A login that was replaced is ended, or not; whatever came of it, the new one is stored."""
+        is_former = self.state is State.ENDING_FORMER
+        self._move(Trigger.ENDED if is_former else Trigger.REVOKED)
+        if self._asked:
+            self._replaced_revoked = confirmed and self._replaced_revoked is not False
+        return Find(self._names)
+
+    def _looked_back(self, answer: StorageAnswer) -> Effect:
+        """The login may be kept under a former name, too; another's that is found there is left alone."""
+        if not isinstance(answer, Found) or answer == Found():
+            self._move(Trigger.NO_FORMER)
+            return self._signed_in()
+        found = answer.record
+        if found is None or answer.name not in self._names:
+            raise IllegalEvent(f"StoreAnswered is no answer in state {self.state.name}")
+        self._names = self._names[self._names.index(answer.name) + 1 :]
+        if not self._is_superseded(found):
+            return Find(self._names)
+        self._former = self._former or found
+        self._move(Trigger.FORMER)
+        self._asked = self._is_to_be_revoked(found)
+        provider = provider_of(found.credential, self._own) if self._asked else None
+        limit = min(self.lock_limit, FORMER_LIMIT)
+        self._leg = Revocation(provider=provider, expected=found, lock_limit=limit)
+        return self._leg.receive(Started(self._now, self._wall))
+
+    def _is_superseded(self, former: Record) -> bool:
+        """Whether it is the very same login's, and worth no more than the new one."""
+        is_copy = self.record.credential.refresh_token is None
+        if is_copy and former.is_renewable and not self.force:
+            return False
+        ours, theirs = (identified(record.credential, self._own) for record in (self.record, former))
+        return ours.identity == theirs.identity
+
+    def _signed_in(self) -> Finished:
         assert self._deposited is not None
         stored = self._deposited
-        return Finished(SignedIn(stored.record, stored.replaced, stored.rescued, replaced_revoked))
+        replaced = stored.replaced or self._former
+        return Finished(SignedIn(stored.record, replaced, stored.rescued, self._replaced_revoked))
 
     # -- it is not: look, and end it ------------------------------------------------------------------------
 

@@ -13,9 +13,10 @@ from typing import Final
 import attrs
 
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.errors import ErrorKind
+from codex_oauth_core.errors import OTHER_PERSON, ErrorKind
 from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import Refusal, Tokens
+from codex_oauth_core.identity import Identity, answers_to
 from codex_oauth_core.provider import Provider, Required
 from codex_oauth_core.reading.times import plausible_time, rfc3339
 from codex_oauth_core.record import UNUSABLE_SUCCESSOR, Record
@@ -26,6 +27,7 @@ __all__ = [
     "accept_tokens",
     "as_sign_in",
     "expires_at",
+    "is_asked_for",
     "renewed_credential",
     "renewed_record",
     "server_offset",
@@ -33,24 +35,20 @@ __all__ = [
 
 
 def accept_tokens(
-    tokens: Tokens, provider: Provider, workspaces: Sequence[str], event: ResponseReceived
+    tokens: Tokens,
+    provider: Provider,
+    workspaces: Sequence[str],
+    event: ResponseReceived,
+    account: Identity | str | None = None,
 ) -> Credential | Refusal:
-    """The credential of a first sign-in, or why there is none."""
+    """The credential of a first sign-in, or why there is none. `account`: the login that was asked for."""
     if tokens.refusal is not None:
         return tokens.refusal
     if tokens.access_token is None:
         return Refusal(ErrorKind.INVALID_RESPONSE, reason=tokens.problem or Required.ACCESS_TOKEN)
-    needed = provider.must_grant
-    if tokens.refresh_token is None and (Required.REFRESH_TOKEN in needed or tokens.refresh_token_unusable):
-        return Refusal(ErrorKind.INVALID_RESPONSE, reason=tokens.problem or Required.REFRESH_TOKEN)
-    granted = provider.scopes if tokens.scopes is None else tokens.scopes
-    if Required.SCOPE in needed and not set(provider.scopes) <= set(granted):
-        return Refusal(ErrorKind.INVALID_RESPONSE, reason=Required.SCOPE)
-    if tokens.account_id is None:
-        return Refusal(ErrorKind.NO_ACCOUNT_ID)
-    if workspaces and tokens.account_id not in workspaces:
-        return Refusal(ErrorKind.WORKSPACE_RESTRICTED)
-    return Credential(
+    if (missing := _missing(tokens, provider)) is not None:
+        return missing
+    credential = Credential(
         access_token=tokens.access_token,
         refresh_token=tokens.refresh_token,
         account_id=tokens.account_id,
@@ -60,7 +58,44 @@ def accept_tokens(
         id_token=tokens.id_token,
         expires_at=expires_at(tokens, event),
         earliest_refresh_at=tokens.earliest_refresh_at,
+        user_id=tokens.user_id,
     )
+    if account is not None and not is_asked_for(account, credential, provider):
+        return Refusal(ErrorKind.ACCOUNT_CHANGED, reason=OTHER_PERSON, signed_in=_who(credential, provider))
+    if workspaces and tokens.account_id not in workspaces:
+        return Refusal(ErrorKind.WORKSPACE_RESTRICTED)
+    return credential
+
+
+def _missing(tokens: Tokens, provider: Provider) -> Refusal | None:
+    """What the provider must grant, and did not."""
+    needed = provider.must_grant
+    if tokens.refresh_token is None and (Required.REFRESH_TOKEN in needed or tokens.refresh_token_unusable):
+        return Refusal(ErrorKind.INVALID_RESPONSE, reason=tokens.problem or Required.REFRESH_TOKEN)
+    if Required.ACCOUNT in needed and tokens.account_id is None:
+        return Refusal(ErrorKind.NO_ACCOUNT_ID)
+    granted = provider.scopes if tokens.scopes is None else tokens.scopes
+    if Required.SCOPE in needed and not set(provider.scopes) <= set(granted):
+        return Refusal(ErrorKind.INVALID_RESPONSE, reason=Required.SCOPE)
+    return None
+
+
+def _who(credential: Credential, provider: Provider) -> str | None:
+    """What to call the person of a login, in a text that prints: a person may have several accounts."""
+    email, account = provider.dialect.profile(credential).email, credential.account_id or credential.user_id
+    if not (email and email.isprintable() and len(email) <= _LONGEST_EMAIL):
+        return account
+    return email if account is None else f"{email} ({account})"
+
+
+_LONGEST_EMAIL: Final = 254  # RFC 5321 §4.5.3.1.3: a path has no more
+
+
+def is_asked_for(account: Identity | str, credential: Credential, provider: Provider) -> bool:
+    """Whether a login is the one that was asked for: by the identity of one that is known, or by a name."""
+    if isinstance(account, Identity):
+        return credential.identity.fits(account)
+    return answers_to(account, credential.identity, provider.dialect.profile(credential).email)
 
 
 def expires_at(tokens: Tokens, event: ResponseReceived) -> int | None:
@@ -103,13 +138,14 @@ UNUSABLE: Final = Secret("unusable")
 """Stands for an access token that was not issued as it must be; it has always expired."""
 
 
-def renewed_record(record: Record, tokens: Tokens, event: ResponseReceived) -> Record:
+def renewed_record(record: Record, tokens: Tokens, event: ResponseReceived, provider: Provider) -> Record:
     """The successor of `record`: one generation on, and nothing in doubt.
 
     Where the new refresh token cannot be used the old one stays, by which the record is told apart, and is
     marked: it is spent.
     """
-    credential, spent = renewed_credential(record.credential, tokens, event), tokens.refresh_token_unusable
+    known, spent = provider.identified(record.credential), tokens.refresh_token_unusable
+    credential = renewed_credential(known, tokens, event)
     if spent:
         credential = attrs.evolve(credential, refresh_token=record.credential.refresh_token)
     return Record(
@@ -124,9 +160,9 @@ def renewed_record(record: Record, tokens: Tokens, event: ResponseReceived) -> R
 
 
 def as_sign_in(record: Record, tokens: Tokens, event: ResponseReceived) -> Record:
-    """Tokens of another account, as a login of that account."""
+    """Tokens of another account or person, as a login of theirs."""
     base = attrs.evolve(
-        record.credential, account_id=tokens.account_id or record.credential.account_id, id_token=None
+        record.credential, account_id=tokens.account_id, user_id=tokens.user_id, id_token=None
     )
     return Record(renewed_credential(base, tokens, event), server_offset=server_offset(tokens, event))
 
@@ -144,4 +180,6 @@ def renewed_credential(old: Credential, tokens: Tokens, event: ResponseReceived)
         expires_at=expires_at(tokens, event) if usable else 0,
         earliest_refresh_at=tokens.earliest_refresh_at,
         obtained_at=rfc3339(event.wall),
+        account_id=old.account_id or tokens.account_id,
+        user_id=old.user_id or tokens.user_id,
     )

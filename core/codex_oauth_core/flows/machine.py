@@ -40,6 +40,7 @@ from codex_oauth_core.secret import Secret, leaks
 from codex_oauth_core.storage import (
     ANSWERS,
     Delete,
+    Find,
     Load,
     Lock,
     Release,
@@ -161,6 +162,7 @@ def error_of(
         setting=None if setting is None else setting.name,
         uncertain=True if fact.uncertain else None,
         revoked=revoked,
+        signed_in_as=fact.signed_in,
     )
 
 
@@ -342,7 +344,7 @@ def _answers(event: Event, effect: Effect | None) -> bool:
             return isinstance(event, Started | Cancelled)
         case Finished():
             return False
-        case Load() | Lock() | Reserve() | Save() | Rescue() | Delete() | Release() | Select():
+        case Load() | Lock() | Reserve() | Save() | Rescue() | Delete() | Release() | Select() | Find():
             return isinstance(event, StoreAnswered) and isinstance(event.answer, ANSWERS[type(effect)])
         case _:
             assert_never(effect)

@@ -324,7 +324,7 @@ class Renewal(StoringFlow[Renewed | Adopted | NotRenewed]):
             return self._on_request_failed(TryAgain(ErrorKind.INVALID_RESPONSE, True, status=response.status))
         if not self._request.is_of_its_account(record, tokens):
             return self._granted_another(record, tokens, response)
-        renewed = renewed_record(record, tokens, response)
+        renewed = renewed_record(record, tokens, response, self.provider)
         self._result = self._request.after_grant(renewed, tokens, self._wall)
         return self._save(Trigger.ANSWERED, renewed)
 
@@ -347,8 +347,7 @@ class Renewal(StoringFlow[Renewed | Adopted | NotRenewed]):
             self._result = self._not_renewed_or(error_of(lost, self._secrets(), texts=self.provider.texts))
             return self._save(Trigger.UNCERTAIN, attrs.evolve(record, uncertain_at=self._wall))
         pause = self._request.pause_before_retry(record, self._wall, failure, self._tries)
-        due_at = None if pause is None else self._now + pause
-        until = self._retry_until
+        due_at, until = None if pause is None else self._now + pause, self._retry_until
         if failure.kind in HOPELESS or due_at is None or until is None or due_at >= until:
             return self._refused(refusal_of(failure))  # the caller is better served now
         self._due_at, self._failure = due_at, failure

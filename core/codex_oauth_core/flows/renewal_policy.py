@@ -184,13 +184,15 @@ class RenewalRequest:
         return max(2.0 ** (tries - 1) * (0.75 + 0.5 * self.jitter), failure.retry_after or 0.0)
 
     def is_of_its_account(self, record: Record, tokens: Tokens) -> bool:
-        """Whether new tokens are of the record's account, as far as they say. A moved login may be kept, and
-        used, by the id of another workspace than its tokens are of: then that which those name counts too.
+        """Whether new tokens are of the record's account and person, as far as they say. A moved login may be
+        kept, and used, by the id of another workspace than its tokens are of, and a person may bear another
+        id in each token: what the old ones name counts too.
         """
-        credential = record.credential
-        olds = (credential.access_token, credential.id_token)
-        named = (self.provider.dialect.account_of(token) for token in olds if token is not None)
-        return tokens.account_id in (None, credential.account_id, next(filter(None, named), None))
+        old, identify = record.credential, self.provider.dialect.identify
+        account, _ = identify(old.access_token, old.id_token)
+        users = (identify(old.access_token, None)[1], identify(None, old.id_token)[1])
+        is_its_account = _may_be(tokens.account_id, (old.account_id, account))
+        return is_its_account and _may_be(tokens.user_id, (old.user_id, *users))
 
     def after_grant(self, renewed: Record, tokens: Tokens, wall: float) -> Renewed | SignInError:
         """The end of a renewal whose answer made this record."""
@@ -285,6 +287,11 @@ def expired_at_birth() -> SignInError:
     """The error of an access token that is of no use from the start."""
     text = "The server issued an access token that has already expired. This machine's clock may be wrong."
     return SignInError.of(ErrorKind.INVALID_RESPONSE, text, reason="expired_token")
+
+
+def _may_be(named: str | None, known: tuple[str | None, ...]) -> bool:
+    """Whether an id is one of those that are known, where both say something."""
+    return named is None or named in known or not any(known)
 
 
 def _within(moment: float | None, wall: float, span: float) -> bool:

@@ -23,6 +23,7 @@ from codex_oauth_core.flows.machine import FlowMachine, Move
 from codex_oauth_core.flows.storing import StoringFlow, busy_too_long
 from codex_oauth_core.outcomes import Revoked
 from codex_oauth_core.provider import Provider
+from codex_oauth_core.providers import identified
 from codex_oauth_core.record import Record, without_intent
 from codex_oauth_core.renewal_times import REVOKE_WITHIN, WAIT_EXPIRED
 from codex_oauth_core.secret import Secret
@@ -136,18 +137,20 @@ _NOT_OURS_ANY_MORE: Final = ("lock_lost", "changed")
 class Revocation(StoringFlow[Revoked]):
     """End the stored login of one account, or with `credential` a login that is not stored.
 
-    `provider`: where to revoke it; None asks nothing of any server. A server that cannot do it now is asked
-    again, for 10 s in all; to cancel ends that, and not the deletion. `lock_limit`: seconds to wait for
-    another process. It ends with `Revoked`, or with a `SignInError` if the login could not be deleted.
+    `expected`: what is believed to be stored; another login is then left alone. `provider`: where to revoke
+    it; None asks nothing of any server. A server that cannot do it now is asked again, for 10 s in all; to
+    cancel ends that, and not the deletion. `lock_limit`: seconds to wait for another process. It ends with
+    `Revoked`, or with a `SignInError` if the login could not be deleted.
     """
 
     machine = MACHINE
 
     provider: Provider | None
     credential: Credential | None = None
+    expected: Record | None = None
     lock_limit: float = WAIT_EXPIRED
     state: State = attrs.field(default=State.IDLE, init=False)
-    _record: Record | None = attrs.field(default=None, init=False, repr=False)
+    _record: Record | None = attrs.field(init=False, repr=False)
     _unreadable: bool = attrs.field(default=False, init=False, repr=False)
     _looks: int = attrs.field(default=0, init=False, repr=False)
     _tries: int = attrs.field(default=0, init=False, repr=False)
@@ -156,6 +159,9 @@ class Revocation(StoringFlow[Revoked]):
     _revoke_deleted: Credential | None = attrs.field(default=None, init=False, repr=False)
     _confirmed: bool | None = attrs.field(default=None, init=False, repr=False)
     _error: SignInError | None = attrs.field(default=None, init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._record = self.expected
 
     def _start(self, event: Started) -> Effect:
         if self.credential is None:
@@ -361,9 +367,11 @@ def _is_of_one_sign_in(record: Record, read: Record) -> bool:
     """Whether `record` is what was read, or what has become of that by renewals: no sign-in of its own."""
     if record.fingerprint == read.fingerprint:
         return True
-    ours, theirs = read.credential, record.credential
-    bound = (ours.issuer, ours.client_id, ours.account_id)
-    same = bound == (theirs.issuer, theirs.client_id, theirs.account_id)
+    ours, theirs = (
+        identified(record.credential),
+        identified(read.credential),
+    )
+    same = ours.identity.fits(theirs.identity)
     return same and record.parent is not None and record.generation > read.generation
 
 

@@ -47,6 +47,7 @@ from codex_oauth_core.events import Event, ResponseReceived, Resumed
 from codex_oauth_core.facts import Granted, Refusal, Tokens, TryAgain
 from codex_oauth_core.flows.grant import accept_tokens
 from codex_oauth_core.flows.machine import HOPELESS, Flow, error_of, refusal_of
+from codex_oauth_core.identity import Identity
 from codex_oauth_core.provider import CodeInHand, Provider
 from codex_oauth_core.secret import Secret
 
@@ -109,8 +110,19 @@ class _TokenToRevoke:
     client_id: str | None = None
 
 
+_IDENTITY: Final[FieldCodec[Identity]] = record(
+    Identity, issuer=TEXT, client_id=TEXT, account_id=optional(TEXT), user_id=optional(TEXT)
+)
+
+_ACCOUNT: Final[FieldCodec[Identity | str]] = FieldCodec(
+    lambda value, now: value if isinstance(value, str) else _IDENTITY.encode(value, now),
+    lambda raw, where: (TEXT if isinstance(raw, str) else _IDENTITY).decode(raw, where),
+)
+"""The login that is asked for: its identity, or what people call it."""
+
 SIGN_IN_FIELDS: Final[Mapping[str, FieldCodec[Any]]] = {
     "workspaces": each(TEXT),
+    "account": omitted(_ACCOUNT),
     "request_timeout": number(1e-6, LONGEST_REQUEST),
     "_code": optional(
         record(
@@ -148,14 +160,16 @@ def as_ids(names: Iterable[str]) -> tuple[str, ...]:
 class SignInFlow(Flow[SendRequest | Wait, Credential]):
     """A flow that ends by exchanging a code; `checkpoint()` puts it down, and `restore()` makes it again.
 
-    `workspaces`: the account must be one of these, if any are given. `request_timeout`: seconds that
-    one request may take as a whole.
+    `workspaces`: the account must be one of these, if any are given. `account`: whose login must come of it,
+    as the identity of one that is known, or as what people call it; another person's is revoked
+    (`account_changed`). `request_timeout`: seconds that one request may take as a whole.
     """
 
     layout: ClassVar[Layout]
 
     provider: Provider = attrs.field(default=CODEX)
     workspaces: tuple[str, ...] = attrs.field(default=(), converter=as_ids)
+    account: Identity | str | None = attrs.field(default=None)
     request_timeout: float = attrs.field(default=15.0, validator=_bounded)
     _code: _Code | None = attrs.field(default=None, init=False, repr=False)
     _tries: int = attrs.field(default=0, init=False, repr=False)
@@ -220,7 +234,7 @@ class SignInFlow(Flow[SendRequest | Wait, Credential]):
     def _judge(self, tokens: Tokens, response: ResponseReceived) -> Effect:
         """Keep what was granted, or revoke it and say why."""
         self._code = None
-        verdict = accept_tokens(tokens, self.provider, self.workspaces, response)
+        verdict = accept_tokens(tokens, self.provider, self.workspaces, response, self.account)
         if isinstance(verdict, Credential):
             self._move(SignInTrigger.GRANTED)
             return Finished(verdict)

@@ -85,8 +85,9 @@ def _credential(fields: Mapping[str, Any]) -> dict[str, Any]:
     id_token = _take(fields, "id_token", _token)
     return {
         "access_token": _need(fields, "access_token", _token),
-        "refresh_token": _token_or_null(fields, "refresh_token"),
-        "account_id": _need(fields, "account_id", _account),
+        "refresh_token": _or_null(fields, "refresh_token", _token),
+        "account_id": _or_null(fields, "account_id", _id),
+        "user_id": _take(fields, "user_id", _id),
         "issuer": _need(fields, "issuer", _text),
         "client_id": _need(fields, "client_id", _text),
         "obtained_at": _need(fields, "obtained_at", _text),
@@ -96,9 +97,9 @@ def _credential(fields: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _token_or_null(fields: Mapping[str, Any], name: str) -> str | None:
-    """A token that may be null, and must not be missing."""
-    value: str | None = _take(fields, name, _token)
+def _or_null(fields: Mapping[str, Any], name: str, fits: Callable[[Any], bool]) -> str | None:
+    """A text that may be null, and must not be missing."""
+    value: str | None = _take(fields, name, fits)
     if name not in fields:
         raise Unfit(name)
     return value
@@ -136,23 +137,26 @@ def _need(fields: Mapping[str, Any], name: str, fits: Callable[[Any], bool]) -> 
 
 
 _HEX: Final = "0123456789abcdef"
-_ID: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
 _LONGEST: Final = 4096
 _LARGEST: Final = 10**15
 
 
 def _token(value: object) -> bool:
+    return _visible(value, 16384)
+
+
+def _visible(value: object, longest: int) -> bool:
     return (
         isinstance(value, str)
-        and 0 < len(value) <= 16384
+        and 0 < len(value) <= longest
         and value.isascii()
         and value.isprintable()
         and " " not in value
     )
 
 
-def _account(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= 128 and not value.strip(_ID)
+def _id(value: object) -> bool:
+    return _visible(value, 255)
 
 
 def _hash(value: object) -> bool:

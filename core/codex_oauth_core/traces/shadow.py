@@ -132,23 +132,30 @@ class Blinder:
 
     def _tokens(self, tokens: Tokens) -> Tokens:
         account = None if tokens.account_id is None else self.fake("account", tokens.account_id)
+        user = None if tokens.user_id is None else self.fake("user", tokens.user_id)
         expires_at = tokens.token_expires_at
         return attrs.evolve(
             tokens,
-            access_token=self._token("access", tokens.access_token, expires_at, account),
+            access_token=self._token("access", tokens.access_token, expires_at, account, user),
             refresh_token=None
             if tokens.refresh_token is None
             else self._secret("refresh", tokens.refresh_token),
-            id_token=self._token("id", tokens.id_token, None, account),
+            id_token=self._token("id", tokens.id_token, None, account, user),
             account_id=account,
+            user_id=user,
         )
 
     def _token(
-        self, kind: str, token: Secret[str] | None, expires_at: float | None, account: str | None
+        self,
+        kind: str,
+        token: Secret[str] | None,
+        expires_at: float | None,
+        account: str | None,
+        user: str | None,
     ) -> Secret[str] | None:
         if token is None:
             return None
-        return self._renderers.token(self.fake(kind, token.reveal()), expires_at, account)
+        return self._renderers.token(self.fake(kind, token.reveal()), expires_at, account, user)
 
     def _named(self, fact: C) -> C:
         return attrs.evolve(fact, code=self.code(fact.code))

@@ -64,7 +64,7 @@ class Arena:
     def processes(self, number: int) -> float:
         """Processes that are ready, each with a `TokenSource`."""
         ground = self.ground()
-        job = Job(ground.home, ground.account_id)
+        job = Job(ground.home, ground.key)
         took = _all_at_once([self.nursery.fork(work.token, job) for _ in range(number)])
         self.check(ground)
         return took

@@ -1,0 +1,179 @@
+"""Which of the logins in a store is meant: by what people call it, or by whose it is.
+
+Rules of this file: a name that fits several logins is never decided here, but a whole key names its own login
+alone; two places of the very same login, one of them under a former name, count as one, under its key. What
+cannot be read is known by its name alone.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from codex_oauth.stores.failures import shown
+from codex_oauth.stores.store import Store
+from codex_oauth_core.credential import Credential
+from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core.identity import Profile, is_called
+from codex_oauth_core.providers import provider_of
+from codex_oauth_core.record import Record
+
+__all__ = [
+    "KeptLogin",
+    "find_logins",
+    "kept_as",
+    "kept_login",
+    "kept_logins",
+    "known",
+    "named_login",
+    "one_login",
+    "same_place",
+]
+
+
+@attrs.frozen
+class KeptLogin:
+    """A login of a store: `place` is the name that it is kept under, `found` its record, why it cannot be
+    read, or None if it is gone meanwhile.
+    """
+
+    place: str
+    found: Record | SignInError | None
+
+    @property
+    def credential(self) -> Credential | None:
+        """Its tokens, with all that they say of whose they are; None of what cannot be read."""
+        return known(self.found.credential) if isinstance(self.found, Record) else None
+
+    @property
+    def key(self) -> str:
+        """What names it: its own key, also where it is kept under a former name."""
+        credential = self.credential
+        return self.place if credential is None else credential.key
+
+    @property
+    def profile(self) -> Profile:
+        """What to call its person."""
+        credential = self.credential
+        provider = None if credential is None else provider_of(credential)
+        if credential is None or provider is None:
+            return Profile()
+        return provider.dialect.profile(credential)
+
+    def is_called(self, named: str) -> bool:
+        """Whether it is called so: see `identity.is_called`."""
+        credential = self.credential
+        if credential is None:
+            return named == self.place
+        return is_called(named, credential.identity, self.profile.email)
+
+    def begins_with(self, named: str) -> bool:
+        """Whether one of the names that people call it by begins so."""
+        credential = self.credential
+        if credential is None:
+            return self.place.startswith(named)
+        names = (credential.key, credential.account_id, credential.user_id)
+        email = self.profile.email or ""
+        return any(name.startswith(named) for name in names if name) or email.casefold().startswith(
+            named.casefold()
+        )
+
+
+def known(credential: Credential) -> Credential:
+    """The credential with whatever its tokens say of whose it is, for one that an earlier release stored."""
+    provider = provider_of(credential)
+    return credential if provider is None else provider.identified(credential)
+
+
+def kept_login(store: Store, place: str) -> KeptLogin:
+    """The login that is kept under a name. Raises ValueError for what is no key."""
+    slot = store.slot(place)
+    try:
+        return KeptLogin(place, slot.load())
+    except SignInError as error:
+        return KeptLogin(place, error)
+
+
+def kept_logins(store: Store) -> tuple[KeptLogin, ...]:
+    """Every login, once. Raises SignInError: `auth_read_failed`, if it is not known which there are."""
+    by_key: dict[str, KeptLogin] = {}
+    for login in (kept_login(store, place) for place in store.names()):
+        if login.key not in by_key or login.place == login.key:
+            by_key[login.key] = login
+    return tuple(by_key.values())
+
+
+def find_logins(store: Store, named: str) -> tuple[KeptLogin, ...]:
+    """The logins that people may mean by `named`: the one whose whole key it is, else those that are called
+    so, else those of which a name begins so. None if `named` is empty. Raises SignInError:
+    `auth_read_failed`.
+    """
+    logins = kept_logins(store) if named else ()
+    whole = tuple(login for login in logins if login.key == named)
+    called_so = whole or tuple(login for login in logins if login.is_called(named))
+    return called_so or tuple(login for login in logins if login.begins_with(named))
+
+
+def one_login(store: Store, named: str) -> KeptLogin:
+    """The one login that people call so. Raises SignInError: `login_required` if there is none,
+    `invalid_request` (`details.reason`: `ambiguous`) if there are several, and storage errors.
+    """
+    found = find_logins(store, named)
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        text = "No login of that account is kept here."
+        raise SignInError.of(ErrorKind.LOGIN_REQUIRED, text, account=shown(named))
+    text = f"{shown(named)} fits {len(found)} logins; name one by its key."
+    error = SignInError.of(ErrorKind.INVALID_REQUEST, text, reason="ambiguous", account=shown(named))
+    raise attrs.evolve(error, next_actions=tuple(map(_listed, found)))
+
+
+def _listed(login: KeptLogin) -> str:
+    """A line that begins with the key. An address that is not safe to show is left out."""
+    email = login.profile.email
+    return f"{login.key}  ({email})" if email and email.isprintable() else login.key
+
+
+def named_login(store: Store, named: str) -> KeptLogin:
+    """The one login that people call so; its whole key is looked for without reading others. Raises
+    SignInError, as `one_login`.
+    """
+    try:
+        login = kept_login(store, named)
+    except ValueError:
+        login = None
+    if login is None or login.found is None or login.key != named:
+        login = one_login(store, named)
+    return login
+
+
+def same_place(store: Store, credential: Credential) -> tuple[str, Record] | None:
+    """Where a login that was had before is kept now, and its record: under its key, or under a former name.
+    None if it is nowhere. Raises SignInError, if it is not found and a place cannot be read.
+    """
+    identity = known(credential).identity
+    problem: SignInError | None = None
+    for place in identity.names:
+        try:
+            found = store.slot(place).load()
+        except SignInError as error:
+            problem = problem or error
+        else:
+            if found is not None and known(found.credential).identity.fits(identity):
+                return place, found
+    if problem is not None:
+        raise problem
+    return None
+
+
+def kept_as(store: Store, credential: Credential) -> KeptLogin | None:
+    """The very same login as it is kept, under its key or a former name. Raises SignInError, if the place
+    cannot be read.
+    """
+    identity = known(credential).identity
+    for place in identity.names:
+        found = store.slot(place).load()
+        ours = None if found is None else known(found.credential).identity
+        if ours == identity or (ours is not None and place == identity.key):
+            return KeptLogin(place, found)
+    return None

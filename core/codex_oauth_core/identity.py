@@ -1,0 +1,94 @@
+"""Who a login is, the key that names it, and what else people call it.
+
+Rules of this file: pure. A part that is not known is None, and is never made up. Two identities that differ
+in anything have different keys; a key is a function of its identity alone, is safe as the name of a file,
+also where case does not count, and is the same in every release.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from typing import Final
+
+import attrs
+
+__all__ = ["Identity", "Profile", "answers_to", "is_called"]
+
+_LETTERS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+_LONGEST_PART: Final = 64
+_DIGEST_BYTES: Final = 10  # 80 bits, which are 16 letters
+
+
+@attrs.frozen
+class Identity:
+    """Whose login it is: `account_id` (the workspace) and `user_id` (the person), as the authorization server
+    `issuer` calls them to the client `client_id`. Either is None where nobody has said it.
+    """
+
+    issuer: str
+    client_id: str
+    account_id: str | None = None
+    user_id: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The name of the login, in stores and for people: at most 81 letters, digits, `_` and `-`. It begins
+        with the account id, else with the user id, where that is made of these; what follows the last `-`
+        tells it from all others.
+        """
+        parts = [self.issuer, self.client_id, self.account_id, self.user_id]
+        digest = hashlib.sha256(json.dumps(parts).encode()).digest()[:_DIGEST_BYTES]
+        mark = base64.b32encode(digest).decode().lower()
+        named = self.account_id or self.user_id or ""
+        return f"{named}-{mark}" if _may_begin_a_key(named) else mark
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names that the login may be stored under: its key; those that it had while less was known of
+        it; and, last, its account id, by which earlier releases stored it, where that may be a file's name.
+        """
+        accounts, users = (self.account_id, None), (self.user_id, None)
+        known = [
+            attrs.evolve(self, account_id=account, user_id=user) for account in accounts for user in users
+        ]
+        former = (self.account_id,) if self.account_id and _is_former_name(self.account_id) else ()
+        return tuple(dict.fromkeys((*(each.key for each in known), *former)))
+
+    def fits(self, other: Identity) -> bool:
+        """Whether nothing that is known of both says that they are different logins."""
+        return (self.issuer, self.client_id) == (other.issuer, other.client_id) and all(
+            ours is None or theirs is None or ours == theirs
+            for ours, theirs in ((self.account_id, other.account_id), (self.user_id, other.user_id))
+        )
+
+
+def _may_begin_a_key(part: str) -> bool:
+    return 0 < len(part) <= _LONGEST_PART and part[0] not in "_-" and not part.strip(_LETTERS)
+
+
+def _is_former_name(account_id: str) -> bool:
+    return len(account_id) <= 128 and not account_id.strip(_LETTERS)
+
+
+@attrs.frozen
+class Profile:
+    """What to call a person. The server's own words: filter them before they reach a terminal."""
+
+    email: str | None = None
+    plan: str | None = None
+
+
+def is_called(named: str, identity: Identity, email: str | None) -> bool:
+    """Whether the login is called so: by its e-mail address in any case of letters, its account id, its user
+    id, or its key.
+    """
+    if email is not None and named and email.casefold() == named.casefold():
+        return True
+    return named in (identity.account_id, identity.user_id, identity.key)
+
+
+def answers_to(named: str, identity: Identity, email: str | None) -> bool:
+    """Whether people may call the login so: as `is_called`, or by the beginning of its key."""
+    return is_called(named, identity, email) or (named != "" and identity.key.startswith(named))
