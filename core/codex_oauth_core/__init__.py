@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from codex_oauth_core.effects import Effect as Effect
     from codex_oauth_core.effects import Finished as Finished
     from codex_oauth_core.effects import Request as Request
+    from codex_oauth_core.effects import RequestHeaders as RequestHeaders
     from codex_oauth_core.effects import SendRequest as SendRequest
     from codex_oauth_core.effects import Wait as Wait
     from codex_oauth_core.effects import Why as Why
     from codex_oauth_core.errors import ErrorKind as ErrorKind
     from codex_oauth_core.errors import IllegalEvent as IllegalEvent
+    from codex_oauth_core.errors import KindFacts as KindFacts
     from codex_oauth_core.errors import SignInError as SignInError
     from codex_oauth_core.events import CallbackReceived as CallbackReceived
     from codex_oauth_core.events import Cancelled as Cancelled
@@ -40,6 +42,21 @@ if TYPE_CHECKING:
     from codex_oauth_core.events import Started as Started
     from codex_oauth_core.events import StoreAnswered as StoreAnswered
     from codex_oauth_core.events import TimeReached as TimeReached
+    from codex_oauth_core.facts import Approved as Approved
+    from codex_oauth_core.facts import DeviceFact as DeviceFact
+    from codex_oauth_core.facts import ExchangeFact as ExchangeFact
+    from codex_oauth_core.facts import Gone as Gone
+    from codex_oauth_core.facts import Granted as Granted
+    from codex_oauth_core.facts import Issued as Issued
+    from codex_oauth_core.facts import Pending as Pending
+    from codex_oauth_core.facts import PollFact as PollFact
+    from codex_oauth_core.facts import RefreshFact as RefreshFact
+    from codex_oauth_core.facts import Refusal as Refusal
+    from codex_oauth_core.facts import RevocationFact as RevocationFact
+    from codex_oauth_core.facts import SlowDown as SlowDown
+    from codex_oauth_core.facts import Tokens as Tokens
+    from codex_oauth_core.facts import TryAgain as TryAgain
+    from codex_oauth_core.facts import Unrecognized as Unrecognized
     from codex_oauth_core.flows.browser import BrowserFlow as BrowserFlow
     from codex_oauth_core.flows.device import DeviceFlow as DeviceFlow
     from codex_oauth_core.flows.finish_sign_in import FinishSignIn as FinishSignIn
@@ -58,11 +75,22 @@ if TYPE_CHECKING:
     from codex_oauth_core.outcomes import Revoked as Revoked
     from codex_oauth_core.outcomes import SignedIn as SignedIn
     from codex_oauth_core.pkce import Pkce as Pkce
+    from codex_oauth_core.provider import AuthorizationRequest as AuthorizationRequest
+    from codex_oauth_core.provider import CodeInHand as CodeInHand
     from codex_oauth_core.provider import Dialect as Dialect
     from codex_oauth_core.provider import Provider as Provider
+    from codex_oauth_core.provider import Required as Required
     from codex_oauth_core.providers import provider_of as provider_of
+    from codex_oauth_core.reading.json_body import as_object as as_object
+    from codex_oauth_core.reading.json_body import read_json as read_json
+    from codex_oauth_core.reading.times import read_interval as read_interval
+    from codex_oauth_core.reading.times import read_seconds as read_seconds
+    from codex_oauth_core.reading.times import retry_after as retry_after
     from codex_oauth_core.record import Record as Record
+    from codex_oauth_core.rendering import Rendered as Rendered
+    from codex_oauth_core.rendering import Renderers as Renderers
     from codex_oauth_core.secret import Secret as Secret
+    from codex_oauth_core.texts import Texts as Texts
     from codex_oauth_core.traces.recorder import Recorder as Recorder
 
 __all__, __getattr__, __dir__ = lazy_names(
@@ -80,11 +108,12 @@ __all__, __getattr__, __dir__ = lazy_names(
             "Effect",
             "Finished",
             "Request",
+            "RequestHeaders",
             "SendRequest",
             "Wait",
             "Why",
         ),
-        "codex_oauth_core.errors": ("ErrorKind", "IllegalEvent", "SignInError"),
+        "codex_oauth_core.errors": ("ErrorKind", "IllegalEvent", "KindFacts", "SignInError"),
         "codex_oauth_core.events": (
             "CallbackReceived",
             "Cancelled",
@@ -117,7 +146,34 @@ __all__, __getattr__, __dir__ = lazy_names(
             "SignedIn",
         ),
         "codex_oauth_core.pkce": ("Pkce",),
-        "codex_oauth_core.provider": ("Dialect", "Provider"),
+        "codex_oauth_core.provider": (
+            "AuthorizationRequest",
+            "CodeInHand",
+            "Dialect",
+            "Provider",
+            "Required",
+        ),
+        "codex_oauth_core.facts": (
+            "Approved",
+            "DeviceFact",
+            "ExchangeFact",
+            "Gone",
+            "Granted",
+            "Issued",
+            "Pending",
+            "PollFact",
+            "RefreshFact",
+            "Refusal",
+            "RevocationFact",
+            "SlowDown",
+            "Tokens",
+            "TryAgain",
+            "Unrecognized",
+        ),
+        "codex_oauth_core.texts": ("Texts",),
+        "codex_oauth_core.rendering": ("Rendered", "Renderers"),
+        "codex_oauth_core.reading.json_body": ("as_object", "read_json"),
+        "codex_oauth_core.reading.times": ("read_interval", "read_seconds", "retry_after"),
         "codex_oauth_core.providers": ("provider_of",),
         "codex_oauth_core.record": ("Record",),
         "codex_oauth_core.secret": ("Secret",),
