@@ -120,6 +120,23 @@ class Code:
         return self.scope
 
 
+@attrs.define
+class Answer:
+    """An answer in Authlib's shape."""
+
+    status: int
+    body: Any
+    headers: dict[str, str]
+
+    @property
+    def location(self) -> str | None:
+        return self.headers.get("Location")
+
+    @location.setter
+    def location(self, value: str) -> None:
+        self.headers["Location"] = value
+
+
 class Home(AuthorizationServer):  # type: ignore[misc]
     """The server, and all that it has issued."""
 
@@ -157,8 +174,8 @@ class Home(AuthorizationServer):  # type: ignore[misc]
     def create_oauth2_request(self, request: Any) -> Any:
         return request
 
-    def handle_response(self, status: int, body: Any, headers: Any) -> tuple[int, Any, Any]:
-        return status, body, headers
+    def handle_response(self, status: int, body: Any, headers: Any) -> Answer:
+        return Answer(status, body, dict(headers))
 
     def by_refresh_token(self, value: str) -> Issued | None:
         found = (
@@ -293,7 +310,7 @@ class _Request(OAuth2Request):  # type: ignore[misc]
         return self._fields
 
 
-def _answer(home: Home, path: str, request: _Request) -> tuple[int, Any, Any]:
+def _answer(home: Home, path: str, request: _Request) -> Answer:
     home.requests.append((path, {**request.args, **request.form}))
     found: Any
     match (request.method, path):
@@ -308,8 +325,8 @@ def _answer(home: Home, path: str, request: _Request) -> tuple[int, Any, Any]:
         case ("POST", "/revoke"):
             found = home.create_endpoint_response("revocation", request)
         case _:
-            found = 404, {"error": "not_found"}, []
-    answered: tuple[int, Any, Any] = found
+            found = Answer(404, {"error": "not_found"}, {})
+    answered: Answer = found
     return answered
 
 
@@ -326,10 +343,10 @@ def home_server(policy: Policy) -> Generator[Home]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode("ascii")
             request = _Request(self.command, parts.path, parts.query, body, dict(self.headers))
             with lock:
-                status, found, headers = _answer(home, parts.path, request)
-            text = found if isinstance(found, str) else json.dumps(found)
-            self.send_response(status)
-            for name, value in headers:
+                answer = _answer(home, parts.path, request)
+            text = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
+            self.send_response(answer.status)
+            for name, value in answer.headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(text)))
             self.end_headers()

@@ -1,0 +1,381 @@
+"""The dialect of docs/dialects.md against a server of somebody else's, over loopback, blocking and awaiting."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Generator
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
+from urllib.request import ProxyHandler, build_opener
+
+import anyio
+import attrs
+import pytest
+
+from codex_oauth import (
+    AsyncHttpxWorld,
+    AsyncStoringWorld,
+    BrowserPrompt,
+    Credential,
+    DeviceFlow,
+    DevicePrompt,
+    ErrorKind,
+    Finished,
+    HttpxWorld,
+    MemoryStore,
+    Provider,
+    Record,
+    Recorder,
+    Resumed,
+    Revocation,
+    Secret,
+    SendRequest,
+    SignInError,
+    Started,
+    StoringWorld,
+    TokenSource,
+    Wait,
+    alogin,
+    arun,
+    login,
+    restore,
+    run,
+)
+from codex_oauth_core import Required, Revoked, Why
+from tests.adapters.virtual_time import SkippingClock
+from tests.dialects.home_server import CLIENT_ID, Home, Policy, home_server
+from tests.dialects.plain import provider_at
+from tests.tokens.rig import eventually
+
+BACKENDS: Final = ("sync", "asyncio", "trio")
+Watch = Callable[[Wait], None]
+
+
+@attrs.frozen
+class Rig:
+    """A server, this client of it, and a clock that both have."""
+
+    home: Home
+    clock: SkippingClock
+    provider: Provider
+
+    def pass_time(self, seconds: float) -> None:
+        self.clock.skip(Wait(self.clock.instant() + seconds, Why.PENDING))
+
+
+def rig(**policy: Any) -> Generator[Rig]:
+    clock = SkippingClock()
+    with home_server(Policy(now=clock.wall, **policy)) as home:
+        yield Rig(home, clock, provider_at(home.url, CLIENT_ID))
+
+
+@pytest.fixture
+def here() -> Generator[Rig]:
+    yield from rig()
+
+
+def by_device(here: Rig, backend: str, watch: Watch, provider: Provider | None = None) -> Any:
+    """The outcome of a device sign-in; `watch` sees each wait, which takes no time."""
+    flow = DeviceFlow(provider=provider or here.provider)
+
+    def waits(wait: Wait) -> None:
+        watch(wait)
+        here.clock.skip(wait)
+
+    async def main() -> Any:
+        async with AsyncHttpxWorld(now=here.clock.now, on_wait=waits) as world:
+            return await arun(flow, world)
+
+    if backend != "sync":
+        return anyio.run(main, backend=backend)
+    with HttpxWorld(now=here.clock.now, on_wait=waits) as world:
+        return run(flow, world)
+
+
+def answering(here: Rig, approved: bool, after: int = 1) -> Watch:
+    """Somebody who says yes or no during the wait of this number."""
+    seen: list[Wait] = []
+
+    def watch(wait: Wait) -> None:
+        seen.append(wait)
+        if len(seen) == after:
+            assert isinstance(wait.prompt, DevicePrompt)
+            here.home.approvals[wait.prompt.user_code] = approved
+
+    return watch
+
+
+def signed_in(outcome: Any) -> Credential:
+    assert isinstance(outcome, Credential), outcome
+    return outcome
+
+
+def refused(outcome: Any) -> SignInError:
+    assert isinstance(outcome, SignInError), outcome
+    return outcome
+
+
+# -- with a device code (RFC 8628) -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_device_signs_in_with_opaque_tokens_and_without_an_account(here: Rig, backend: str) -> None:
+    credential = signed_in(by_device(here, backend, answering(here, approved=True, after=3)))
+    assert (credential.issuer, credential.client_id) == (here.home.url, CLIENT_ID)
+    assert (credential.account_id, credential.user_id, credential.id_token) == (None, None, None)
+    assert credential.access_token.reveal().startswith("opaque.")
+    expected = (here.clock.wall() + 3600) * 1000
+    assert abs((credential.expires_at or 0) - expected) < 30_000
+    assert here.home.asked("/device_authorization") == [
+        {"client_id": CLIENT_ID, "scope": "profile offline_access"}
+    ]
+    polls = here.home.asked("/token")
+    assert len(polls) == 3
+    assert {poll["grant_type"] for poll in polls} == {"urn:ietf:params:oauth:grant-type:device_code"}
+    assert all(4.9 < pause <= 5.0 for pause, _ in here.clock.waited)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_page_with_the_code_in_it_comes_from_the_server(here: Rig, backend: str) -> None:
+    shown: list[DevicePrompt] = []
+
+    def watch(wait: Wait) -> None:
+        if isinstance(wait.prompt, DevicePrompt):
+            shown.append(wait.prompt)
+            here.home.approvals[wait.prompt.user_code] = True
+
+    signed_in(by_device(here, backend, watch))
+    (prompt,) = shown
+    assert prompt.verification_uri == f"{here.home.url}/device"
+    whole = urlsplit(prompt.verification_uri_complete or "")
+    assert parse_qs(whole.query) == {"user_code": [prompt.user_code]}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_denied(here: Rig, backend: str) -> None:
+    error = refused(by_device(here, backend, answering(here, approved=False)))
+    assert (error.kind, error.details["code"]) == (ErrorKind.DENIED, "access_denied")
+    assert here.home.issued == []
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_expired(backend: str) -> None:
+    for here in rig(lifetime=20):
+        error = refused(by_device(here, backend, lambda wait: None))
+        assert error.kind is ErrorKind.EXPIRED
+        assert 2 <= len(here.home.asked("/token")) <= 4
+
+
+def test_a_code_that_the_server_gives_up_earlier_than_it_said_is_expired(here: Rig) -> None:
+    def watch(wait: Wait) -> None:
+        for kept in here.home.devices.values():
+            kept["expires_in"] = 1
+
+    error = refused(by_device(here, "sync", watch))
+    assert (error.kind, error.details["code"]) == (ErrorKind.EXPIRED, "expired_token")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_slow_down_for_real(backend: str) -> None:
+    """The server says 2 s and bears no more than one poll in 10 s."""
+    for here in rig(told_interval=2, least_interval=10.0):
+        signed_in(by_device(here, backend, answering(here, approved=True, after=5)))
+        told = [(round(pause), why) for pause, why in here.clock.waited]
+        assert told == [(2, "pending"), (7, "slow_down"), (12, "slow_down"), (12, "pending"), (12, "pending")]
+
+
+def test_any_other_error_stops_the_polling(here: Rig) -> None:
+    def watch(wait: Wait) -> None:
+        here.home.devices.clear()  # a code that the server does not know any more is an invalid request
+
+    error = refused(by_device(here, "sync", watch))
+    assert (error.kind, error.details["code"]) == (ErrorKind.DEVICE_AUTH_FAILED, "invalid_request")
+    assert len(here.home.asked("/token")) == 1
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_no_refresh_token_is_a_sign_in_unless_the_provider_must_grant_one(backend: str) -> None:
+    for here in rig(grants_refresh=False):
+        credential = signed_in(by_device(here, backend, answering(here, approved=True)))
+        assert credential.refresh_token is None
+        needing = attrs.evolve(here.provider, must_grant=frozenset({Required.REFRESH_TOKEN}))
+        error = refused(by_device(here, backend, answering(here, approved=True), needing))
+        assert error.details == {"reason": "refresh_token", "revoked": True}
+        assert [issued.revoked for issued in here.home.issued] == [False, True]
+
+
+def test_fewer_scopes_are_no_error_unless_the_provider_must_grant_all() -> None:
+    for here in rig(granted_scope="profile"):
+        signed_in(by_device(here, "sync", answering(here, approved=True)))
+        needing = attrs.evolve(here.provider, must_grant=frozenset({Required.SCOPE}))
+        error = refused(by_device(here, "sync", answering(here, approved=True), needing))
+        assert error.details == {"reason": "scope", "revoked": True}
+        assert [issued.revoked for issued in here.home.issued] == [False, True]
+
+
+# -- with the browser (RFC 8252, 7636, 9207) ---------------------------------------------------------------
+
+
+def visit(url: str) -> None:
+    """What a browser does, without the environment's proxies: follow the redirect to whoever listens."""
+    with build_opener(ProxyHandler({})).open(url, timeout=20) as page:
+        page.read()
+
+
+def browsing(prompts: list[BrowserPrompt]) -> Callable[[Any], None]:
+    def on_prompt(prompt: Any) -> None:
+        assert isinstance(prompt, BrowserPrompt)
+        prompts.append(prompt)
+        threading.Thread(target=visit, args=(prompt.authorize_url.reveal(),)).start()
+
+    return on_prompt
+
+
+def by_browser(here: Rig, backend: str, store: MemoryStore) -> tuple[Credential, BrowserPrompt]:
+    prompts: list[BrowserPrompt] = []
+    options: Any = {"provider": here.provider, "device": False, "store": store, "open_browser": False}
+
+    async def main() -> Credential:
+        return await alogin(on_prompt=browsing(prompts), **options)
+
+    if backend == "sync":
+        credential = login(on_prompt=browsing(prompts), **options)
+    else:
+        credential = anyio.run(main, backend=backend)
+    (prompt,) = prompts
+    return credential, prompt
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_browser_signs_in_on_any_free_port_and_the_redirect_names_the_server(
+    here: Rig, backend: str
+) -> None:
+    store = MemoryStore()
+    credential, prompt = by_browser(here, backend, store)
+    asked = parse_qs(urlsplit(prompt.authorize_url.reveal()).query)
+    (uri,) = asked["redirect_uri"]
+    parts = urlsplit(uri)
+    assert (parts.scheme, parts.hostname, parts.path) == ("http", "127.0.0.1", "/callback")
+    assert parts.port not in (None, 0, 1455, 1457)
+    (exchange,) = here.home.asked("/token")
+    assert exchange["redirect_uri"] == uri
+    assert asked["code_challenge_method"] == ["S256"]
+    assert store.current() == credential.key
+
+
+def test_a_person_who_denies_in_the_browser_is_told_so(here: Rig) -> None:
+    here.home.denies_browsers = True
+    with pytest.raises(SignInError) as raised:
+        by_browser(here, "sync", MemoryStore())
+    assert raised.value.kind is ErrorKind.DENIED
+    assert here.home.issued == []
+
+
+# -- renewed twice, and signed out (RFC 6749 §6, RFC 7009) --------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["device", "browser"])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_login_is_renewed_twice_and_signed_out(here: Rig, backend: str, how: str) -> None:
+    store = MemoryStore()
+    if how == "browser":
+        first, _ = by_browser(here, backend, store)
+    else:
+        first = signed_in(by_device(here, backend, answering(here, approved=True)))
+        store.slot(first.key).rescue(Record(first))
+        store.select(first.key)
+    source = TokenSource(
+        store,
+        providers=(here.provider,),
+        now=here.clock.now,
+        make_world=lambda: HttpxWorld(now=here.clock.now),
+        jitter=0.5,
+    )
+    tokens, spent = [first.access_token.reveal()], [first.refresh_token]
+    for _ in range(2):
+        here.pass_time(3500)
+        ask = source.token if backend == "sync" else lambda: anyio.run(source.atoken, backend=backend)
+        tokens.append(ask())
+        spent.append(source.credential().refresh_token)
+        eventually(lambda: source._under_way is None)  # before an hour passes in no time at all
+    assert len(set(tokens)) == 3
+    revealed = [token.reveal() for token in spent if token is not None]
+    assert [here.home.by_refresh_token(token) is None for token in revealed] == [True, True, False]
+    assert source.headers("https://api.home.example/x") == {"Authorization": f"Bearer {tokens[-1]}"}
+    source.close()
+    assert signed_out(here, backend, store, first.key) == Revoked(confirmed=True)
+    assert store.slot(first.key).load() is None
+    assert here.home.by_refresh_token(revealed[-1]) is None
+    (revoked,) = here.home.asked("/revoke")
+    assert revoked == {"token": revealed[-1], "token_type_hint": "refresh_token", "client_id": CLIENT_ID}
+
+
+def signed_out(here: Rig, backend: str, store: MemoryStore, key: str) -> Any:
+    flow = Revocation(provider=here.provider)
+
+    async def main() -> Any:
+        async with AsyncHttpxWorld() as world, AsyncStoringWorld(world, store, key) as storing:
+            return await arun(flow, storing)
+
+    if backend != "sync":
+        return anyio.run(main, backend=backend)
+    with HttpxWorld() as world, StoringWorld(world, store, key) as storing:
+        return run(flow, storing)
+
+
+def test_a_login_that_the_server_has_ended_is_over_in_the_dialects_words(here: Rig) -> None:
+    store = MemoryStore()
+    first = signed_in(by_device(here, "sync", answering(here, approved=True)))
+    store.slot(first.key).rescue(Record(first))
+    store.select(first.key)
+    for issued in here.home.issued:
+        issued.revoked = True
+    here.pass_time(4000)
+    source = TokenSource(store, provider=here.provider, now=here.clock.now, make_world=HttpxWorld)
+    with source, pytest.raises(SignInError) as raised:
+        source.token()
+    assert raised.value.kind is ErrorKind.LOGIN_REQUIRED
+    assert raised.value.message == "The login has expired, or was ended."
+
+
+# -- put down, and recorded ---------------------------------------------------------------------------------
+
+
+def test_a_sign_in_is_put_down_and_taken_up(here: Rig) -> None:
+    flow = DeviceFlow(provider=here.provider)
+    with HttpxWorld(now=here.clock.now) as world:
+        wait = flow.receive(world.perform(flow.receive(Started(*world.now()))))  # type: ignore[arg-type]
+        assert isinstance(wait, Wait)
+        assert isinstance(wait.prompt, DevicePrompt)
+        here.home.approvals[wait.prompt.user_code] = True
+        at, wall = world.now()
+        kept = json.dumps(flow.checkpoint(at=at, wall=wall, handed_over=True))
+    again = restore(json.loads(kept), here.provider)
+    with HttpxWorld(now=here.clock.now, on_wait=here.clock.skip) as world:
+        effect = again.receive(Resumed(*world.now()))
+        assert isinstance(effect, Wait)
+        assert effect.prompt == wait.prompt
+        outcome: SendRequest | Wait | Finished = effect
+        while not isinstance(outcome, Finished):
+            outcome = again.receive(world.perform(outcome))
+    signed_in(outcome.outcome)
+
+
+def test_a_dialect_without_renderers_leaves_no_trace_and_the_trace_says_so(here: Rig) -> None:
+    lines: list[str] = []
+    watch = answering(here, approved=True)
+
+    def waits(wait: Wait) -> None:
+        watch(wait)
+        here.clock.skip(wait)
+
+    with HttpxWorld(now=here.clock.now, on_wait=waits) as world:
+        signed_in(run(Recorder(flow=DeviceFlow(provider=here.provider), write=lines.append), world))
+    assert lines == ['{"gap":"no_renderers"}\n']
+
+
+def test_nothing_that_is_secret_is_shown(here: Rig) -> None:
+    credential = signed_in(by_device(here, "sync", answering(here, approved=True)))
+    assert isinstance(credential.refresh_token, Secret)
+    assert "opaque" not in repr(credential)
