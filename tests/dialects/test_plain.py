@@ -43,9 +43,11 @@ from codex_oauth import (
     run,
 )
 from codex_oauth_core import Required, Revoked, Why
+from codex_oauth_core.traces import TraceError, replay
 from tests.adapters.virtual_time import SkippingClock
 from tests.dialects.home_server import CLIENT_ID, Home, Policy, home_server
 from tests.dialects.plain import provider_at
+from tests.dialects.plain_renderers import RENDERED
 from tests.tokens.rig import eventually
 
 BACKENDS: Final = ("sync", "asyncio", "trio")
@@ -373,6 +375,54 @@ def test_a_dialect_without_renderers_leaves_no_trace_and_the_trace_says_so(here:
     with HttpxWorld(now=here.clock.now, on_wait=waits) as world:
         signed_in(run(Recorder(flow=DeviceFlow(provider=here.provider), write=lines.append), world))
     assert lines == ['{"gap":"no_renderers"}\n']
+
+
+def recorded(here: Rig, lines: list[str], approved: bool) -> Any:
+    spoken = attrs.evolve(here.provider, dialect=RENDERED)
+    watch = answering(here, approved, after=2)
+
+    def waits(wait: Wait) -> None:
+        watch(wait)
+        here.clock.skip(wait)
+
+    with HttpxWorld(now=here.clock.now, on_wait=waits) as world:
+        return run(Recorder(flow=DeviceFlow(provider=spoken), write=lines.append), world)
+
+
+@pytest.mark.parametrize("approved", [True, False])
+def test_a_trace_is_made_and_told_again_where_the_dialect_has_renderers(approved: bool) -> None:
+    for here in rig(granted_scope="profile and-more", told_interval=2, least_interval=10.0):
+        lines: list[str] = []
+        outcome = recorded(here, lines, approved)
+        assert isinstance(outcome, Credential if approved else SignInError)
+        text = "".join(lines)
+        assert json.loads(lines[0])["dialect"] == "plain"
+        assert not any("gap" in json.loads(line) for line in lines)
+        assert json.loads(lines[-1])["effect"]["kind"] == "finished"
+        kept = next(iter(here.home.devices.values()))
+        secrets = ["opaque.", "rt.", "and-more", kept["device_code"], kept["user_code"], here.home.url]
+        assert [secret for secret in secrets if secret in text] == []
+        told = replay(lines, provider=attrs.evolve(here.provider, dialect=RENDERED))
+        assert told.same
+        with pytest.raises(TraceError, match="no renderers"):
+            replay(lines, provider=here.provider)
+        with pytest.raises(TraceError, match="another dialect"):
+            replay(lines)
+
+
+def test_a_browser_sign_in_at_a_server_that_names_itself_is_recorded(here: Rig) -> None:
+    lines: list[str] = []
+    spoken = attrs.evolve(here.provider, dialect=RENDERED)
+    login(
+        on_prompt=browsing([]),
+        provider=spoken,
+        device=False,
+        open_browser=False,
+        record=lambda flow: Recorder(flow=flow, write=lines.append),
+    )
+    assert not any("gap" in json.loads(line) for line in lines)
+    assert "iss=https%3A%2F%2Fissuer.invalid" in "".join(lines)
+    assert replay(lines, provider=spoken).same
 
 
 def test_nothing_that_is_secret_is_shown(here: Rig) -> None:

@@ -46,6 +46,7 @@ from codex_oauth_core.traces.shadow import (
     Blinder,
     Shadow,
     StopRecording,
+    at_nowhere,
     shadow_of,
 )
 
@@ -108,7 +109,7 @@ class Anonymizer:
         renderers = flow.provider.dialect.render
         if renderers is None:
             raise StopRecording(Gap.NO_RENDERERS)
-        return cls(flow.provider, renderers, Blinder(renderers), first.at)
+        return cls(flow.provider, renderers, Blinder(renderers, flow.provider.scopes), first.at)
 
     def event(self, event: Event, before: Effect | None, after: Effect, shadow: Shadow) -> Event:
         """`event` for the shadow; the real flow went from one effect to the other by it.
@@ -158,7 +159,7 @@ class Anonymizer:
         if rule is None or not isinstance(rule.judge_redirect(f"?{event.query.reveal()}"), Accepted):
             return _NOT_OURS
         redirect = read_redirect(event.query)
-        said: dict[str, str] = {}
+        said = {"iss": at_nowhere(self.provider).issuer} if self.provider.names_itself else {}
         if redirect.error is not None:
             said["error"] = self.blinder.code(redirect.error)
             if (description := self._description(redirect)) is not None:

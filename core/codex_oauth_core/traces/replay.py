@@ -49,7 +49,9 @@ def replay(lines: Iterable[str], provider: Provider = CODEX) -> Replay:
     """Tell a trace again, in the dialect of `provider`. Raises TraceError, and nothing else."""
     trace = read_trace(lines)
     renderers = provider.dialect.render
-    if renderers is None or renderers.name != trace.header.dialect:
+    if renderers is None:
+        raise TraceError("The dialect of this provider has no renderers: nothing is recorded in it.")
+    if renderers.name != trace.header.dialect:
         raise TraceError("It was recorded in another dialect.")
     try:
         shadow = shadow_of(trace.header, provider)

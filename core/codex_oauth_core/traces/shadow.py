@@ -9,7 +9,7 @@ apart by fingerprint: none is kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, TypeVar, assert_never
 
 import attrs
@@ -50,6 +50,7 @@ from codex_oauth_core.secret import Secret
 from codex_oauth_core.traces.format import Gap, Header
 
 __all__ = [
+    "FAKE_NONCE",
     "FAKE_STATE",
     "FAKE_VERIFIER",
     "REQUEST_KINDS",
@@ -58,6 +59,7 @@ __all__ = [
     "RequestKind",
     "Shadow",
     "StopRecording",
+    "at_nowhere",
     "shadow_of",
 ]
 
@@ -67,6 +69,7 @@ __all__ = [
 
 FAKE_VERIFIER: Final = "fake-verifier".ljust(43, "-")
 FAKE_STATE: Final = "fake-state".ljust(43, "-")
+FAKE_NONCE: Final = "fake-nonce".ljust(43, "-")
 _FAKE_PAGE: Final = "https://issuer.invalid/device"
 
 F = TypeVar("F", bound=TryAgain | Refusal)
@@ -76,10 +79,12 @@ C = TypeVar("C", bound=Unrecognized | Gone)
 class Blinder:
     """The fakes of one trace."""
 
-    __slots__ = ("_numbers", "_renderers")
+    __slots__ = ("_numbers", "_renderers", "_scopes")
 
-    def __init__(self, renderers: Renderers) -> None:
+    def __init__(self, renderers: Renderers, scopes: Collection[str] = ()) -> None:
+        """`scopes` are those that were asked for, and stay: a flow may act on them."""
         self._renderers = renderers
+        self._scopes = frozenset(scopes)
         self._numbers: dict[str, int] = {}
 
     def fake(self, kind: str, value: str) -> str:
@@ -91,11 +96,15 @@ class Blinder:
         match fact:
             case Issued():
                 device = fact.authorization
+                device_auth_id = self._secret("device", device.device_auth_id)
+                user_code = f"FAKE-{self._number(device.user_code):04}"
+                whole = None if device.verification_uri_complete is None else f"{_FAKE_PAGE}?code={user_code}"
                 hidden = attrs.evolve(
                     device,
-                    device_auth_id=self._secret("device", device.device_auth_id),
-                    user_code=f"FAKE-{self._number(device.user_code):04}",
+                    device_auth_id=device_auth_id,
+                    user_code=user_code,
                     verification_uri=_FAKE_PAGE,
+                    verification_uri_complete=whole,
                 )
                 return Issued(hidden)
             case TryAgain() | Refusal():
@@ -143,7 +152,13 @@ class Blinder:
             id_token=self._token("id", tokens.id_token, None, account, user),
             account_id=account,
             user_id=user,
+            scopes=None if tokens.scopes is None else tuple(map(self._scope, tokens.scopes)),
+            client_id=None if tokens.client_id is None else self.fake("client", tokens.client_id),
+            refusal=None if tokens.refusal is None else self._failure(tokens.refusal),
         )
+
+    def _scope(self, scope: str) -> str:
+        return scope if scope in self._scopes else self.fake("scope", scope)
 
     def _token(
         self,
@@ -297,6 +312,7 @@ def _browser(header: Header, provider: Provider) -> _ShadowBrowser:
         redirect_uri=_REDIRECT_URI,
         pkce=Pkce(Secret(FAKE_VERIFIER), s256(FAKE_VERIFIER)),
         state=Secret(FAKE_STATE),
+        nonce=Secret(FAKE_NONCE) if provider.has_nonce else None,
     )
 
 
@@ -352,7 +368,13 @@ class Shadow:
 
 def shadow_of(header: Header, provider: Provider) -> Shadow:
     """The shadow that a header describes, in the provider's dialect. Raises ValueError for bad limits."""
-    return Shadow(_SHADOWS[header.flow](header, provider.at(_NOWHERE)))
+    return Shadow(_SHADOWS[header.flow](header, at_nowhere(provider)))
+
+
+def at_nowhere(provider: Provider) -> Provider:
+    """The provider as a shadow knows it: whatever it is called, it is at a server that does not exist."""
+    moved = provider.at(_NOWHERE)
+    return moved if moved.verification_uri is None else attrs.evolve(moved, verification_uri=_FAKE_PAGE)
 
 
 def _waiting(wait: Wait) -> dict[str, Any]:
