@@ -234,7 +234,7 @@ class Provider:
     redirect_ports: tuple[int, ...] = ()
     redirect_path: str = "/"
     state_suffixes: tuple[str, ...] = ()
-    authorize_parameters: tuple[tuple[str, str], ...] = ()
+    authorize_parameters: tuple[tuple[str, str | Secret[str]], ...] = ()
     must_grant: frozenset[Required] = frozenset({Required.ACCESS_TOKEN})
     """What a sign-in needs, an access token always: if it is missing, the grant is refused, and revoked."""
     issued_client_ids: str | None = None
@@ -252,6 +252,10 @@ class Provider:
     """Of the API: a GET that costs and changes nothing, and says whether an access token is taken."""
     originator: str = "codex-oauth"
     """Names the application that embeds this library; never another client."""
+    more: object = attrs.field(default=None, repr=False)
+    """Whatever else its dialect must know, in a type of the dialect's own: the keys that tokens are signed
+    with, say.
+    """
     dialect: Dialect = attrs.field(repr=False)
     headers: RequestHeaders = (
         ("Accept", "application/json"),

@@ -112,6 +112,22 @@ def test_the_authorize_url() -> None:
     assert all(len(values) == 1 for values in parse_qs(parts.query).values())
 
 
+def test_a_parameter_of_the_page_may_be_a_secret_and_is_shown_nowhere_else() -> None:
+    hinting = attrs.evolve(
+        CODEX, authorize_parameters=(("id_token_hint", Secret("canary-hint")),), more={"k": 1}
+    )
+    made = there(requests.authorize_url(hinting, asked("http://localhost/", "s", "c")))
+    assert parse_qs(urlsplit(made.reveal()).query)["id_token_hint"] == ["canary-hint"]
+    assert "canary" not in repr(hinting) + repr(made)
+    assert hinting.more == {"k": 1}
+
+
+def test_without_registered_ports_the_redirect_uri_has_any_port_or_none() -> None:
+    free = attrs.evolve(CODEX, redirect_ports=(), redirect_host="127.0.0.1")
+    assert free.redirect_uri() == free.redirect_uri(0) == "http://127.0.0.1/auth/callback"
+    assert free.redirect_uri(49152) == "http://127.0.0.1:49152/auth/callback"
+
+
 def test_an_endpoint_keeps_the_query_it_has() -> None:
     tenant = attrs.evolve(CODEX, authorization_endpoint="https://auth.openai.com/authorize?tenant=x")
     url = there(requests.authorize_url(tenant, asked("http://localhost/", "s", "c"))).reveal()

@@ -74,7 +74,6 @@ def authorize_url(provider: Provider, asked: AuthorizationRequest) -> Secret[str
     if endpoint is None or provider.token_endpoint is None:
         return None
     fields = {
-        **dict(provider.authorize_parameters),
         "response_type": "code",
         "client_id": provider.client_id,
         "redirect_uri": asked.redirect_uri,

@@ -274,6 +274,50 @@ def test_a_person_who_denies_in_the_browser_is_told_so(here: Rig) -> None:
     assert here.home.issued == []
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    ("missing", "prompt"), [("authorization", DevicePrompt), ("device_authorization", BrowserPrompt)]
+)
+def test_where_the_provider_has_one_way_only_the_front_door_takes_that(
+    here: Rig, backend: str, missing: str, prompt: type[Any]
+) -> None:
+    lacking: Any = {f"{missing}_endpoint": None}
+    seen: list[Any] = []
+
+    def on_prompt(shown: Any) -> None:
+        seen.append(shown)
+        if isinstance(shown, DevicePrompt):
+            here.home.approvals[shown.user_code] = True
+        else:
+            browsing([])(shown)
+
+    options: Any = {"provider": attrs.evolve(here.provider, **lacking), "open_browser": False}
+    if prompt is DevicePrompt:
+        made = HttpxWorld if backend == "sync" else AsyncHttpxWorld
+        options["make_world"] = lambda callbacks: made(now=here.clock.now, on_wait=here.clock.skip)
+
+    async def main() -> Credential:
+        return await alogin(on_prompt=on_prompt, **options)
+
+    signed_in(
+        login(on_prompt=on_prompt, **options) if backend == "sync" else anyio.run(main, backend=backend)
+    )
+    assert [type(each) for each in seen] == [prompt]
+
+
+def test_a_way_that_is_asked_for_and_is_not_there_is_no_other_one(here: Rig) -> None:
+    neither = attrs.evolve(here.provider, authorization_endpoint=None, device_authorization_endpoint=None)
+    for device, kind in (
+        (True, "device_code_unsupported"),
+        (False, "oauth_error"),
+        (None, "device_code_unsupported"),
+    ):
+        with pytest.raises(SignInError) as raised:
+            login(provider=neither, device=device, on_prompt=lambda _: None, open_browser=False)
+        assert (raised.value.kind.value, raised.value.details) == (kind, {"reason": "no_endpoint"})
+    assert here.home.requests == []
+
+
 # -- renewed twice, and signed out (RFC 6749 §6, RFC 7009) --------------------------------------------------
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from codex_oauth_core.credential import DeviceAuthorization
-from codex_oauth_core.effects import Request, RequestHeaders
+from codex_oauth_core.effects import Request, RequestHeaders, plain
 from codex_oauth_core.provider import AuthorizationRequest, CodeInHand, Provider
 from codex_oauth_core.secret import Secret
 
@@ -85,7 +85,7 @@ def authorize_url(provider: Provider, asked: AuthorizationRequest) -> Secret[str
     if endpoint is None or provider.token_endpoint is None:
         return None
     query = {
-        **dict(provider.authorize_parameters),
+        **dict(plain(provider.authorize_parameters)),
         "response_type": "code",
         "client_id": provider.client_id,
         "redirect_uri": asked.redirect_uri,
