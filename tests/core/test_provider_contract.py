@@ -21,6 +21,7 @@ from codex_oauth_core import (
     DeviceFlow,
     ErrorKind,
     Finished,
+    KindFacts,
     Phase,
     Pkce,
     Provider,
@@ -34,6 +35,7 @@ from codex_oauth_core import (
     SendRequest,
     SignInError,
     Started,
+    Texts,
     TimeReached,
     Wait,
     restore,
@@ -372,3 +374,20 @@ def test_a_code_that_was_surely_not_sent_is_built_again_from_what_is_in_hand() -
     assert there(flow.code_in_hand).authorization_code == Secret(CODE)
     assert isinstance(flow, BrowserFlow)
     assert not isinstance(flow.effect, Wait | TimeReached)
+
+
+def test_a_nonce_that_a_redirect_repeats_as_an_error_is_not_repeated() -> None:
+    flow = browser(CODEX, nonce=Secret("canary-nonce-4455"))
+    flow.receive(Started(T0, W0))
+    ended: Any = flow.receive(CallbackReceived(T0, Secret(f"error=canary-nonce-4455&state={STATE}")))
+    assert failed(ended.outcome).details == {"code": "other"}
+
+
+def test_what_a_provider_says_of_an_error_is_said_in_a_sign_in_and_in_a_renewal() -> None:
+    own = KindFacts("Our client is not known there.", ("Ask us.",))
+    texts = Texts(errors=((E.CLIENT_REJECTED, None, own), (E.TOKEN_REQUEST_FAILED, None, own)))
+    provider = attrs.evolve(CODEX, texts=texts)
+    renewed = StoreWorld(EXPIRED, [as_json(401, {"error": "invalid_client"})]).run(Renewal(provider=provider))
+    signed_in, _ = by_device(provider, approved(), as_json(400, {"error": "invalid_grant"}))
+    for error in (failed(renewed), failed(signed_in)):
+        assert (error.message, error.next_actions) == (own.message, own.next_actions)

@@ -42,7 +42,7 @@ from codex_oauth import (
     restore,
     run,
 )
-from codex_oauth_core import Required, Revoked, Why
+from codex_oauth_core import AuthorizationRequest, Required, Revoked, Why
 from codex_oauth_core.traces import TraceError, replay
 from tests.adapters.virtual_time import SkippingClock
 from tests.dialects.home_server import CLIENT_ID, Home, Policy, home_server
@@ -266,6 +266,24 @@ def test_a_browser_signs_in_on_any_free_port_and_the_redirect_names_the_server(
     assert store.current() == credential.key
 
 
+@pytest.mark.parametrize("has_nonce", [True, False])
+def test_a_fresh_nonce_is_drawn_for_a_provider_that_has_one(here: Rig, has_nonce: bool) -> None:
+    asked: list[AuthorizationRequest] = []
+
+    def url(provider: Provider, wish: AuthorizationRequest) -> Secret[str] | None:
+        asked.append(wish)
+        return here.provider.dialect.authorize_url(provider, wish)
+
+    spoken = attrs.evolve(here.provider.dialect, authorize_url=url)
+    provider = attrs.evolve(here.provider, dialect=spoken, has_nonce=has_nonce)
+    for _ in range(2):
+        login(provider=provider, device=False, on_prompt=browsing([]), open_browser=False)
+    nonces = [wish.nonce.reveal() for wish in asked if wish.nonce is not None]
+    assert len(set(nonces)) == (2 if has_nonce else 0)
+    assert all(len(nonce) >= 43 for nonce in nonces)
+    assert not set(nonces) & {wish.state.reveal() for wish in asked}
+
+
 def test_a_person_who_denies_in_the_browser_is_told_so(here: Rig) -> None:
     here.home.denies_browsers = True
     with pytest.raises(SignInError) as raised:
@@ -401,7 +419,9 @@ def test_a_sign_in_is_put_down_and_taken_up(here: Rig) -> None:
     with HttpxWorld(now=here.clock.now, on_wait=here.clock.skip) as world:
         effect = again.receive(Resumed(*world.now()))
         assert isinstance(effect, Wait)
-        assert effect.prompt == wait.prompt
+        assert isinstance(effect.prompt, DevicePrompt)
+        assert effect.prompt.expires_at == pytest.approx(wait.prompt.expires_at)
+        assert attrs.evolve(effect.prompt, expires_at=0.0) == attrs.evolve(wait.prompt, expires_at=0.0)
         outcome: SendRequest | Wait | Finished = effect
         while not isinstance(outcome, Finished):
             outcome = again.receive(world.perform(outcome))

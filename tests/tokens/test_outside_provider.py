@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import anyio
 import attrs
 import httpx
 import pytest
@@ -86,7 +87,19 @@ def test_a_token_of_codex_does_not_go_to_another_providers_hosts() -> None:
     store.select("acct_fake")
     made = TokenSource(store, now=world.now, providers=(HOME,))
     assert made.headers("https://chatgpt.com/x")["originator"] == CODEX.originator
-    for ask in (made.headers, lambda url: next(CodexAuth(made).sync_auth_flow(httpx.Request("GET", url)))):
+
+    async def begun(url: str) -> Any:
+        return await anext(CodexAuth(made).async_auth_flow(httpx.Request("GET", url)))
+
+    def awaited(url: str) -> Any:
+        return anyio.run(begun, url)
+
+    for ask in (
+        made.headers,
+        lambda url: anyio.run(made.aheaders, url),
+        lambda url: next(CodexAuth(made).sync_auth_flow(httpx.Request("GET", url))),
+        awaited,
+    ):
         with pytest.raises(HostNotAllowed):
             ask(API)
 

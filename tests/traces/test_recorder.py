@@ -34,7 +34,7 @@ from codex_oauth_core.facts import Granted, Refusal, Tokens
 from codex_oauth_core.flows.sign_in import SignInFlow
 from codex_oauth_core.rendering import Rendered
 from codex_oauth_core.traces import Gap, read_trace, replay
-from codex_oauth_core.traces.shadow import Blinder
+from codex_oauth_core.traces.shadow import Blinder, at_nowhere
 from tests.core.test_second_dialect import GRANTED, ISSUED, PLAIN
 from tests.support import PENDING, SIGN_IN, T0, W0, as_json
 from tests.traces.hostile import sign_ins
@@ -278,6 +278,28 @@ def test_a_trace_says_whether_a_refresh_token_was_of_no_use_or_absent(unusable: 
     assert hidden.tokens.refresh_token_unusable is unusable
     body = json.loads(RENDERERS.exchange(hidden).body.reveal())
     assert ("refresh_token" in body) is unusable
+
+
+def test_what_else_a_grant_says_is_told_by_fakes() -> None:
+    refusal = Refusal(ErrorKind.INVALID_RESPONSE, "canary-code", reason="nonce")
+    scopes = ("openid", "canary-scope", "openid")
+    tokens = Tokens(Secret("canary"), scopes=scopes, client_id="canary-client", refusal=refusal)
+    hidden = Blinder(RENDERERS, ("openid",)).exchange(Granted(tokens))
+    assert isinstance(hidden, Granted)
+    assert str(hidden.tokens.client_id).startswith("fake-client-")
+    kept, blinded, again = hidden.tokens.scopes or ()
+    assert (kept, again) == ("openid", "openid")
+    assert blinded.startswith("fake-scope-")
+    assert hidden.tokens.refusal == attrs.evolve(refusal, code="other")
+    assert "canary" not in repr(hidden)
+
+
+def test_a_page_that_is_pinned_elsewhere_is_at_the_shadows_server_too() -> None:
+    elsewhere = attrs.evolve(CODEX, verification_uri="https://pages.example/device")
+    moved = at_nowhere(elsewhere).verification_uri
+    assert moved is not None
+    assert moved.startswith("https://issuer.invalid/")
+    assert at_nowhere(attrs.evolve(CODEX, verification_uri=None)).verification_uri is None
 
 
 def test_a_clock_that_runs_backwards_is_told_as_one_that_stands() -> None:
