@@ -26,11 +26,12 @@ def test_it_is_sent_as_it_was(name: str) -> None:
 
 def requests(value: Any) -> Iterator[dict[str, Any]]:
     """The requests in what was written down."""
-    fields: dict[Any, Any] = value if isinstance(value, dict) else dict(enumerate(value))
-    if "method" in fields:
-        yield fields
-        return
-    for each in fields.values():
+    if hasattr(value, "keys"):
+        if "method" in value:
+            yield value
+            return
+        value = list(value.values())
+    for each in value:
         if not isinstance(each, str):
             yield from requests(each)
 

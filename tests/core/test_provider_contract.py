@@ -238,11 +238,26 @@ def test_what_is_missing_is_named_and_what_was_granted_is_revoked(
     assert json.loads(world.requests[-1].request.body.reveal())["token_type_hint"] == hint
 
 
+@pytest.mark.parametrize("needed", [True, False])
+def test_an_account_is_needed_only_where_the_provider_must_name_one(needed: bool) -> None:
+    nameless = tokens(access_token="opaque", id_token=...)
+    provider = needing(Required.ACCOUNT) if needed else CODEX
+    outcome, _ = by_device(provider, approved(), nameless, *([OK] if needed else []))
+    if needed:
+        assert (failed(outcome).kind, failed(outcome).details) == (E.NO_ACCOUNT_ID, {"revoked": True})
+    else:
+        assert isinstance(outcome, Credential)
+        assert outcome.account_id is None
+
+
 def granting(**fields: Any) -> Provider:
     """A dialect that finds these tokens in every answer to a code."""
-    found = Tokens(
-        **{"access_token": Secret("at"), "refresh_token": Secret("rt"), "account_id": "acct_1", **fields}
-    )
+    usual: dict[str, Any] = {
+        "access_token": Secret("at"),
+        "refresh_token": Secret("rt"),
+        "account_id": "acct_1",
+    }
+    found = Tokens(**{**usual, **fields})
 
     def read(provider: Provider, code: CodeInHand, answer: ResponseReceived) -> Granted:
         return Granted(found)
@@ -369,9 +384,10 @@ def test_a_code_that_was_surely_not_sent_is_built_again_from_what_is_in_hand() -
     assert isinstance(outcome, Credential)
     assert world.requests[2].request == world.requests[3].request
     flow = browser(CODEX)
-    assert flow.code_in_hand is None
+    assert not flow.code_in_hand
     assert isinstance(redirected(flow), SendRequest)
-    assert there(flow.code_in_hand).authorization_code == Secret(CODE)
+    code: CodeInHand = there(flow.code_in_hand)
+    assert code.authorization_code == Secret(CODE)
     assert isinstance(flow, BrowserFlow)
     assert not isinstance(flow.effect, Wait | TimeReached)
 

@@ -312,7 +312,11 @@ def test_where_the_provider_has_one_way_only_the_front_door_takes_that(
     options: Any = {"provider": attrs.evolve(here.provider, **lacking), "open_browser": False}
     if prompt is DevicePrompt:
         made = HttpxWorld if backend == "sync" else AsyncHttpxWorld
-        options["make_world"] = lambda callbacks: made(now=here.clock.now, on_wait=here.clock.skip)
+
+        def make_world(callbacks: Any) -> Any:
+            return made(now=here.clock.now, on_wait=here.clock.skip)
+
+        options["make_world"] = make_world
 
     async def main() -> Credential:
         return await alogin(on_prompt=on_prompt, **options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import anyio
@@ -94,12 +95,14 @@ def test_a_token_of_codex_does_not_go_to_another_providers_hosts() -> None:
     def awaited(url: str) -> Any:
         return anyio.run(begun, url)
 
-    for ask in (
-        made.headers,
-        lambda url: anyio.run(made.aheaders, url),
-        lambda url: next(CodexAuth(made).sync_auth_flow(httpx.Request("GET", url))),
-        awaited,
-    ):
+    def blocking(url: str) -> Any:
+        return next(CodexAuth(made).sync_auth_flow(httpx.Request("GET", url)))
+
+    def headers(url: str) -> Any:
+        return anyio.run(made.aheaders, url)
+
+    ways: tuple[Callable[[str], Any], ...] = (made.headers, headers, blocking, awaited)
+    for ask in ways:
         with pytest.raises(HostNotAllowed):
             ask(API)
 
