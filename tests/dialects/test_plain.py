@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Callable, Generator
-from typing import Any, Final
+from collections.abc import Generator
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
-from urllib.request import ProxyHandler, build_opener
 
 import anyio
 import attrs
@@ -18,104 +15,32 @@ from codex_oauth import (
     AsyncStoringWorld,
     BrowserPrompt,
     Credential,
-    DeviceFlow,
     DevicePrompt,
     ErrorKind,
-    Finished,
     HttpxWorld,
     MemoryStore,
     Provider,
     Record,
-    Recorder,
-    Resumed,
     Revocation,
     Secret,
-    SendRequest,
     SignInError,
-    Started,
     StoringWorld,
     TokenSource,
     Wait,
     alogin,
     arun,
     login,
-    restore,
     run,
 )
-from codex_oauth_core import AuthorizationRequest, Required, Revoked, Why
-from codex_oauth_core.traces import TraceError, replay
-from tests.adapters.virtual_time import SkippingClock
-from tests.dialects.home_server import CLIENT_ID, Home, Policy, home_server
-from tests.dialects.plain import provider_at
-from tests.dialects.plain_renderers import RENDERED
+from codex_oauth_core import AuthorizationRequest, Required, Revoked
+from tests.dialects.home_server import CLIENT_ID
+from tests.dialects.rig import BACKENDS, Rig, answering, browsing, by_device, refused, rig, signed_in
 from tests.tokens.rig import eventually
-
-BACKENDS: Final = ("sync", "asyncio", "trio")
-Watch = Callable[[Wait], None]
-
-
-@attrs.frozen
-class Rig:
-    """A server, this client of it, and a clock that both have."""
-
-    home: Home
-    clock: SkippingClock
-    provider: Provider
-
-    def pass_time(self, seconds: float) -> None:
-        self.clock.skip(Wait(self.clock.instant() + seconds, Why.PENDING))
-
-
-def rig(**policy: Any) -> Generator[Rig]:
-    clock = SkippingClock()
-    with home_server(Policy(now=clock.wall, **policy)) as home:
-        yield Rig(home, clock, provider_at(home.url, CLIENT_ID))
 
 
 @pytest.fixture
 def here() -> Generator[Rig]:
     yield from rig()
-
-
-def by_device(here: Rig, backend: str, watch: Watch, provider: Provider | None = None) -> Any:
-    """The outcome of a device sign-in; `watch` sees each wait, which takes no time."""
-    flow = DeviceFlow(provider=provider or here.provider)
-
-    def waits(wait: Wait) -> None:
-        watch(wait)
-        here.clock.skip(wait)
-
-    async def main() -> Any:
-        async with AsyncHttpxWorld(now=here.clock.now, on_wait=waits) as world:
-            return await arun(flow, world)
-
-    if backend != "sync":
-        return anyio.run(main, backend=backend)
-    with HttpxWorld(now=here.clock.now, on_wait=waits) as world:
-        return run(flow, world)
-
-
-def answering(here: Rig, approved: bool, after: int = 1) -> Watch:
-    """Somebody who says yes or no during the wait of this number."""
-    seen: list[Wait] = []
-
-    def watch(wait: Wait) -> None:
-        seen.append(wait)
-        if len(seen) == after:
-            assert isinstance(wait.prompt, DevicePrompt)
-            here.home.approvals[wait.prompt.user_code] = approved
-
-    return watch
-
-
-def signed_in(outcome: Any) -> Credential:
-    assert isinstance(outcome, Credential), outcome
-    return outcome
-
-
-def refused(outcome: Any) -> SignInError:
-    assert isinstance(outcome, SignInError), outcome
-    return outcome
 
 
 # -- with a device code (RFC 8628) -----------------------------------------------------------------------
@@ -217,21 +142,6 @@ def test_fewer_scopes_are_no_error_unless_the_provider_must_grant_all() -> None:
 
 
 # -- with the browser (RFC 8252, 7636, 9207) ---------------------------------------------------------------
-
-
-def visit(url: str) -> None:
-    """What a browser does, without the environment's proxies: follow the redirect to whoever listens."""
-    with build_opener(ProxyHandler({})).open(url, timeout=20) as page:
-        page.read()
-
-
-def browsing(prompts: list[BrowserPrompt]) -> Callable[[Any], None]:
-    def on_prompt(prompt: Any) -> None:
-        assert isinstance(prompt, BrowserPrompt)
-        prompts.append(prompt)
-        threading.Thread(target=visit, args=(prompt.authorize_url.reveal(),)).start()
-
-    return on_prompt
 
 
 def by_browser(here: Rig, backend: str, store: MemoryStore) -> tuple[Credential, BrowserPrompt]:
@@ -405,95 +315,3 @@ def test_a_login_that_the_server_has_ended_is_over_in_the_dialects_words(here: R
         source.token()
     assert raised.value.kind is ErrorKind.LOGIN_REQUIRED
     assert raised.value.message == "The login has expired, or was ended."
-
-
-# -- put down, and recorded ---------------------------------------------------------------------------------
-
-
-def test_a_sign_in_is_put_down_and_taken_up(here: Rig) -> None:
-    flow = DeviceFlow(provider=here.provider)
-    with HttpxWorld(now=here.clock.now) as world:
-        wait = flow.receive(world.perform(flow.receive(Started(*world.now()))))  # type: ignore[arg-type]
-        assert isinstance(wait, Wait)
-        assert isinstance(wait.prompt, DevicePrompt)
-        here.home.approvals[wait.prompt.user_code] = True
-        at, wall = world.now()
-        kept = json.dumps(flow.checkpoint(at=at, wall=wall, handed_over=True))
-    again = restore(json.loads(kept), here.provider)
-    with HttpxWorld(now=here.clock.now, on_wait=here.clock.skip) as world:
-        effect = again.receive(Resumed(*world.now()))
-        assert isinstance(effect, Wait)
-        assert isinstance(effect.prompt, DevicePrompt)
-        assert effect.prompt.expires_at == pytest.approx(wait.prompt.expires_at)
-        assert attrs.evolve(effect.prompt, expires_at=0.0) == attrs.evolve(wait.prompt, expires_at=0.0)
-        outcome: SendRequest | Wait | Finished = effect
-        while not isinstance(outcome, Finished):
-            outcome = again.receive(world.perform(outcome))
-    signed_in(outcome.outcome)
-
-
-def test_a_dialect_without_renderers_leaves_no_trace_and_the_trace_says_so(here: Rig) -> None:
-    lines: list[str] = []
-    watch = answering(here, approved=True)
-
-    def waits(wait: Wait) -> None:
-        watch(wait)
-        here.clock.skip(wait)
-
-    with HttpxWorld(now=here.clock.now, on_wait=waits) as world:
-        signed_in(run(Recorder(flow=DeviceFlow(provider=here.provider), write=lines.append), world))
-    assert lines == ['{"gap":"no_renderers"}\n']
-
-
-def recorded(here: Rig, lines: list[str], approved: bool) -> Any:
-    spoken = attrs.evolve(here.provider, dialect=RENDERED)
-    watch = answering(here, approved, after=2)
-
-    def waits(wait: Wait) -> None:
-        watch(wait)
-        here.clock.skip(wait)
-
-    with HttpxWorld(now=here.clock.now, on_wait=waits) as world:
-        return run(Recorder(flow=DeviceFlow(provider=spoken), write=lines.append), world)
-
-
-@pytest.mark.parametrize("approved", [True, False])
-def test_a_trace_is_made_and_told_again_where_the_dialect_has_renderers(approved: bool) -> None:
-    for here in rig(granted_scope="profile and-more", told_interval=2, least_interval=10.0):
-        lines: list[str] = []
-        outcome = recorded(here, lines, approved)
-        assert isinstance(outcome, Credential if approved else SignInError)
-        text = "".join(lines)
-        assert json.loads(lines[0])["dialect"] == "plain"
-        assert not any("gap" in json.loads(line) for line in lines)
-        assert json.loads(lines[-1])["effect"]["kind"] == "finished"
-        kept = next(iter(here.home.devices.values()))
-        secrets = ["opaque.", "rt.", "and-more", kept["device_code"], kept["user_code"], here.home.url]
-        assert [secret for secret in secrets if secret in text] == []
-        told = replay(lines, provider=attrs.evolve(here.provider, dialect=RENDERED))
-        assert told.same
-        with pytest.raises(TraceError, match="no renderers"):
-            replay(lines, provider=here.provider)
-        with pytest.raises(TraceError, match="another dialect"):
-            replay(lines)
-
-
-def test_a_browser_sign_in_at_a_server_that_names_itself_is_recorded(here: Rig) -> None:
-    lines: list[str] = []
-    spoken = attrs.evolve(here.provider, dialect=RENDERED)
-    login(
-        on_prompt=browsing([]),
-        provider=spoken,
-        device=False,
-        open_browser=False,
-        record=lambda flow: Recorder(flow=flow, write=lines.append),
-    )
-    assert not any("gap" in json.loads(line) for line in lines)
-    assert "iss=https%3A%2F%2Fissuer.invalid" in "".join(lines)
-    assert replay(lines, provider=spoken).same
-
-
-def test_nothing_that_is_secret_is_shown(here: Rig) -> None:
-    credential = signed_in(by_device(here, "sync", answering(here, approved=True)))
-    assert isinstance(credential.refresh_token, Secret)
-    assert "opaque" not in repr(credential)
