@@ -23,7 +23,7 @@ from codex_oauth.worlds.prompted import PromptedWorld
 from codex_oauth.worlds.world import World, run
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import BrowserPrompt, Prompt, SendRequest, Wait
+from codex_oauth_core.effects import BrowserPrompt, Prompt, SignInEffect
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.flows.browser import BrowserFlow
 from codex_oauth_core.flows.device import DeviceFlow
@@ -57,7 +57,7 @@ __all__ = [
 
 NOT_CONFIRMED: Final = "The server did not confirm that it ended the login that was replaced."
 
-Recording = Callable[[SignInFlow], Drivable[SendRequest | Wait, Credential]]
+Recording = Callable[[SignInFlow], Drivable[SignInEffect, Credential]]
 """Makes the flow that is driven in place of another: a `codex_oauth_core.traces.Recorder` of it."""
 
 ANY_PORT: Final = (0,)
@@ -135,7 +135,7 @@ def open_page(prompt: BrowserPrompt, provider: Provider) -> str | None:
     return f"The browser was not opened: {outcome.reason}. Open the page yourself."
 
 
-def no_recording(flow: SignInFlow) -> Drivable[SendRequest | Wait, Credential]:
+def no_recording(flow: SignInFlow) -> Drivable[SignInEffect, Credential]:
     """Nobody asked for a trace."""
     return flow
 

@@ -15,7 +15,7 @@ from codex_oauth.stores.store import Store, StoreWarning
 from codex_oauth.worlds.storing import AsyncStoringWorld, StoringWorld
 from codex_oauth.worlds.world import AsyncPerformer, Performer, arun, run
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import Finished, SendRequest, Wait
+from codex_oauth_core.effects import Finished, SignInEffect, Wait
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.events import Cancelled, Event
 from codex_oauth_core.flows.finish_sign_in import FinishSignIn
@@ -173,7 +173,7 @@ class _Hurried:
         """The world's clocks."""
         return self._world.now()
 
-    async def perform(self, effect: SendRequest | Wait) -> Event:
+    async def perform(self, effect: SignInEffect) -> Event:
         """Do what the effect asks, and no cancellation is raised."""
         from anyio import get_cancelled_exc_class
 

@@ -13,6 +13,7 @@ TYPE_CHECKING = False  # as typing's, without loading typing
 if TYPE_CHECKING:
     from codex_oauth_core._version import __version__ as __version__
     from codex_oauth_core.callback import CallbackRule as CallbackRule
+    from codex_oauth_core.chatgpt import CHATGPT as CHATGPT
     from codex_oauth_core.checkpoints.codec import CheckpointError as CheckpointError
     from codex_oauth_core.checkpoints.restore import restore as restore
     from codex_oauth_core.codex import CODEX as CODEX
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from codex_oauth_core.effects import Request as Request
     from codex_oauth_core.effects import RequestHeaders as RequestHeaders
     from codex_oauth_core.effects import SendRequest as SendRequest
+    from codex_oauth_core.effects import SignInEffect as SignInEffect
     from codex_oauth_core.effects import Wait as Wait
     from codex_oauth_core.effects import Why as Why
     from codex_oauth_core.errors import ErrorKind as ErrorKind
@@ -80,6 +82,7 @@ if TYPE_CHECKING:
     from codex_oauth_core.provider import Dialect as Dialect
     from codex_oauth_core.provider import Provider as Provider
     from codex_oauth_core.provider import Required as Required
+    from codex_oauth_core.provider import use_is_off as use_is_off
     from codex_oauth_core.providers import provider_of as provider_of
     from codex_oauth_core.reading.json_body import as_object as as_object
     from codex_oauth_core.reading.json_body import read_json as read_json
@@ -87,6 +90,7 @@ if TYPE_CHECKING:
     from codex_oauth_core.reading.times import read_seconds as read_seconds
     from codex_oauth_core.reading.times import retry_after as retry_after
     from codex_oauth_core.record import Record as Record
+    from codex_oauth_core.registration import Registration as Registration
     from codex_oauth_core.rendering import Rendered as Rendered
     from codex_oauth_core.rendering import Renderers as Renderers
     from codex_oauth_core.secret import Secret as Secret
@@ -100,6 +104,7 @@ __all__, __getattr__, __dir__ = lazy_names(
         "codex_oauth_core.callback": ("CallbackRule",),
         "codex_oauth_core.checkpoints.codec": ("CheckpointError",),
         "codex_oauth_core.checkpoints.restore": ("restore",),
+        "codex_oauth_core.chatgpt": ("CHATGPT",),
         "codex_oauth_core.codex": ("CODEX",),
         "codex_oauth_core.credential": ("Credential", "DeviceAuthorization"),
         "codex_oauth_core.effects": (
@@ -110,6 +115,7 @@ __all__, __getattr__, __dir__ = lazy_names(
             "Request",
             "RequestHeaders",
             "SendRequest",
+            "SignInEffect",
             "Wait",
             "Why",
         ),
@@ -152,6 +158,7 @@ __all__, __getattr__, __dir__ = lazy_names(
             "Dialect",
             "Provider",
             "Required",
+            "use_is_off",
         ),
         "codex_oauth_core.facts": (
             "Approved",
@@ -176,6 +183,7 @@ __all__, __getattr__, __dir__ = lazy_names(
         "codex_oauth_core.reading.times": ("read_interval", "read_seconds", "retry_after"),
         "codex_oauth_core.providers": ("provider_of",),
         "codex_oauth_core.record": ("Record",),
+        "codex_oauth_core.registration": ("Registration",),
         "codex_oauth_core.secret": ("Secret",),
         "codex_oauth_core.traces.recorder": ("Recorder",),
     },

@@ -18,7 +18,7 @@ import attrs
 from codex_oauth_core.callback_text import guesses
 from codex_oauth_core.secret import Secret
 
-__all__ = ["Accepted", "CallbackRule", "Reason", "Redirect", "Rejected", "read_redirect"]
+__all__ = ["Accepted", "CallbackRule", "Reason", "Redirect", "Rejected", "read_client_id", "read_redirect"]
 
 LONGEST: Final = 16 * 1024
 """Characters of a pasted text or a request target that are looked at."""
@@ -191,6 +191,12 @@ def read_redirect(query: Secret[str]) -> Redirect:
         )
     code = fields.get("code", "")
     return Redirect(Secret(code) if _CODE.fullmatch(code) else None, None)
+
+
+def read_client_id(query: Secret[str]) -> str | None:
+    """The client id that an accepted redirect names, whatever it looks like; None if it names none."""
+    fields = _fields(query.reveal())
+    return None if isinstance(fields, Reason) else fields.get("client_id")
 
 
 def _fields(query: str) -> Mapping[str, str] | Reason:

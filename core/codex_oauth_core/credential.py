@@ -39,7 +39,7 @@ class Credential:
     Without a `refresh_token` it is borrowed from another program, and cannot be renewed or revoked here.
 
     `expires_at` and `earliest_refresh_at` are Unix milliseconds, None when unknown; `obtained_at` is
-    RFC 3339 in UTC.
+    RFC 3339 in UTC. `scopes` are those that were granted, None where nobody has said it.
     """
 
     access_token: Secret[str]
@@ -53,6 +53,7 @@ class Credential:
     earliest_refresh_at: int | None = None
     kind: Literal["subscription"] = "subscription"
     user_id: str | None = None
+    scopes: tuple[str, ...] | None = None
 
     @property
     def identity(self) -> Identity:

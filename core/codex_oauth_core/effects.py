@@ -16,7 +16,7 @@ from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.outcomes import Adopted, LoginStored, NotRenewed, Renewed, Revoked, SignedIn
 from codex_oauth_core.record import Intent
 from codex_oauth_core.secret import Secret
-from codex_oauth_core.storage import StorageEffect
+from codex_oauth_core.storage import Register, StorageEffect
 
 __all__ = [
     "BrowserPrompt",
@@ -28,6 +28,7 @@ __all__ = [
     "Request",
     "RequestHeaders",
     "SendRequest",
+    "SignInEffect",
     "Wait",
     "Why",
     "plain",
@@ -113,6 +114,10 @@ class BrowserPrompt:
     """The page to open in this machine's browser (RFC 8252 §4.1).
 
     The URL holds `state`, hence a `Secret`: reveal it to the browser and to the person, not to a log.
+
+    `open_url` is the same page with a token in its URL that says who is signing in. It is for a browser that
+    this program opens itself, and for nothing else: never show it, copy it or hand it on. Without one, open
+    `authorize_url`.
     """
 
     authorize_url: Secret[str]
@@ -120,6 +125,7 @@ class BrowserPrompt:
     issuer: str
     title: str = ""
     """What the provider calls the sign-in."""
+    open_url: Secret[str] | None = None
 
 
 Prompt = DevicePrompt | BrowserPrompt
@@ -153,5 +159,8 @@ class Finished:
 
     outcome: Outcome
 
+
+SignInEffect = SendRequest | Wait | Register
+"""What a sign-in asks for. Who keeps no registrations answers `Register` with `Registered`."""
 
 Effect = SendRequest | Wait | StorageEffect | Finished

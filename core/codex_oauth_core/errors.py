@@ -49,6 +49,7 @@ class ErrorKind(StrEnum):
     ACCOUNT_CHANGED = "account_changed"
     WORKSPACE_RESTRICTED = "workspace_restricted"
     CLIENT_REJECTED = "client_rejected"
+    PLAN_USE_OFF = "plan_use_off"
     # sign in (again)
     LOGIN_REQUIRED = "login_required"
     # temporary, or an unusable answer
@@ -137,6 +138,11 @@ KINDS: Final[Mapping[ErrorKind, KindFacts]] = {
     ErrorKind.CLIENT_REJECTED: KindFacts(
         "The sign-in server does not accept this client.",
         ("Update codex-oauth.", "Check the configured issuer."),
+    ),
+    ErrorKind.PLAN_USE_OFF: KindFacts(
+        "Somebody is signed in, but has not allowed this application to use the plan.",
+        ("Sign in again, and allow it.",),
+        login="The login itself is good.",
     ),
     ErrorKind.LOGIN_REQUIRED: KindFacts("There is no usable login.", ("Sign in.",), login=""),
     ErrorKind.NETWORK: KindFacts(

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum, unique
-from typing import Final
+from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 import attrs
@@ -26,7 +26,16 @@ from codex_oauth_core.rendering import Renderers
 from codex_oauth_core.secret import Secret
 from codex_oauth_core.texts import NO_TEXTS, Texts
 
-__all__ = ["AuthorizationRequest", "CodeInHand", "Dialect", "Provider", "Required", "is_loopback", "is_page"]
+__all__ = [
+    "AuthorizationRequest",
+    "CodeInHand",
+    "Dialect",
+    "Provider",
+    "Required",
+    "is_loopback",
+    "is_page",
+    "use_is_off",
+]
 
 _LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _NAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
@@ -57,7 +66,9 @@ class AuthorizationRequest:
     """What the page of a browser sign-in is opened with (RFC 6749 §4.1.1, RFC 7636 §4.3).
 
     `nonce` is there if the provider wants one (OpenID Connect Core §3.1.2.1). `workspaces` are the accounts
-    that may sign in; any, where there are none.
+    that may sign in; any, where there are none. `id_token_hint` and `login_hint` say who is about to sign in,
+    by an ID token of before and by an e-mail address; a URL with the former is shown to nobody. `prompt` is
+    what the person is to be asked all the same: `consent`, say.
     """
 
     redirect_uri: str
@@ -65,6 +76,9 @@ class AuthorizationRequest:
     code_challenge: str
     nonce: Secret[str] | None = None
     workspaces: tuple[str, ...] = ()
+    id_token_hint: Secret[str] | None = None
+    login_hint: str | None = attrs.field(default=None, repr=False)
+    prompt: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -229,6 +243,10 @@ class Provider:
     device_authorization_endpoint: str | None = _endpoint()
     device_token_endpoint: str | None = _endpoint()
     verification_uri: str | None = _endpoint()
+    metadata_endpoint: str | None = _endpoint()
+    """Where the server says what it is (OpenID Connect Discovery §4, RFC 8414 §3)."""
+    jwks_uri: str | None = _endpoint()
+    """Where the keys are that it signs ID tokens with (RFC 7517 §5)."""
     device_redirect_uri: str | None = _endpoint()
     redirect_host: str = "localhost"
     redirect_ports: tuple[int, ...] = ()
@@ -247,6 +265,20 @@ class Provider:
     """Where its access tokens may go, by https: `HOST` or `HOST:PORT`. With none they go nowhere."""
     has_nonce: bool = False
     """Whether a browser sign-in bears a nonce."""
+    resource: str | None = None
+    """What access tokens are for (RFC 8707)."""
+    use_scope: str | None = None
+    """The scope without which a login of this provider is good, and no request may be made with it."""
+    application: str | None = None
+    """What the program that embeds this library is called, for people who decide about it."""
+    host_id: str | None = attrs.field(default=None, repr=False)
+    """Names this installation, where a provider asks for that; it says nothing about the person."""
+    verify_signature: Callable[[Mapping[str, Any], bytes, bytes], bool] | None = attrs.field(
+        default=None, repr=False, eq=False
+    )
+    """Takes a key as a JWK (RFC 7517), what was signed and a signature: whether the key made it. It comes from
+    outside, because signatures are a library's affair.
+    """
     texts: Texts = attrs.field(default=NO_TEXTS, repr=False)
     token_check_url: str | None = _endpoint()
     """Of the API: a GET that costs and changes nothing, and says whether an access token is taken."""
@@ -283,8 +315,29 @@ class Provider:
             device_authorization_endpoint=move(self.device_authorization_endpoint),
             device_token_endpoint=move(self.device_token_endpoint),
             verification_uri=move(self.verification_uri),
+            metadata_endpoint=move(self.metadata_endpoint),
+            jwks_uri=move(self.jwks_uri),
             device_redirect_uri=move(self.device_redirect_uri),
         )
+
+    @property
+    def needs_signatures(self) -> bool:
+        """Whether its ID tokens are believed by their signature alone."""
+        return self.jwks_uri is not None
+
+    @property
+    def is_registered(self) -> bool:
+        """Whether its client id is one to sign in with, and not one that a sign-in exchanges for another."""
+        return self.issued_client_ids is None or self.issues(self.client_id)
+
+    def issues(self, client_id: str) -> bool:
+        """Whether a redirect of this provider may issue this client id."""
+        issued = self.issued_client_ids
+        return issued is not None and re.fullmatch(issued, client_id, re.ASCII) is not None
+
+    def registered(self, client_id: str) -> Provider:
+        """This provider as it knows a program to which it issued this client id before."""
+        return attrs.evolve(self, client_id=client_id)
 
     def identified(self, credential: Credential) -> Credential:
         """The credential with the account and the person that its own tokens name, where it does not say
@@ -301,3 +354,9 @@ class Provider:
         """
         port = port or next(iter(self.redirect_ports), 0)
         return f"http://{host or self.redirect_host}{f':{port}' if port else ''}{self.redirect_path}"
+
+
+def use_is_off(credential: Credential, provider: Provider) -> bool:
+    """Whether a login is good, and its person has not allowed that requests are made with it."""
+    scope = provider.use_scope
+    return scope is not None and scope not in (credential.scopes or ())

@@ -6,19 +6,19 @@ anything: who has providers of his own names them where he asks.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Final
 
 import attrs
 
+from codex_oauth_core.chatgpt import CHATGPT
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.provider import Provider
 
 __all__ = ["KNOWN", "identified", "provider_of"]
 
-KNOWN: Final[tuple[Provider, ...]] = (CODEX,)
+KNOWN: Final[tuple[Provider, ...]] = (CODEX, CHATGPT)
 """The providers that come with this library."""
 
 
@@ -34,7 +34,7 @@ def provider_of(credential: Credential, providers: Iterable[Provider] = ()) -> P
     for provider in at_issuer:
         if provider.client_id == credential.client_id:
             return provider
-    found = next((each for each in at_issuer if _issues(each, credential.client_id)), None)
+    found = next((each for each in at_issuer if _issued(each, credential)), None)
     found = found or next(iter(at_issuer), None)
     try:
         found = found or attrs.evolve(CODEX.at(credential.issuer), issuer=credential.issuer)
@@ -49,6 +49,9 @@ def identified(credential: Credential, providers: Iterable[Provider] = ()) -> Cr
     return credential if provider is None else provider.identified(credential)
 
 
-def _issues(provider: Provider, client_id: str) -> bool:
-    issued = provider.issued_client_ids
-    return issued is not None and re.fullmatch(issued, client_id, re.ASCII) is not None
+def _issued(provider: Provider, credential: Credential) -> bool:
+    """Whether a login is by a client id that the provider issued. One that may be used by a scope alone says
+    what was granted to it.
+    """
+    says = provider.use_scope is None or credential.scopes is not None
+    return says and provider.issues(credential.client_id)

@@ -139,6 +139,8 @@ def _intent_fields(intent: Intent) -> dict[str, Any]:
 
 def _credential_fields(credential: Credential) -> dict[str, Any]:
     values = {field.name: getattr(credential, field.name) for field in attrs.fields(Credential)}
+    if credential.scopes is None:  # as earlier releases wrote it
+        del values["scopes"]
     values["key"] = credential.key  # for other programs, and for who looks at the file; it is never read
     return {name: value.reveal() if isinstance(value, Secret) else value for name, value in values.items()}
 
@@ -185,7 +187,8 @@ _SECRET: Final = ("access_token", "refresh_token", "id_token")
 def _record(document: Mapping[str, Any], fields: dict[str, Any]) -> Record:
     inner, intent = fields["credential"], fields["intent"]
     tokens = {name: None if inner[name] is None else Secret(inner[name]) for name in _SECRET}
-    bound: dict[str, Any] = {**inner, **tokens}
+    scopes: list[str] | None = inner["scopes"]
+    bound: dict[str, Any] = {**inner, **tokens, "scopes": None if scopes is None else tuple(scopes)}
     kept: dict[str, Any] = {
         **fields,
         "credential": Credential(**bound),

@@ -15,6 +15,7 @@ import attrs
 
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.record import Intent, Record
+from codex_oauth_core.registration import Registration
 
 __all__ = [
     "ANSWERS",
@@ -28,6 +29,8 @@ __all__ = [
     "Lock",
     "LockBusy",
     "Locked",
+    "Register",
+    "Registered",
     "Release",
     "Released",
     "Rescue",
@@ -123,7 +126,16 @@ class Find:
     names: tuple[str, ...]
 
 
-StorageEffect = Load | Lock | Reserve | Save | Rescue | Delete | Release | Select | Find
+@attrs.frozen
+class Register:
+    """Keep `registration`, by its client id, before anything is asked for with it: `Registered`. It needs no
+    lock, and to register again what is kept changes nothing. Who keeps nothing answers the same.
+    """
+
+    registration: Registration
+
+
+StorageEffect = Load | Lock | Reserve | Save | Rescue | Delete | Release | Select | Find | Register
 
 
 @attrs.frozen
@@ -200,6 +212,11 @@ class Found:
 
 
 @attrs.frozen
+class Registered:
+    """The registration is kept, and survives a crash of the machine."""
+
+
+@attrs.frozen
 class StoreFailed:
     """The storage failed; what was stored is still stored.
 
@@ -224,6 +241,7 @@ StorageAnswer = (
     | Selected
     | StoreFailed
     | Found
+    | Registered
 )
 
 ANSWERS: Final[Mapping[type[StorageEffect], tuple[type[StorageAnswer], ...]]] = {
@@ -236,5 +254,6 @@ ANSWERS: Final[Mapping[type[StorageEffect], tuple[type[StorageAnswer], ...]]] = 
     Release: (Released,),
     Select: (Selected, StoreFailed),
     Find: (Found, StoreFailed),
+    Register: (Registered, StoreFailed),
 }
 """Which answers fit which effect."""

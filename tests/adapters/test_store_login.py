@@ -19,7 +19,18 @@ from codex_oauth.stores.file_store import FileSlot
 from codex_oauth.stores.locked_login import FileLockedLogin
 from codex_oauth.stores.store import SaveFailed, StoreWarning
 from codex_oauth.testing import FakeWorld, Reply
-from codex_oauth_core import CODEX, ErrorKind, Event, Record, Secret, SendRequest, SignedIn, SignInError, Wait
+from codex_oauth_core import (
+    CODEX,
+    ErrorKind,
+    Event,
+    Record,
+    Secret,
+    SendRequest,
+    SignedIn,
+    SignInEffect,
+    SignInError,
+    Wait,
+)
 from tests.adapters import front_doors
 from tests.adapters.front_doors import Door, each_door
 from tests.stores.logins import locked, login, save
@@ -203,7 +214,7 @@ class InterruptedWorld(FakeWorld):
 
     kind: type[SendRequest | Wait] = Wait
 
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         """Do what the effect asks."""
         event = super().perform(effect)
         if isinstance(effect, self.kind):

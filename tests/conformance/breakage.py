@@ -15,7 +15,7 @@ import httpx
 from codex_oauth import HttpxWorld
 from codex_oauth.transport.httpx_transport import HttpxTransport
 from codex_oauth.transport.protocol import SendOutcome
-from codex_oauth_core import Event, RequestFailed, ResponseReceived, SendRequest, Wait
+from codex_oauth_core import Event, RequestFailed, ResponseReceived, SendRequest, SignInEffect
 
 __all__ = ["BROKEN", "Altered", "Broken", "WithClient", "breaks"]
 
@@ -47,7 +47,7 @@ def breaks(*caught_by: str) -> Callable[[_M], _M]:
 class Altered(HttpxWorld):
     """A world that answers requests with something else than it should."""
 
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         event = super().perform(effect)
         if isinstance(event, ResponseReceived):
             return self.answered(event)
@@ -66,8 +66,8 @@ class WithClient(HttpxWorld):
     def client(self) -> httpx.Client:
         return httpx.Client(trust_env=False)
 
-    def perform(self, effect: SendRequest | Wait) -> Event:
-        if isinstance(effect, Wait):
+    def perform(self, effect: SignInEffect) -> Event:
+        if not isinstance(effect, SendRequest):
             return super().perform(effect)
         return self.request(effect)
 

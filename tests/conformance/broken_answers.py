@@ -11,7 +11,16 @@ import httpx
 
 from codex_oauth import HttpxWorld
 from codex_oauth.transport.protocol import SendOutcome
-from codex_oauth_core import Cause, Event, Phase, RequestFailed, ResponseReceived, Secret, SendRequest, Wait
+from codex_oauth_core import (
+    Cause,
+    Event,
+    Phase,
+    RequestFailed,
+    ResponseReceived,
+    Secret,
+    SendRequest,
+    SignInEffect,
+)
 from codex_oauth_core.reading.json_body import MAX_BODY
 from tests.conformance.breakage import Altered, WithClient, breaks
 
@@ -24,7 +33,7 @@ def _with_headers(effect: SendRequest, *more: tuple[str, str]) -> SendRequest:
 
 @breaks("a_request_goes_out_as_it_is")
 class NamesItself(HttpxWorld):
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         if isinstance(effect, SendRequest):
             effect = _with_headers(effect, ("User-Agent", "my-world/1.0"))
         return super().perform(effect)
@@ -32,7 +41,7 @@ class NamesItself(HttpxWorld):
 
 @breaks("a_request_goes_out_as_it_is")
 class RepeatsHeaders(HttpxWorld):
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         if isinstance(effect, SendRequest):
             headers = (*effect.request.headers, ("accept", "*/*"))
             effect = attrs.evolve(effect, request=attrs.evolve(effect.request, headers=headers))
@@ -41,7 +50,7 @@ class RepeatsHeaders(HttpxWorld):
 
 @breaks("a_header_that_is_secret_is_sent")
 class ShowsNoSecretToTheServerEither(HttpxWorld):
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         if isinstance(effect, SendRequest):
             headers = tuple((name, str(value)) for name, value in effect.request.headers)
             effect = attrs.evolve(effect, request=attrs.evolve(effect.request, headers=headers))
@@ -50,7 +59,7 @@ class ShowsNoSecretToTheServerEither(HttpxWorld):
 
 @breaks("a_request_goes_out_as_it_is")
 class LosesTheQuery(HttpxWorld):
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         if isinstance(effect, SendRequest):
             url = effect.request.url.partition("?")[0]
             effect = attrs.evolve(effect, request=attrs.evolve(effect.request, url=url))
@@ -59,7 +68,7 @@ class LosesTheQuery(HttpxWorld):
 
 @breaks("a_request_goes_out_as_it_is")
 class SendsText(HttpxWorld):
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         if isinstance(effect, SendRequest):
             body = Secret(effect.request.body.reveal().decode("utf-8", "replace").encode())
             effect = attrs.evolve(effect, request=attrs.evolve(effect.request, body=body))
@@ -68,7 +77,7 @@ class SendsText(HttpxWorld):
 
 @breaks("a_request_without_a_body_has_none")
 class AlwaysAForm(HttpxWorld):
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         if isinstance(effect, SendRequest):
             effect = _with_headers(effect, ("Content-Type", "application/x-www-form-urlencoded"))
         return super().perform(effect)
@@ -82,7 +91,7 @@ class UsesProxies(WithClient):
 
 @breaks("the_environment_adds_nothing")
 class LogsIn(HttpxWorld):
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         if isinstance(effect, SendRequest) and "NETRC" in os.environ:
             found = netrc.netrc(os.environ["NETRC"]).authenticators("127.0.0.1")
             effect = _with_headers(effect, ("Authorization", f"Basic {found}"))
@@ -134,7 +143,7 @@ class Follows(WithClient):
 class KeepsCookies(Altered):
     cookie = ""
 
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         if isinstance(effect, SendRequest) and self.cookie:
             effect = _with_headers(effect, ("Cookie", self.cookie))
         return super().perform(effect)

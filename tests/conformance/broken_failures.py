@@ -12,7 +12,15 @@ import httpx
 from codex_oauth import HttpxWorld
 from codex_oauth.transport.httpx_transport import HttpxTransport
 from codex_oauth.transport.protocol import SendOutcome
-from codex_oauth_core import Cause, Event, Phase, RequestFailed, ResponseReceived, SendRequest, Wait
+from codex_oauth_core import (
+    Cause,
+    Event,
+    Phase,
+    RequestFailed,
+    ResponseReceived,
+    SendRequest,
+    SignInEffect,
+)
 from tests.conformance.breakage import Altered, WithClient, breaks
 
 SENT, NOT_SENT = Phase.MAYBE_SENT, Phase.NOT_SENT
@@ -81,7 +89,7 @@ class RaisesWhatItCannotRead(WithClient):
 
 @breaks("a_silent_server_is_left_at_the_time_limit")
 class WaitsForEver(HttpxWorld):
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         if isinstance(effect, SendRequest):
             effect = attrs.evolve(effect, timeout=60.0)
         return super().perform(effect)
@@ -94,7 +102,7 @@ class LimitsEachRead(WithClient):
 
 @breaks("a_silent_server_is_left_at_the_time_limit")
 class GivesUpAtOnce(HttpxWorld):
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         if isinstance(effect, SendRequest) and effect.timeout < 1:
             effect = attrs.evolve(effect, timeout=0.05)
         return super().perform(effect)
@@ -135,7 +143,7 @@ class RaisesInHandshakes(Altered):
 
 @breaks("nothing_is_sent_twice", "a lost first answer is remembered over the first gone")
 class TriesAgain(HttpxWorld):
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         event = super().perform(effect)
         if isinstance(event, RequestFailed) and event.cause is Cause.RESET:
             return super().perform(effect)
@@ -144,7 +152,7 @@ class TriesAgain(HttpxWorld):
 
 @breaks("nothing_is_sent_twice")
 class TriesOnceAgain(HttpxWorld):
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         event = super().perform(effect)
         once = isinstance(effect, SendRequest) and effect.once
         return super().perform(effect) if once and isinstance(event, RequestFailed) else event
@@ -157,8 +165,8 @@ class KeepsAlive(HttpxWorld):
         super().__init__(**options)
         self._kept = httpx.Client(trust_env=False)
 
-    def perform(self, effect: SendRequest | Wait) -> Event:
-        return super().perform(effect) if isinstance(effect, Wait) else self.request(effect)
+    def perform(self, effect: SignInEffect) -> Event:
+        return self.request(effect) if isinstance(effect, SendRequest) else super().perform(effect)
 
     def request(self, effect: SendRequest) -> Event:
         request = effect.request

@@ -8,7 +8,15 @@ from typing import Any
 
 from codex_oauth import HttpxWorld
 from codex_oauth.worlds.callbacks import CallbackSource
-from codex_oauth_core import CallbackReceived, CallbackRule, Event, Secret, SendRequest, SignInError, Wait
+from codex_oauth_core import (
+    CallbackReceived,
+    CallbackRule,
+    Event,
+    Secret,
+    SignInEffect,
+    SignInError,
+    Wait,
+)
 from codex_oauth_core.callback import Accepted
 from tests.conformance.breakage import breaks
 
@@ -42,7 +50,7 @@ class StartsLate(HttpxWorld):
         self._show = on_wait
         super().__init__(on_wait=None, **options)
 
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         if isinstance(effect, Wait):
             self._show(effect)
         return super().perform(effect)
@@ -76,7 +84,7 @@ class HearsNothing(Listening):
 
 @breaks("a_redirect_ends_the_wait")
 class DeliversTheCodeAlone(HttpxWorld):
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         event = super().perform(effect)
         return (
             CallbackReceived(event.at, Secret("code=fake-code"))
@@ -93,7 +101,7 @@ class HearsOneSource(HttpxWorld):
 
 @breaks("a_wait_without_a_callback_starts_no_source")
 class AlwaysStarts(Listening):
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         if isinstance(effect, Wait) and effect.callback is None:
             for source in self.sources:
                 source.start(CallbackRule("", Secret(""), (), ""), lambda _: None)

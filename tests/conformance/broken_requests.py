@@ -12,7 +12,15 @@ import httpx
 
 from codex_oauth import HttpxWorld
 from codex_oauth.transport.protocol import SendOutcome
-from codex_oauth_core import Cause, Event, Phase, RequestFailed, ResponseReceived, SendRequest, Wait
+from codex_oauth_core import (
+    Cause,
+    Event,
+    Phase,
+    RequestFailed,
+    ResponseReceived,
+    SendRequest,
+    SignInEffect,
+)
 from tests.conformance.breakage import Altered, WithClient, breaks
 
 LOGGER = logging.getLogger("codex_oauth.broken")
@@ -25,7 +33,7 @@ class ChangesWriteBy(HttpxWorld):
     def other(self, write_by: float) -> float | None:
         return write_by
 
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         if isinstance(effect, SendRequest) and effect.write_by is not None:
             effect = attrs.evolve(effect, write_by=self.other(effect.write_by))
         return super().perform(effect)
@@ -44,7 +52,7 @@ class KnowsNoWriteBy(ChangesWriteBy):
 
 @breaks("a_request_that_is_late_after_connecting_is_not_sent")
 class LooksBeforeItConnectsAndNeverAgain(ChangesWriteBy):
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         at, _ = self.now()
         if isinstance(effect, SendRequest) and effect.write_by is not None and at >= effect.write_by:
             return RequestFailed(at, Phase.NOT_SENT, Cause.TIMEOUT)
@@ -62,7 +70,7 @@ class TakesTheInstantItselfForEarlyEnough(ChangesWriteBy):
 
 @breaks("the_time_counts_from_the_first_byte", "a_handshake_is_limited_by_write_by_alone")
 class LimitsConnectingByTheTimeout(ChangesWriteBy):
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         if isinstance(effect, SendRequest) and effect.write_by is not None:
             by = min(effect.write_by, self.now()[0] + effect.timeout)
             effect = attrs.evolve(effect, write_by=by)
@@ -71,7 +79,7 @@ class LimitsConnectingByTheTimeout(ChangesWriteBy):
 
 @breaks("write_by_is_no_limit_for_the_answer")
 class DropsAnswersAfterWriteBy(HttpxWorld):
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         event = super().perform(effect)
         by = effect.write_by if isinstance(effect, SendRequest) else None
         if by is not None and isinstance(event, ResponseReceived) and event.at > by:
@@ -81,7 +89,7 @@ class DropsAnswersAfterWriteBy(HttpxWorld):
 
 @breaks("what_arrived_while_the_machine_slept_is_read", "what_arrived_while_the_process_stood_still_is_read")
 class DropsLateAnswers(HttpxWorld):
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         event = super().perform(effect)
         if isinstance(effect, SendRequest) and isinstance(event, ResponseReceived):
             late = event.at > event.sent_at + effect.timeout
@@ -91,7 +99,7 @@ class DropsLateAnswers(HttpxWorld):
 
 @breaks("no_method_is_repeated")
 class RepeatsWhatIsIdempotent(HttpxWorld):
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         event = super().perform(effect)
         idempotent = isinstance(effect, SendRequest) and effect.request.method in ("GET", "PUT", "DELETE")
         return super().perform(effect) if idempotent and isinstance(event, RequestFailed) else event
@@ -165,7 +173,7 @@ class TellsInAnExceptionThatIsLogged(Tells):
 
 @breaks("nothing_of_a_request_or_an_answer_is_logged")
 class LogsTheRequest(HttpxWorld):
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         if isinstance(effect, SendRequest):
             LOGGER.debug("asking %s", effect.request.url)
         return super().perform(effect)

@@ -9,7 +9,7 @@ import anyio
 import attrs
 
 from codex_oauth import AsyncHttpxWorld, HttpxWorld
-from codex_oauth_core import Cancelled, Event, SendRequest, Wait
+from codex_oauth_core import Cancelled, Event, SendRequest, SignInEffect, Wait
 
 __all__ = ["BROKEN_TASKS"]
 
@@ -17,7 +17,7 @@ __all__ = ["BROKEN_TASKS"]
 class CallsItCancelled(AsyncHttpxWorld):
     """A cancelled task gets an event, and goes on."""
 
-    async def perform(self, effect: SendRequest | Wait) -> Event:
+    async def perform(self, effect: SignInEffect) -> Event:
         try:
             return await super().perform(effect)
         except anyio.get_cancelled_exc_class():
@@ -25,7 +25,7 @@ class CallsItCancelled(AsyncHttpxWorld):
 
 
 class ShieldsEverything(AsyncHttpxWorld):
-    async def perform(self, effect: SendRequest | Wait) -> Event:
+    async def perform(self, effect: SignInEffect) -> Event:
         event: Event | None = None
         with anyio.CancelScope(shield=True):
             event = await super().perform(effect)
@@ -34,7 +34,7 @@ class ShieldsEverything(AsyncHttpxWorld):
 
 
 class ShieldsNothing(AsyncHttpxWorld):
-    async def perform(self, effect: SendRequest | Wait) -> Event:
+    async def perform(self, effect: SignInEffect) -> Event:
         if isinstance(effect, SendRequest):
             effect = attrs.evolve(effect, once=False)
         return await super().perform(effect)
@@ -43,7 +43,7 @@ class ShieldsNothing(AsyncHttpxWorld):
 class Blocks(AsyncHttpxWorld):
     """Sends with a blocking client."""
 
-    async def perform(self, effect: SendRequest | Wait) -> Event:
+    async def perform(self, effect: SignInEffect) -> Event:
         if isinstance(effect, Wait):
             return await super().perform(effect)
         with HttpxWorld(now=self.now) as world:
@@ -52,7 +52,7 @@ class Blocks(AsyncHttpxWorld):
 
 
 class SleepsInTheLoop(AsyncHttpxWorld):
-    async def perform(self, effect: SendRequest | Wait) -> Event:
+    async def perform(self, effect: SignInEffect) -> Event:
         if isinstance(effect, Wait):
             time.sleep(max(0.0, effect.until - self.now()[0]))  # noqa: ASYNC251  # the mistake itself
         return await super().perform(effect)

@@ -9,7 +9,16 @@ from typing import Any
 import attrs
 
 from codex_oauth import HttpxWorld, clock
-from codex_oauth_core import Cancelled, Event, RequestFailed, ResponseReceived, SendRequest, TimeReached, Wait
+from codex_oauth_core import (
+    Cancelled,
+    Event,
+    RequestFailed,
+    ResponseReceived,
+    SendRequest,
+    SignInEffect,
+    TimeReached,
+    Wait,
+)
 from tests.conformance.breakage import Altered, breaks
 
 
@@ -63,7 +72,7 @@ class FailsInTheFuture(Altered):
 
 @breaks("a_wait_ends_at_its_time_and_not_before", "approved at once")
 class Spins(HttpxWorld):
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         return TimeReached(self.now()[0]) if isinstance(effect, Wait) else super().perform(effect)
 
 
@@ -73,19 +82,19 @@ class Spins(HttpxWorld):
     "a back-off past the deadline runs two seconds before it",
 )
 class SaysThatItWaited(HttpxWorld):
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         return TimeReached(effect.until) if isinstance(effect, Wait) else super().perform(effect)
 
 
 @breaks("a_wait_ends_at_its_time_and_not_before", "approved at once")
 class CancelsItself(HttpxWorld):
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         return Cancelled(self.now()[0]) if isinstance(effect, Wait) else super().perform(effect)
 
 
 @breaks("a_wait_ends_at_its_time_and_not_before")
 class Oversleeps(HttpxWorld):
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         event = super().perform(effect)
         if isinstance(effect, Wait):
             time.sleep(2.1)
@@ -99,7 +108,7 @@ class Sleeps(HttpxWorld):
     def sleep(self, seconds: float) -> None:
         time.sleep(max(0.0, seconds))
 
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         if isinstance(effect, Wait):
             self.sleep(effect.until - self.now()[0])
         return super().perform(effect)
@@ -124,7 +133,7 @@ class HearsNothingInItsSleep(Sleeps):
 
 @breaks("a_cancel_beforehand_is_remembered")
 class HearsACancelOnlyWhenItWaits(HttpxWorld):
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         if isinstance(effect, SendRequest):
             effect = attrs.evolve(effect, once=True)
         return super().perform(effect)
@@ -132,7 +141,7 @@ class HearsACancelOnlyWhenItWaits(HttpxWorld):
 
 @breaks("a_cancel_beforehand_is_remembered", "a_cancelled_request_ends_by_its_limit")
 class IsCancelledOnce(HttpxWorld):
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         event = super().perform(effect)
         self._cancelled = False
         return event
@@ -140,7 +149,7 @@ class IsCancelledOnce(HttpxWorld):
 
 @breaks("a_cancelled_request_ends_by_its_limit")
 class WaitsForASecondCancel(HttpxWorld):
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         event = super().perform(effect)
         if isinstance(effect, SendRequest) and isinstance(event, Cancelled):
             self._cancelled = False
@@ -149,7 +158,7 @@ class WaitsForASecondCancel(HttpxWorld):
 
 @breaks("a_cancel_never_cuts_a_once_request")
 class CutsEverything(HttpxWorld):
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         if isinstance(effect, SendRequest):
             effect = attrs.evolve(effect, once=False)
         return super().perform(effect)
@@ -157,7 +166,7 @@ class CutsEverything(HttpxWorld):
 
 @breaks("a_cancel_never_cuts_a_once_request")
 class CallsAFinishedRequestCancelled(HttpxWorld):
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         event = super().perform(effect)
         return Cancelled(self.now()[0]) if self._cancelled else event
 
@@ -182,7 +191,7 @@ class CancelsAllOfItsKind(HttpxWorld):
         self.cancelled.append(True)
         super().cancel()
 
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         return Cancelled(self.now()[0]) if self.cancelled else super().perform(effect)
 
 
@@ -212,7 +221,7 @@ class LosesWhatItOpened(HttpxWorld):
 
 @breaks("a_cancelled_run_leaves_nothing_open")
 class LeavesItsAlarm(HttpxWorld):
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         event = super().perform(effect)
         if isinstance(event, Cancelled):
             LEFT.append(socket.socket())

@@ -19,7 +19,7 @@ from codex_oauth.testing import (
     world_checks,
     world_time_checks,
 )
-from codex_oauth_core import Event, SendRequest, Wait
+from codex_oauth_core import Event, SignInEffect
 from tests.conformance.broken_tasks import BROKEN_TASKS, Blocks
 
 TASKS = {check.__name__: check for check in TASK_CHECKS}
@@ -76,7 +76,7 @@ def test_a_world_that_listens_is_held_to_more(monkeypatch: pytest.MonkeyPatch) -
 
 def test_what_a_world_raises_is_told_with_its_cause() -> None:
     class Unfinished(AsyncHttpxWorld):
-        async def perform(self, effect: SendRequest | Wait) -> Event:
+        async def perform(self, effect: SignInEffect) -> Event:
             raise NotImplementedError
 
     with pytest.raises(AssertionError, match=r": NotImplementedError was raised$") as failed:

@@ -24,7 +24,7 @@ from codex_oauth.testing import (
     world_listening_checks,
     world_time_checks,
 )
-from codex_oauth_core import Event, SendRequest, Wait
+from codex_oauth_core import Event, SendRequest, SignInEffect
 from tests.conformance.broken_answers import DropsHeaders
 from tests.conformance.broken_listening import HearsOneSource
 from tests.conformance.broken_worlds import BROKEN, close_what_was_left
@@ -92,7 +92,7 @@ def test_a_world_that_listens_is_held_to_more(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_world_without_tls_is_held_to_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     class Plain(HttpxWorld):
-        def perform(self, effect: SendRequest | Wait) -> Event:
+        def perform(self, effect: SignInEffect) -> Event:
             if isinstance(effect, SendRequest) and effect.request.url.startswith("https:"):
                 raise RuntimeError("no TLS here")
             return super().perform(effect)
@@ -112,7 +112,7 @@ def test_a_world_without_tls_is_held_to_the_rest(monkeypatch: pytest.MonkeyPatch
 
 def test_what_a_world_raises_is_told_with_its_cause() -> None:
     class Unfinished(HttpxWorld):
-        def perform(self, effect: SendRequest | Wait) -> Event:
+        def perform(self, effect: SignInEffect) -> Event:
             raise NotImplementedError
 
     with pytest.raises(AssertionError, match=r": NotImplementedError was raised$") as failed:

@@ -49,6 +49,8 @@ from codex_oauth_core.storage import (
     Lock,
     LockBusy,
     Locked,
+    Register,
+    Registered,
     Release,
     Released,
     Rescue,
@@ -260,6 +262,8 @@ class StoreWorld:
                 assert not self.held, "turned to another login with the lock"
                 self.turned_to = next((name for name in effect.names if name in self.former), None)
                 return Found(self.turned_to, None if self.turned_to is None else self.here)
+            case Register():
+                return Registered()
             case _:
                 assert_never(effect)
 
@@ -369,6 +373,7 @@ EVENTS: Final[Mapping[str, Event]] = {
     "Deleted": told(Deleted()),
     "Released": told(Released()),
     "Selected": told(Selected()),
+    "Registered": told(Registered()),
     "Found": told(Found(ACCOUNT, EXPIRED)),
     "Found, another's": told(Found(ACCOUNT, login(account_id="acct_other"))),
     "Found under no name that was asked for": told(Found("acct_other", EXPIRED)),

@@ -42,6 +42,9 @@ def test_the_same_paths_on_another_issuer(issuer: str) -> None:
     assert moved.issuer == issuer.rstrip("/")
     for name in ENDPOINTS:
         before, after = getattr(CODEX, name), getattr(moved, name)
+        if before is None:
+            assert after is None
+            continue
         assert after == before.replace(CODEX.issuer, moved.issuer)
         assert after != before
     assert moved.at(CODEX.issuer) == CODEX

@@ -182,6 +182,7 @@ WRONG: dict[str, tuple[Any, ...]] = {
     "credential.client_id": (..., None, "", 1, "\x1b[31m"),
     "credential.obtained_at": (..., None, "", 1, []),
     "credential.expires_at": ("1", 1.5, True, -1, 10**15, 10**400, []),
+    "credential.scopes": ("openid", [1], [""], ["a b"], [None], {}, ["x"] * 101, ["x" * 256]),
     "credential.earliest_refresh_at": ("1", 1.5, False, -1, {}),
     "credential.kind": (None, "api_key", 1, []),
     "generation": ("1", 1.5, True, -1, [], 10**400),

@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from codex_oauth.clock import Clock, now
 from codex_oauth.worlds.callbacks import CallbackSource
 from codex_oauth.worlds.twisted_world import TwistedWorld
-from codex_oauth_core import Event, SendRequest, Wait
+from codex_oauth_core import Event, SignInEffect, Wait
 
 __all__ = ["ReactorWorld", "TurnedReactor"]
 
@@ -90,7 +90,7 @@ class ReactorWorld:
         self.now = self.within.now
         self.cancel = self.within.cancel
 
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         return self._turned.result(self.within.perform(effect))
 
     def __enter__(self) -> Self:

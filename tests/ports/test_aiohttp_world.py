@@ -14,7 +14,15 @@ import pytest
 from codex_oauth.clock import instant
 from codex_oauth.worlds import anyio_world
 from codex_oauth.worlds.aiohttp_world import AiohttpWorld
-from codex_oauth_core import Cancelled, Event, ResponseReceived, SendRequest, TimeReached, Wait, Why
+from codex_oauth_core import (
+    Cancelled,
+    Event,
+    ResponseReceived,
+    SignInEffect,
+    TimeReached,
+    Wait,
+    Why,
+)
 from tests.transport.certificates import Authority
 from tests.transport.servers import (
     OK,
@@ -126,7 +134,7 @@ def test_a_cancel_from_another_thread_is_an_event(effect: str) -> None:
 
 
 def test_a_cancel_before_the_block_is_remembered_and_one_after_it_does_no_harm() -> None:
-    async def main(effect: SendRequest | Wait) -> Event:
+    async def main(effect: SignInEffect) -> Event:
         world = AiohttpWorld()
         world.cancel()
         async with world:

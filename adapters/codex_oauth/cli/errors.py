@@ -74,6 +74,7 @@ _KINDS: Final[Mapping[int, tuple[ErrorKind, ...]]] = {
         ErrorKind.ACCOUNT_CHANGED,
         ErrorKind.WORKSPACE_RESTRICTED,
         ErrorKind.CLIENT_REJECTED,
+        ErrorKind.PLAN_USE_OFF,
     ),
     USAGE: (ErrorKind.MISCONFIGURED,),
     LOGIN_REQUIRED: (ErrorKind.LOGIN_REQUIRED,),

@@ -30,8 +30,8 @@ from codex_oauth.worlds.callbacks import CallbackSource
 from codex_oauth.worlds.world import World
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import BrowserPrompt, DevicePrompt, Prompt, SendRequest, Wait
-from codex_oauth_core.errors import OTHER_PERSON, ErrorKind, SignInError
+from codex_oauth_core.effects import BrowserPrompt, DevicePrompt, Prompt, SendRequest, SignInEffect, Wait
+from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import (
     CallbackReceived,
     Cancelled,
@@ -44,6 +44,7 @@ from codex_oauth_core.events import (
     TimeReached,
 )
 from codex_oauth_core.record import Record
+from codex_oauth_core.storage import Register
 
 __all__ = [
     "Guide",
@@ -76,7 +77,7 @@ class ObservedWorld:
         """The wrapped world's clocks."""
         return self._world.now()
 
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         """Tell, and do what the effect asks."""
         if isinstance(effect, SendRequest):
             self._on_send(effect)
@@ -100,7 +101,7 @@ class ObservedWorld:
         self._world.__exit__(*exc_info)
 
 
-def effect_line(effect: SendRequest | Wait, at: float) -> str:
+def effect_line(effect: SignInEffect, at: float) -> str:
     """What is done next, in a line."""
     match effect:
         case SendRequest(request=request, once=once):
@@ -109,6 +110,8 @@ def effect_line(effect: SendRequest | Wait, at: float) -> str:
         case Wait(until=until, why=why, cause=cause):
             because = f", after {cause.value}" if cause else ""
             return f"= waiting for {max(0.0, until - at):.0f} s: {why.value}{because}"
+        case Register():
+            return "= keeping what this program was registered as"
         case _:
             assert_never(effect)
 

@@ -23,7 +23,7 @@ from codex_oauth.cli.output import complain, emit, failure_fields, hint, printab
 from codex_oauth.cli.trace_rows import replay_lines, rows_of, timeline
 from codex_oauth.sign_in import Recording
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import SendRequest, Wait
+from codex_oauth_core.effects import SignInEffect
 from codex_oauth_core.flows.machine import Drivable
 from codex_oauth_core.flows.sign_in import SignInFlow
 from codex_oauth_core.traces import Replay, Trace, read_trace, replay
@@ -42,7 +42,7 @@ class _TraceFile:
     file: TextIO
     failure: str | None = None
 
-    def record(self, flow: SignInFlow) -> Drivable[SendRequest | Wait, Credential]:
+    def record(self, flow: SignInFlow) -> Drivable[SignInEffect, Credential]:
         """The flow, recorded here."""
         from codex_oauth_core.traces import Recorder
 

@@ -26,10 +26,11 @@ from codex_oauth.pool.deadlines import AsyncWaker, Beginning, CalledBack, Deadli
 from codex_oauth.transport.protocol import AsyncTransport
 from codex_oauth_core.callback import Accepted
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import Finished, Prompt, SendRequest, Wait
+from codex_oauth_core.effects import Finished, Prompt, SendRequest, SignInEffect, Wait
 from codex_oauth_core.errors import SignInError
-from codex_oauth_core.events import Cancelled, Cause, Event, Phase, RequestFailed, Started
+from codex_oauth_core.events import Cancelled, Cause, Event, Phase, RequestFailed, Started, StoreAnswered
 from codex_oauth_core.flows.machine import Drivable
+from codex_oauth_core.storage import Register, Registered
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -42,7 +43,7 @@ K = TypeVar("K")
 GRACE: Final = 5.0
 """Seconds beyond its own timeout after which a request is given up that keeps a pool from ending."""
 
-SignIn = Drivable[SendRequest | Wait, Credential]
+SignIn = Drivable[SignInEffect, Credential]
 """What a pool drives: a flow that asks for requests and waits, and ends with a credential."""
 
 
@@ -312,9 +313,12 @@ class FlowPool(Generic[K]):
         """Send for one flow, until it waits or is over."""
         flow, running = _alive(handle), handle.at
         assert isinstance(running, Running)
-        effect: SendRequest | Wait | Finished = running.effect
+        effect: SignInEffect | Finished = running.effect
         try:
-            while isinstance(effect, SendRequest):
+            while isinstance(effect, SendRequest | Register):
+                if isinstance(effect, Register):
+                    effect = flow.receive(StoreAnswered(*self._now(), Registered()))
+                    continue
                 running.effect = effect
                 effect = flow.receive(await self._answer(running))
         except anyio.get_cancelled_exc_class():  # asyncio goes through shields when its loop ends
@@ -342,9 +346,9 @@ class FlowPool(Generic[K]):
 
     # -- what comes of it --------------------------------------------------------------------------
 
-    def _settle(self, handle: Handle[K], effect: SendRequest | Wait | Finished, shown: Prompt | None) -> None:
+    def _settle(self, handle: Handle[K], effect: SignInEffect | Finished, shown: Prompt | None) -> None:
         """Let the flow wait, or end it. `shown` is the prompt of its last wait."""
-        assert not isinstance(effect, SendRequest)
+        assert not isinstance(effect, SendRequest | Register)
         if isinstance(effect, Finished):
             self._end(handle, cast("Credential | SignInError", effect.outcome))
             return

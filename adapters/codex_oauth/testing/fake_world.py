@@ -24,7 +24,7 @@ import attrs
 
 from codex_oauth_core.codex.render import unsigned_token
 from codex_oauth_core.codex.token_answers import CLAIMS
-from codex_oauth_core.effects import Effect, Request, SendRequest, Wait
+from codex_oauth_core.effects import Effect, Request, SendRequest, SignInEffect, Wait
 from codex_oauth_core.events import (
     Cancelled,
     Cause,
@@ -32,9 +32,11 @@ from codex_oauth_core.events import (
     Phase,
     RequestFailed,
     ResponseReceived,
+    StoreAnswered,
     TimeReached,
 )
 from codex_oauth_core.pkce import s256
+from codex_oauth_core.storage import Register, Registered
 
 __all__ = [
     "PENDING",
@@ -129,7 +131,7 @@ class FakeWorld:
         """Cancel now, as far as the next effect allows it."""
         self.cancel_at = self.at
 
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         """Answer an effect, at the instant at which it would have been done."""
         self.performed.append((self.at, effect))
         match effect:
@@ -137,6 +139,8 @@ class FakeWorld:
                 return self._wait(effect)
             case SendRequest():
                 return self._send(effect)
+            case Register():
+                return StoreAnswered(*self.now(), Registered())
             case _:
                 assert_never(effect)
 

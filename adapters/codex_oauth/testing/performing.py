@@ -22,7 +22,7 @@ from codex_oauth.testing.checking import fail
 from codex_oauth.testing.loopback import Act, LoopbackServer
 from codex_oauth.worlds.callbacks import CallbackSource
 from codex_oauth.worlds.world import AsyncWorld, World
-from codex_oauth_core.effects import Request, SendRequest, Wait, Why
+from codex_oauth_core.effects import Request, SendRequest, SignInEffect, Wait, Why
 from codex_oauth_core.events import Cause, Event, Phase, RequestFailed, ResponseReceived
 from codex_oauth_core.secret import Secret
 
@@ -156,7 +156,7 @@ class Awaited:
         """The world's clocks."""
         return self._world.now()
 
-    async def perform(self, effect: SendRequest | Wait) -> Event:
+    async def perform(self, effect: SignInEffect) -> Event:
         """What the world answers."""
         return self._world.perform(effect)
 

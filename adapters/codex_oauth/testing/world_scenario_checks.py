@@ -24,10 +24,11 @@ from codex_oauth.testing.untrusted import untrusted_context
 from codex_oauth.testing.world_failure_checks import nobody_listens
 from codex_oauth.worlds.world import AsyncWorld, arun
 from codex_oauth_core.codex import CODEX
-from codex_oauth_core.effects import SendRequest, Wait
+from codex_oauth_core.effects import SendRequest, SignInEffect, Wait
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.events import Cause, Event, Phase, TimeReached
 from codex_oauth_core.flows.device import DeviceFlow
+from codex_oauth_core.storage import Register
 
 __all__ = ["SCENARIO_CHECKS", "ScenarioCheck"]
 
@@ -136,7 +137,7 @@ class _Directed:
         self._begun = self.clock.instant()
         return self.world.now()
 
-    async def perform(self, effect: SendRequest | Wait) -> Event:
+    async def perform(self, effect: SignInEffect) -> Event:
         """What the world answers."""
         match effect:
             case SendRequest():
@@ -144,6 +145,8 @@ class _Directed:
             case Wait():
                 self._note(effect)
                 return await self._wait(effect)
+            case Register():
+                return await self.world.perform(effect)
             case _:
                 assert_never(effect)
 

@@ -21,7 +21,7 @@ from codex_oauth.loading import loading
 from codex_oauth.stores.find import named_login, same_place
 from codex_oauth.stores.store import Store
 from codex_oauth_core.codex import CODEX
-from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait
+from codex_oauth_core.effects import Effect, Finished, SignInEffect, Wait
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Cancelled, Event, Started
 from codex_oauth_core.flows.renewal_policy import (
@@ -90,7 +90,7 @@ class LazyWorld:
         """The instant, and Unix time; both in seconds."""
         return self._now()
 
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         """Do what the effect asks; a long wait is cut short, which is harmless."""
         if not isinstance(effect, Wait):
             return self._entered().perform(effect)

@@ -14,8 +14,9 @@ from codex_oauth.clock import Clock, now
 from codex_oauth.event_loops import load_anyio, maybe_await, on_this_loop, shielded
 from codex_oauth.transport.protocol import AsyncTransport
 from codex_oauth.worlds.callbacks import CallbackSource, Sources, answer_of
-from codex_oauth_core.effects import SendRequest, Wait
-from codex_oauth_core.events import Cancelled, Event
+from codex_oauth_core.effects import SendRequest, SignInEffect, Wait
+from codex_oauth_core.events import Cancelled, Event, StoreAnswered
+from codex_oauth_core.storage import Register, Registered
 
 if TYPE_CHECKING:
     from anyio import CancelScope
@@ -62,7 +63,7 @@ class AnyioWorld:
         """The instant, and Unix time; both in seconds."""
         return self._now()
 
-    async def perform(self, effect: SendRequest | Wait) -> Event:
+    async def perform(self, effect: SignInEffect) -> Event:
         """Do what the effect asks. Raises RuntimeError outside the `async with` block, and what a source of
         `callbacks` raises that cannot start: no event says that, and waiting would be in vain.
         """
@@ -74,6 +75,8 @@ class AnyioWorld:
                 return await (self._once(effect) if effect.once else self._request(effect, alarm))
             case Wait():
                 return await self._wait(effect, alarm)
+            case Register():
+                return StoreAnswered(*self.now(), Registered())
             case _:
                 assert_never(effect)
 

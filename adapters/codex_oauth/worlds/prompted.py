@@ -7,7 +7,7 @@ from typing import Self
 
 from codex_oauth.event_loops import maybe_await
 from codex_oauth.worlds.world import AsyncWorld, World
-from codex_oauth_core.effects import Prompt, SendRequest, Wait
+from codex_oauth_core.effects import Prompt, SignInEffect, Wait
 from codex_oauth_core.events import Event
 
 __all__ = ["AsyncPromptedWorld", "PromptedWorld"]
@@ -28,7 +28,7 @@ class PromptedWorld:
         """The wrapped world's clocks."""
         return self._world.now()
 
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         """Show what is new, then do what the effect asks. What `on_prompt` raises is raised here."""
         prompt = effect.prompt if isinstance(effect, Wait) else None
         if prompt is not None and prompt is not self._shown:
@@ -67,7 +67,7 @@ class AsyncPromptedWorld:
         """The wrapped world's clocks."""
         return self._world.now()
 
-    async def perform(self, effect: SendRequest | Wait) -> Event:
+    async def perform(self, effect: SignInEffect) -> Event:
         """Show what is new, then do what the effect asks. What `on_prompt` raises is raised here."""
         prompt = effect.prompt if isinstance(effect, Wait) else None
         if prompt is not None and prompt is not self._shown:

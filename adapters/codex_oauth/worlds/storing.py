@@ -27,6 +27,8 @@ from codex_oauth_core.storage import (
     Lock,
     LockBusy,
     Locked,
+    Register,
+    Registered,
     Release,
     Released,
     Rescue,
@@ -127,6 +129,8 @@ class Storage:
                 return Selected()
             case Find():
                 return self._find(effect.names)
+            case Register():
+                return Registered()
             case _:
                 assert_never(effect)
 

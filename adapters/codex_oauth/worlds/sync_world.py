@@ -17,8 +17,9 @@ from typing import Final, Self, assert_never
 from codex_oauth.clock import Clock, now
 from codex_oauth.transport.protocol import SendOutcome, Transport, never
 from codex_oauth.worlds.callbacks import CallbackSource, Sources, answer_of
-from codex_oauth_core.effects import SendRequest, Wait
-from codex_oauth_core.events import Cancelled, Event
+from codex_oauth_core.effects import SendRequest, SignInEffect, Wait
+from codex_oauth_core.events import Cancelled, Event, StoreAnswered
+from codex_oauth_core.storage import Register, Registered
 
 __all__ = ["SLICE", "TICK", "SyncWorld"]
 
@@ -59,7 +60,7 @@ class SyncWorld:
         """The instant, and Unix time; both in seconds."""
         return self._now()
 
-    def perform(self, effect: SendRequest | Wait) -> Event:
+    def perform(self, effect: SignInEffect) -> Event:
         """Do what the effect asks. Raises RuntimeError outside the `with` block, and what a source of
         `callbacks` raises that cannot start: no event says that, and waiting would be in vain.
         """
@@ -71,6 +72,8 @@ class SyncWorld:
                 return self._request(effect)
             case Wait():
                 return self._wait(effect, alarm)
+            case Register():
+                return StoreAnswered(*self.now(), Registered())
             case _:
                 assert_never(effect)
 

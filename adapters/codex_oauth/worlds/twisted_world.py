@@ -15,10 +15,11 @@ from twisted.python.failure import Failure
 from codex_oauth.clock import Clock, now
 from codex_oauth.transport.twisted_transport import Reactor, Sent, TwistedTransport
 from codex_oauth.worlds.callbacks import CallbackSource, Sources, answer_of
-from codex_oauth_core.effects import Finished, SendRequest, Wait
+from codex_oauth_core.effects import Finished, SendRequest, SignInEffect, Wait
 from codex_oauth_core.errors import SignInError
-from codex_oauth_core.events import Cancelled, Event, RequestFailed, Started
+from codex_oauth_core.events import Cancelled, Event, RequestFailed, Started, StoreAnswered
 from codex_oauth_core.flows.machine import Drivable
+from codex_oauth_core.storage import Register, Registered
 
 __all__ = ["REACTOR_SLICE", "TwistedWorld", "drive", "sign_in"]
 
@@ -29,7 +30,7 @@ REACTOR_SLICE: Final = 5.0
 
 
 def sign_in(
-    flow: Drivable[SendRequest | Wait, T],
+    flow: Drivable[SignInEffect, T],
     reactor: Reactor,
     *,
     on_wait: Callable[[Wait], None] | None = None,
@@ -44,7 +45,7 @@ def sign_in(
     return drive(flow, TwistedWorld(reactor, on_wait=on_wait, callbacks=callbacks, now=now))
 
 
-def drive(flow: Drivable[SendRequest | Wait, T], world: TwistedWorld) -> Deferred[T | SignInError]:
+def drive(flow: Drivable[SignInEffect, T], world: TwistedWorld) -> Deferred[T | SignInError]:
     """`sign_in` in a world that is there already; it is closed at the end."""
     return _Run(flow, world).start()
 
@@ -72,13 +73,15 @@ class TwistedWorld:
         """The instant, and Unix time; both in seconds."""
         return self._now()
 
-    def perform(self, effect: SendRequest | Wait) -> Deferred[Event]:
+    def perform(self, effect: SignInEffect) -> Deferred[Event]:
         """Do what the effect asks. What `on_wait` or a source raises is the failure of the `Deferred`."""
         match effect:
             case SendRequest():
                 return maybeDeferred(self._request, effect)
             case Wait():
                 return maybeDeferred(self._wait, effect)
+            case Register():
+                return succeed(StoreAnswered(*self.now(), Registered()))
             case _:
                 assert_never(effect)
 
@@ -159,7 +162,7 @@ class _Outcome(Deferred[T]):
 class _Run(Generic[T]):
     """The loop, turned inside out: each answer asks for the next effect."""
 
-    def __init__(self, flow: Drivable[SendRequest | Wait, T], world: TwistedWorld) -> None:
+    def __init__(self, flow: Drivable[SignInEffect, T], world: TwistedWorld) -> None:
         self._flow = flow
         self._world = world
         self._outcome: Deferred[T | SignInError] = _Outcome(world.cancel)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Protocol, Self, TypeVar, cast
 
-from codex_oauth_core.effects import Finished, SendRequest, Wait
+from codex_oauth_core.effects import Finished, SendRequest, SignInEffect, Wait
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.events import Event, Started
 from codex_oauth_core.flows.machine import Drivable
@@ -46,11 +46,11 @@ class PerformerOf(Protocol[E_contra]):
         ...
 
 
-Performer = PerformerOf[SendRequest | Wait]
+Performer = PerformerOf[SignInEffect]
 """Performs what a sign-in asks for: a port to another I/O stack begins with these two methods."""
 
 
-class World(PerformerOf[SendRequest | Wait], Protocol):
+class World(PerformerOf[SignInEffect], Protocol):
     """Performs effects, can be cancelled, and closes what it opened when its `with` block ends.
 
     It belongs to one run, and only `cancel()` may be called from elsewhere.
@@ -90,11 +90,11 @@ class AsyncPerformerOf(Protocol[E_contra]):
         ...
 
 
-AsyncPerformer = AsyncPerformerOf[SendRequest | Wait]
+AsyncPerformer = AsyncPerformerOf[SignInEffect]
 """Performs what a sign-in asks for: a port to another event loop begins with these two methods."""
 
 
-class AsyncWorld(AsyncPerformerOf[SendRequest | Wait], Protocol):
+class AsyncWorld(AsyncPerformerOf[SignInEffect], Protocol):
     """Performs effects, can be cancelled, and closes what it opened when its `async with` block ends.
 
     It belongs to one run, and only `cancel()` may be called from elsewhere.

@@ -13,14 +13,14 @@ from typing import ClassVar, Final
 import attrs
 
 from codex_oauth_core.callback import Accepted, CallbackRule, read_redirect
-from codex_oauth_core.checkpoints.codec import NAME, SECRET, omitted
+from codex_oauth_core.checkpoints.codec import NAME, SECRET, TEXT, omitted
 from codex_oauth_core.checkpoints.layout import PKCE, Layout, Suspended
-from codex_oauth_core.effects import BrowserPrompt, Effect, Wait, Why
+from codex_oauth_core.effects import BrowserPrompt, Effect, SignInEffect, Wait, Why
 from codex_oauth_core.errors import NO_ENDPOINT, ErrorKind
 from codex_oauth_core.events import CallbackReceived, ResponseReceived, Started
 from codex_oauth_core.facts import Refusal, TryAgain
 from codex_oauth_core.flows.machine import FlowMachine, Move
-from codex_oauth_core.flows.sign_in import SIGN_IN_FIELDS, SignInFlow
+from codex_oauth_core.flows.sign_in import SIGN_IN_FIELDS, SignInFlowOf
 from codex_oauth_core.pkce import Pkce
 from codex_oauth_core.provider import AuthorizationRequest, CodeInHand
 from codex_oauth_core.secret import Secret
@@ -97,6 +97,9 @@ LAYOUT: Final = Layout(
         "pkce": PKCE,
         "callback_state": SECRET,
         "nonce": omitted(SECRET),
+        "id_token_hint": omitted(SECRET),
+        "login_hint": omitted(TEXT),
+        "prompt": omitted(NAME),
     },
     {
         State.AWAITING_CALLBACK: ("wait",),
@@ -108,7 +111,7 @@ LAYOUT: Final = Layout(
 
 
 @attrs.define(eq=False, kw_only=True, on_setattr=attrs.setters.NO_OP)
-class BrowserFlow(SignInFlow):
+class BrowserFlow(SignInFlowOf[SignInEffect]):
     """Sign in with the browser.
 
     Make it with the `redirect_uri` of a receiver that already listens, and with a fresh `pkce` and `state`,
@@ -124,6 +127,9 @@ class BrowserFlow(SignInFlow):
     pkce: Pkce
     callback_state: Secret[str] = attrs.field(alias="state")
     nonce: Secret[str] | None = None
+    id_token_hint: Secret[str] | None = None
+    login_hint: str | None = attrs.field(default=None, repr=False)
+    prompt: str | None = None
     lifetime: float = attrs.field(default=600.0, validator=attrs.validators.gt(0))
     state: State = attrs.field(default=State.IDLE, init=False)
 

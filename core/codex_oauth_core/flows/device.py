@@ -34,7 +34,7 @@ from codex_oauth_core.facts import (
 )
 from codex_oauth_core.flows.machine import HOPELESS, FlowMachine, Move, refusal_of
 from codex_oauth_core.flows.pace import Pace
-from codex_oauth_core.flows.sign_in import SIGN_IN_FIELDS, SignInFlow
+from codex_oauth_core.flows.sign_in import SIGN_IN_FIELDS, SignInFlowOf
 from codex_oauth_core.provider import CodeInHand, is_page
 from codex_oauth_core.secret import Secret
 
@@ -169,7 +169,7 @@ LAYOUT: Final = Layout(
 
 
 @attrs.define(eq=False, kw_only=True, on_setattr=attrs.setters.NO_OP)
-class DeviceFlow(SignInFlow):
+class DeviceFlow(SignInFlowOf[SendRequest | Wait]):
     """Sign in with a device code.
 
     Feed it `Started`, then perform each effect it returns: `SendRequest`, and `Wait`, whose `prompt`

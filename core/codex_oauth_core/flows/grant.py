@@ -59,6 +59,7 @@ def accept_tokens(
         expires_at=expires_at(tokens, event),
         earliest_refresh_at=tokens.earliest_refresh_at,
         user_id=tokens.user_id,
+        scopes=tokens.scopes,
     )
     if account is not None and not is_asked_for(account, credential, provider):
         return Refusal(ErrorKind.ACCOUNT_CHANGED, reason=OTHER_PERSON, signed_in=_who(credential, provider))
@@ -182,4 +183,5 @@ def renewed_credential(old: Credential, tokens: Tokens, event: ResponseReceived)
         obtained_at=rfc3339(event.wall),
         account_id=old.account_id or tokens.account_id,
         user_id=old.user_id or tokens.user_id,
+        scopes=old.scopes if tokens.scopes is None else tokens.scopes,
     )

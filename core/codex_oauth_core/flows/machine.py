@@ -43,6 +43,7 @@ from codex_oauth_core.storage import (
     Find,
     Load,
     Lock,
+    Register,
     Release,
     Rescue,
     Reserve,
@@ -344,7 +345,18 @@ def _answers(event: Event, effect: Effect | None) -> bool:
             return isinstance(event, Started | Cancelled)
         case Finished():
             return False
-        case Load() | Lock() | Reserve() | Save() | Rescue() | Delete() | Release() | Select() | Find():
+        case (
+            Load()
+            | Lock()
+            | Reserve()
+            | Save()
+            | Rescue()
+            | Delete()
+            | Release()
+            | Select()
+            | Find()
+            | Register()
+        ):
             return isinstance(event, StoreAnswered) and isinstance(event.answer, ANSWERS[type(effect)])
         case _:
             assert_never(effect)

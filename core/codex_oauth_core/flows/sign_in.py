@@ -41,12 +41,12 @@ from codex_oauth_core.checkpoints.layout import (
 )
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait, Why
+from codex_oauth_core.effects import Effect, Finished, SendRequest, SignInEffect, Wait, Why
 from codex_oauth_core.errors import NO_ENDPOINT, ErrorKind
 from codex_oauth_core.events import Event, ResponseReceived, Resumed
 from codex_oauth_core.facts import Granted, Refusal, Tokens, TryAgain
 from codex_oauth_core.flows.grant import accept_tokens
-from codex_oauth_core.flows.machine import HOPELESS, Flow, error_of, refusal_of
+from codex_oauth_core.flows.machine import HOPELESS, E_co, Flow, error_of, refusal_of
 from codex_oauth_core.identity import Identity
 from codex_oauth_core.provider import CodeInHand, Provider
 from codex_oauth_core.secret import Secret
@@ -54,6 +54,7 @@ from codex_oauth_core.secret import Secret
 __all__ = [
     "SIGN_IN_FIELDS",
     "SignInFlow",
+    "SignInFlowOf",
     "SignInTrigger",
     "as_ids",
 ]
@@ -157,7 +158,7 @@ def as_ids(names: Iterable[str]) -> tuple[str, ...]:
 
 # NO_OP: options are checked when a flow is made; to check at every assignment took a quarter of a replay (P6)
 @attrs.define(eq=False, kw_only=True, on_setattr=attrs.setters.NO_OP)
-class SignInFlow(Flow[SendRequest | Wait, Credential]):
+class SignInFlowOf(Flow[E_co, Credential]):
     """A flow that ends by exchanging a code; `checkpoint()` puts it down, and `restore()` makes it again.
 
     `workspaces`: the account must be one of these, if any are given. `account`: whose login must come of it,
@@ -377,3 +378,7 @@ class SignInFlow(Flow[SendRequest | Wait, Credential]):
     @abstractmethod
     def _outstanding(self, resting: Suspended, wall: float) -> Effect:
         """The effect that was outstanding when the flow was put down, or how it ends instead."""
+
+
+SignInFlow = SignInFlowOf[SignInEffect]
+"""Any sign-in, as who drives one sees it."""

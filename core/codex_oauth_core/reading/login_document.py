@@ -94,6 +94,7 @@ def _credential(fields: Mapping[str, Any]) -> dict[str, Any]:
         "id_token": id_token,
         "expires_at": _take(fields, "expires_at", _natural),
         "earliest_refresh_at": _take(fields, "earliest_refresh_at", _natural),
+        "scopes": _take(fields, "scopes", _scopes),
     }
 
 
@@ -139,6 +140,7 @@ def _need(fields: Mapping[str, Any], name: str, fits: Callable[[Any], bool]) -> 
 _HEX: Final = "0123456789abcdef"
 _LONGEST: Final = 4096
 _LARGEST: Final = 10**15
+_MOST_SCOPES: Final = 100
 
 
 def _token(value: object) -> bool:
@@ -157,6 +159,10 @@ def _visible(value: object, longest: int) -> bool:
 
 def _id(value: object) -> bool:
     return _visible(value, 255)
+
+
+def _scopes(value: object) -> bool:
+    return isinstance(value, list) and len(value) <= _MOST_SCOPES and all(map(_id, value))
 
 
 def _hash(value: object) -> bool:

@@ -19,7 +19,7 @@ from codex_oauth_core._version import __version__
 from codex_oauth_core.callback import Accepted, Redirect, read_redirect
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait
+from codex_oauth_core.effects import Effect, Finished, SignInEffect, Wait
 from codex_oauth_core.errors import IllegalEvent, SignInError
 from codex_oauth_core.events import (
     CallbackReceived,
@@ -185,7 +185,7 @@ class Anonymizer:
 
 
 @attrs.define(eq=False, kw_only=True)
-class Recorder(Drivable[SendRequest | Wait, Credential]):
+class Recorder(Drivable[SignInEffect, Credential]):
     """A sign-in that leaves a trace. Drive it in place of `flow`: a device or browser flow, not yet begun.
 
     `write` gets one line of JSON at a time, with its line end. If it raises, the recording is over. As a flow
@@ -210,7 +210,7 @@ class Recorder(Drivable[SendRequest | Wait, Credential]):
         """The real flow's outstanding effect."""
         return self.flow.effect
 
-    def receive(self, event: Event) -> SendRequest | Wait | Finished:
+    def receive(self, event: Event) -> SignInEffect | Finished:
         """As the real flow, and by it."""
         take_turn(self)
         try:

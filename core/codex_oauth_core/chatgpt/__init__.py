@@ -1,0 +1,58 @@
+"""The dialect of the official "Sign in with ChatGPT" for open-source tools.
+
+`requests` writes what we send; `token_answers` reads what the token endpoint answers, by the error codes in
+`codes`; `id_token` judges ID tokens, with the keys that `keys` reads; `render` is the inverse of the readers.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from codex_oauth_core.chatgpt import codes, requests
+from codex_oauth_core.chatgpt.texts import TEXTS
+from codex_oauth_core.codex import token_answers
+from codex_oauth_core.provider import Dialect, Provider, Required
+from codex_oauth_core.registered import ISSUER
+
+__all__ = ["CHATGPT", "CHATGPT_DIALECT"]
+
+CHATGPT_DIALECT: Final = Dialect(
+    authorize_url=requests.authorize_url,
+    exchange_request=requests.exchange_request,
+    refresh_request=requests.refresh_request,
+    login_over_message=codes.LOGIN_OVER.get,
+    revocation_request=requests.revocation_request,
+    read_revocation=token_answers.read_revocation,
+)
+
+CHATGPT: Final = Provider(
+    issuer=ISSUER,
+    client_id="dynamic_agent_client",
+    scopes=(
+        "openid",
+        "profile",
+        "email",
+        "offline_access",
+        "resource.invoke",
+        "chatgpt.tokens.use.direct",
+    ),
+    authorization_endpoint=f"{ISSUER}/api/accounts/authorize",
+    token_endpoint=f"{ISSUER}/api/accounts/oauth/token",
+    revocation_endpoint=f"{ISSUER}/api/accounts/oauth/revoke",
+    metadata_endpoint=f"{ISSUER}/.well-known/openid-configuration",
+    jwks_uri=f"{ISSUER}/.well-known/jwks.json",
+    redirect_host="127.0.0.1",
+    redirect_path="/auth/callback",
+    must_grant=frozenset({Required.ACCESS_TOKEN}),
+    issued_client_ids=r"(?!dynamic_agent_client\Z)[A-Za-z0-9_-]{1,200}",
+    hosts=("api.openai.com",),
+    has_nonce=True,
+    resource="https://api.openai.com/v1",
+    use_scope="chatgpt.tokens.use.direct",
+    texts=TEXTS,
+    token_check_url="https://api.openai.com/v1/models",  # noqa: S106  # no token
+    dialect=CHATGPT_DIALECT,
+)
+"""The official sign-in. Its client id begins a first registration; for a program that has one,
+`CHATGPT.registered(client_id)`. A sign-in needs `application`, `host_id` and `verify_signature`, too.
+"""
