@@ -20,11 +20,16 @@ __all__ = [
     "Gone",
     "Granted",
     "Issued",
+    "KeySet",
+    "KeysFact",
+    "MetadataFact",
     "Pending",
     "PollFact",
+    "PublicKey",
     "RefreshFact",
     "Refusal",
     "RevocationFact",
+    "ServerMetadata",
     "SlowDown",
     "Tokens",
     "TryAgain",
@@ -98,6 +103,9 @@ class Tokens:
     for (RFC 6749 §5.1). `client_id`: the redirect issued one, to which these tokens are bound. `refusal`: the
     dialect does not take the grant (a nonce or an audience is another); it is revoked, and the sign-in ends
     with that.
+
+    `key_id` is that of the key which the ID token says it was signed with. `unknown_key`: it is none of those
+    in hand, and may be a new one; `refusal` holds if it is not.
     """
 
     access_token: Secret[str] | None
@@ -114,6 +122,40 @@ class Tokens:
     client_id: str | None = None
     refusal: Refusal | None = None
     user_id: str | None = None
+    key_id: str | None = None
+    unknown_key: bool = False
+
+
+@attrs.frozen
+class PublicKey:
+    """An RSA key that a server signs with (RFC 7517, RFC 7518 §6.3.1): its id, and its two numbers as
+    base64url writes them.
+    """
+
+    key_id: str
+    modulus: str
+    exponent: str
+
+    @property
+    def jwk(self) -> dict[str, str]:
+        """The key as a JWK, for signatures by RS256 and nothing else."""
+        fixed = {"kty": "RSA", "use": "sig", "alg": "RS256"}
+        return {**fixed, "kid": self.key_id, "n": self.modulus, "e": self.exponent}
+
+
+@attrs.frozen
+class KeySet:
+    """The keys that a server signs with now."""
+
+    keys: tuple[PublicKey, ...]
+
+
+@attrs.frozen
+class ServerMetadata:
+    """What a server says of itself, as far as it is used; None for what it does not say."""
+
+    revocation_endpoint: str | None = None
+    jwks_uri: str | None = None
 
 
 @attrs.frozen
@@ -167,5 +209,7 @@ DeviceFact = Issued | TryAgain | Refusal
 PollFact = Approved | Granted | Pending | Unrecognized | SlowDown | Gone | TryAgain | Refusal
 ExchangeFact = Granted | Refusal
 RefreshFact = Granted | TryAgain | Refusal
+KeysFact = KeySet | TryAgain
+MetadataFact = ServerMetadata | Refusal | TryAgain
 RevocationFact = bool | TryAgain
 """Whether the server confirmed; or that it could not do it now, and may be asked again."""

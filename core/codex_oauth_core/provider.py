@@ -20,7 +20,18 @@ from codex_oauth_core.credential import Credential, DeviceAuthorization
 from codex_oauth_core.effects import Request, RequestHeaders
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import ResponseReceived
-from codex_oauth_core.facts import DeviceFact, ExchangeFact, PollFact, RefreshFact, Refusal, RevocationFact
+from codex_oauth_core.facts import (
+    DeviceFact,
+    ExchangeFact,
+    KeysFact,
+    MetadataFact,
+    PollFact,
+    PublicKey,
+    RefreshFact,
+    Refusal,
+    RevocationFact,
+    TryAgain,
+)
 from codex_oauth_core.identity import Profile
 from codex_oauth_core.rendering import Renderers
 from codex_oauth_core.secret import Secret
@@ -86,7 +97,7 @@ class CodeInHand:
     """An authorization code, and all that its exchange is made of, and judged by.
 
     `query` is that of the redirect that brought it, None in a device flow; `nonce` is what the sign-in was
-    begun with.
+    begun with; `keys` are those that an ID token may be signed with.
     """
 
     authorization_code: Secret[str]
@@ -94,6 +105,7 @@ class CodeInHand:
     redirect_uri: str
     query: Secret[str] | None = None
     nonce: Secret[str] | None = None
+    keys: tuple[PublicKey, ...] = ()
 
 
 def _bearer(_provider: Provider, credential: Credential) -> RequestHeaders:
@@ -117,6 +129,14 @@ def _no_exchange(_provider: Provider, _code: CodeInHand, response: ResponseRecei
     return Refusal(ErrorKind.INVALID_RESPONSE, status=response.status)
 
 
+def _no_keys(_provider: Provider, response: ResponseReceived) -> TryAgain:
+    return TryAgain(ErrorKind.INVALID_RESPONSE, status=response.status)
+
+
+def _nothing(_provider: Provider, *_: object) -> None:
+    return None
+
+
 def _no_message(_code: str) -> None:
     return None
 
@@ -137,6 +157,22 @@ class Dialect:
     read_poll: Callable[[Provider, ResponseReceived], PollFact] = _no_answer
     authorize_url: Callable[[Provider, AuthorizationRequest], Secret[str] | None] = _no_request
     """The page to open; None where the browser flow is not to be had, whichever of its steps is missing."""
+    why_not: Callable[[Provider], Refusal | None] = _nothing
+    """What a browser sign-in cannot be begun without, and the provider lacks; None where nothing is
+    missing.
+    """
+    metadata_request: Callable[[Provider], Request | None] = _no_request
+    read_metadata: Callable[[Provider, ResponseReceived], MetadataFact] = _no_answer
+    """What the server says of itself. What is no `ServerMetadata` is not used, and what the provider says
+    is.
+    """
+    keys_request: Callable[[Provider], Request | None] = _no_request
+    """Asked of a provider that needs signatures, before a page is shown, and once more for a key unknown."""
+    read_keys: Callable[[Provider, ResponseReceived], KeysFact] = _no_keys
+    issued_client_id: Callable[[Provider, CodeInHand], str | Refusal | None] = _nothing
+    """The client id that a redirect newly issues; it is kept before the code is exchanged. None where it
+    issues none. A `Refusal` ends the sign-in before anything is kept or sent.
+    """
     exchange_request: Callable[[Provider, CodeInHand], Request | Refusal | None] = _no_request
     """A `Refusal` ends the sign-in before anything is sent: of a redirect that lacks what it must bring, say.
     """
@@ -276,8 +312,8 @@ class Provider:
     verify_signature: Callable[[Mapping[str, Any], bytes, bytes], bool] | None = attrs.field(
         default=None, repr=False, eq=False
     )
-    """Takes a key as a JWK (RFC 7517), what was signed and a signature: whether the key made it. It comes from
-    outside, because signatures are a library's affair.
+    """Takes a key as a JWK (RFC 7517), what was signed and a signature: whether the key made it. It comes
+    from outside, because signatures are a library's affair.
     """
     texts: Texts = attrs.field(default=NO_TEXTS, repr=False)
     token_check_url: str | None = _endpoint()

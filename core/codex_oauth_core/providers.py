@@ -27,8 +27,8 @@ def provider_of(credential: Credential, providers: Iterable[Provider] = ()) -> P
     `KNOWN`.
 
     The one with its issuer and client counts; then one at its issuer that issues such client ids; then one at
-    its issuer. A login of any other issuer is taken for one of Codex at that issuer; None if that is no
-    issuer.
+    its issuer. A login of any other issuer is taken for one of the known provider that issues such client ids
+    and says what was granted, else of Codex, at that issuer; None if that is no issuer.
     """
     at_issuer = [each for each in (*providers, *KNOWN) if each.issuer == credential.issuer]
     for provider in at_issuer:
@@ -36,8 +36,9 @@ def provider_of(credential: Credential, providers: Iterable[Provider] = ()) -> P
             return provider
     found = next((each for each in at_issuer if _issued(each, credential)), None)
     found = found or next(iter(at_issuer), None)
+    likely = next((each for each in KNOWN if _issued(each, credential)), CODEX)
     try:
-        found = found or attrs.evolve(CODEX.at(credential.issuer), issuer=credential.issuer)
+        found = found or attrs.evolve(likely.at(credential.issuer), issuer=credential.issuer)
     except ValueError:
         return None
     return attrs.evolve(found, client_id=credential.client_id)

@@ -6,15 +6,20 @@ state. What it writes is its own: the text that a server sent never passes throu
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 import attrs
 
 from codex_oauth_core.events import ResponseReceived
-from codex_oauth_core.facts import DeviceFact, ExchangeFact, PollFact
+from codex_oauth_core.facts import DeviceFact, ExchangeFact, KeysFact, MetadataFact, PollFact
 from codex_oauth_core.secret import Secret
 
-__all__ = ["Headers", "Rendered", "Renderers"]
+__all__ = ["FAKE_ISSUER", "FAKE_NONCE", "Headers", "Rendered", "Renderers"]
+
+FAKE_ISSUER: Final = "https://issuer.invalid"
+FAKE_NONCE: Final = "fake-nonce".ljust(43, "-")
+"""The server and the sign-in that what is rendered for a trace is of."""
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -51,3 +56,7 @@ class Renderers:
     """An error code in this dialect's own words: the same, another of the same meaning, or `other`."""
     denial: Callable[[str], str | None] | None = None
     """A redirect's description from which `why_denied` reads this word; None where it reads none."""
+    metadata: Callable[[MetadataFact], Rendered] | None = None
+    keys: Callable[[KeysFact], Rendered] | None = None
+    verify_signature: Callable[[Mapping[str, Any], bytes, bytes], bool] | None = None
+    """Takes what `exchange` signs with, which proves nothing: see `Provider.verify_signature`."""

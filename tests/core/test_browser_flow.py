@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -26,16 +28,20 @@ from codex_oauth_core import (
     Phase,
     Pkce,
     RequestFailed,
+    Resumed,
     Secret,
     SendRequest,
     SignInError,
     Started,
+    StoreAnswered,
     TimeReached,
     Wait,
     Why,
 )
 from codex_oauth_core.callback import Accepted
 from codex_oauth_core.flows.browser import FINAL, TABLE, State
+from codex_oauth_core.storage import Registered
+from tests.core.chatgpt import FIRST
 from tests.support import CODE, T0, W0, as_json, code, response, tokens
 
 E = ErrorKind
@@ -60,6 +66,11 @@ def drive(*events: Event, **options: Any) -> tuple[BrowserFlow, Any]:
     for event in (Started(T0, W0), *events):
         effect = signing_in.receive(event)
     return signing_in, effect
+
+
+def jwt(claims: dict[str, Any], **header: Any) -> str:
+    parts = (base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in (header, claims))
+    return ".".join([*(part.decode() for part in parts), "ZmFrZQ"])
 
 
 def outcome(effect: Any) -> SignInError:
@@ -248,6 +259,23 @@ def test_a_code_that_is_echoed_is_not_repeated() -> None:
     assert outcome(effect).details == {"code": "other", "status": 400}
 
 
+KEYED = attrs.evolve(
+    FIRST, metadata_endpoint="https://auth.openai.com/.well-known/openid-configuration", has_nonce=True
+)
+"""A provider that needs signatures: the states that only it has."""
+KEYS = {"keys": [{"kty": "RSA", "kid": "k", "n": "AQAB", "e": "AQAB"}]}
+ISSUED = callback(f"code={CODE}&state={STATE}&client_id=oaiapp_1")
+DISCOVERED: tuple[Event, ...] = (response(as_json(200, {"issuer": CODEX.issuer})),)
+READY: tuple[Event, ...] = (*DISCOVERED, response(as_json(200, KEYS)))
+REGISTERED: tuple[Event, ...] = (*READY, ISSUED, StoreAnswered(T0 + 21, W0, Registered()))
+UNSENT = RequestFailed(T0 + 1, Phase.NOT_SENT, Cause.DNS)
+KEYED_WAYS: dict[State, tuple[Event, ...]] = {
+    State.REQUESTING_METADATA: (),
+    State.REQUESTING_KEYS: DISCOVERED,
+    State.POSTPONED: (*DISCOVERED, UNSENT),
+    State.REGISTERING: (*READY, ISSUED),
+    State.REFRESHING_KEYS: (*REGISTERED, response(tokens(id_token=jwt({}, kid="new", alg="RS256")), T0 + 22)),
+}
 WAYS: dict[State, tuple[Event, ...]] = {
     State.AWAITING_CALLBACK: (),
     State.EXCHANGING: (callback(),),
@@ -266,6 +294,8 @@ EVENTS: dict[str, Event] = {
     "RequestFailed": RequestFailed(LATER, Phase.NOT_SENT, Cause.DNS),
     "TimeReached": TimeReached(LATER),
     "CallbackReceived": callback(at=LATER),
+    "StoreAnswered": StoreAnswered(LATER, W0, Registered()),
+    "Resumed": Resumed(LATER, W0),
     "Cancelled": Cancelled(LATER),
 }
 REQUESTS = {"ResponseReceived", "RequestFailed"}
@@ -275,19 +305,33 @@ WELCOME: dict[State, set[str]] = {
     State.EXCHANGING: REQUESTS,
     State.HOLDING_CODE: {"TimeReached", "Cancelled"},
     State.REVOKING: REQUESTS,
+    State.REQUESTING_METADATA: REQUESTS | {"Cancelled"},
+    State.REQUESTING_KEYS: REQUESTS | {"Cancelled"},
+    State.POSTPONED: {"TimeReached", "Cancelled"},
+    State.REGISTERING: {"StoreAnswered"},
+    State.REFRESHING_KEYS: REQUESTS,  # tokens are in hand
     **{state: set[str]() for state in FINAL},
 }
 MOVES = {(source, dest) for _, source, dest in TABLE}
 
 
 def test_the_ways_and_the_welcomes_cover_every_state() -> None:
-    assert set(WELCOME) == {State.IDLE, *WAYS} == set(State)
+    assert set(WELCOME) == {State.IDLE, *WAYS, *KEYED_WAYS} == set(State)
+    assert {type(event) for event in EVENTS.values()} == set(Event.__args__)
+
+
+def flow_in(state: State) -> BrowserFlow:
+    if state is State.IDLE:
+        return flow()
+    if state in WAYS:
+        return drive(*WAYS[state])[0]
+    return drive(*KEYED_WAYS[state], provider=KEYED, nonce=Secret("n"))[0]
 
 
 @pytest.mark.parametrize("name", EVENTS)
 @pytest.mark.parametrize("state", State, ids=lambda state: state.value)
 def test_state_by_event(state: State, name: str) -> None:
-    signing_in = flow() if state is State.IDLE else drive(*WAYS[state])[0]
+    signing_in = flow_in(state)
     assert signing_in.state is state
     if name in WELCOME[state]:
         effect = signing_in.receive(EVENTS[name])
@@ -298,6 +342,75 @@ def test_state_by_event(state: State, name: str) -> None:
     with pytest.raises(IllegalEvent):
         signing_in.receive(EVENTS[name])
     assert (signing_in.state, signing_in.effect) == before
+
+
+@pytest.mark.parametrize(
+    ("state", "event", "kind"),
+    [
+        (state, event, kind)
+        for state in (State.REQUESTING_METADATA, State.REQUESTING_KEYS, State.REFRESHING_KEYS)
+        for event, kind in (
+            (RequestFailed(LATER, Phase.NOT_SENT, Cause.TLS_CERTIFICATE), E.TLS_UNTRUSTED),
+            (RequestFailed(LATER, Phase.NOT_SENT, Cause.MISCONFIGURED), E.MISCONFIGURED),
+        )
+    ],
+)
+def test_what_does_not_become_better_ends_it_at_once(state: State, event: Event, kind: E) -> None:
+    signing_in = flow_in(state)
+    effect: Any = signing_in.receive(event)
+    if state is State.REFRESHING_KEYS:
+        assert (signing_in.state, isinstance(effect, SendRequest)) == (State.REVOKING, True)
+        effect = signing_in.receive(response(as_json(200, {}), LATER))
+    assert outcome(effect).kind is kind
+
+
+def test_a_wait_for_keys_says_why_and_ends_by_its_limit() -> None:
+    signing_in, wait = drive(
+        *DISCOVERED, response(Reply(429, b"", {"retry-after": "7"}), T0 + 1), provider=KEYED
+    )
+    assert (wait.until, wait.why, wait.cause, wait.prompt) == (T0 + 8, Why.RATE_LIMITED, E.RATE_LIMITED, None)
+    assert outcome(signing_in.receive(TimeReached(T0 + 30))).kind is E.RATE_LIMITED
+    _, effect = drive(*DISCOVERED, response(Reply(429, b"", {"retry-after": "30"}), T0 + 1), provider=KEYED)
+    assert outcome(effect).kind is E.RATE_LIMITED
+
+
+def test_every_row_that_leads_on_is_taken() -> None:
+    taken: set[tuple[State, State]] = set()
+    answers: tuple[Event, ...] = (
+        *EVENTS.values(),
+        response(as_json(200, KEYS), LATER),
+        response(tokens(), LATER),
+        response(tokens(refresh_token=...), LATER),
+        response(tokens(id_token=jwt({}, kid="new", alg="RS256")), LATER),
+        callback(f"code={CODE}&state={STATE}&client_id=oaiapp_1", at=LATER),
+    )
+    starts = [(flow_in, state) for state in State] + [(keyed, state) for state in KEYED_LATER]
+    for make, state in starts:
+        for event in answers:
+            signing_in = make(state)
+            before = signing_in.state
+            try:
+                signing_in.receive(event)
+            except IllegalEvent:
+                continue
+            taken.add((before, signing_in.state))
+    taken |= {moved(KEYED), moved(attrs.evolve(KEYED, metadata_endpoint=None))}
+    with_keys = {(State.REFRESHING_KEYS, State.SIGNED_IN)}  # a whole sign-in: test_chatgpt_sign_in
+    assert {(a, b) for a, b in MOVES if b not in FINAL or b is State.SIGNED_IN} - with_keys <= taken
+
+
+KEYED_LATER: dict[State, tuple[Event, ...]] = {State.AWAITING_CALLBACK: READY, State.EXCHANGING: REGISTERED}
+
+
+def keyed(state: State) -> BrowserFlow:
+    return drive(*KEYED_LATER[state], provider=KEYED, nonce=Secret("n"))[0]
+
+
+def moved(provider: Any) -> tuple[State, State]:
+    signing_in = flow(provider=provider)
+    before = signing_in.state
+    signing_in.receive(Started(T0, W0))
+    return before, signing_in.state
 
 
 @given(st.lists(st.text(max_size=80), max_size=8))

@@ -135,7 +135,7 @@ DEEP = "[" * 100_000
         ([HEADER, '{"gap":{}}'], "Line 2: the gap has no reason that is known"),
         ([HEADER, '{"gap":"failed"}', PLAIN[1]], "Line 3: there is nothing after a gap"),
         ([HEADER, "{}"], "Line 2: it has no event"),
-        (changed(PLAIN, 2, event__kind="stored"), "Line 2: there is no such event here"),
+        (changed(PLAIN, 2, event__kind="locked"), "Line 2: there is no such event here"),
         (changed(PLAIN, 2, effect__kind="load"), "Line 2: there is no such effect here"),
         (changed(PLAIN, 2, event__wall=1e12), "Line 2: wall is out of bounds"),
         (changed(PLAIN, 2, state=1), "Line 2: state is no text"),

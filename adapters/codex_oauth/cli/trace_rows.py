@@ -19,10 +19,11 @@ from codex_oauth_core.events import (
     RequestFailed,
     ResponseReceived,
     Started,
+    StoreAnswered,
     TimeReached,
 )
 from codex_oauth_core.reading.times import rfc3339
-from codex_oauth_core.traces.format import Ended, Gap, Sent, Step, Trace, Waited
+from codex_oauth_core.traces.format import Ended, Gap, Registering, Sent, Step, Trace, Waited
 from codex_oauth_core.traces.replay import Difference, Replay
 
 __all__ = ["WIDTH", "Row", "replay_lines", "rows_of", "timeline", "title_of"]
@@ -105,6 +106,8 @@ def _event(step: Step) -> Iterator[Row]:
         case CallbackReceived():
             text = f"the browser came back: {_meaning(step)}"
             yield Row(event.at, "answer", text, step.state)
+        case StoreAnswered():
+            yield Row(event.at, "event", f"the store answered: {_meaning(step)}", step.state)
         case Cancelled():
             yield Row(event.at, "event", "cancelled by the person or the program", step.state)
         case _:
@@ -124,6 +127,8 @@ def _asked(step: Step, last: float | None) -> Iterator[Row]:
         case Waited():
             if not _woken_early(step):
                 yield Row(at, "wait", _waiting(asked, at, last), step.state)
+        case Registering():
+            yield Row(at, "event", "keep the registration", step.state)
         case Ended():
             yield Row(at, "good" if asked.error is None else "bad", _ending(asked), step.state)
         case _:

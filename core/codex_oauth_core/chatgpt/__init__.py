@@ -8,21 +8,32 @@ from __future__ import annotations
 
 from typing import Final
 
-from codex_oauth_core.chatgpt import codes, requests
+from codex_oauth_core.chatgpt import codes, keys, render, requests, token_answers
 from codex_oauth_core.chatgpt.texts import TEXTS
-from codex_oauth_core.codex import token_answers
+from codex_oauth_core.codex.token_answers import read_revocation
 from codex_oauth_core.provider import Dialect, Provider, Required
 from codex_oauth_core.registered import ISSUER
 
 __all__ = ["CHATGPT", "CHATGPT_DIALECT"]
 
 CHATGPT_DIALECT: Final = Dialect(
+    why_not=requests.why_not,
+    metadata_request=requests.metadata_request,
+    read_metadata=keys.read_metadata,
+    keys_request=requests.keys_request,
+    read_keys=keys.read_keys,
     authorize_url=requests.authorize_url,
+    issued_client_id=requests.issued_client_id,
     exchange_request=requests.exchange_request,
+    read_exchange=token_answers.read_exchange,
     refresh_request=requests.refresh_request,
+    read_refresh=token_answers.read_refresh,
     login_over_message=codes.LOGIN_OVER.get,
     revocation_request=requests.revocation_request,
-    read_revocation=token_answers.read_revocation,
+    read_revocation=read_revocation,
+    identify=token_answers.identify,
+    profile=token_answers.profile,
+    render=render.RENDERERS,
 )
 
 CHATGPT: Final = Provider(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["CLIENT_REJECTED", "LOGIN_OVER", "known_code"]
+__all__ = ["CLIENT_REJECTED", "LOGIN_OVER", "OUR_MISTAKES", "TEMPORARY", "known_code"]
 
 LOGIN_OVER: Final[Mapping[str, str]] = {
     "invalid_grant": "The login is not valid any more, or this application was disconnected in ChatGPT.",
@@ -22,20 +22,22 @@ LOGIN_OVER: Final[Mapping[str, str]] = {
 
 CLIENT_REJECTED: Final = ("invalid_client",)
 
-_OURS: Final = (
+OUR_MISTAKES: Final = (
     "unauthorized_client",
     "invalid_request",
     "invalid_scope",
     "invalid_target",
     "unsupported_grant_type",
-    "unsupported_response_type",
-    "access_denied",
-    "server_error",
-    "temporarily_unavailable",
 )
-"""Further codes of RFC 6749 §4.1.2.1 and §5.2, and of RFC 8707 §2."""
+"""Of RFC 6749 §5.2 and RFC 8707 §2: the request was wrong, or the server has changed; no login is over."""
 
-_KNOWN: Final = frozenset((*LOGIN_OVER, *CLIENT_REJECTED, *_OURS))
+TEMPORARY: Final = ("temporarily_unavailable", "server_error")
+"""Nothing is promised of what became of a refresh token."""
+
+_REDIRECTED: Final = ("access_denied", "unsupported_response_type")
+"""Of RFC 6749 §4.1.2.1."""
+
+_KNOWN: Final = frozenset((*LOGIN_OVER, *CLIENT_REJECTED, *OUR_MISTAKES, *TEMPORARY, *_REDIRECTED))
 
 
 def known_code(code: str) -> str:

@@ -7,9 +7,11 @@ nowhere else. A layout is data, beside the flow that it is of.
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import attrs
 
@@ -18,10 +20,12 @@ from codex_oauth_core.checkpoints.codec import (
     FLAG,
     HIDDEN,
     INSTANT,
+    LARGEST_NUMBER,
     NAME,
     SECONDS,
     SECRET,
     TEXT,
+    CheckpointError,
     FieldCodec,
     number,
     omitted,
@@ -33,11 +37,16 @@ from codex_oauth_core.checkpoints.codec import (
 from codex_oauth_core.credential import DeviceAuthorization
 from codex_oauth_core.effects import Effect, Wait, Why
 from codex_oauth_core.errors import ErrorKind
+from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import Refusal, TryAgain
 from codex_oauth_core.flows.pace import Pace
 from codex_oauth_core.pkce import Pkce, s256
+from codex_oauth_core.reading.json_body import MAX_BODY
+from codex_oauth_core.reading.times import header
+from codex_oauth_core.secret import Secret
 
 __all__ = [
+    "ANSWER",
     "CHECKPOINT_VERSION",
     "DEVICE",
     "PACE",
@@ -55,6 +64,15 @@ CHECKPOINT_VERSION: Final = 1
 """Of a checkpoint's layout. A newer one is not read."""
 
 _LATEST: Final = 1e11  # Unix seconds, some three thousand years on
+
+
+_WALL: Final = number(0.0, _LATEST)
+
+_SINCE: Final = number(-LARGEST_NUMBER, 0.0)
+_PAST: Final[FieldCodec[float]] = FieldCodec(
+    lambda value, now: _SINCE.encode(value - now, now), _SINCE.decode, lambda value, by: value + by
+)
+"""An instant that is over."""
 
 
 TRY_AGAIN: Final = record(
@@ -103,6 +121,53 @@ PKCE: Final[FieldCodec[Pkce]] = FieldCodec(
 )
 
 
+_LONGEST_BODY: Final = 2 * MAX_BODY  # as base64 it is longer by a third
+_KEPT_HEADERS: Final = ("content-type", "date")
+_LONGEST_HEADER: Final = 1024
+
+
+def _read_body(raw: object, where: str) -> Secret[bytes]:
+    if isinstance(raw, str) and len(raw) <= _LONGEST_BODY:
+        try:
+            return Secret(base64.b64decode(raw, validate=True))
+        except (binascii.Error, ValueError):
+            pass
+    raise CheckpointError("malformed", where)
+
+
+def _kept_headers(headers: Mapping[str, str], now: float) -> dict[str, str]:
+    found = ((name, header(headers, name)) for name in _KEPT_HEADERS)
+    return {
+        name: value
+        for name, value in found
+        if value is not None and value.isprintable() and len(value) <= _LONGEST_HEADER
+    }
+
+
+def _read_headers(raw: object, where: str) -> Mapping[str, str]:
+    if not isinstance(raw, Mapping):
+        raise CheckpointError("malformed", where)
+    found = cast("Mapping[object, object]", raw)
+    if not set(found) <= set(_KEPT_HEADERS):
+        raise CheckpointError("malformed", where)
+    return {str(name): TEXT.decode(value, where) for name, value in found.items()}
+
+
+ANSWER: Final = record(
+    ResponseReceived,
+    sent_at=_PAST,
+    at=_PAST,
+    wall=_WALL,
+    status=COUNT,
+    headers=FieldCodec(_kept_headers, _read_headers),
+    body=FieldCodec(
+        lambda body, now: base64.b64encode(body.reveal()).decode("ascii"),
+        _read_body,
+    ),
+)
+"""An answer that is still to be judged."""
+
+
 # -- a whole checkpoint --------------------------------------------------------------------------------
 
 
@@ -129,7 +194,6 @@ class Suspended:
 WAIT: Final = optional(
     record(Waiting, until=INSTANT, why=word(Why), cause=optional(word(ErrorKind))),
 )
-_WALL: Final = number(0.0, _LATEST)
 
 
 def waiting(effect: Effect) -> Waiting | None:

@@ -31,6 +31,7 @@ __all__ = [
     "renewed_credential",
     "renewed_record",
     "server_offset",
+    "unused_successor",
 ]
 
 
@@ -157,6 +158,21 @@ def renewed_record(record: Record, tokens: Tokens, event: ResponseReceived, prov
         dead_code=UNUSABLE_SUCCESSOR if spent else None,
         server_offset=server_offset(tokens, event),
         unknown=record.unknown,
+    )
+
+
+def unused_successor(record: Record, tokens: Tokens) -> Record:
+    """The successor of `record` where the dialect does not take what was granted: the new refresh token
+    stands in the place of the old one, which is spent, and is never sent but to be revoked. Nothing else
+    changes.
+    """
+    return attrs.evolve(
+        record,
+        credential=attrs.evolve(record.credential, refresh_token=tokens.refresh_token),
+        generation=record.generation + 1,
+        parent=record.fingerprint,
+        spent=True,
+        uncertain_at=None,
     )
 
 

@@ -20,7 +20,7 @@ from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Cancelled, Event, ResponseReceived, Started
 from codex_oauth_core.facts import Granted, Refusal, Tokens, TryAgain
-from codex_oauth_core.flows.grant import as_sign_in, renewed_record
+from codex_oauth_core.flows.grant import as_sign_in, renewed_record, unused_successor
 from codex_oauth_core.flows.machine import HOPELESS, FlowMachine, Move, error_of, refusal_of
 from codex_oauth_core.flows.pace import SavePace
 from codex_oauth_core.flows.renewal_policy import RenewalPolicy, RenewalRequest
@@ -213,9 +213,7 @@ class Renewal(StoringFlow[Renewed | Adopted | NotRenewed]):
                 return self._locked(answer)
             case State.RESERVING:
                 return self._reserved()
-            case (
-                State.RESCUING
-            ):  # what another account got is kept or not; our own login is marked all the same
+            case State.RESCUING:  # what another account got is kept or not; ours is marked all the same
                 trigger = Trigger.STORE_FAILED if isinstance(answer, StoreFailed) else Trigger.RESCUED
                 return self._save(trigger, self._held_record())
             case State.SAVING:
@@ -242,8 +240,7 @@ class Renewal(StoringFlow[Renewed | Adopted | NotRenewed]):
     def _judged(self, record: Record | None) -> _Result | None:
         """Take in what is stored: how the renewal ends with it, None if there is something to do."""
         verdict = self._request.decide(record, self._wall, self._first_seen)
-        self._record = record
-        self._first_seen = self._first_seen or record
+        self._record, self._first_seen = record, self._first_seen or record
         return None if self._has_unsaved(record) else verdict
 
     def _has_unsaved(self, stored: Record | None) -> bool:
@@ -322,7 +319,7 @@ class Renewal(StoringFlow[Renewed | Adopted | NotRenewed]):
         record = self._held_record()
         if tokens.access_token is None and tokens.refresh_token is None:
             return self._on_request_failed(TryAgain(ErrorKind.INVALID_RESPONSE, True, status=response.status))
-        if not self._request.is_of_its_account(record, tokens):
+        if tokens.refusal is not None or not self._request.is_of_its_account(record, tokens):
             return self._granted_another(record, tokens, response)
         renewed = renewed_record(record, tokens, response, self.provider)
         self._result = self._request.after_grant(renewed, tokens, self._wall)
@@ -330,12 +327,15 @@ class Renewal(StoringFlow[Renewed | Adopted | NotRenewed]):
 
     def _granted_another(self, record: Record, tokens: Tokens, response: ResponseReceived) -> Effect:
         """Another account's tokens are kept under its id; the old refresh token is not sent again."""
-        self._result = self._not_renewed_or(SignInError.of(ErrorKind.ACCOUNT_CHANGED))
+        why = tokens.refusal or Refusal(ErrorKind.ACCOUNT_CHANGED)
+        self._result = self._not_renewed_or(error_of(why, self._secrets(), texts=self.provider.texts))
         if tokens.refresh_token_unusable:
             return self._save(Trigger.ANSWERED, attrs.evolve(record, spent=True, uncertain_at=None))
         if tokens.refresh_token is None:
             self._move(Trigger.REFUSED)
             return Release()
+        if tokens.refusal is not None:
+            return self._save(Trigger.ANSWERED, unused_successor(record, tokens))
         self._record = attrs.evolve(record, spent=True, uncertain_at=None)
         self._move(Trigger.OTHER_ACCOUNT)
         return Rescue(as_sign_in(record, tokens, response))

@@ -187,10 +187,14 @@ class SignInFlowOf(Flow[E_co, Credential]):
 
     def _exchange_code(self, code: CodeInHand) -> Effect:
         """Take a code, and send it for the first time."""
+        return self._exchange(self._take_code(code))
+
+    def _take_code(self, code: CodeInHand) -> _Code:
+        """Take a code: from now on it grows old."""
         self._tries = 0
         values = {field.name: getattr(code, field.name) for field in attrs.fields(CodeInHand)}
         self._code = _Code(**values, give_up_at=self._now + EXCHANGE_LIMIT)
-        return self._exchange(self._code)
+        return self._code
 
     def _exchange(self, code: _Code) -> Effect:
         request = self.provider.dialect.exchange_request(self.provider, code)
@@ -208,8 +212,9 @@ class SignInFlowOf(Flow[E_co, Credential]):
         return self._exchange(code)
 
     def _exchange_answered(self, response: ResponseReceived) -> Effect:
-        assert self._code is not None  # it was sent
-        fact = self.provider.dialect.read_exchange(self.provider, self._code, response)
+        code = self.code_in_hand
+        assert code is not None  # it was sent
+        fact = self.provider.dialect.read_exchange(self.provider, code, response)
         match fact:
             case Granted():
                 return self._judge(fact.tokens, response)

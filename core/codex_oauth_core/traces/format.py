@@ -17,6 +17,7 @@ from typing import Any, Final, NoReturn, TypeVar, cast
 
 import attrs
 
+from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import (
     CallbackReceived,
     Cancelled,
@@ -26,10 +27,12 @@ from codex_oauth_core.events import (
     RequestFailed,
     ResponseReceived,
     Started,
+    StoreAnswered,
     TimeReached,
 )
 from codex_oauth_core.reading.strict_json import NotStrictJsonError, read_object
 from codex_oauth_core.secret import Secret
+from codex_oauth_core.storage import Registered, StoreFailed
 
 __all__ = [
     "FLOWS",
@@ -42,6 +45,7 @@ __all__ = [
     "Fields",
     "Gap",
     "Header",
+    "Registering",
     "Sent",
     "Step",
     "Trace",
@@ -90,7 +94,7 @@ class Header:
     """The first line: what it takes to build the same flow again.
 
     `issuer` says no more than `default`, `loopback` or `other`. `lifetime` and `request_timeout` are seconds.
-    `workspaces` are fakes.
+    `workspaces` are fakes, and so is `client_id`, which only a sign-in has whose client id was issued to it.
     """
 
     library: str
@@ -100,10 +104,14 @@ class Header:
     lifetime: float
     request_timeout: float
     workspaces: tuple[str, ...]
+    client_id: str | None = None
 
     def line(self) -> str:
         """The header as its line, without a line end."""
-        return as_line({"format": FORMAT, "version": VERSION, **attrs.asdict(self)})
+        fields = attrs.asdict(self)
+        if self.client_id is None:  # as earlier releases wrote it
+            del fields["client_id"]
+        return as_line({"format": FORMAT, "version": VERSION, **fields})
 
 
 def as_line(fields: Mapping[str, Any]) -> str:
@@ -200,7 +208,7 @@ MOST_LINES: Final = 100_000
 _MOST_WORKSPACES: Final = 1000
 _DEEPEST: Final = 4  # objects within objects
 
-K = TypeVar("K", Phase, Cause)
+K = TypeVar("K", Phase, Cause, ErrorKind)
 
 
 @attrs.frozen
@@ -230,7 +238,12 @@ class Ended:
     details: Mapping[str, object]
 
 
-Asked = Sent | Waited | Ended
+@attrs.frozen
+class Registering:
+    """A registration was to be kept."""
+
+
+Asked = Sent | Waited | Registering | Ended
 
 
 @attrs.frozen
@@ -321,6 +334,7 @@ def _header(fields: Fields) -> Header:
         lifetime=fields.number_of("lifetime"),
         request_timeout=fields.number_of("request_timeout"),
         workspaces=fields.texts("workspaces", _MOST_WORKSPACES),
+        client_id=fields.text_or_none("client_id"),
     )
 
 
@@ -353,6 +367,12 @@ def _failed(fields: Fields) -> Event:
     return RequestFailed(fields.number_of("at"), _one(Phase, fields, "phase"), _one(Cause, fields, "cause"))
 
 
+def _stored(fields: Fields) -> Event:
+    failed = fields.text_or_none("error")
+    answer = Registered() if failed is None else StoreFailed(SignInError.of(_one(ErrorKind, fields, "error")))
+    return StoreAnswered(fields.number_of("at"), fields.wall(), answer)
+
+
 def _one(kind: type[K], fields: Fields, name: str) -> K:
     found = next((each for each in kind if each.value == fields.text(name)), None)
     return fields.wrong(f"there is no such {name} here") if found is None else found
@@ -364,6 +384,7 @@ _EVENTS: Final[Mapping[str, Callable[[Fields], Event]]] = {
     "failed": _failed,
     "time_reached": lambda fields: TimeReached(fields.number_of("at")),
     "callback": lambda fields: CallbackReceived(fields.number_of("at"), Secret(fields.ascii("query"))),
+    "stored": _stored,
     "cancelled": lambda fields: Cancelled(fields.number_of("at")),
 }
 
@@ -383,4 +404,9 @@ def _ended(fields: Fields) -> Asked:
     return Ended(fields.text("error"), fields.inner("details").members)
 
 
-_ASKED: Final[Mapping[str, Callable[[Fields], Asked]]] = {"send": _sent, "wait": _waited, "finished": _ended}
+_ASKED: Final[Mapping[str, Callable[[Fields], Asked]]] = {
+    "send": _sent,
+    "wait": _waited,
+    "register": lambda _: Registering(),
+    "finished": _ended,
+}

@@ -16,7 +16,7 @@ from urllib.parse import urlencode, urlsplit
 import attrs
 
 from codex_oauth_core._version import __version__
-from codex_oauth_core.callback import Accepted, Redirect, read_redirect
+from codex_oauth_core.callback import Accepted, Redirect, read_client_id, read_redirect
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import Effect, Finished, SignInEffect, Wait
@@ -29,6 +29,7 @@ from codex_oauth_core.events import (
     ResponseReceived,
     Resumed,
     Started,
+    StoreAnswered,
     TimeReached,
 )
 from codex_oauth_core.flows.browser import BrowserFlow
@@ -38,12 +39,13 @@ from codex_oauth_core.flows.sign_in import SignInFlow
 from codex_oauth_core.provider import CodeInHand, Provider, is_loopback
 from codex_oauth_core.rendering import Renderers
 from codex_oauth_core.secret import Secret
+from codex_oauth_core.storage import Registered, StorageAnswer, StoreFailed
+from codex_oauth_core.traces.blinder import Blinder
 from codex_oauth_core.traces.format import Gap, Header, as_line
 from codex_oauth_core.traces.shadow import (
     FAKE_STATE,
     REQUEST_KINDS,
     Answered,
-    Blinder,
     Shadow,
     StopRecording,
     at_nowhere,
@@ -70,7 +72,12 @@ def header_of(flow: SignInFlow, blinder: Blinder, renderers: Renderers) -> Heade
         lifetime=float(lifetime),
         request_timeout=float(flow.request_timeout),
         workspaces=tuple(blinder.fake("account", name) for name in flow.workspaces),
+        client_id=_issued(flow.provider, blinder),
     )
+
+
+def _issued(provider: Provider, blinder: Blinder) -> str | None:
+    return blinder.fake("client", provider.client_id) if provider.issues(provider.client_id) else None
 
 
 def _kind(flow: SignInFlow) -> tuple[str, float]:
@@ -127,6 +134,9 @@ class Anonymizer:
                 return TimeReached(self._woken(event, shadow.effect, early=after is before))
             case CallbackReceived():
                 return CallbackReceived(self._instant(event.at), Secret(self._redirect(event, before)))
+            case StoreAnswered(answer=Registered() | StoreFailed() as answer):
+                at, wall = self._instant(event.at), round(float(event.wall), 3)
+                return StoreAnswered(at, wall, _unsaid(answer))
             case Cancelled():
                 return Cancelled(self._instant(event.at))
             case _:
@@ -166,7 +176,13 @@ class Anonymizer:
                 said["error_description"] = description
         elif redirect.code is not None:
             said["code"] = self.blinder.fake("code", redirect.code.reveal())
+            if (client_id := read_client_id(event.query)) is not None:
+                said["client_id"] = self._client(client_id)
         return urlencode({**said, "state": FAKE_STATE})
+
+    def _client(self, client_id: str) -> str:
+        """The fake of a client id; of one that the provider issues to nobody, what it issues to nobody."""
+        return self.blinder.fake("client", client_id) if self.provider.issues(client_id) else "fake client"
 
     def _description(self, redirect: Redirect) -> str | None:
         """A description of our own that means what the redirect's means to the dialect."""
@@ -179,6 +195,10 @@ class Anonymizer:
     def _instant(self, at: float) -> float:
         self.last = max(self.last, round(float(at - self.start), 6))
         return self.last
+
+
+def _unsaid(answer: StorageAnswer) -> StorageAnswer:
+    return StoreFailed(SignInError.of(answer.error.kind)) if isinstance(answer, StoreFailed) else answer
 
 
 # -- the recorder --------------------------------------------------------------------------------------

@@ -12,9 +12,9 @@ from typing import Any, cast
 
 import attrs
 
-from codex_oauth_core.codex import CODEX
 from codex_oauth_core.errors import IllegalEvent
 from codex_oauth_core.provider import Provider
+from codex_oauth_core.providers import KNOWN
 from codex_oauth_core.traces.format import Step, Trace, TraceError, as_line, read_trace
 from codex_oauth_core.traces.shadow import Shadow, shadow_of
 
@@ -45,13 +45,14 @@ class Replay:
         return not self.differences
 
 
-def replay(lines: Iterable[str], provider: Provider = CODEX) -> Replay:
-    """Tell a trace again, in the dialect of `provider`. Raises TraceError, and nothing else."""
+def replay(lines: Iterable[str], provider: Provider | None = None) -> Replay:
+    """Tell a trace again, in the dialect of `provider`, or of the provider that is known by its dialect.
+    Raises TraceError, and nothing else.
+    """
     trace = read_trace(lines)
-    renderers = provider.dialect.render
-    if renderers is None:
-        raise TraceError("The dialect of this provider has no renderers: nothing is recorded in it.")
-    if renderers.name != trace.header.dialect:
+    known = KNOWN if provider is None else (provider,)
+    provider = next((each for each in known if _speaks(each, trace.header.dialect)), None)
+    if provider is None:
         raise TraceError("It was recorded in another dialect.")
     try:
         shadow = shadow_of(trace.header, provider)
@@ -67,6 +68,10 @@ def replay(lines: Iterable[str], provider: Provider = CODEX) -> Replay:
     if trace.gap is not None:
         today.append(as_line({"gap": trace.gap.value}))
     return Replay(trace, tuple(today), tuple(differences))
+
+
+def _speaks(provider: Provider, dialect: str) -> bool:
+    return provider.dialect.render is not None and provider.dialect.render.name == dialect
 
 
 def _told_again(step: Step, shadow: Shadow) -> Mapping[str, Any]:

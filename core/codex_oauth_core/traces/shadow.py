@@ -2,9 +2,7 @@
 
 Rules of this file: a shadow is built from a header and a dialect alone, so that the one that is recorded
 and the one that is replayed are the same; a step's line is made here and nowhere else; nothing here knows a
-dialect. Equal values get equal fakes within one trace, others different ones; numbers stay, for the flow acts
-on them; a fake bears nothing of what it stands for but its kind and its place in the order. Values are told
-apart by fingerprint: none is kept.
+dialect.
 """
 
 from __future__ import annotations
@@ -24,29 +22,17 @@ from codex_oauth_core.events import (
     RequestFailed,
     ResponseReceived,
     Started,
+    StoreAnswered,
     TimeReached,
-)
-from codex_oauth_core.facts import (
-    Approved,
-    DeviceFact,
-    ExchangeFact,
-    Gone,
-    Granted,
-    Issued,
-    Pending,
-    PollFact,
-    Refusal,
-    SlowDown,
-    Tokens,
-    TryAgain,
-    Unrecognized,
 )
 from codex_oauth_core.flows.browser import BrowserFlow
 from codex_oauth_core.flows.device import DeviceFlow
 from codex_oauth_core.pkce import Pkce, s256
 from codex_oauth_core.provider import CodeInHand, Provider
-from codex_oauth_core.rendering import Rendered, Renderers
+from codex_oauth_core.rendering import FAKE_ISSUER, FAKE_NONCE, Rendered, Renderers
 from codex_oauth_core.secret import Secret
+from codex_oauth_core.storage import Register, Registered, StoreFailed
+from codex_oauth_core.traces.blinder import Blinder
 from codex_oauth_core.traces.format import Gap, Header
 
 __all__ = [
@@ -55,7 +41,6 @@ __all__ = [
     "FAKE_VERIFIER",
     "REQUEST_KINDS",
     "Answered",
-    "Blinder",
     "RequestKind",
     "Shadow",
     "StopRecording",
@@ -64,129 +49,8 @@ __all__ = [
 ]
 
 
-# -- fakes ---------------------------------------------------------------------------------------------
-
-
 FAKE_VERIFIER: Final = "fake-verifier".ljust(43, "-")
 FAKE_STATE: Final = "fake-state".ljust(43, "-")
-FAKE_NONCE: Final = "fake-nonce".ljust(43, "-")
-_FAKE_PAGE: Final = "https://issuer.invalid/device"
-
-F = TypeVar("F", bound=TryAgain | Refusal)
-C = TypeVar("C", bound=Unrecognized | Gone)
-
-
-class Blinder:
-    """The fakes of one trace."""
-
-    __slots__ = ("_numbers", "_renderers", "_scopes")
-
-    def __init__(self, renderers: Renderers, scopes: Collection[str] = ()) -> None:
-        """`scopes` are those that were asked for, and stay: a flow may act on them."""
-        self._renderers = renderers
-        self._scopes = frozenset(scopes)
-        self._numbers: dict[str, int] = {}
-
-    def fake(self, kind: str, value: str) -> str:
-        """The fake of a value, such as `fake-code-0002`."""
-        return f"fake-{kind}-{self._number(value):04}"
-
-    def device(self, fact: DeviceFact) -> DeviceFact:
-        """What an answer to a device authorization request says."""
-        match fact:
-            case Issued():
-                device = fact.authorization
-                device_auth_id = self._secret("device", device.device_auth_id)
-                user_code = f"FAKE-{self._number(device.user_code):04}"
-                whole = None if device.verification_uri_complete is None else f"{_FAKE_PAGE}?code={user_code}"
-                hidden = attrs.evolve(
-                    device,
-                    device_auth_id=device_auth_id,
-                    user_code=user_code,
-                    verification_uri=_FAKE_PAGE,
-                    verification_uri_complete=whole,
-                )
-                return Issued(hidden)
-            case TryAgain() | Refusal():
-                return self._failure(fact)
-            case _:
-                assert_never(fact)
-
-    def poll(self, fact: PollFact) -> PollFact:
-        """What an answer to a poll says."""
-        match fact:
-            case Approved():
-                verifier = self.fake("verifier", fact.code_verifier.reveal()).ljust(43, "-")
-                return Approved(self._secret("code", fact.authorization_code), Secret(verifier))
-            case Granted():
-                return Granted(self._tokens(fact.tokens))
-            case Unrecognized() | Gone():
-                return self._named(fact)
-            case Pending() | SlowDown():
-                return fact
-            case TryAgain() | Refusal():
-                return self._failure(fact)
-            case _:
-                assert_never(fact)
-
-    def exchange(self, fact: ExchangeFact) -> ExchangeFact:
-        """What an answer to an authorization code says."""
-        match fact:
-            case Granted():
-                return Granted(self._tokens(fact.tokens))
-            case Refusal():
-                return self._failure(fact)
-            case _:
-                assert_never(fact)
-
-    def _tokens(self, tokens: Tokens) -> Tokens:
-        account = None if tokens.account_id is None else self.fake("account", tokens.account_id)
-        user = None if tokens.user_id is None else self.fake("user", tokens.user_id)
-        expires_at = tokens.token_expires_at
-        return attrs.evolve(
-            tokens,
-            access_token=self._token("access", tokens.access_token, expires_at, account, user),
-            refresh_token=None
-            if tokens.refresh_token is None
-            else self._secret("refresh", tokens.refresh_token),
-            id_token=self._token("id", tokens.id_token, None, account, user),
-            account_id=account,
-            user_id=user,
-            scopes=None if tokens.scopes is None else tuple(map(self._scope, tokens.scopes)),
-            client_id=None if tokens.client_id is None else self.fake("client", tokens.client_id),
-            refusal=None if tokens.refusal is None else self._failure(tokens.refusal),
-        )
-
-    def _scope(self, scope: str) -> str:
-        return scope if scope in self._scopes else self.fake("scope", scope)
-
-    def _token(
-        self,
-        kind: str,
-        token: Secret[str] | None,
-        expires_at: float | None,
-        account: str | None,
-        user: str | None,
-    ) -> Secret[str] | None:
-        if token is None:
-            return None
-        return self._renderers.token(self.fake(kind, token.reveal()), expires_at, account, user)
-
-    def _named(self, fact: C) -> C:
-        return attrs.evolve(fact, code=self.code(fact.code))
-
-    def _failure(self, fact: F) -> F:
-        return attrs.evolve(fact, code=None if fact.code is None else self.code(fact.code))
-
-    def code(self, code: str) -> str:
-        """An error code in the dialect's own words."""
-        return self._renderers.known_code(code)
-
-    def _secret(self, kind: str, value: Secret[str]) -> Secret[str]:
-        return Secret(self.fake(kind, value.reveal()))
-
-    def _number(self, value: str) -> int:
-        return self._numbers.setdefault(Secret(value).fingerprint(), len(self._numbers) + 1)
 
 
 # -- requests ------------------------------------------------------------------------------------------
@@ -241,6 +105,22 @@ def _exchange_answer(to: Answered, renderers: Renderers, blinder: Blinder) -> Re
     return _rendered(lambda: renderers.exchange(blinder.exchange(fact)))
 
 
+def _metadata_answer(to: Answered, renderers: Renderers, blinder: Blinder) -> Rendered:
+    render = renderers.metadata
+    if render is None:
+        raise StopRecording(Gap.NO_RENDERERS)
+    fact = _read(lambda: to.provider.dialect.read_metadata(to.provider, to.response))
+    return _rendered(lambda: render(blinder.metadata(fact)))
+
+
+def _keys_answer(to: Answered, renderers: Renderers, blinder: Blinder) -> Rendered:
+    render = renderers.keys
+    if render is None:
+        raise StopRecording(Gap.NO_RENDERERS)
+    fact = _read(lambda: to.provider.dialect.read_keys(to.provider, to.response))
+    return _rendered(lambda: render(blinder.keys(fact)))
+
+
 def _revocation_answer(to: Answered, renderers: Renderers, _: Blinder) -> Rendered:
     fact = _read(lambda: to.provider.dialect.read_revocation(to.provider, to.response))
     return _rendered(lambda: renderers.revocation(fact is True))
@@ -262,6 +142,9 @@ def _rendered(render: Callable[[], Rendered]) -> Rendered:
 
 REQUEST_KINDS: Final[Mapping[str, RequestKind]] = {
     "requesting_code": RequestKind("device_authorization", _device_answer),
+    "requesting_metadata": RequestKind("metadata", _metadata_answer),
+    "requesting_keys": RequestKind("keys", _keys_answer),
+    "refreshing_keys": RequestKind("keys", _keys_answer),
     "polling": RequestKind("poll", _poll_answer),
     "exchanging": RequestKind("exchange", _exchange_answer),
     "revoking": RequestKind("revocation", _revocation_answer),
@@ -272,8 +155,8 @@ REQUEST_KINDS: Final[Mapping[str, RequestKind]] = {
 # -- the shadow ----------------------------------------------------------------------------------------
 
 
-_NOWHERE: Final = "https://issuer.invalid"
 _REDIRECT_URI: Final = "http://localhost:1455/callback"
+_NAMELESS: Final = "fake"
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -357,6 +240,8 @@ class Shadow:
                 return {"kind": "send", "request": name, "timeout": effect.timeout, "once": effect.once}
             case Wait():
                 return _waiting(effect)
+            case Register():
+                return {"kind": "register"}
             case Finished(outcome=Credential() as credential):
                 return {"kind": "finished", "outcome": "credential", **_granted(credential)}
             case Finished(outcome=SignInError() as error):
@@ -368,13 +253,19 @@ class Shadow:
 
 def shadow_of(header: Header, provider: Provider) -> Shadow:
     """The shadow that a header describes, in the provider's dialect. Raises ValueError for bad limits."""
-    return Shadow(_SHADOWS[header.flow](header, at_nowhere(provider)))
+    return Shadow(_SHADOWS[header.flow](header, _elsewhere(header, provider)))
 
 
-def at_nowhere(provider: Provider) -> Provider:
-    """The provider as a shadow knows it: whatever it is called, it is at a server that does not exist."""
-    moved = provider.at(_NOWHERE)
-    return moved if moved.verification_uri is None else attrs.evolve(moved, verification_uri=_FAKE_PAGE)
+def _elsewhere(header: Header, provider: Provider) -> Provider:
+    """The provider at a server that does not exist, as a program knows it that has no name."""
+    renderers, moved = provider.dialect.render, provider.at(FAKE_ISSUER)
+    return attrs.evolve(
+        moved,
+        client_id=header.client_id or moved.client_id,
+        application=_NAMELESS,
+        host_id=_NAMELESS,
+        verify_signature=None if renderers is None else renderers.verify_signature,
+    )
 
 
 def _waiting(wait: Wait) -> dict[str, Any]:
@@ -405,6 +296,7 @@ def _granted(credential: Credential) -> dict[str, Any]:
         "expires_at": credential.expires_at,
         "earliest_refresh_at": credential.earliest_refresh_at,
         "id_token": credential.id_token is not None,
+        **({} if credential.scopes is None else {"scopes": list(credential.scopes)}),
     }
 
 
@@ -434,6 +326,9 @@ def told(event: Event) -> dict[str, Any]:
             return {"kind": "time_reached", "at": event.at}
         case CallbackReceived():
             return {"kind": "callback", "at": event.at, "query": event.query.reveal()}
+        case StoreAnswered(answer=Registered() | StoreFailed()):
+            failed = event.answer.error.kind.value if isinstance(event.answer, StoreFailed) else None
+            return {"kind": "stored", "at": event.at, "wall": event.wall, "error": failed}
         case Cancelled():
             return {"kind": "cancelled", "at": event.at}
         case _:
