@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import attrs
 
+from codex_oauth.authority import Hostile, HostileAnswer
 from codex_oauth.testing import SCENARIOS, FakeWorld, Lost, Reply, scripted
 from codex_oauth_core import (
     CODEX,
@@ -17,6 +18,7 @@ from codex_oauth_core import (
     CallbackReceived,
     Cause,
     DeviceFlow,
+    ErrorKind,
     Event,
     Finished,
     Phase,
@@ -30,6 +32,8 @@ from codex_oauth_core import (
     Wait,
     restore,
 )
+from codex_oauth_core.storage import Register, StorageAnswer, StoreFailed
+from tests.core.chatgpt import FIRST, Desk, authority, flow, signed_in
 from tests.core.test_second_dialect import GRANTED, ISSUED, PLAIN
 from tests.support import CODE, T0, W0, as_json, code, page, tokens
 
@@ -123,6 +127,49 @@ _MORE: Final[Mapping[str, tuple[Reply | Lost, ...]]] = {
 }
 
 
+def _officially(
+    name: str,
+    *faults: HostileAnswer,
+    again: bool = False,
+    store: tuple[StorageAnswer, ...] = (),
+    **policy: Any,
+) -> Journey:
+    """The official sign-in; with `again` one of a program that is registered, with all that it may say."""
+    desk = Desk(authority(**policy), store=store)
+    provider, options = FIRST, dict[str, Any]()
+    if again:
+        first = signed_in(desk.run(flow()))
+        provider = FIRST.registered(first.client_id)
+        said = {"id_token_hint": first.id_token, "login_hint": "somebody@example.com", "prompt": "consent"}
+        options = {**said, "account": first.identity}
+        desk = Desk(desk.server)
+    desk.server.faults = faults
+    desk.run(flow(provider, **options))
+    events, effects = tuple(desk.events), tuple(desk.effects)
+    return Journey(f"official: {name}", lambda: flow(provider, **options), provider, events, effects)
+
+
+def _hostile(name: Hostile, requests: str = "every") -> HostileAnswer:
+    return HostileAnswer(name=name, requests=requests)
+
+
+_OFFICIAL: Final = (
+    _officially("signed in"),
+    _officially("again", again=True),
+    _officially("denied", approve="deny"),
+    _officially("keys that come late", _hostile(Hostile.KEYS_UNAVAILABLE, "1-3")),
+    _officially("no keys", _hostile(Hostile.KEYS_HTML)),
+    _officially("a new key", _hostile(Hostile.KEYS_UNKNOWN_KID, "1")),
+    _officially("a key that stays unknown", _hostile(Hostile.KEYS_UNKNOWN_KID)),
+    _officially("another nonce", _hostile(Hostile.OTHER_NONCE)),
+    _officially("somebody else", _hostile(Hostile.EXCHANGE_OTHER_SUBJECT), again=True),
+    _officially("no client id", _hostile(Hostile.NO_CLIENT_ID)),
+    _officially(
+        "not kept", store=(StoreFailed(SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="ENOSPC")),)
+    ),
+)
+
+
 def _device(workspaces: tuple[str, ...] = (), provider: Provider = CODEX) -> Callable[[], Flow]:
     return lambda: DeviceFlow(workspaces=workspaces, provider=provider)
 
@@ -131,6 +178,7 @@ JOURNEYS: Final = (
     *(travelled(f"device: {each.name}", _device(each.workspaces), CODEX, each.replies) for each in SCENARIOS),
     *(travelled(f"device: {name}", _device(), CODEX, steps) for name, steps in _MORE.items()),
     *(travelled(f"browser: {name}", _browser, CODEX, steps) for name, steps in _BROWSER.items()),
+    *_OFFICIAL,
     *(travelled(f"plain: {name}", _device(provider=PLAIN), PLAIN, steps) for name, steps in _PLAIN.items()),
 )
 
@@ -164,5 +212,5 @@ def same(effect: Any, other: Any, by: float = ORIGIN) -> bool:
     if isinstance(effect, Finished) and isinstance(effect.outcome, SignInError):
         ended = other.outcome if isinstance(other, Finished) else None
         return isinstance(ended, SignInError) and effect.outcome.to_dict() == ended.to_dict()
-    assert isinstance(effect, SendRequest | Finished)
+    assert isinstance(effect, SendRequest | Register | Finished)
     return bool(effect == other)

@@ -22,15 +22,29 @@ from codex_oauth_core import (
     RequestFailed,
     Resumed,
     SendRequest,
+    StoreAnswered,
     TimeReached,
     Wait,
     restore,
 )
+from codex_oauth_core.storage import Register, Registered
 from tests.checkpoints.journeys import JOURNEYS, Journey, through_json
 from tests.support import T0, W0
 
 MARKS = ("canary", "CANARY")
-SINCE: set[tuple[str | int, ...]] = {("fields", "code", "query")}
+SINCE: set[tuple[str | int, ...]] = {
+    ("fields", "account"),
+    ("fields", "unwanted", "client_id"),
+    ("fields", "answer", "headers", "content-type"),
+    ("fields", "answer", "headers", "date"),
+    ("fields", "code", "query"),
+    ("fields", "code", "nonce"),
+    ("fields", "nonce"),
+    ("fields", "id_token_hint"),
+    ("fields", "login_hint"),
+    ("fields", "prompt"),
+    ("fields", "keys"),
+}
 """What only later releases write."""
 NAMED = {journey.name: journey for journey in JOURNEYS}
 WAITING = NAMED["device: approved after a pending"]
@@ -162,6 +176,9 @@ def test_a_field_that_an_earlier_release_did_not_have_may_be_absent() -> None:
         whole = checkpoint(journey, count)
         for place in SINCE & set(places(whole)):
             found.add(place)
+            if journey.provider.needs_signatures:  # no earlier release had such a sign-in
+                go_on(restore(without(whole, place), journey.provider))
+                continue
             ended = restore(without(whole, place), journey.provider).receive(Resumed(T0, W0))
             assert repr(ended) == repr(restore(whole, journey.provider).receive(Resumed(T0, W0)))
     assert found == SINCE
@@ -263,6 +280,8 @@ def go_on(flow: Any) -> None:
         at = T0 + step
         if isinstance(effect, Wait):
             effect = flow.receive(TimeReached(max(at, effect.until)))
+        elif isinstance(effect, Register):
+            effect = flow.receive(StoreAnswered(at, W0, Registered()))
         else:
             effect = flow.receive(RequestFailed(at, Phase.NOT_SENT, Cause.DNS))
 

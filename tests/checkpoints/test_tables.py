@@ -15,6 +15,7 @@ from codex_oauth_core import (
     DeviceFlow,
     ErrorKind,
     Pkce,
+    ResponseReceived,
     Secret,
 )
 from codex_oauth_core.checkpoints.codec import (
@@ -29,10 +30,11 @@ from codex_oauth_core.checkpoints.codec import (
     number,
     optional,
 )
-from codex_oauth_core.checkpoints.layout import DEVICE, PACE, PKCE, REFUSED, TRY_AGAIN
+from codex_oauth_core.checkpoints.layout import ANSWER, DEVICE, PACE, PKCE, REFUSED, TRY_AGAIN
 from codex_oauth_core.facts import Refusal, TryAgain
 from codex_oauth_core.flows.pace import Pace
 from codex_oauth_core.flows.sign_in import SIGN_IN_FIELDS
+from tests.checkpoints.journeys import through_json
 
 REBUILT = {
     "provider": "the caller gives it",
@@ -46,6 +48,8 @@ REBUILT = {
     "_handed_over": "true of the flow that was left",
     "max_lifetime": "used at the start only",
     "lifetime": "used at the start only",
+    "metadata_problem": "for who watches the start",
+    "_ahead": "the present times",
 }
 
 
@@ -122,3 +126,36 @@ def test_what_the_flows_share_is_kept_by_both() -> None:
         DeviceFlow.layout.fields[name] is BrowserFlow.layout.fields[name] is codec
         for name, codec in SIGN_IN_FIELDS.items()
     )
+
+
+def test_an_answer_that_is_kept_is_the_same_when_it_is_taken_up() -> None:
+    headers = {"Content-Type": "application/json", "Date": "x", "Set-Cookie": "canary", "x-other": "y"}
+    answer = ResponseReceived(990.0, 995.5, 1_800_000_000.5, 200, headers, Secret(b'{"a":\n"\xff"}'))
+    there = through_json(ANSWER.encode(answer, 1000.0))
+    assert "canary" not in str(there)
+    again = ANSWER.shift(ANSWER.decode(there, "here"), 2000.0)
+    assert (again.sent_at, again.at, again.wall, again.status) == (1990.0, 1995.5, 1_800_000_000.5, 200)
+    assert again.body == answer.body
+    assert again.headers == {"content-type": "application/json", "date": "x"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("body", "not base64"),
+        ("body", 7),
+        ("body", "QQ" * 3_000_000),
+        ("headers", []),
+        ("headers", {"set-cookie": "x"}),
+        ("headers", {"date": 7}),
+        ("headers", {"date": "a\nb"}),
+        ("at", 1.0),
+        ("at", -1e12),
+        ("status", "200"),
+    ],
+)
+def test_an_answer_that_does_not_fit_is_not_taken_up(name: str, value: Any) -> None:
+    answer = ResponseReceived(990.0, 995.5, 1_800_000_000.5, 200, {}, Secret(b"{}"))
+    with pytest.raises(CheckpointError) as refused:
+        ANSWER.decode({**ANSWER.encode(answer, 1000.0), name: value}, "here")
+    assert refused.value.reason == "malformed"

@@ -37,6 +37,7 @@ from codex_oauth_core import (
     Wait,
 )
 from codex_oauth_core.storage import Register, Registered, StorageAnswer
+from tests.support import T0, W0
 
 HOST_ID: Final = "urn:uuid:11111111-2222-4333-8444-555555555555"
 APP: Final = "Canary Application"
@@ -106,7 +107,7 @@ class Desk:
     """How many exchanges there were when a registration was to be kept."""
 
     def __attrs_post_init__(self) -> None:
-        self.world = FakeWorld(answered_by(self.server))
+        self.world = FakeWorld(answered_by(self.server), at=T0, wall=W0)
         self.store = iter(self.store)
 
     def run(self, signing_in: Any) -> Credential | SignInError:

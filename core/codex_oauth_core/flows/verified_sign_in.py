@@ -118,7 +118,7 @@ class VerifiedSignInFlow(SignInFlowOf[SignInEffect]):
     def _keys_fetched(self, fact: KeysFact, response: ResponseReceived) -> Effect:
         if isinstance(fact, TryAgain):
             return self._postpone(fact)
-        self._keys, self._failure = fact.keys, None
+        self._keys, self._failure, self._keys_until = fact.keys, None, None
         self._move(KeysTrigger.KEYS_FETCHED)
         return self._keys_in_hand(response.wall)
 
