@@ -76,7 +76,7 @@ def test_any_origin_of_the_clock_and_any_part_of_a_wait_asleep(
     journey, count = stop
     outstanding = journey.effects[count - 1]
     at, wall = journey.time(count)
-    left = outstanding.until - at if isinstance(outstanding, Wait) else 0.0
+    left = min(outstanding.until, journey.events[count].at) - at if isinstance(outstanding, Wait) else 0.0
     asleep, by = left * part / 16, origin / 4
     mapping = through_json(journey.after(count).checkpoint(at=at, wall=wall, handed_over=True))
     flow = restore(mapping, journey.provider)

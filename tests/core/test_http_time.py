@@ -97,3 +97,16 @@ def test_hostile_text_never_raises(text: str) -> None:
     assert iso_date(text) is None or isinstance(iso_date(text), float)
     seconds = retry_after({"Retry-After": text, "Date": text}, 0.0)
     assert seconds is None or seconds >= 0
+
+
+@pytest.mark.parametrize(
+    ("wall", "text"),
+    [
+        (0.0, "1970-01-01T00:00:00Z"),
+        (1_800_000_000.9, "2027-01-15T08:00:00Z"),
+        (1e15, "9999-12-31T23:59:59Z"),
+        (-1e15, "0001-01-01T00:00:00Z"),
+    ],
+)
+def test_any_time_of_a_clock_can_be_written(wall: float, text: str) -> None:
+    assert rfc3339(wall).rjust(20, "0") == text

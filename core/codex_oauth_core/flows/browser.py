@@ -291,7 +291,7 @@ class BrowserFlow(VerifiedSignInFlow):
             query=event.query,
             nonce=self.nonce,
         )
-        asked = self._registration(code)
+        asked = self._registration(code, event.at + self._ahead)
         if isinstance(asked, Refusal):
             return self._fail(asked)
         if asked is None:
@@ -308,7 +308,7 @@ class BrowserFlow(VerifiedSignInFlow):
 
     # -- what a redirect issued is kept before anything is exchanged -------------------------------
 
-    def _registration(self, code: CodeInHand) -> Register | Refusal | None:
+    def _registration(self, code: CodeInHand, wall: float) -> Register | Refusal | None:
         issued = self.provider.dialect.issued_client_id(self.provider, code)
         if issued is None or isinstance(issued, Refusal):
             return issued
@@ -318,7 +318,7 @@ class BrowserFlow(VerifiedSignInFlow):
                 client_id=issued,
                 redirect_path=urlsplit(self.redirect_uri).path,
                 application=self.provider.application or "",
-                registered_at=rfc3339(self._now + self._ahead),
+                registered_at=rfc3339(wall),
             )
         )
 
@@ -346,7 +346,7 @@ class BrowserFlow(VerifiedSignInFlow):
             case State.EXCHANGING:
                 return self._exchange_resumed(handed_over=resting.handed_over)
             case State.REGISTERING:
-                return self._registering_resumed()
+                return self._registering_resumed(wall)
             case State.REQUESTING_METADATA | State.REQUESTING_KEYS:
                 return self._keys_resumed(discovering=self.state is State.REQUESTING_METADATA)
             case State.REFRESHING_KEYS:
@@ -354,9 +354,9 @@ class BrowserFlow(VerifiedSignInFlow):
             case _:
                 return self._waited(resting, wall)
 
-    def _registering_resumed(self) -> Effect:
+    def _registering_resumed(self, wall: float) -> Effect:
         assert self._code is not None
-        asked = self._registration(self._code)
+        asked = self._registration(self._code, wall)
         return asked if isinstance(asked, Register) else self._fail(asked or _NOT_ISSUED)
 
     def _waited(self, resting: Suspended, wall: float) -> Effect:

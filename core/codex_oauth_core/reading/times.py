@@ -38,6 +38,8 @@ _FORMS: Final = tuple(
     )
 )
 _SECONDS: Final = re.compile(r"\d{1,10}", re.ASCII)
+_FIRST_SECOND: Final = -62_135_596_800  # of the year 1
+_LAST_SECOND: Final = 253_402_300_799  # of the year 9999
 _YEAR_2001: Final = 978_307_200
 _YEAR_2101: Final = 4_133_980_800
 _CENTURY_PIVOT: Final = 70  # two-digit years: 70-99 are the twentieth century
@@ -98,8 +100,10 @@ def plausible_time(value: object) -> float | None:
 
 
 def rfc3339(wall: float) -> str:
-    """Unix seconds as RFC 3339 in UTC, to the second."""
-    return datetime.fromtimestamp(int(wall), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """Unix seconds as RFC 3339 in UTC, to the second; what no calendar has as the nearest that it has."""
+    return datetime.fromtimestamp(min(max(int(wall), _FIRST_SECOND), _LAST_SECOND), UTC).strftime(
+        "%Y-%m-%dT%H:%M:%SZ"
+    )
 
 
 # -- spans: a number, or a number in a string, or junk -------------------------------------------------
