@@ -15,6 +15,7 @@ from codex_oauth_core import (
     CHATGPT,
     BrowserPrompt,
     ErrorKind,
+    Secret,
     SendRequest,
     SignInError,
     Wait,
@@ -143,6 +144,13 @@ def test_the_hints_are_in_the_url_that_only_a_browser_gets() -> None:
     assert hint.reveal() not in repr(desk.effects) + repr(again) + prompt.authorize_url.reveal()
     assert mail not in repr(again)
     assert desk.mistakes == []
+
+
+def test_a_hint_that_is_echoed_as_an_error_is_not_repeated() -> None:
+    hint = "canaryhint" * 5
+    desk = Desk(changed=lambda query: f"error={hint[:30]}&state={dict(parse_qsl(query))['state']}")
+    error = failed(desk.run(flow(FIRST, id_token_hint=Secret(hint))))
+    assert (error.kind, error.details) == (E.OAUTH_ERROR, {"code": "other"})
 
 
 def test_without_hints_there_is_one_page() -> None:

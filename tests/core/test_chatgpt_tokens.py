@@ -13,6 +13,7 @@ from codex_oauth_core import (
     CHATGPT,
     ErrorKind,
     Secret,
+    provider_of,
     use_is_off,
 )
 from tests.core.chatgpt import (
@@ -93,7 +94,9 @@ def test_somebody_else_on_return_is_refused_and_revoked() -> None:
 def test_without_the_plan_the_sign_in_is_good_and_its_use_is_off(desk: Desk) -> None:
     credential = signed_in(desk.run(flow()))
     assert use_is_off(credential, FIRST)
-    assert "chatgpt.tokens.use.direct" not in (credential.scopes or ())
+    assert credential.scopes is not None, "it says that nothing was said, and is of this provider"
+    assert "chatgpt.tokens.use.direct" not in credential.scopes
+    assert provider_of(credential) == CHATGPT.registered(credential.client_id)
     assert desk.count("revoke") == 0
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from codex_oauth_core import CODEX
+from codex_oauth_core import CHATGPT, CODEX
 from tests.house.tree import ROOT, python_files
 
 PRODUCTS = re.compile(r"\b(?:Codex|ChatGPT|OpenAI)\b|\b(?:openai|chatgpt)\.com\b")
@@ -74,6 +74,14 @@ def test_the_flows_and_the_errors_know_no_product(path: Path) -> None:
 )
 def test_the_rule_sees_what_it_forbids(text: str, found: int) -> None:
     assert len(named(text)) == found
+
+
+def test_the_texts_of_the_official_sign_in_are_its_own() -> None:
+    texts = CHATGPT.texts
+    assert (texts.service, texts.title) == ("ChatGPT", "Continue with ChatGPT")
+    assert texts.usage_page == "https://chatgpt.com/settings/usage"
+    told = " ".join(" ".join((facts.message, *facts.next_actions)) for _, _, facts in texts.errors)
+    assert "Codex" not in told
 
 
 def test_the_texts_of_codex_are_what_is_told() -> None:

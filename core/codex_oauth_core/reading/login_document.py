@@ -7,7 +7,7 @@ this.
 
 from __future__ import annotations
 
-from codex_oauth_core.reading.strict_json import NotStrictJsonError, is_object, read_object
+from codex_oauth_core.reading.strict_json import NotStrictJsonError, is_list, is_object, read_object
 
 TYPE_CHECKING = False  # as typing's, without loading typing
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def _id(value: object) -> bool:
 
 
 def _scopes(value: object) -> bool:
-    return isinstance(value, list) and len(value) <= _MOST_SCOPES and all(map(_id, value))
+    return is_list(value) and len(value) <= _MOST_SCOPES and all(map(_id, value))
 
 
 def _hash(value: object) -> bool:

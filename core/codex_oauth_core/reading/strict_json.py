@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any, Final, NoReturn, TypeGuard
 
-__all__ = ["DEEPEST", "NotStrictJsonError", "is_object", "read_object", "read_value"]
+__all__ = ["DEEPEST", "NotStrictJsonError", "is_list", "is_object", "read_object", "read_value"]
 
 DEEPEST: Final = 32
 """Levels of an object that are read at most: whoever writes it again recurses."""
@@ -64,6 +64,11 @@ def read_value(data: bytes | str, longest: int, *, parse_int: Callable[[str], An
 def is_object(value: object) -> TypeGuard[dict[str, Any]]:
     """Whether a JSON value is an object."""
     return isinstance(value, dict)
+
+
+def is_list(value: object) -> TypeGuard[list[Any]]:
+    """Whether a JSON value is a list."""
+    return isinstance(value, list)
 
 
 def _read(
