@@ -27,6 +27,7 @@ from codex_oauth_core import (
     SignInError,
     Started,
     StoreAnswered,
+    TryAgain,
     restore,
 )
 from codex_oauth_core.provider import CodeInHand
@@ -408,3 +409,26 @@ def test_the_application_is_in_the_registration_and_in_no_other_request() -> Non
     assert all(APP not in str(form) for form in desk.sent)
     assert all(type(event) is not CallbackReceived or APP not in repr(event) for event in desk.events)
     assert [type(event) for event in desk.events].count(StoreAnswered) == 1
+
+
+def test_a_document_of_another_scheme_is_of_another_origin() -> None:
+    local = CHATGPT.at("http://127.0.0.1:8080")
+    for uri, why in (
+        ("http://127.0.0.1:8080/keys", None),
+        ("https://127.0.0.1:8080/keys", "origin"),
+        ("http://127.0.0.1:8081/keys", "origin"),
+        ("http://localhost:8080/keys", "origin"),
+    ):
+        said = {"issuer": "http://127.0.0.1:8080", "jwks_uri": uri}
+        fact = CHATGPT.dialect.read_metadata(local, response(as_json(200, said)))
+        assert getattr(fact, "reason", None) == why
+    upper = {"issuer": HOME, "jwks_uri": "https://AUTH.openai.com/keys"}
+    assert (
+        getattr(CHATGPT.dialect.read_metadata(CHATGPT, response(as_json(200, upper))), "reason", None) is None
+    )
+
+
+@pytest.mark.parametrize("reply", [as_json(500, {"issuer": HOME}), as_json(404, {"issuer": HOME}), page(200)])
+def test_a_document_that_is_no_success_is_none(reply: Reply) -> None:
+    fact = CHATGPT.dialect.read_metadata(CHATGPT, response(reply))
+    assert isinstance(fact, TryAgain)
