@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from codex_oauth.stores.store import Store as Store
     from codex_oauth.tokens.auth import CodexAuth as CodexAuth
     from codex_oauth.tokens.auth import CodexRequestsAuth as CodexRequestsAuth
+    from codex_oauth.tokens.auth import TokenAuth as TokenAuth
+    from codex_oauth.tokens.auth import TokenRequestsAuth as TokenRequestsAuth
     from codex_oauth.tokens.hosts import HostNotAllowed as HostNotAllowed
     from codex_oauth.tokens.notes import CodexOAuthWarning as CodexOAuthWarning
     from codex_oauth.tokens.refresh import RefreshIncomplete as RefreshIncomplete
@@ -96,7 +98,12 @@ __all__, __getattr__, __dir__ = lazy_names(
         "codex_oauth.stores.sealed_file_store": ("SealedFileStore",),
         "codex_oauth.stores.store": ("Store",),
         "codex_oauth.tokens.hosts": ("HostNotAllowed",),
-        "codex_oauth.tokens.auth": ("CodexAuth", "CodexRequestsAuth"),
+        "codex_oauth.tokens.auth": (
+            "CodexAuth",
+            "CodexRequestsAuth",
+            "TokenAuth",
+            "TokenRequestsAuth",
+        ),
         "codex_oauth.tokens.notes": ("CodexOAuthWarning",),
         "codex_oauth.tokens.refresh": ("RefreshIncomplete", "arefresh", "refresh"),
         "codex_oauth.tokens.token_source": ("TokenSource",),

@@ -30,6 +30,12 @@ def test_the_package_of_the_adapters_has_both_names_of_the_flow_that_stores() ->
     assert {"Deposit", "StoreLogin"} <= set(codex_oauth.__all__)
 
 
+@pytest.mark.parametrize("name", ["Auth", "RequestsAuth"])
+def test_what_signs_requests_has_both_names(name: str) -> None:
+    assert getattr(codex_oauth, f"Codex{name}") is getattr(codex_oauth, f"Token{name}")
+    assert {f"Codex{name}", f"Token{name}"} <= set(codex_oauth.__all__)
+
+
 def test_what_the_pages_named_has_both_names() -> None:
     assert store.Held is store.LockedLogin
     assert event_loops.uncut is event_loops.shielded

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 import requests
 
-from codex_oauth import CodexAuth, CodexRequestsAuth, TokenSource
+from codex_oauth import TokenAuth, TokenRequestsAuth, TokenSource
 
 __all__ = ["CALLERS", "Call", "Caller"]
 
@@ -48,7 +48,7 @@ def _blocking(library: ModuleType) -> Caller:
     def ask(source: TokenSource, calls: Sequence[Call]) -> list[tuple[int, bytes]]:
         options: dict[str, Any] = {"headers": OWN, "follow_redirects": True, "trust_env": False}
         got: list[tuple[int, bytes]] = []
-        with library.Client(auth=CodexAuth(source), **options) as client:
+        with library.Client(auth=TokenAuth(source), **options) as client:
             for call in calls:
                 content = call.pieces() if call.streamed else call.body
                 response = client.request(call.method, call.url, content=content)
@@ -62,7 +62,7 @@ def _asynchronous(library: ModuleType, backend: str) -> Caller:
     async def main(source: TokenSource, calls: Sequence[Call]) -> list[tuple[int, bytes]]:
         options: dict[str, Any] = {"headers": OWN, "follow_redirects": True, "trust_env": False}
         got: list[tuple[int, bytes]] = []
-        async with library.AsyncClient(auth=CodexAuth(source), **options) as client:
+        async with library.AsyncClient(auth=TokenAuth(source), **options) as client:
             for call in calls:
                 content = call.apieces() if call.streamed else call.body
                 response = await client.request(call.method, call.url, content=content)
@@ -77,7 +77,7 @@ def _requests(source: TokenSource, calls: Sequence[Call]) -> list[tuple[int, byt
     with requests.Session() as session:
         session.trust_env = False
         session.headers.update(OWN)
-        session.auth = CodexRequestsAuth(source)
+        session.auth = TokenRequestsAuth(source)
         for call in calls:
             data = call.pieces() if call.streamed else call.body
             with session.request(call.method, call.url, data=data, timeout=20) as response:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import openai
 
-from codex_oauth import CodexAuth, TokenSource
+from codex_oauth import TokenAuth, TokenSource
 from tests.tokens.backend import Backend, serving
 from tests.tokens.rig import Rig, rig
 
@@ -52,12 +52,12 @@ def akey(backend: Backend, source: TokenSource) -> str:
 
 
 def auth(backend: Backend, source: TokenSource) -> str:
-    client = _HTTP.Client(auth=CodexAuth(source), trust_env=False)
+    client = _HTTP.Client(auth=TokenAuth(source), trust_env=False)
     return _blocking(backend, api_key="canary-key", http_client=client)
 
 
 def aauth(backend: Backend, source: TokenSource) -> str:
-    client = _HTTP.AsyncClient(auth=CodexAuth(source), trust_env=False)
+    client = _HTTP.AsyncClient(auth=TokenAuth(source), trust_env=False)
     return _asynchronous(backend, api_key="canary-key", http_client=client)
 
 

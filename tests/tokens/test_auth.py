@@ -1,4 +1,4 @@
-"""`CodexAuth` and `CodexRequestsAuth` in the real libraries, against a backend on loopback."""
+"""`TokenAuth` and `TokenRequestsAuth` in the real libraries, against a backend on loopback."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import httpx2
 import pytest
 import requests
 
-from codex_oauth import CodexAuth, CodexRequestsAuth, HostNotAllowed
+from codex_oauth import TokenAuth, TokenRequestsAuth, HostNotAllowed
 from codex_oauth.authority import Fault
 from codex_oauth_core import ErrorKind, SignInError
 from tests.tokens.backend import PAGE, Backend, backends
@@ -161,8 +161,8 @@ def test_a_401_that_ends_the_login_is_raised_as_what_it_is(ask: Caller, here: Ba
 
 
 def test_one_auth_works_in_both_libraries(made: Rig, here: Backend) -> None:
-    auth = CodexAuth(made.source(hosts=HOSTS))
-    assert isinstance(auth, CodexAuth)
+    auth = TokenAuth(made.source(hosts=HOSTS))
+    assert isinstance(auth, TokenAuth)
     assert isinstance(auth, httpx.Auth)
     assert isinstance(auth, httpx2.Auth)
     with httpx.Client(auth=auth, trust_env=False) as one, httpx2.Client(auth=auth, trust_env=False) as two:
@@ -171,17 +171,17 @@ def test_one_auth_works_in_both_libraries(made: Rig, here: Backend) -> None:
 
 
 def test_it_can_be_given_for_one_request(made: Rig, here: Backend) -> None:
-    auth = CodexAuth(made.source(hosts=HOSTS))
+    auth = TokenAuth(made.source(hosts=HOSTS))
     with httpx.Client(trust_env=False) as client:
         client.get(f"{here.url}/ok", auth=auth)
         client.get(f"{here.url}/ok")
     assert here.tokens == [made.stored_token, None]
-    requests.get(f"{here.url}/ok", auth=CodexRequestsAuth(made.source(hosts=HOSTS)), timeout=20)
+    requests.get(f"{here.url}/ok", auth=TokenRequestsAuth(made.source(hosts=HOSTS)), timeout=20)
     assert here.tokens[2:] == [made.stored_token]
 
 
 def test_it_can_be_subclassed(made: Rig, here: Backend) -> None:
-    class Mine(CodexAuth):
+    class Mine(TokenAuth):
         pass
 
     auth = Mine(made.source(hosts=HOSTS))
@@ -192,7 +192,7 @@ def test_it_can_be_subclassed(made: Rig, here: Backend) -> None:
 
 
 def test_a_stream_s_answer_is_left_for_the_caller_to_read(made: Rig, here: Backend) -> None:
-    auth = CodexAuth(made.source(hosts=HOSTS))
+    auth = TokenAuth(made.source(hosts=HOSTS))
     with (
         httpx.Client(auth=auth, trust_env=False) as client,
         client.stream("GET", f"{here.url}/always") as response,
@@ -209,13 +209,13 @@ import sys
 for name in {missing.split()!r}:
     sys.modules[name] = None
 from codex_oauth.stores.memory_store import MemoryStore
-from codex_oauth.tokens.auth import CodexAuth
-from codex_oauth.tokens.auth import CodexRequestsAuth
+from codex_oauth.tokens.auth import TokenAuth
+from codex_oauth.tokens.auth import TokenRequestsAuth
 from codex_oauth.tokens.token_source import TokenSource
 assert not {{"httpx", "httpx2", "requests"}} - set({missing.split()!r}) & set(sys.modules)
-CodexRequestsAuth(TokenSource(MemoryStore()))
+TokenRequestsAuth(TokenSource(MemoryStore()))
 assert "requests" not in sys.modules
-auth = CodexAuth(TokenSource(MemoryStore()))
+auth = TokenAuth(TokenSource(MemoryStore()))
 print(sorted(base.__module__.partition(".")[0] for base in type(auth).__mro__ if base.__name__ == "Auth"))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

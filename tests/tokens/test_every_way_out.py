@@ -16,7 +16,7 @@ import anyio
 import attrs
 import pytest
 
-from codex_oauth import CodexAuth, CodexRequestsAuth, HostNotAllowed, MemoryStore, TokenSource
+from codex_oauth import TokenAuth, TokenRequestsAuth, HostNotAllowed, MemoryStore, TokenSource
 from codex_oauth_core import Secret
 from codex_oauth_core.codex.claims import is_fedramp
 from tests.support import CLAIMS, jwt
@@ -47,7 +47,7 @@ def _aheaders(backend: str) -> Way:
 def _blocking_auth(source: TokenSource, url: str) -> dict[str, str]:
     request = _request(url)
     try:
-        next(CodexAuth(source).sync_auth_flow(request))
+        next(TokenAuth(source).sync_auth_flow(request))
     except HostNotAllowed:
         assert request.headers == {}
         raise
@@ -56,7 +56,7 @@ def _blocking_auth(source: TokenSource, url: str) -> dict[str, str]:
 
 def _asynchronous_auth(backend: str) -> Way:
     async def sign(source: TokenSource, request: Any) -> None:
-        flow = CodexAuth(source).async_auth_flow(request)
+        flow = TokenAuth(source).async_auth_flow(request)
         await anext(flow)
         await flow.aclose()
 
@@ -75,7 +75,7 @@ def _asynchronous_auth(backend: str) -> Way:
 def _requests_auth(source: TokenSource, url: str) -> dict[str, str]:
     request = _request(url)
     try:
-        CodexRequestsAuth(source)(request)
+        TokenRequestsAuth(source)(request)
     except HostNotAllowed:
         assert request.headers == {}
         raise
@@ -85,9 +85,9 @@ def _requests_auth(source: TokenSource, url: str) -> dict[str, str]:
 WAYS: Final[dict[str, Way]] = {
     "headers": _headers,
     **{f"aheaders {backend}": _aheaders(backend) for backend in BACKENDS},
-    "CodexAuth.sync_auth_flow": _blocking_auth,
-    **{f"CodexAuth.async_auth_flow {backend}": _asynchronous_auth(backend) for backend in BACKENDS},
-    "CodexRequestsAuth": _requests_auth,
+    "TokenAuth.sync_auth_flow": _blocking_auth,
+    **{f"TokenAuth.async_auth_flow {backend}": _asynchronous_auth(backend) for backend in BACKENDS},
+    "TokenRequestsAuth": _requests_auth,
 }
 every_way = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
 
@@ -209,9 +209,9 @@ def made() -> Rig:
 def test_no_way_out_is_left_out() -> None:
     taking = {name for name, method in vars(TokenSource).items() if "url" in _parameters(method)}
     assert taking == {"check", "headers", "aheaders"}
-    signing = {name for name in dir(CodexAuth) if name.endswith("auth_flow")}
-    assert {f"CodexAuth.{name}" for name in signing} <= {name.partition(" ")[0] for name in WAYS} | {
-        "CodexAuth.auth_flow"  # of a base class: it signs nothing
+    signing = {name for name in dir(TokenAuth) if name.endswith("auth_flow")}
+    assert {f"TokenAuth.{name}" for name in signing} <= {name.partition(" ")[0] for name in WAYS} | {
+        "TokenAuth.auth_flow"  # of a base class: it signs nothing
     }
 
 

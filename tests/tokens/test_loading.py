@@ -73,7 +73,7 @@ _WAYS: Final = {
     "atoken() in trio": "assert trio.run(codex_oauth.TokenSource(store).atoken) == old",
     "arejected() in asyncio": "assert asyncio.run(arefuse()) != old",
     "arejected() in trio": "assert trio.run(arefuse) != old",
-    "CodexAuth": "codex_oauth.CodexAuth(codex_oauth.TokenSource(store))",
+    "TokenAuth": "codex_oauth.TokenAuth(codex_oauth.TokenSource(store))",
     "refresh()": """
 record = store.slot(store.current()).load()
 codex_oauth.refresh(record.credential.refresh_token, provider)

@@ -10,7 +10,7 @@ import attrs
 import httpx
 import pytest
 
-from codex_oauth import CODEX, CodexAuth, HostNotAllowed, MemoryStore, Provider, TokenSource
+from codex_oauth import CODEX, TokenAuth, HostNotAllowed, MemoryStore, Provider, TokenSource
 from codex_oauth.testing import FakeWorld, scripted
 from codex_oauth_core import Record, Request, ResponseReceived, Secret
 from codex_oauth_core.facts import Granted, RefreshFact, Tokens
@@ -73,7 +73,7 @@ def test_its_token_goes_to_its_hosts_with_its_headers_and_nowhere_else(options: 
         sent.append(request)
         return httpx.Response(200)
 
-    with httpx.Client(auth=CodexAuth(made), transport=httpx.MockTransport(answer)) as client:
+    with httpx.Client(auth=TokenAuth(made), transport=httpx.MockTransport(answer)) as client:
         client.get(API)
         with pytest.raises(HostNotAllowed):
             client.get("https://chatgpt.com/x")
@@ -88,21 +88,7 @@ def test_a_token_of_codex_does_not_go_to_another_providers_hosts() -> None:
     store.select("acct_fake")
     made = TokenSource(store, now=world.now, providers=(HOME,))
     assert made.headers("https://chatgpt.com/x")["originator"] == CODEX.originator
-
-    async def begun(url: str) -> Any:
-        return await anext(CodexAuth(made).async_auth_flow(httpx.Request("GET", url)))
-
-    def awaited(url: str) -> Any:
-        return anyio.run(begun, url)
-
-    def blocking(url: str) -> Any:
-        return next(CodexAuth(made).sync_auth_flow(httpx.Request("GET", url)))
-
-    def headers(url: str) -> Any:
-        return anyio.run(made.aheaders, url)
-
-    ways: tuple[Callable[[str], Any], ...] = (made.headers, headers, blocking, awaited)
-    for ask in ways:
+    for ask in (made.headers, lambda url: next(TokenAuth(made).sync_auth_flow(httpx.Request("GET", url)))):
         with pytest.raises(HostNotAllowed):
             ask(API)
 

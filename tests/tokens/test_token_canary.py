@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import anyio
 import pytest
 
-from codex_oauth import CodexAuth, CodexRequestsAuth, HostNotAllowed
+from codex_oauth import TokenAuth, TokenRequestsAuth, HostNotAllowed
 from codex_oauth.authority import Fault
 from codex_oauth_core import SignInError
 from tests.tokens.backend import serving
@@ -118,8 +118,8 @@ def test_s1_auth_shows_no_token_in_logs_and_errors(
     assert_unseen(made, [*texts, caplog.text], [old[-60:-20]])
 
 
-@pytest.mark.parametrize("make", [CodexAuth, CodexRequestsAuth])
-def test_s1_an_auth_shows_no_token(make: type[CodexAuth | CodexRequestsAuth]) -> None:
+@pytest.mark.parametrize("make", [TokenAuth, TokenRequestsAuth])
+def test_s1_an_auth_shows_no_token(make: type[TokenAuth | TokenRequestsAuth]) -> None:
     made = rig()
     source = made.source()
     source.token()

@@ -25,7 +25,7 @@ from codex_oauth_core.secret import Secret
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
 
-__all__ = ["CodexAuth", "CodexRequestsAuth", "is_page"]
+__all__ = ["CodexAuth", "CodexRequestsAuth", "TokenAuth", "TokenRequestsAuth", "is_page"]
 
 
 _PAGES: Final = ("text/html", "application/xhtml+xml")
@@ -53,9 +53,9 @@ else:
 _LIBRARIES: Final = ("httpx", "httpx2")
 
 
-class CodexAuth(_Auth):
-    """`auth=` of a `Client` or `AsyncClient` of httpx or httpx2: adds the token of `source`, the account and
-    the originator, in place of what the client has of its own.
+class TokenAuth(_Auth):
+    """`auth=` of a `Client` or `AsyncClient` of httpx or httpx2: adds the token of `source` and
+    what else the API of the login's provider wants, in place of what the client has of its own.
 
     After a 401 the request is sent once more if there is another token. A 403, a page of a firewall and a
     body that is a stream are left as they are. A request to a host that is not listed raises HostNotAllowed,
@@ -149,8 +149,9 @@ def _is_repeatable(request: Any) -> bool:
 _BEARER: Final = "Bearer "
 
 
-class CodexRequestsAuth:
-    """`auth=` of `requests` and its sessions: adds the token of `source`, the account and the originator.
+class TokenRequestsAuth:
+    """`auth=` of `requests` and its sessions: adds the token of `source` and what else the API of
+    the login's provider wants.
 
     After a 401 the request is sent once more if there is another token. A 403, a page of a firewall and a
     body that is a stream are left as they are. A request to a host that is not listed raises HostNotAllowed,
@@ -210,3 +211,10 @@ def _copy_after(response: Response) -> PreparedRequest:
     extract_cookies_to_jar(cookies, response.request, response.raw)
     again.prepare_cookies(cookies)
     return again
+
+
+CodexAuth = TokenAuth
+"""The former name of `TokenAuth`, for one release."""
+
+CodexRequestsAuth = TokenRequestsAuth
+"""The former name of `TokenRequestsAuth`, for one release."""

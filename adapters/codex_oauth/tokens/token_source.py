@@ -156,7 +156,7 @@ class TokenSource:
 
     def token(self) -> str:
         """An access token to use now. It is not bound to a host here: give it to clients of the hosts that it
-        is meant for, or use `headers()` or `CodexAuth`.
+        is meant for, or use `headers()` or `TokenAuth`.
         """
         fresh, wall = self._memory.fresh, self._wall
         if fresh is not None and fresh.since <= (at := wall()) and at < fresh.until:  # _fresh(), unrolled
