@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from codex_oauth import FileStore, MemoryStore, SealedFileStore, Store
-from codex_oauth.testing import STORE_CHECKS, StoreCheck
+from codex_oauth import FileStore, MemoryStore, SealedFileStore
+from codex_oauth.stores.registrations import KeepsRegistrations
+from codex_oauth.testing import REGISTRATION_CHECKS, STORE_CHECKS, RegistrationCheck, StoreCheck
 from tests.stores.fake_keyrings import WorkingKeyring
 
 
@@ -18,7 +19,7 @@ def _linked(place: Path) -> FileStore:
     return FileStore(place / "home", follow_symlinks=True)
 
 
-MAKERS: dict[str, Callable[[Path], Store]] = {
+MAKERS: dict[str, Callable[[Path], KeepsRegistrations]] = {
     "memory": lambda place: MemoryStore(),
     "files": lambda place: FileStore(place / "home"),
     "files-soft-lock": lambda place: FileStore(place / "home", soft_lock=True),
@@ -29,5 +30,15 @@ MAKERS: dict[str, Callable[[Path], Store]] = {
 
 @pytest.mark.parametrize("check", STORE_CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("make", MAKERS.values(), ids=list(MAKERS))
-def test_the_store_passes(make: Callable[[Path], Store], check: StoreCheck, tmp_path: Path) -> None:
+def test_the_store_passes(
+    make: Callable[[Path], KeepsRegistrations], check: StoreCheck, tmp_path: Path
+) -> None:
+    check(make(tmp_path))
+
+
+@pytest.mark.parametrize("check", REGISTRATION_CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("make", MAKERS.values(), ids=list(MAKERS))
+def test_the_store_keeps_registrations(
+    make: Callable[[Path], KeepsRegistrations], check: RegistrationCheck, tmp_path: Path
+) -> None:
     check(make(tmp_path))

@@ -8,10 +8,19 @@ import sys
 import pytest
 
 from codex_oauth import MemoryStore
-from codex_oauth.testing import STORE_CHECKS, StoreCheck, check_store
+from codex_oauth.testing import (
+    REGISTRATION_CHECKS,
+    STORE_CHECKS,
+    RegistrationCheck,
+    StoreCheck,
+    check_registrations,
+    check_store,
+)
 from tests.stores.broken_stores import BROKEN, Broken
 
-CHECKS: dict[str, StoreCheck] = {check.__name__: check for check in STORE_CHECKS}
+CHECKS: dict[str, StoreCheck | RegistrationCheck] = {
+    check.__name__: check for check in (*STORE_CHECKS, *REGISTRATION_CHECKS)
+}
 CAUGHT = [(what, name) for what, broken in BROKEN.items() for name in broken.caught_by]
 
 
@@ -32,11 +41,16 @@ def test_a_broken_store_fails_the_check_that_is_there_for_it(
     assert "telltale" not in str(failed.value)
 
 
+def _check_all() -> None:
+    check_store(MemoryStore)
+    check_registrations(MemoryStore)
+
+
 @pytest.mark.parametrize("broken", BROKEN.values(), ids=list(BROKEN))
 def test_a_broken_store_fails_by_name(broken: Broken, monkeypatch: pytest.MonkeyPatch) -> None:
     _break(broken, monkeypatch)
     with pytest.raises(AssertionError) as failed:
-        check_store(MemoryStore)
+        _check_all()
     name, _, wrong = str(failed.value).partition(": ")
     assert name in CHECKS
     assert len(wrong) > 15
@@ -48,7 +62,7 @@ def test_each_check_catches_a_broken_store() -> None:
 
 
 def test_each_check_has_a_name_of_its_own() -> None:
-    assert len(CHECKS) == len(STORE_CHECKS) > 50
+    assert len(CHECKS) == len(STORE_CHECKS) + len(REGISTRATION_CHECKS) > 60
 
 
 def test_each_check_gets_a_new_store() -> None:
@@ -60,6 +74,9 @@ def test_each_check_gets_a_new_store() -> None:
 
     check_store(make)
     assert len({id(store) for store in made}) == len(STORE_CHECKS)
+    made.clear()
+    check_registrations(make)
+    assert len({id(store) for store in made}) == len(REGISTRATION_CHECKS)
 
 
 def test_what_a_store_raises_is_told_with_its_cause() -> None:

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 import requests
 
-from codex_oauth import TokenAuth, TokenRequestsAuth, HostNotAllowed
+from codex_oauth import HostNotAllowed, TokenAuth, TokenRequestsAuth
 from codex_oauth.authority import Fault
 from codex_oauth_core import ErrorKind, SignInError
 from tests.tokens.backend import PAGE, Backend, backends

@@ -16,7 +16,7 @@ import anyio
 import attrs
 import pytest
 
-from codex_oauth import TokenAuth, TokenRequestsAuth, HostNotAllowed, MemoryStore, TokenSource
+from codex_oauth import HostNotAllowed, MemoryStore, TokenAuth, TokenRequestsAuth, TokenSource
 from codex_oauth_core import Secret
 from codex_oauth_core.codex.claims import is_fedramp
 from tests.support import CLAIMS, jwt

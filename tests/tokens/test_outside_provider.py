@@ -10,7 +10,7 @@ import attrs
 import httpx
 import pytest
 
-from codex_oauth import CODEX, TokenAuth, HostNotAllowed, MemoryStore, Provider, TokenSource
+from codex_oauth import CODEX, HostNotAllowed, MemoryStore, Provider, TokenAuth, TokenSource
 from codex_oauth.testing import FakeWorld, scripted
 from codex_oauth_core import Record, Request, ResponseReceived, Secret
 from codex_oauth_core.facts import Granted, RefreshFact, Tokens

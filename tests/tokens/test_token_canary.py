@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import anyio
 import pytest
 
-from codex_oauth import TokenAuth, TokenRequestsAuth, HostNotAllowed
+from codex_oauth import HostNotAllowed, TokenAuth, TokenRequestsAuth
 from codex_oauth.authority import Fault
 from codex_oauth_core import SignInError
 from tests.tokens.backend import serving

@@ -57,6 +57,8 @@ ADVICE: Final[Mapping[str, str]] = {
     "not_storable": "Update codex-oauth.",
     "schema_too_new": "Update codex-oauth, or sign out and sign in again.",
     "other_account": "Sign out of the named account, and sign in again.",
+    "other_client": "Remove the named file: it is not the registration that its name says.",
+    "host_id_locked": "Remove the named file's lock, if no program of this kind runs, and try again.",
     "no_locks": "Set CODEX_OAUTH_HOME to a directory on a local disk, or open the store with soft_lock=True.",
     "lock_lost": "Try again, and let no program remove the lock files of codex-oauth.",
     "changed": "Try again: the stored login was changed meanwhile.",

@@ -13,12 +13,12 @@ from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import attrs
 
 from codex_oauth.stores.files import Directory, is_temporary, open_directory, provide_directory, secure
-from codex_oauth.stores.paths import CURRENT, LOGINS
+from codex_oauth.stores.names import CURRENT, HOST_ID, LOGINS, REGISTRATIONS
 
 __all__ = ["Bounded", "SafePath", "Unfinished", "directory_place", "file_place"]
 
@@ -57,7 +57,7 @@ class SafePath:
     def _secured(path: Path, parent: Directory | None) -> Directory:
         directory = provide_directory(path, parent)
         try:
-            secure(directory, tighten=path.name == LOGINS or _is_ours_alone(directory))
+            secure(directory, tighten=path.name in _OURS or _is_ours_alone(directory))
         except BaseException:
             directory.__exit__()
             raise
@@ -79,8 +79,16 @@ def directory_place(home: Path, name: str, *, follow: bool) -> SafePath:
     return SafePath((Path(os.path.realpath(inside)),) if follow else (home, inside), "")
 
 
+_OURS: Final = (LOGINS, REGISTRATIONS)
+_FILES: Final = (CURRENT, HOST_ID)
+_LOCKS: Final = (f"{HOST_ID}.lock", f"{HOST_ID}.softlock")
+
+
 def _is_ours_alone(home: Directory) -> bool:
-    return all(name in (LOGINS, CURRENT) or is_temporary(name, CURRENT) for name in home.names())
+    return all(
+        name in (*_OURS, *_FILES, *_LOCKS) or any(is_temporary(name, file) for file in _FILES)
+        for name in home.names()
+    )
 
 
 # -- calls that may never return -----------------------------------------------------------------------

@@ -31,8 +31,10 @@ from codex_oauth.stores.login_file import (
 )
 from codex_oauth.stores.names import CURRENT, LOGINS, LONGEST_POINTER, key_in, login_name
 from codex_oauth.stores.paths import default_home, usable_home
+from codex_oauth.stores.registrations import HomeFiles
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.record import Record
+from codex_oauth_core.registration import Registration
 from codex_oauth_core.secret import Secret
 
 __all__ = ["FileSlot", "FileStore"]
@@ -233,6 +235,24 @@ class FileStore:
             stage(logins, place.name, Secret(bytes(_USUAL_SIZE))),
         ):
             pass
+
+    def registrations(self) -> tuple[Registration, ...]:
+        """See `KeepsRegistrations.registrations`."""
+        return self._beside.registrations()
+
+    def register(self, registration: Registration) -> None:
+        """See `KeepsRegistrations.register`."""
+        self._beside.register(registration)
+
+    def host_id(self) -> str:
+        """See `KeepsRegistrations.host_id`. It is in a file of its own: leave that out of what you copy to
+        another machine.
+        """
+        return self._beside.host_id()
+
+    @property
+    def _beside(self) -> HomeFiles:
+        return HomeFiles(self.home, self.soft_lock, self.follow_symlinks)
 
     def slot(self, key: str) -> FileSlot:
         """See `Store.slot`."""

@@ -19,11 +19,14 @@ import attrs
 from codex_oauth.clock import now
 from codex_oauth.stores.failures import advised
 from codex_oauth.stores.locks import draw_owner, is_pending, our_intent
+from codex_oauth.stores.names import registration_name
 from codex_oauth.stores.paths import login_name
+from codex_oauth.stores.registrations import new_host_id
 from codex_oauth.stores.store import Conflict, Deleted, Saved, SaveFailed
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.leftovers import best_leftover
 from codex_oauth_core.record import Record, read_record, write_record
+from codex_oauth_core.registration import Registration
 from codex_oauth_core.renewal_times import SEND_BY
 from codex_oauth_core.secret import Secret, without_traceback
 
@@ -69,6 +72,8 @@ class MemoryStore:
     def __init__(self) -> None:
         self._places: dict[str, _Place] = {}
         self._selected: str | None = None
+        self._registrations: dict[str, Registration] = {}
+        self._host_ids: dict[str, str] = {}
         self.begin()
         _STORES.add(self)
 
@@ -98,6 +103,20 @@ class MemoryStore:
 
     def prepare(self) -> None:
         """See `Store.prepare`: there is always room."""
+
+    def registrations(self) -> tuple[Registration, ...]:
+        """See `KeepsRegistrations.registrations`."""
+        found = self._registrations.copy().values()
+        return tuple(sorted(found, key=lambda each: (each.registered_at, each.client_id)))
+
+    def register(self, registration: Registration) -> None:
+        """See `KeepsRegistrations.register`."""
+        registration_name(registration.client_id)
+        self._registrations[registration.client_id] = registration
+
+    def host_id(self) -> str:
+        """See `KeepsRegistrations.host_id`: it ends with the process."""
+        return self._host_ids.setdefault("host_id", new_host_id())  # one step, for any number of threads
 
     def slot(self, key: str) -> MemorySlot:
         """See `Store.slot`."""

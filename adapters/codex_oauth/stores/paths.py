@@ -5,6 +5,8 @@ is an error and never the current directory; nothing is created here.
 
     <home>/logins/<key>.json    a login; of an earlier release, <account_id>.json
     <home>/current              one line: the key of the login in use
+    <home>/registrations/<client_id>.json   what an authorization server issued to us
+    <home>/host-id              one line: what this machine is called there
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 `FakeWorld(scripted([...]))` answers from a list; `FakeWorld(answered_by(authority))` by the rules of a
 real authorization server. `check_store(make)`, `check_world(make)` and `check_async_world(make)` hold a store
-or a world to what every one does. The fixtures of
-`codex_oauth.testing.plugin` are there wherever pytest runs. Names load on first use (PEP 562).
+or a world to what every one does, `check_registrations(make)` a store that keeps registrations, too. The
+fixtures of `codex_oauth.testing.plugin` are there wherever pytest runs. Names load on first use (PEP 562).
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from codex_oauth.testing.performing import Awaited as Awaited
     from codex_oauth.testing.performing import MakeAsyncListeningWorld as MakeAsyncListeningWorld
     from codex_oauth.testing.performing import MakeAsyncWorld as MakeAsyncWorld
+    from codex_oauth.testing.registration_checks import REGISTRATION_CHECKS as REGISTRATION_CHECKS
+    from codex_oauth.testing.registration_checks import RegistrationCheck as RegistrationCheck
+    from codex_oauth.testing.registration_checks import check_registrations as check_registrations
     from codex_oauth.testing.scenarios import SCENARIOS as SCENARIOS
     from codex_oauth.testing.scenarios import Scenario as Scenario
     from codex_oauth.testing.store_checks import STORE_CHECKS as STORE_CHECKS
@@ -66,6 +69,11 @@ __all__, __getattr__, __dir__ = lazy_names(
         ),
         "codex_oauth.testing.fake_world": ("FakeWorld", "Lost", "Reply", "VirtualClock", "scripted"),
         "codex_oauth.testing.performing": ("Awaited", "MakeAsyncListeningWorld", "MakeAsyncWorld"),
+        "codex_oauth.testing.registration_checks": (
+            "REGISTRATION_CHECKS",
+            "RegistrationCheck",
+            "check_registrations",
+        ),
         "codex_oauth.testing.scenarios": ("SCENARIOS", "Scenario"),
         "codex_oauth.testing.store_checks": ("STORE_CHECKS", "StoreCheck", "check_store"),
     },
