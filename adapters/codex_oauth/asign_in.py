@@ -24,6 +24,7 @@ from codex_oauth.sign_in import (
     Recording,
     browser_flow,
     can_use_device_code,
+    check_device_code,
     choice_note,
     choose,
     ignore_note,
@@ -31,12 +32,15 @@ from codex_oauth.sign_in import (
     only_a_paste,
     only_way,
     open_page,
+    shown,
     with_a_device_code,
 )
+from codex_oauth.sign_in_client import SignInClient, client_for
 from codex_oauth.store_login import afinish_sign_in, agive_up
 from codex_oauth.stores.store import Store
 from codex_oauth.worlds.callbacks import CallbackSource
 from codex_oauth.worlds.prompted import AsyncPromptedWorld
+from codex_oauth.worlds.registering import AsyncRegisteringWorld
 from codex_oauth.worlds.world import AsyncWorld, arun
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
@@ -70,6 +74,9 @@ async def alogin(
     on_note: Callable[[str], None] | None = None,
     make_world: AsyncWorldMaker | None = None,
     record: Recording | None = None,
+    app_name: str | None = None,
+    enable_plan: bool = False,
+    register_anew: bool = False,
 ) -> Credential:
     """Sign in; the parameters are those of `login()`, and `on_prompt` may be a coroutine function. Raises
     SignInError.
@@ -81,22 +88,32 @@ async def alogin(
     load_anyio()
     from anyio.lowlevel import checkpoint
 
+    check_device_code(provider, device)
+    if make_world is None:
+        await run_blocking(lambda: _check_settings(provider))
+    if store is not None:
+        await run_blocking(store.prepare)
+    client = await run_blocking(
+        lambda: client_for(
+            provider,
+            store,
+            account=account,
+            app_name=app_name,
+            enable_plan=enable_plan,
+            register_anew=register_anew,
+        )
+    )
     door = _Door(
-        provider,
+        client,
         store,
         revoke_old,
         workspaces,
-        account,
         on_prompt,
         on_note or ignore_note,
         make_world or _usual_world,
         record or no_recording,
     )
     try:
-        if make_world is None:
-            await run_blocking(lambda: _check_settings(provider))
-        if store is not None:
-            await run_blocking(store.prepare)
         credential = await _through(door, device, ports, tuple(callbacks), open_browser=open_browser)
         await checkpoint()  # a cancellation that came late is raised here, while the login is in hand
     except BaseException:
@@ -130,20 +147,24 @@ async def _through(
 class _Door:
     """What both ways share, and what has been granted."""
 
-    provider: Provider
+    client: SignInClient
     store: Store | None
     revoke_old: bool
     workspaces: tuple[str, ...] = attrs.field(converter=as_ids)
-    account: Identity | str | None
     on_prompt: OnPrompt
     on_note: Callable[[str], None]
     make_world: AsyncWorldMaker
     record: Recording
     granted: Credential | None = attrs.field(default=None, init=False)
 
+    @property
+    def provider(self) -> Provider:
+        """Where to sign in, with the client that we are there."""
+        return self.client.provider
+
     def device_flow(self) -> DeviceFlow:
         """A new sign-in with a device code."""
-        return DeviceFlow(provider=self.provider, workspaces=self.workspaces, account=self.account)
+        return DeviceFlow(provider=self.provider, workspaces=self.workspaces, account=self.client.account)
 
     async def enter(
         self,
@@ -153,13 +174,14 @@ class _Door:
     ) -> Credential:
         """Run a flow to its end, and keep what it grants. Between the grant and the store nothing is cut."""
         async with AsyncPromptedWorld(self.make_world(sources), on_prompt or self.on_prompt) as world:
-            outcome = await arun(self.record(flow), world)
+            outcome = await arun(self.record(flow), AsyncRegisteringWorld(world, self.client.store))
             if isinstance(outcome, SignInError):
                 raise outcome
             self.granted = outcome
             if self.store is not None:
+                provider = self.provider.registered(outcome.client_id)
                 signed_in = await afinish_sign_in(
-                    outcome, self.store, self.provider, world, revoke_old=self.revoke_old
+                    outcome, self.store, provider, world, revoke_old=self.revoke_old
                 )
                 if signed_in.replaced_revoked is False:
                     self.on_note(NOT_CONFIRMED)
@@ -174,7 +196,8 @@ class _Door:
             return
         with suppress(Exception):  # the caller is told why it gets no login, and not of this
             async with self.make_world(()) as world:
-                await agive_up(self.granted, MemoryStore(), self.provider, world)
+                provider = self.provider.registered(self.granted.client_id)
+                await agive_up(self.granted, MemoryStore(), provider, world)
 
 
 async def _with_browser(
@@ -183,7 +206,7 @@ async def _with_browser(
     async with AsyncExitStack() as closing:
         sources = callbacks
         redirect_uri = door.provider.redirect_uri(ports[0])
-        listener = _listener(door, ports, required=not callbacks)
+        listener = _listener(door, ports, required=not callbacks or ports == ANY_PORT)
         if listener is not None:
             with loading("codex_oauth.listener.async_listener"):
                 from codex_oauth.listener.async_listener import AsyncListenerSource
@@ -191,7 +214,7 @@ async def _with_browser(
             await closing.enter_async_context(listener)
             source = await closing.enter_async_context(AsyncListenerSource(listener))
             sources, redirect_uri = (source, *callbacks), listener.redirect_uri
-        flow = browser_flow(door.provider, door.workspaces, redirect_uri, door.account)
+        flow = browser_flow(door.client, door.workspaces, redirect_uri, opens=open_browser)
         return await door.enter(flow, sources, _opening(door) if open_browser else None)
     raise AssertionError("nothing here swallows an exception")
 
@@ -213,7 +236,7 @@ def _opening(door: _Door) -> OnPrompt:
     """Show the page's address, and then open it; if that fails, the address is there."""
 
     async def show_and_open(prompt: Prompt) -> None:
-        await maybe_await(door.on_prompt(prompt))
+        await maybe_await(door.on_prompt(shown(prompt)))
         if not isinstance(prompt, BrowserPrompt):
             return
         if (note := await run_blocking(lambda: open_page(prompt, door.provider))) is not None:

@@ -16,15 +16,17 @@ import attrs
 
 from codex_oauth.entropy import new_nonce, new_pkce, new_state
 from codex_oauth.loading import loading
+from codex_oauth.sign_in_client import SignInClient, client_for
 from codex_oauth.store_login import finish_sign_in
 from codex_oauth.stores.store import Store
 from codex_oauth.worlds.callbacks import CallbackSource
 from codex_oauth.worlds.prompted import PromptedWorld
+from codex_oauth.worlds.registering import RegisteringWorld
 from codex_oauth.worlds.world import World, run
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import BrowserPrompt, Prompt, SignInEffect
-from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core.effects import BrowserPrompt, Prompt, SendRequest, Wait
+from codex_oauth_core.errors import NO_ENDPOINT, ErrorKind, SignInError
 from codex_oauth_core.flows.browser import BrowserFlow
 from codex_oauth_core.flows.device import DeviceFlow
 from codex_oauth_core.flows.machine import Drivable
@@ -43,6 +45,7 @@ __all__ = [
     "WorldMaker",
     "browser_flow",
     "can_use_device_code",
+    "check_device_code",
     "choice_note",
     "choose",
     "ignore_note",
@@ -51,6 +54,7 @@ __all__ = [
     "only_a_paste",
     "only_way",
     "open_page",
+    "shown",
     "with_a_device_code",
 ]
 
@@ -103,12 +107,10 @@ def only_a_paste(error: SignInError) -> str:
 
 
 def browser_flow(
-    provider: Provider,
-    workspaces: tuple[str, ...],
-    redirect_uri: str,
-    account: Identity | str | None = None,
+    client: SignInClient, workspaces: tuple[str, ...], redirect_uri: str, *, opens: bool
 ) -> BrowserFlow:
-    """A new sign-in with the browser."""
+    """A new sign-in with the browser. `opens`: the page is opened here, and not only shown."""
+    provider = client.provider
     return BrowserFlow(
         redirect_uri=redirect_uri,
         pkce=new_pkce(),
@@ -116,8 +118,25 @@ def browser_flow(
         nonce=new_nonce() if provider.has_nonce else None,
         provider=provider,
         workspaces=workspaces,
-        account=account,
+        account=client.account,
+        id_token_hint=client.id_token_hint if opens else None,
+        login_hint=client.login_hint,
+        prompt=client.prompt,
     )
+
+
+def shown(prompt: Prompt) -> Prompt:
+    """What others get to see of a prompt: a page whose address holds a token is for our own browser alone."""
+    return attrs.evolve(prompt, open_url=None) if isinstance(prompt, BrowserPrompt) else prompt
+
+
+def check_device_code(provider: Provider, device: bool | None) -> None:
+    """Raise SignInError (`device_code_unsupported`) where somebody wants a device code, and the provider has
+    none: before anything is prepared.
+    """
+    if device and provider.device_authorization_endpoint is None:
+        kind = ErrorKind.DEVICE_CODE_UNSUPPORTED
+        raise SignInError.by(provider.texts.facts(kind, NO_ENDPOINT), kind, reason=NO_ENDPOINT)
 
 
 def open_page(prompt: BrowserPrompt, provider: Provider) -> str | None:
@@ -129,7 +148,9 @@ def open_page(prompt: BrowserPrompt, provider: Provider) -> str | None:
         from codex_oauth.browser.open_browser import NotOpened, open_url
 
     endpoint = urlsplit(provider.authorization_endpoint or provider.issuer)
-    outcome = open_url(prompt.authorize_url, origin=f"{endpoint.scheme}://{endpoint.netloc}")
+    outcome = open_url(
+        prompt.open_url or prompt.authorize_url, origin=f"{endpoint.scheme}://{endpoint.netloc}"
+    )
     if not isinstance(outcome, NotOpened):
         return None
     return f"The browser was not opened: {outcome.reason}. Open the page yourself."
@@ -166,6 +187,9 @@ def login(
     on_note: Callable[[str], None] | None = None,
     make_world: WorldMaker | None = None,
     record: Recording | None = None,
+    app_name: str | None = None,
+    enable_plan: bool = False,
+    register_anew: bool = False,
 ) -> Credential:
     """Sign in, and block until that has succeeded or failed. Raises SignInError.
 
@@ -180,17 +204,33 @@ def login(
     Of the browser: `open_browser` also opens the page; `ports` are where to listen instead of the
     provider's; `callbacks` are further ways in which the redirect can come, such as a `PasteSource`.
     `make_world` performs the effects; by default an `HttpxWorld`. `record` may wrap the flow in a `Recorder`.
+
+    Of a provider that issues client ids (`CHATGPT`): `app_name` is what your application is called, which the
+    person sees at its first registration. With a `store` the client id that was issued is kept, and used
+    again: that of the login named by `account`, else of the one in use, else the only one that is kept.
+    `register_anew` asks for a new one: for another person or workspace, or where the old one was deleted.
+    `enable_plan` asks the person once more to let the application use the plan. ValueError, before anything
+    is shown, without a name, for a store that keeps no registrations, and for the latter two of a provider
+    that issues no client ids.
     """
+    check_device_code(provider, device)
     if make_world is None:
         _check_settings(provider)
     if store is not None:
         store.prepare()
-    door = _Door(
+    client = client_for(
         provider,
+        store,
+        account=account,
+        app_name=app_name,
+        enable_plan=enable_plan,
+        register_anew=register_anew,
+    )
+    door = _Door(
+        client,
         store,
         revoke_old,
         workspaces,
-        account,
         on_prompt,
         on_note or ignore_note,
         make_world or _usual_world,
@@ -214,19 +254,23 @@ def login(
 class _Door:
     """What both ways share."""
 
-    provider: Provider
+    client: SignInClient
     store: Store | None
     revoke_old: bool
     workspaces: tuple[str, ...] = attrs.field(converter=as_ids)
-    account: Identity | str | None
     on_prompt: Callable[[Prompt], None]
     on_note: Callable[[str], None]
     make_world: WorldMaker
     record: Recording
 
+    @property
+    def provider(self) -> Provider:
+        """Where to sign in, with the client that we are there."""
+        return self.client.provider
+
     def device_flow(self) -> DeviceFlow:
         """A new sign-in with a device code."""
-        return DeviceFlow(provider=self.provider, workspaces=self.workspaces, account=self.account)
+        return DeviceFlow(provider=self.provider, workspaces=self.workspaces, account=self.client.account)
 
     def enter(
         self,
@@ -236,13 +280,12 @@ class _Door:
     ) -> Credential:
         """Run a flow to its end, and keep what it grants."""
         with PromptedWorld(self.make_world(sources), on_prompt or self.on_prompt) as world:
-            outcome = run(self.record(flow), world)
+            outcome = run(self.record(flow), RegisteringWorld(world, self.client.store))
             if isinstance(outcome, SignInError):
                 raise outcome
             if self.store is not None:
-                signed_in = finish_sign_in(
-                    outcome, self.store, self.provider, world, revoke_old=self.revoke_old
-                )
+                provider = self.provider.registered(outcome.client_id)
+                signed_in = finish_sign_in(outcome, self.store, provider, world, revoke_old=self.revoke_old)
                 if signed_in.replaced_revoked is False:
                     self.on_note(NOT_CONFIRMED)
         return outcome
@@ -254,11 +297,11 @@ def _with_browser(
     with ExitStack() as closing:
         sources = callbacks
         redirect_uri = door.provider.redirect_uri(ports[0])
-        listener = _listener(door, ports, required=not callbacks)
+        listener = _listener(door, ports, required=not callbacks or ports == ANY_PORT)
         if listener is not None:
             closing.enter_context(listener)
             sources, redirect_uri = (listener, *callbacks), listener.redirect_uri
-        flow = browser_flow(door.provider, door.workspaces, redirect_uri, door.account)
+        flow = browser_flow(door.client, door.workspaces, redirect_uri, opens=open_browser)
         return door.enter(flow, sources, _opening(door) if open_browser else None)
 
 
@@ -279,7 +322,7 @@ def _opening(door: _Door) -> Callable[[Prompt], None]:
     """Show the page's address, and then open it; if that fails, the address is there."""
 
     def show_and_open(prompt: Prompt) -> None:
-        door.on_prompt(prompt)
+        door.on_prompt(shown(prompt))
         if isinstance(prompt, BrowserPrompt) and (note := open_page(prompt, door.provider)) is not None:
             door.on_note(note)
 

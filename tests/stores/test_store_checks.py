@@ -18,9 +18,8 @@ from codex_oauth.testing import (
 )
 from tests.stores.broken_stores import BROKEN, Broken
 
-CHECKS: dict[str, StoreCheck | RegistrationCheck] = {
-    check.__name__: check for check in (*STORE_CHECKS, *REGISTRATION_CHECKS)
-}
+ALL: tuple[StoreCheck | RegistrationCheck, ...] = (*STORE_CHECKS, *REGISTRATION_CHECKS)
+CHECKS = {check.__name__: check for check in ALL}
 CAUGHT = [(what, name) for what, broken in BROKEN.items() for name in broken.caught_by]
 
 

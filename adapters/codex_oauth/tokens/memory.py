@@ -6,6 +6,7 @@ is not begun again for a while, so that a server that is down does not see a sto
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum, auto, unique
 from typing import Final, assert_never
 
@@ -54,12 +55,19 @@ class Fresh:
     until: float
 
 
+def _never(_: Record) -> bool:
+    return False
+
+
 @attrs.define(eq=False, kw_only=True)
 class Memory:
-    """All that is remembered. `jitter` is from 0 to 1."""
+    """All that is remembered. `jitter` is from 0 to 1. `is_off` says of a login that it is good and may not be
+    used: then it is looked for anew at every call, for its person may change that.
+    """
 
     policy: RenewalPolicy
     jitter: float
+    is_off: Callable[[Record], bool] = attrs.field(default=_never, repr=False)
     record: Record | None = None
     fresh: Fresh | None = None
     refused: Secret[str] | None = None
@@ -74,7 +82,7 @@ class Memory:
     def step(self, rejected: Secret[str] | None, at: float, wall: float) -> Step:
         """What to do now, at the instant `at`, for a caller whose token `rejected` was refused, if any."""
         record = self.record
-        if record is None or self.refused is not None:
+        if record is None or self.refused is not None or self.is_off(record):
             return Step.RENEW
         if rejected is not None and record.credential.access_token == rejected:
             return Step.USE if at < max(self._force_from, self._failed_until) else Step.RENEW

@@ -32,8 +32,8 @@ from codex_oauth_core.flows.renewal_policy import (
     not_signed_in,
 )
 from codex_oauth_core.outcomes import Adopted, NotRenewed, NotRenewedReason, Renewed
-from codex_oauth_core.provider import Provider
-from codex_oauth_core.providers import identified, provider_of
+from codex_oauth_core.provider import Provider, use_is_off
+from codex_oauth_core.providers import provider_of
 from codex_oauth_core.record import Record
 from codex_oauth_core.secret import Secret
 
@@ -175,6 +175,8 @@ class Renewer:
             place, record = self._stored(None)
         except SignInError:
             return None
+        if record is not None and self.why_off(record) is not None:
+            return None
         if isinstance(kept := self._elsewhere(record, None), NotRenewed):
             return Landing(kept, Seen(place, kept.record.fingerprint), None)
         asked = RenewalRequest(
@@ -274,6 +276,8 @@ class Renewer:
             return Landing(failure.error, seen, rejected, recalled=True)
         if place is None:
             return Landing(not_signed_in(), seen, rejected)
+        if record is not None and (off := self.why_off(record)) is not None:
+            return Landing(off, seen, rejected)
         if (elsewhere := self._elsewhere(record, rejected)) is not None:
             return Landing(elsewhere, seen, rejected)
         with loading("codex_oauth.worlds.storing"):
@@ -345,6 +349,13 @@ class Renewer:
             known=known,
             keep_saving=keep_saving,
         )
+
+    def why_off(self, record: Record) -> SignInError | None:
+        """Why a login that is good may not be used, if its person has not allowed it; None if it may."""
+        provider, kind = self.provider_for(record), ErrorKind.PLAN_USE_OFF
+        if not use_is_off(record.credential, provider):
+            return None
+        return SignInError.by(provider.texts.facts(kind), kind)
 
     def provider_for(self, record: Record | None) -> Provider:
         """Who renews this record."""

@@ -92,7 +92,8 @@ class TokenSource:
     `on_wait` gets, there too, every `Wait` of a renewal: its `why`, whom it waits for, and until when.
     ValueError for an empty `account` and for what is no host.
 
-    Every method but `close` raises SignInError where there is no usable login.
+    Every method but `close` raises SignInError where there is no usable login: `plan_use_off`, without a
+    request, for one that is good and whose person has not allowed that requests are made with it.
 
     A signal handler may ask too, but not before the first renewal has loaded what renewals need: Python's
     imports can't be entered twice.
@@ -137,7 +138,11 @@ class TokenSource:
         self._notes = Notes(on_note or print_note)
         self._closed = False
         self._seen: tuple[Credential, tuple[tuple[str, str], ...]] | None = None
-        self._memory = Memory(policy=policy, jitter=_drawn() if jitter is None else jitter)
+        self._memory = Memory(
+            policy=policy,
+            jitter=_drawn() if jitter is None else jitter,
+            is_off=lambda record: self._renewer.why_off(record) is not None,
+        )
         self.begin()
         begin_again_in_children(self)
 
@@ -389,6 +394,8 @@ class TokenSource:
         if isinstance(outcome, SignInError):
             raise attrs.evolve(outcome)  # one of its own for everybody: a traceback grows with each raise
         record = outcome.record
+        if (off := self._renewer.why_off(record)) is not None:  # what was renewed is stored all the same
+            raise off
         if rejected is not None and landing.rejected is None and record.credential.access_token == rejected:
             return None
         return record
