@@ -7,6 +7,7 @@ before anything is loaded to sign in.
 from __future__ import annotations
 
 import argparse
+import os
 from importlib import import_module
 from typing import Final
 
@@ -15,6 +16,7 @@ from codex_oauth_core.registered import SERVICE
 
 __all__ = [
     "DEFAULT_VARIABLE",
+    "PROVIDER_VARIABLE",
     "account",
     "account_command",
     "check_exec",
@@ -28,6 +30,7 @@ __all__ = [
     "login_arguments",
     "logout_arguments",
     "loudness",
+    "provider_name",
     "refresh_arguments",
     "run_login_or_step",
     "run_trace",
@@ -40,6 +43,9 @@ __all__ = [
 
 DEFAULT_VARIABLE: Final = "CODEX_OAUTH_TOKEN"
 """The variable in which a child finds the token."""
+
+PROVIDER_VARIABLE: Final = "CODEX_OAUTH_PROVIDER"
+"""The variable that names the provider to sign in at."""
 
 
 def common(command: argparse.ArgumentParser) -> None:
@@ -150,6 +156,7 @@ def login_arguments(command: argparse.ArgumentParser) -> None:
     two = "sign in with a device code in two steps: `start` prints an id, `finish ID` waits for the end"
     add("step", metavar="start|finish", nargs="?", choices=tuple(_STEPS), help=two)
     add("id", metavar="ID", nargs="?", help="what `login start` printed")
+    _add_provider(command)
     _add_ways(command)
     where = "another authorization server: https, or http on loopback"
     add("--issuer", metavar="URL", type=_issuer, help=where)
@@ -165,6 +172,35 @@ def login_arguments(command: argparse.ArgumentParser) -> None:
     loudness(command)
 
 
+_PROVIDERS: Final = ("codex", "chatgpt")
+
+
+def _add_provider(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    which = (
+        "codex, for yourself, beside the Codex CLI; or chatgpt, the official sign-in, for open-source "
+        f"tools that people run themselves; default: {PROVIDER_VARIABLE}, else codex"
+    )
+    add("--provider", metavar="codex|chatgpt", choices=_PROVIDERS, help=which)
+    plan = "chatgpt only: ask once more whether this application may use the plan"
+    add("--enable-plan", action="store_true", help=plan)
+    anew = "chatgpt only: register anew, for another person or workspace; the old registration is kept"
+    add("--register-anew", action="store_true", help=anew)
+    called = "chatgpt only: what the application is called, for the person to see; default: codex-oauth"
+    add("--app-name", metavar="NAME", type=_app_name, help=called)
+
+
+def provider_name(args: argparse.Namespace) -> str:
+    """The provider that is named by the option, else by the variable, else the usual one."""
+    return args.provider or os.environ.get(PROVIDER_VARIABLE) or _PROVIDERS[0]
+
+
+def _app_name(text: str) -> str:
+    if text.strip() and text.isprintable() and len(text) <= 100:
+        return text
+    raise argparse.ArgumentTypeError("it is no name that can be shown")
+
+
 def _add_ways(command: argparse.ArgumentParser) -> None:
     way = command.add_mutually_exclusive_group()
     way.add_argument("--device", action="store_true", help="sign in with a code to type on any device")
@@ -172,7 +208,7 @@ def _add_ways(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("--no-open", action="store_true", help="print the page's address, and open nothing")
     add("--paste", action="store_true", help="also take the address of the browser's last page, pasted here")
-    ports = f"the local port that the browser comes back to; for {SERVICE} only 1455 or 1457"
+    ports = "the local port that the browser comes back to; with codex only 1455 or 1457"
     add("--port", metavar="N", type=_port, help=ports)
 
 
@@ -198,14 +234,30 @@ def check_login(args: argparse.Namespace) -> str | None:
 
     if args.yes and not args.account:
         return "--yes is about --account"
+    if (mistake := _check_provider(args)) is not None:
+        return mistake
     if args.step is not None:
         return _check_step(args)
     if args.device and (args.port is not None or args.no_open or args.paste):
         return "--port, --no-open and --paste belong to the browser, not to --device"
     if args.browser and args.qr:
         return "--qr belongs to the device code, not to --browser"
-    if args.issuer in (None, CODEX.issuer) and args.port not in (None, *CODEX.redirect_ports):
+    usual = args.issuer in (None, CODEX.issuer) and provider_name(args) == "codex"
+    if usual and args.port not in (None, *CODEX.redirect_ports):
         return f"--port: {CODEX.texts.service} takes only {' and '.join(map(str, CODEX.redirect_ports))}"
+    return None
+
+
+def _check_provider(args: argparse.Namespace) -> str | None:
+    """What is wrong with what is said about the provider."""
+    name = provider_name(args)
+    if name not in _PROVIDERS:
+        return f"{PROVIDER_VARIABLE} is {name!a}, and no provider is called so: {' or '.join(_PROVIDERS)}"
+    if args.step == "finish" and args.provider is not None:
+        return "login finish takes the ID that login start printed, and no --provider"
+    of_chatgpt = args.enable_plan or args.register_anew or args.app_name is not None
+    if of_chatgpt and (name != "chatgpt" or args.step is not None):
+        return "--enable-plan, --register-anew and --app-name belong to --provider chatgpt"
     return None
 
 

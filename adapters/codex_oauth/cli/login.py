@@ -22,13 +22,21 @@ from codex_oauth.cli.account import summary
 from codex_oauth.cli.accounts import name_of, signing_in
 from codex_oauth.cli.output import NoOutput, emit, hint, hint_from_a_signal, printable, report, result
 from codex_oauth.cli.process import ENDING
+from codex_oauth.cli.providers import (
+    APP_NAME,
+    chosen_provider,
+    command_to_sign_in,
+    no_device_code,
+    plan_use,
+    provider_called,
+)
 from codex_oauth.cli.trace import tracing
 from codex_oauth.cli.views import View, ViewOptions, choose_view, terminal_here
 from codex_oauth.sign_in import login
 from codex_oauth.stores.file_store import FileStore
+from codex_oauth.stores.find import kept_logins
 from codex_oauth.worlds.callbacks import CallbackSource
 from codex_oauth.worlds.world import World
-from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import BrowserPrompt, DevicePrompt, Prompt, SendRequest, SignInEffect, Wait
 from codex_oauth_core.errors import ErrorKind, SignInError
@@ -43,6 +51,8 @@ from codex_oauth_core.events import (
     StoreAnswered,
     TimeReached,
 )
+from codex_oauth_core.provider import Provider
+from codex_oauth_core.providers import provider_of
 from codex_oauth_core.record import Record
 from codex_oauth_core.storage import Register
 
@@ -163,9 +173,10 @@ def observed(world: World, view: View, args: argparse.Namespace) -> World:
 class Guide:
     """Shows prompts and notes with what belongs to them on this machine."""
 
-    def __init__(self, view: View, args: argparse.Namespace) -> None:
+    def __init__(self, view: View, args: argparse.Namespace, provider: Provider) -> None:
         self._view = view
         self._args = args
+        self._provider = provider
 
     def note(self, note: str) -> None:
         """A note; about the choice, with the flag that changes it and, in a remote shell, the other ways."""
@@ -174,7 +185,7 @@ class Guide:
         flag = next((flag for start, flag in _FLAGS if note.startswith(start)), None)
         self._view.note(f"{note} Use {flag} to change that." if flag else note)
         if flag == "--browser" and is_remote_shell(os.environ):
-            for line in other_ways(_tunnel(CODEX.redirect_ports[0])):
+            for line in other_ways(_tunnel(self._provider.redirect_ports[0])):
                 self._view.note(line)
 
     def prompt(self, prompt: Prompt) -> None:
@@ -190,7 +201,8 @@ class Guide:
 
         port = listening_port(prompt)
         if port is not None and is_remote_shell(os.environ):
-            for line in by_tunnel(_tunnel(port), pastes=self._args.paste):
+            device = self._provider.device_authorization_endpoint is not None
+            for line in by_tunnel(_tunnel(port), pastes=self._args.paste, device=device):
                 self._view.note(line)
 
 
@@ -234,10 +246,13 @@ def run_login(args: argparse.Namespace) -> int:
 
     _refuse_without_a_person(named=args.device or args.browser)
     store = FileStore(args.store)
-    provider = CODEX.at(args.issuer) if args.issuer else CODEX
+    provider = chosen_provider(args)
+    if args.device and provider.device_authorization_endpoint is None:
+        raise no_device_code(provider, args.issuer)
     account, workspaces = signing_in(args, store, provider)
+    used_a_plan = _plans_in_use(store)
     view = view_for(args)
-    guide = Guide(view, args)
+    guide = Guide(view, args, provider)
     interrupt = Interrupt()
 
     def make_world(callbacks: Sequence[CallbackSource]) -> World:
@@ -261,6 +276,9 @@ def run_login(args: argparse.Namespace) -> int:
                 callbacks=_pastes(view) if args.paste else (),
                 make_world=make_world,
                 record=record,
+                app_name=args.app_name or APP_NAME,
+                enable_plan=args.enable_plan,
+                register_anew=args.register_anew,
             )
             view.done()
     except SignInError as failed:
@@ -274,20 +292,52 @@ def run_login(args: argparse.Namespace) -> int:
     finally:
         view.close()
     try:
-        say_signed_in(args, credential, store)
+        say_signed_in(args, credential, store, new_plan=credential.key not in used_a_plan)
     except NoOutput:
         hint("codex-oauth: you are signed in; the login was stored before its description failed.")
         raise
     return 0
 
 
-def say_signed_in(args: argparse.Namespace, credential: Credential, store: FileStore) -> None:
-    """Describe the login that is now stored. Raises NoOutput."""
+def say_signed_in(
+    args: argparse.Namespace, credential: Credential, store: FileStore, *, new_plan: bool = False
+) -> None:
+    """Describe the login that is now stored. `new_plan`: nobody was told yet that it uses a plan. Raises
+    NoOutput.
+    """
     if args.json:
         emit({"event": "done", "ok": True, **summary(Record(credential), store, credential.key)})
-    else:
-        result(f"Signed in as {name_of(credential)}.")
-        result(f"Stored in {printable(str(store.slot(credential.key).path), 4096)}.")
+        return
+    result(f"Signed in as {name_of(credential)}.")
+    result(f"Stored in {printable(str(store.slot(credential.key).path), 4096)}.")
+    uses = plan_use(credential)
+    if uses is not None:
+        for line in _about_the_plan(credential, uses=uses, new=new_plan):
+            result(line)
+
+
+def _about_the_plan(credential: Credential, *, uses: bool, new: bool) -> tuple[str, ...]:
+    """What requests with the login use: told in full once."""
+    provider = provider_of(credential)
+    if provider is None:
+        return ()
+    service = provider.texts.service
+    if not uses:
+        ask = f"{command_to_sign_in(provider_called(credential))} --enable-plan"
+        return (
+            f"This application may not use your {service} plan: no request can be made yet.",
+            f"To ask for it again: {ask}",
+        )
+    if not new:
+        return (f"{provider.texts.in_use}.",)
+    told = f"Requests use your {service} plan."
+    return (told, f"Manage usage: {provider.texts.usage_page}") if provider.texts.usage_page else (told,)
+
+
+def _plans_in_use(store: FileStore) -> frozenset[str]:
+    """The keys of the logins whose people know that a plan is used."""
+    credentials = (login.credential for login in kept_logins(store))
+    return frozenset(each.key for each in credentials if each is not None and plan_use(each))
 
 
 def _pastes(view: View) -> tuple[CallbackSource, ...]:

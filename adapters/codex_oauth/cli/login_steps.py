@@ -26,6 +26,7 @@ import attrs
 from codex_oauth.cli.accounts import name_of, signing_in
 from codex_oauth.cli.login import Guide, Interrupt, named_both, observed, say_signed_in, view_for
 from codex_oauth.cli.output import NoOutput, emit, hint, report, result
+from codex_oauth.cli.providers import chosen_provider, no_device_code
 from codex_oauth.cli.views import View, prompt_lines
 from codex_oauth.store_login import finish_sign_in
 from codex_oauth.stores.failures import reporting, shown
@@ -257,7 +258,9 @@ def run_start(args: argparse.Namespace) -> int:
     store.prepare()
     pending = PendingSignIns(store.home)
     pending.sweep(time.time())
-    provider = CODEX.at(args.issuer) if args.issuer else CODEX
+    provider = chosen_provider(args)
+    if provider.device_authorization_endpoint is None:
+        raise no_device_code(provider, args.issuer)
     account, workspaces = signing_in(args, store, provider)
     flow = DeviceFlow(provider=provider, workspaces=workspaces, account=account)
     interrupt = Interrupt()
@@ -337,7 +340,7 @@ def _finish(args: argparse.Namespace, store: FileStore, view: View, interrupt: I
         check_settings(flow.provider)
         store.prepare()
         with PromptedWorld(
-            interrupt.cancels(observed(_world(view), view, args)), Guide(view, args).prompt
+            interrupt.cancels(observed(_world(view), view, args)), Guide(view, args, flow.provider).prompt
         ) as world:
             outcome = _go_on(flow, world, _saving(claimed, kept, view))
             if isinstance(outcome, SignInError):

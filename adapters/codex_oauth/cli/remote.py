@@ -77,9 +77,9 @@ def other_ways(command: str) -> tuple[str, ...]:
     )
 
 
-def by_tunnel(command: str, *, pastes: bool) -> tuple[str, ...]:
-    """How a browser on the person's own machine comes back here."""
-    instead = "" if pastes else " Or stop, and use --paste, or --device."
+def by_tunnel(command: str, *, pastes: bool, device: bool = True) -> tuple[str, ...]:
+    """How a browser on the person's own machine comes back here. `device`: there is a device code, too."""
+    instead = "" if pastes else f" Or stop, and use --paste{', or --device' if device else ''}."
     return (
         "This is a remote shell. To use the browser of your own machine, run there first:",
         f"    {command}",
