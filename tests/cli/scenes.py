@@ -118,7 +118,7 @@ class Scene:
 
     def play(self, view: View) -> None:
         """All of it, on a terminal."""
-        guide = Guide(view, self.args)
+        guide = Guide(view, self.args, CODEX)
         if self.note:
             guide.note(self.note)
         guide.prompt(self.prompt)

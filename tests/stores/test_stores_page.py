@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from codex_oauth.stores import store as protocols
+from codex_oauth.stores.registrations import KeepsRegistrations
 from codex_oauth.testing import STORE_CHECKS, StoreCheck
 from tests.house.tree import ROOT
 
@@ -28,6 +29,12 @@ def test_the_contract_names_every_method_once(protocol: type) -> None:
     table = PAGE.partition(f"**`{protocol.__name__}`**")[2].partition("\n**`")[0].partition("\n\nWhat")[0]
     listed = re.findall(r"^\| `(\w+)[`(]", table, re.MULTILINE)
     assert sorted(listed) == sorted(_methods(protocol))
+
+
+def test_the_page_names_every_method_of_a_store_that_keeps_registrations() -> None:
+    section = PAGE.partition("### Registrations")[2].partition("\n## ")[0]
+    listed = re.findall(r"^\| `(\w+)\(", section, re.MULTILINE)
+    assert sorted(listed) == sorted(_methods(KeepsRegistrations))
 
 
 def test_the_page_says_where_each_store_is() -> None:

@@ -177,9 +177,14 @@ def test_headers_for_another_host_are_refused_before_anything_is_looked_up(
         raise AssertionError("it was looked up")
 
     monkeypatch.setattr(MemoryStore, "current", touched)
-    for url in ("https://api.openai.com/v1", "http://chatgpt.com/"):
+    for url in ("https://api.example.com/v1", "http://chatgpt.com/", "http://api.openai.com/"):
         with pytest.raises(HostNotAllowed):
             source.headers(url)
+
+
+def test_the_host_of_another_known_provider_gets_no_token() -> None:
+    with pytest.raises(HostNotAllowed, match=r"api\.openai\.com"):
+        rig().source().headers("https://api.openai.com/v1")
 
 
 # -- close ---------------------------------------------------------------------------------------------

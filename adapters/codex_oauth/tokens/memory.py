@@ -61,8 +61,8 @@ def _never(_: Record) -> bool:
 
 @attrs.define(eq=False, kw_only=True)
 class Memory:
-    """All that is remembered. `jitter` is from 0 to 1. `is_off` says of a login that it is good and may not be
-    used: then it is looked for anew at every call, for its person may change that.
+    """All that is remembered. `jitter` is from 0 to 1. `is_off` says of a login that it is good and may not
+    be used: then it is looked for anew at every call, for its person may change that.
     """
 
     policy: RenewalPolicy
