@@ -15,8 +15,8 @@ import attrs
 
 from codex_oauth.signatures import with_signatures
 from codex_oauth.stores.find import KeptLogin, find_logins, kept_login
-from codex_oauth.stores.registrations import KeepsRegistrations, host_id, keeps_registrations
-from codex_oauth.stores.store import Store
+from codex_oauth.stores.registrations import host_id
+from codex_oauth.stores.store import KeepsRegistrations, Store, keeps_registrations
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.identity import Identity
 from codex_oauth_core.provider import Provider
@@ -28,7 +28,7 @@ __all__ = ["SignInClient", "belongs_to", "client_for"]
 
 _NO_REGISTRATIONS: Final = (
     "this store keeps no registrations, which this provider's sign-in needs: "
-    "see codex_oauth.stores.registrations.KeepsRegistrations"
+    "see codex_oauth.stores.store.KeepsRegistrations"
 )
 _NO_NAME: Final = "app_name: name your application, which the person is shown when it is registered"
 _ISSUES_NONE: Final = "enable_plan and register_anew are for a provider that issues client ids"

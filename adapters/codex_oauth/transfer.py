@@ -144,9 +144,9 @@ def export_codex(
     be replaced.
 
     Raises SignInError: `login_required` (what is asked for is not usable any more), `invalid_request`
-    (`details.reason`: `no_refresh_token`, `other_issuer` for one to which no refresh token is sent, or the
-    member of the login that the Codex CLI could not read), `network` (`details.reason`: `lock_busy`),
-    `auth_write_failed` (`details.reason`: `exists` for a file at `path`).
+    (`details.reason`: `no_refresh_token`, `other_provider`, `other_issuer` for one to which no refresh token
+    is sent, or the member of the login that the Codex CLI could not read), `network` (`details.reason`:
+    `lock_busy`), `auth_write_failed` (`details.reason`: `exists` for a file at `path`).
     """
     _refuse_useless(record, include_refresh=include_refresh)
     where = Path(path)
@@ -397,6 +397,11 @@ def _refuse_expired(credential: Credential, action: str) -> None:
 def _refuse_useless(record: Record, *, include_refresh: bool) -> None:
     """Refuse to export what would not work, or not there."""
     credential = record.credential
+    provider = provider_of(credential)
+    if provider is not None and provider.issued_client_ids is not None:
+        text = "The Codex CLI cannot use this login: it belongs to another client and another API."
+        action = "Sign in for it: codex-oauth login --provider codex"
+        raise _refused(text, action, reason="other_provider")
     without = "Export it without the refresh token."
     if not include_refresh:
         _refuse_expired(credential, "Renew it, and try again: codex-oauth token")
@@ -404,7 +409,7 @@ def _refuse_useless(record: Record, *, include_refresh: bool) -> None:
         raise _refused("This login is a copy without a refresh token.", without, reason="no_refresh_token")
     elif not record.is_renewable:
         raise SignInError.of(ErrorKind.LOGIN_REQUIRED, code=record.dead_code)
-    elif provider_of(credential) is None:
+    elif provider is None:
         text = "The authorization server of this login is no address to which a refresh token is sent."
         raise _refused(text, without, reason="other_issuer")
 

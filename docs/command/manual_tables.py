@@ -10,10 +10,10 @@ from types import MappingProxyType
 from typing import Final
 
 from codex_oauth.cli import errors
-from codex_oauth.cli.arguments import DEFAULT_VARIABLE
+from codex_oauth.cli.arguments import DEFAULT_VARIABLE, PROVIDER_VARIABLE
 from codex_oauth.cli.child import ACCOUNT_ID_VARIABLE
 from codex_oauth.cli.fast import ACCOUNT_VARIABLE
-from codex_oauth.stores.names import CURRENT, HOME_VARIABLE, LOGINS
+from codex_oauth.stores.names import CURRENT, HOME_VARIABLE, HOST_ID, LOGINS, REGISTRATIONS
 
 __all__ = ["DESCRIPTION", "EXIT_STATUS", "FILES", "SEE_ALSO", "VARIABLES"]
 
@@ -29,6 +29,8 @@ VARIABLES: Final = MappingProxyType(
     {
         HOME_VARIABLE: "The directory where logins are kept, an absolute path. --store comes first.",
         ACCOUNT_VARIABLE: "Whose login is used, as with --account, which comes first.",
+        PROVIDER_VARIABLE: "The provider that login signs in at, codex or chatgpt. --provider comes first. "
+        "Set by exec: that of the token.",
         DEFAULT_VARIABLE: "Set by exec: the access token, in the environment of the command that it runs.",
         ACCOUNT_ID_VARIABLE: "Set by exec: the account id of that token.",
         "CODEX_OAUTH_DEBUG": "If set, a fault of this program ends with a traceback. Look through it before "
@@ -52,6 +54,8 @@ FILES: Final = MappingProxyType(
         "~/.local/state/codex-oauth": "Where logins are kept on Linux, if nothing else is said; the command "
         "status shows the place. Only its owner can read it.",
         f"{LOGINS}/ACCOUNT.json": "There: a login. It holds secrets.",
+        f"{REGISTRATIONS}/CLIENT_ID.json": "There: a client id that a server issued to this program.",
+        HOST_ID: "There: what this machine is called at such servers. Do not copy it to another machine.",
         CURRENT: "There: the account id of the login in use.",
         "~/.codex/auth.json": "The login of the Codex CLI, which import takes.",
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from codex_oauth import FileStore, MemoryStore, SealedFileStore
-from codex_oauth.stores.registrations import KeepsRegistrations
+from codex_oauth.stores.store import KeepsRegistrations
 from codex_oauth.testing import REGISTRATION_CHECKS, STORE_CHECKS, RegistrationCheck, StoreCheck
 from tests.stores.fake_keyrings import WorkingKeyring
 

@@ -11,8 +11,8 @@ import attrs
 import pytest
 
 from codex_oauth import FileStore, SealedFileStore
-from codex_oauth.stores.registrations import host_id, keeps_registrations
-from codex_oauth.stores.store import StoreWarning
+from codex_oauth.stores.registrations import host_id
+from codex_oauth.stores.store import StoreWarning, keeps_registrations
 from codex_oauth.testing.registration_checks import registered
 from codex_oauth_core import ErrorKind, SignInError
 from tests.stores.fake_keyrings import WorkingKeyring

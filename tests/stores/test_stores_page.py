@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from codex_oauth.stores import store as protocols
-from codex_oauth.stores.registrations import KeepsRegistrations
+from codex_oauth.stores.store import KeepsRegistrations
 from codex_oauth.testing import STORE_CHECKS, StoreCheck
 from tests.house.tree import ROOT
 

@@ -26,10 +26,12 @@ from codex_oauth.cli.accounts import (
 from codex_oauth.cli.fast import ACCOUNT_VARIABLE
 from codex_oauth.cli.output import emit, hint, hint_from_a_signal, left, moment, printable, result
 from codex_oauth.cli.process import interrupted_once
+from codex_oauth.cli.providers import plan_use_off, what_it_uses
 from codex_oauth.cli.usage import UsageError
 from codex_oauth.clock import now
 from codex_oauth.elsewhere import NEXT as ELSEWHERE
 from codex_oauth.elsewhere import is_elsewhere, owner_of
+from codex_oauth.provider_names import command_to_sign_in, plan_use, provider_called
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.find import KeptLogin, kept_login, kept_logins, known
 from codex_oauth_core.codex import CODEX
@@ -37,6 +39,7 @@ from codex_oauth_core.codex.codes import ended_by
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.flows.renewal_policy import age
+from codex_oauth_core.providers import provider_of
 from codex_oauth_core.reading.iso_time import iso_date
 from codex_oauth_core.record import Record
 from codex_oauth_core.renewal_times import INTENT_LIFE
@@ -60,7 +63,6 @@ __all__ = [
 
 
 STOPPING: Final = "Stopping; a renewal that is on its way is awaited and stored."
-_SIGN_IN: Final = ("Sign in: codex-oauth login",)
 
 
 def current_record(store: FileStore) -> Record:
@@ -79,7 +81,7 @@ def why_over(record: Record) -> str | None:
     """
     credential = record.credential
     if record.dead_code is not None:
-        return f"{ended_by(record.dead_code)} It cannot be renewed."
+        return f"{_last_word(credential, record.dead_code)} It cannot be renewed."
     if record.spent:
         return "The server answered with another account when this login was renewed."
     if credential.refresh_token is None and is_expired(credential):
@@ -87,6 +89,13 @@ def why_over(record: Record) -> str | None:
     if is_expired(credential) and is_elsewhere(credential):
         return f"The access token has expired, and only {owner_of(credential)} can renew it."
     return None
+
+
+def _last_word(credential: Credential, code: str) -> str:
+    """What ended a login, as its provider's people are told."""
+    provider = provider_of(credential)
+    said = None if provider is None else provider.dialect.login_over_message(code)
+    return said or ended_by(code)
 
 
 def last_failure(record: Record) -> dict[str, str | None] | None:
@@ -121,15 +130,16 @@ def renewing(store: FileStore, key: str) -> Generator[TokenSource, None, None]:
         try:
             yield source
         except SignInError as error:
-            raise _with_a_command(error) from None
+            raise _with_a_command(error, kept_login(store, key).credential) from None
         finally:
             source.close()
 
 
-def _with_a_command(error: SignInError) -> SignInError:
+def _with_a_command(error: SignInError, credential: Credential | None) -> SignInError:
     if error.kind is not ErrorKind.LOGIN_REQUIRED:
-        return error
-    return attrs.evolve(error, next_actions=_SIGN_IN)
+        return plan_use_off(error)
+    name = None if credential is None else provider_called(credential)
+    return attrs.evolve(error, next_actions=(f"Sign in: {command_to_sign_in(name)}",))
 
 
 def summary(record: Record, store: FileStore, place: str) -> dict[str, Any]:
@@ -143,6 +153,8 @@ def summary(record: Record, store: FileStore, place: str) -> dict[str, Any]:
         "email": profile.email,
         "plan": profile.plan,
         "issuer": credential.issuer,
+        "provider": provider_called(credential),
+        "plan_use": plan_use(credential),
         "obtained_at": _when(iso_date(credential.obtained_at)),
         "expires_at": moment(credential.expires_at),
         "expired": is_expired(credential),
@@ -159,6 +171,8 @@ def describe(record: Record, store: FileStore, place: str) -> list[str]:
     credential = known(record.credential)
     lines = [
         f"Signed in as {name_of(credential)}",
+        f"  provider:      {provider_called(credential) or 'none that is known here'}",
+        *([f"  plan use:      {uses}"] if (uses := what_it_uses(credential)) else []),
         f"  access token:  {validity(credential)}",
         f"  renewal:       {_renewal(record)}",
         f"  {'renewed at:' if record.generation else 'obtained at:':<15}{_since(record)}",
@@ -222,13 +236,19 @@ def run_list(args: argparse.Namespace) -> int:
         emit({"ok": True, "current": account_id_of(in_use), "current_key": current, "accounts": rows})
         return 0
     for login, name in zip(logins, names_apart(logins), strict=True):
-        result(f"{'*' if login.key == current else ' '} {name}: {_state(login.found)}")
+        result(f"{'*' if login.key == current else ' '} {name}{_of_which(login)}: {_state(login.found)}")
     if not logins:
         hint(f"No login is kept in {printable(str(store.home), 4096)}. Sign in: codex-oauth login")
     elif current is None:
         hint("None of them is in use. Use one: codex-oauth switch ACCOUNT")
     _tell_of_the_variable("The account in use is passed over")
     return 0
+
+
+def _of_which(login: KeptLogin) -> str:
+    """The provider, where it is not the usual one."""
+    name = None if login.credential is None else provider_called(login.credential)
+    return "" if name in (None, "codex") else f", {name}"
 
 
 def _in_use(store: FileStore) -> KeptLogin | None:
@@ -284,6 +304,8 @@ def _state(found: Record | SignInError | None) -> str:
     expires_at = found.credential.expires_at
     if expires_at is None:
         return "valid until an unknown time"
+    if plan_use(found.credential) is False:
+        return "plan use is off"
     if is_elsewhere(found.credential):
         until = moment(expires_at)
         return f"valid until {until}; not renewed here: it belongs to {owner_of(found.credential)}"

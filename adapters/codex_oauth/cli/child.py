@@ -14,9 +14,11 @@ import sys
 from collections.abc import Mapping
 from typing import Final, NoReturn
 
+from codex_oauth.cli.arguments import PROVIDER_VARIABLE
 from codex_oauth.cli.output import complain, detail, emit, failure_fields, printable
 from codex_oauth.cli.process import allow_cores
 from codex_oauth.cli.stored import current_credential
+from codex_oauth.provider_names import provider_called
 from codex_oauth_core.credential import Credential
 
 __all__ = ["ACCOUNT_ID_VARIABLE", "CANNOT_RUN", "NOT_FOUND", "run_exec"]
@@ -47,8 +49,10 @@ def run_exec(args: argparse.Namespace) -> int:
 def _environment(credential: Credential, variable: str) -> dict[str, str]:
     token = {variable: credential.access_token.reveal()}
     whose = {} if credential.account_id is None else {ACCOUNT_ID_VARIABLE: credential.account_id}
+    name = provider_called(credential)
+    which = {} if name is None else {PROVIDER_VARIABLE: name}
     ours = {name: value for name, value in os.environ.items() if name != ACCOUNT_ID_VARIABLE}
-    return {**ours, **whose, **token}
+    return {**ours, **whose, **which, **token}
 
 
 def _become(command: list[str], environment: Mapping[str, str]) -> int:

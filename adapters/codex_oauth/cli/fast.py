@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 __all__ = ["ACCOUNT_VARIABLE", "current_token", "document", "leave_no_core_of_token"]
 
 ACCOUNT_VARIABLE: Final = "CODEX_OAUTH_ACCOUNT"
+USUAL_PROVIDER: Final = "codex"
+"""What the provider is called whose tokens are printed from here."""
+
 _VALUES: Final = ("--store", "--account")
 
 
@@ -69,7 +72,12 @@ def leave_no_core_of_token() -> None:
 
 
 def document(
-    *, access_token: str, key: str, account_id: str | None, expires_at: int | None
+    *,
+    access_token: str,
+    key: str,
+    account_id: str | None,
+    expires_at: int | None,
+    provider: str | None = USUAL_PROVIDER,
 ) -> dict[str, Any]:
     """What other programs get of a login (`token --json`)."""
     from codex_oauth.cli.output import moment
@@ -79,6 +87,7 @@ def document(
         "access_token": access_token,
         "key": key,
         "account_id": account_id,
+        "provider": provider,
         "expires_at": moment(expires_at),
     }
 

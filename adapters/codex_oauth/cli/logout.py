@@ -14,6 +14,7 @@ import attrs
 from codex_oauth.cli.accounts import account_id_of, chosen, names_apart
 from codex_oauth.cli.output import detail, emit, hint, printable, result
 from codex_oauth.elsewhere import is_elsewhere, owner_of
+from codex_oauth.provider_names import is_official
 from codex_oauth.store_login import end_login
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.find import KeptLogin, kept_login, kept_logins
@@ -30,9 +31,9 @@ _SAID: Final = {
     True: "Signed out; the server has confirmed it.",
     False: "Signed out here; the server did not confirm that it ended the login.",
 }
-_UNCONFIRMED: Final = f"To end it for sure: {CODEX.texts.end_sessions}."
 _LOCAL: Final = "Or delete the login here only: codex-oauth logout --local"
 _OTHERS: Final = "Other sessions of the account may have ended too."
+_REGISTERED: Final = "This application stays registered: to sign in again, nothing new is asked."
 
 
 def run_logout(args: argparse.Namespace) -> int:
@@ -88,10 +89,13 @@ def _ended(args: argparse.Namespace, store: FileStore, login: KeptLogin) -> dict
     revoked = next((each for each in (False, True) if each in answers), None)
     if current is None or current in [each.place for each in places]:
         store.select(None)
-    if revoked:
+    official = record is not None and is_official(_provider(record, local=False) or CODEX)
+    if revoked and not official:
         hint(_OTHERS)
     elif revoked is False:
         hint(_unconfirmed(record))
+    if official:
+        hint(_REGISTERED)
     return {"revoked": revoked, "message": _farewell(record, revoked=revoked)}
 
 
@@ -132,7 +136,8 @@ def _unconfirmed(record: Record | None) -> str:
     if record is not None and _is_elsewhere(record):
         return f"To end it, too, use a program of {owner_of(record.credential)}."
     if record is None or record.credential.issuer == CODEX.issuer:
-        return _UNCONFIRMED
+        texts = (_provider(record, local=False) or CODEX).texts
+        return f"To end it for sure: {texts.end_sessions}."
     return f"To end it for sure, use the settings of the account at {printable(record.credential.issuer)}."
 
 

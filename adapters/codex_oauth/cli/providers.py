@@ -1,41 +1,25 @@
-"""Which provider a command is about: what it is called on the command line, and what is said about it.
+"""The provider that a command is about, and what is said where it cannot do what was asked for.
 
-Rules of this file: the name of a provider is a word of ours, the same in options, output and documents; what
-people are told of it comes from its own texts.
+Rules of this file: what people are told of a provider comes from its own texts; every command that is shown
+works as it is shown.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
 from typing import Final
 
 import attrs
 
 from codex_oauth.cli.arguments import provider_name
 from codex_oauth.cli.output import printable
-from codex_oauth_core.chatgpt import CHATGPT
-from codex_oauth_core.codex import CODEX
+from codex_oauth.provider_names import PROVIDERS, command_to_sign_in, plan_use
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import NO_ENDPOINT, ErrorKind, SignInError
-from codex_oauth_core.provider import Provider, use_is_off
+from codex_oauth_core.provider import Provider
 from codex_oauth_core.providers import provider_of
 
-__all__ = [
-    "APP_NAME",
-    "PROVIDERS",
-    "chosen_provider",
-    "command_to_sign_in",
-    "is_official",
-    "no_device_code",
-    "plan_use",
-    "plan_use_off",
-    "provider_called",
-    "what_it_uses",
-]
-
-PROVIDERS: Final[Mapping[str, Provider]] = {"codex": CODEX, "chatgpt": CHATGPT}
-"""The providers by their names on the command line."""
+__all__ = ["APP_NAME", "chosen_provider", "no_device_code", "plan_use_off", "what_it_uses"]
 
 APP_NAME: Final = "codex-oauth"
 """What this program is called where a person is asked about it."""
@@ -45,30 +29,6 @@ def chosen_provider(args: argparse.Namespace) -> Provider:
     """The provider to sign in at, at the issuer that is named."""
     provider = PROVIDERS[provider_name(args)]
     return provider.at(args.issuer) if args.issuer else provider
-
-
-def provider_called(credential: Credential) -> str | None:
-    """What the provider of a login is called here; None for one that is not known."""
-    provider = provider_of(credential)
-    if provider is None:
-        return None
-    return next((name for name, each in PROVIDERS.items() if each.dialect is provider.dialect), None)
-
-
-def is_official(provider: Provider) -> bool:
-    """Whether it issues a client id of its own to each program and person."""
-    return provider.issued_client_ids is not None
-
-
-# -- plan use ------------------------------------------------------------------------------------------
-
-
-def plan_use(credential: Credential) -> bool | None:
-    """Whether the person of a login lets requests use their plan; None where nobody is asked."""
-    provider = provider_of(credential)
-    if provider is None or provider.use_scope is None:
-        return None
-    return not use_is_off(credential, provider)
 
 
 def what_it_uses(credential: Credential) -> str | None:
@@ -84,11 +44,6 @@ def plan_use_off(error: SignInError) -> SignInError:
     if error.kind is not ErrorKind.PLAN_USE_OFF:
         return error
     return attrs.evolve(error, next_actions=(f"Ask for it: {command_to_sign_in('chatgpt')} --enable-plan",))
-
-
-def command_to_sign_in(name: str | None) -> str:
-    """The command that signs in at the provider of that name."""
-    return "codex-oauth login" + ("" if name in (None, "codex") else f" --provider {name}")
 
 
 # -- without a browser ---------------------------------------------------------------------------------

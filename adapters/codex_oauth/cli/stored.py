@@ -19,6 +19,7 @@ from codex_oauth.cli.accounts import ChosenAccount, chosen_record, name_of
 from codex_oauth.cli.errors import EXIT_CODES, LOGIN_REQUIRED, OK
 from codex_oauth.cli.fast import document
 from codex_oauth.cli.output import detail, emit, hint, printable, report, result
+from codex_oauth.provider_names import command_to_sign_in, provider_called
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.find import kept_logins, known
 from codex_oauth.stores.names import HOME_VARIABLE
@@ -30,6 +31,8 @@ from codex_oauth_core.effects import Request, SendRequest
 from codex_oauth_core.errors import Detail, ErrorKind, SignInError
 from codex_oauth_core.events import Cancelled, RequestFailed, ResponseReceived
 from codex_oauth_core.flows.machine import error_of, refusal_of, transient_of
+from codex_oauth_core.provider import Provider, use_is_off
+from codex_oauth_core.providers import provider_of
 from codex_oauth_core.secret import Secret, leaks
 
 __all__ = ["URL", "Checked", "ask_server", "current_credential", "run_header", "run_status", "run_token"]
@@ -38,6 +41,7 @@ __all__ = ["URL", "Checked", "ask_server", "current_credential", "run_header", "
 _NOT_ASKED: Final = {
     "expired": "not asked: the access token has expired, and is renewed when it is used",
     "other_issuer": f"not asked: the login is not {CODEX.texts.service}'s, but another server's",
+    "plan_use_off": "not asked: plan use is off, and no request may be made with the login",
 }
 _USUAL: Final = f"the usual one of this user; {HOME_VARIABLE} or --store would name another"
 _ACCEPTED: Final = {
@@ -67,7 +71,7 @@ def run_status(args: argparse.Namespace) -> int:
     ):
         result(line)
     if over is not None:
-        hint("Sign in again: codex-oauth login")
+        hint(f"Sign in again: {command_to_sign_in(provider_called(record.credential))}")
     if checked is not None and checked.error is not None:
         report(checked.error, as_json=False)
     return code
@@ -120,7 +124,15 @@ def run_token(args: argparse.Namespace) -> int:
     token = credential.access_token.reveal()
     if args.json:
         key, account_id = credential.key, credential.account_id
-        emit(document(access_token=token, key=key, account_id=account_id, expires_at=credential.expires_at))
+        emit(
+            document(
+                access_token=token,
+                key=key,
+                account_id=account_id,
+                expires_at=credential.expires_at,
+                provider=provider_called(credential),
+            )
+        )
     else:
         result(token)
     return 0
@@ -136,6 +148,7 @@ def run_header(args: argparse.Namespace) -> int:
                 "ok": True,
                 "key": credential.key,
                 "account_id": credential.account_id,
+                "provider": provider_called(credential),
                 "headers": {"Authorization": value},
             }
         )
@@ -163,7 +176,9 @@ def current_credential(args: argparse.Namespace) -> Credential:
 
 
 URL: Final = CODEX.token_check_url or ""
-"""How much of the plan is used: the smallest answer that needs a token, and counts as no use."""
+"""How much of the plan is used: the smallest answer that needs a token, and counts as no use. That of another
+provider is its own `token_check_url`.
+"""
 
 _LIMIT: Final = 20.0
 _UNANSWERED: Final = f"{CODEX.texts.service} did not say whether it takes the access token."
@@ -182,11 +197,14 @@ class Checked:
 
 def ask_server(credential: Credential, transport: Transport | None = None) -> Checked:
     """Ask whether the access token is taken, by default over the usual transport."""
-    if (credential.issuer, credential.client_id) != (CODEX.issuer, CODEX.client_id):
+    provider = provider_of(credential)
+    if credential.issuer != CODEX.issuer or provider is None or not _may_check(credential, provider):
         return Checked(not_asked="other_issuer")
+    if use_is_off(credential, provider):
+        return Checked(not_asked="plan_use_off")
     if is_expired(credential):
         return Checked(not_asked="expired")
-    answer = (transport or _usual())(_request(credential), never)
+    answer = (transport or _usual())(_request(credential, provider), never)
     match answer:
         case RequestFailed():
             failure = transient_of(answer)
@@ -207,9 +225,15 @@ def _usual() -> Transport:
     return HttpxTransport()
 
 
-def _request(credential: Credential) -> SendRequest:
-    carried = CODEX.dialect.headers(CODEX, credential)
-    return SendRequest(Request("GET", URL, (*CODEX.headers, *carried), Secret(b"")), _LIMIT)
+def _may_check(credential: Credential, provider: Provider) -> bool:
+    """Whether the provider has an answer that costs nothing, for a client that is its own."""
+    own = provider.issued_client_ids is not None or credential.client_id == CODEX.client_id
+    return own and provider.token_check_url is not None
+
+
+def _request(credential: Credential, provider: Provider) -> SendRequest:
+    url, carried = provider.token_check_url or URL, provider.dialect.headers(provider, credential)
+    return SendRequest(Request("GET", url, (*provider.headers, *carried), Secret(b"")), _LIMIT)
 
 
 def _verdict(answer: Answer, credential: Credential) -> Checked:

@@ -30,6 +30,7 @@ class _Meaning:
 _KNOWN: Final[Mapping[str, _Meaning]] = {
     "CODEX_OAUTH_HOME": _Meaning("names the directory of the logins", shows=True),
     "CODEX_OAUTH_ACCOUNT": _Meaning("names the account, whatever account is in use", shows=True),
+    "CODEX_OAUTH_PROVIDER": _Meaning("names the provider to sign in at", shows=True),
     "CODEX_OAUTH_TOKEN": _Meaning("holds a token for a program that `codex-oauth exec` ran; it is not read"),
     "CODEX_OAUTH_ACCOUNT_ID": _Meaning(
         "holds the account for a program that `codex-oauth exec` ran; it is not read", shows=True

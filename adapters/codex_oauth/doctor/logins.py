@@ -14,6 +14,7 @@ from typing import Final
 from codex_oauth.doctor.context import Area, Context, Finding, Verdict, ok, problem, skipped, store_of, warn
 from codex_oauth.elsewhere import NEXT as ELSEWHERE
 from codex_oauth.elsewhere import is_elsewhere, owner_of
+from codex_oauth.provider_names import command_to_sign_in, plan_use, provider_called
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.store import StoreWarning
 from codex_oauth_core.codex.codes import ended_by
@@ -24,7 +25,6 @@ from codex_oauth_core.record import Record
 __all__ = ["check", "records"]
 
 _NAME: Final = "login"
-_AGAIN: Final = "Sign in again: codex-oauth login"
 
 
 def records(store: FileStore) -> dict[str, Record | SignInError]:
@@ -72,7 +72,7 @@ def _judged(account: str, found: Record | SignInError, *, in_use: bool) -> Findi
         return _unreadable(found, account, in_use=in_use)
     if over := _why_over(found):
         verdict = Verdict.PROBLEM if in_use else Verdict.WARN
-        return Finding(_NAME, Area.LOGIN, verdict, over, (_AGAIN,), account)
+        return Finding(_NAME, Area.LOGIN, verdict, over, (_again(found),), account)
     if found.in_doubt:
         text = "the answer to a renewal was lost, or one is under way"
         advice = "It is tried again when it must be. If that fails, sign in again: codex-oauth login"
@@ -80,7 +80,17 @@ def _judged(account: str, found: Record | SignInError, *, in_use: bool) -> Findi
     if found.credential.refresh_token is not None and is_elsewhere(found.credential):
         text = f"{_validity(found)}, and not renewed here: it belongs to {owner_of(found.credential)}"
         return warn(_NAME, Area.LOGIN, text, *ELSEWHERE, subject=account)
-    return ok(_NAME, Area.LOGIN, f"{_validity(found)}{', in use' if in_use else ''}", account)
+    if plan_use(found.credential) is False:
+        ask = f"{command_to_sign_in(provider_called(found.credential))} --enable-plan"
+        text = "plan use is off: no request may be made with it"
+        return warn(_NAME, Area.LOGIN, text, f"Ask for it: {ask}", subject=account)
+    which = provider_called(found.credential)
+    of = "" if which in (None, "codex") else f", {which}"
+    return ok(_NAME, Area.LOGIN, f"{_validity(found)}{of}{', in use' if in_use else ''}", account)
+
+
+def _again(record: Record) -> str:
+    return f"Sign in again: {command_to_sign_in(provider_called(record.credential))}"
 
 
 def _unreadable(error: SignInError, account: str | None, *, in_use: bool) -> Finding:

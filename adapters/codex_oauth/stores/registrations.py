@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import time
 from pathlib import Path
-from typing import Final, Protocol, TypeGuard
+from typing import Final
 
 import attrs
 
@@ -21,12 +21,11 @@ from codex_oauth.stores.files import Directory, read_file, stage
 from codex_oauth.stores.locks import lock_name, take_lock
 from codex_oauth.stores.names import HOST_ID, REGISTRATIONS, client_id_in, registration_name
 from codex_oauth.stores.paths import default_home
-from codex_oauth.stores.store import Store
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.registration import Registration, read_registration, write_registration
 from codex_oauth_core.secret import Secret
 
-__all__ = ["HomeFiles", "KeepsRegistrations", "host_id", "keeps_registrations", "new_host_id"]
+__all__ = ["HomeFiles", "host_id", "new_host_id"]
 
 _LONGEST: Final = 16 * 1024  # bytes
 _LONGEST_HOST_ID: Final = 512  # bytes
@@ -39,39 +38,6 @@ _PATIENCE: Final = 10.0  # seconds for another process to make the name of this 
 _POLL: Final = 0.02  # seconds between two looks at its lock
 
 
-class KeepsRegistrations(Store, Protocol):
-    """A store that also keeps registrations, and knows what this machine is called: what a sign-in needs
-    whose server issues client ids.
-    """
-
-    def registrations(self) -> tuple[Registration, ...]:
-        """All registrations, the oldest first. A registration stays when its login is deleted.
-
-        Raises SignInError: `corrupt_auth`, `auth_read_failed`.
-        """
-        ...
-
-    def register(self, registration: Registration) -> None:
-        """Keep a registration, durably, in place of one with the same client id. See `Register`.
-
-        Raises SignInError: `auth_write_failed`; ValueError for a client id that is none.
-        """
-        ...
-
-    def host_id(self) -> str:
-        """What this machine is called at authorization servers: made at the first call, and the same for
-        every process that uses the store from then on, whoever signs in or out.
-
-        Raises SignInError: `auth_read_failed`, `auth_write_failed`.
-        """
-        ...
-
-
-def keeps_registrations(store: Store) -> TypeGuard[KeepsRegistrations]:
-    """Whether a store keeps registrations, too: one of an earlier release does not."""
-    return all(callable(getattr(store, name, None)) for name in ("registrations", "register", "host_id"))
-
-
 def new_host_id() -> str:
     """A new name for a machine, drawn at random: a UUID says nothing about anybody (RFC 9562 §5.4)."""
     with loading("uuid"):
@@ -82,7 +48,7 @@ def new_host_id() -> str:
 
 def host_id(home: Path | None = None) -> str:
     """What this machine is called: from `home`, by default the home of the usual store. See
-    `KeepsRegistrations.host_id`.
+    `stores.store.KeepsRegistrations.host_id`.
     """
     return HomeFiles(default_home() if home is None else home).host_id()
 

@@ -8,22 +8,25 @@ method's argument that no program should pass is a ValueError.
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeGuard
 
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.record import Record
+from codex_oauth_core.registration import Registration
 from codex_oauth_core.storage import Conflict, Deleted, Saved
 
 __all__ = [
     "Conflict",
     "Deleted",
     "Held",
+    "KeepsRegistrations",
     "LockedLogin",
     "SaveFailed",
     "Saved",
     "Slot",
     "Store",
     "StoreWarning",
+    "keeps_registrations",
 ]
 
 
@@ -182,6 +185,39 @@ class Store(Protocol):
         digits, `_` and `-`, at most 128.
         """
         ...
+
+
+class KeepsRegistrations(Store, Protocol):
+    """A store that also keeps registrations, and knows what this machine is called: what a sign-in needs
+    whose server issues client ids.
+    """
+
+    def registrations(self) -> tuple[Registration, ...]:
+        """All registrations, the oldest first. A registration stays when its login is deleted.
+
+        Raises SignInError: `corrupt_auth`, `auth_read_failed`.
+        """
+        ...
+
+    def register(self, registration: Registration) -> None:
+        """Keep a registration, durably, in place of one with the same client id. See `Register`.
+
+        Raises SignInError: `auth_write_failed`; ValueError for a client id that is none.
+        """
+        ...
+
+    def host_id(self) -> str:
+        """What this machine is called at authorization servers: made at the first call, and the same for
+        every process that uses the store from then on, whoever signs in or out.
+
+        Raises SignInError: `auth_read_failed`, `auth_write_failed`.
+        """
+        ...
+
+
+def keeps_registrations(store: Store) -> TypeGuard[KeepsRegistrations]:
+    """Whether a store keeps registrations, too: one of an earlier release does not."""
+    return all(callable(getattr(store, name, None)) for name in ("registrations", "register", "host_id"))
 
 
 Held = LockedLogin

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 import attrs
 
-from codex_oauth.stores.registrations import KeepsRegistrations
+from codex_oauth.stores.store import KeepsRegistrations
 from codex_oauth.testing.checking import ACCOUNT, check_error, locked, put, refused, same, sample, true
 from codex_oauth_core.registration import Registration
 

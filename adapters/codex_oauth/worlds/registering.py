@@ -7,7 +7,7 @@ the world within says so. In an asynchronous world the storing goes on a worker 
 from __future__ import annotations
 
 from codex_oauth.event_loops import run_blocking
-from codex_oauth.stores.registrations import KeepsRegistrations
+from codex_oauth.stores.store import KeepsRegistrations
 from codex_oauth.worlds.world import AsyncPerformer, Performer
 from codex_oauth_core.effects import SignInEffect
 from codex_oauth_core.errors import SignInError

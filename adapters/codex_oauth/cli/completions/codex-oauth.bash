@@ -3,7 +3,7 @@
 _codex_oauth_trace_subparsers=(show replay)
 _codex_oauth_subparsers=(login status token header exec refresh logout list switch doctor import export trace completion authority)
 
-_codex_oauth_login_option_strings=(-h --help --device --browser --no-open --paste --port --issuer --account --yes --revoke-old --trace --qr --copy --accessible --color --store --json -q --quiet -v --verbose)
+_codex_oauth_login_option_strings=(-h --help --provider --enable-plan --register-anew --app-name --device --browser --no-open --paste --port --issuer --account --yes --revoke-old --trace --qr --copy --accessible --color --store --json -q --quiet -v --verbose)
 _codex_oauth_status_option_strings=(-h --help --check --account --store --json -q --quiet -v --verbose)
 _codex_oauth_token_option_strings=(-h --help --account --store --json -q --quiet -v --verbose)
 _codex_oauth_header_option_strings=(-h --help --account --store --json -q --quiet -v --verbose)
@@ -45,6 +45,7 @@ _codex_oauth_authority___url_file_COMPGEN=_codex_oauth_compgen_files
 _codex_oauth_authority___faults_COMPGEN=_codex_oauth_compgen_files
 
 _codex_oauth_login_pos_0_choices=(start finish)
+_codex_oauth_login___provider_choices=(codex chatgpt)
 _codex_oauth_login___color_choices=(auto always never)
 _codex_oauth_doctor___color_choices=(auto always never)
 _codex_oauth_trace_pos_0_choices=(show replay)
@@ -55,6 +56,8 @@ _codex_oauth_pos_0_choices=(login status token header exec refresh logout list s
 
 _codex_oauth_login__h_nargs=0
 _codex_oauth_login___help_nargs=0
+_codex_oauth_login___enable_plan_nargs=0
+_codex_oauth_login___register_anew_nargs=0
 _codex_oauth_login___device_nargs=0
 _codex_oauth_login___browser_nargs=0
 _codex_oauth_login___no_open_nargs=0

@@ -47,7 +47,7 @@ function _codex_oauth_using
 end
 
 set -g _codex_oauth_commands login status token header exec refresh logout list switch doctor import export trace 'trace show' 'trace replay' completion authority
-set -g _codex_oauth_opts_with_value --account --approve --approve-after --color --env --faults --from-codex --html --interval --issuer --lifetime --port --provider --store --to-codex --trace --url-file
+set -g _codex_oauth_opts_with_value --account --app-name --approve --approve-after --color --env --faults --from-codex --html --interval --issuer --lifetime --port --provider --store --to-codex --trace --url-file
 
 complete -c codex-oauth -e
 complete -c codex-oauth -f
@@ -56,11 +56,15 @@ complete -c codex-oauth -n _codex_oauth_using -s h -l help -d 'show this help me
 complete -c codex-oauth -n _codex_oauth_using -l version -d 'show program'"'"'s version number and exit'
 complete -c codex-oauth -n '_codex_oauth_using; and test $_codex_oauth_npos -eq 0' -a login -d 'sign in'
 complete -c codex-oauth -n '_codex_oauth_using login' -s h -l help -d 'show this help message and exit'
+complete -c codex-oauth -n '_codex_oauth_using login' -l provider -xka "codex chatgpt" -d 'codex, for yourself, beside the Codex CLI; or chatgpt, the official sign-in, for open-source tools that people run themselves; default: CODEX_OAUTH_PROVIDER, else codex'
+complete -c codex-oauth -n '_codex_oauth_using login' -l enable-plan -d 'chatgpt only: ask once more whether this application may use the plan'
+complete -c codex-oauth -n '_codex_oauth_using login' -l register-anew -d 'chatgpt only: register anew, for another person or workspace; the old registration is kept'
+complete -c codex-oauth -n '_codex_oauth_using login' -l app-name -x -d 'chatgpt only: what the application is called, for the person to see; default: codex-oauth'
 complete -c codex-oauth -n '_codex_oauth_using login' -l device -d 'sign in with a code to type on any device'
 complete -c codex-oauth -n '_codex_oauth_using login' -l browser -d 'sign in with the browser on this machine'
 complete -c codex-oauth -n '_codex_oauth_using login' -l no-open -d 'print the page'"'"'s address, and open nothing'
 complete -c codex-oauth -n '_codex_oauth_using login' -l paste -d 'also take the address of the browser'"'"'s last page, pasted here'
-complete -c codex-oauth -n '_codex_oauth_using login' -l port -x -d 'the local port that the browser comes back to; for ChatGPT only 1455 or 1457'
+complete -c codex-oauth -n '_codex_oauth_using login' -l port -x -d 'the local port that the browser comes back to; with codex only 1455 or 1457'
 complete -c codex-oauth -n '_codex_oauth_using login' -l issuer -x -d 'another authorization server: https, or http on loopback'
 complete -c codex-oauth -n '_codex_oauth_using login' -l account -x -d 'who is to sign in: an email address, an account id, a user id, or the beginning of a key'
 complete -c codex-oauth -n '_codex_oauth_using login' -l yes -d 'keep the login even if it is not that of --account'

@@ -1,0 +1,47 @@
+"""What the providers of this library are called by people, and what is true of a login of theirs.
+
+Rules of this file: a name is a word of ours, the same in options, output and documents; what people are told
+comes from the provider's own texts. Nothing is sent, stored or loaded late.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from codex_oauth_core.chatgpt import CHATGPT
+from codex_oauth_core.codex import CODEX
+from codex_oauth_core.credential import Credential
+from codex_oauth_core.provider import Provider, use_is_off
+from codex_oauth_core.providers import provider_of
+
+__all__ = ["PROVIDERS", "command_to_sign_in", "is_official", "plan_use", "provider_called"]
+
+PROVIDERS: Final[Mapping[str, Provider]] = {"codex": CODEX, "chatgpt": CHATGPT}
+"""The providers by their names."""
+
+
+def provider_called(credential: Credential) -> str | None:
+    """What the provider of a login is called; None for one that is not known."""
+    provider = provider_of(credential)
+    if provider is None:
+        return None
+    return next((name for name, each in PROVIDERS.items() if each.dialect is provider.dialect), None)
+
+
+def is_official(provider: Provider) -> bool:
+    """Whether it issues a client id of its own to each program and person."""
+    return provider.issued_client_ids is not None
+
+
+def plan_use(credential: Credential) -> bool | None:
+    """Whether the person of a login lets requests use their plan; None where nobody is asked."""
+    provider = provider_of(credential)
+    if provider is None or provider.use_scope is None:
+        return None
+    return not use_is_off(credential, provider)
+
+
+def command_to_sign_in(name: str | None) -> str:
+    """The command that signs in at the provider of that name."""
+    return "codex-oauth login" + ("" if name in (None, "codex") else f" --provider {name}")
