@@ -27,12 +27,12 @@ from codex_oauth.sign_in import (
     check_device_code,
     choice_note,
     choose,
+    for_others,
     ignore_note,
     no_recording,
     only_a_paste,
     only_way,
     open_page,
-    shown,
     with_a_device_code,
 )
 from codex_oauth.sign_in_client import SignInClient, client_for
@@ -236,7 +236,7 @@ def _opening(door: _Door) -> OnPrompt:
     """Show the page's address, and then open it; if that fails, the address is there."""
 
     async def show_and_open(prompt: Prompt) -> None:
-        await maybe_await(door.on_prompt(shown(prompt)))
+        await maybe_await(door.on_prompt(for_others(prompt)))
         if not isinstance(prompt, BrowserPrompt):
             return
         if (note := await run_blocking(lambda: open_page(prompt, door.provider))) is not None:

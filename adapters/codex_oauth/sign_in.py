@@ -48,13 +48,13 @@ __all__ = [
     "check_device_code",
     "choice_note",
     "choose",
+    "for_others",
     "ignore_note",
     "login",
     "no_recording",
     "only_a_paste",
     "only_way",
     "open_page",
-    "shown",
     "with_a_device_code",
 ]
 
@@ -125,7 +125,7 @@ def browser_flow(
     )
 
 
-def shown(prompt: Prompt) -> Prompt:
+def for_others(prompt: Prompt) -> Prompt:
     """What others get to see of a prompt: a page whose address holds a token is for our own browser alone."""
     return attrs.evolve(prompt, open_url=None) if isinstance(prompt, BrowserPrompt) else prompt
 
@@ -322,7 +322,7 @@ def _opening(door: _Door) -> Callable[[Prompt], None]:
     """Show the page's address, and then open it; if that fails, the address is there."""
 
     def show_and_open(prompt: Prompt) -> None:
-        door.on_prompt(shown(prompt))
+        door.on_prompt(for_others(prompt))
         if isinstance(prompt, BrowserPrompt) and (note := open_page(prompt, door.provider)) is not None:
             door.on_note(note)
 

@@ -24,7 +24,7 @@ from codex_oauth_core.providers import provider_of
 from codex_oauth_core.registration import Registration
 from codex_oauth_core.secret import Secret
 
-__all__ = ["SignInClient", "belongs_to", "client_for"]
+__all__ = ["SignInClient", "client_for", "is_of_provider"]
 
 _NO_REGISTRATIONS: Final = (
     "this store keeps no registrations, which this provider's sign-in needs: "
@@ -86,7 +86,7 @@ def _returning(client: SignInClient, store: KeepsRegistrations, *, enable_plan: 
     provider = client.provider
     prompt = "consent" if enable_plan else None
     registered = [each for each in store.registrations() if each.issuer == provider.issuer]
-    kept = [each for each in _kept(store) if belongs_to(each.credential, provider)]
+    kept = [each for each in _kept(store) if is_of_provider(each.credential, provider)]
     credential = _login(store, kept, client.account, _of_others(registered, provider))
     if credential is not None:
         return attrs.evolve(
@@ -145,7 +145,7 @@ def _as(provider: Provider, client_id: str, registered: Sequence[Registration]) 
     return attrs.evolve(provider.registered(client_id), redirect_path=path or provider.redirect_path)
 
 
-def belongs_to(credential: Credential | None, provider: Provider) -> bool:
+def is_of_provider(credential: Credential | None, provider: Provider) -> bool:
     """Whether a login is one of `provider`, at the same server, whatever client id was issued for it."""
     if credential is None or credential.issuer != provider.issuer:
         return False

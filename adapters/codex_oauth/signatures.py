@@ -18,7 +18,7 @@ import attrs
 from codex_oauth.loading import loading
 from codex_oauth_core.provider import Provider
 
-__all__ = ["SignatureCheck", "rs256", "signature_check", "with_signatures"]
+__all__ = ["SignatureCheck", "signature_check", "verify_rs256", "with_signatures"]
 
 SignatureCheck = Callable[[Mapping[str, Any], bytes, bytes], bool]
 """Takes a key (a JWK, RFC 7517), what was signed, and the signature; says whether the signature is good."""
@@ -28,7 +28,7 @@ _LARGEST_KEY: Final = 16384  # bits; a larger one costs more time than a sign-in
 _LARGEST_EXPONENT: Final = 64  # bits
 
 
-def rs256(jwk: Mapping[str, Any], signed: bytes, signature: bytes) -> bool:
+def verify_rs256(jwk: Mapping[str, Any], signed: bytes, signature: bytes) -> bool:
     """Whether `signature` was made over `signed` with the private half of `jwk`, by RS256.
 
     Raises ImportError without the extra `chatgpt`: ask `signature_check()` first.
@@ -50,8 +50,8 @@ def rs256(jwk: Mapping[str, Any], signed: bytes, signature: bytes) -> bool:
 
 
 def signature_check() -> SignatureCheck | None:
-    """`rs256`, if the library that it needs is there (the extra `chatgpt`); else None."""
-    return rs256 if find_spec("cryptography") is not None else None
+    """`verify_rs256`, if the library that it needs is there (the extra `chatgpt`); else None."""
+    return verify_rs256 if find_spec("cryptography") is not None else None
 
 
 def with_signatures(provider: Provider) -> Provider:

@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from codex_oauth.signatures import rs256, signature_check, with_signatures
+from codex_oauth.signatures import signature_check, verify_rs256, with_signatures
 from codex_oauth_core import CHATGPT, CODEX
 
 PRIVATE = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -44,7 +44,7 @@ def signature(
     "changes", [{}, {"use": "sig"}, {"alg": "RS256"}, {"use": "sig", "alg": "RS256", "x5t": "x"}]
 )
 def test_a_good_signature_is_good(changes: dict[str, Any]) -> None:
-    assert rs256(jwk_of(PRIVATE, **changes), SIGNED, signature())
+    assert verify_rs256(jwk_of(PRIVATE, **changes), SIGNED, signature())
 
 
 BAD: dict[str, Callable[[], bytes]] = {
@@ -63,11 +63,11 @@ BAD: dict[str, Callable[[], bytes]] = {
 
 @pytest.mark.parametrize("make", BAD.values(), ids=list(BAD))
 def test_any_other_signature_is_not(make: Callable[[], bytes]) -> None:
-    assert not rs256(jwk_of(PRIVATE), SIGNED, make())
+    assert not verify_rs256(jwk_of(PRIVATE), SIGNED, make())
 
 
 def test_what_was_signed_is_to_the_letter() -> None:
-    assert not rs256(jwk_of(PRIVATE), SIGNED + b".", signature())
+    assert not verify_rs256(jwk_of(PRIVATE), SIGNED + b".", signature())
 
 
 @pytest.mark.parametrize(
@@ -95,22 +95,22 @@ def test_what_was_signed_is_to_the_letter() -> None:
     ids=str,
 )
 def test_a_key_that_is_unfit_makes_no_signature_good(changes: dict[str, Any]) -> None:
-    assert not rs256(jwk_of(PRIVATE, **changes), SIGNED, signature())
+    assert not verify_rs256(jwk_of(PRIVATE, **changes), SIGNED, signature())
 
 
 def test_a_small_key_is_none() -> None:
-    assert not rs256(jwk_of(SMALL), SIGNED, signature(SMALL))
+    assert not verify_rs256(jwk_of(SMALL), SIGNED, signature(SMALL))
 
 
 def test_a_key_without_its_members_is_none() -> None:
-    assert not rs256({}, SIGNED, signature())
+    assert not verify_rs256({}, SIGNED, signature())
 
 
 # -- the extra -----------------------------------------------------------------------------------------
 
 
 def test_a_provider_that_needs_signatures_gets_a_check_and_keeps_its_own() -> None:
-    assert with_signatures(CHATGPT).verify_signature is rs256
+    assert with_signatures(CHATGPT).verify_signature is verify_rs256
     assert with_signatures(CODEX) is CODEX
     own = attrs.evolve(CHATGPT, verify_signature=lambda *_: False)
     assert with_signatures(own) is own
@@ -125,7 +125,7 @@ def test_without_the_extra_there_is_no_check(monkeypatch: pytest.MonkeyPatch) ->
 def test_nothing_is_loaded_before_a_signature_is_checked() -> None:
     code = (
         "import sys\nimport codex_oauth.signatures as s\n"
-        "assert s.signature_check() is s.rs256\nprint(any(m.startswith('cryptography') for m in sys.modules))"
+        "assert s.signature_check() is s.verify_rs256\nprint(any(m.startswith('cryptography') for m in sys.modules))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60

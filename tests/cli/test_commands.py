@@ -300,6 +300,7 @@ def test_a_token_of_unknown_expiry_is_printed(tmp_path: Path) -> None:
         "access_token": "stored-access",
         "key": key_of("acct_1"),
         "account_id": "acct_1",
+        "provider": "codex",
         "expires_at": None,
     }
 

@@ -49,9 +49,10 @@ def test_it_tells_who_until_when_and_where(tmp_path: Path) -> None:
     assert lines[0].startswith("Signed in as me@example.com (acct_1")
     assert "until 2096-10-02T07:06:40Z" in lines[1]
     assert lines[3].startswith("  obtained at:   2026-01-01T00:00:00Z, ")
-    assert lines[4] == f"  stored in:     {path}"
-    assert lines[5] == "  store:         named by CODEX_OAUTH_HOME"
-    assert len(lines) == 6
+    assert lines[4] == "  provider:      codex"
+    assert lines[5] == f"  stored in:     {path}"
+    assert lines[6] == "  store:         named by CODEX_OAUTH_HOME"
+    assert len(lines) == 7
 
 
 def test_it_says_why_the_store_is_where_it_is_and_what_overrides_that(tmp_path: Path) -> None:

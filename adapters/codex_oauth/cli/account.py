@@ -171,11 +171,11 @@ def describe(record: Record, store: FileStore, place: str) -> list[str]:
     credential = known(record.credential)
     lines = [
         f"Signed in as {name_of(credential)}",
-        f"  provider:      {provider_called(credential) or 'none that is known here'}",
-        *([f"  plan use:      {uses}"] if (uses := what_it_uses(credential)) else []),
         f"  access token:  {validity(credential)}",
         f"  renewal:       {_renewal(record)}",
         f"  {'renewed at:' if record.generation else 'obtained at:':<15}{_since(record)}",
+        f"  provider:      {provider_called(credential) or 'none that is known here'}",
+        *([f"  plan use:      {uses}"] if (uses := what_it_uses(credential)) else []),
         f"  stored in:     {printable(str(store.slot(place).path), 4096)}",
     ]
     if failure := last_failure(record):

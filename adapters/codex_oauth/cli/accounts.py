@@ -19,7 +19,7 @@ import attrs
 from codex_oauth.cli.fast import ACCOUNT_VARIABLE
 from codex_oauth.cli.output import printable
 from codex_oauth.cli.usage import UsageError
-from codex_oauth.sign_in_client import belongs_to
+from codex_oauth.sign_in_client import is_of_provider
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.find import KeptLogin, find_logins, kept_logins
 from codex_oauth_core.codex import CODEX
@@ -228,6 +228,6 @@ def signing_in(
 def _is_of(login: KeptLogin, provider: Provider) -> bool:
     credential = login.credential
     if provider.issued_client_ids is not None:
-        return belongs_to(credential, provider)
+        return is_of_provider(credential, provider)
     bound = None if credential is None else (credential.issuer, credential.client_id)
     return bound == (provider.issuer, provider.client_id)

@@ -25,7 +25,7 @@ from codex_oauth.cli.process import ENDING
 from codex_oauth.cli.providers import APP_NAME, chosen_provider, no_device_code
 from codex_oauth.cli.trace import tracing
 from codex_oauth.cli.views import View, ViewOptions, choose_view, terminal_here
-from codex_oauth.provider_names import command_to_sign_in, plan_use, provider_called
+from codex_oauth.provider_names import command_to_sign_in, is_official, plan_use, provider_called
 from codex_oauth.sign_in import login
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.find import kept_logins
@@ -244,7 +244,7 @@ def run_login(args: argparse.Namespace) -> int:
     if args.device and provider.device_authorization_endpoint is None:
         raise no_device_code(provider, args.issuer)
     account, workspaces = signing_in(args, store, provider)
-    used_a_plan = _plans_in_use(store)
+    used_a_plan = _plans_in_use(store) if is_official(provider) else frozenset[str]()
     view = view_for(args)
     guide = Guide(view, args, provider)
     interrupt = Interrupt()
@@ -330,7 +330,10 @@ def _about_the_plan(credential: Credential, *, uses: bool, new: bool) -> tuple[s
 
 def _plans_in_use(store: FileStore) -> frozenset[str]:
     """The keys of the logins whose people know that a plan is used."""
-    credentials = (login.credential for login in kept_logins(store))
+    try:
+        credentials = [login.credential for login in kept_logins(store)]
+    except SignInError:  # the sign-in says what is wrong with the store
+        return frozenset()
     return frozenset(each.key for each in credentials if each is not None and plan_use(each))
 
 
