@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--provider",
         choices=("codex", "chatgpt", "both"),
         default="codex",
-        help="whose rules: Codex sign-ins (default), the official ones of open-source tools, or both",
+        help="whose rules: codex (default), chatgpt (the official sign-in), or both",
     )
     add("--port", type=_port, default=0, metavar="N", help="loopback port; 0 is any free one (default)")
     add("--url-file", type=Path, metavar="PATH", help="also write the base URL to this file")

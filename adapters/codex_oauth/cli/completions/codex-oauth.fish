@@ -184,7 +184,7 @@ complete -c codex-oauth -n '_codex_oauth_using completion' -s h -l help -d 'show
 complete -c codex-oauth -n '_codex_oauth_using completion; and test $_codex_oauth_npos -eq 0' -ka "bash zsh fish" -d 'bash or zsh or fish'
 complete -c codex-oauth -n '_codex_oauth_using; and test $_codex_oauth_npos -eq 0' -a authority -d 'run a local authorization server with fake tokens, for tests and demos'
 complete -c codex-oauth -n '_codex_oauth_using authority' -s h -l help -d 'show this help message and exit'
-complete -c codex-oauth -n '_codex_oauth_using authority' -l provider -xka "codex chatgpt both" -d 'whose rules: Codex sign-ins (default), the official ones of open-source tools, or both'
+complete -c codex-oauth -n '_codex_oauth_using authority' -l provider -xka "codex chatgpt both" -d 'whose rules: codex (default), chatgpt (the official sign-in), or both'
 complete -c codex-oauth -n '_codex_oauth_using authority' -l port -x -d 'loopback port; 0 is any free one (default)'
 complete -c codex-oauth -n '_codex_oauth_using authority' -l url-file -xka "(__fish_complete_path (commandline -ct))" -d 'also write the base URL to this file'
 complete -c codex-oauth -n '_codex_oauth_using authority' -l approve -xka "ask auto deny never" -d 'who decides: a person on the page (ask, default), or the authority itself'
