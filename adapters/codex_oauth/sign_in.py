@@ -120,7 +120,7 @@ def browser_flow(
         workspaces=workspaces,
         account=client.account,
         id_token_hint=client.id_token_hint if opens else None,
-        login_hint=client.login_hint,
+        login_hint=client.login_hint if opens else None,
         prompt=client.prompt,
     )
 
