@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+from urllib.error import HTTPError
 from urllib.parse import parse_qsl, urlsplit
+from urllib.request import ProxyHandler, build_opener
 
 import attrs
-import httpx
 import pytest
 
 from codex_oauth import FileStore, TokenSource, login
@@ -50,8 +51,11 @@ class Watched(ChatGptAuthority):
     )
     """Method, path and the fields of query or body."""
     raw: list[str] = attrs.field(factory=list[str], init=False)
+    look: Callable[[Request], None] = attrs.field(default=lambda _: None, init=False)
+    """Called before a request is answered."""
 
     def handle(self, request: Request, now: float, wall: float) -> Answer:
+        self.look(request)
         parts, body = urlsplit(request.url), request.body.reveal().decode(errors="replace")
         fields = dict(parse_qsl(body if request.method == "POST" else parts.query))
         self.sent.append((request.method, parts.path, fields))
@@ -120,15 +124,19 @@ class Desk:
         walk.start()
 
     def _walk(self, url: str) -> None:
-        with httpx.Client(trust_env=False, follow_redirects=True, timeout=20) as browser:
-            for _ in range(MOST_VISITS):
-                try:
-                    answer = browser.get(url)
-                except httpx.HTTPError:  # nobody listens any more
+        browser = build_opener(ProxyHandler({}))  # it logs nothing
+        for _ in range(MOST_VISITS):
+            try:
+                with browser.open(url, timeout=20) as answer:
+                    self.visits.append(answer.status)
+                return
+            except HTTPError as refused:
+                self.visits.append(refused.code)
+                refused.close()
+                if urlsplit(refused.url).path != "/auth/callback":
                     return
-                self.visits.append(answer.status_code)
-                if answer.status_code == 200 or urlsplit(str(answer.url)).path != "/auth/callback":
-                    return
+            except OSError:  # nobody listens any more
+                return
 
     # -- what is there ------------------------------------------------------------------------------
 
