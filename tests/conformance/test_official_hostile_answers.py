@@ -25,8 +25,8 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-def once(name: Hostile, *, at: object = 1) -> HostileAnswer:
-    return HostileAnswer(name=name, requests=at)  # type: ignore[arg-type]  # it reads what it is given
+def once(name: Hostile, *, at: int | str = 1) -> HostileAnswer:
+    return HostileAnswer(name=name, requests=at)
 
 
 def refused_as(there: Desk, reason: str, kind: ErrorKind = ErrorKind.INVALID_RESPONSE) -> None:
