@@ -26,12 +26,12 @@ from codex_oauth.cli.accounts import (
 from codex_oauth.cli.fast import ACCOUNT_VARIABLE
 from codex_oauth.cli.output import emit, hint, hint_from_a_signal, left, moment, printable, result
 from codex_oauth.cli.process import interrupted_once
-from codex_oauth.cli.providers import plan_use_off, what_it_uses
+from codex_oauth.cli.providers import plan_use_off, sign_in_again, what_it_uses
 from codex_oauth.cli.usage import UsageError
 from codex_oauth.clock import now
 from codex_oauth.elsewhere import NEXT as ELSEWHERE
 from codex_oauth.elsewhere import is_elsewhere, owner_of
-from codex_oauth.provider_names import command_to_sign_in, plan_use, provider_called
+from codex_oauth.provider_names import plan_use, provider_called
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.find import KeptLogin, kept_login, kept_logins, known
 from codex_oauth_core.codex import CODEX
@@ -130,16 +130,16 @@ def renewing(store: FileStore, key: str) -> Generator[TokenSource, None, None]:
         try:
             yield source
         except SignInError as error:
-            raise _with_a_command(error, kept_login(store, key).credential) from None
+            raise _with_a_command(error, kept_login(store, key).credential, store) from None
         finally:
             source.close()
 
 
-def _with_a_command(error: SignInError, credential: Credential | None) -> SignInError:
+def _with_a_command(error: SignInError, credential: Credential | None, store: FileStore) -> SignInError:
     if error.kind is not ErrorKind.LOGIN_REQUIRED:
-        return plan_use_off(error)
-    name = None if credential is None else provider_called(credential)
-    return attrs.evolve(error, next_actions=(f"Sign in: {command_to_sign_in(name)}",))
+        return plan_use_off(error, credential, store)
+    command = "codex-oauth login" if credential is None else sign_in_again(credential, store)
+    return attrs.evolve(error, next_actions=(f"Sign in: {command}",))
 
 
 def summary(record: Record, store: FileStore, place: str) -> dict[str, Any]:

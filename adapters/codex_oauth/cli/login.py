@@ -22,10 +22,10 @@ from codex_oauth.cli.account import summary
 from codex_oauth.cli.accounts import name_of, signing_in
 from codex_oauth.cli.output import NoOutput, emit, hint, hint_from_a_signal, printable, report, result
 from codex_oauth.cli.process import ENDING
-from codex_oauth.cli.providers import APP_NAME, chosen_provider, no_device_code
+from codex_oauth.cli.providers import APP_NAME, chosen_provider, no_device_code, sign_in_again
 from codex_oauth.cli.trace import tracing
 from codex_oauth.cli.views import View, ViewOptions, choose_view, terminal_here
-from codex_oauth.provider_names import command_to_sign_in, is_official, plan_use, provider_called
+from codex_oauth.provider_names import is_official, plan_use
 from codex_oauth.sign_in import login
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.find import kept_logins
@@ -306,18 +306,18 @@ def say_signed_in(
     result(f"Stored in {printable(str(store.slot(credential.key).path), 4096)}.")
     uses = plan_use(credential)
     if uses is not None:
-        for line in _about_the_plan(credential, uses=uses, new=new_plan):
+        for line in _about_the_plan(credential, store, uses=uses, new=new_plan):
             result(line)
 
 
-def _about_the_plan(credential: Credential, *, uses: bool, new: bool) -> tuple[str, ...]:
+def _about_the_plan(credential: Credential, store: FileStore, *, uses: bool, new: bool) -> tuple[str, ...]:
     """What requests with the login use: told in full once."""
     provider = provider_of(credential)
     if provider is None:
         return ()
     service = provider.texts.service
     if not uses:
-        ask = f"{command_to_sign_in(provider_called(credential))} --enable-plan"
+        ask = sign_in_again(credential, store, "--enable-plan")
         return (
             f"This application may not use your {service} plan: no request can be made yet.",
             f"To ask for it again: {ask}",

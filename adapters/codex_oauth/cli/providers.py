@@ -7,19 +7,31 @@ works as it is shown.
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
+from shlex import quote
 from typing import Final
 
 import attrs
 
 from codex_oauth.cli.arguments import provider_name
 from codex_oauth.cli.output import printable
-from codex_oauth.provider_names import PROVIDERS, command_to_sign_in, plan_use
+from codex_oauth.provider_names import PROVIDERS, command_to_sign_in, plan_use, provider_called
+from codex_oauth.stores.file_store import FileStore
+from codex_oauth.stores.paths import default_home
+from codex_oauth_core.chatgpt import CHATGPT
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import NO_ENDPOINT, ErrorKind, SignInError
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.providers import provider_of
 
-__all__ = ["APP_NAME", "chosen_provider", "no_device_code", "plan_use_off", "what_it_uses"]
+__all__ = [
+    "APP_NAME",
+    "chosen_provider",
+    "no_device_code",
+    "plan_use_off",
+    "sign_in_again",
+    "what_it_uses",
+]
 
 APP_NAME: Final = "codex-oauth"
 """What this program is called where a person is asked about it."""
@@ -39,11 +51,41 @@ def what_it_uses(credential: Credential) -> str | None:
     return provider.texts.in_use if uses else "off: no request may be made with this login"
 
 
-def plan_use_off(error: SignInError) -> SignInError:
+def plan_use_off(error: SignInError, credential: Credential | None, store: FileStore) -> SignInError:
     """The error of a login that is good and may not be used, with the command that asks the person again."""
-    if error.kind is not ErrorKind.PLAN_USE_OFF:
+    if error.kind is not ErrorKind.PLAN_USE_OFF or credential is None:
         return error
-    return attrs.evolve(error, next_actions=(f"Ask for it: {command_to_sign_in('chatgpt')} --enable-plan",))
+    return attrs.evolve(
+        error, next_actions=(f"Ask for it: {sign_in_again(credential, store, '--enable-plan')}",)
+    )
+
+
+def sign_in_again(credential: Credential, store: FileStore, *options: str) -> str:
+    """The command that signs in this login again: as the same application, at the same server, here."""
+    words = [command_to_sign_in(name := provider_called(credential)), *options]
+    if name != "chatgpt":
+        return " ".join(words)
+    if credential.issuer != CHATGPT.issuer:
+        words += ["--issuer", quote(credential.issuer)]
+    if (application := _application(credential, store)) not in ("", APP_NAME):
+        words += ["--app-name", quote(application)]
+    if not _is_usual(store):
+        words += ["--store", quote(str(store.home))]
+    return " ".join(words)
+
+
+def _application(credential: Credential, store: FileStore) -> str:
+    with suppress(SignInError):
+        for each in store.registrations():
+            if (each.issuer, each.client_id) == (credential.issuer, credential.client_id):
+                return each.application
+    return ""
+
+
+def _is_usual(store: FileStore) -> bool:
+    with suppress(SignInError):
+        return store.home == default_home()
+    return False
 
 
 # -- without a browser ---------------------------------------------------------------------------------

@@ -19,7 +19,8 @@ from codex_oauth.cli.accounts import ChosenAccount, chosen_record, name_of
 from codex_oauth.cli.errors import EXIT_CODES, LOGIN_REQUIRED, OK
 from codex_oauth.cli.fast import document
 from codex_oauth.cli.output import detail, emit, hint, printable, report, result
-from codex_oauth.provider_names import command_to_sign_in, provider_called
+from codex_oauth.cli.providers import sign_in_again
+from codex_oauth.provider_names import provider_called
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.find import kept_logins, known
 from codex_oauth.stores.names import HOME_VARIABLE
@@ -71,7 +72,7 @@ def run_status(args: argparse.Namespace) -> int:
     ):
         result(line)
     if over is not None:
-        hint(f"Sign in again: {command_to_sign_in(provider_called(record.credential))}")
+        hint(f"Sign in again: {sign_in_again(record.credential, store)}")
     if checked is not None and checked.error is not None:
         report(checked.error, as_json=False)
     return code
