@@ -13,6 +13,7 @@ from typing import Any, Final
 import attrs
 
 from codex_oauth import run
+from codex_oauth.authority import Hostile, HostileAnswer
 from codex_oauth.testing import SCENARIOS, FakeWorld, Lost, Reply, Scenario, scripted
 from codex_oauth.testing.fake_world import Server
 from codex_oauth_core import (
@@ -38,9 +39,11 @@ from codex_oauth_core import (
 )
 from codex_oauth_core.flows.machine import Drivable
 from codex_oauth_core.flows.sign_in import SignInFlow
+from tests.core.chatgpt import FIRST, Desk, authority, signed_in
+from tests.core.chatgpt import flow as officially
 from tests.support import CODE, T0, W0, as_json, code, response, tokens
 
-__all__ = ["BROWSER", "RUNS", "Recorded", "Told", "record", "record_device", "slug", "then_lost"]
+__all__ = ["BROWSER", "OFFICIAL", "RUNS", "Recorded", "Told", "record", "record_device", "slug", "then_lost"]
 
 STATE: Final = "canary-state-0123456789-0123456789-012345678"
 PAIR: Final = Pkce.from_entropy(bytes(range(32)))
@@ -186,8 +189,52 @@ def _of_browser(told: Told) -> Callable[[], Recorded]:
     return lambda: record_browser(told)
 
 
+@attrs.frozen
+class Official:
+    """An official sign-in against the authority, with these hostile answers; `again` of a registered program."""
+
+    name: str
+    hostile: tuple[HostileAnswer, ...] = ()
+    again: bool = False
+    policy: tuple[tuple[str, Any], ...] = ()
+
+
+def _late(name: Hostile, requests: str) -> HostileAnswer:
+    return HostileAnswer(name=name, requests=requests)
+
+
+OFFICIAL: Final = (
+    Official("official registered"),
+    Official("official again", again=True),
+    Official("official denied", policy=(("approve", "deny"),)),
+    Official("official without the plan", policy=(("plan_use", False),)),
+    Official("official keys that come late", (_late(Hostile.KEYS_UNAVAILABLE, "1-2"),)),
+    Official("official a new key", (_late(Hostile.KEYS_UNKNOWN_KID, "1"),)),
+    Official("official another nonce", (_late(Hostile.OTHER_NONCE, "every"),)),
+    Official("official no client id", (_late(Hostile.NO_CLIENT_ID, "every"),)),
+    Official("official another client id", (_late(Hostile.OTHER_CLIENT_ID, "every"),), again=True),
+)
+
+
+def record_official(told: Official) -> Recorded:
+    """Record an official sign-in."""
+    desk, provider = Desk(authority(**dict(told.policy))), FIRST
+    if told.again:
+        provider = FIRST.registered(signed_in(desk.run(officially())).client_id)
+        desk = Desk(desk.server)
+    desk.server.faults = told.hostile
+    lines: list[str] = []
+    desk.run(Recorder(flow=officially(provider), write=lines.append))
+    return Recorded(lines, list(desk.effects))
+
+
+def _of_official(told: Official) -> Callable[[], Recorded]:
+    return lambda: record_official(told)
+
+
 RUNS: Final[dict[str, Callable[[], Recorded]]] = {
     **{slug(scenario.name): _of_device(scenario) for scenario in SCENARIOS},
     **{slug(told.name): _of_browser(told) for told in BROWSER},
+    **{slug(told.name): _of_official(told) for told in OFFICIAL},
 }
 """Every sign-in of the corpus, by the name of its trace."""

@@ -11,7 +11,7 @@ import pytest
 from codex_oauth.testing import SCENARIOS
 from codex_oauth_core.traces import replay
 from tests.traces.record import CORPUS, main
-from tests.traces.runs import BROWSER, RUNS
+from tests.traces.runs import BROWSER, OFFICIAL, RUNS
 
 FILES = sorted(CORPUS.glob("*.jsonl"))
 
@@ -20,7 +20,7 @@ each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 
 def test_every_scenario_has_a_trace_and_every_trace_a_scenario() -> None:
     assert {path.stem for path in FILES} == set(RUNS)
-    assert len(RUNS) == len(SCENARIOS) + len(BROWSER), "two runs would share a file"
+    assert len(RUNS) == len(SCENARIOS) + len(BROWSER) + len(OFFICIAL), "two runs would share a file"
 
 
 @each_file
