@@ -214,6 +214,13 @@ def test_tokens_of_another_issuer_or_client_are_on_the_disk_and_not_used(name: H
     assert later.sent[-1]["token"] == token.reveal()
 
 
+def test_a_doubt_of_before_is_over_when_the_tokens_came() -> None:
+    later = after_sign_in(id_token_on_refresh=True).sleep(HOUR).hostile(H.OTHER_AUDIENCE)
+    later.world.stored = attrs.evolve(later.record, uncertain_at=later.world.net.wall - 600)
+    failed(later.renew())
+    assert (later.record.spent, later.record.uncertain_at) == (True, None)
+
+
 def test_an_id_token_of_a_renewal_that_cannot_be_read_says_nothing() -> None:
     body = {"access_token": "a2", "refresh_token": "r2", "id_token": "opaque"}
     later = after_sign_in().sleep(HOUR).answers(as_json(200, body))

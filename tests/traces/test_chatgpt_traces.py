@@ -162,3 +162,12 @@ def test_a_stored_event_that_does_not_fit_is_no_trace(name: str, value: Any) -> 
 
 def test_a_secret_of_a_registration_error_is_in_no_line() -> None:
     assert Secret("canary").reveal() not in "".join(recorded(Desk(store=[StoreFailed(FULL)]), flow()))
+
+
+def test_times_are_rounded_as_everywhere() -> None:
+    desk = Desk()
+    desk.world.at, desk.world.wall = desk.world.at + 0.123456789, desk.world.wall + 0.123456789
+    desk.slow = 0.987654321
+    stored = next(json.loads(line)["event"] for line in recorded(desk, flow()) if '"stored"' in line)
+    assert stored["wall"] == round(stored["wall"], 3)
+    assert stored["at"] == round(stored["at"], 6)
