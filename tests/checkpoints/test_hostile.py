@@ -35,6 +35,7 @@ MARKS = ("canary", "CANARY")
 SINCE: set[tuple[str | int, ...]] = {
     ("fields", "account"),
     ("fields", "unwanted", "client_id"),
+    ("fields", "verdict", "signed_in"),
     ("fields", "answer", "headers", "content-type"),
     ("fields", "answer", "headers", "date"),
     ("fields", "code", "query"),
