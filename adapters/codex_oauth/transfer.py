@@ -399,7 +399,7 @@ def _refuse_useless(record: Record, *, include_refresh: bool) -> None:
     credential = record.credential
     provider = provider_of(credential)
     if provider is not None and provider.issued_client_ids is not None:
-        text = "The Codex CLI cannot use this login: it belongs to another client and another API."
+        text = "The Codex CLI cannot use this login: it is for another API."
         action = "Sign in for it: codex-oauth login --provider codex"
         raise _refused(text, action, reason="other_provider")
     without = "Export it without the refresh token."

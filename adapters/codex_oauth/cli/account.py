@@ -26,12 +26,12 @@ from codex_oauth.cli.accounts import (
 from codex_oauth.cli.fast import ACCOUNT_VARIABLE
 from codex_oauth.cli.output import emit, hint, hint_from_a_signal, left, moment, printable, result
 from codex_oauth.cli.process import interrupted_once
-from codex_oauth.cli.providers import plan_use_off, sign_in_again, what_it_uses
+from codex_oauth.cli.providers import plan_use_off, what_it_uses
 from codex_oauth.cli.usage import UsageError
 from codex_oauth.clock import now
 from codex_oauth.elsewhere import NEXT as ELSEWHERE
 from codex_oauth.elsewhere import is_elsewhere, owner_of
-from codex_oauth.provider_names import plan_use, provider_called
+from codex_oauth.provider_names import plan_use, provider_called, sign_in_again
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.find import KeptLogin, kept_login, kept_logins, known
 from codex_oauth_core.codex import CODEX

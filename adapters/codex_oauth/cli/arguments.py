@@ -252,12 +252,17 @@ def _check_provider(args: argparse.Namespace) -> str | None:
     """What is wrong with what is said about the provider."""
     name = provider_name(args)
     if name not in _PROVIDERS:
-        return f"{PROVIDER_VARIABLE} is {name!a}, and no provider is called so: {' or '.join(_PROVIDERS)}"
+        return f"{PROVIDER_VARIABLE} is {name!a}: use {' or '.join(_PROVIDERS)}"
     if args.step == "finish" and args.provider is not None:
         return "login finish takes the ID that login start printed, and no --provider"
-    of_chatgpt = args.enable_plan or args.register_anew or args.app_name is not None
-    if of_chatgpt and (name != "chatgpt" or args.step is not None):
-        return "--enable-plan, --register-anew and --app-name belong to --provider chatgpt"
+    given = {
+        "--enable-plan": args.enable_plan,
+        "--register-anew": args.register_anew,
+        "--app-name": args.app_name,
+    }
+    option = next((option for option, value in given.items() if value), None)
+    if option is not None and (name != "chatgpt" or args.step is not None):
+        return f"{option} belongs to --provider chatgpt"
     return None
 
 

@@ -22,10 +22,10 @@ from codex_oauth.cli.account import summary
 from codex_oauth.cli.accounts import name_of, signing_in
 from codex_oauth.cli.output import NoOutput, emit, hint, hint_from_a_signal, printable, report, result
 from codex_oauth.cli.process import ENDING
-from codex_oauth.cli.providers import APP_NAME, chosen_provider, no_device_code, sign_in_again
+from codex_oauth.cli.providers import chosen_provider, no_device_code
 from codex_oauth.cli.trace import tracing
 from codex_oauth.cli.views import View, ViewOptions, choose_view, terminal_here
-from codex_oauth.provider_names import is_official, plan_use
+from codex_oauth.provider_names import APP_NAME, is_official, plan_use, sign_in_again
 from codex_oauth.sign_in import login
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.find import kept_logins

@@ -254,13 +254,13 @@ _UNSAVED: Final = "The sign-in goes on, but could not be saved: it cannot be fin
 
 def run_start(args: argparse.Namespace) -> int:
     """Begin a sign-in with a device code, keep it, and say how to go on. Raises SignInError."""
+    provider = chosen_provider(args)
+    if provider.device_authorization_endpoint is None:
+        raise no_device_code(provider, args.issuer)
     store = FileStore(args.store)
     store.prepare()
     pending = PendingSignIns(store.home)
     pending.sweep(time.time())
-    provider = chosen_provider(args)
-    if provider.device_authorization_endpoint is None:
-        raise no_device_code(provider, args.issuer)
     account, workspaces = signing_in(args, store, provider)
     flow = DeviceFlow(provider=provider, workspaces=workspaces, account=account)
     interrupt = Interrupt()

@@ -7,6 +7,7 @@ told what that was; where it was not confirmed, there is something to do next.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Any, Final
 
 import attrs
@@ -33,7 +34,7 @@ _SAID: Final = {
 }
 _LOCAL: Final = "Or delete the login here only: codex-oauth logout --local"
 _OTHERS: Final = "Other sessions of the account may have ended too."
-_REGISTERED: Final = "This application stays registered: to sign in again, nothing new is asked."
+_REGISTERED: Final = "The registration of this application stays. Signing in again asks nothing new."
 
 
 def run_logout(args: argparse.Namespace) -> int:
@@ -45,7 +46,9 @@ def run_logout(args: argparse.Namespace) -> int:
     if place is None:
         _say(args, {"revoked": None, "message": "Nobody was signed in."})
     else:
-        _say(args, _ended(args, store, kept_login(store, place)))
+        login = kept_login(store, place)
+        _say(args, _ended(args, store, login))
+        _tell_of_registrations([login])
     _tell_of_others(store)
     return 0
 
@@ -67,6 +70,7 @@ def _run_all(args: argparse.Namespace, store: FileStore) -> int:
         for line in lines:
             hint(line)
         raise failed
+    _tell_of_registrations(logins)
     if args.json:
         emit({"ok": True, "accounts": ended})
         return 0
@@ -94,8 +98,6 @@ def _ended(args: argparse.Namespace, store: FileStore, login: KeptLogin) -> dict
         hint(_OTHERS)
     elif revoked is False:
         hint(_unconfirmed(record))
-    if official:
-        hint(_REGISTERED)
     return {"revoked": revoked, "message": _farewell(record, revoked=revoked)}
 
 
@@ -164,6 +166,18 @@ def _say(args: argparse.Namespace, ended: dict[str, Any]) -> None:
         emit({"ok": True, **ended})
     else:
         result(ended["message"])
+
+
+def _tell_of_registrations(logins: Sequence[KeptLogin]) -> None:
+    """What outlives a login, and where only the person can end it."""
+    for login in logins:
+        credential = login.credential
+        provider = None if credential is None else provider_of(credential)
+        if provider is not None and is_official(provider):
+            hint(_REGISTERED)
+            if provider.texts.end_sessions and provider.issuer == CODEX.issuer:
+                hint(f"To remove it: {provider.texts.end_sessions}.")
+            return
 
 
 def _tell_of_others(store: FileStore) -> None:

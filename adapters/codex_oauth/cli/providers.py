@@ -7,34 +7,19 @@ works as it is shown.
 from __future__ import annotations
 
 import argparse
-from contextlib import suppress
-from shlex import quote
-from typing import Final
 
 import attrs
 
 from codex_oauth.cli.arguments import provider_name
 from codex_oauth.cli.output import printable
-from codex_oauth.provider_names import PROVIDERS, command_to_sign_in, plan_use, provider_called
+from codex_oauth.provider_names import PROVIDERS, command_to_sign_in, plan_use, sign_in_again
 from codex_oauth.stores.file_store import FileStore
-from codex_oauth.stores.paths import default_home
-from codex_oauth_core.chatgpt import CHATGPT
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import NO_ENDPOINT, ErrorKind, SignInError
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.providers import provider_of
 
-__all__ = [
-    "APP_NAME",
-    "chosen_provider",
-    "no_device_code",
-    "plan_use_off",
-    "sign_in_again",
-    "what_it_uses",
-]
-
-APP_NAME: Final = "codex-oauth"
-"""What this program is called where a person is asked about it."""
+__all__ = ["chosen_provider", "no_device_code", "plan_use_off", "what_it_uses"]
 
 
 def chosen_provider(args: argparse.Namespace) -> Provider:
@@ -60,34 +45,6 @@ def plan_use_off(error: SignInError, credential: Credential | None, store: FileS
     )
 
 
-def sign_in_again(credential: Credential, store: FileStore, *options: str) -> str:
-    """The command that signs in this login again: as the same application, at the same server, here."""
-    words = [command_to_sign_in(name := provider_called(credential)), *options]
-    if name != "chatgpt":
-        return " ".join(words)
-    if credential.issuer != CHATGPT.issuer:
-        words += ["--issuer", quote(credential.issuer)]
-    if (application := _application(credential, store)) not in ("", APP_NAME):
-        words += ["--app-name", quote(application)]
-    if not _is_usual(store):
-        words += ["--store", quote(str(store.home))]
-    return " ".join(words)
-
-
-def _application(credential: Credential, store: FileStore) -> str:
-    with suppress(SignInError):
-        for each in store.registrations():
-            if (each.issuer, each.client_id) == (credential.issuer, credential.client_id):
-                return each.application
-    return ""
-
-
-def _is_usual(store: FileStore) -> bool:
-    with suppress(SignInError):
-        return store.home == default_home()
-    return False
-
-
 # -- without a browser ---------------------------------------------------------------------------------
 
 
@@ -97,10 +54,12 @@ def no_device_code(provider: Provider, issuer: str | None) -> SignInError:
     error = SignInError.by(provider.texts.facts(kind, NO_ENDPOINT), kind, reason=NO_ENDPOINT)
     login = command_to_sign_in("chatgpt") + (f" --issuer {printable(issuer)}" if issuer else "")
     ways = (
-        "On this machine, without a browser, paste the address of the last page:",
+        "Without a browser on this machine, paste the address of the last page:",
         f"    {login} --no-open --paste",
-        "Or forward a port from a computer with a browser (ssh -L 8765:127.0.0.1:8765 HOST):",
+        "Or forward a port. On a computer that has a browser, run:",
+        "    ssh -L 8765:127.0.0.1:8765 HOST",
+        "and then here:",
         f"    {login} --no-open --port 8765",
-        "Or sign in on that computer, and move the login here: see docs/providers.md",
+        "Or sign in there, and move the login here: see docs/providers.md",
     )
     return attrs.evolve(error, next_actions=ways)

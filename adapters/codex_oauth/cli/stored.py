@@ -19,8 +19,7 @@ from codex_oauth.cli.accounts import ChosenAccount, chosen_record, name_of
 from codex_oauth.cli.errors import EXIT_CODES, LOGIN_REQUIRED, OK
 from codex_oauth.cli.fast import document
 from codex_oauth.cli.output import detail, emit, hint, printable, report, result
-from codex_oauth.cli.providers import sign_in_again
-from codex_oauth.provider_names import provider_called
+from codex_oauth.provider_names import plan_use, provider_called, sign_in_again
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.find import kept_logins, known
 from codex_oauth.stores.names import HOME_VARIABLE
@@ -73,6 +72,8 @@ def run_status(args: argparse.Namespace) -> int:
         result(line)
     if over is not None:
         hint(f"Sign in again: {sign_in_again(record.credential, store)}")
+    elif plan_use(record.credential) is False:
+        hint(f"To ask for plan use: {sign_in_again(record.credential, store, '--enable-plan')}")
     if checked is not None and checked.error is not None:
         report(checked.error, as_json=False)
     return code
@@ -199,10 +200,10 @@ class Checked:
 def ask_server(credential: Credential, transport: Transport | None = None) -> Checked:
     """Ask whether the access token is taken, by default over the usual transport."""
     provider = provider_of(credential)
+    if provider is not None and use_is_off(credential, provider):
+        return Checked(not_asked="plan_use_off")
     if credential.issuer != CODEX.issuer or provider is None or not _may_check(credential, provider):
         return Checked(not_asked="other_issuer")
-    if use_is_off(credential, provider):
-        return Checked(not_asked="plan_use_off")
     if is_expired(credential):
         return Checked(not_asked="expired")
     answer = (transport or _usual())(_request(credential, provider), never)

@@ -14,7 +14,7 @@ from typing import Final
 from codex_oauth.doctor.context import Area, Context, Finding, Verdict, ok, problem, skipped, store_of, warn
 from codex_oauth.elsewhere import NEXT as ELSEWHERE
 from codex_oauth.elsewhere import is_elsewhere, owner_of
-from codex_oauth.provider_names import command_to_sign_in, plan_use, provider_called
+from codex_oauth.provider_names import plan_use, provider_called, sign_in_again
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.store import StoreWarning
 from codex_oauth_core.codex.codes import ended_by
@@ -64,15 +64,15 @@ def check(context: Context) -> Iterator[Finding]:
         if in_use is None:
             yield warn(_NAME, Area.LOGIN, "none is in use", "Use one: codex-oauth switch ACCOUNT")
     for account, each in found.items():
-        yield _judged(account, each, in_use=account == in_use)
+        yield _judged(store, account, each, in_use=account == in_use)
 
 
-def _judged(account: str, found: Record | SignInError, *, in_use: bool) -> Finding:
+def _judged(store: FileStore, account: str, found: Record | SignInError, *, in_use: bool) -> Finding:
     if isinstance(found, SignInError):
         return _unreadable(found, account, in_use=in_use)
     if over := _why_over(found):
         verdict = Verdict.PROBLEM if in_use else Verdict.WARN
-        return Finding(_NAME, Area.LOGIN, verdict, over, (_again(found),), account)
+        return Finding(_NAME, Area.LOGIN, verdict, over, (_again(found, store),), account)
     if found.in_doubt:
         text = "the answer to a renewal was lost, or one is under way"
         advice = "It is tried again when it must be. If that fails, sign in again: codex-oauth login"
@@ -81,7 +81,7 @@ def _judged(account: str, found: Record | SignInError, *, in_use: bool) -> Findi
         text = f"{_validity(found)}, and not renewed here: it belongs to {owner_of(found.credential)}"
         return warn(_NAME, Area.LOGIN, text, *ELSEWHERE, subject=account)
     if plan_use(found.credential) is False:
-        ask = f"{command_to_sign_in(provider_called(found.credential))} --enable-plan"
+        ask = sign_in_again(found.credential, store, "--enable-plan")
         text = "plan use is off: no request may be made with it"
         return warn(_NAME, Area.LOGIN, text, f"Ask for it: {ask}", subject=account)
     which = provider_called(found.credential)
@@ -89,8 +89,8 @@ def _judged(account: str, found: Record | SignInError, *, in_use: bool) -> Findi
     return ok(_NAME, Area.LOGIN, f"{_validity(found)}{of}{', in use' if in_use else ''}", account)
 
 
-def _again(record: Record) -> str:
-    return f"Sign in again: {command_to_sign_in(provider_called(record.credential))}"
+def _again(record: Record, store: FileStore) -> str:
+    return f"Sign in again: {sign_in_again(record.credential, store)}"
 
 
 def _unreadable(error: SignInError, account: str | None, *, in_use: bool) -> Finding:

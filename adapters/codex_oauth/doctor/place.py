@@ -14,7 +14,7 @@ from typing import Final
 
 from codex_oauth.doctor.context import Area, Context, Finding, ok, problem, skipped, store_of, warn
 from codex_oauth.stores.failures import ADVICE
-from codex_oauth.stores.names import CURRENT, HOME_VARIABLE, LOGINS
+from codex_oauth.stores.names import CURRENT, HOME_VARIABLE, HOST_ID, LOGINS, REGISTRATIONS
 from codex_oauth.stores.plain import POSIX, is_open_to_others, refused_file
 from codex_oauth_core.errors import SignInError
 
@@ -45,7 +45,8 @@ def check(context: Context) -> Iterator[Finding]:
     if not os.path.lexists(home):
         yield _to_be_made(home)
         return
-    yield from (_directory(path) for path in (home, home / LOGINS) if os.path.lexists(path))
+    places = (home, home / LOGINS, home / REGISTRATIONS)
+    yield from (_directory(path) for path in places if os.path.lexists(path))
     yield from _files(home)
 
 
@@ -83,7 +84,7 @@ def _directory(path: Path) -> Finding:
     mode = stat.S_IMODE(found.st_mode)
     if POSIX and not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         return problem("directory", _AREA, f"mode {mode:04o} locks us out", ADVICE["denied"], subject=name)
-    if is_open_to_others(found) and path.name == LOGINS:
+    if is_open_to_others(found) and path.name in (LOGINS, REGISTRATIONS):
         tighten = f"A sign-in or a renewal sets it to 0700; or do it now: chmod 700 {name}"
         return warn("directory", _AREA, f"mode {mode:04o}: others can look into it", tighten, subject=name)
     return ok("directory", _AREA, f"ours, mode {mode:04o}" if POSIX else "there", name)
@@ -103,13 +104,15 @@ def _wrong(found: os.stat_result) -> str | None:
 
 
 def _files(home: Path) -> Iterator[Finding]:
-    try:
-        inside = sorted((home / LOGINS).iterdir()) if (home / LOGINS).is_dir() else []
-    except OSError as error:
-        yield _unseen("file", str(home / LOGINS), error)
-        return
+    inside: list[Path] = []
+    for place in (home / LOGINS, home / REGISTRATIONS):
+        try:
+            inside += sorted(place.iterdir()) if place.is_dir() else []
+        except OSError as error:
+            yield _unseen("file", str(place), error)
+            return
     names = [path for path in inside if path.suffix in (".json", ".rescue", ".lock")]
-    rows = [row for path in (*names, home / CURRENT) if (row := _file(path)) is not None]
+    rows = [row for path in (*names, home / CURRENT, home / HOST_ID) if (row := _file(path)) is not None]
     yield from rows or [ok("file", _AREA, f"{len(names)} looked at, all plain, ours and private")]
 
 

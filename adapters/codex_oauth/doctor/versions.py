@@ -41,7 +41,8 @@ def _packages() -> Iterator[Finding]:
     rows = [(_extra_of(row), _name(row)) for row in needed]
     yield _needed([name for extra, name in rows if extra is None])
     for extra in _FOR_PEOPLE:
-        yield _extra(extra, [name for wanted, name in rows if wanted == extra])
+        if names := [name for wanted, name in rows if wanted == extra]:
+            yield _extra(extra, names)
 
 
 def _needed(names: list[str]) -> Finding:

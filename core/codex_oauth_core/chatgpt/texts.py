@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from codex_oauth_core.errors import ErrorKind, KindFacts
+from codex_oauth_core.errors import NO_ENDPOINT, ErrorKind, KindFacts
 from codex_oauth_core.texts import Texts
 
 __all__ = ["TEXTS"]
@@ -49,7 +49,7 @@ TEXTS: Final = Texts(
             ErrorKind.PLAN_USE_OFF,
             None,
             KindFacts(
-                "You are signed in with ChatGPT, but this application may not use your ChatGPT plan.",
+                "Signed in, but this application may not use your ChatGPT plan.",
                 ("Sign in again, and allow this application to use your plan.",),
                 login="The login itself is good.",
             ),
@@ -107,8 +107,8 @@ TEXTS: Final = Texts(
         *((ErrorKind.INVALID_RESPONSE, name, _unverified(what)) for name, what in _ID_TOKEN.items()),
         (
             ErrorKind.DEVICE_CODE_UNSUPPORTED,
-            None,
-            KindFacts("ChatGPT has no sign-in with a device code for applications.", ("Use the browser.",)),
+            NO_ENDPOINT,
+            KindFacts("The official sign-in of ChatGPT has no device code.", ("Use the browser.",)),
         ),
         (
             ErrorKind.NO_ACCOUNT_ID,
