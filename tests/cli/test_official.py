@@ -220,7 +220,7 @@ def test_status_list_and_doctor_say_that_the_plan_is_off(without_a_plan: Desk, c
     without_a_plan.command("doctor", "--offline", "--json")
     findings = json.loads(capsys.readouterr().out)["findings"]
     (login,) = [each for each in findings if "plan use" in json.dumps(each)]
-    assert "warning" in login.values()
+    assert login["verdict"] == "warn"
 
 
 def test_a_child_learns_the_provider(there: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -177,7 +177,7 @@ def _lines(args: argparse.Namespace) -> Sequence[str]:
 
 
 def _about(trace: Trace) -> dict[str, Any]:
-    header = attrs.asdict(trace.header)
+    header = {name: value for name, value in attrs.asdict(trace.header).items() if value is not None}
     return {"trace": {**header, "steps": len(trace.steps), "gap": trace.gap and trace.gap.value}}
 
 
