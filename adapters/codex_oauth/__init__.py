@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from codex_oauth.worlds.world import World as World
     from codex_oauth.worlds.world import arun as arun
     from codex_oauth.worlds.world import run as run
+    from codex_oauth_core import CHATGPT as CHATGPT
     from codex_oauth_core import CODEX as CODEX
     from codex_oauth_core import BrowserFlow as BrowserFlow
     from codex_oauth_core import BrowserPrompt as BrowserPrompt
@@ -115,6 +116,7 @@ __all__, __getattr__, __dir__ = lazy_names(
             "Recorder",
             "CheckpointError",
             "BrowserPrompt",
+            "CHATGPT",
             "CODEX",
             "Credential",
             "Deposit",
