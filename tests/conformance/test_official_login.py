@@ -173,7 +173,7 @@ def test_21_a_logout_revokes_with_a_form_and_an_empty_200_is_success(
     }
     said = capsys.readouterr()
     assert "the server has confirmed it" in said.out
-    assert "stays registered" in said.err
+    assert "The registration of this application stays." in said.err
 
 
 def test_21_where_it_is_not_confirmed_the_person_is_told_and_the_tokens_are_gone(
