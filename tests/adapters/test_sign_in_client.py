@@ -59,7 +59,8 @@ def store() -> MemoryStore:
 
 
 def client(store: KeepsRegistrations | None, **options: Any) -> SignInClient:
-    return client_for(CHATGPT, store, **{"app_name": APP, **options})
+    given: dict[str, Any] = {"app_name": APP, **options}
+    return client_for(CHATGPT, store, **given)
 
 
 def client_id(store: KeepsRegistrations, **options: Any) -> str:
@@ -247,7 +248,7 @@ def test_what_cannot_be_is_told_before_anything_is_shown(
     def never(_: object) -> Any:
         raise AssertionError("it was shown, or sent")
 
-    given = {"provider": CHATGPT, "on_prompt": never, "make_world": never, **options}
+    given: dict[str, Any] = {"provider": CHATGPT, "on_prompt": never, "make_world": never, **options}
     with pytest.raises(ValueError, match=said):
         login(**given) if front_door == "login" else anyio.run(lambda: alogin(**given))
 
@@ -265,10 +266,14 @@ def test_a_device_code_is_refused_before_anything_is_prepared(front_door: str) -
     assert caught.value.kind is ErrorKind.DEVICE_CODE_UNSUPPORTED
 
 
+def _missing(_: str) -> None:
+    return None
+
+
 def test_without_the_extra_nothing_is_shown(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
     from codex_oauth.testing import FakeWorld, scripted
 
-    monkeypatch.setattr("codex_oauth.signatures.find_spec", lambda _: None)
+    monkeypatch.setattr("codex_oauth.signatures.find_spec", _missing)
 
     def never(_: object) -> None:
         raise AssertionError("it was shown")

@@ -109,15 +109,23 @@ def test_a_key_without_its_members_is_none() -> None:
 # -- the extra -----------------------------------------------------------------------------------------
 
 
+def _never(*_: object) -> bool:
+    return False
+
+
 def test_a_provider_that_needs_signatures_gets_a_check_and_keeps_its_own() -> None:
     assert with_signatures(CHATGPT).verify_signature is verify_rs256
     assert with_signatures(CODEX) is CODEX
-    own = attrs.evolve(CHATGPT, verify_signature=lambda *_: False)
+    own = attrs.evolve(CHATGPT, verify_signature=_never)
     assert with_signatures(own) is own
 
 
+def _missing(_: str) -> None:
+    return None
+
+
 def test_without_the_extra_there_is_no_check(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("codex_oauth.signatures.find_spec", lambda _: None)
+    monkeypatch.setattr("codex_oauth.signatures.find_spec", _missing)
     assert signature_check() is None
     assert with_signatures(CHATGPT).verify_signature is None
 

@@ -186,7 +186,7 @@ def test_a_trace_shows_and_replays_and_holds_nothing(
         there.open(url.reveal())
 
     monkeypatch.setattr("codex_oauth.browser.open_browser.open_url", open_url)
-    texts = []
+    texts: list[str] = []
     with desk(home) as there:
         for number in range(2):
             file = tmp_path / f"{number}.jsonl"

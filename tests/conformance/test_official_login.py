@@ -192,10 +192,14 @@ def test_21_where_it_is_not_confirmed_the_person_is_told_and_the_tokens_are_gone
 def test_22_after_a_sign_out_there_is_no_hint(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with desk(home) as there:
         opened = _opening(there, monkeypatch)
+
+        def show(prompt: Any) -> None:
+            there.shown.append(_url_of(prompt))
+
         for _ in range(2):
-            there.sign_in(open_browser=True, on_prompt=lambda prompt: there.shown.append(_url_of(prompt)))
+            there.sign_in(open_browser=True, on_prompt=show)
         there.command("logout")
-        there.sign_in(open_browser=True, on_prompt=lambda prompt: there.shown.append(_url_of(prompt)))
+        there.sign_in(open_browser=True, on_prompt=show)
         hints = ["id_token_hint" in parse_qs(urlsplit(url).query) for url in opened]
     assert hints == [False, True, False]
     assert not any("id_token_hint" in url for url in there.shown)
@@ -247,13 +251,15 @@ def test_23_no_secret_is_in_a_log_an_error_a_repr_or_a_trace(
     caplog.set_level(logging.DEBUG)
     lines: list[str] = []
     texts: list[str] = []
+
+    def record(flow: Any) -> Recorder:
+        return Recorder(flow=flow, write=lines.append)
+
     with desk(home, *faults) as there:
         credential = there.sign_in()
         texts.append(repr(there.record()))
         try:
-            again = there.sign_in(
-                open_browser=False, record=lambda flow: Recorder(flow=flow, write=lines.append)
-            )
+            again = there.sign_in(open_browser=False, record=record)
         except SignInError as error:
             texts += ["".join(traceback.format_exception(error)), json.dumps(error.to_dict())]
         else:
