@@ -63,6 +63,15 @@ class Identity:
             for ours, theirs in ((self.account_id, other.account_id), (self.user_id, other.user_id))
         )
 
+    def continues(self, before: Identity) -> bool:
+        """Whether it is surely the login that `before` was: all that was known of that one is the same; more
+        may be known now, and never less.
+        """
+        return (self.issuer, self.client_id) == (before.issuer, before.client_id) and all(
+            then is None or now == then
+            for now, then in ((self.account_id, before.account_id), (self.user_id, before.user_id))
+        )
+
 
 def _may_begin_a_key(part: str) -> bool:
     return 0 < len(part) <= _LONGEST_PART and part[0] not in "_-" and not part.strip(_LETTERS)

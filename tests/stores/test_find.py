@@ -188,3 +188,43 @@ def test_a_place_that_cannot_be_read_is_an_error_only_if_it_is_nowhere_else(tmp_
         same_place(store, ANNA.credential)
     key = put(store, ANNA)
     assert same_place(store, ANNA.credential) == (key, ANNA)
+
+
+@pytest.mark.parametrize("kept", [HOME, OLD], ids=["her personal login", "of an unknown person"])
+def test_a_login_of_which_less_is_known_is_not_what_was_had(kept: Record) -> None:
+    store = MemoryStore()
+    opaque = attrs.evolve(kept, credential=attrs.evolve(kept.credential, access_token=Secret("opaque")))
+    put(store, opaque)
+    assert same_place(store, ANNA.credential) is None
+    assert same_place(store, opaque.credential) == (opaque.credential.key, opaque)
+
+
+# -- what is there twice, or under a key of its own ------------------------------------------------------
+
+
+def test_a_torn_file_does_not_hide_the_login_that_can_be_read(tmp_path: Path) -> None:
+    store = FileStore(tmp_path / "home")
+    put(store, OLD, "acct_team")
+    key = put(store, ANNA)
+    store.slot(key).path.write_bytes(b"\0torn")
+    assert called(store, "anna@example.com") == called(store, key) == ["acct_team"]
+    assert named_login(store, key).place == "acct_team"
+    store.slot("acct_team").path.write_bytes(b"\0torn")
+    assert isinstance(named_login(store, key).found, SignInError)
+
+
+def test_a_login_is_found_by_the_key_of_its_credential_whatever_its_tokens_say() -> None:
+    """A provider from outside reads its own tokens in its own way, or not at all."""
+    store, issuer = MemoryStore(), "https://home.example"
+    record = login_of(None, "user-anna", "anna@example.com", issuer=issuer)
+    record = attrs.evolve(record, credential=attrs.evolve(record.credential, user_id=None))
+    key = put(store, record)
+    assert key != find_logins(store, "user-anna")[0].key
+    assert called(store, key) == [named_login(store, key).place] == [key]
+    assert one_login(store, key).place == key
+
+
+def test_a_whole_name_is_no_beginning(store: MemoryStore) -> None:
+    assert find_logins(store, "bert@", whole=True) == ()
+    (login,) = find_logins(store, "bert@example.com", whole=True)
+    assert login.place == BERT.credential.key

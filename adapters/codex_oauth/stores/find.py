@@ -45,6 +45,11 @@ class KeptLogin:
         return known(self.found.credential) if isinstance(self.found, Record) else None
 
     @property
+    def own_key(self) -> str:
+        """The key that its record says by itself, of which less may be known than its tokens say."""
+        return self.found.credential.key if isinstance(self.found, Record) else self.place
+
+    @property
     def key(self) -> str:
         """What names it: its own key, also where it is kept under a former name."""
         credential = self.credential
@@ -64,7 +69,7 @@ class KeptLogin:
         credential = self.credential
         if credential is None:
             return named == self.place
-        return is_called(named, credential.identity, self.profile.email)
+        return named == self.own_key or is_called(named, credential.identity, self.profile.email)
 
     def begins_with(self, named: str) -> bool:
         """Whether one of the names that people call it by begins so."""
@@ -94,30 +99,40 @@ def kept_login(store: Store, place: str) -> KeptLogin:
 
 
 def kept_logins(store: Store) -> tuple[KeptLogin, ...]:
-    """Every login, once. Raises SignInError: `auth_read_failed`, if it is not known which there are."""
+    """Every login, once, and rather where it can be read. Raises SignInError: `auth_read_failed`, if it is
+    not known which there are.
+    """
     by_key: dict[str, KeptLogin] = {}
     for login in (kept_login(store, place) for place in store.names()):
-        if login.key not in by_key or login.place == login.key:
+        if login.key not in by_key or _is_rather(login, by_key[login.key]):
             by_key[login.key] = login
     return tuple(by_key.values())
 
 
-def find_logins(store: Store, named: str) -> tuple[KeptLogin, ...]:
+def _is_rather(login: KeptLogin, other: KeptLogin) -> bool:
+    """Of two places of one login, whether it is this one that counts."""
+    if (login.credential is None) is not (other.credential is None):
+        return other.credential is None
+    return login.place == login.key
+
+
+def find_logins(store: Store, named: str, *, whole: bool = False) -> tuple[KeptLogin, ...]:
     """The logins that people may mean by `named`: the one whose whole key it is, else those that are called
-    so, else those of which a name begins so. None if `named` is empty. Raises SignInError:
-    `auth_read_failed`.
+    so, else, unless it is a `whole` name, those of which a name begins so. None if `named` is empty. Raises
+    SignInError: `auth_read_failed`.
     """
     logins = kept_logins(store) if named else ()
-    whole = tuple(login for login in logins if login.key == named)
-    called_so = whole or tuple(login for login in logins if login.is_called(named))
-    return called_so or tuple(login for login in logins if login.begins_with(named))
+    found = tuple(login for login in logins if login.key == named)
+    found = found or tuple(login for login in logins if login.is_called(named))
+    return found if found or whole else tuple(login for login in logins if login.begins_with(named))
 
 
-def one_login(store: Store, named: str) -> KeptLogin:
-    """The one login that people call so. Raises SignInError: `login_required` if there is none,
-    `invalid_request` (`details.reason`: `ambiguous`) if there are several, and storage errors.
+def one_login(store: Store, named: str, *, whole: bool = False) -> KeptLogin:
+    """The one login that people call so; with `whole`, not only so at its beginning. Raises SignInError:
+    `login_required` if there is none, `invalid_request` (`details.reason`: `ambiguous`) if there are several,
+    and storage errors.
     """
-    found = find_logins(store, named)
+    found = find_logins(store, named, whole=whole)
     if len(found) == 1:
         return found[0]
     if not found:
@@ -134,22 +149,23 @@ def _listed(login: KeptLogin) -> str:
     return f"{login.key}  ({email})" if email and email.isprintable() else login.key
 
 
-def named_login(store: Store, named: str) -> KeptLogin:
-    """The one login that people call so; its whole key is looked for without reading others. Raises
-    SignInError, as `one_login`.
+def named_login(store: Store, named: str, *, whole: bool = False) -> KeptLogin:
+    """The one login that people call so, as `one_login` finds it; its whole key is looked for without reading
+    others. Raises SignInError, as `one_login`.
     """
     try:
         login = kept_login(store, named)
     except ValueError:
         login = None
-    if login is None or login.found is None or login.key != named:
-        login = one_login(store, named)
+    if login is None or login.credential is None or named not in (login.key, login.own_key):
+        login = one_login(store, named, whole=whole)
     return login
 
 
 def same_place(store: Store, credential: Credential) -> tuple[str, Record] | None:
     """Where a login that was had before is kept now, and its record: under its key, or under a former name.
-    None if it is nowhere. Raises SignInError, if it is not found and a place cannot be read.
+    None if it is nowhere: one of which less is known may be another person's, or of another account. Raises
+    SignInError, if it is not found and a place cannot be read.
     """
     identity = known(credential).identity
     problem: SignInError | None = None
@@ -159,7 +175,7 @@ def same_place(store: Store, credential: Credential) -> tuple[str, Record] | Non
         except SignInError as error:
             problem = problem or error
         else:
-            if found is not None and known(found.credential).identity.fits(identity):
+            if found is not None and known(found.credential).identity.continues(identity):
                 return place, found
     if problem is not None:
         raise problem
