@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 
 from codex_oauth import MemoryStore, TokenSource
@@ -74,3 +75,62 @@ def test_a_source_is_never_given_what_another_person_has_put_in_its_place(accoun
             source.rejected(token_of(anna))
     assert raised.value.kind == "login_required"
     assert store.slot(WORKSPACE).load() == bert  # and it was left alone
+
+
+# -- the same login from then on ---------------------------------------------------------------------------
+
+
+def another(account: str | None, person: str | None) -> Record:
+    """A login of which no more is known than this."""
+    record = login("anna", "another", earlier=False)
+    token = Secret("opaque-another-token")
+    return attrs.evolve(
+        record,
+        credential=attrs.evolve(record.credential, access_token=token, account_id=account, user_id=person),
+    )
+
+
+@pytest.mark.parametrize("account", [None, "anna", WORKSPACE])
+@pytest.mark.parametrize(
+    "other",
+    [another(None, "anna"), another(WORKSPACE, None), another(None, None), another(WORKSPACE, "bert")],
+    ids=["her personal account", "of an unknown person", "of nobody known", "of another person"],
+)
+def test_a_source_whose_login_is_gone_is_not_given_another(account: str | None, other: Record) -> None:
+    store, hers = MemoryStore(), login("anna", "hers", earlier=False)
+    put(store, hers.credential.key, hers)
+    store.select(hers.credential.key)
+    with TokenSource(store, account=account) as source:
+        assert source.token() == token_of(hers)
+        put(store, hers.credential.key, None)
+        put(store, other.credential.key, other)
+        store.select(other.credential.key)
+        with pytest.raises(SignInError) as raised:
+            source.rejected(token_of(hers))
+        assert raised.value.kind == "login_required"
+        for _ in range(2):  # also when it has been told
+            with pytest.raises(SignInError):
+                source.token()
+        put(store, hers.credential.key, login("anna", "again", earlier=False))
+        assert source.token() == token_of(login("anna", "again", earlier=False))
+
+
+def test_a_source_of_a_workspace_goes_on_where_more_is_known_of_its_login() -> None:
+    store, old = MemoryStore(), another(WORKSPACE, None)
+    put(store, WORKSPACE, old)
+    with TokenSource(store, account=WORKSPACE) as source:
+        assert source.token() == token_of(old)
+        put(store, WORKSPACE, None)
+        new = login("anna", "new", earlier=False)
+        put(store, new.credential.key, new)
+        assert source.rejected(token_of(old)) == token_of(new)
+
+
+def test_the_former_name_of_the_parameter_takes_no_account_whose_id_begins_so() -> None:
+    store, record = MemoryStore(), login("anna", "hers", earlier=False)
+    put(store, record.credential.key, record)
+    with TokenSource(store, account_id=WORKSPACE[:-1]) as source, pytest.raises(SignInError) as raised:
+        source.token()
+    assert raised.value.kind == "login_required"
+    with TokenSource(store, account=record.credential.key[:-1]) as source:
+        assert source.token() == token_of(record)

@@ -69,6 +69,8 @@ class Memory:
     jitter: float
     is_off: Callable[[Record], bool] = attrs.field(default=_never, repr=False)
     record: Record | None = None
+    had: Record | None = None
+    """The last record that there was, also when it is gone: whose login it is does not change by that."""
     fresh: Fresh | None = None
     refused: Secret[str] | None = None
     """The record's access token, if a server refused it and nothing else has been had since."""
@@ -136,7 +138,8 @@ class Memory:
                 assert_never(outcome)
 
     def _have(self, record: Record) -> None:
-        self.record, self.refused, self.failure, self.unsaved = record, None, None, None
+        self.record = self.had = record
+        self.refused = self.failure = self.unsaved = None
 
     def _fail(self, error: SignInError, landing: Landing, at: float) -> None:
         if error.kind is not ErrorKind.CANCELLED:

@@ -18,7 +18,7 @@ import attrs
 
 from codex_oauth.clock import Clock
 from codex_oauth.loading import loading
-from codex_oauth.stores.find import named_login, same_place
+from codex_oauth.stores.find import find_logins, named_login, same_place
 from codex_oauth.stores.store import Store
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.effects import Effect, Finished, SignInEffect, Wait
@@ -157,7 +157,8 @@ class Landing:
 
 @attrs.frozen(kw_only=True)
 class Renewer:
-    """Renews one login of `store`: the one that people call `account`, or else the store's current one.
+    """Renews one login of `store`: the one that people call `account` (with `whole_name`, not only so at its
+    beginning), or else the store's current one.
 
     `provider`: None for the one that the login is bound to, of those that are known and of `providers`.
     """
@@ -168,6 +169,7 @@ class Renewer:
     policy: RenewalPolicy
     now: Clock
     providers: tuple[Provider, ...] = ()
+    whole_name: bool = False
 
     def look(self, jitter: float) -> Landing | None:
         """What is stored, if there is nothing to do about it; None if a renewal is to judge. Only reads."""
@@ -199,13 +201,17 @@ class Renewer:
         rejected: Secret[str] | None,
         failure: Failure | None,
         jitter: float,
+        had: Record | None = None,
         meanwhile: Callable[[Landing], None] | None = None,
     ) -> Landing:
-        """Renew the login if it is due. `known` is what was had the last time. What was renewed and cannot be
+        """Renew the login if it is due. `known` is what was had the last time, `had` the same, also if it was
+        gone since then. What was renewed and cannot be
         stored for 30 s is given to `meanwhile`, and saving it goes on, with the lock; without `meanwhile` it
         ends.
         """
-        landing = self._renewed(world, known, rejected, failure, jitter=jitter, meanwhile=meanwhile)
+        landing = self._renewed(
+            world, known, rejected, failure, had=known or had, jitter=jitter, meanwhile=meanwhile
+        )
         outcome = landing.outcome
         if not isinstance(outcome, SignInError) or outcome.kind not in _UNREADABLE:
             return landing
@@ -222,6 +228,7 @@ class Renewer:
         rejected: Secret[str] | None,
         failure: Failure | None,
         *,
+        had: Record | None,
         jitter: float,
         meanwhile: Callable[[Landing], None] | None,
     ) -> Landing:
@@ -230,14 +237,15 @@ class Renewer:
         with world:
             for _ in range(_MOST_PLACES):
                 try:
-                    place, record = self._stored(known)
+                    place, record = self._stored(had)
                 except SignInError as error:
                     return Landing(error, Seen(None, None), rejected)
                 landing = self._renewed_at(
                     (place, record), world, known, rejected, failure, jitter=jitter, meanwhile=meanwhile
                 )
                 known = known or record
-                if known is None or not self.has_moved(landing, known):
+                had = had or record
+                if had is None or not self.has_moved(landing, had):
                     break
         return landing
 
@@ -248,7 +256,7 @@ class Renewer:
         outcome = landing.outcome
         if not isinstance(outcome, SignInError):
             now, before = outcome.record.credential, had.credential
-            return now != before and not identified(now, self.providers).identity.fits(
+            return now != before and not identified(now, self.providers).identity.continues(
                 identified(before, self.providers).identity
             )
         if outcome.kind is not ErrorKind.LOGIN_REQUIRED or landing.recalled:
@@ -315,14 +323,21 @@ class Renewer:
         return not_renewed_here(bound)
 
     def _stored(self, before: Record | None) -> tuple[str | None, Record | None]:
-        """Where the login is kept, and what is there: the one that was had before, once there was one."""
+        """Where the login is kept, and what is there: the one that was had before, once there was one. Who is
+        called alike is not taken for it, when it is gone: that may be another person, or of another server.
+        """
         if before is not None:
+            whose = identified(before.credential, self.providers).identity
             if (found := same_place(self.store, before.credential)) is not None:
                 return found
-            if self.account is None:
-                return identified(before.credential, self.providers).key, None
+            for login in find_logins(self.store, self.account or "", whole=True):
+                if isinstance(login.found, Record) and identified(
+                    login.found.credential, self.providers
+                ).identity.continues(whose):
+                    return login.place, login.found
+            return whose.key, None
         if self.account is not None:
-            login = named_login(self.store, self.account)
+            login = named_login(self.store, self.account, whole=self.whole_name)
             if isinstance(login.found, SignInError):
                 raise login.found
             return login.place, login.found  # by the look that told whose it is

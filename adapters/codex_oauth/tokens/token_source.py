@@ -83,7 +83,8 @@ class TokenSource:
     and event loops at once; `token` fits `OpenAI(api_key=...)`, and `atoken` fits `AsyncOpenAI`.
 
     `account`: whose login, as people call it: an e-mail address, an account id, a user id, or the beginning
-    of a key; by default the store's current one, and the same from then on. `account_id` is its former name.
+    of a key; by default the store's current one; and the same login from then on, whoever else is called so.
+    `account_id` is its former name, and takes whole names only.
     `provider`: by default the one that the login is bound to, of those that codex-oauth knows and of
     `providers`. `hosts` may be sent the token, by default those of the login's provider: `HOST` or
     `HOST:PORT`. `make_world` makes the world of one renewal, by default an `HttpxWorld`; its clock is `now`.
@@ -125,6 +126,7 @@ class TokenSource:
             policy=policy,
             now=now,
             providers=tuple(providers),
+            whole_name=account_id is not None,
         )
         by_provider = (provider,) if provider is not None else (*self._renewer.providers, *KNOWN)
         self._hosts = Hosts([host for each in by_provider for host in each.hosts] if hosts is None else hosts)
@@ -350,7 +352,7 @@ class TokenSource:
 
         memory = self._memory
         refused = memory.begin(rejected, self._now()[0])
-        known, failure, jitter = memory.record, memory.failure, memory.jitter
+        known, had, failure, jitter = memory.record, memory.had, memory.failure, memory.jitter
         world = LazyWorld(self._make_world, self._now, self._on_wait)
 
         def work() -> Landing:
@@ -360,6 +362,7 @@ class TokenSource:
                 rejected=refused,
                 failure=failure,
                 jitter=jitter,
+                had=had,
                 meanwhile=meanwhile if flight.on_thread else None,
             )
             self._hand_in(landing)
