@@ -16,7 +16,7 @@ from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.provider import Provider
 
-__all__ = ["KNOWN", "identified", "provider_of"]
+__all__ = ["KNOWN", "for_login", "identified", "provider_of"]
 
 KNOWN: Final[tuple[Provider, ...]] = (CODEX, CHATGPT)
 """The providers that come with this library."""
@@ -42,6 +42,12 @@ def provider_of(credential: Credential, providers: Iterable[Provider] = ()) -> P
     except ValueError:
         return None
     return attrs.evolve(found, client_id=credential.client_id)
+
+
+def for_login(provider: Provider, credential: Credential) -> Provider:
+    """`provider` with the login's client, if it issued that one. No login is another provider's by this."""
+    is_its_own = provider.issuer == credential.issuer and _issues(provider, credential.client_id)
+    return attrs.evolve(provider, client_id=credential.client_id) if is_its_own else provider
 
 
 def identified(credential: Credential, providers: Iterable[Provider] = ()) -> Credential:

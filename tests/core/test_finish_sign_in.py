@@ -271,3 +271,14 @@ def test_a_revocation_begins_at_the_time_of_the_look() -> None:
     effect: Any = flow.receive(StoreAnswered(T0 + 5, W0 + 5, Loaded(None)))
     assert isinstance(effect, SendRequest)
     assert (effect.timeout, effect.once) == (10.0, True)
+
+
+def test_a_login_of_a_client_id_that_was_issued_is_ended_as_that_client() -> None:
+    """What could not be stored must not live on because its client is not the provider's usual one."""
+    issued = attrs.evolve(NEW, credential=attrs.evolve(NEW.credential, client_id="issued_1"))
+    world = StoreWorld(None, [OK], answers={Save: [failed()]})
+    outcome = world.run(finish(issued, provider=attrs.evolve(CODEX, issued_client_ids=r"issued_\d+")))
+    assert isinstance(outcome, SignInError)
+    assert outcome.details["revoked"] is True
+    (sent,) = world.sent
+    assert json.loads(sent.body.reveal())["client_id"] == "issued_1"

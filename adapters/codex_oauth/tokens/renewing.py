@@ -33,7 +33,7 @@ from codex_oauth_core.flows.renewal_policy import (
 )
 from codex_oauth_core.outcomes import Adopted, NotRenewed, NotRenewedReason, Renewed
 from codex_oauth_core.provider import Provider, use_is_off
-from codex_oauth_core.providers import provider_of
+from codex_oauth_core.providers import for_login, identified, provider_of
 from codex_oauth_core.record import Record
 from codex_oauth_core.secret import Secret
 
@@ -375,7 +375,7 @@ class Renewer:
     def provider_for(self, record: Record | None) -> Provider:
         """Who renews this record."""
         if self.provider is not None:
-            return self.provider
+            return self.provider if record is None else for_login(self.provider, record.credential)
         if record is None or (record.credential.issuer, record.credential.client_id) == _USUAL:
             return CODEX
         return provider_of(record.credential, self.providers) or CODEX

@@ -26,7 +26,7 @@ from codex_oauth_core.flows.store_login import StoreLogin
 from codex_oauth_core.flows.storing import StoringFlow
 from codex_oauth_core.outcomes import LoginStored, Revoked, SignedIn
 from codex_oauth_core.provider import Provider
-from codex_oauth_core.providers import identified, provider_of
+from codex_oauth_core.providers import for_login, identified, provider_of
 from codex_oauth_core.record import Record
 from codex_oauth_core.renewal_times import WAIT_EXPIRED
 from codex_oauth_core.storage import Find, Found, Load, Loaded, Select, StorageAnswer, StoreFailed
@@ -275,7 +275,8 @@ class FinishSignIn(StoringFlow[SignedIn]):
             self._move(Trigger.KEPT_ALL_THE_SAME)
             return Finished(self._error)
         self._move(Trigger.NOT_KEPT)
-        return self._revoke(self.record.credential, self.provider)
+        granted, provider = self.record.credential, self.provider
+        return self._revoke(granted, None if provider is None else for_login(provider, granted))
 
     def _may_be_stored(self, answer: StorageAnswer) -> bool:
         """Whether the login is stored, or its renewal, or nobody can tell. What is torn is no login."""
