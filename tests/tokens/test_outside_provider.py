@@ -12,7 +12,8 @@ import pytest
 
 from codex_oauth import CODEX, HostNotAllowed, MemoryStore, Provider, TokenAuth, TokenSource
 from codex_oauth.testing import FakeWorld, scripted
-from codex_oauth_core import Record, Request, ResponseReceived, Secret
+from codex_oauth_core import Credential, Record, Request, ResponseReceived, Secret, SignInError
+from codex_oauth_core.effects import RequestHeaders
 from codex_oauth_core.facts import Granted, RefreshFact, Tokens
 from codex_oauth_core.provider import Dialect
 from tests.core.storing import CURRENT, EXPIRED
@@ -110,3 +111,48 @@ def test_a_login_of_a_provider_that_nobody_named_is_taken_for_one_of_codex_at_it
         made.token()
     (sent,) = world.requests
     assert sent.request.url == "https://home.example/oauth/token"
+
+
+@pytest.mark.parametrize("name", ["X-Home-Token", "authorization"])
+def test_a_401_is_about_the_token_whatever_header_carries_it(name: str) -> None:
+    def carried(provider: Provider, credential: Credential) -> RequestHeaders:
+        return ((name, credential.access_token), ("X-Home", "1"))
+
+    provider = attrs.evolve(HOME, dialect=attrs.evolve(HOME.dialect, headers=carried))
+    made, world = source(CURRENT, provider=provider)
+    first, seen = made.token(), []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers[name])
+        return httpx.Response(401, json={})
+
+    with httpx.Client(auth=CodexAuth(made), transport=httpx.MockTransport(answer)) as client:
+        assert client.get(API).status_code == 401
+    assert (seen, len(world.requests)) == ([first, "new-at"], 1)
+
+
+@pytest.mark.parametrize("how", ["provider", "providers"])
+@pytest.mark.parametrize("issued", [True, False])
+def test_a_login_of_a_client_that_the_provider_issued_is_its_own(how: str, issued: bool) -> None:
+    sent: list[str] = []
+
+    def asked(provider: Provider, token: Secret[str]) -> Request | None:
+        sent.append(provider.client_id)
+        return refresh(provider, token)
+
+    dialect = attrs.evolve(HOME.dialect, refresh_request=asked)
+    provider = attrs.evolve(HOME, issued_client_ids=r"issued_\d+", client_id="registrar", dialect=dialect)
+    client = "issued_1" if issued else "somebody_1"
+    store, world = MemoryStore(), FakeWorld(scripted([as_json(200, {})]), wall=W0)
+    credential = attrs.evolve(EXPIRED.credential, issuer=HOME.issuer, client_id=client)
+    store.slot("acct_fake").rescue(attrs.evolve(EXPIRED, credential=credential))
+    store.select("acct_fake")
+    options: dict[str, Any] = {"provider": provider} if how == "provider" else {"providers": (provider,)}
+    made = TokenSource(store, make_world=lambda: world, now=world.now, jitter=0.5, **options)
+    if how == "provider" and not issued:  # who names one provider gets no other's login
+        with pytest.raises(SignInError) as raised:
+            made.token()
+        assert raised.value.details["reason"] == "other_issuer"
+    else:
+        assert made.token() == "new-at"
+        assert set(sent) == {client}

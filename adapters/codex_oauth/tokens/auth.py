@@ -107,8 +107,14 @@ class TokenAuth(_Auth):
         """
         if response.status_code != 401 or is_page(response.headers):
             return False
-        sent: str | None = response.request.headers.get("Authorization")
-        return sent == self._source.headers_of(credential)["Authorization"]
+        sent, ours = response.request.headers, self._source.headers_of(credential)
+        token = {name: value for name, value in ours.items() if _is_token(value, credential)} or ours
+        return all(sent.get(name) == value for name, value in token.items())
+
+
+def _is_token(value: str, credential: Credential) -> bool:
+    """Whether a header carries the token, whatever its name: that is the dialect's affair."""
+    return credential.access_token.reveal() in value
 
 
 _made: dict[type[Any], type[Any]] = {}
