@@ -46,7 +46,7 @@ def provider_of(credential: Credential, providers: Iterable[Provider] = ()) -> P
 
 def for_login(provider: Provider, credential: Credential) -> Provider:
     """`provider` with the login's client, if it issued that one. No login is another provider's by this."""
-    is_its_own = provider.issuer == credential.issuer and _issues(provider, credential.client_id)
+    is_its_own = provider.issuer == credential.issuer and provider.issues(credential.client_id)
     return attrs.evolve(provider, client_id=credential.client_id) if is_its_own else provider
 
 

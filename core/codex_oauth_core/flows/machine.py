@@ -65,6 +65,7 @@ __all__ = [
     "error_of",
     "fire",
     "refusal_of",
+    "safe_code",
     "take_turn",
     "transient_of",
 ]
@@ -156,7 +157,7 @@ def error_of(
         texts.facts(fact.kind, fact.reason),
         fact.kind,
         fact.message or (None if setting is None else str(setting)),
-        code=_safe(fact.code, secrets),
+        code=safe_code(fact.code, secrets),
         status=fact.status,
         reason=fact.reason or (None if setting is None else setting.fault.value),
         cause=fact.cause,
@@ -167,7 +168,8 @@ def error_of(
     )
 
 
-def _safe(code: str | None, secrets: Iterable[Secret[str]]) -> str | None:
+def safe_code(code: str | None, secrets: Iterable[Secret[str]]) -> str | None:
+    """An error code, or `other` where it repeats a part of a secret."""
     if code is None:
         return None
     return "other" if any(leaks(code, secret) for secret in secrets) else code

@@ -46,7 +46,7 @@ from codex_oauth_core.errors import NO_ENDPOINT, ErrorKind
 from codex_oauth_core.events import Event, ResponseReceived, Resumed
 from codex_oauth_core.facts import Granted, Refusal, Tokens, TryAgain
 from codex_oauth_core.flows.grant import accept_tokens
-from codex_oauth_core.flows.machine import HOPELESS, E_co, Flow, error_of, refusal_of
+from codex_oauth_core.flows.machine import HOPELESS, E_co, Flow, error_of, refusal_of, safe_code
 from codex_oauth_core.identity import Identity
 from codex_oauth_core.provider import CodeInHand, Provider
 from codex_oauth_core.secret import Secret
@@ -239,11 +239,14 @@ class SignInFlowOf(Flow[E_co, Credential]):
 
     def _judge(self, tokens: Tokens, response: ResponseReceived) -> Effect:
         """Keep what was granted, or revoke it and say why."""
+        held = (*self._secrets(), tokens.access_token, tokens.refresh_token, tokens.id_token)
         self._code = None
         verdict = accept_tokens(tokens, self.provider, self.workspaces, response, self.account)
         if isinstance(verdict, Credential):
             self._move(SignInTrigger.GRANTED)
             return Finished(verdict)
+        # a dialect that refuses a grant may repeat a part of it as the code; what is held is forgotten here
+        verdict = attrs.evolve(verdict, code=safe_code(verdict.code, filter(None, held)))
         # with a refresh token go all the tokens that came with it (RFC 7009 §2.1)
         token = tokens.refresh_token or tokens.access_token
         if token is None:
