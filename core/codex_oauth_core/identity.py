@@ -14,7 +14,7 @@ from typing import Final
 
 import attrs
 
-__all__ = ["Identity", "Profile", "answers_to", "is_called"]
+__all__ = ["Identity", "Profile", "answers_to", "folded", "is_called"]
 
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
 _LONGEST_PART: Final = 64
@@ -93,9 +93,16 @@ def is_called(named: str, identity: Identity, email: str | None) -> bool:
     """Whether the login is called so: by its e-mail address in any case of letters, its account id, its user
     id, or its key.
     """
-    if email is not None and named and email.casefold() == named.casefold():
+    if email is not None and named and folded(email) == folded(named):
         return True
     return named in (identity.account_id, identity.user_id, identity.key)
+
+
+def folded(email: str) -> str:
+    """An e-mail address without the case of its letters. No letter becomes one of ASCII that is none, and
+    none becomes two: a Kelvin sign is no `k`, and a sharp s is not `ss`.
+    """
+    return "".join(low if (low := char.lower()).isascii() is char.isascii() else char for char in email)
 
 
 def answers_to(named: str, identity: Identity, email: str | None) -> bool:

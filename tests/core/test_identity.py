@@ -15,7 +15,7 @@ from codex_oauth_core import Identity, Record, Secret
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.codex.token_answers import identify
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.identity import answers_to
+from codex_oauth_core.identity import answers_to, is_called
 from codex_oauth_core.providers import identified
 from tests.support import CLAIMS, jwt
 
@@ -191,3 +191,19 @@ def test_an_old_record_is_completed_from_its_own_tokens_and_never_contradicted()
     moved = attrs.evolve(old, account_id="of the file", user_id="v")
     assert identified(moved) == moved
     assert identified(attrs.evolve(old, issuer="http://evil.example")).user_id is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "email", "same"),
+    [
+        ("KIM@Example.com", "kim@example.COM", True),
+        ("\u00dcte@example.com", "\u00fcte@example.com", True),
+        ("kim@example.com", "\u212aim@example.com", False),  # a Kelvin sign
+        ("mass@example.com", "ma\u00df@example.com", False),
+        ("sam@example.com", "\u017fam@example.com", False),  # a long s
+        ("ilk@example.com", "\u0130lk@example.com", False),
+    ],
+)
+def test_no_letter_of_an_address_is_taken_for_another_one(asked: str, email: str, same: bool) -> None:
+    assert is_called(asked, Identity("https://i", "c", "a", "u"), email) is same
+    assert is_called(email, Identity("https://i", "c", "a", "u"), asked) is same

@@ -25,7 +25,7 @@ from codex_oauth.stores.find import KeptLogin, find_logins, kept_logins
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.identity import Identity, Profile
+from codex_oauth_core.identity import Identity, Profile, folded
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.providers import provider_of
 from codex_oauth_core.record import Record
@@ -73,7 +73,7 @@ def names_apart(logins: Sequence[KeptLogin]) -> list[str]:
     """What to call each of these logins so that no two are called alike: those that share an email address,
     or have none, also by their key, and by their server if that is not the usual one.
     """
-    emails = Counter((login.profile.email or "").casefold() for login in logins)
+    emails = Counter(folded(login.profile.email or "") for login in logins)
     return [_name(login, emails) for login in logins]
 
 
@@ -82,7 +82,7 @@ def _name(login: KeptLogin, emails: Counter[str]) -> str:
     if credential is None:
         return login.place
     name = name_of(credential)
-    if email and emails[email.casefold()] == 1:
+    if email and emails[folded(email)] == 1:
         return name
     elsewhere = "" if credential.issuer == CODEX.issuer else f" at {printable(credential.issuer)}"
     return f"{name}{elsewhere} [{login.key}]"

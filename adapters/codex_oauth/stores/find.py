@@ -13,7 +13,7 @@ from codex_oauth.stores.failures import shown
 from codex_oauth.stores.store import Store
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.identity import Profile, is_called
+from codex_oauth_core.identity import Profile, folded, is_called
 from codex_oauth_core.providers import provider_of
 from codex_oauth_core.record import Record
 
@@ -78,8 +78,8 @@ class KeptLogin:
             return self.place.startswith(named)
         names = (credential.key, credential.account_id, credential.user_id)
         email = self.profile.email or ""
-        return any(name.startswith(named) for name in names if name) or email.casefold().startswith(
-            named.casefold()
+        return any(name.startswith(named) for name in names if name) or folded(email).startswith(
+            folded(named)
         )
 
 
