@@ -76,3 +76,9 @@ def test_without_segno_the_sign_in_is_complete(monkeypatch: pytest.MonkeyPatch) 
     LiveView(window).prompt(PROMPT)
     assert PAGE in window.text
     assert PROMPT.user_code in window.text
+
+
+def test_an_address_that_is_too_long_for_a_code_is_shown_without_one() -> None:
+    long = f"{PAGE}?user_code={'A' * 4000}"
+    assert matrix_of(long) is None
+    assert matrix_of(long[:2000]) is not None

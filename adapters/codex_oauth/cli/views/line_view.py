@@ -39,12 +39,17 @@ def qr_lines(text: str, terminal: Terminal) -> list[str]:
 
 
 def matrix_of(text: str) -> list[list[bool]] | None:
-    """The modules with their quiet zone, row by row: True for light. None without segno."""
+    """The modules with their quiet zone, row by row: True for light. None without segno, and for what is too
+    long for a code.
+    """
     try:
         import segno
     except ImportError:
         return None
-    code = segno.make_qr(text, error="m")
+    try:
+        code = segno.make_qr(text, error="m")
+    except segno.DataOverflowError:
+        return None
     return [[not dark for dark in row] for row in code.matrix_iter(border=_QUIET_ZONE)]
 
 
