@@ -100,9 +100,10 @@ class Tokens:
     milliseconds.
 
     `scopes` are those that the server says it granted, None if it does not say: then they are what was asked
-    for (RFC 6749 §5.1). `client_id`: the redirect issued one, to which these tokens are bound. `refusal`: the
-    dialect does not take the grant (a nonce or an audience is another); it is revoked, and the sign-in ends
-    with that.
+    for (RFC 6749 §5.1). `account_id` and `user_id` are 1 to 255 visible letters of ASCII, None where the
+    tokens do not say them: a sign-in with any other is refused, and a renewal leaves such out. `client_id`:
+    the redirect issued one, to which these tokens are bound. `refusal`: the dialect does not take the grant
+    (a nonce or an audience is another); it is revoked, and the sign-in ends with that.
 
     `key_id` is that of the key which the ID token says it was signed with. `unknown_key`: it is none of those
     in hand, and may be a new one; `refusal` holds if it is not.

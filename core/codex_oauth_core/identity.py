@@ -14,10 +14,11 @@ from typing import Final
 
 import attrs
 
-__all__ = ["Identity", "Profile", "answers_to", "folded", "is_called"]
+__all__ = ["Identity", "Profile", "answers_to", "folded", "is_called", "usable_id"]
 
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
 _LONGEST_PART: Final = 64
+_LONGEST_ID: Final = 255
 _DIGEST_BYTES: Final = 10  # 80 bits, which are 16 letters
 
 
@@ -79,6 +80,14 @@ def _may_begin_a_key(part: str) -> bool:
 
 def _is_former_name(account_id: str) -> bool:
     return len(account_id) <= 128 and not account_id.strip(_LETTERS)
+
+
+def usable_id(named: str | None) -> str | None:
+    """An account or a person as tokens name it, if it can be kept: 1 to 255 visible letters of ASCII, as
+    OpenID Connect has it (Core §2, `sub`). None for an empty one, which names nobody.
+    """
+    fits = named is not None and 0 < len(named) <= _LONGEST_ID and named.isascii() and named.isprintable()
+    return named if fits and " " not in (named or "") else None
 
 
 @attrs.frozen

@@ -407,14 +407,3 @@ def test_what_a_provider_says_of_an_error_is_said_in_a_sign_in_and_in_a_renewal(
     signed_in, _ = by_device(provider, approved(), as_json(400, {"error": "invalid_grant"}))
     for error in (failed(renewed), failed(signed_in)):
         assert (error.message, error.next_actions) == (own.message, own.next_actions)
-
-
-@pytest.mark.parametrize("part", ["canary-access-part", "canary-renewal-part", "canary-identity-part", CODE])
-def test_a_code_of_a_refused_grant_that_repeats_a_secret_is_not_repeated(part: str) -> None:
-    names = ("access_token", "refresh_token", "id_token")
-    held = {name: Secret(f"{part}-{name}") for name in names}
-    provider = granting(**held, refusal=Refusal(E.INVALID_RESPONSE, code=part))
-    outcome, _ = by_device(provider, approved(), OK, OK)
-    assert failed(outcome).details == {"code": "other", "revoked": True}
-    said = granting(refusal=Refusal(E.INVALID_RESPONSE, code="no_audience"))
-    assert failed(by_device(said, approved(), OK, OK)[0]).details["code"] == "no_audience"

@@ -118,6 +118,7 @@ MACHINE: Final = FlowMachine(State, State.IDLE, TABLE)
 
 
 _LONGEST_CODE: Final = 128
+_LONGEST_PAGE: Final = 2048  # characters; a person may have to type it
 CODE_TRIES: Final = 3
 CODE_LIMIT: Final = 30.0
 """Seconds, and tries, for obtaining a device authorization."""
@@ -139,7 +140,11 @@ def _unusable(device: DeviceAuthorization, pinned: str | None) -> str | None:
         page: str | None = getattr(device, name)
         if page is None:
             continue
-        if not is_page(page) or (pinned is not None and _origin(page) != _origin(pinned)):
+        if (
+            len(page) > _LONGEST_PAGE
+            or not is_page(page)
+            or (pinned is not None and _origin(page) != _origin(pinned))
+        ):
             return name
     return None
 

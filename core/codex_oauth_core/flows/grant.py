@@ -16,7 +16,7 @@ from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import OTHER_PERSON, ErrorKind
 from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import Refusal, Tokens
-from codex_oauth_core.identity import Identity, answers_to
+from codex_oauth_core.identity import Identity, answers_to, usable_id
 from codex_oauth_core.provider import Provider, Required
 from codex_oauth_core.reading.times import plausible_time, rfc3339
 from codex_oauth_core.record import UNUSABLE_SUCCESSOR, Record
@@ -49,17 +49,22 @@ def accept_tokens(
         return Refusal(ErrorKind.INVALID_RESPONSE, reason=tokens.problem or Required.ACCESS_TOKEN)
     if (missing := _missing(tokens, provider)) is not None:
         return missing
+    account_id, user_id = usable_id(tokens.account_id), usable_id(tokens.user_id)
+    if tokens.account_id and account_id is None:  # two people of whom it is left out would be one
+        return Refusal(ErrorKind.INVALID_RESPONSE, reason="account_id")
+    if tokens.user_id and user_id is None:
+        return Refusal(ErrorKind.INVALID_RESPONSE, reason="user_id")
     credential = Credential(
         access_token=tokens.access_token,
         refresh_token=tokens.refresh_token,
-        account_id=tokens.account_id,
+        account_id=account_id,
         issuer=provider.issuer,
         client_id=tokens.client_id or provider.client_id,
         obtained_at=rfc3339(event.wall),
         id_token=tokens.id_token,
         expires_at=expires_at(tokens, event),
         earliest_refresh_at=tokens.earliest_refresh_at,
-        user_id=tokens.user_id,
+        user_id=user_id,
         scopes=tokens.scopes,
     )
     if account is not None and not is_asked_for(account, credential, provider):
@@ -74,7 +79,7 @@ def _missing(tokens: Tokens, provider: Provider) -> Refusal | None:
     needed = provider.must_grant
     if tokens.refresh_token is None and (Required.REFRESH_TOKEN in needed or tokens.refresh_token_unusable):
         return Refusal(ErrorKind.INVALID_RESPONSE, reason=tokens.problem or Required.REFRESH_TOKEN)
-    if Required.ACCOUNT in needed and tokens.account_id is None:
+    if Required.ACCOUNT in needed and not tokens.account_id:
         return Refusal(ErrorKind.NO_ACCOUNT_ID)
     granted = provider.scopes if tokens.scopes is None else tokens.scopes
     if Required.SCOPE in needed and not set(provider.scopes) <= set(granted):
@@ -179,7 +184,10 @@ def unused_successor(record: Record, tokens: Tokens) -> Record:
 def as_sign_in(record: Record, tokens: Tokens, event: ResponseReceived) -> Record:
     """Tokens of another account or person, as a login of theirs."""
     base = attrs.evolve(
-        record.credential, account_id=tokens.account_id, user_id=tokens.user_id, id_token=None
+        record.credential,
+        account_id=usable_id(tokens.account_id),
+        user_id=usable_id(tokens.user_id),
+        id_token=None,
     )
     return Record(renewed_credential(base, tokens, event), server_offset=server_offset(tokens, event))
 
@@ -197,7 +205,7 @@ def renewed_credential(old: Credential, tokens: Tokens, event: ResponseReceived)
         expires_at=expires_at(tokens, event) if usable else 0,
         earliest_refresh_at=tokens.earliest_refresh_at,
         obtained_at=rfc3339(event.wall),
-        account_id=old.account_id or tokens.account_id,
-        user_id=old.user_id or tokens.user_id,
+        account_id=old.account_id or usable_id(tokens.account_id),
+        user_id=old.user_id or usable_id(tokens.user_id),
         scopes=old.scopes if tokens.scopes is None else tokens.scopes,
     )
