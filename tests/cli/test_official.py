@@ -17,6 +17,8 @@ import attrs
 import pytest
 
 from codex_oauth.cli.main import main
+from codex_oauth.cli.stored import ask_server
+from codex_oauth_core import CHATGPT, Credential, ResponseReceived, Secret
 from tests.conformance.official import APP, Desk, desk
 
 Captured = pytest.CaptureFixture[str]
@@ -292,3 +294,62 @@ def test_a_login_is_moved_by_its_files_and_leaves_the_machines_name_behind(
         source.token()
     assert moved.store.host_id() != there.store.host_id()
     assert moved.sign_in().identity == credential.identity
+
+
+def test_a_name_that_fits_two_registrations_is_listed(there: Desk, capsys: Captured) -> None:
+    keys = [there.sign_in(register_anew=True).key for _ in range(2)]
+    capsys.readouterr()
+    more = ("--provider", "chatgpt", "--issuer", there.issuer, "--account", "somebody@example.com")
+    assert there.command("login", *more) == 2
+    err = capsys.readouterr().err
+    assert all(key in err for key in keys)
+    assert there.count("authorize") == 2
+
+
+def test_status_check_asks_the_api_of_the_provider_and_sends_the_token_alone() -> None:
+    asked: list[Any] = []
+
+    def transport(effect: Any, stopped: object) -> Any:
+        asked.append(effect.request)
+        return ResponseReceived(0.0, 1.0, 2.0, 200, {"Content-Type": "application/json"}, b'{"models": []}')
+
+    credential = Credential(
+        access_token=Secret("at"),
+        refresh_token=Secret("rt"),
+        account_id=None,
+        user_id="user-1",
+        issuer=CHATGPT.issuer,
+        client_id="oaiapp_1",
+        obtained_at="2027-01-15T08:00:00Z",
+        scopes=CHATGPT.scopes,
+    )
+    assert ask_server(credential, transport).accepted is True
+    (request,) = asked
+    assert request.url == "https://api.openai.com/v1/models"
+    names = {name for name, _ in request.plain_headers()} - {name for name, _ in CHATGPT.headers}
+    assert names == {"Authorization"}
+
+
+def test_why_a_login_is_over_is_told_in_the_words_of_its_provider(there: Desk, capsys: Captured) -> None:
+    there.sign_in()
+    code = "refresh_token_invalidated"
+    there.put(attrs.evolve(there.record(), dead_code=code))
+    capsys.readouterr()
+    assert there.command("status") == 4
+    said = CHATGPT.dialect.login_over_message(code)
+    assert said is not None
+    assert said in capsys.readouterr().out
+
+
+def test_doctor_looks_at_the_files_of_registrations(there: Desk, capsys: Captured) -> None:
+    there.sign_in()
+    (registration,) = there.store.registrations()
+    capsys.readouterr()
+    for name in ("host-id", f"registrations/{registration.client_id}.json"):
+        path = there.store.home / name
+        path.chmod(0o644)
+        there.command("doctor", "--offline", "--json")
+        findings = json.loads(capsys.readouterr().out)["findings"]
+        found = [each for each in findings if each["subject"] == str(path)]
+        assert [each["verdict"] for each in found] == ["warn"], name
+        path.chmod(0o600)

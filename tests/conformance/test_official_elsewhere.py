@@ -11,13 +11,14 @@ import anyio
 import httpx
 import pytest
 
-from codex_oauth import FileStore, PasteSource, SealedFileStore, TokenSource, alogin
+from codex_oauth import AsyncHttpxWorld, FileStore, PasteSource, SealedFileStore, TokenSource, alogin
 from codex_oauth.authority import Hostile, HostileAnswer
 from codex_oauth.cli.main import main
 from codex_oauth.sign_in_client import client_for
+from codex_oauth.stores.store import SaveFailed
 from codex_oauth.testing import FakeWorld, answered_by
 from codex_oauth.worlds.registering import AsyncRegisteringWorld, RegisteringWorld
-from codex_oauth_core import BrowserPrompt, ErrorKind, Registration, SignInError
+from codex_oauth_core import BrowserPrompt, ErrorKind, Registration, SendRequest, SignInError
 from codex_oauth_core.events import StoreAnswered
 from codex_oauth_core.storage import Register, Registered, StoreFailed
 from tests.conformance.official import APP, Desk, desk, secrets_of
@@ -39,17 +40,12 @@ def home(tmp_path: Path) -> Path:
 def asynchronously(there: Desk, backend: str, **options: Any) -> Any:
     async def see(prompt: Any) -> None:
         assert prompt.open_url is None
-        there.see(prompt)
+        if not options.get("open_browser"):
+            there.see(prompt)
 
     async def main() -> Any:
-        return await alogin(
-            provider=there.provider,
-            store=there.store,
-            app_name=APP,
-            open_browser=False,
-            on_prompt=see,
-            **options,
-        )
+        given: dict[str, Any] = {"app_name": APP, "open_browser": False, "on_prompt": see, **options}
+        return await alogin(provider=there.provider, store=there.store, **given)
 
     return anyio.run(main, backend=backend)
 
@@ -63,6 +59,23 @@ def test_alogin_registers_once_and_returns(home: Path, backend: str) -> None:
         with there.source() as source:
             assert anyio.run(source.atoken, backend=backend) == again.access_token.reveal()
     assert there.authority.client_faults == []
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_alogin_gives_the_hint_to_the_browser_that_it_opens_alone(
+    home: Path, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+
+    def open_url(url: Any, *, origin: str) -> None:
+        opened.append(url.reveal())
+        there.open(url.reveal())
+
+    monkeypatch.setattr("codex_oauth.browser.open_browser.open_url", open_url)
+    with desk(home) as there:
+        for _ in range(2):
+            asynchronously(there, backend, open_browser=True)
+    assert ["id_token_hint" in url for url in opened] == [False, True]
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -241,3 +254,52 @@ def test_a_flow_by_hand_has_what_it_needs(home: Path) -> None:
         assert client.provider.host_id == there.store.host_id()
         with TokenSource(there.store) as source, pytest.raises(SignInError):
             source.token()
+
+
+# -- what is given up ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["login", *BACKENDS])
+def test_a_login_that_cannot_be_stored_is_ended_as_the_client_that_was_issued(
+    home: Path, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise SaveFailed(SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="disk_full"))
+
+    monkeypatch.setattr("codex_oauth.stores.locked_login.FileLockedLogin.save", full)
+    monkeypatch.setattr("codex_oauth.stores.file_store.FileSlot.rescue", full)
+    with desk(home) as there:
+        with pytest.raises(SignInError):
+            there.sign_in() if way == "login" else asynchronously(there, way)
+        (registration,) = there.store.registrations()
+        revoked = [form["client_id"] for form in there.authority.forms("/api/accounts/oauth/revoke")]
+        assert revoked == [registration.client_id]
+    assert there.authority.client_faults == []
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_cancelled_task_ends_what_it_cannot_hand_over_as_the_client_that_was_issued(
+    home: Path, backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CODEX_OAUTH_HOME", str(tmp_path / "usual"))
+
+    async def main(there: Desk) -> None:
+        with anyio.CancelScope() as scope:
+
+            class Cut(AsyncHttpxWorld):
+                async def perform(self, effect: Any) -> Any:
+                    event = await super().perform(effect)
+                    if isinstance(effect, SendRequest) and b"code_verifier" in effect.request.body.reveal():
+                        scope.cancel()
+                    return event
+
+            await alogin(
+                provider=there.provider, app_name=APP, open_browser=False, on_prompt=there.see,
+                make_world=lambda sources: Cut(callbacks=sources),
+            )  # fmt: skip
+
+    with desk(home) as there:
+        anyio.run(main, there, backend=backend)
+        (form,) = there.authority.forms("/api/accounts/oauth/revoke")
+        assert form["client_id"].startswith("oaiapp_")
+    assert there.authority.client_faults == []

@@ -177,8 +177,6 @@ class Renewer:
             place, record = self._stored(None)
         except SignInError:
             return None
-        if record is not None and self.why_off(record) is not None:
-            return None
         if isinstance(kept := self._elsewhere(record, None), NotRenewed):
             return Landing(kept, Seen(place, kept.record.fingerprint), None)
         asked = RenewalRequest(

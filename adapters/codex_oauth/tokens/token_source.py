@@ -143,7 +143,7 @@ class TokenSource:
         self._memory = Memory(
             policy=policy,
             jitter=_drawn() if jitter is None else jitter,
-            is_off=lambda record: self._renewer.why_off(record) is not None,
+            is_off=lambda record: self._why_off(record) is not None,
         )
         self.begin()
         begin_again_in_children(self)
@@ -323,6 +323,8 @@ class TokenSource:
             flight = self._under_way
             if usable is not None and (step is Step.USE or flight is not None or self._closed):
                 return usable
+            if flight is not None and flight.landed and (off := self._why_off(record)) is not None:
+                raise off
             if flight is not None and flight.landed:  # its result cannot be stored: nothing else is begun
                 raise attrs.evolve(self._memory.unsaved or SignInError.of(ErrorKind.AUTH_WRITE_FAILED))
             if flight is not None:
@@ -336,6 +338,10 @@ class TokenSource:
                 return usable or flight
         flight.run()  # without threads everybody renews for himself; the store lets one do it
         return flight
+
+    def _why_off(self, record: Record | None) -> SignInError | None:
+        """Why a login that is good may not be used; None if it may, or if there is none."""
+        return None if record is None else self._renewer.why_off(record)
 
     @property
     def _under_way(self) -> Job[Landing] | None:
@@ -397,7 +403,7 @@ class TokenSource:
         if isinstance(outcome, SignInError):
             raise attrs.evolve(outcome)  # one of its own for everybody: a traceback grows with each raise
         record = outcome.record
-        if (off := self._renewer.why_off(record)) is not None:  # what was renewed is stored all the same
+        if (off := self._why_off(record)) is not None:  # what was renewed is stored all the same
             raise off
         if rejected is not None and landing.rejected is None and record.credential.access_token == rejected:
             return None
