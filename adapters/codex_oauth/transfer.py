@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final, NoReturn
@@ -244,8 +244,8 @@ def _moved(
     try:
         return _move(store, where, taken, force=force)
     except BaseException as error:
-        key = _key_there(where) if taken.fingerprints else None
-        handed_back = None if key is None else _hand_back(store.slot(key), taken)
+        places = _places_there(where) if taken.fingerprints else ()
+        handed_back = _hand_back(store, places, taken)
         if handed_back is not None and isinstance(error, SignInError):
             raise _half_moved(error, handed_back=handed_back) from None
         raise
@@ -339,16 +339,31 @@ def _rest(content: Secret[bytes], where: Path) -> Secret[bytes]:
         raise store_error(ErrorKind.AUTH_WRITE_FAILED, "not_storable", where) from None
 
 
-def _key_there(where: Path) -> str | None:
-    """The key of the login that the Codex CLI can still renew; if that cannot be told, the login is ours."""
+def _places_there(where: Path) -> tuple[str, ...]:
+    """Where the login may be kept that the Codex CLI can still renew: under its key, or a former name. None
+    if that cannot be told: then the login is ours.
+    """
     try:
         _, credential = _login(where, lambda: read_anywhere(where))
     except SignInError:
-        return None
-    return None if credential.refresh_token is None else credential.key
+        return ()
+    return () if credential.refresh_token is None else credential.identity.names
 
 
-def _hand_back(slot: Slot, taken: _Taken) -> bool | None:
+def _hand_back(store: Store, places: Sequence[str], taken: _Taken) -> bool | None:
+    """Give up in each place what was taken: whether that could be done in all of them; None if nothing that
+    was taken is stored.
+    """
+    slots = [store.slot(place) for place in places]
+    given_up = [_hand_back_from(slot, taken) for slot in slots if _may_be_kept(slot, taken)]
+    return next((each for each in (False, True) if each in given_up), None)
+
+
+def _may_be_kept(slot: Slot, taken: _Taken) -> bool:
+    return slot.key in taken.rescued or _is_stored(slot, taken)
+
+
+def _hand_back_from(slot: Slot, taken: _Taken) -> bool | None:
     """Give up what was taken, for the Codex CLI has that login, or its renewal: whether that could be done;
     None if nothing that was taken is stored. The lock comes first: what was rescued is stored by then.
     """
@@ -357,7 +372,7 @@ def _hand_back(slot: Slot, taken: _Taken) -> bool | None:
         if held is not None:
             with held:
                 return _give_up(held, taken)
-    return False if slot.key in taken.rescued or _is_stored(slot, taken) else None
+    return False if _may_be_kept(slot, taken) else None
 
 
 def _give_up(held: LockedLogin, taken: _Taken) -> bool | None:

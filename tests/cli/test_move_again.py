@@ -96,6 +96,23 @@ def test_f12_a_renewed_login_stays_ours_if_the_file_cannot_be_replaced(
     assert store.slot(KEY).load() == ours
 
 
+def test_f15_what_an_earlier_release_had_taken_is_handed_back_where_it_is(
+    store: FileStore, theirs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its move was cut off, and it had stored the login under the account id: two would renew one login."""
+    cut_off(store)
+    taken = store.slot(KEY).load()
+    assert taken is not None
+    store.slot(KEY).path.rename(store.slot("acct_cli").path)
+    monkeypatch.setattr(transfer, "_commit", denied)
+    found = error(lambda: import_codex(store, move=True), E.AUTH_WRITE_FAILED, "denied")
+    assert "only its access token was copied" in found.message
+    left = store.slot("acct_cli").load()
+    assert left == Record(attrs.evolve(taken.credential, refresh_token=None))
+    assert store.names() == ("acct_cli",)
+    assert not theirs_is_stripped(theirs)
+
+
 def denied(staged: object) -> None:
     raise PermissionError(13, "no")
 
