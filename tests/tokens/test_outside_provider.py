@@ -120,7 +120,8 @@ def test_a_401_is_about_the_token_whatever_header_carries_it(name: str) -> None:
 
     provider = attrs.evolve(HOME, dialect=attrs.evolve(HOME.dialect, headers=carried))
     made, world = source(CURRENT, provider=provider)
-    first, seen = made.token(), []
+    first = made.token()
+    seen: list[str] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
         seen.append(request.headers[name])
