@@ -185,3 +185,34 @@ def test_one_that_is_being_renewed_meanwhile_is_left_to_the_next_sign_in(
     again, _ = sign_in(door, store, granting("acct_team", "anna"))
     assert store.names() == (again.key,)
     assert identified(old.credential).key == again.key
+
+
+class EarlierStore:
+    """As a store of one's own was written for an earlier release."""
+
+    def accounts(self) -> tuple[str, ...]:
+        return ()
+
+    def prepare(self) -> None:
+        """There is room."""
+
+
+@each_door
+def test_a_store_for_an_earlier_release_is_told_before_anybody_signs_in(door: Door) -> None:
+    """It would refuse the login when that is granted, which would then be ended."""
+    earlier: Any = EarlierStore()
+    world = FakeWorld(scripted(()))
+    with pytest.raises(TypeError, match=r"EarlierStore .* accounts\(\) is now names\(\)"):
+        door.login(device=True, on_prompt=lambda prompt: None, store=earlier, world=world)
+    assert world.requests == []
+
+
+@each_door
+def test_a_torn_file_under_one_former_name_hides_no_login_under_another(door: Door, store: FileStore) -> None:
+    old = stored_before(store, "acct_team", "anna")
+    torn = old.credential.key
+    save(store.slot(torn), old, None)
+    store.slot(torn).path.write_bytes(b"\0torn")
+    credential, world = sign_in(door, store, granting("acct_team", "anna"), revoke_old=True)
+    assert store.names() == tuple(sorted((torn, credential.key)))
+    assert revocations(world) == 1

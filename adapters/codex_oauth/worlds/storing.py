@@ -141,11 +141,19 @@ class Storage:
     def _find(self, names: tuple[str, ...]) -> Found:
         if self._held is not None:
             raise RuntimeError("the lock of another login is held")
+        problem: SignInError | None = None
         for name in names:
             slot = self._store.slot(name)
-            if (record := slot.load()) is not None:
+            try:
+                record = slot.load()
+            except SignInError as error:  # it hides none of those after it
+                problem = problem or error
+                continue
+            if record is not None:
                 self._slot = slot
                 return Found(name, record)
+        if problem is not None:
+            raise problem
         return Found()
 
     def _lock(self) -> Locked | LockBusy:
