@@ -211,7 +211,7 @@ BROKEN: Final[Mapping[str, tuple[_Patch, ...]]] = {
         (find, "known", _as_stored),
     ),
     "a source does not look again": ((Renewer, "has_moved", _stays),),
-    "one person is taken for another": ((Identity, "fits", _anybody),),
+    "one person is taken for another": ((Identity, "fits", _anybody), (Identity, "continues", _anybody)),
     "failures are not spaced": ((memory, "_FAILED_FOR", 0.0), (memory, "_PAUSES", _NO_PAUSES)),
 }
 """Every mistake by its name."""
