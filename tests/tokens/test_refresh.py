@@ -8,12 +8,25 @@ from collections.abc import Callable
 from typing import Any
 
 import anyio
+import attrs
 import pytest
 
 from codex_oauth import HttpxWorld, RefreshIncomplete, arefresh, refresh
 from codex_oauth.authority import Fault, serve
 from codex_oauth.testing import FakeWorld, Lost, Reply, scripted
-from codex_oauth_core import CODEX, Cause, Credential, ErrorKind, Phase, Secret, SendRequest, SignInError
+from codex_oauth_core import (
+    CODEX,
+    Cause,
+    Credential,
+    ErrorKind,
+    Phase,
+    Provider,
+    ResponseReceived,
+    Secret,
+    SendRequest,
+    SignInError,
+)
+from codex_oauth_core.facts import Granted, Refusal, Tokens
 from tests.support import as_json, code, page, tokens
 from tests.tokens.rig import eventually, renewals, rig, signed_in, when_sent
 
@@ -201,3 +214,16 @@ def test_the_usual_world_is_httpx() -> None:
     from codex_oauth.tokens.renewing import UsualWorld
 
     assert isinstance(UsualWorld(now)(), HttpxWorld)
+
+
+def test_a_grant_that_the_dialect_refuses_is_handed_out_as_an_error() -> None:
+    refusal = Refusal(ErrorKind.INVALID_RESPONSE, reason="audience")
+
+    def read(provider: Provider, answer: ResponseReceived) -> Granted:
+        return Granted(Tokens(Secret("new-access"), Secret(NEW), refusal=refusal))
+
+    provider = attrs.evolve(CODEX, dialect=attrs.evolve(CODEX.dialect, read_refresh=read))
+    with pytest.raises(RefreshIncomplete) as raised:
+        refresh(OLD, provider, make_world=lambda: world_of(tokens()))
+    assert (raised.value.kind, raised.value.details) == (ErrorKind.INVALID_RESPONSE, {"reason": "audience"})
+    assert (raised.value.refresh_token, raised.value.access_token) == (Secret(NEW), Secret("new-access"))

@@ -141,6 +141,8 @@ def _failed(fact: TryAgain | Refusal, token: Secret[str], provider: Provider) ->
 def _granted(
     tokens: Tokens, event: ResponseReceived, token: Secret[str], provider: Provider, account_id: str | None
 ) -> Credential | SignInError:
+    if tokens.refusal is not None:
+        return _incomplete(tokens.refusal.kind, tokens, provider, reason=tokens.refusal.reason)
     if tokens.access_token is None:
         return _incomplete(ErrorKind.INVALID_RESPONSE, tokens, provider, reason=tokens.problem)
     if account_id is not None and tokens.account_id not in (None, account_id):
