@@ -37,7 +37,7 @@ from codex_oauth.sign_in import (
 )
 from codex_oauth.sign_in_client import SignInClient, client_for
 from codex_oauth.store_login import afinish_sign_in, agive_up
-from codex_oauth.stores.store import Store
+from codex_oauth.stores.store import Store, prepare_store
 from codex_oauth.worlds.callbacks import CallbackSource
 from codex_oauth.worlds.prompted import AsyncPromptedWorld
 from codex_oauth.worlds.registering import AsyncRegisteringWorld
@@ -92,7 +92,7 @@ async def alogin(
     if make_world is None:
         await run_blocking(lambda: _check_settings(provider))
     if store is not None:
-        await run_blocking(store.prepare)
+        await run_blocking(lambda: prepare_store(store))
     client = await run_blocking(
         lambda: client_for(
             provider,

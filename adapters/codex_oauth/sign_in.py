@@ -18,14 +18,14 @@ from codex_oauth.entropy import new_nonce, new_pkce, new_state
 from codex_oauth.loading import loading
 from codex_oauth.sign_in_client import SignInClient, client_for
 from codex_oauth.store_login import finish_sign_in
-from codex_oauth.stores.store import Store
+from codex_oauth.stores.store import Store, prepare_store
 from codex_oauth.worlds.callbacks import CallbackSource
 from codex_oauth.worlds.prompted import PromptedWorld
 from codex_oauth.worlds.registering import RegisteringWorld
 from codex_oauth.worlds.world import World, run
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import BrowserPrompt, Prompt, SendRequest, Wait
+from codex_oauth_core.effects import BrowserPrompt, Prompt, SignInEffect
 from codex_oauth_core.errors import NO_ENDPOINT, ErrorKind, SignInError
 from codex_oauth_core.flows.browser import BrowserFlow
 from codex_oauth_core.flows.device import DeviceFlow
@@ -217,7 +217,7 @@ def login(
     if make_world is None:
         _check_settings(provider)
     if store is not None:
-        store.prepare()
+        prepare_store(store)
     client = client_for(
         provider,
         store,

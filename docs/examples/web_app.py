@@ -18,24 +18,27 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from codex_oauth import (
-    CODEX,
-    BrowserFlow,
-    Credential,
-    DeviceFlow,
-    Finished,
-    Provider,
-    Secret,
-    SendRequest,
-    Started,
-    Wait,
-)
+from codex_oauth import CODEX, BrowserFlow, Credential, DeviceFlow, Finished, Provider, Secret, Started, Wait
 from codex_oauth.sealing import new_key, seal, unseal
 from codex_oauth.worlds.async_httpx_world import AsyncHttpxWorld
-from codex_oauth_core import CheckpointError, DevicePrompt, Resumed, SignInError, TimeReached, restore
+from codex_oauth_core import (
+    CheckpointError,
+    DevicePrompt,
+    Resumed,
+    SendRequest,
+    SignInEffect,
+    SignInError,
+    TimeReached,
+    restore,
+)
 
 PENDING = {"status": "pending"}
 Flow = DeviceFlow | BrowserFlow
+
+
+def _busy_for(effect: SignInEffect) -> float:
+    """Seconds after which another worker may take over what this one has begun."""
+    return (effect.timeout if isinstance(effect, SendRequest) else 0.0) + 5
 
 
 @attrs.frozen
@@ -99,8 +102,7 @@ class SignIns:
             while not isinstance(effect, Finished):
                 if not isinstance(effect, Wait):
                     # Claimed before it is performed: of two workers one polls, and one exchanges the code.
-                    limit = effect.timeout if isinstance(effect, SendRequest) else 0.0
-                    claim = self._row(name, flow, world, busy_for=limit + 5)
+                    claim = self._row(name, flow, world, busy_for=_busy_for(effect))
                     if not self.table.put(name, claim, instead_of=row):
                         return JSONResponse(PENDING)
                     row, effect = claim, flow.receive(await world.perform(effect))

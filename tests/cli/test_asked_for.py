@@ -202,3 +202,14 @@ def test_a_login_of_another_person_than_the_odd_one_is_refused(
     sign_in(tmp_path, server)
     refused(login(tmp_path, server, "--account", str(ODD.account_id), "--json"), str(ODD.account_id))
     assert [row[1] for row in rows(tmp_path)] == [ODD.account_id]
+
+
+@pytest.mark.parametrize("named", ["", "a\nb", "\x1b[31m", "x" * 1025], ids=ascii)
+@pytest.mark.parametrize("command", [("login",), ("login", "start", "--device")], ids=" ".join)
+def test_nobody_is_asked_to_sign_in_under_what_is_no_name(
+    tmp_path: Path, server: AuthorityServer, command: tuple[str, ...], named: str
+) -> None:
+    done = run_command(tmp_path, *command, "--issuer", server.url, f"--account={named}")
+    assert (done.code, done.out) == (2, "")
+    assert "--account names nobody" in done.err
+    assert not (tmp_path / "pending").exists()

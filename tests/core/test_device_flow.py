@@ -25,6 +25,7 @@ from codex_oauth_core import (
     RequestFailed,
     ResponseReceived,
     SendRequest,
+    SignInEffect,
     SignInError,
     Started,
     TimeReached,
@@ -267,7 +268,7 @@ def test_cancelling_at_each_effect(effects_before: int) -> None:
 
     @attrs.define(eq=False)
     class Impatient(FakeWorld):
-        def perform(self, effect: SendRequest | Wait) -> Any:
+        def perform(self, effect: SignInEffect) -> Any:
             if len(self.performed) == effects_before:
                 self.cancel()
             return super().perform(effect)

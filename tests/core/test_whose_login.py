@@ -26,6 +26,7 @@ from codex_oauth_core import (
     Started,
     restore,
 )
+from codex_oauth_core.checkpoints.codec import CheckpointError
 from codex_oauth_core.events import Resumed
 from tests.checkpoints.journeys import through_json
 from tests.core.storing import ACCOUNT, StoreWorld, error_of, login
@@ -227,3 +228,22 @@ def test_a_login_of_nobody_is_renewed() -> None:
     assert isinstance(outcome, Renewed)
     assert world.stored is not None
     assert world.stored.credential.identity == attrs.evolve(ANNA, account_id=None, user_id=None)
+
+
+@pytest.mark.parametrize("account", ["a\nb", "\ud800", "x" * 1025], ids=ascii)
+def test_what_could_not_be_picked_up_is_refused_before_anybody_approves_it(account: str) -> None:
+    with pytest.raises(ValueError, match="account: "):
+        DeviceFlow(account=account)
+    mapping = _waiting(DeviceFlow(account="anna@example.com")).checkpoint(at=T0 + 1, wall=W0 + 1)
+    with pytest.raises(CheckpointError) as raised:
+        restore({**mapping, "fields": {**mapping["fields"], "account": account}}, CODEX)
+    assert raised.value.reason == "malformed"
+
+
+def test_whatever_may_be_asked_for_is_still_asked_for_when_it_is_picked_up() -> None:
+    longest = "\u00fc" * 1024
+    again = restore(
+        through_json(_waiting(DeviceFlow(account=longest)).checkpoint(at=T0 + 1, wall=W0 + 1)), CODEX
+    )
+    assert isinstance(again, DeviceFlow)
+    assert again.account == longest

@@ -17,8 +17,9 @@ ANOTHER_PROGRAM = re.compile(r"\bCodex CLI(?:'s)?\b")
 """Logins are taken from it and handed to it: that is its name, and not ours."""
 
 CORE = ROOT / "core" / "codex_oauth_core"
-OF_A_PROVIDER = (CORE / "codex", CORE / "chatgpt", ROOT / "adapters" / "codex_oauth" / "authority")
-"""The dialect, and the server that speaks it."""
+ADAPTERS = ROOT / "adapters" / "codex_oauth"
+OF_A_PROVIDER = (CORE / "codex", CORE / "chatgpt", ADAPTERS / "authority", ADAPTERS / "cli" / "authority.py")
+"""The dialects, the server that speaks them, and the command that runs that."""
 DATA = (CORE / "registered.py",)
 SILENT = (*sorted((CORE / "flows").glob("*.py")), CORE / "errors.py", CORE / "texts.py", CORE / "provider.py")
 """What names no product at all, in comments neither."""

@@ -27,6 +27,7 @@ from codex_oauth_core import (
     ResponseReceived,
     Secret,
     SendRequest,
+    SignInEffect,
     Started,
     Wait,
 )
@@ -63,7 +64,7 @@ class WatchedDevice(DeviceFlow):
 class WatchedBrowser(BrowserFlow):
     """Notes what it is told."""
 
-    def receive(self, event: Event) -> Effects:
+    def receive(self, event: Event) -> SignInEffect | Finished:
         _note(event)
         return super().receive(event)
 

@@ -7,7 +7,7 @@ that the effect has another step. Only the rules of `Rules` can be left out.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, assert_never
 
 import attrs
 
@@ -26,6 +26,7 @@ from codex_oauth_core.storage import (
     Lock,
     LockBusy,
     Locked,
+    Register,
     Release,
     Released,
     Rescue,
@@ -87,6 +88,10 @@ class Store:
                 return Stepped(answer, process, shared)
             case Find():  # this store keeps one login, under its key
                 return Stepped(Found(), process, shared)
+            case Register():
+                raise AssertionError("what is searched registers nothing")
+            case _:
+                assert_never(effect)
 
     def record(self, number: int) -> Record | None:
         """The record with that number."""

@@ -28,6 +28,7 @@ from codex_oauth_core.storage import (
     Lock,
     LockBusy,
     Locked,
+    Register,
     Release,
     Released,
     Rescue,
@@ -144,6 +145,8 @@ class Slot:
                 return self._select()
             case Find():
                 return self._find(effect)
+            case Register():
+                raise AssertionError("what is simulated registers nothing")
             case _:
                 assert_never(effect)
 

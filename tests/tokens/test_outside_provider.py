@@ -89,7 +89,21 @@ def test_a_token_of_codex_does_not_go_to_another_providers_hosts() -> None:
     store.select("acct_fake")
     made = TokenSource(store, now=world.now, providers=(HOME,))
     assert made.headers("https://chatgpt.com/x")["originator"] == CODEX.originator
-    for ask in (made.headers, lambda url: next(TokenAuth(made).sync_auth_flow(httpx.Request("GET", url)))):
+
+    async def begun(url: str) -> Any:
+        return await anext(TokenAuth(made).async_auth_flow(httpx.Request("GET", url)))
+
+    def awaited(url: str) -> Any:
+        return anyio.run(begun, url)
+
+    def blocking(url: str) -> Any:
+        return next(TokenAuth(made).sync_auth_flow(httpx.Request("GET", url)))
+
+    def headers(url: str) -> Any:
+        return anyio.run(made.aheaders, url)
+
+    ways: tuple[Callable[[str], Any], ...] = (made.headers, headers, blocking, awaited)
+    for ask in ways:
         with pytest.raises(HostNotAllowed):
             ask(API)
 
@@ -127,7 +141,7 @@ def test_a_401_is_about_the_token_whatever_header_carries_it(name: str) -> None:
         seen.append(request.headers[name])
         return httpx.Response(401, json={})
 
-    with httpx.Client(auth=CodexAuth(made), transport=httpx.MockTransport(answer)) as client:
+    with httpx.Client(auth=TokenAuth(made), transport=httpx.MockTransport(answer)) as client:
         assert client.get(API).status_code == 401
     assert (seen, len(world.requests)) == ([first, "new-at"], 1)
 

@@ -34,7 +34,8 @@ from codex_oauth_core.facts import Granted, Refusal, Tokens
 from codex_oauth_core.flows.sign_in import SignInFlow
 from codex_oauth_core.rendering import Rendered
 from codex_oauth_core.traces import Gap, read_trace, replay
-from codex_oauth_core.traces.shadow import Blinder, at_nowhere
+from codex_oauth_core.traces.blinder import Blinder
+from codex_oauth_core.traces.shadow import at_nowhere
 from tests.core.test_second_dialect import GRANTED, ISSUED, PLAIN
 from tests.support import PENDING, SIGN_IN, T0, W0, as_json
 from tests.traces.hostile import sign_ins

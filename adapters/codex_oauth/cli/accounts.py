@@ -25,6 +25,7 @@ from codex_oauth.stores.find import KeptLogin, find_logins, kept_logins
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core.flows.sign_in import LONGEST_NAME
 from codex_oauth_core.identity import Identity, Profile, folded
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.providers import provider_of
@@ -210,7 +211,7 @@ def signing_in(
     nobody is named, or if anybody will be kept. Raises SignInError, UsageError.
     """
     named: str | None = args.account
-    if named == "":
+    if named is not None and not (0 < len(named) <= LONGEST_NAME and named.isprintable()):
         raise UsageError("--account names nobody", "codex-oauth list")
     if named is None or args.yes:
         return None, ()

@@ -33,7 +33,7 @@ from codex_oauth.worlds.callbacks import CallbackSource
 from codex_oauth.worlds.world import World
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import BrowserPrompt, DevicePrompt, Prompt, SendRequest, SignInEffect, Wait
-from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core.errors import OTHER_PERSON, ErrorKind, SignInError
 from codex_oauth_core.events import (
     CallbackReceived,
     Cancelled,

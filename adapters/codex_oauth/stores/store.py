@@ -8,7 +8,7 @@ method's argument that no program should pass is a ValueError.
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Protocol, Self, TypeGuard
+from typing import Final, Protocol, Self, TypeGuard
 
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.record import Record
@@ -27,6 +27,7 @@ __all__ = [
     "Store",
     "StoreWarning",
     "keeps_registrations",
+    "prepare_store",
 ]
 
 
@@ -218,6 +219,22 @@ class KeepsRegistrations(Store, Protocol):
 def keeps_registrations(store: Store) -> TypeGuard[KeepsRegistrations]:
     """Whether a store keeps registrations, too: one of an earlier release does not."""
     return all(callable(getattr(store, name, None)) for name in ("registrations", "register", "host_id"))
+
+
+def prepare_store(store: Store) -> None:
+    """`store.prepare()`, before anybody is asked to sign in. Raises as that does, and TypeError for a store
+    that was written for an earlier release: it would refuse the login when that is granted.
+    """
+    if not hasattr(store, "names"):
+        raise TypeError(_EARLIER.format(type(store).__name__))
+    store.prepare()
+
+
+_EARLIER: Final = (
+    "{} is a store for an earlier release: accounts() is now names(), Slot.account_id is Slot.key, and a "
+    "place takes every record that has its name among record.credential.identity.names; "
+    "codex_oauth.testing.check_store checks it"
+)
 
 
 Held = LockedLogin

@@ -52,6 +52,7 @@ from codex_oauth_core.provider import CodeInHand, Provider
 from codex_oauth_core.secret import Secret
 
 __all__ = [
+    "LONGEST_NAME",
     "SIGN_IN_FIELDS",
     "SignInFlow",
     "SignInFlowOf",
@@ -149,6 +150,16 @@ def _bounded(_flow: object, field: attrs.Attribute[float], seconds: float) -> No
         raise ValueError(f"{field.name}: more than 0 and at most {LONGEST_REQUEST:g} seconds")
 
 
+LONGEST_NAME: Final = 1024
+"""Letters of what people may call a login."""
+
+
+def _asked_for(_flow: object, _field: object, account: Identity | str | None) -> None:
+    """Refuse what nobody is called, and no checkpoint could take up: what a person approves would be lost."""
+    if isinstance(account, str) and not (len(account) <= LONGEST_NAME and account.isprintable()):
+        raise ValueError(f"account: a name of at most {LONGEST_NAME} printable letters")
+
+
 def as_ids(names: Iterable[str]) -> tuple[str, ...]:
     """Workspace ids as a tuple. Raises TypeError for one string, which would be taken letter by letter."""
     if isinstance(names, str):
@@ -163,14 +174,15 @@ class SignInFlowOf(Flow[E_co, Credential]):
 
     `workspaces`: the account must be one of these, if any are given. `account`: whose login must come of it,
     as the identity of one that is known, or as what people call it; another person's is revoked
-    (`account_changed`). `request_timeout`: seconds that one request may take as a whole.
+    (`account_changed`). `request_timeout`: seconds that one request may take as a whole. ValueError for an
+    `account` that is no name: longer than 1024 letters, or not printable.
     """
 
     layout: ClassVar[Layout]
 
     provider: Provider = attrs.field(default=CODEX)
     workspaces: tuple[str, ...] = attrs.field(default=(), converter=as_ids)
-    account: Identity | str | None = attrs.field(default=None)
+    account: Identity | str | None = attrs.field(default=None, validator=_asked_for)
     request_timeout: float = attrs.field(default=15.0, validator=_bounded)
     _code: _Code | None = attrs.field(default=None, init=False, repr=False)
     _tries: int = attrs.field(default=0, init=False, repr=False)
@@ -344,7 +356,10 @@ class SignInFlowOf(Flow[E_co, Credential]):
             raise CheckpointError("other_provider")
         resting = Suspended(found["wall"], found["handed_over"], found["wait"])
         about = {"state": found["state"], "_seq": found["seq"], "_resting": resting}
-        flow = cls._made({**found["fields"], **about}, provider)
+        try:
+            flow = cls._made({**found["fields"], **about}, provider)
+        except ValueError:  # all other options are bounded by what reads them
+            raise CheckpointError("malformed", "checkpoint.fields.account") from None
         if (invalid_field := flow.invalid_field()) is not None:
             raise CheckpointError("malformed", invalid_field)
         return flow

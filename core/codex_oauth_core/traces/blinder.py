@@ -35,9 +35,9 @@ from codex_oauth_core.facts import (
 from codex_oauth_core.rendering import FAKE_ISSUER, Renderers
 from codex_oauth_core.secret import Secret
 
-__all__ = ["Blinder"]
+__all__ = ["FAKE_PAGE", "Blinder"]
 
-_FAKE_PAGE: Final = f"{FAKE_ISSUER}/device"
+FAKE_PAGE: Final = f"{FAKE_ISSUER}/device"
 
 F = TypeVar("F", bound=TryAgain | Refusal)
 C = TypeVar("C", bound=Unrecognized | Gone)
@@ -62,11 +62,15 @@ class Blinder:
         match fact:
             case Issued():
                 device = fact.authorization
+                device_auth_id = self._secret("device", device.device_auth_id)
+                user_code = f"FAKE-{self._number(device.user_code):04}"
+                whole = None if device.verification_uri_complete is None else f"{FAKE_PAGE}?code={user_code}"
                 hidden = attrs.evolve(
                     device,
-                    device_auth_id=self._secret("device", device.device_auth_id),
-                    user_code=f"FAKE-{self._number(device.user_code):04}",
-                    verification_uri=_FAKE_PAGE,
+                    device_auth_id=device_auth_id,
+                    user_code=user_code,
+                    verification_uri=FAKE_PAGE,
+                    verification_uri_complete=whole,
                 )
                 return Issued(hidden)
             case TryAgain() | Refusal():
@@ -116,7 +120,8 @@ class Blinder:
             user_id=user,
             client_id=None if tokens.client_id is None else self.fake("client", tokens.client_id),
             key_id=None if tokens.key_id is None else self.fake("key", tokens.key_id),
-            scopes=None if tokens.scopes is None else tuple(self._scope(each) for each in tokens.scopes),
+            scopes=None if tokens.scopes is None else tuple(map(self._scope, tokens.scopes)),
+            refusal=None if tokens.refusal is None else self._failure(tokens.refusal),
         )
 
     def _scope(self, scope: str) -> str:

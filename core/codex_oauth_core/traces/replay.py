@@ -50,6 +50,8 @@ def replay(lines: Iterable[str], provider: Provider | None = None) -> Replay:
     Raises TraceError, and nothing else.
     """
     trace = read_trace(lines)
+    if provider is not None and provider.dialect.render is None:
+        raise TraceError("The dialect of this provider has no renderers: nothing is recorded in it.")
     known = KNOWN if provider is None else (provider,)
     provider = next((each for each in known if _speaks(each, trace.header.dialect)), None)
     if provider is None:

@@ -7,7 +7,7 @@ dialect.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar, assert_never
 
 import attrs
@@ -32,7 +32,7 @@ from codex_oauth_core.provider import CodeInHand, Provider
 from codex_oauth_core.rendering import FAKE_ISSUER, FAKE_NONCE, Rendered, Renderers
 from codex_oauth_core.secret import Secret
 from codex_oauth_core.storage import Register, Registered, StoreFailed
-from codex_oauth_core.traces.blinder import Blinder
+from codex_oauth_core.traces.blinder import FAKE_PAGE, Blinder
 from codex_oauth_core.traces.format import Gap, Header
 
 __all__ = [
@@ -258,7 +258,7 @@ def shadow_of(header: Header, provider: Provider) -> Shadow:
 
 def _elsewhere(header: Header, provider: Provider) -> Provider:
     """The provider at a server that does not exist, as a program knows it that has no name."""
-    renderers, moved = provider.dialect.render, provider.at(FAKE_ISSUER)
+    renderers, moved = provider.dialect.render, at_nowhere(provider)
     return attrs.evolve(
         moved,
         client_id=header.client_id or moved.client_id,
@@ -266,6 +266,12 @@ def _elsewhere(header: Header, provider: Provider) -> Provider:
         host_id=_NAMELESS,
         verify_signature=None if renderers is None else renderers.verify_signature,
     )
+
+
+def at_nowhere(provider: Provider) -> Provider:
+    """The provider as a shadow knows it: whatever it is called, it is at a server that does not exist."""
+    moved = provider.at(FAKE_ISSUER)
+    return moved if moved.verification_uri is None else attrs.evolve(moved, verification_uri=FAKE_PAGE)
 
 
 def _waiting(wait: Wait) -> dict[str, Any]:
