@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Final
 
 from codex_oauth.doctor.context import Area, Context, Finding, Verdict, ok, problem, skipped, store_of, warn
@@ -19,7 +20,6 @@ from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.store import StoreWarning
 from codex_oauth_core.codex.codes import ended_by
 from codex_oauth_core.errors import SignInError
-from codex_oauth_core.reading.times import rfc3339
 from codex_oauth_core.record import Record
 
 __all__ = ["check", "records"]
@@ -124,6 +124,6 @@ def _validity(record: Record) -> str:
     if _has_expired(record):
         return "the access token has expired, and is renewed when it is used"
     try:
-        return f"good until {rfc3339(expires_at / 1000)}"
+        return f"good until {datetime.fromtimestamp(expires_at / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
     except (OverflowError, ValueError, OSError):
         return "good until a time out of reach"
