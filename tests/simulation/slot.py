@@ -186,9 +186,8 @@ class Slot:
         if self._is_spoken_for(stored):
             self._unlock(held)
             return LockBusy(None if stored is None else stored.intent)
-        found = yield from self._settle(stored)
-        held.left = frozenset(self.disk.copies)
-        return Locked(found)
+        held.left = frozenset(name for name, copy in self.disk.copies.items() if copy.rescued)
+        return Locked((yield from self._settle(stored)))
 
     def _is_spoken_for(self, stored: Record | None) -> bool:
         """Whether somebody without the lock may still be about to spend the refresh token."""

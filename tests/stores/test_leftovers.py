@@ -12,9 +12,11 @@ import attrs
 import pytest
 
 from codex_oauth import FileStore
+from codex_oauth.stores import file_store
 from codex_oauth.stores.file_store import FileSlot
 from codex_oauth.stores.locked_login import FileLockedLogin
-from codex_oauth.stores.store import Deleted, Saved, SaveFailed, StoreWarning
+from codex_oauth.stores.login_file import recover
+from codex_oauth.stores.store import Conflict, Deleted, Saved, SaveFailed, StoreWarning
 from codex_oauth_core import ErrorKind, Record, SignInError
 from codex_oauth_core.record import write_record
 from tests.stores.logins import (
@@ -363,6 +365,24 @@ def test_a_rescue_that_the_holder_takes_for_a_leftover_is_repeated(
 
     monkeypatch.setattr(os, "replace", lock_first)
     slot.rescue(login(5))
+    with locked(slot) as held:
+        assert held.load() == login(5)
+
+
+def test_a_sign_out_takes_no_sign_in_with_it_that_was_rescued_while_it_dealt_with_leftovers(
+    slot: FileSlot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(slot, login(1), None)
+
+    def meanwhile(*args: Any) -> Record | SignInError | None:
+        found = recover(*args)
+        slot.rescue(login(5))
+        return found
+
+    monkeypatch.setattr(file_store, "recover", meanwhile)
+    with locked(slot) as held:
+        assert held.delete(OLD) == Conflict(login(5))
+    monkeypatch.undo()
     with locked(slot) as held:
         assert held.load() == login(5)
 

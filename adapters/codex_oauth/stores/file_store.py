@@ -89,8 +89,8 @@ class FileSlot:
             stored = self._stored(logins)
             if _is_spoken_for(stored, held_here=held_here):
                 return None
+            left = frozenset(rescued_names(logins, self._place.name))  # what comes later is nobody's leftover
             found, doubt = self._settled(logins, stored)
-            left = frozenset(rescued_names(logins, self._place.name))
             held = FileLockedLogin(
                 logins, self._place.name, self._form, lock, found=found, doubt=doubt, left=left
             )

@@ -129,8 +129,8 @@ class FileLockedLogin:
     """See `Held`. Get it from `FileSlot.lock`.
 
     `found`: what was stored when the leftovers of earlier holders were dealt with, or why that is unknown.
-    `doubt`: why they could not be; then nothing is reserved. `left`: the names of what was kept beside, and
-    is still there.
+    `doubt`: why they could not be; then nothing is reserved. `left`: the names of what was kept beside when
+    the lock was taken.
     """
 
     __slots__ = (
