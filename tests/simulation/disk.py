@@ -84,11 +84,14 @@ class Disk:
         return True
 
     def set_aside(self, name: int) -> bool:
-        """Rename a copy to a rescue; False if somebody has removed it, or it cannot be renamed."""
-        copy = self.copies.get(name)
-        if copy is None or self.medium.broken:
+        """Rename a copy to a rescue; False if somebody has removed it, or it cannot be renamed. Whoever has listed
+        it under its former name finds nothing there.
+        """
+        copy = None if self.medium.broken else self.copies.pop(name, None)
+        if copy is None:
             return False
-        copy.rescued = True
+        self._next += 1
+        self.copies[self._next] = attrs.evolve(copy, rescued=True)
         return True
 
     def remove(self, name: int | None) -> None:
