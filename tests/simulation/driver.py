@@ -263,6 +263,10 @@ class Driver:
             self.world.watch.superseding(self.pid, flow.record)
         disk.hidden = None  # a file that comes back after a logout is not ours to judge
 
+    def drops(self, record: Record, kept: Record) -> None:
+        """A login that was kept beside is removed, because `kept` is worth more."""
+        self.world.watch.dropped(self.pid, self.slot.disk, record, kept)
+
     def selects(self) -> None:
         """The login is the one in use."""
         if isinstance(self.flow, FinishSignIn):

@@ -114,7 +114,9 @@ class Watch:
     had: set[str] = attrs.field(factory=set[str])
     """The people who had a login here."""
     gone: set[str] = attrs.field(factory=set[str])
-    """The people who have signed out, or whose login was replaced by an earlier release."""
+    """The people who have signed out, or whose login had to make room for another's of an earlier release, in its
+    place or beside it.
+    """
     _selected_by: int = 0
     _ended: set[int] = attrs.field(factory=set[int])
     _leaving: set[int] = attrs.field(factory=set[int])
@@ -303,6 +305,21 @@ class Watch:
                 f"8: process {pid} replaces {self._name(old.fingerprint)}, which is somebody else's"
             )
         self.gone.add(before)
+
+    def dropped(self, pid: int, disk: Disk, record: Record, kept: Record) -> None:
+        """A login that was kept beside was removed, because `kept` is worth more. Nobody's is for another's, but
+        where a release that has one place for all people has put one of the two.
+        """
+        person = self.server.person_of(record.fingerprint)
+        if person == self.server.person_of(kept.fingerprint):
+            return
+        numbers = {self.server.family_of(each.fingerprint) for each in (record, kept)}
+        if disk.name != ACCOUNT or not numbers & self._of_earlier:
+            raise Violation(f"8: process {pid} drops {self._name(record.fingerprint)} for somebody else's")
+        if person not in {
+            self.server.person_of(each.fingerprint) for each in _kept_in(self.home.places.values())
+        }:
+            self.gone.add(person)
 
     def _is_older(self, new: Record, old: Record) -> bool:
         ours, theirs = (self.server.family_of(record.fingerprint) for record in (new, old))

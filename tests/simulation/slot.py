@@ -96,6 +96,10 @@ class Owner(Protocol):
         """What is stored is about to be removed."""
         ...
 
+    def drops(self, record: Record, kept: Record) -> None:
+        """A login that was kept beside is removed, because `kept` is worth more."""
+        ...
+
     def selects(self) -> None:
         """The login is the one in use."""
         ...
@@ -216,8 +220,16 @@ class Slot:
         for name in names:
             if stored is not None or best is not None or not _is_renewal(whole.get(name)):
                 yield self.owner.pause()
-                self.disk.remove(name)
+                self._remove_leftover(name, best or stored)
         return best or stored
+
+    def _remove_leftover(self, name: int, kept: Record | None) -> None:
+        copy = self.disk.copies.get(name)
+        self.disk.remove(name)
+        if copy is None or copy.record is None or kept is None or name in self.disk.copies:
+            return
+        if copy.rescued:
+            self.owner.drops(copy.record, kept)
 
     def release(self) -> Steps[StorageAnswer]:
         """Take an intent back that nothing was saved over, and let others have the lock."""
