@@ -113,6 +113,8 @@ class _Held:
     reserving_since: float | None = None
     number: int = 0
     left: frozenset[int] = frozenset()
+    doubt: bool = False
+    """What earlier holders left could not be dealt with."""
 
 
 @attrs.define(eq=False)
@@ -191,7 +193,7 @@ class Slot:
             self._unlock(held)
             return LockBusy(None if stored is None else stored.intent)
         held.left = frozenset(name for name, copy in self.disk.copies.items() if copy.rescued)
-        return Locked((yield from self._settle(stored)))
+        return Locked((yield from self._settle(stored, held)))
 
     def _is_spoken_for(self, stored: Record | None) -> bool:
         """Whether somebody without the lock may still be about to spend the refresh token."""
@@ -205,7 +207,7 @@ class Slot:
         since = None if self.held is None else self.held.reserving_since
         return since is not None and self.owner.instant - since <= SEND_BY and self.is_intact()
 
-    def _settle(self, stored: Record | None) -> Steps[Record | None]:
+    def _settle(self, stored: Record | None, held: _Held) -> Steps[Record | None]:
         """Adopt the best of what earlier holders left, and remove the rest: what is stored then."""
         names = list(self.disk.copies)
         whole = {name: copy for name in names if (copy := self.disk.copies[name]).record is not None}
@@ -216,6 +218,7 @@ class Slot:
             if best is not None and copy.record is best:
                 yield self.owner.pause()
                 if not self.disk.put_in_place(name, self.owner.pid):
+                    held.doubt = True
                     return stored
         for name in names:
             if stored is not None or best is not None or not _is_renewal(whole.get(name)):
@@ -259,6 +262,8 @@ class Slot:
 
     def _reserve(self, record: Record, held: _Held) -> Steps[StorageAnswer]:
         held.reserving_since, asked_at = None, self.owner.instant
+        if held.doubt:
+            return _failed(ErrorKind.AUTH_WRITE_FAILED, "missing")
         yield self.owner.pause()
         if not self._is_readable():
             return _unreadable()

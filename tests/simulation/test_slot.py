@@ -1,4 +1,4 @@
-"""A login that is kept beside, at every step of another process that has the lock as well: it stays.
+"""A login that is kept beside: it stays, also at every step of another process that has the lock as well.
 
 Rules of this file: every interleaving is enumerated, none is drawn; the lock's file is removed before the first step.
 """
@@ -18,11 +18,14 @@ from codex_oauth_core.storage import (
     Delete,
     Deleted,
     Lock,
+    Locked,
+    Reserve,
     Save,
     StorageAnswer,
     StorageEffect,
     StoreFailed,
 )
+from tests.simulation.disk import Copy
 from tests.simulation.faults import Plan
 from tests.simulation.process import Process
 from tests.simulation.scheduler import Scheduler
@@ -90,3 +93,20 @@ def test_what_was_rescued_stays_whoever_saw_it_as_a_leftover_before(met: list[Me
 def test_a_logout_takes_nothing_with_it_that_was_rescued_since_it_took_the_lock(met: list[Met]) -> None:
     assert {each.kept for each in met if isinstance(each.deleted, Conflict)} == {True}
     assert {each.kept for each in met if isinstance(each.deleted, Deleted)} == {False}
+
+
+def test_nothing_is_reserved_while_a_leftover_could_not_be_put_in_its_place() -> None:
+    scheduler = Scheduler(random.Random(0), Plan())
+    world, process = scheduler.world, scheduler.start([])
+    old, new = world.server.sign_in(0.0, WALL), world.server.sign_in(10.0, WALL + 10.0)
+    world.keep(old, ACCOUNT)
+    disk = world.home.place(ACCOUNT)
+    disk.copies[0] = Copy(new, rescued=True)
+    world.home.medium.broken = True
+    answers: dict[Process, StorageAnswer] = {}
+    list(_all_of(process, [Lock()], answers))
+    assert answers[process] == Locked(old)
+    world.home.medium.broken = False
+    list(_all_of(process, [Reserve(old)], answers))
+    assert isinstance(answers[process], StoreFailed)
+    assert (disk.main, disk.copies[0].record) == (old, new)
