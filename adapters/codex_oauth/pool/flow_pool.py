@@ -30,7 +30,8 @@ from codex_oauth_core.effects import Finished, Prompt, SendRequest, SignInEffect
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.events import Cancelled, Cause, Event, Phase, RequestFailed, Started, StoreAnswered
 from codex_oauth_core.flows.machine import Drivable
-from codex_oauth_core.storage import Register, Registered
+from codex_oauth_core.registration import Registration
+from codex_oauth_core.storage import Register, Registered, StorageAnswer, StoreFailed
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -44,6 +45,7 @@ GRACE: Final = 5.0
 """Seconds beyond its own timeout after which a request is given up that keeps a pool from ending."""
 
 SignIn = Drivable[SignInEffect, Credential]
+_Step = SendRequest | Wait | Finished
 """What a pool drives: a flow that asks for requests and waits, and ends with a credential."""
 
 
@@ -127,9 +129,10 @@ class FlowPool(Generic[K]):
 
     `send` carries requests, at most `max_requests` at a time. `on_prompt(key, prompt)` is called for each new
     prompt, `on_wait(key, wait)` for each wait, and `on_end(key, outcome)`, if it is given, takes the outcomes
-    in place of the iteration; what they raise comes out of the `async with` block, in an exception group, and
-    ends the pool. `jitter`: seconds by which a wait is prolonged at most, at random, and by no more than a
-    tenth of it; `draw` gives random numbers from 0 to 1.
+    in place of the iteration. `on_register(key, registration)` keeps what a server issued, before its code is
+    exchanged; a SignInError of it ends that sign-in. What else they raise comes out of the `async with`
+    block, in an exception group, and ends the pool. `jitter`: seconds by which a wait is prolonged at most,
+    at random, and by no more than a tenth of it; `draw` gives random numbers from 0 to 1.
 
     Leaving the block, in whatever way, cancels the flows that are left. A `once` request in flight is
     finished first, and its outcome counts. Outcomes that nobody took can be iterated over afterwards.
@@ -145,6 +148,7 @@ class FlowPool(Generic[K]):
         on_prompt: Callable[[K, Prompt], None] | None = None,
         on_wait: Callable[[K, Wait], None] | None = None,
         on_end: Callable[[K, Credential | SignInError], None] | None = None,
+        on_register: Callable[[K, Registration], None] | None = None,
         jitter: float = 0.5,
         draw: Callable[[], float] = random.random,
         now: Clock = now,
@@ -158,6 +162,7 @@ class FlowPool(Generic[K]):
         self._on_prompt = on_prompt
         self._on_wait = on_wait
         self._on_end = on_end
+        self._on_register = on_register
         self._jitter = jitter
         self._draw = draw
         self._now = now
@@ -282,6 +287,7 @@ class FlowPool(Generic[K]):
             flow = _alive(handle)
             shown = _prompt_of(flow)
             effect = flow.receive(due.event(at, wall))
+            effect = self._kept(handle, flow, effect)
             if isinstance(effect, SendRequest):
                 handle.at = Running(effect, shown)
                 self._running.add(handle)
@@ -315,12 +321,9 @@ class FlowPool(Generic[K]):
         assert isinstance(running, Running)
         effect: SignInEffect | Finished = running.effect
         try:
-            while isinstance(effect, SendRequest | Register):
-                if isinstance(effect, Register):
-                    effect = flow.receive(StoreAnswered(*self._now(), Registered()))
-                    continue
+            while isinstance(effect, SendRequest):
                 running.effect = effect
-                effect = flow.receive(await self._answer(running))
+                effect = self._kept(handle, flow, flow.receive(await self._answer(running)))
         except anyio.get_cancelled_exc_class():  # asyncio goes through shields when its loop ends
             self._settle(handle, flow.receive(Cancelled(self._now()[0])), None)
             raise
@@ -343,6 +346,18 @@ class FlowPool(Generic[K]):
             return await self._send(effect)
         at = self._now()[0]
         return RequestFailed(at, Phase.MAYBE_SENT, Cause.TIMEOUT) if effect.once else Cancelled(at)
+
+    def _kept(self, handle: Handle[K], flow: SignIn, effect: SignInEffect | Finished) -> _Step:
+        """What is asked for after a registration was kept, if one is to be."""
+        while isinstance(effect, Register):
+            answer: StorageAnswer = Registered()
+            try:
+                if self._on_register is not None:
+                    self._on_register(handle.key, effect.registration)
+            except SignInError as error:
+                answer = StoreFailed(error)
+            effect = flow.receive(StoreAnswered(*self._now(), answer))
+        return effect
 
     # -- what comes of it --------------------------------------------------------------------------
 
