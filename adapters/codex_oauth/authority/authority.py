@@ -18,13 +18,13 @@ import attrs
 
 from codex_oauth.authority import pages
 from codex_oauth.authority.endpoints import (
-    MOST_REMEMBERED,
     Door,
     Endpoint,
     Fields,
     Handler,
     Received,
     finished,
+    note,
     read_request,
     shown_headers,
     with_secrets,
@@ -173,7 +173,7 @@ class Authority:
             if fault is None or fault.acts:
                 answer = _answer(endpoint, call, fields, mistake)
             answer = finished(answer if fault is None else fault.applied(answer), wall)
-            self._record(call, fields, numbers, answer)
+            note(self.requests, call, fields, numbers, answer)
             return answer
 
     def decide(self, user_code: str, now: float, *, approve: bool) -> bool:
@@ -196,23 +196,6 @@ class Authority:
         for name in names:
             self._counts[name] = self._counts.get(name, 0) + 1
         return {name: self._counts[name] for name in names}
-
-    def _record(self, call: Call, fields: Fields, numbers: Mapping[str, int], answer: Answer) -> None:
-        name = next(iter(numbers))
-        del self.requests[: -MOST_REMEMBERED + 1]
-        self.requests.append(
-            Received(
-                endpoint=name,
-                number=numbers[name],
-                at=call.now,
-                wall=call.wall,
-                method=call.method,
-                path=call.path,
-                status=answer.status,
-                headers=shown_headers(call.headers),
-                fields=with_secrets(fields),
-            )
-        )
 
 
 def _routes(protocol: Protocol, web: Web) -> Mapping[str, Endpoint]:

@@ -26,6 +26,7 @@ __all__ = [
     "Received",
     "Rules",
     "finished",
+    "note",
     "read_request",
     "shown_headers",
     "with_secrets",
@@ -148,3 +149,24 @@ def with_secrets(fields: Mapping[str, str]) -> Mapping[str, str | Secret[str]]:
 def shown_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
     """The headers, by lower-case names, without those that hold credentials."""
     return MappingProxyType({k: v for k, v in headers.items() if k not in _HIDDEN_HEADERS})
+
+
+def note(
+    journal: list[Received], call: Call, fields: Fields, numbers: Mapping[str, int], answer: Answer
+) -> None:
+    """Write a request into the journal, under the first of its names; the oldest make room."""
+    name = next(iter(numbers))
+    del journal[: -MOST_REMEMBERED + 1]
+    journal.append(
+        Received(
+            endpoint=name,
+            number=numbers[name],
+            at=call.now,
+            wall=call.wall,
+            method=call.method,
+            path=call.path,
+            status=answer.status,
+            headers=shown_headers(call.headers),
+            fields=with_secrets(fields),
+        )
+    )

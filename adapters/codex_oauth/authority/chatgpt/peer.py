@@ -25,16 +25,14 @@ from codex_oauth.authority.chatgpt.settings import ALL_SCOPES, ChatGptPolicy
 from codex_oauth.authority.chatgpt.signing import ATTACKER_KEY, KeyRing
 from codex_oauth.authority.chatgpt.token_endpoint import TokenEndpoint, as_json_answer, form_only
 from codex_oauth.authority.endpoints import (
-    MOST_REMEMBERED,
     Door,
     Endpoint,
     Fields,
     Handler,
     Received,
     finished,
+    note,
     read_request,
-    shown_headers,
-    with_secrets,
 )
 from codex_oauth.authority.messages import Answer, Call, Rejected
 from codex_oauth_core.effects import Request
@@ -156,7 +154,7 @@ class ChatGptAuthority:
             if fault is None or fault.acts:
                 answer = self._answer(endpoint, call, fields, mistake, next(iter(numbers)))
             answer = finished(answer if fault is None else fault.applied(answer), wall)
-            self._record(call, fields, numbers, answer)
+            note(self.requests, call, fields, numbers, answer)
             return answer
 
     # -- for tests -----------------------------------------------------------------------------------
@@ -223,23 +221,6 @@ class ChatGptAuthority:
             self._script.accuse(name, wrong.code, wrong.why)
         answer = self._tokens.error(wrong.code, wrong.status, wrong.why)
         return attrs.evolve(answer, headers=(*answer.headers, *wrong.headers))
-
-    def _record(self, call: Call, fields: Fields, numbers: Mapping[str, int], answer: Answer) -> None:
-        name = next(iter(numbers))
-        del self.requests[: -MOST_REMEMBERED + 1]
-        self.requests.append(
-            Received(
-                endpoint=name,
-                number=numbers[name],
-                at=call.now,
-                wall=call.wall,
-                method=call.method,
-                path=call.path,
-                status=answer.status,
-                headers=shown_headers(call.headers),
-                fields=with_secrets(fields),
-            )
-        )
 
 
 def _names(endpoint: Endpoint | None, fields: Fields) -> tuple[str, ...]:
