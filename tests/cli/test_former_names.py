@@ -6,11 +6,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
 
 from codex_oauth.authority import AuthorityServer, serve
+from codex_oauth.cli.main import main
+from codex_oauth.store_login import end_login
+from codex_oauth_core import Record, Secret
+from codex_oauth_core.record import write_record
 from tests.cli.commands import run_command
 from tests.cli.former import leave_former, make_former
 from tests.cli.people import (
@@ -193,3 +198,28 @@ def test_moves_and_copies_of_the_codex_cli_find_it(tmp_path: Path, server: Autho
     done = run_command(tmp_path, "import", "--from-codex", "auth.json", "--json")
     assert (done.code, done.documents[0]["error"]["details"]["reason"]) == (3, "renewable_login")
     assert stored(tmp_path).names() == (TEAM,)
+
+
+def test_a_logout_leaves_whoever_signed_in_there_meanwhile_alone(
+    tmp_path: Path, server: AuthorityServer, former: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An earlier release has put another person of the workspace into the place of the one who leaves."""
+    anna = stored(tmp_path).slot(TEAM).load()
+    assert anna is not None
+    bert = attrs.evolve(
+        anna.credential,
+        access_token=Secret("canary-access-of-bert"),
+        refresh_token=Secret("canary-refresh-of-bert"),
+        user_id="user-bert",
+    )
+
+    def too_late(*args: Any, **options: Any) -> bool | None:
+        former.write_bytes(write_record(Record(bert)))
+        return end_login(*args, **options)
+
+    monkeypatch.setattr("codex_oauth.cli.logout.end_login", too_late)
+    assert main(["logout", "--store", str(stored(tmp_path).home)]) == 6
+    left = stored(tmp_path).slot(TEAM).load()
+    assert left is not None
+    assert left.credential == bert
+    assert server.authority.received("revoke") == []

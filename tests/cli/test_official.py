@@ -16,6 +16,7 @@ from typing import Any
 import attrs
 import pytest
 
+from codex_oauth.authority import HostileAnswer
 from codex_oauth.cli.main import main
 from codex_oauth.cli.stored import ask_server
 from codex_oauth_core import CHATGPT, Credential, ResponseReceived, Secret
@@ -134,6 +135,19 @@ def test_the_first_sign_in_says_once_that_a_plan_is_used(
     ]
     assert signed_in(there, monkeypatch) == 0
     assert lines(capsys.readouterr().out)[2:] == ["Using ChatGPT plan."]
+
+
+def test_somebody_else_than_before_is_named_and_the_way_for_them_too(
+    there: Desk, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert signed_in(there, monkeypatch) == 0
+    there.authority.faults = (HostileAnswer(name="exchange_other_subject"),)
+    capsys.readouterr()
+    assert signed_in(there, monkeypatch) == 3
+    said = capsys.readouterr().err
+    named = "else@example.com (user-fake-else) signed in, and not who signed in here before."
+    assert f"codex-oauth: {named} Nothing was stored." in lines(said)
+    assert "  -> To sign in as somebody else, add --register-anew." in lines(said)
 
 
 def test_the_name_is_that_of_the_application(there: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -220,10 +220,17 @@ def _copied(prompt: Prompt, wishes: ViewOptions) -> str:
 
 
 def named_both(error: SignInError, asked: str | None) -> SignInError:
-    """The error, which names who was asked for and who signed in, if it is that."""
-    if error.details.get("reason") != OTHER_PERSON or asked is None:
+    """The error, which names who was asked for and who signed in, if it is that. Without a name, it is who
+    signed in here before.
+    """
+    if error.details.get("reason") != OTHER_PERSON:
         return error
     who = printable(str(error.details.get("signed_in_as") or "somebody else"), 130)
+    if asked is None:
+        text = f"{who} signed in, and not who signed in here before. Nothing was stored."
+        again = "Sign in again, in the browser with the account that was used before."
+        anew = "To sign in as somebody else, add --register-anew."
+        return attrs.evolve(error, message=text, next_actions=(again, anew))
     text = f"You asked for {printable(asked, 130)}, and {who} signed in. Nothing was stored."
     again = "Sign in again, in the browser with the account that you want."
     keep = "To keep the login of whoever signs in, beside the others, add --yes to --account."
