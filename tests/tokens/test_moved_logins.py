@@ -6,6 +6,7 @@ import attrs
 import pytest
 
 from codex_oauth import MemoryStore, TokenSource
+from codex_oauth.stores.memory_store import MemoryHeld, MemorySlot
 from codex_oauth_core import CODEX, Credential, Record, Secret, SignInError
 from codex_oauth_core.codex.token_answers import CLAIMS
 from tests.support import jwt
@@ -134,3 +135,26 @@ def test_the_former_name_of_the_parameter_takes_no_account_whose_id_begins_so() 
     assert raised.value.kind == "login_required"
     with TokenSource(store, account=record.credential.key[:-1]) as source:
         assert source.token() == token_of(record)
+
+
+@pytest.mark.parametrize("account", [None, "anna"])
+def test_a_login_that_moves_between_the_look_and_the_lock_is_looked_for_again(
+    account: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = MemoryStore()
+    before, after = login("anna", "old", earlier=True), login("anna", "new", earlier=False)
+    put(store, WORKSPACE, before)
+    store.select(WORKSPACE)
+    lock = MemorySlot.lock
+
+    def moved_first(slot: MemorySlot) -> MemoryHeld | None:
+        monkeypatch.setattr(MemorySlot, "lock", lock)
+        put(store, after.credential.key, after)
+        store.select(after.credential.key)
+        put(store, WORKSPACE, None)
+        return slot.lock()
+
+    with TokenSource(store, account=account) as source:
+        assert source.token() == token_of(before)
+        monkeypatch.setattr(MemorySlot, "lock", moved_first)
+        assert source.rejected(token_of(before)) == token_of(after)
