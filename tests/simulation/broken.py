@@ -208,7 +208,7 @@ BROKEN: Final[Mapping[str, tuple[_Patch, ...]]] = {
     "a sign-in is kept beside the former name": ((Storage, "_place_of", _beside_account_id),),
     "a source does not know whose login it had": (
         (renewing, "identified", _as_stored),
-        (find, "known", _as_stored),
+        (find, "identified", _as_stored),
     ),
     "a source does not look again": ((Renewer, "has_moved", _stays),),
     "one person is taken for another": ((Identity, "fits", _anybody), (Identity, "continues", _anybody)),

@@ -19,7 +19,6 @@ from codex_oauth.cli.accounts import (
     find_account,
     name_of,
     names_apart,
-    profile_of,
     stored_record,
     to_type,
 )
@@ -33,13 +32,13 @@ from codex_oauth.elsewhere import NEXT as ELSEWHERE
 from codex_oauth.elsewhere import is_elsewhere, owner_of
 from codex_oauth.provider_names import plan_use, provider_called, sign_in_again
 from codex_oauth.stores.file_store import FileStore
-from codex_oauth.stores.find import KeptLogin, kept_login, kept_logins, known
+from codex_oauth.stores.find import KeptLogin, kept_login, kept_logins, profile_of
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.codex.codes import ended_by
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.flows.renewal_policy import age
-from codex_oauth_core.providers import provider_of
+from codex_oauth_core.providers import identified, provider_of
 from codex_oauth_core.reading.iso_time import iso_date
 from codex_oauth_core.record import Record
 from codex_oauth_core.renewal_times import INTENT_LIFE
@@ -144,7 +143,7 @@ def _with_a_command(error: SignInError, credential: Credential | None, store: Fi
 
 def summary(record: Record, store: FileStore, place: str) -> dict[str, Any]:
     """The login that is kept under the name `place` as JSON fields. No secret is among them."""
-    credential = known(record.credential)
+    credential = identified(record.credential)
     profile = profile_of(credential)
     return {
         "key": credential.key,
@@ -168,7 +167,7 @@ def summary(record: Record, store: FileStore, place: str) -> dict[str, Any]:
 
 def describe(record: Record, store: FileStore, place: str) -> list[str]:
     """The login that is kept under the name `place` as lines for a person."""
-    credential = known(record.credential)
+    credential = identified(record.credential)
     lines = [
         f"Signed in as {name_of(credential)}",
         f"  access token:  {validity(credential)}",

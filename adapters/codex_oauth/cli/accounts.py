@@ -21,14 +21,13 @@ from codex_oauth.cli.output import printable
 from codex_oauth.cli.usage import UsageError
 from codex_oauth.sign_in_client import is_of_provider
 from codex_oauth.stores.file_store import FileStore
-from codex_oauth.stores.find import KeptLogin, find_logins, kept_logins
+from codex_oauth.stores.find import KeptLogin, find_logins, kept_logins, profile_of
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.flows.sign_in import LONGEST_NAME
-from codex_oauth_core.identity import Identity, Profile, folded
+from codex_oauth_core.identity import Identity, folded
 from codex_oauth_core.provider import Provider
-from codex_oauth_core.providers import provider_of
 from codex_oauth_core.record import Record
 
 __all__ = [
@@ -40,7 +39,6 @@ __all__ = [
     "name_of",
     "names_apart",
     "nobody",
-    "profile_of",
     "signing_in",
     "stored_record",
     "to_type",
@@ -52,12 +50,6 @@ _NAMELESS: Final = "an account without an email"
 
 
 # -- what to call a login ------------------------------------------------------------------------------
-
-
-def profile_of(credential: Credential) -> Profile:
-    """What to call the person; the server's own words."""
-    provider = provider_of(credential)
-    return Profile() if provider is None else provider.dialect.profile(credential)
 
 
 def name_of(credential: Credential) -> str:

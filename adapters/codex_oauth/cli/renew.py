@@ -17,10 +17,11 @@ from codex_oauth.cli.output import detail, emit, hint_from_a_signal, moment, rep
 from codex_oauth.cli.process import interrupted_once
 from codex_oauth.elsewhere import is_elsewhere, not_renewed_here
 from codex_oauth.stores.file_store import FileStore
-from codex_oauth.stores.find import known, same_place
+from codex_oauth.stores.find import same_place
 from codex_oauth.tokens.renewing import Outcome
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.outcomes import Adopted, NotRenewed, NotRenewedReason, Renewed
+from codex_oauth_core.providers import identified
 from codex_oauth_core.record import Record
 
 __all__ = ["renew_moved", "run_refresh"]
@@ -147,7 +148,7 @@ def _said(outcome: Renewed | Adopted | NotRenewed) -> str:
 def _document(
     outcome: Renewed | Adopted | NotRenewed, error: SignInError | None, *, ok: bool
 ) -> dict[str, Any]:
-    credential = known(outcome.record.credential)
+    credential = identified(outcome.record.credential)
     fields: dict[str, Any] = {
         "ok": ok,
         "outcome": _OUTCOMES[type(outcome)],

@@ -21,7 +21,7 @@ from codex_oauth.cli.fast import document
 from codex_oauth.cli.output import detail, emit, hint, printable, report, result
 from codex_oauth.provider_names import plan_use, provider_called, sign_in_again
 from codex_oauth.stores.file_store import FileStore
-from codex_oauth.stores.find import kept_logins, known
+from codex_oauth.stores.find import kept_logins
 from codex_oauth.stores.names import HOME_VARIABLE
 from codex_oauth.transport.protocol import Transport, never
 from codex_oauth_core.codex import CODEX
@@ -32,7 +32,7 @@ from codex_oauth_core.errors import Detail, ErrorKind, SignInError
 from codex_oauth_core.events import Cancelled, RequestFailed, ResponseReceived
 from codex_oauth_core.flows.machine import error_of, refusal_of, transient_of
 from codex_oauth_core.provider import Provider, use_is_off
-from codex_oauth_core.providers import provider_of
+from codex_oauth_core.providers import identified, provider_of
 from codex_oauth_core.secret import Secret, leaks
 
 __all__ = ["URL", "Checked", "ask_server", "current_credential", "run_header", "run_status", "run_token"]
@@ -164,11 +164,11 @@ def current_credential(args: argparse.Namespace) -> Credential:
     store = FileStore(args.store)
     record, choice = chosen_record(args, store)
     place = str(choice.place)
-    login = known(record.credential)
+    login = identified(record.credential)
     detail(f"Account: {name_of(login)}, {f'named by {choice.by}' if choice.by else 'in use'}")
     detail(f"Login:   {printable(str(store.slot(place).path), 4096)}")
     with renewing(store, login.key) as source:
-        credential = known(source.credential())
+        credential = identified(source.credential())
     renewed = credential.access_token != record.credential.access_token
     detail(f"Token:   {'renewed just now' if renewed else 'not renewed'}")
     return credential

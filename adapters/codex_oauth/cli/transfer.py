@@ -23,12 +23,12 @@ from codex_oauth.cli.renew import renew_moved
 from codex_oauth.cli.waiting import WaitNotice
 from codex_oauth.stores.failures import reporting
 from codex_oauth.stores.file_store import FileStore
-from codex_oauth.stores.find import known
 from codex_oauth.transfer import export_codex, import_codex, place_of
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.codex.auth_json import read_auth_json
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core.providers import identified
 from codex_oauth_core.record import Record
 
 __all__ = ["run_export", "run_import"]
@@ -137,7 +137,7 @@ def run_export(args: argparse.Namespace) -> int:
     """Write the current login as a file that the Codex CLI can use."""
     where, store = Path(args.to_codex), FileStore(args.store)
     record = chosen_record(args, store)[0]
-    credential = known(record.credential)
+    credential = identified(record.credential)
     _refuse_own_home(where, store)
     warning = (*_HAND_OUT, *_owner(credential, _OLD_CLI))
     if args.include_refresh and not _agreed(args, "--include-refresh", warning, where):

@@ -14,7 +14,7 @@ from codex_oauth.stores.store import Store
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.identity import Profile, folded, is_called
-from codex_oauth_core.providers import provider_of
+from codex_oauth_core.providers import identified, provider_of
 from codex_oauth_core.record import Record
 
 __all__ = [
@@ -23,9 +23,9 @@ __all__ = [
     "kept_as",
     "kept_login",
     "kept_logins",
-    "known",
     "named_login",
     "one_login",
+    "profile_of",
     "same_place",
 ]
 
@@ -42,7 +42,7 @@ class KeptLogin:
     @property
     def credential(self) -> Credential | None:
         """Its tokens, with all that they say of whose they are; None of what cannot be read."""
-        return known(self.found.credential) if isinstance(self.found, Record) else None
+        return identified(self.found.credential) if isinstance(self.found, Record) else None
 
     @property
     def own_key(self) -> str:
@@ -59,10 +59,7 @@ class KeptLogin:
     def profile(self) -> Profile:
         """What to call its person."""
         credential = self.credential
-        provider = None if credential is None else provider_of(credential)
-        if credential is None or provider is None:
-            return Profile()
-        return provider.dialect.profile(credential)
+        return Profile() if credential is None else profile_of(credential)
 
     def is_called(self, named: str) -> bool:
         """Whether it is called so: see `identity.is_called`."""
@@ -83,10 +80,10 @@ class KeptLogin:
         )
 
 
-def known(credential: Credential) -> Credential:
-    """The credential with whatever its tokens say of whose it is, for one that an earlier release stored."""
+def profile_of(credential: Credential) -> Profile:
+    """What to call the person of a login; the server's own words."""
     provider = provider_of(credential)
-    return credential if provider is None else provider.identified(credential)
+    return Profile() if provider is None else provider.dialect.profile(credential)
 
 
 def kept_login(store: Store, place: str) -> KeptLogin:
@@ -167,7 +164,7 @@ def same_place(store: Store, credential: Credential) -> tuple[str, Record] | Non
     None if it is nowhere: one of which less is known may be another person's, or of another account. Raises
     SignInError, if it is not found and a place cannot be read.
     """
-    identity = known(credential).identity
+    identity = identified(credential).identity
     problem: SignInError | None = None
     for place in identity.names:
         try:
@@ -175,7 +172,7 @@ def same_place(store: Store, credential: Credential) -> tuple[str, Record] | Non
         except SignInError as error:
             problem = problem or error
         else:
-            if found is not None and known(found.credential).identity.continues(identity):
+            if found is not None and identified(found.credential).identity.continues(identity):
                 return place, found
     if problem is not None:
         raise problem
@@ -186,10 +183,10 @@ def kept_as(store: Store, credential: Credential) -> KeptLogin | None:
     """The very same login as it is kept, under its key or a former name. Raises SignInError, if the place
     cannot be read.
     """
-    identity = known(credential).identity
+    identity = identified(credential).identity
     for place in identity.names:
         found = store.slot(place).load()
-        ours = None if found is None else known(found.credential).identity
+        ours = None if found is None else identified(found.credential).identity
         if ours == identity or (ours is not None and place == identity.key):
             return KeptLogin(place, found)
     return None
