@@ -2,7 +2,7 @@
 under all tests.
 
 Rules of this file: no test reaches for the real servers; signals are heard, however the tests were started;
-the quick profile draws the same examples in every run, so that a red run is red
+no test sees what CI, a desktop, a remote shell or a person sets for itself; the quick profile draws the same examples in every run, so that a red run is red
 again on another machine; the long one draws new ones, and keeps what it falsified in `.hypothesis/`.
 """
 
@@ -12,7 +12,7 @@ import gc
 import os
 import signal
 import socket
-from collections.abc import Generator
+from collections.abc import Generator, MutableMapping
 from typing import Any
 
 import pytest
@@ -61,6 +61,31 @@ def hear_signals() -> None:
 
 
 hear_signals()
+
+_KEPT = {
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "TMPDIR",
+    "TEMP",
+    "TMP",
+    "SYSTEMROOT",
+    "OPENAI2_PACKAGES",
+    "CODEX_CLI",
+}
+_KEPT_PREFIXES = ("PYTHON", "PYTEST_", "HYPOTHESIS_", "COVERAGE_")
+
+
+def forget_environment(environment: MutableMapping[str, str]) -> None:
+    """Leave what programs and this run need. Much else is heard by the product: CI, a display, a proxy, colours."""
+    for name in list(environment):
+        if name not in _KEPT and not name.startswith(_KEPT_PREFIXES):
+            del environment[name]
+    environment["LANG"] = "C.UTF-8"
+
+
+forget_environment(os.environ)
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses

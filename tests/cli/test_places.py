@@ -43,8 +43,6 @@ COMMANDS: list[tuple[str, ...]] = [
 
 @pytest.fixture(autouse=True)
 def _nobody_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("CI", "CODEX_OAUTH_DEBUG", "CODEX_OAUTH_ACCOUNT", "https_proxy", "CODEX_HOME"):
-        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("HOME", str(tmp_path))
 

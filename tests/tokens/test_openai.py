@@ -26,9 +26,6 @@ def test_openai_3(name: str, refuse: bool) -> None:
     assert outcome(name, refuse=refuse) == EXPECTED[name, refuse]
 
 
-@pytest.mark.skipif(
-    not OPENAI_2.is_dir() and "CI" not in os.environ, reason="openai 2 is not there: make install"
-)
 def test_openai_2() -> None:
     path = os.pathsep.join((str(OPENAI_2), *sys.path))
     done = subprocess.run(
