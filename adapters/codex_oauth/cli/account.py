@@ -19,7 +19,6 @@ from codex_oauth.cli.accounts import (
     find_account,
     name_of,
     names_apart,
-    stored_record,
     to_type,
 )
 from codex_oauth.cli.fast import ACCOUNT_VARIABLE
@@ -32,7 +31,7 @@ from codex_oauth.elsewhere import NEXT as ELSEWHERE
 from codex_oauth.elsewhere import is_elsewhere, owner_of
 from codex_oauth.provider_names import plan_use, provider_called, sign_in_again
 from codex_oauth.stores.file_store import FileStore
-from codex_oauth.stores.find import KeptLogin, kept_login, kept_logins, profile_of
+from codex_oauth.stores.find import KeptLogin, kept_login, kept_logins, login_in_use, profile_of
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.codex.codes import ended_by
 from codex_oauth_core.credential import Credential
@@ -48,7 +47,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "STOPPING",
-    "current_record",
     "describe",
     "is_expired",
     "last_failure",
@@ -62,11 +60,6 @@ __all__ = [
 
 
 STOPPING: Final = "Stopping; a renewal that is on its way is awaited and stored."
-
-
-def current_record(store: FileStore) -> Record:
-    """The current login. Raises SignInError: `login_required` if there is none, and storage errors."""
-    return stored_record(store, store.current())
 
 
 def is_expired(credential: Credential) -> bool:
@@ -228,7 +221,7 @@ def validity(credential: Credential) -> str:
 def run_list(args: argparse.Namespace) -> int:
     """List all logins. None at all is an empty list."""
     store = FileStore(args.store)
-    logins, in_use = kept_logins(store), _in_use(store)
+    logins, in_use = kept_logins(store), login_in_use(store)
     current = None if in_use is None else in_use.key
     if args.json:
         rows = [_row(login, store, current=login.key == current) for login in logins]
@@ -250,17 +243,12 @@ def _of_which(login: KeptLogin) -> str:
     return "" if name in (None, "codex") else f", {name}"
 
 
-def _in_use(store: FileStore) -> KeptLogin | None:
-    place = store.current()
-    return None if place is None else kept_login(store, place)
-
-
 def run_switch(args: argparse.Namespace) -> int:
     """Put another login in use. Raises SignInError, UsageError."""
     store = FileStore(args.store)
     if not args.account:
         raise _which(store)
-    login = kept_login(store, find_account(store, args.account))
+    login = find_account(store, args.account)
     store.select(login.place)
     if args.json:
         emit({"ok": True, "key": login.key, "account_id": account_id_of(login)})

@@ -21,7 +21,7 @@ from codex_oauth.cli.output import printable
 from codex_oauth.cli.usage import UsageError
 from codex_oauth.sign_in_client import is_of_provider
 from codex_oauth.stores.file_store import FileStore
-from codex_oauth.stores.find import KeptLogin, find_logins, kept_logins, profile_of
+from codex_oauth.stores.find import KeptLogin, find_logins, kept_logins, login_in_use, profile_of
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
@@ -40,7 +40,6 @@ __all__ = [
     "names_apart",
     "nobody",
     "signing_in",
-    "stored_record",
     "to_type",
 ]
 
@@ -113,12 +112,17 @@ def to_type(login: KeptLogin, logins: Sequence[KeptLogin]) -> str:
 
 @attrs.frozen
 class ChosenAccount:
-    """The name that the login is kept under, None if none is in use; `by` is the option or variable that
-    names it, None for the one in use.
+    """The login that is meant, None if none is in use; `by` is the option or variable that names it, None for
+    the one in use.
     """
 
-    place: str | None
+    login: KeptLogin | None
     by: str | None = None
+
+    @property
+    def place(self) -> str | None:
+        """The name that it is kept under."""
+        return None if self.login is None else self.login.place
 
 
 def chosen(args: argparse.Namespace, store: FileStore) -> ChosenAccount:
@@ -128,7 +132,7 @@ def chosen(args: argparse.Namespace, store: FileStore) -> ChosenAccount:
         raise UsageError("--account names nobody", "codex-oauth list")
     by = _OPTION if named else ACCOUNT_VARIABLE
     named = named or os.environ.get(ACCOUNT_VARIABLE)
-    return ChosenAccount(find_account(store, named, by), by) if named else ChosenAccount(store.current())
+    return ChosenAccount(find_account(store, named, by), by) if named else ChosenAccount(login_in_use(store))
 
 
 def chosen_record(args: argparse.Namespace, store: FileStore) -> tuple[Record, ChosenAccount]:
@@ -137,17 +141,12 @@ def chosen_record(args: argparse.Namespace, store: FileStore) -> tuple[Record, C
     Raises SignInError (`login_required` if there is none), UsageError.
     """
     choice = chosen(args, store)
-    return stored_record(store, choice.place), choice
-
-
-def stored_record(store: FileStore, place: str | None) -> Record:
-    """The login that is kept under a name. Raises SignInError: `login_required` if there is none, and storage
-    errors.
-    """
-    record = None if place is None else store.slot(place).load()
-    if record is None:
+    found = None if choice.login is None else choice.login.found
+    if found is None:
         raise nobody(store)
-    return record
+    if isinstance(found, SignInError):
+        raise found
+    return found, choice
 
 
 def nobody(store: FileStore) -> SignInError:
@@ -160,15 +159,15 @@ def nobody(store: FileStore) -> SignInError:
     return attrs.evolve(error, next_actions=(_SIGN_IN, *use))
 
 
-def find_account(store: FileStore, named: str, by: str | None = None) -> str:
-    """Where the one login is kept that people call `named`, or so at its beginning; `by` is what names it.
+def find_account(store: FileStore, named: str, by: str | None = None) -> KeptLogin:
+    """The one login that people call `named`, or so at its beginning; `by` is what names it.
 
     Raises SignInError, UsageError.
     """
     found = find_logins(store, named)
     if not found:
         raise _unknown(store, named, by)
-    return _only(found, named).place
+    return _only(found, named)
 
 
 def _only(found: Sequence[KeptLogin], named: str) -> KeptLogin:

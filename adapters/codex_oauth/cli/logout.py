@@ -42,11 +42,10 @@ def run_logout(args: argparse.Namespace) -> int:
     store = FileStore(args.store)
     if args.all:
         return _run_all(args, store)
-    place = chosen(args, store).place
-    if place is None:
+    login = chosen(args, store).login
+    if login is None:
         _say(args, {"revoked": None, "message": "Nobody was signed in."})
     else:
-        login = kept_login(store, place)
         _say(args, _ended(args, store, login))
         _tell_of_registrations([login])
     _tell_of_others(store)

@@ -189,13 +189,20 @@ class FileStore:
 
     def current(self) -> str | None:
         """See `Store.current`. A pointer that cannot be understood counts as none."""
+        before: str | None = None
+        while (key := self._pointed_to()) is not None and key != before:
+            if key in self.names():
+                return key
+            before = key  # gone; or moved by another process, which has selected its new place before
+        return None
+
+    def _pointed_to(self) -> str | None:
         path = self.home / CURRENT
         with reporting(ErrorKind.AUTH_READ_FAILED, path), self._pointer.reading() as home:
             line = None if home is None else read_file(home, self._pointer.name, LONGEST_POINTER)
         if line is None or len(line.reveal()) > LONGEST_POINTER:
             return None
-        key = line.reveal().decode("ascii", "replace").strip()
-        return key if key in self.names() else None
+        return line.reveal().decode("ascii", "replace").strip()
 
     def select(self, key: str | None) -> None:
         """See `Store.select`."""

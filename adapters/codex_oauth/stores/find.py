@@ -2,7 +2,8 @@
 
 Rules of this file: a name that fits several logins is never decided here, but a whole key names its own login
 alone; two places of the very same login, one of them under a former name, count as one, under its key. What
-cannot be read is known by its name alone.
+cannot be read is known by its name alone. Nothing is locked, and a sign-in may move a login from its former
+name to its key between two looks: what is gone at the second look is looked for once more.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from codex_oauth.stores.failures import shown
 from codex_oauth.stores.store import Store
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.identity import Profile, folded, is_called
+from codex_oauth_core.identity import Identity, Profile, folded, is_called
 from codex_oauth_core.providers import identified, provider_of
 from codex_oauth_core.record import Record
 
@@ -23,6 +24,7 @@ __all__ = [
     "kept_as",
     "kept_login",
     "kept_logins",
+    "login_in_use",
     "named_login",
     "one_login",
     "profile_of",
@@ -100,10 +102,32 @@ def kept_logins(store: Store) -> tuple[KeptLogin, ...]:
     not known which there are.
     """
     by_key: dict[str, KeptLogin] = {}
-    for login in (kept_login(store, place) for place in store.names()):
+    for login in _all_places(store):
         if login.key not in by_key or _is_rather(login, by_key[login.key]):
             by_key[login.key] = login
     return tuple(by_key.values())
+
+
+def _all_places(store: Store) -> list[KeptLogin]:
+    """What is kept. Where a name was listed and is gone when it is read, the names are listed again."""
+    names, found = None, list[KeptLogin]()
+    while (listed := store.names()) != names:
+        names, found = listed, [kept_login(store, place) for place in listed]
+        if all(login.found is not None for login in found):
+            break
+    return [login for login in found if login.found is not None]
+
+
+def login_in_use(store: Store) -> KeptLogin | None:
+    """The login in use; None if there is none. Raises SignInError: `auth_read_failed`, if it is not known
+    which one it is.
+    """
+    before: str | None = None
+    while (place := store.current()) is not None and place != before:
+        if (login := kept_login(store, place)).found is not None:
+            return login
+        before = place
+    return None
 
 
 def _is_rather(login: KeptLogin, other: KeptLogin) -> bool:
@@ -166,7 +190,7 @@ def same_place(store: Store, credential: Credential) -> tuple[str, Record] | Non
     """
     identity = identified(credential).identity
     problem: SignInError | None = None
-    for place in identity.names:
+    for place in _looked_at(identity):
         try:
             found = store.slot(place).load()
         except SignInError as error:
@@ -184,9 +208,15 @@ def kept_as(store: Store, credential: Credential) -> KeptLogin | None:
     cannot be read.
     """
     identity = identified(credential).identity
-    for place in identity.names:
+    for place in _looked_at(identity):
         found = store.slot(place).load()
         ours = None if found is None else identified(found.credential).identity
         if ours == identity or (ours is not None and place == identity.key):
             return KeptLogin(place, found)
     return None
+
+
+def _looked_at(identity: Identity) -> tuple[str, ...]:
+    """Where a login may be kept, and its key once more at the end: it may be put there between two looks."""
+    names = identity.names
+    return names if len(names) == 1 else (*names, identity.key)

@@ -93,7 +93,12 @@ class MemoryStore:
 
     def current(self) -> str | None:
         """See `Store.current`."""
-        return self._selected if self._selected in self.names() else None
+        before: str | None = None
+        while (key := self._selected) is not None and key != before:
+            if key in self.names():
+                return key
+            before = key  # gone; or moved by another thread, which has selected its new place before
+        return None
 
     def select(self, key: str | None) -> None:
         """See `Store.select`."""

@@ -161,7 +161,8 @@ class Store(Protocol):
         ...
 
     def current(self) -> str | None:
-        """The name of the login in use. None if none was selected, or if it is gone.
+        """The name of the login in use. None if none was selected, or if it is gone. While a sign-in moves it
+        from a former name to its key, the answer is one of the two, and never None.
 
         Raises SignInError: `auth_read_failed`.
         """

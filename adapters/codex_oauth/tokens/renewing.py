@@ -18,7 +18,7 @@ import attrs
 
 from codex_oauth.clock import Clock
 from codex_oauth.loading import loading
-from codex_oauth.stores.find import find_logins, named_login, same_place
+from codex_oauth.stores.find import find_logins, login_in_use, named_login, same_place
 from codex_oauth.stores.store import Store
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.effects import Effect, Finished, SignInEffect, Wait
@@ -334,13 +334,15 @@ class Renewer:
                 ).identity.continues(whose):
                     return login.place, login.found
             return whose.key, None
-        if self.account is not None:
-            login = named_login(self.store, self.account, whole=self.whole_name)
-            if isinstance(login.found, SignInError):
-                raise login.found
-            return login.place, login.found  # by the look that told whose it is
-        place = self.store.current()
-        return place, None if place is None else self.store.slot(place).load()
+        if self.account is None:
+            meant = login_in_use(self.store)
+        else:
+            meant = named_login(self.store, self.account, whole=self.whole_name)
+        if meant is None:
+            return None, None
+        if isinstance(meant.found, SignInError):
+            raise meant.found
+        return meant.place, meant.found  # by the look that told whose it is
 
     def _flow(
         self,
