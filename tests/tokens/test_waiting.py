@@ -7,12 +7,14 @@ import os
 import signal
 import threading
 import time
+from typing import Any
 
 import anyio
 import pytest
 
 from codex_oauth.authority import Fault
 from codex_oauth.tokens import renewing
+from codex_oauth.tokens.flight import Job
 from codex_oauth_core import ErrorKind, SignInError
 from tests.tokens.rig import LIFETIME, PATIENCE, Rig, eventually, renewals, rig, when_sent
 
@@ -222,6 +224,28 @@ def test_ctrl_c_ends_the_waiting_and_not_the_renewal() -> None:
     source.close()  # what the command line does then
     assert made.refreshes == 1
     assert source.token() == made.stored_token
+    finishing.join()
+
+
+def test_ctrl_c_right_after_the_thread_began_leaves_it_to_be_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = expired()
+    source = made.source()
+    start = Job[Any].start
+
+    def interrupted(job: Job[Any]) -> bool:
+        assert start(job)
+        eventually(lambda: made.sent)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Job, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        source.token()
+    finishing = threading.Timer(0.05, made.gate.set)
+    finishing.start()
+    source.close()
+    assert made.refreshes == 1
     finishing.join()
 
 

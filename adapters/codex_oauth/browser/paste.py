@@ -25,7 +25,7 @@ __all__ = [
     "IDLE",
     "WARNING",
     "ConsoleInput",
-    "Keys",
+    "Keyboard",
     "PasteBuffer",
     "PasteSource",
     "Typing",
@@ -242,7 +242,7 @@ def _console() -> Typing | None:
         import _thread
         import msvcrt
 
-    keys: Keys = msvcrt
+    keys: Keyboard = msvcrt
     return ConsoleInput(keys, _thread.interrupt_main) if sys.stdin and sys.stdin.isatty() else None
 
 
@@ -257,7 +257,7 @@ _INTERRUPT: Final = "\x03"
 _CTRL_Z: Final = "\x1a"  # Ctrl-Z ends input on Windows
 
 
-class Keys(Protocol):
+class Keyboard(Protocol):
     """The part of `msvcrt` that is used."""
 
     def kbhit(self) -> bool:
@@ -272,7 +272,7 @@ class Keys(Protocol):
 class ConsoleInput:
     """What is typed on the console. `interrupt` is called for a Ctrl-C that arrives as a key."""
 
-    def __init__(self, keys: Keys, interrupt: Callable[[], None]) -> None:
+    def __init__(self, keys: Keyboard, interrupt: Callable[[], None]) -> None:
         self._keys = keys
         self._interrupt = interrupt
         self._closed = threading.Event()

@@ -183,7 +183,7 @@ def a_living_processs_young_intent_is_busy(store: Store) -> None:
     with locked(slot) as held:
         held.reserve(sample(1))
         ours = _announced(slot)
-        theirs = attrs.evolve(ours, pid=os.getppid() or 1, at=time.time())
+        theirs = attrs.evolve(ours, pid=os.getppid() or 1, at=time.time(), owner=f"{ours.owner}-other")
         held.save(sample(1, intent=theirs), sample(1).fingerprint)
     same(slot.lock(), None, "the lock of a login that another process has just announced a renewal of")
     same(slot.load(), sample(1, intent=theirs), "the login with its intent")

@@ -362,6 +362,8 @@ class TokenSource:
         world = LazyWorld(self._make_world, self._now, self._on_wait)
 
         def work() -> Landing:
+            if flight.on_thread:  # first, for whoever closes after Ctrl-C has ended `start()` early
+                self._flight = flight
             landing = self._renewer.renew(
                 world,
                 known=known,

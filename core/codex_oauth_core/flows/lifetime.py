@@ -17,7 +17,7 @@ TYPE_CHECKING = False  # as typing's, without loading typing
 if TYPE_CHECKING:
     from typing import Final
 
-__all__ = ["USUAL_MAX_AGE", "USUAL_SKEW", "Freshness", "age_of", "freshness_of"]
+__all__ = ["USUAL_MAX_AGE", "USUAL_SKEW", "Freshness", "age_of", "freshness_of", "renewal_begins"]
 
 USUAL_SKEW: Final = 300.0
 USUAL_MAX_AGE: Final = 8 * 86_400.0
@@ -68,6 +68,28 @@ def freshness_of(
     early = tenth * (1 + _JITTER * jitter)
     may_begin = earliest_refresh_at is None or wall * 1000 >= earliest_refresh_at
     return Freshness.ADVISORY if left <= early and may_begin else Freshness.CURRENT
+
+
+def renewal_begins(
+    *,
+    expires_at: int | None,
+    obtained_at: str,
+    earliest_refresh_at: int | None,
+    skew: float = USUAL_SKEW,
+    max_age: float = USUAL_MAX_AGE,
+    jitter: float = 0.5,
+) -> float | None:
+    """From when on (Unix seconds) an access token is worth renewing; None if nobody can say. The fields are
+    those of `freshness_of`, by which it is advisory then, for a jitter that is at least as large.
+    """
+    obtained = iso_date(obtained_at)
+    if expires_at is None:
+        return None if obtained is None else obtained + max_age
+    lifetime = None if obtained is None else expires_at / 1000 - obtained
+    tenth = _SHARE * lifetime if lifetime is not None and lifetime > 0 else skew
+    begins = expires_at / 1000 - tenth * (1 + _JITTER * jitter)
+    earliest = begins if earliest_refresh_at is None else earliest_refresh_at / 1000
+    return min(max(begins, earliest), expires_at / 1000 - min(skew, tenth))
 
 
 def age_of(obtained_at: str, wall: float) -> float | None:
