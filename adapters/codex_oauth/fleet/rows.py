@@ -61,8 +61,7 @@ LOCK: Final = f"""WITH taken AS (
     RETURNING {_COLUMNS}
 ), made AS (
     INSERT INTO codex_oauth_login AS login (tenant, owner, key, holder, holder_until)
-    SELECT %(tenant)s, %(owner)s, %(key)s, %(me)s, clock_timestamp() + interval '{LEASE} s'
-    WHERE NOT EXISTS (SELECT FROM codex_oauth_login WHERE {_HERE})
+    VALUES (%(tenant)s, %(owner)s, %(key)s, %(me)s, clock_timestamp() + interval '{LEASE} s')
     ON CONFLICT DO NOTHING
     RETURNING {_COLUMNS}
 )
