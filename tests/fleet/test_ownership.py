@@ -11,15 +11,15 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from codex_oauth import Credential, DeviceFlow
+from codex_oauth import Credential, DeviceFlow, Finished
 from codex_oauth.authority import Approve, Authority, Policy
 from codex_oauth.fleet.database import Database
 from codex_oauth.fleet.ownership import CHANNEL, LEASE_SECONDS, Ownership, Taken
 from codex_oauth.fleet.sign_ins import cancel_sign_in, sign_in_state, start_sign_in, unsealed_sign_in
 from codex_oauth.sealing import Keys, new_key
-from codex_oauth.testing import FakeWorld, answered_by
+from codex_oauth.testing import FakeWorld, Reply, answered_by
 from codex_oauth.testing.checking import TELLTALE, sample
-from codex_oauth_core import CheckpointError, Resumed, SendRequest, SignInError, Wait, restore
+from codex_oauth_core import CheckpointError, Request, Resumed, SendRequest, SignInError, Wait, restore
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.errors import ErrorKind
 from tests.fleet.cluster import Cluster, sql
@@ -95,9 +95,10 @@ def test_what_was_started_waits_and_can_be_driven_by_anybody_with_the_key(databa
 
 
 def test_a_sign_in_that_cannot_begin_leaves_no_row(migrated: str, database: Database) -> None:
-    from codex_oauth.testing import Reply
+    def refusing(request: Request, at: float, wall: float) -> Reply:
+        return Reply(404, b"{}", {"Content-Type": "application/json"})
 
-    world = FakeWorld(lambda *_: Reply(404, b"{}", {"Content-Type": "application/json"}))
+    world = FakeWorld(refusing)
     with pytest.raises(SignInError) as failed:
         start_sign_in(database, DeviceFlow(), world, keys=KEYS, owner="ada")
     assert failed.value.kind is ErrorKind.DEVICE_CODE_UNSUPPORTED
