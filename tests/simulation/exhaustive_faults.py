@@ -85,9 +85,8 @@ class Faults:
         if net is not None and not net.revokes:
             lost.add((Excuse.CRASH, net.token))
             late = late if net.answer or net.lost else tuple(sorted((*late, net.token)))
-        holder = NONE if process.hold and process.hold.lock_file == shared.lock_file else shared.holder
         dead = tuple(each or number == me for number, each in enumerate(shared.dead))
-        after = after._replace(why=after.why | lost, late=late, holder=holder, dead=dead)
+        after = self._steps.store.killed(process, after)._replace(why=after.why | lost, late=late, dead=dead)
         gone = process._replace(
             flow=NONE, at=0, hold=None, net=None, due=0, known=NONE, waited=0, outcome="killed"
         )
