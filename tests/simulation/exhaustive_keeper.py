@@ -90,7 +90,7 @@ class Keeper(ABC):
         return found
 
     @abstractmethod
-    def may_send(self, process: Process, shared: Shared) -> bool:
+    def may_send(self, me: int, process: Process, shared: Shared) -> bool:
         """Whether a request that is sent once may go out now, as `LockedLogin.sending` says."""
 
     @abstractmethod
@@ -132,6 +132,14 @@ class Keeper(ABC):
             shared = shared._replace(bad=shared.bad or "an older login took the place of a newer one")
         if new[0] in shared.gone:
             shared = shared._replace(bad=shared.bad or "a login came back after its logout")
+        if (
+            new[0] in shared.ended
+            and shared.login != NONE
+            and self.token(shared.login)[0] not in shared.ended
+        ):
+            shared = shared._replace(
+                bad=shared.bad or "a login that is ended took the place of one that lives"
+            )
         return shared._replace(login=number, torn=False)
 
 

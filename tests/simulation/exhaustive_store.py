@@ -159,7 +159,7 @@ class Store(Keeper):
         process = process._replace(hold=hold._replace(marked=True))
         return Stepped(Reserved(), process, self._put(shared, self.records.number(marked)))
 
-    def may_send(self, process: Process, shared: Shared) -> bool:
+    def may_send(self, me: int, process: Process, shared: Shared) -> bool:
         """`Held.sending`: reserved a short time ago, and still the lock. Without the lock nothing is at stake."""
         hold = process.hold
         if hold is None:
