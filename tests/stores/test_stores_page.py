@@ -9,11 +9,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import attrs
 import pytest
 
 from codex_oauth.stores import store as protocols
 from codex_oauth.stores.store import KeepsRegistrations
-from codex_oauth.testing import STORE_CHECKS, StoreCheck
+from codex_oauth.testing import SHARED_STORE_CHECKS, STORE_CHECKS, StoreCheck, StoreFaults
 from tests.house.tree import ROOT
 
 PAGE = (ROOT / "docs" / "stores.md").read_text(encoding="utf-8")
@@ -54,11 +55,34 @@ def test_the_short_example_runs() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+def test_the_example_of_a_shared_store_runs(tmp_path: Path) -> None:
+    script = tmp_path / "shared.py"
+    script.write_text(BLOCKS[1], encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=300
+    )
+    assert (done.returncode, done.stdout) == (0, "18 rows held, 19 not run\n"), done.stderr
+    assert "UserWarning: not run: the_server_restarts_before_the_reservation (faults.restart is None)" in (
+        done.stderr
+    )
+
+
+def test_the_page_names_every_fault_of_a_shared_store() -> None:
+    listed = re.findall(
+        r"^\| `(\w+)\((?:seconds)?\)` \|", PAGE.partition("`StoreFaults` is")[2], re.MULTILINE
+    )
+    assert listed == [field.name for field in attrs.fields(StoreFaults)]
+
+
+def test_the_page_says_how_many_rows_there_are() -> None:
+    assert f"\n{len(SHARED_STORE_CHECKS)} rows more." in PAGE
+
+
 @pytest.fixture(scope="module")
 def example() -> Any:
     """The store of the page, as a module."""
     module = ModuleType("example")
-    exec(compile(BLOCKS[1], "docs/stores.md", "exec"), module.__dict__)  # the page's own code
+    exec(compile(BLOCKS[2], "docs/stores.md", "exec"), module.__dict__)  # the page's own code
     return module
 
 
@@ -71,7 +95,7 @@ def test_the_examples_lock_holds_among_processes_and_ends_with_its_holder(
     example: Any, tmp_path: Path
 ) -> None:
     code = (
-        BLOCKS[1]
+        BLOCKS[2]
         + """
 import sys
 held = TableStore(Path(sys.argv[1])).slot("acct_1").lock()
@@ -90,5 +114,5 @@ sys.stdin.readline()
         assert held.load() is None
 
 
-def test_the_page_has_the_two_examples_that_are_run() -> None:
-    assert len(BLOCKS) == PAGE.count("```python") == 2
+def test_the_page_has_the_three_examples_that_are_run() -> None:
+    assert len(BLOCKS) == PAGE.count("```python") == 3

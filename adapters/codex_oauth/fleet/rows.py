@@ -82,12 +82,18 @@ _VALUES: Final = """body = %(body)s, key_id = %(key_id)s, fingerprint = %(finger
     generation = %(generation)s, renew_at = %(renew_at)s, saved_at = clock_timestamp()"""
 _INTENT: Final = """intent_owner = %(intent_owner)s, intent_at = %(intent_at)s, intent_pid = %(intent_pid)s,
     intent_host = %(intent_host)s"""
+_MARKS: Final = ("intent_owner", "intent_at", "intent_pid", "intent_host")
 _WITHOUT_OURS: Final = ", ".join(
-    f"{name} = CASE WHEN login.intent_owner = %(me)s THEN NULL ELSE login.{name} END"
-    for name in ("intent_owner", "intent_at", "intent_pid", "intent_host")
+    f"{name} = CASE WHEN login.intent_owner = %(me)s THEN NULL ELSE login.{name} END" for name in _MARKS
 )
+_STILL_MEANT: Final = f"""login.intent_owner <> %(me)s AND login.fingerprint = %(fingerprint)s
+    AND abs({_NOW} - login.intent_at) < {INTENT_LIFE}"""
+_WITHOUT_OTHERS: Final = ", ".join(
+    f"{name} = CASE WHEN {_STILL_MEANT} THEN login.{name} END" for name in _MARKS
+)
+"""Another's intent stays while he may act on it, and while it is about what is stored now."""
 
-SAVE: Final = f"""UPDATE codex_oauth_login AS login SET {_VALUES}, {_WITHOUT_OURS}
+SAVE: Final = f"""UPDATE codex_oauth_login AS login SET {_VALUES}, {_WITHOUT_OTHERS}
 WHERE {_HERE} AND fingerprint = %(expected)s RETURNING true"""
 
 SAVE_MARKED: Final = f"""UPDATE codex_oauth_login AS login SET {_VALUES}, {_INTENT}

@@ -2,7 +2,8 @@
 
 `FakeWorld(scripted([...]))` answers from a list; `FakeWorld(answered_by(authority))` by the rules of a
 real authorization server. `check_store(make)`, `check_world(make)` and `check_async_world(make)` hold a store
-or a world to what every one does, `check_registrations(make)` a store that keeps registrations, too. The
+or a world to what every one does, `check_registrations(make)` a store that keeps registrations, too, and
+`check_shared_store(make, faults)` one that several hosts share to what its database may do to them. The
 fixtures of `codex_oauth.testing.plugin` are there wherever pytest runs. Names load on first use (PEP 562).
 """
 
@@ -27,6 +28,12 @@ if TYPE_CHECKING:
     from codex_oauth.testing.registration_checks import check_registrations as check_registrations
     from codex_oauth.testing.scenarios import SCENARIOS as SCENARIOS
     from codex_oauth.testing.scenarios import Scenario as Scenario
+    from codex_oauth.testing.shared_store_checks import SHARED_STORE_CHECKS as SHARED_STORE_CHECKS
+    from codex_oauth.testing.shared_store_checks import CheckNotRun as CheckNotRun
+    from codex_oauth.testing.shared_store_checks import SharedStoreCheck as SharedStoreCheck
+    from codex_oauth.testing.shared_store_checks import SharedStoreReport as SharedStoreReport
+    from codex_oauth.testing.shared_store_checks import StoreFaults as StoreFaults
+    from codex_oauth.testing.shared_store_checks import check_shared_store as check_shared_store
     from codex_oauth.testing.store_checks import STORE_CHECKS as STORE_CHECKS
     from codex_oauth.testing.store_checks import StoreCheck as StoreCheck
     from codex_oauth.testing.store_checks import check_store as check_store
@@ -75,6 +82,14 @@ __all__, __getattr__, __dir__ = lazy_names(
             "check_registrations",
         ),
         "codex_oauth.testing.scenarios": ("SCENARIOS", "Scenario"),
+        "codex_oauth.testing.shared_store_checks": (
+            "SHARED_STORE_CHECKS",
+            "CheckNotRun",
+            "SharedStoreCheck",
+            "SharedStoreReport",
+            "StoreFaults",
+            "check_shared_store",
+        ),
         "codex_oauth.testing.store_checks": ("STORE_CHECKS", "StoreCheck", "check_store"),
     },
 )
