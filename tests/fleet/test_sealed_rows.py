@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, cast
 
 import attrs
 import pytest
 
-from codex_oauth.fleet.database import Database
+from codex_oauth.fleet import database, rows
+from codex_oauth.fleet.database import MOST_KEPT, STATEMENT_WITHIN, Database
 from codex_oauth.fleet.migrate import MIGRATIONS, migrate
 from codex_oauth.fleet.postgres_lock import PostgresLockedLogin
 from codex_oauth.fleet.postgres_store import PostgresStore
@@ -17,10 +21,11 @@ from codex_oauth.fleet.rows import Found
 from codex_oauth.sealing import Keys, new_key
 from codex_oauth.stores.store import Saved, SaveFailed
 from codex_oauth.testing.checking import TELLTALE, renewed, sample
-from codex_oauth_core import ErrorKind, Secret, SignInError
+from codex_oauth_core import ErrorKind, Record, Secret, SignInError
+from codex_oauth_core.record import write_record
 from codex_oauth_core.renewal_times import INTENT_LIFE
 from tests.fleet.cluster import Cluster, sql
-from tests.fleet.logins import KEY, KEYS, age_marks, put, store_in
+from tests.fleet.logins import KEY, KEYS, age_marks, put, row_of, store_in
 
 OLD, NEW = sample(1), renewed(sample(1), 2)
 DUMP = """SELECT string_agg(row_to_json(t)::text || encode(body, 'escape'), ' ')
@@ -169,6 +174,70 @@ def test_a_key_of_another_length_is_refused() -> None:
         Keys(new_key(), Secret(b"short"))
 
 
+def of_a_newer_release(record: Record) -> bytes:
+    """The body of a row that a release of later wrote."""
+    document = json.loads(write_record(record))
+    content = Secret(json.dumps({**document, "schema_version": 99}).encode())
+    return rows._LOGINS.seal(content, KEYS, json.dumps(["", "ada", KEY]))
+
+
+def test_what_a_newer_release_wrote_is_replaced_by_nobody(migrated: str, store: PostgresStore) -> None:
+    sql(migrated, "UPDATE codex_oauth_login SET body = %s", of_a_newer_release(OLD))
+    held = store.slot(KEY).lock()
+    assert held is not None
+    with held, pytest.raises(SaveFailed) as refused:
+        held.save(sample(5), None, replace_corrupt=True)
+    assert refused.value.error.details["reason"] == "schema_too_new"
+
+
+def test_what_a_newer_release_rescued_is_kept_for_it(migrated: str, store: PostgresStore) -> None:
+    store.slot(KEY).rescue(NEW)
+    sql(migrated, "UPDATE codex_oauth_rescued SET body = %s", of_a_newer_release(NEW))
+    held = store.slot(KEY).lock()
+    assert held is not None
+    with held, pytest.raises(SignInError) as refused:
+        held.reserve(OLD)
+    assert refused.value.details["reason"] == "schema_too_new"
+    assert len(sql(migrated, "SELECT id FROM codex_oauth_rescued")) == 1
+
+
+def test_what_was_rescued_and_is_damaged_is_in_nobodys_way(migrated: str, store: PostgresStore) -> None:
+    store.slot(KEY).rescue(NEW)
+    sql(migrated, "UPDATE codex_oauth_rescued SET body = 'nonsense'::bytea")
+    held = store.slot(KEY).lock()
+    assert held is not None
+    held.reserve(OLD)
+    assert sql(migrated, "SELECT id FROM codex_oauth_rescued") == []
+
+
+def test_a_rescued_sign_in_takes_the_place_of_what_is_damaged(migrated: str, store: PostgresStore) -> None:
+    sql(migrated, "UPDATE codex_oauth_login SET body = 'nonsense'::bytea")
+    store.slot(KEY).rescue(sample(5))
+    held = store.slot(KEY).lock()
+    assert held is not None
+    assert held.load() == sample(5)
+    held.release()
+    assert store.slot(KEY).load() == sample(5)
+
+
+def test_what_was_left_is_not_adopted_by_who_lost_the_lease(migrated: str, store: PostgresStore) -> None:
+    store.slot(KEY).rescue(sample(5))
+    taken = store.slot(KEY)._database.run
+
+    def late(self: Database, kind: ErrorKind, statement: str, *args: Any, **options: Any) -> Any:
+        if statement == rows.ADOPT:
+            sql(migrated, "UPDATE codex_oauth_login SET holder = 'another'")
+        return taken(kind, statement, *args, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Database, "run", late)
+        with pytest.raises(SignInError) as lost:
+            store.slot(KEY).lock()
+    assert lost.value.details["reason"] == "lock_lost"
+    assert len(sql(migrated, "SELECT id FROM codex_oauth_rescued")) == 1
+    assert row_of(migrated)["holder"] == "another"
+
+
 # -- in no text ----------------------------------------------------------------------------------------
 
 
@@ -295,6 +364,62 @@ def test_a_forked_child_leaves_its_parents_connections_and_locks_alone(store: Po
     held.release()
 
 
+def test_few_connections_are_kept(migrated: str) -> None:
+    made = Database(migrated)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: made.run(ErrorKind.AUTH_READ_FAILED, "SELECT pg_sleep(0.2)"), range(8)))
+    assert len(made._kept) == MOST_KEPT
+    made.close()
+    assert not made._kept
+
+
+def test_a_statement_has_its_own_limit_and_leaves_the_session_as_it_was(migrated: str) -> None:
+    made = Database(migrated)
+    sql(migrated, "ALTER ROLE postgres SET synchronous_commit = off")
+    try:
+        show = "SELECT current_setting('statement_timeout'), current_setting('synchronous_commit')"
+        kind = ErrorKind.AUTH_READ_FAILED
+        assert made.run(kind, show) == [(f"{STATEMENT_WITHIN}s", "off")]
+        assert made.run(kind, show, durable=True) == [(f"{STATEMENT_WITHIN}s", "on")]
+        (connection,) = made._kept
+        assert connection.execute(cast("Any", show)).fetchone() == ("0", "off")
+    finally:
+        sql(migrated, "ALTER ROLE postgres RESET synchronous_commit")
+        made.close()
+
+
+def test_whoever_waits_too_long_is_told(
+    migrated: str, store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import psycopg
+
+    held = store.slot(KEY).lock()
+    assert held is not None
+    monkeypatch.setattr(database, "_LIMIT", "SET LOCAL statement_timeout = '100ms'; ")
+    with psycopg.connect(migrated) as other:
+        other.execute("SELECT FROM codex_oauth_login FOR UPDATE")
+        with pytest.raises(SignInError) as late:
+            held.reserve(OLD)
+    assert late.value.details["reason"] == "database_busy"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_forked_child_has_no_connection_open(store: PostgresStore) -> None:
+    store.names()
+    (connection,) = store.database._kept
+    fd = connection.fileno()
+    child = os.fork()
+    if not child:  # pragma: no cover
+        try:
+            os.fstat(fd)
+        except OSError:
+            os._exit(0)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert store.names() == (KEY,)
+
+
 # -- the application's own transaction ---------------------------------------------------------------------
 
 
@@ -363,6 +488,40 @@ def test_a_spool_of_what_was_replaced_meanwhile_is_dropped(
     assert again is not None
     assert again.load() == sample(9)
     again.release()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_sign_in_that_the_database_does_not_take_is_not_spooled(
+    migrated: str, tmp_path: Path, own_cluster: Cluster
+) -> None:
+    """It is revoked, for its person is told that it failed."""
+    held = store_in(migrated, spool=tmp_path).slot(KEY).lock()
+    assert held is not None
+    own_cluster.stop("immediate")
+    for record, expected in ((OLD, None), (attrs.evolve(OLD, uncertain_at=1.0), OLD.fingerprint)):
+        with pytest.raises(SaveFailed):
+            held.save(record, expected)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_login_that_was_signed_out_of_does_not_come_back_from_the_spool(
+    migrated: str, tmp_path: Path, own_cluster: Cluster, no_grace: None
+) -> None:
+    store = store_in(migrated, spool=tmp_path)
+    put(store, OLD)
+    held = store.slot(KEY).lock()
+    assert held is not None
+    held.reserve(OLD)
+    own_cluster.stop("immediate")
+    with pytest.raises(SaveFailed):
+        held.save(NEW, OLD.fingerprint)
+    own_cluster.start()
+    sql(migrated, "DELETE FROM codex_oauth_login")
+    again = store.slot(KEY).lock()
+    assert again is not None
+    assert again.load() is None
+    again.release()
+    assert store.names() == ()
     assert not list(tmp_path.iterdir())
 
 
