@@ -18,10 +18,10 @@ import pytest
 from codex_oauth.doctor import certificates as doctors_certificates
 from codex_oauth.doctor import proxy as doctors_proxy
 from codex_oauth.doctor.context import Verdict
+from codex_oauth.transport.aiohttp_transport import AiohttpTransport
 from codex_oauth.transport.async_httpx_transport import AsyncHttpxTransport
 from codex_oauth.transport.httpx_transport import HttpxTransport
 from codex_oauth.transport.tls import DIRECTORY, FILES, KEYLOG, named, tls_context
-from codex_oauth.worlds.aiohttp_world import AiohttpTransport
 from codex_oauth.worlds.urllib_world import UrllibTransport
 from codex_oauth_core import Cause, Phase, RequestFailed, SendRequest
 from codex_oauth_core.settings import SettingFault
