@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import socket
 from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import Future
@@ -18,6 +19,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from codex_oauth.clock import Clock, now
@@ -32,7 +34,18 @@ from codex_oauth_core.effects import SendRequest
 from codex_oauth_core.events import Cause, Phase, RequestFailed, ResponseReceived
 from codex_oauth_core.reading.json_body import MAX_BODY
 
-__all__ = ["AiohttpTransport"]
+__all__ = [
+    "AiohttpConnector",
+    "AiohttpProgress",
+    "AiohttpTransport",
+    "close_session",
+    "in_thread",
+    "new_session",
+    "proxy_headers",
+    "proxy_url",
+    "received",
+    "request_failed_of",
+]
 
 
 T = TypeVar("T")
@@ -50,15 +63,13 @@ _BY_KIND: Final[tuple[tuple[Stage | None, type[Exception], Cause], ...]] = (
     (None, TimeUp, Cause.TIMEOUT),
     (Stage.CONNECTING, aiohttp.ClientConnectorCertificateError, Cause.TLS_CERTIFICATE),
     (Stage.PROXY, aiohttp.ClientConnectorCertificateError, Cause.TLS_CERTIFICATE),
-    (Stage.CONNECTING, aiohttp.ClientConnectorDNSError, Cause.DNS),
+    (Stage.CONNECTING, socket.gaierror, Cause.DNS),
     (Stage.CONNECTING, UnicodeError, Cause.DNS),
     (Stage.CONNECTING, aiohttp.ClientConnectorSSLError, Cause.TLS_EOF),
     (Stage.CONNECTING, ConnectionResetError, Cause.TLS_EOF),
     (Stage.CONNECTING, ConnectionAbortedError, Cause.TLS_EOF),
 )
 """What is more exact than the stage: at that stage (None: at any), an error of this kind."""
-
-_FAILURES: Final = (OSError, aiohttp.ClientError, UnicodeError, TimeUp)
 
 
 class _TooBig(Exception):
@@ -75,25 +86,33 @@ class AiohttpTransport:
         """Send, within `effect.timeout` seconds. Raises ValueError for what cannot be written as HTTP."""
         sent_at, _ = self._now()
         deadline = Deadline.of(effect, lambda: self._now()[0])
-        progress = _Progress(deadline.begin)
+        progress = AiohttpProgress(deadline.begin)
         try:
             with unlogged():
                 status, headers, body = await _limited(effect, progress, deadline)
             return ResponseReceived(sent_at, *self._now(), status, headers, body)
-        except _TooBig:
-            return RequestFailed(self._now()[0], Phase.MAYBE_SENT, Cause.TOO_BIG)
-        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
+        except BaseException as error:  # noqa: BLE001  # what is no failure is raised again
+            return request_failed_of(error, progress, self._now()[0])
+
+
+def request_failed_of(error: BaseException, progress: AiohttpProgress, at: float) -> RequestFailed:
+    """The event of a request that ended with `error` at the instant `at`. Raises ValueError for a request
+    that cannot be written as HTTP, and what is no failure of the network as it is, without its frames: these
+    hold the bodies, as bytes.
+    """
+    match error:
+        case _TooBig():
+            return RequestFailed(at, Phase.MAYBE_SENT, Cause.TOO_BIG)
+        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
             raise ValueError("the request cannot be sent as HTTP") from None
-        except UnusableSettingError as error:
-            return error.failed(self._now()[0])
-        except aiohttp.ClientHttpProxyError as error:
-            if error.status == 407:
-                return wants_credentials(progress.proxy_setting, self._now()[0])
-            return RequestFailed(self._now()[0], *_judge(error, progress.stage))
-        except _FAILURES as error:
-            return RequestFailed(self._now()[0], *_judge(error, progress.stage))
-        except BaseException as error:  # noqa: BLE001  # raised again
-            raise error.with_traceback(None) from None  # its frames hold the bodies, as bytes
+        case UnusableSettingError():
+            return error.failed(at)
+        case aiohttp.ClientHttpProxyError(status=407):
+            return wants_credentials(progress.proxy_setting, at)
+        case OSError() | aiohttp.ClientError() | UnicodeError() | TimeUp():
+            return RequestFailed(at, *_judge(error, progress.stage))
+        case _:
+            raise error.with_traceback(None) from None
 
 
 def _judge(error: Exception, stage: Stage) -> tuple[Phase, Cause]:
@@ -107,10 +126,12 @@ def _judge(error: Exception, stage: Stage) -> tuple[Phase, Cause]:
     return phase, next(exact, likely)
 
 
-class _Progress:
+class AiohttpProgress:
     """How far a request has come: from `SENT` on the server may have seen it. `begin` is called right before
     it goes out; what it raises stops that.
     """
+
+    __slots__ = ("_begin", "proxy_setting", "stage")
 
     def __init__(self, begin: Callable[[], None]) -> None:
         self.stage = Stage.CONNECTING
@@ -134,18 +155,18 @@ class _Progress:
 
 
 async def _limited(
-    effect: SendRequest, progress: _Progress, deadline: Deadline
+    effect: SendRequest, progress: AiohttpProgress, deadline: Deadline
 ) -> tuple[int, dict[str, str], bytes]:
-    """The answer, within the limit. Raises `TimeUp` or TimeoutError, and one of `_FAILURES`."""
+    """The answer, within the limit. Raises what `request_failed_of` takes."""
     if effect.once or effect.write_by is not None:
         return await within(deadline, lambda: _exchange(effect, progress))
     async with asyncio.timeout(effect.timeout):
         return await _exchange(effect, progress)
 
 
-async def _exchange(effect: SendRequest, progress: _Progress) -> tuple[int, dict[str, str], bytes]:
+async def _exchange(effect: SendRequest, progress: AiohttpProgress) -> tuple[int, dict[str, str], bytes]:
     request = effect.request
-    proxy = await _in_thread(lambda: http_proxy_for(urlsplit(request.url)))
+    proxy = await in_thread(lambda: http_proxy_for(urlsplit(request.url)))
     if proxy is not None:
         progress.stage, progress.proxy_setting = Stage.PROXY, proxy.setting
     async with (
@@ -156,56 +177,83 @@ async def _exchange(effect: SendRequest, progress: _Progress) -> tuple[int, dict
             headers=[
                 *request.plain_headers(),
                 ("Connection", "close"),
-                *_for_proxy(proxy, request.url, "http"),
+                *proxy_headers(proxy, request.url, "http"),
             ],
             data=request.body.reveal(),
             allow_redirects=False,
-            proxy=URL.build(scheme="http", host=proxy.host, port=proxy.port) if proxy else None,
-            proxy_headers=dict(_for_proxy(proxy, request.url, "https")) or None,
+            proxy=proxy_url(proxy),
+            proxy_headers=dict(proxy_headers(proxy, request.url, "https")) or None,
         ) as response,
     ):
-        _check(response)
-        progress.stage = Stage.ANSWERED
-        return response.status, _headers(response), await _read(response)
+        return await received(response, progress)
+
+
+async def received(
+    response: aiohttp.ClientResponse, progress: AiohttpProgress
+) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body of an answer whose head is here. Raises what `request_failed_of` takes; close
+    the response then.
+    """
+    _check(response)
+    progress.stage = Stage.ANSWERED
+    return response.status, _headers(response), await _read(response)
 
 
 @contextlib.asynccontextmanager
-async def _session(progress: _Progress, url: str) -> AsyncGenerator[aiohttp.ClientSession]:
+async def _session(progress: AiohttpProgress, url: str) -> AsyncGenerator[aiohttp.ClientSession]:
     """A session for one request, whose connection is closed at the end, whatever its peer does."""
     context = tls_context() if urlsplit(url).scheme == "https" else True
-    connector = _Connector(ssl=context, resolver=_Resolver(), use_dns_cache=False, force_close=True)
+    connector = AiohttpConnector(ssl=context, force_close=True)
+    session = new_session(connector, progress.trace())
     try:
-        async with aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
-            timeout=aiohttp.ClientTimeout(),  # none: the limit is around everything
-            auto_decompress=False,
-            trace_configs=[progress.trace()],
-        ) as session:
-            yield session
+        yield session
     finally:
-        for transport in connector.opened:
-            transport.abort()
-        await asyncio.sleep(0)  # one turn of the loop closes their sockets
+        await close_session(session)
 
 
-class _Connector(aiohttp.TCPConnector):
-    """Knows what it opened: aiohttp leaves a TLS connection to say its farewells, for up to half a minute."""
+async def close_session(session: aiohttp.ClientSession) -> None:
+    """Close it, its connections, and their sockets."""
+    await session.close()
+    await asyncio.sleep(0)  # one turn of the loop closes the sockets
+
+
+def new_session(connector: aiohttp.BaseConnector, *traces: aiohttp.TraceConfig) -> aiohttp.ClientSession:
+    """A session that adds nothing of its own to requests, and sets no limits: these are around everything."""
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
+        timeout=aiohttp.ClientTimeout(),
+        auto_decompress=False,
+        trace_configs=list(traces),
+    )
+
+
+class AiohttpConnector(aiohttp.TCPConnector):
+    """Opens connections that are closed at once when they are closed: aiohttp leaves one over TLS to say its
+    farewells, for up to half a minute.
+    """
 
     def __init__(self, **options: Any) -> None:
         connector: Any = super()  # aiohttp's constructor is not wholly typed
-        connector.__init__(**options)
-        self.opened: list[asyncio.WriteTransport] = []
-
-    async def _create_connection(self, req: Any, traces: Any, timeout: Any) -> Any:  # noqa: ASYNC109  # aiohttp's names
-        protocol: Any = await super()._create_connection(req, traces, timeout)
-        if protocol.transport is not None:
-            self.opened.append(protocol.transport)
-        return protocol
+        connector.__init__(resolver=_Resolver(), use_dns_cache=False, **options)
+        self._factory: Any = functools.partial(_Connection, loop=self._loop)
 
 
-def _for_proxy(proxy: HttpProxy | None, url: str, scheme: str) -> list[tuple[str, str]]:
+class _Connection(ResponseHandler):
+    def close(self) -> None:
+        transport = self.transport
+        super().close()
+        if transport is not None:
+            transport.abort()
+
+
+def proxy_url(proxy: HttpProxy | None) -> URL | None:
+    """The proxy as aiohttp wants it, without credentials."""
+    return URL.build(scheme="http", host=proxy.host, port=proxy.port) if proxy else None
+
+
+def proxy_headers(proxy: HttpProxy | None, url: str, scheme: str) -> list[tuple[str, str]]:
     """What the proxy must see: with the request itself (`http`), or before the tunnel (`https`)."""
     secret = proxy.authorization.reveal() if proxy is not None else ""
     return [("Proxy-Authorization", secret)] if secret and urlsplit(url).scheme == scheme else []
@@ -220,19 +268,25 @@ def _check(response: aiohttp.ClientResponse) -> None:
 
 def _headers(response: aiohttp.ClientResponse) -> dict[str, str]:
     """Each header by its name in lower case; one that came several times is joined (RFC 9110 §5.3)."""
-    names = {name.lower() for name in response.headers}
-    return {name: ", ".join(response.headers.getall(name)) for name in names}
+    found: dict[str, str] = {}
+    for name, value in response.headers.items():
+        key = name.lower()
+        found[key] = f"{found[key]}, {value}" if key in found else value
+    return found
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
     """The body as it came, undecoded. Raises `_TooBig`."""
-    body = bytearray()
-    async for piece in response.content.iter_any():
+    first = await response.content.readany()
+    if response.content.at_eof() and len(first) <= MAX_BODY:
+        return first  # most are this short
+    body = bytearray(first)
+    while len(body) <= MAX_BODY:
+        if not (piece := await response.content.readany()):
+            return bytes(body)
         body += piece
-        if len(body) > MAX_BODY:
-            response.close()
-            raise _TooBig
-    return bytes(body)
+    response.close()
+    raise _TooBig
 
 
 class _Resolver(AbstractResolver):
@@ -241,7 +295,7 @@ class _Resolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        found = await _in_thread(lambda: socket.getaddrinfo(host, port, family, socket.SOCK_STREAM))
+        found = await in_thread(lambda: socket.getaddrinfo(host, port, family, socket.SOCK_STREAM))
         return [
             ResolveResult(
                 hostname=host,
@@ -258,7 +312,7 @@ class _Resolver(AbstractResolver):
         """Nothing is open."""
 
 
-async def _in_thread(call: Callable[[], T]) -> T:
+async def in_thread(call: Callable[[], T]) -> T:
     """What `call` returns or raises. A cancelled caller abandons the thread.
 
     Raises OSError, too, if no thread can be started.
