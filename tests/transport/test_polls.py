@@ -13,7 +13,8 @@ import attrs
 import pytest
 
 from codex_oauth.clock import now
-from codex_oauth.transport.aiohttp_poll_transport import KEPT_ALIVE, ROUTE_LIFE, AiohttpPollTransport
+from codex_oauth.transport.aiohttp_poll_transport import ROUTE_LIFE, AiohttpPollTransport
+from codex_oauth.transport.protocol import KEPT_ALIVE
 from codex_oauth_core import Cause, Phase, RequestFailed, ResponseReceived, SendRequest
 from codex_oauth_core.reading.json_body import MAX_BODY
 from tests.transport.certificates import Authority
@@ -165,29 +166,61 @@ def test_a_connection_that_was_idle_for_long_is_not_used_again_suspended_time_in
         assert server.connections == connections
 
 
+def test_a_connection_in_use_stays_young() -> None:
+    hands = Hands()
+
+    async def main(send: AiohttpPollTransport) -> None:
+        for _ in range(4):
+            await ok(send, post(server.url))
+            hands.slept += KEPT_ALIVE - 0.5
+
+    with Server(keeping()) as server:
+        using(main, hands)
+        assert server.connections == 1
+
+
+def test_many_are_in_flight_at_a_time() -> None:
+    meeting = threading.Barrier(8)
+
+    def script(sock: socket.socket) -> None:
+        read_request(sock)
+        meeting.wait(5)
+        sock.sendall(OK)
+
+    async def main(send: AiohttpPollTransport) -> None:
+        await asyncio.gather(*(ok(send, post(server.url)) for _ in range(8)))
+
+    with Server(script) as server:
+        using(main)
+        assert server.connections == 8
+
+
 def test_a_request_that_outlasts_a_suspend_is_finished_and_its_connection_closed() -> None:
-    hands, asked, go_on = Hands(), threading.Event(), threading.Event()
+    hands, asked = Hands(), threading.Barrier(3)
+    go_on = {b"slow-1": threading.Event(), b"slow-2": threading.Event()}
 
     def script(sock: socket.socket) -> None:
         for _ in range(2):
             head, _ = read_request(sock)
-            if b"slow" in head:
-                asked.set()
-                go_on.wait(5)
+            for name, event in go_on.items():
+                if name in head:
+                    asked.wait(5)
+                    event.wait(5)
             sock.sendall(KEPT)
 
     async def main(send: AiohttpPollTransport) -> None:
-        slow = asyncio.create_task(ok(send, post(f"{server.url}&slow")))
+        slow = [asyncio.create_task(ok(send, post(f"{server.url}&slow-{n}"))) for n in (1, 2)]
         await asyncio.to_thread(asked.wait)
         hands.slept += 60
         await ok(send, post(server.url))
-        go_on.set()
-        await slow
+        for task, event in zip(slow, go_on.values(), strict=True):
+            event.set()
+            await task
         await ok(send, post(server.url))
 
     with Server(script) as server:
         using(main, hands)
-        assert server.connections == 2
+        assert server.connections == 3
 
 
 def test_the_connection_of_a_poll_that_was_cut_is_not_used_again() -> None:
@@ -240,6 +273,7 @@ def test_after_its_end_it_begins_with_new_connections_in_another_event_loop_too(
             await ok(send, post(server.url))
             await send.aclose()
             await send.aclose()
+            assert not send._routes, "they know a proxy's password"
 
     with Server(keeping()) as server, no_new_sockets():
         asyncio.run(main())

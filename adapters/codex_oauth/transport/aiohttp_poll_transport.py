@@ -34,7 +34,7 @@ from codex_oauth.transport.aiohttp_transport import (
     request_failed_of,
 )
 from codex_oauth.transport.progress import Stage
-from codex_oauth.transport.protocol import AsyncSendOutcome
+from codex_oauth.transport.protocol import KEPT_ALIVE, AsyncSendOutcome
 from codex_oauth.transport.proxies import http_proxy_for
 from codex_oauth.transport.tls import tls_context
 from codex_oauth.transport.unlogged import unlogged
@@ -43,9 +43,6 @@ from codex_oauth_core.events import ResponseReceived
 
 __all__ = ["AiohttpPollTransport"]
 
-
-KEPT_ALIVE: Final = 3.0
-"""Seconds for which an idle connection is used again. Servers drop it after 5, and polls come every 5."""
 
 ROUTE_LIFE: Final = 1.0
 """Seconds after which the settings of proxies and certificates are looked at again."""
