@@ -58,7 +58,7 @@ def tables(own_cluster: Cluster) -> str:
     made = Database(dsn)
     migrate(made)
     made.close()
-    return conninfo_to_dict(dsn)["dbname"]
+    return str(conninfo_to_dict(dsn)["dbname"])
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ KEY = "acct_1"
 
 def store_in(dsn: str | Database, owner: str = "ada", **options: Any) -> PostgresStore:
     """The store of one owner."""
-    return PostgresStore(dsn, **{"keys": KEYS, "owner": owner, **options})
+    usual: dict[str, Any] = {"keys": KEYS, "owner": owner}
+    return PostgresStore(dsn, **{**usual, **options})
 
 
 def put(store: PostgresStore, record: Record, key: str = KEY) -> None:

@@ -21,6 +21,7 @@ CHECKS = (*STORE_CHECKS, *REGISTRATION_CHECKS)
 @pytest.fixture(scope="module")
 def ways(own_cluster: Cluster, own_bouncer: Bouncer, tables: str) -> Generator[dict[str, Database]]:
     name = conninfo_to_dict(own_cluster.start().create_database(tables))["dbname"]
+    assert isinstance(name, str)
     found = {"direct": Database(own_cluster.dsn(name)), "PgBouncer": Database(own_bouncer.start().dsn(name))}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rows, "RESTART_GRACE", 0.0)  # the server has just started; see test_leases

@@ -122,14 +122,14 @@ def test_the_time_to_send_counts_from_before_the_statement(
     at = [1000.0]
     monkeypatch.setattr(postgres_lock, "now", lambda: (at[0], at[0]))
     held = locked(store)
-    run = held._database.run
+    run = Database.run
 
-    def slow(*args: Any, **options: Any) -> Any:
-        found = run(*args, **options)
+    def slow(self: Database, *args: Any, **options: Any) -> Any:
+        found = run(self, *args, **options)
         at[0] += SEND_BY + 0.5
         return found
 
-    monkeypatch.setattr(Database, "run", lambda self, *args, **options: slow(*args, **options))
+    monkeypatch.setattr(Database, "run", slow)
     held.reserve(OLD)
     monkeypatch.undo()
     monkeypatch.setattr(postgres_lock, "now", lambda: (at[0], at[0]))

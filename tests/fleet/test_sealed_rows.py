@@ -11,7 +11,9 @@ import pytest
 
 from codex_oauth.fleet.database import Database
 from codex_oauth.fleet.migrate import MIGRATIONS, migrate
+from codex_oauth.fleet.postgres_lock import PostgresLockedLogin
 from codex_oauth.fleet.postgres_store import PostgresStore
+from codex_oauth.fleet.rows import Found
 from codex_oauth.sealing import Keys, new_key
 from codex_oauth.stores.store import Saved, SaveFailed
 from codex_oauth.testing.checking import TELLTALE, renewed, sample
@@ -64,6 +66,34 @@ def test_owners_and_tenants_do_not_run_together(migrated: str) -> None:
     assert store_in(migrated, "a", tenant="b").names() == ()
 
 
+def test_where_a_row_belongs_is_not_put_together_in_two_ways(migrated: str) -> None:
+    put(store_in(migrated, "bc", tenant="a"), OLD)
+    sql(migrated, "UPDATE codex_oauth_login SET tenant = 'ab', owner = 'c'")
+    with pytest.raises(SignInError) as found:
+        store_in(migrated, "c", tenant="ab").slot(KEY).load()
+    assert found.value.details["reason"] == "sealed_wrong"
+
+
+def test_what_was_repaired_meanwhile_is_not_replaced(
+    migrated: str, store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ((good,),) = sql(migrated, "SELECT body FROM codex_oauth_login")
+    sql(migrated, "UPDATE codex_oauth_login SET body = 'nonsense'::bytea")
+    held = store.slot(KEY).lock()
+    assert held is not None
+    look = type(held)._look
+
+    def repaired(self: PostgresLockedLogin) -> Found:
+        found = look(self)
+        sql(migrated, "UPDATE codex_oauth_login SET body = %s", good)
+        return found
+
+    monkeypatch.setattr(PostgresLockedLogin, "_look", repaired)
+    with pytest.raises(SaveFailed):
+        held.save(sample(5), None, replace_corrupt=True)
+    assert store.slot(KEY).load() == OLD
+
+
 def test_another_key_is_not_taken_for_damage(migrated: str, store: PostgresStore) -> None:
     other = store_in(migrated, keys=Keys(new_key()))
     with pytest.raises(SignInError) as found:
@@ -80,6 +110,20 @@ def test_another_key_is_not_taken_for_damage(migrated: str, store: PostgresStore
         with pytest.raises(SignInError):
             held.delete(None)
     assert store.slot(KEY).load() == OLD
+
+
+def test_what_was_rescued_under_another_key_stops_a_renewal(migrated: str, store: PostgresStore) -> None:
+    """It may be the login, and what is stored its spent predecessor."""
+    store_in(migrated, keys=Keys(new_key())).slot(KEY).rescue(NEW)
+    held = store.slot(KEY).lock()
+    assert held is not None
+    with held:
+        for call in (held.load, lambda: held.reserve(OLD)):
+            with pytest.raises(SignInError) as refused:
+                call()
+            assert refused.value.details["reason"] == "other_seal_key"
+    assert store.slot(KEY).load() == OLD
+    assert len(sql(migrated, "SELECT id FROM codex_oauth_rescued")) == 1
 
 
 def test_an_older_key_opens_and_the_new_one_seals(migrated: str, store: PostgresStore) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import attrs
@@ -180,6 +180,7 @@ class _Search:
                 each if each == NONE else records.later(each) for each in (shared.login, shared.away)
             )
             later = shared._replace(login=login, away=away, copies=tuple(copies))
+            later = _with_database_later(later, records.later)
             found = self._later_shared[number] = self._shared_number(later)
         return found
 
@@ -317,6 +318,21 @@ def _way(ways: list[tuple[int, str]], number: int) -> list[str]:
         number, label = ways[number]
         way.append(label)
     return way[::-1]
+
+
+def _with_database_later(shared: Shared, later: Callable[[int], int]) -> Shared:
+    """The database's clock goes on, also while nobody reaches it."""
+    if shared.lease.left:
+        shared = shared._replace(lease=shared.lease._replace(left=shared.lease.left - 1))
+    if shared.grace:
+        shared = shared._replace(grace=shared.grace - 1)
+    if shared.to_come:
+        aged = (
+            each._replace(record=each.record if each.record == NONE else later(each.record))
+            for each in shared.to_come
+        )
+        shared = shared._replace(to_come=tuple(sorted(aged, key=repr)))
+    return shared
 
 
 def _aged_hold(hold: Hold | None) -> Hold | None:

@@ -56,7 +56,7 @@ def test_the_store_with_leases_passes(check: SharedStoreCheck, tmp_path: Path) -
 
 def test_the_store_of_files_passes_what_can_befall_it(tmp_path: Path) -> None:
     faults = StoreFaults(advance=partial(age_files, tmp_path))
-    with pytest.warns(UserWarning, match="^not run: the_server_restarts_before_the_reservation") as warned:
+    with pytest.warns(UserWarning, match="^not run: the_server_ends_its_connections") as warned:
         report = check_shared_store(partial(FileStore, tmp_path), faults)
     (warning,) = warned
     assert {*report.held, *report.not_run} == set(CHECKS)

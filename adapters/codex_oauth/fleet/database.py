@@ -15,7 +15,7 @@ import weakref
 from collections import deque
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from codex_oauth.loading import loading
 from codex_oauth.stores.failures import advised
@@ -236,7 +236,7 @@ _DURABLE: Final = "SET LOCAL synchronous_commit = on; "
 def _rows(connection: Connection[Columns], script: str, values: Mapping[str, Any] | None) -> list[Columns]:
     """The rows of a script's last statement. It is one message to the server, and one transaction."""
     with connection.cursor() as cursor:
-        cursor.execute(script, values)  # of our own literals
+        cursor.execute(cast("Any", script), values)  # a script of our own literals
         while cursor.nextset():
             pass
         return cursor.fetchall() if cursor.description is not None else []

@@ -53,15 +53,21 @@ WHERE id = %(me)s AND alive_until > clock_timestamp() RETURNING true"""
 _TAKE: Final = f"""WITH dead AS (
     SELECT id FROM codex_oauth_worker
     WHERE alive_until <= clock_timestamp() AND id <> %(me)s FOR UPDATE SKIP LOCKED
-), free AS (
+), waiting AS (
     SELECT name FROM codex_oauth_sign_in
-    WHERE state = 'pending' AND deadline > clock_timestamp() AND NOT name = ANY(%(but)s::text[])
-      AND (worker IS NULL OR worker = ANY(ARRAY(SELECT id FROM dead)))
+    WHERE state = 'pending' AND worker IS NULL AND deadline > clock_timestamp()
+      AND NOT name = ANY(%(but)s::text[])
     ORDER BY created_at LIMIT %(room)s FOR UPDATE SKIP LOCKED
+), orphaned AS (
+    SELECT name FROM codex_oauth_sign_in
+    WHERE state = 'pending' AND worker = ANY(ARRAY(SELECT id FROM dead)) AND deadline > clock_timestamp()
+      AND NOT name = ANY(%(but)s::text[])
+    LIMIT %(room)s FOR UPDATE SKIP LOCKED
 )
-UPDATE codex_oauth_sign_in AS taken SET worker = %(me)s FROM free
-WHERE taken.name = free.name AND {_ALIVE}
-RETURNING taken.name, tenant, owner, checkpoint, exchanging"""
+UPDATE codex_oauth_sign_in SET worker = %(me)s
+WHERE name = ANY(ARRAY(SELECT name FROM orphaned UNION ALL SELECT name FROM waiting LIMIT %(room)s))
+  AND {_ALIVE}
+RETURNING name, tenant, owner, checkpoint, exchanging"""
 
 _FENCE: Final = f"""UPDATE codex_oauth_sign_in SET exchanging = true
 WHERE name = %(name)s AND worker = %(me)s AND state = 'pending' AND deadline > clock_timestamp() AND {_ALIVE}
@@ -180,7 +186,7 @@ class Ownership:
         the sign-in is not ours any more: nothing was changed, and the login is nobody's.
         """
         if isinstance(outcome, SignInError):
-            error = json.dumps(outcome.to_dict())
+            error = json.dumps(outcome.to_dict()["error"])
             return bool(self._run(_FAIL, durable=True, name=taken.name, error=error))
         return self._done(taken, outcome)
 

@@ -61,8 +61,7 @@ LOCK: Final = f"""WITH taken AS (
     RETURNING {_COLUMNS}
 ), made AS (
     INSERT INTO codex_oauth_login AS login (tenant, owner, key, holder, holder_until)
-    SELECT %(tenant)s, %(owner)s, %(key)s, %(me)s, clock_timestamp() + interval '{LEASE} s'
-    WHERE NOT EXISTS (SELECT FROM codex_oauth_login WHERE {_HERE})
+    VALUES (%(tenant)s, %(owner)s, %(key)s, %(me)s, clock_timestamp() + interval '{LEASE} s')
     ON CONFLICT DO NOTHING
     RETURNING {_COLUMNS}
 )
@@ -208,7 +207,8 @@ class LoginRow:
         body, is_ours, owner, at, pid, host, bodies, ids = row
         intent = None if owner is None else Intent(pid, host, at, owner)
         stored = None if body is None else self.opened(body, intent)
-        rescued = {name: self.opened(each) for name, each in zip(ids or (), bodies or (), strict=True)}
+        copies: list[tuple[str, bytes]] = list(zip(ids or (), bodies or (), strict=True))
+        rescued = {name: self.opened(copy) for name, copy in copies}
         return Found(body, bool(is_ours), stored, rescued)
 
     def opened(self, body: bytes, intent: Intent | None = None) -> Record | SignInError:

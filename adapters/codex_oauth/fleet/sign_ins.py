@@ -78,8 +78,9 @@ class StartedSignIn:
 
 @attrs.frozen
 class SignInState:
-    """Where a sign-in stands. `key`: of the login that came of it. `error`: why it failed, as
-    `SignInError.to_dict()` says it. `prompt`: what the person must see, where `keys` were given.
+    """Where a sign-in stands. `key`: of the login that came of it. `error`: why it failed: its kind, message,
+    details, and what to do next, as `SignInError.to_dict()` has them. `prompt`: what the person must see,
+    where `keys` were given.
     """
 
     state: Literal["pending", "done", "failed"]
@@ -139,14 +140,14 @@ def sign_in_state(
     """Where the sign-in `name` stands; None if there is none, or if it was over for a day. With `keys`, what
     is pending has its prompt. Raises SignInError: `auth_read_failed`.
     """
-    if not 0 < len(name) <= _LONGEST_NAME or "\0" in name:
+    if not _is_name(name):
         return None
     found = _database(dsn).run(ErrorKind.AUTH_READ_FAILED, _STATE, {"name": name})
     if not found:
         return None
     state, key, error, body = found[0]
     if state == "failed" and error is None:
-        error = json.dumps(SignInError.of(ErrorKind.EXPIRED).to_dict())
+        error = json.dumps(SignInError.of(ErrorKind.EXPIRED).to_dict()["error"])
     prompt = None
     if keys is not None and state == "pending":
         prompt = unsealed_sign_in(body, keys, name)[1]
@@ -166,7 +167,9 @@ def cancel_sign_in(dsn: str | Secret[str] | Database, name: str) -> bool:
     """End a sign-in that its person gave up; the worker hears of it within seconds. False if it is over, if
     there is none, or if its code is being exchanged: then it ends by itself. Raises SignInError.
     """
-    error = json.dumps(SignInError.of(ErrorKind.CANCELLED).to_dict())
+    if not _is_name(name):
+        return False
+    error = json.dumps(SignInError.of(ErrorKind.CANCELLED).to_dict()["error"])
     values = {"name": name, "error": error}
     return bool(_database(dsn).run(ErrorKind.AUTH_WRITE_FAILED, _CANCEL, values, durable=True))
 
@@ -188,6 +191,10 @@ def unsealed_sign_in(body: bytes, keys: Keys, name: str) -> tuple[dict[str, Any]
         return dict(checkpoint), None if prompt is None else DevicePrompt(**prompt)
     except (KeyError, TypeError):
         raise CheckpointError("malformed", "sign_in") from None
+
+
+def _is_name(name: str) -> bool:
+    return 0 < len(name) <= _LONGEST_NAME and "\0" not in name
 
 
 def _database(dsn: str | Secret[str] | Database) -> Database:

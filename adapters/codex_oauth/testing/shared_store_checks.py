@@ -54,7 +54,7 @@ __all__ = [
     "check_shared_store",
 ]
 
-LEASE: Final = 10.0
+_LEASE: Final = 10.0
 """Seconds for which a shared store lets a holder alone that has reserved nothing."""
 
 _DAY: Final = 86_400.0
@@ -330,7 +330,6 @@ SHARED_STORE_CHECKS: Final = (
     *_rows("a_host_with_the_same_name_and_pid_comes", _WHILE_HELD, _another_comes(_TWIN, _TWIN)),
     *_rows("the_holders_clock_is_ahead", (RenewalStep.SEND, RenewalStep.SAVE), _another_comes(_AHEAD)),
     *_rows("the_holders_clock_is_behind", (RenewalStep.SEND, RenewalStep.SAVE), _another_comes(_BEHIND)),
-    *_rows("the_server_restarts", _WHILE_HELD, _another_comes(), "restart"),
     *_rows("the_server_ends_its_connections", _WHILE_HELD, _another_comes(), "end_backends"),
     *_rows("the_connections_are_cut", _WHILE_HELD, _another_comes(), "cut_connections"),
     *_rows(
@@ -347,10 +346,10 @@ SHARED_STORE_CHECKS: Final = (
         age=_LIFETIME - 12 * _HOUR,  # due, and usable: a doubt must keep the refresh token from being sent
         answer_lost=True,
     ),
-    *_rows("the_holder_is_stopped_past_its_lease", (RenewalStep.RESERVE,), _is_stopped(LEASE + 1)),
+    *_rows("the_holder_is_stopped_past_its_lease", (RenewalStep.RESERVE,), _is_stopped(_LEASE + 1)),
     *_rows("the_holder_is_stopped_past_its_last_moment", (RenewalStep.SEND,), _is_stopped(SEND_BY + 1)),
     *_rows("the_holder_is_stopped_past_its_life", (RenewalStep.SEND,), _is_stopped(INTENT_LIFE + 1)),
-    *_rows("the_holder_is_stopped_past_its_lease", (RenewalStep.SAVE,), _is_stopped(6 * LEASE)),
+    *_rows("the_holder_is_stopped_past_its_lease", (RenewalStep.SAVE,), _is_stopped(6 * _LEASE)),
     *_rows("the_holder_is_stopped_alone", (RenewalStep.SAVE,), _is_stopped(INTENT_LIFE + 1, another=False)),
     *_rows(
         "an_answer_is_lost",
@@ -364,8 +363,9 @@ SHARED_STORE_CHECKS: Final = (
         _goes_on,
         "standby",
     ),
+    *_rows("the_server_restarts", _WHILE_HELD, _another_comes(), "restart"),
 )
-"""Every row, the cheapest first."""
+"""Every row; those that cost most come last."""
 
 
 @attrs.frozen
