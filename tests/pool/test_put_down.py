@@ -213,12 +213,13 @@ def test_leaving_the_block_waits_for_who_is_put_down(
     found: list[Mapping[str, Any] | None] = []
 
     async def main() -> None:
+        pool = FlowPool[str](server, jitter=0, now=now)
         async with anyio.create_task_group() as tasks:
 
             async def put_down() -> None:
                 found.append(await ada.put_down())
 
-            async with FlowPool[str](server, jitter=0, now=now) as pool:
+            async with pool:
                 ada = pool.add(DeviceFlow(), "ada")
                 await anyio.sleep(EXCHANGING)
                 tasks.start_soon(put_down)

@@ -72,9 +72,10 @@ def test_no_cancellation_takes_the_checkpoints_of_all_along(backend: str) -> Non
             for key in range(100):
                 pool.add(DeviceFlow(), key)
             await anyio.sleep(POLLING)
+            checkpoints: list[object] = []
             with anyio.CancelScope() as scope:
                 scope.cancel()
-                checkpoints = await pool.put_down_all()
+                checkpoints += await pool.put_down_all()
             assert len(checkpoints) == 100
 
     run(main, backend)
