@@ -15,6 +15,7 @@ from codex_oauth_core import (
     Cause,
     DeviceFlow,
     ErrorKind,
+    Event,
     Phase,
     Pkce,
     RequestFailed,
@@ -34,6 +35,7 @@ __all__ = [
     "POLLING",
     "SIGNED_IN",
     "Counting",
+    "Foreign",
     "accepted_by",
     "again",
     "browser_flow",
@@ -93,3 +95,21 @@ def accepted_by(handle: Handle[Any], says: str = "code=canary-code") -> Accepted
     accepted = handle.flow.effect.callback.judge(f"{says}&state={STATE.reveal()}")
     assert isinstance(accepted, Accepted)
     return accepted
+
+
+class Foreign:
+    """A flow of somebody else's: it knows no checkpoint."""
+
+    def __init__(self) -> None:
+        self._inner = DeviceFlow()
+
+    @property
+    def effect(self) -> Any:
+        return self._inner.effect
+
+    @property
+    def state(self) -> Any:
+        return self._inner.state
+
+    def receive(self, event: Event) -> Any:
+        return self._inner.receive(event)

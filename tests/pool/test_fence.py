@@ -77,9 +77,11 @@ def test_what_the_fence_raises_ends_the_pool_and_nothing_is_sent(backend: str) -
         await anyio.sleep(0.1)
         raise LookupError("no database")
 
+    def on_end(key: str, outcome: object) -> None:
+        ended.append((key, kind(outcome)))
+
     async def block() -> None:
-        options = {"on_end": lambda key, outcome: ended.append((key, kind(outcome)))}
-        async with fenced(server, fails, **options) as pool:
+        async with fenced(server, fails, on_end=on_end) as pool:
             pool.add(DeviceFlow(), "ada")
             await anyio.sleep_forever()
 
@@ -106,8 +108,9 @@ def test_nobody_comes_between_the_fence_and_what_it_allows(allowed: bool, do: st
         return allowed
 
     async def main() -> None:
+        pool = fenced(server, asks)
         with anyio.CancelScope() as scope:
-            async with (pool := fenced(server, asks)):
+            async with pool:
                 ada = pool.add(DeviceFlow(), "ada")
                 await anyio.sleep(2 * LATENCY + 5 + 0.5)
                 assert server.begun[-1] == "token"

@@ -11,15 +11,11 @@ import pytest
 
 from codex_oauth import FlowPool
 from codex_oauth.pool.handle import GRACE, Handle
-from codex_oauth.pool.put_down import UnfinishedPutDown
 from codex_oauth.testing.fake_world import START
 from codex_oauth_core import (
-    BrowserFlow,
     CheckpointError,
-    Credential,
     DeviceFlow,
     ErrorKind,
-    Event,
     Resumed,
     SendRequest,
     SignInError,
@@ -30,9 +26,8 @@ from tests.pool.handing_over import (
     POLLING,
     SIGNED_IN,
     Counting,
-    accepted_by,
+    Foreign,
     again,
-    browser_flow,
     kind,
     nobody_ends,
 )
@@ -218,12 +213,13 @@ def test_leaving_the_block_waits_for_who_is_put_down(
     found: list[Mapping[str, Any] | None] = []
 
     async def main() -> None:
+        pool = FlowPool[str](server, jitter=0, now=now)
         async with anyio.create_task_group() as tasks:
 
             async def put_down() -> None:
                 found.append(await ada.put_down())
 
-            async with FlowPool[str](server, jitter=0, now=now) as pool:
+            async with pool:
                 ada = pool.add(DeviceFlow(), "ada")
                 await anyio.sleep(EXCHANGING)
                 tasks.start_soon(put_down)
@@ -292,24 +288,6 @@ def test_the_flow_that_was_put_down_takes_no_more_events(backend: str) -> None:
     run(main, backend)
 
 
-class Foreign:
-    """A flow of somebody else's: it knows no checkpoint."""
-
-    def __init__(self) -> None:
-        self._inner = DeviceFlow()
-
-    @property
-    def effect(self) -> Any:
-        return self._inner.effect
-
-    @property
-    def state(self) -> Any:
-        return self._inner.state
-
-    def receive(self, event: Event) -> Any:
-        return self._inner.receive(event)
-
-
 @each_backend
 @pytest.mark.parametrize("after", [0.0, LATENCY / 2, LATENCY + 1, EXCHANGING])
 def test_a_flow_without_checkpoints_is_refused_and_goes_on(after: float, backend: str) -> None:
@@ -322,86 +300,5 @@ def test_a_flow_without_checkpoints_is_refused_and_goes_on(after: float, backend
             with pytest.raises(TypeError, match="Foreign has no checkpoint"):
                 await handle.put_down()
             assert [(kind(outcome), now()[0] - START) async for _, outcome in pool] == [(None, SIGNED_IN)]
-
-    run(main, backend)
-
-
-# -- all of them ---------------------------------------------------------------------------------------
-
-
-@each_backend
-@pytest.mark.parametrize("after", [0.0, LATENCY / 2, LATENCY + 1, POLLING, EXCHANGING + 0.5])
-def test_all_are_put_down_and_sign_in_elsewhere(after: float, backend: str) -> None:
-    server = Counting()
-
-    async def main() -> None:
-        async with FlowPool[int](server, jitter=0, max_requests=30, now=now) as pool:
-            for key in range(100):
-                pool.add(DeviceFlow(), key)
-            await anyio.sleep(after)
-            ending = sum(name.endswith("!") for name in server.begun)
-            checkpoints = await pool.put_down_all()
-            assert 0 <= now()[0] - START - after <= (LATENCY if ending else 0)
-            assert (len(pool), pool.in_flight, pool.late) == (0, 0, 0)
-            begun = list(server.begun)
-            with pytest.raises(RuntimeError, match="until all are put down"):
-                pool.add(DeviceFlow(), 101)
-            assert await pool.put_down_all() == []
-            await pool.join()
-        ended = [key async for key, outcome in pool if isinstance(outcome, Credential)]
-        assert len(ended) == ending
-        assert server.begun == begun
-        assert sorted([*ended, *(key for key, _ in checkpoints)]) == list(range(100))
-        async with FlowPool[int](server, jitter=0, now=now) as pool:
-            for key, checkpoint in checkpoints:
-                pool.add(again(checkpoint), key, begin=Resumed)
-            assert {kind(outcome) async for _, outcome in pool} == {None}
-        assert server.exchanged == 100
-
-    run(main, backend)
-
-
-@each_backend
-def test_no_cancellation_takes_the_checkpoints_of_all_along(backend: str) -> None:
-    async def main() -> None:
-        async with FlowPool[int](Counting(), jitter=0, now=now, on_end=nobody_ends) as pool:
-            for key in range(100):
-                pool.add(DeviceFlow(), key)
-            await anyio.sleep(POLLING)
-            with anyio.CancelScope() as scope:
-                scope.cancel()
-                checkpoints = await pool.put_down_all()
-            assert len(checkpoints) == 100
-
-    run(main, backend)
-
-
-@each_backend
-def test_what_callbacks_raise_does_not_take_the_checkpoints_of_others_along(backend: str) -> None:
-    def on_end(key: int, outcome: object) -> None:
-        raise LookupError(key)
-
-    foreign: Any = Foreign()
-
-    async def block(pool: FlowPool[int]) -> None:
-        async with pool:
-            handles = [pool.add(browser_flow(), key) for key in range(50)]
-            pool.add(foreign, 50)
-            await anyio.sleep(1)
-            for handle in handles[:20]:
-                handle.accept(accepted_by(handle, "error=access_denied"))
-            with pytest.raises(UnfinishedPutDown) as unfinished:
-                await pool.put_down_all()
-            kinds = [type(error) for error in unfinished.value.exceptions]
-            assert sorted(kinds, key=str) == [*[LookupError] * 20, TypeError]
-            put_down = unfinished.value.put_down
-            assert sorted(key for key, _ in put_down) == list(range(20, 50))
-            assert all(isinstance(again(checkpoint), BrowserFlow) for _, checkpoint in put_down)
-            assert len(pool) == 1
-
-    async def main() -> None:
-        with pytest.raises(BaseExceptionGroup) as raised:
-            await block(FlowPool[int](Counting(), jitter=0, now=now, on_end=on_end))
-        assert raised.group_contains(LookupError, match="50"), "the one that is left is cancelled"
 
     run(main, backend)
