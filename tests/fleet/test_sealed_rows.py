@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import logging
-import os
-from pathlib import Path
+from typing import Any
 
-import attrs
 import pytest
 
+from codex_oauth.fleet import rows
 from codex_oauth.fleet.database import Database
-from codex_oauth.fleet.migrate import MIGRATIONS, migrate
 from codex_oauth.fleet.postgres_lock import PostgresLockedLogin
 from codex_oauth.fleet.postgres_store import PostgresStore
 from codex_oauth.fleet.rows import Found
 from codex_oauth.sealing import Keys, new_key
 from codex_oauth.stores.store import Saved, SaveFailed
 from codex_oauth.testing.checking import TELLTALE, renewed, sample
-from codex_oauth_core import ErrorKind, Secret, SignInError
-from codex_oauth_core.renewal_times import INTENT_LIFE
+from codex_oauth_core import ErrorKind, Record, Secret, SignInError
+from codex_oauth_core.record import write_record
 from tests.fleet.cluster import Cluster, sql
-from tests.fleet.logins import KEY, KEYS, age_marks, put, store_in
+from tests.fleet.logins import KEY, KEYS, put, row_of, store_in
 
 OLD, NEW = sample(1), renewed(sample(1), 2)
 DUMP = """SELECT string_agg(row_to_json(t)::text || encode(body, 'escape'), ' ')
@@ -169,6 +168,70 @@ def test_a_key_of_another_length_is_refused() -> None:
         Keys(new_key(), Secret(b"short"))
 
 
+def of_a_newer_release(record: Record) -> bytes:
+    """The body of a row that a release of later wrote."""
+    document = json.loads(write_record(record))
+    content = Secret(json.dumps({**document, "schema_version": 99}).encode())
+    return rows._LOGINS.seal(content, KEYS, json.dumps(["", "ada", KEY]))
+
+
+def test_what_a_newer_release_wrote_is_replaced_by_nobody(migrated: str, store: PostgresStore) -> None:
+    sql(migrated, "UPDATE codex_oauth_login SET body = %s", of_a_newer_release(OLD))
+    held = store.slot(KEY).lock()
+    assert held is not None
+    with held, pytest.raises(SaveFailed) as refused:
+        held.save(sample(5), None, replace_corrupt=True)
+    assert refused.value.error.details["reason"] == "schema_too_new"
+
+
+def test_what_a_newer_release_rescued_is_kept_for_it(migrated: str, store: PostgresStore) -> None:
+    store.slot(KEY).rescue(NEW)
+    sql(migrated, "UPDATE codex_oauth_rescued SET body = %s", of_a_newer_release(NEW))
+    held = store.slot(KEY).lock()
+    assert held is not None
+    with held, pytest.raises(SignInError) as refused:
+        held.reserve(OLD)
+    assert refused.value.details["reason"] == "schema_too_new"
+    assert len(sql(migrated, "SELECT id FROM codex_oauth_rescued")) == 1
+
+
+def test_what_was_rescued_and_is_damaged_is_in_nobodys_way(migrated: str, store: PostgresStore) -> None:
+    store.slot(KEY).rescue(NEW)
+    sql(migrated, "UPDATE codex_oauth_rescued SET body = 'nonsense'::bytea")
+    held = store.slot(KEY).lock()
+    assert held is not None
+    held.reserve(OLD)
+    assert sql(migrated, "SELECT id FROM codex_oauth_rescued") == []
+
+
+def test_a_rescued_sign_in_takes_the_place_of_what_is_damaged(migrated: str, store: PostgresStore) -> None:
+    sql(migrated, "UPDATE codex_oauth_login SET body = 'nonsense'::bytea")
+    store.slot(KEY).rescue(sample(5))
+    held = store.slot(KEY).lock()
+    assert held is not None
+    assert held.load() == sample(5)
+    held.release()
+    assert store.slot(KEY).load() == sample(5)
+
+
+def test_what_was_left_is_not_adopted_by_who_lost_the_lease(migrated: str, store: PostgresStore) -> None:
+    store.slot(KEY).rescue(sample(5))
+    taken = store.slot(KEY)._database.run
+
+    def late(self: Database, kind: ErrorKind, statement: str, *args: Any, **options: Any) -> Any:
+        if statement == rows.ADOPT:
+            sql(migrated, "UPDATE codex_oauth_login SET holder = 'another'")
+        return taken(kind, statement, *args, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Database, "run", late)
+        with pytest.raises(SignInError) as lost:
+            store.slot(KEY).lock()
+    assert lost.value.details["reason"] == "lock_lost"
+    assert len(sql(migrated, "SELECT id FROM codex_oauth_rescued")) == 1
+    assert row_of(migrated)["holder"] == "another"
+
+
 # -- in no text ----------------------------------------------------------------------------------------
 
 
@@ -198,101 +261,10 @@ def test_no_password_and_no_token_is_in_an_error_or_a_log(
     assert TELLTALE not in caplog.text
 
 
-def test_what_is_wrong_is_named(cluster: Cluster, database: str) -> None:
-    def reason(dsn: str) -> object:
-        with pytest.raises(SignInError) as failed:
-            store_in(dsn).prepare()
-        return failed.value.details["reason"]
-
-    assert reason(database) == "no_schema"
-    assert reason(cluster.dsn("missing")) == "no_database"
-    assert reason(cluster.dsn("postgres", user="nobody")) == "database_denied"
-    assert reason("postgresql://127.0.0.1:1/x") == "database_away"
-    assert reason("nonsense") == "unusable_dsn"
-    sql(database, "CREATE ROLE reader LOGIN")
-    migrate(Database(database))
-    assert reason(database.replace("postgres@", "reader@")) == "database_denied"
-
-
 @pytest.mark.parametrize("wrong", [{"owner": ""}, {"owner": "a\0b"}, {"owner": "a", "tenant": "\0"}])
 def test_a_name_that_is_none_is_refused(wrong: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="owner"):
         PostgresStore("host=127.0.0.1", keys=KEYS, **wrong)
-
-
-# -- the tables ----------------------------------------------------------------------------------------
-
-
-def test_the_tables_are_made_once(database: str) -> None:
-    made = Database(database)
-    assert migrate(made) == MIGRATIONS
-    assert migrate(made) == ()
-    store_in(made).prepare()
-    made.close()
-
-
-def test_a_release_works_with_the_schema_before_its_own_and_the_one_after(database: str) -> None:
-    made = Database(database)
-    before = MIGRATIONS[-1].number - 1
-    migrate(made, up_to=before)
-    store = store_in(made)
-    store.prepare()
-    put(store, OLD)
-    migrate(made)
-    assert store.slot(KEY).load() == OLD
-    sql(database, "INSERT INTO codex_oauth_migration VALUES (%s, 'later', '')", before + 2)
-    store.prepare()
-    sql(database, "INSERT INTO codex_oauth_migration VALUES (%s, 'later', '')", before + 3)
-    with pytest.raises(SignInError) as newer:
-        store.prepare()
-    assert newer.value.details["reason"] == "new_schema"
-    with pytest.raises(SignInError):
-        migrate(made)
-    made.close()
-
-
-def test_a_file_that_was_changed_after_it_was_applied_is_noticed(database: str) -> None:
-    made = Database(database)
-    migrate(made)
-    sql(database, "UPDATE codex_oauth_migration SET checksum = 'x' WHERE number = 1")
-    with pytest.raises(SignInError) as changed:
-        migrate(made)
-    assert changed.value.details["reason"] == "changed_migration"
-    made.close()
-
-
-# -- one process -----------------------------------------------------------------------------------------
-
-
-def test_stores_of_one_database_share_few_connections(cluster: Cluster, migrated: str) -> None:
-    stores = [store_in(migrated, f"owner{number}") for number in range(50)]
-    for each in stores:
-        assert each.names() == ()
-    name = migrated.rpartition("/")[2].partition("?")[0]
-    open_now = cluster.sql("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", name)
-    assert open_now == [(1,)]
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
-@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-def test_a_forked_child_leaves_its_parents_connections_and_locks_alone(store: PostgresStore) -> None:
-    held = store.slot(KEY).lock()
-    assert held is not None
-    held.reserve(OLD)
-    child = os.fork()
-    if not child:  # pragma: no cover
-        try:
-            wrong = held.sending() or store.slot(KEY).lock() is not None or store.slot(KEY).load() is None
-            held.release()
-            with pytest.raises(SaveFailed):
-                held.save(NEW, OLD.fingerprint)
-            os._exit(int(wrong))
-        except BaseException:  # noqa: BLE001
-            os._exit(2)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert held.sending()
-    assert held.save(NEW, OLD.fingerprint) == Saved()
-    held.release()
 
 
 # -- the application's own transaction ---------------------------------------------------------------------
@@ -315,63 +287,3 @@ def test_a_login_is_kept_together_with_what_the_application_writes(migrated: str
     key = OLD.credential.key
     assert store.names() == (key,)
     assert store.slot(key).load() == OLD
-
-
-# -- the spool -------------------------------------------------------------------------------------------
-
-
-def test_a_renewal_that_the_database_does_not_take_is_adopted_on_this_host(
-    migrated: str, tmp_path: Path, own_cluster: Cluster, no_grace: None
-) -> None:
-    """P8: its process ends meanwhile."""
-    store = store_in(migrated, spool=tmp_path)
-    put(store, OLD)
-    held = store.slot(KEY).lock()
-    assert held is not None
-    held.reserve(OLD)
-    own_cluster.stop("immediate")
-    with pytest.raises(SaveFailed):
-        held.save(NEW, OLD.fingerprint)
-    own_cluster.start()
-    (file,) = tmp_path.iterdir()
-    assert TELLTALE.encode() not in file.read_bytes()
-    assert file.stat().st_mode & 0o777 == 0o600
-    age_marks(migrated, INTENT_LIFE)
-    again = store_in(migrated, spool=tmp_path).slot(KEY).lock()
-    assert again is not None
-    assert again.load() == NEW
-    again.release()
-    assert store.slot(KEY).load() == NEW
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_spool_of_what_was_replaced_meanwhile_is_dropped(
-    migrated: str, tmp_path: Path, own_cluster: Cluster, no_grace: None
-) -> None:
-    store = store_in(migrated, spool=tmp_path)
-    put(store, OLD)
-    held = store.slot(KEY).lock()
-    assert held is not None
-    held.reserve(OLD)
-    own_cluster.stop("immediate")
-    with pytest.raises(SaveFailed):
-        held.save(NEW, OLD.fingerprint)
-    own_cluster.start()
-    age_marks(migrated, INTENT_LIFE)
-    put(store_in(migrated), attrs.evolve(sample(9)))
-    again = store.slot(KEY).lock()
-    assert again is not None
-    assert again.load() == sample(9)
-    again.release()
-    assert not list(tmp_path.iterdir())
-
-
-def test_what_is_saved_leaves_nothing_in_the_spool(migrated: str, tmp_path: Path) -> None:
-    store = store_in(migrated, spool=tmp_path)
-    put(store, OLD)
-    held = store.slot(KEY).lock()
-    assert held is not None
-    held.reserve(OLD)
-    assert held.save(NEW, OLD.fingerprint) == Saved()
-    held.release()
-    assert not list(tmp_path.iterdir())

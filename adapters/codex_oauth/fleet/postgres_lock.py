@@ -20,6 +20,7 @@ from codex_oauth.fleet.database import Database
 from codex_oauth.fleet.rows import Found, LoginRow
 from codex_oauth.fleet.spool import Spool
 from codex_oauth.stores.locks import our_intent
+from codex_oauth.stores.login_file import NEVER_PUT_ASIDE
 from codex_oauth.stores.store import Conflict, Deleted, Saved, SaveFailed
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.record import Record
@@ -88,36 +89,34 @@ class PostgresLockedLogin:
             raise self._row.error(_WRITE, "lock_lost")
 
     def settle(self) -> None:
-        """Put what was left beside in its place, or drop it, by the look by which the lock was taken."""
-        found = self._found
-        spooled = None if self._spool is None else self._spool.read(self._row)
+        """Put what was left beside in its place, or drop it, by the look by which the lock was taken.
+
+        Raises SignInError: `lock_lost` if the lease is another's already.
+        """
+        found, spooled = self._found, None if self._spool is None else self._spool.read(self._row)
         if spooled is not None:
-            found = found.with_copy("", spooled)
+            found = found.with_copy(_SPOOLED, spooled)
         if not found.rescued:
             return
-        unreadable = next((each for each in found.rescued.values() if isinstance(each, SignInError)), None)
-        if unreadable is not None and unreadable.kind is not ErrorKind.CORRUPT_AUTH:
-            self._problem = unreadable  # it may be the login: it must be read before anything is reserved
+        self._problem = found.doubt  # it may be the login: it must be read before anything is reserved
+        if self._problem is not None:
             return
-        ids = [name for name in found.rescued if name]
-        best = found.best
+        ids, best = [name for name in found.rescued if name != _SPOOLED], found.best
         if best is not None:
-            expected = found.stored.fingerprint if isinstance(found.stored, Record) else None
-            if isinstance(found.stored, SignInError):
-                if found.stored.kind is not ErrorKind.CORRUPT_AUTH:
-                    self._problem = found.stored
-                    return
-                self._run(rows.REPLACE, **self._row.values(best), corrupt=found.body)
-                self._run(rows.DROP_RESCUED, ids=ids)
-            else:
-                self._run(rows.ADOPT, **self._row.values(best), expected=expected, ids=ids)
-        elif found.stored is None:
-            return  # a renewal of nothing stays: what it was exchanged for may come
+            self._adopt(best, found, ids)
         elif isinstance(found.stored, Record):
             self._run(rows.DROP_RESCUED, ids=ids)
+        # where nothing is stored, a renewal stays that was rescued: what it was exchanged for may come
         self._found = Found(None, True, found.stored if best is None else best, {})
-        if spooled is not None and self._spool is not None:
-            self._spool.remove(self._row)
+        self._unspooled()
+
+    def _adopt(self, best: Record, found: Found, ids: list[str]) -> None:
+        expected = found.stored.fingerprint if isinstance(found.stored, Record) else None
+        values = {**self._row.values(best), "expected": expected, "corrupt": None, "ids": ids}
+        if isinstance(found.stored, SignInError):
+            values["corrupt"] = found.body
+        if not self._run(rows.ADOPT, **values):
+            raise self._row.error(_WRITE, "lock_lost")
 
     def load(self) -> Record | None:
         """See `LockedLogin.load`."""
@@ -203,7 +202,7 @@ class PostgresLockedLogin:
         if isinstance(stored, SignInError):
             if not (replace_corrupt and stored.kind is ErrorKind.CORRUPT_AUTH and found.body is not None):
                 raise stored
-            if stored.details.get("reason") in _NEVER_REPLACED:
+            if stored.details.get("reason") in NEVER_PUT_ASIDE:
                 raise stored
             if not self._run(rows.REPLACE, **values, corrupt=found.body):
                 raise self._row.error(_WRITE, "changed")
@@ -256,7 +255,8 @@ class PostgresLockedLogin:
             self._run(statement, durable=False)
 
 
-_NEVER_REPLACED: Final = ("schema_too_new", "other_account")
+_SPOOLED: Final = ""
+"""The name of the copy that this host has; those in the database have others."""
 
 
 def _but_for_intents(stored: Record, record: Record) -> bool:

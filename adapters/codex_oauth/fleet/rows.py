@@ -18,6 +18,7 @@ import attrs
 from codex_oauth.fleet.database import Columns
 from codex_oauth.sealing import Keys, SealError, Sealing
 from codex_oauth.stores.failures import advised
+from codex_oauth.stores.login_file import may_be_put_aside
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.flows.lifetime import renewal_begins
 from codex_oauth_core.leftovers import best_leftover
@@ -110,11 +111,13 @@ WHERE {_HERE} AND body = %(corrupt)s RETURNING true"""
 
 ADOPT: Final = f"""WITH stored AS (
     UPDATE codex_oauth_login AS login SET {_VALUES}, {_INTENT}
-    WHERE {_HERE} AND holder = %(me)s AND fingerprint IS NOT DISTINCT FROM %(expected)s
+    WHERE {_HERE} AND holder = %(me)s
+      AND (body = %(corrupt)s OR fingerprint IS NOT DISTINCT FROM %(expected)s AND %(corrupt)s IS NULL)
     RETURNING true
+), gone AS (
+    DELETE FROM codex_oauth_rescued WHERE {_HERE} AND id = ANY(%(ids)s) AND EXISTS (SELECT FROM stored)
 )
-DELETE FROM codex_oauth_rescued WHERE {_HERE} AND id = ANY(%(ids)s) AND EXISTS (SELECT FROM stored)
-RETURNING true"""
+SELECT true FROM stored"""
 
 DROP_RESCUED: Final = f"""DELETE FROM codex_oauth_rescued WHERE {_HERE} AND id = ANY(%(ids)s)
 AND EXISTS (SELECT FROM codex_oauth_login WHERE {_HERE} AND holder = %(me)s)"""
@@ -162,6 +165,15 @@ class Found:
         copies = [copy for copy in self.rescued.values() if isinstance(copy, Record)]
         return best_leftover(self.stored if isinstance(self.stored, Record) else None, copies)
 
+    @property
+    def doubt(self) -> SignInError | None:
+        """Why nobody can say which of them is the login: a newer release wrote one, or its key is not here.
+        What is damaged is worth nothing, and in nobody's way.
+        """
+        beside = [copy for copy in self.rescued.values() if isinstance(copy, SignInError)]
+        stored = [self.stored] if isinstance(self.stored, SignInError) and self.best is not None else []
+        return next((each for each in (*stored, *beside) if not may_be_put_aside(each)), None)
+
     def seen(self) -> Record | None:
         """What a reader is to see. Raises SignInError."""
         if (best := self.best) is not None:
@@ -170,7 +182,7 @@ class Found:
             raise self.stored
         if self.stored is None or not self.stored.is_renewable:
             for copy in self.rescued.values():
-                if isinstance(copy, SignInError):  # it may be the login
+                if isinstance(copy, SignInError) and not may_be_put_aside(copy):  # it may be the login
                     raise copy
         return self.stored
 
