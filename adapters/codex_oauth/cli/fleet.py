@@ -17,6 +17,7 @@ import stat
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Final
@@ -182,15 +183,16 @@ def _database(args: argparse.Namespace) -> Generator[Database]:
     if not dsn:
         raise UsageError("no database is named", f"Name it with --dsn, or in {DSN_VARIABLE}.")
     try:
-        import cryptography  # noqa: F401  # whether it is there
-        import psycopg
+        import_module("cryptography")
+        from psycopg import Error
+        from psycopg.conninfo import conninfo_to_dict
     except ImportError:
         raise UsageError("the fleet commands need an extra", f"Install it: {_EXTRA}") from None
     from codex_oauth.fleet.database import Database
 
     if args.dsn:
-        with suppress(psycopg.Error):  # its text may repeat the DSN
-            if psycopg.conninfo.conninfo_to_dict(args.dsn).get("password"):
+        with suppress(Error):  # its text may repeat the DSN
+            if conninfo_to_dict(args.dsn).get("password"):
                 complain(f"codex-oauth: others can see the password in --dsn: put the DSN in {DSN_VARIABLE}.")
     database = Database(Secret(dsn))
     try:

@@ -30,6 +30,10 @@ _KEYS: Final = (
 )
 
 
+def _nothing(_: argparse.ArgumentParser) -> None:
+    """It takes no options of its own."""
+
+
 def _database(action: argparse.ArgumentParser) -> None:
     action.add_argument("--dsn", metavar="DSN", help=_DSN)
 
@@ -52,7 +56,7 @@ def _sweep(action: argparse.ArgumentParser) -> None:
 
 
 _ACTIONS: Final = (
-    ("new-key", "print a new key", "Print a new key, for the end of a key file.", lambda action: None),
+    ("new-key", "print a new key", "Print a new key, for the end of a key file.", _nothing),
     ("migrate", "make the tables, or bring them up to date",
      "Make the tables in a database, or bring them up to date. Needs the right to make tables.", _database),
     ("check", "say whether a database can be used, and what is in it",

@@ -286,9 +286,11 @@ class _Sweeper:
     def _has_ended(self, running: set[Future[None]]) -> bool:
         """Where nothing is due: whether that was all."""
         if self.every is None:
-            done, _ = wait(running, _SLICE, FIRST_COMPLETED) if running else (set(), None)
+            if not running:
+                return True
+            done, _ = wait(running, _SLICE, FIRST_COMPLETED)
             running -= done  # it may be due again when it is over
-            return not running and not done
+            return False
         if _slept(self.every * random.uniform(0.8, 1.2), self.until):  # noqa: S311  # it keeps no secret
             self._adopt()
         return False
