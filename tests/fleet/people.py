@@ -18,13 +18,17 @@ from codex_oauth import CODEX, Credential, DeviceFlow, run
 from codex_oauth.authority import Approve, Authority, AuthorityServer, Fault, Policy, serve
 from codex_oauth.fleet.database import Database
 from codex_oauth.fleet.postgres_store import PostgresStore
+from codex_oauth.fleet.sweep import Sweep, sweep
 from codex_oauth.testing import FakeWorld, answered_by
 from codex_oauth_core import Record, Secret
-from tests.fleet.logins import put, store_in
+from tests.fleet.cluster import sql
+from tests.fleet.logins import KEYS, put, store_in
 
-__all__ = ["DAY", "People"]
+__all__ = ["DAY", "FAST", "SOME", "People", "age_claims", "in_seconds", "renew_at", "swept"]
 
 DAY: Final = 86_400.0
+FAST: Final[dict[str, Any]] = {"max_per_second": 1000.0}
+SOME: Final = tuple(f"user {number}" for number in range(8))
 
 
 @attrs.define(eq=False)
@@ -86,6 +90,29 @@ class People:
         received = self.server.authority.received("refresh")
         tokens = [_fingerprint(request.fields["refresh_token"]) for request in received]
         return len(tokens) == len(set(tokens))
+
+
+def swept(people: People, **options: Any) -> Sweep:
+    """What a sweep made of the logins."""
+    return sweep(Database.shared(people.dsn), KEYS, **{**FAST, **options})
+
+
+def renew_at(people: People, owner: str) -> datetime | None:
+    """When an owner's login is due, by the database."""
+    ((found,),) = sql(people.dsn, "SELECT renew_at FROM codex_oauth_login WHERE owner = %s", owner)
+    assert found is None or isinstance(found, datetime)
+    return found
+
+
+def in_seconds(moment: datetime | None) -> float:
+    """How far away that is."""
+    assert moment is not None
+    return (moment - datetime.now(UTC)).total_seconds()
+
+
+def age_claims(people: People, seconds: float) -> None:
+    """As if that much time had passed."""
+    sql(people.dsn, "UPDATE codex_oauth_login SET renew_at = renew_at - make_interval(secs => %s)", seconds)
 
 
 def _fingerprint(value: object) -> str:

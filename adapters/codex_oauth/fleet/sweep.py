@@ -41,7 +41,7 @@ from codex_oauth_core.provider import Provider
 from codex_oauth_core.providers import provider_of
 from codex_oauth_core.record import Record
 
-__all__ = ["CLAIM", "PUT_OFF", "End", "Sweep", "Swept", "sweep"]
+__all__ = ["CLAIM", "PUT_OFF", "Sweep", "SweepEnd", "Swept", "sweep"]
 
 CLAIM: Final = 600.0
 """Seconds, and up to a fifth more, after which a login that was claimed and not renewed is due again."""
@@ -76,7 +76,7 @@ _RETIRE: Final = f"UPDATE codex_oauth_login SET renew_at = NULL WHERE {_SAME} AN
 
 
 @unique
-class End(StrEnum):
+class SweepEnd(StrEnum):
     """What became of a login that was claimed."""
 
     RENEWED = "renewed"
@@ -99,7 +99,7 @@ class Swept:
     tenant: str
     owner: str
     key: str
-    end: End
+    end: SweepEnd
     error: SignInError | None = None
 
 
@@ -154,13 +154,13 @@ def sweep(
         raise ValueError("max_per_second, batch, at_once, every: more than 0")
     require_schema(database, _WRITE)
     must_seal(keys)
+    most = max(1, int(max_per_second * CLAIM / 4))  # what is claimed is begun long before it comes back
     sweeper = _Sweeper(
         database=database,
         keys=keys,
         tenant=tenant,
-        # what is claimed is begun long before it comes back
-        batch=max(1, min(batch, int(max_per_second * CLAIM / 4))),
-        at_once=at_once,
+        batch=min(batch, most),
+        at_once=min(at_once, most),
         every=every,
         until=until,
         spool=spool,
@@ -286,9 +286,11 @@ class _Sweeper:
     def _has_ended(self, running: set[Future[None]]) -> bool:
         """Where nothing is due: whether that was all."""
         if self.every is None:
-            done, _ = wait(running, _SLICE, FIRST_COMPLETED) if running else (set(), None)
+            if not running:
+                return True
+            done, _ = wait(running, _SLICE, FIRST_COMPLETED)
             running -= done  # it may be due again when it is over
-            return not running and not done
+            return False
         if _slept(self.every * random.uniform(0.8, 1.2), self.until):  # noqa: S311  # it keeps no secret
             self._adopt()
         return False
@@ -312,33 +314,34 @@ class _Sweeper:
         except SignInError as error:
             ended = _end_of(error), error
         except Exception as error:  # noqa: BLE001  # whatever a world or a provider of somebody else's does
-            ended = End.FAILED, SignInError.of(ErrorKind.INVALID_RESPONSE, reason=type(error).__name__)
+            ended = SweepEnd.FAILED, SignInError.of(ErrorKind.INVALID_RESPONSE, reason=type(error).__name__)
         if ended is None:
             self._give_back([claim])
             return
         end, why = ended
-        if end in (End.UNREADABLE, End.REFUSED):  # of one that is marked as over `renew_at` is gone already
+        if end in (SweepEnd.UNREADABLE, SweepEnd.REFUSED):  # one that is marked as over is not due any more
             self._put(claim, _PUT_OFF, seconds=PUT_OFF)
         self._count(end.value)
         if self.on_swept is not None:
             self.on_swept(Swept(claim.tenant, claim.owner, claim.key, end, why))
 
-    def _ended(self, claim: _Claim) -> tuple[End, SignInError | None] | None:
+    def _ended(self, claim: _Claim) -> tuple[SweepEnd, SignInError | None] | None:
         """What became of it; None if the end of the sweep came first."""
         store = self._store(claim.tenant, claim.owner)
         record = store.slot(claim.key).load()
         if record is None:
-            return End.NOT_DUE, None
+            return SweepEnd.NOT_DUE, None
         if not record.is_renewable:
             self._put(claim, _RETIRE, seen=record.fingerprint)
-            return End.REFUSED, None
+            return SweepEnd.REFUSED, None
         provider = provider_of(record.credential, self.providers)
         if provider is None:
             self._put(claim, _PUT_OFF, seconds=PUT_OFF)
             issuer = record.credential.issuer
-            return End.FAILED, SignInError.of(ErrorKind.CLIENT_REJECTED, reason="other_issuer", issuer=issuer)
+            error = SignInError.of(ErrorKind.CLIENT_REJECTED, reason="other_issuer", issuer=issuer)
+            return SweepEnd.FAILED, error
         if self._is_current(record):
-            return End.NOT_DUE, None
+            return SweepEnd.NOT_DUE, None
         if not self.pace.turn(self.until):
             return None
         flow = Renewal(provider=provider, jitter=_LAST, keep_saving=True)
@@ -390,15 +393,15 @@ class _Sweeper:
                         self._count("adopted")
 
 
-def _ended_with(outcome: Outcome) -> tuple[End, SignInError | None] | None:
+def _ended_with(outcome: Outcome) -> tuple[SweepEnd, SignInError | None] | None:
     """What a renewal's end means; None for one that was cancelled."""
     match outcome:
         case Renewed():
-            return (End.RENEWED if outcome.unsaved is None else End.FAILED), outcome.unsaved
+            return (SweepEnd.RENEWED if outcome.unsaved is None else SweepEnd.FAILED), outcome.unsaved
         case Adopted():
-            return End.NOT_DUE, None
+            return SweepEnd.NOT_DUE, None
         case NotRenewed() if outcome.error is None:
-            return (End.BUSY if outcome.why is NotRenewedReason.BUSY else End.NOT_DUE), None
+            return (SweepEnd.BUSY if outcome.why is NotRenewedReason.BUSY else SweepEnd.NOT_DUE), None
         case _:
             error = outcome.error if isinstance(outcome, NotRenewed) else outcome
             assert error is not None  # the case before
@@ -409,12 +412,12 @@ _PASSING: Final = ("database_away", "database_busy", "database_read_only", "data
 """Why the database may not answer, and answer later."""
 
 
-def _end_of(error: SignInError) -> End:
+def _end_of(error: SignInError) -> SweepEnd:
     reason = error.details.get("reason")
     if reason == "lock_busy":
-        return End.BUSY
+        return SweepEnd.BUSY
     if error.kind is ErrorKind.LOGIN_REQUIRED:
-        return End.REFUSED
+        return SweepEnd.REFUSED
     if error.kind is ErrorKind.CORRUPT_AUTH or (error.kind is _READ and "login" in error.details):
-        return End.UNREADABLE
-    return End.FAILED
+        return SweepEnd.UNREADABLE
+    return SweepEnd.FAILED
