@@ -332,7 +332,11 @@ class LeaseHeld:
                 return Saved()
             if (None if stored is None else stored.fingerprint) != expected:
                 return Conflict(stored)
-            self.slot.put(table, record)
+            others = None if stored is None or stored.fingerprint != record.fingerprint else stored.intent
+            if others is not None and others.owner != self.me and record.intent is None:
+                self.slot.put(table, attrs.evolve(record, intent=others))
+            else:
+                self.slot.put(table, record)
             return Saved()
 
         try:

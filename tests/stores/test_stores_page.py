@@ -61,7 +61,7 @@ def test_the_example_of_a_shared_store_runs(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=300
     )
-    assert (done.returncode, done.stdout) == (0, "18 rows held, 19 not run\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "20 rows held, 20 not run\n"), done.stderr
     assert (
         "UserWarning: not run: the_server_ends_its_connections_before_the_reservation (faults.end_backends is None)"
         in (done.stderr)
