@@ -372,7 +372,17 @@ class LeaseHeld:
         mine = (self.slot.key, self.me)
         table.execute("UPDATE logins SET holder = NULL WHERE key = ? AND holder = ?", mine)
         if self.marked:
-            table.execute("UPDATE logins SET intent_owner = NULL WHERE key = ? AND intent_owner = ?", mine)
+            before = None if self.found is None else self.found.intent  # of a holder that is gone
+            values = (
+                (None, None, None, None)
+                if before is None
+                else (before.owner, before.at, before.pid, before.host)
+            )
+            table.execute(
+                "UPDATE logins SET intent_owner = ?, intent_at = ?, pid = ?, host = ?"
+                " WHERE key = ? AND intent_owner = ?",
+                (*values, *mine),
+            )
 
     def __enter__(self) -> Self:
         return self
