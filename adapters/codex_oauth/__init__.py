@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from codex_oauth.tokens.refresh import arefresh as arefresh
     from codex_oauth.tokens.refresh import refresh as refresh
     from codex_oauth.tokens.token_source import TokenSource as TokenSource
+    from codex_oauth.tokens.token_sources import TokenSources as TokenSources
     from codex_oauth.worlds.anyio_world import AnyioWorld as AnyioWorld
     from codex_oauth.worlds.async_httpx_world import AsyncHttpxWorld as AsyncHttpxWorld
     from codex_oauth.worlds.httpx_world import HttpxWorld as HttpxWorld
@@ -108,6 +109,7 @@ __all__, __getattr__, __dir__ = lazy_names(
         "codex_oauth.tokens.notes": ("CodexOAuthWarning",),
         "codex_oauth.tokens.refresh": ("RefreshIncomplete", "arefresh", "refresh"),
         "codex_oauth.tokens.token_source": ("TokenSource",),
+        "codex_oauth.tokens.token_sources": ("TokenSources",),
         "codex_oauth.worlds.httpx_world": ("HttpxWorld",),
         "codex_oauth_core": (
             "BrowserFlow",

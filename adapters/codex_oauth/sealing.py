@@ -27,7 +27,7 @@ from codex_oauth_core.secret import Secret, without_traceback
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-__all__ = ["Keys", "SealError", "Sealing", "new_key", "seal", "unseal"]
+__all__ = ["Keys", "SealError", "Sealing", "new_key", "reseal", "seal", "unseal"]
 
 KEY_LENGTH: Final = 32
 LONGEST: Final = 1024 * 1024
@@ -165,6 +165,14 @@ def _unsealed(data: bytes, keys: Keys, belongs_to: str) -> dict[str, Any]:
         raise CheckpointError(_AS_CHECKPOINT.get(error.reason, error.reason)) from None
     except NotStrictJsonError:
         raise CheckpointError("sealed_wrong") from None
+
+
+def reseal(data: bytes, keys: Keys, *, belongs_to: str = "") -> bytes:
+    """A sealed checkpoint, sealed anew with the key that seals now. Raises CheckpointError, as `unseal`."""
+    try:
+        return _CHECKPOINTS.seal(_CHECKPOINTS.open(data, keys, belongs_to), keys, belongs_to)
+    except SealError as error:
+        raise CheckpointError(_AS_CHECKPOINT.get(error.reason, error.reason)) from None
 
 
 _AS_CHECKPOINT: Final = {"not_sealed": "not_a_checkpoint"}

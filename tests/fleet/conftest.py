@@ -10,7 +10,11 @@ from __future__ import annotations
 from collections.abc import Generator
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
+from codex_oauth.fleet import rows
+from codex_oauth.fleet.database import Database
+from codex_oauth.fleet.migrate import migrate
 from tests.fleet.bouncer import Bouncer
 from tests.fleet.cluster import Cluster
 from tests.fleet.cutter import Cutter
@@ -45,6 +49,30 @@ def bouncer(cluster: Cluster, own_bouncer: Bouncer) -> Bouncer:
 def database(cluster: Cluster) -> str:
     """The DSN of an empty database."""
     return cluster.create_database()
+
+
+@pytest.fixture(scope="session")
+def tables(own_cluster: Cluster) -> str:
+    """The name of a database with the tables in it, to make others from."""
+    dsn = own_cluster.start().create_database()
+    made = Database(dsn)
+    migrate(made)
+    made.close()
+    return str(conninfo_to_dict(dsn)["dbname"])
+
+
+@pytest.fixture
+def migrated(cluster: Cluster, tables: str) -> Generator[str]:
+    """The DSN of a database that has the tables."""
+    dsn = cluster.create_database(tables)
+    yield dsn
+    Database.shared(dsn).close()
+
+
+@pytest.fixture
+def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the seconds after the database's start for which every intent is believed: it has just started."""
+    monkeypatch.setattr(rows, "RESTART_GRACE", 0.0)
 
 
 @pytest.fixture

@@ -194,6 +194,15 @@ def test_an_answer_is_lost_and_its_statement_executed(cutter: Cutter, table: str
     assert rows(table) == 2
 
 
+def test_a_long_answer_is_lost_and_its_statement_executed(cutter: Cutter, table: str) -> None:
+    """Who leaves in the middle of it has the server undo the statement."""
+    with connected(cutter.dsn(name_of(table))) as connection:
+        cutter.lose_answer("INSERT")
+        with pytest.raises(psycopg.OperationalError):
+            connection.execute("INSERT INTO t SELECT generate_series(1, 9000) RETURNING repeat('x', 1000)")
+    assert rows(table) == 9000
+
+
 def test_the_answer_to_a_commit_is_lost_and_the_transaction_stays(cutter: Cutter, table: str) -> None:
     with psycopg.connect(cutter.dsn(name_of(table))) as connection:
         connection.execute(ADD)

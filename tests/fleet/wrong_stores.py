@@ -13,7 +13,8 @@ import psycopg
 
 from codex_oauth.fleet import rows
 from codex_oauth.fleet.database import Database
-from codex_oauth.fleet.postgres_store import PostgresLockedLogin, PostgresSlot, PostgresStore
+from codex_oauth.fleet.postgres_lock import PostgresLockedLogin
+from codex_oauth.fleet.postgres_store import PostgresSlot, PostgresStore
 from codex_oauth.sealing import Keys
 from codex_oauth.stores.locks import draw_owner
 from codex_oauth_core import Record

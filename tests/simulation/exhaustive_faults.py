@@ -22,15 +22,29 @@ from codex_oauth_core import (
     Wait,
     Why,
 )
-from codex_oauth_core.storage import Save, Saved, StoreFailed
-from tests.simulation.exhaustive_process import CHECKED, CONNECTING, SLOW, Steps
+from codex_oauth_core.storage import ANSWERS, Save, Saved, StoreFailed
+from tests.simulation.exhaustive_lease import GRACE, LeaseStore
+from tests.simulation.exhaustive_process import ASKING, CHECKED, CONNECTING, SLOW, Steps
 from tests.simulation.exhaustive_server import named, receive, revoke
-from tests.simulation.exhaustive_state import NONE, SIGN_INS, Case, Excuse, Fault, Move, Process, Role, Shared
-from tests.simulation.exhaustive_values import AT, WALL, Token
+from tests.simulation.exhaustive_state import (
+    NONE,
+    SIGN_INS,
+    Case,
+    Excuse,
+    Fault,
+    Kept,
+    Lease,
+    Move,
+    Process,
+    Role,
+    Shared,
+)
+from tests.simulation.exhaustive_values import AT, HOUR, WALL, Token
 
 __all__ = ["Faults"]
 
 _LONG: Final = 200.0
+_STORAGE: Final = tuple(ANSWERS)
 
 
 class Faults:
@@ -61,11 +75,15 @@ class Faults:
             return [("goes on", process._replace(stopped=0), shared)]
         victim = me < self._case.victims
         moves = self._killed(me, process, shared) if victim else []
+        if not process.clock and (after := self.spent(Fault.OWN_CLOCK, shared)) is not None:
+            ahead, behind = (process._replace(clock=round(each)) for each in (HOUR, -HOUR))
+            moves += [("'s CLOCK is put forward", ahead, after), ("'s CLOCK is put back", behind, after)]
         if process.flow == NONE:
             return moves + self._called_again(me, process, shared)
         moves += self._halted(process, shared) if victim else []
         moves += self._closed(me, process, shared)
         moves += self._unsure(me, process, shared)
+        moves += self._unanswered(me, process, shared)
         if process.net is not None:
             moves += self._lost(process, shared)
         if process.at == CONNECTING and isinstance(self._steps.effect(process), SendRequest):
@@ -85,9 +103,8 @@ class Faults:
         if net is not None and not net.revokes:
             lost.add((Excuse.CRASH, net.token))
             late = late if net.answer or net.lost else tuple(sorted((*late, net.token)))
-        holder = NONE if process.hold and process.hold.lock_file == shared.lock_file else shared.holder
         dead = tuple(each or number == me for number, each in enumerate(shared.dead))
-        after = after._replace(why=after.why | lost, late=late, holder=holder, dead=dead)
+        after = self._steps.store.killed(process, after)._replace(why=after.why | lost, late=late, dead=dead)
         gone = process._replace(
             flow=NONE, at=0, hold=None, net=None, due=0, known=NONE, waited=0, outcome="killed"
         )
@@ -95,13 +112,14 @@ class Faults:
 
     def _lost_with(self, process: Process, shared: Shared) -> set[Token]:
         """The predecessors of the living refresh tokens that only this process has."""
-        had = self._tokens(process) - self.in_store(shared)
+        had = self._tokens(process) - self.in_store(shared._replace(to_come=()))
         return {(f, n - 1) for f, n in had if shared.families[f] == (n, True)}
 
     def in_store(self, shared: Shared) -> set[Token]:
         """The refresh tokens that are on the disk."""
         numbers = [copy.record for copy in shared.copies]
         numbers += [each for each in (shared.login, shared.away) if each != NONE]
+        numbers += [each.record for each in shared.to_come if each.record != NONE]
         return {self._steps.store.token(number) for number in numbers}
 
     def _tokens(self, process: Process) -> set[Token]:
@@ -123,13 +141,16 @@ class Faults:
         effect = self._steps.effect(process)
         if isinstance(effect, Wait) and process.hold is None:
             return []  # a wait is as long as a stop
+        leased = self._case.kept is Kept.LEASE  # the database has a clock that goes on
+        frozen, connects = CONNECTING if leased else ASKING, leased and isinstance(effect, SendRequest)
         moves: list[Move] = []
         for fault, how in ((Fault.STOP, 1), (Fault.FREEZE, 2)):
             if (after := self.spent(fault, shared)) is not None:
-                late = process.at >= CHECKED or fault is Fault.FREEZE
+                late = process.at >= (CHECKED if fault is Fault.STOP else frozen)
                 if (late and isinstance(effect, SendRequest)) or isinstance(effect, Save | Wait):
+                    why = Excuse.FROZEN if connects and process.at < CHECKED else Excuse.STOPPED
                     tokens = self._tokens(process)
-                    after = after._replace(why=after.why | {(Excuse.STOPPED, token) for token in tokens})
+                    after = after._replace(why=after.why | {(why, token) for token in tokens})
                 moves.append((f"is STOPPED ({fault})", process._replace(stopped=how), after))
         return moves
 
@@ -163,6 +184,23 @@ class Faults:
         failed = StoreFailed(SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="io_error"))
         told = StoreAnswered(AT, WALL, failed)
         return [self._steps.received(told, "is UNSURE of its save", me, stepped.process, stepped.shared)]
+
+    def _unanswered(self, me: int, process: Process, shared: Shared) -> list[Move]:
+        store, effect = self._steps.store, self._steps.effect(process)
+        after = self.spent(Fault.UNANSWERED, shared)
+        if after is None or not isinstance(store, LeaseStore) or not isinstance(effect, _STORAGE):
+            return []
+        return [
+            self._steps.received(
+                StoreAnswered(AT, WALL + process.clock, stepped.answer),
+                f"'s {type(effect).__name__} {label}",
+                me,
+                stepped.process,
+                stepped.shared,
+            )
+            for label, stepped in store.unanswered(effect, me, process, after)
+            if stepped.answer is not None
+        ]
 
     def _lost(self, process: Process, shared: Shared) -> list[Move]:
         net = process.net
@@ -229,12 +267,37 @@ class Faults:
             moves.append(("the disk is well again", shared._replace(failing=False)))
         elif (after := self.spent(Fault.DISK, shared)) is not None:
             moves.append(("the DISK FAILS", after._replace(failing=True)))
-        moves += self._taken_away(shared) + self._cut_short(shared)
+        moves += self._taken_away(shared) + self._cut_short(shared) + self._of_database(shared)
         if (after := self.spent(Fault.LOCK_REMOVED, shared)) is not None:
             after = after._replace(lock_file=after.lock_file + 1, holder=NONE)
             moves.append(("the LOCK FILE is REMOVED", after))
         if (after := self.spent(Fault.CLOCK_JUMP, shared)) is not None:
             moves += self._jumped(after)
+        return moves
+
+    def _of_database(self, shared: Shared) -> list[tuple[str, Shared]]:
+        moves: list[tuple[str, Shared]] = []
+        store = self._steps.store
+        if not isinstance(store, LeaseStore):
+            return moves
+        if shared.database_away:
+            back = shared._replace(database_away=False, grace=store.ticks(GRACE))
+            return [("the database is back", back)]
+        for statement in shared.to_come:
+            left = list(shared.to_come)
+            left.remove(statement)
+            _, done = store.execute(statement, shared._replace(to_come=tuple(left)))
+            family, renewed = (0, 0) if statement.record == NONE else store.token(statement.record)
+            if family and not renewed and family not in self._steps.kept(done):
+                done = done._replace(ended=done.ended | {family})  # which was told to be in vain
+            moves.append((f"the {statement.what} of {statement.by} is executed LATE", done))
+        if (after := self.spent(Fault.AWAY, shared)) is not None:
+            moves.append(("the database is AWAY", after._replace(database_away=True, grace=0)))
+        if shared.cut_off != NONE:
+            moves.append((f"{shared.cut_off} reaches the database again", shared._replace(cut_off=NONE)))
+        elif (after := self.spent(Fault.CUT_OFF, shared)) is not None:
+            victims = range(min(self._case.victims, len(shared.dead)))
+            moves += [(f"{me} is CUT OFF from the database", after._replace(cut_off=me)) for me in victims]
         return moves
 
     def _taken_away(self, shared: Shared) -> list[tuple[str, Shared]]:
@@ -264,4 +327,5 @@ class Faults:
         intent = attrs.evolve(stored.intent, at=WALL - _LONG)
         number = self._steps.store.records.number(attrs.evolve(stored, intent=intent))
         why = shared.why | {(Excuse.JUMPED, token) for token in self._steps.store.records.tokens[number]}
-        return [("the CLOCK JUMPS", shared._replace(login=number, why=why))]
+        lease = Lease(shared.lease.owner, 0)
+        return [("the CLOCK JUMPS", shared._replace(login=number, why=why, lease=lease))]

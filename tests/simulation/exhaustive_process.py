@@ -34,7 +34,9 @@ from codex_oauth_core import (
     TimeReached,
     Wait,
 )
-from codex_oauth_core.storage import Load, Lock
+from codex_oauth_core.storage import Load, Lock, Save
+from tests.simulation.exhaustive_keeper import Keeper
+from tests.simulation.exhaustive_lease import LeaseStore
 from tests.simulation.exhaustive_server import named, requested, response, sign_in
 from tests.simulation.exhaustive_state import (
     NONE,
@@ -42,6 +44,7 @@ from tests.simulation.exhaustive_state import (
     Case,
     Excuse,
     Fault,
+    Kept,
     Move,
     Net,
     Process,
@@ -62,6 +65,7 @@ WAITING: Final = 4
 """The steps of a request: the store is asked, it connects (for a while), it may be written, it is answered."""
 
 _TODAY: Final = "2027-01-15T08:00:00Z"
+_SINCE: Final = (Fault.UNANSWERED, Fault.STOP, Fault.FREEZE)
 _Flow = Renewal | FinishSignIn | Revocation
 
 
@@ -71,7 +75,11 @@ class Steps:
     def __init__(self, case: Case) -> None:
         self.case = case
         self.values = Values(case.tick)
-        self.store = Store(case.rules, self.values, case.tick)
+        self.store: Keeper = (
+            LeaseStore(case, self.values)
+            if case.kept is Kept.LEASE
+            else Store(case.rules, self.values, case.tick)
+        )
         self.flows = Table(self.values)
         self._answers: dict[tuple[int, Hashable], tuple[int, Any]] = {}
 
@@ -110,16 +118,17 @@ class Steps:
             case Role.RENEW:
                 flow = self._renewal(process)
             case Role.SIGN_OUT:
-                flow = Revocation(provider=CODEX)
+                flow = Revocation(provider=CODEX, lock_limit=self.case.lock_limit)
             case Role.SIGN_IN | Role.SIGN_IN_ALONE:
                 shared = shared._replace(families=(*shared.families, (0, True)))
                 granted = sign_in(len(shared.families) - 1, 3600.0, _TODAY)
                 alone = role is Role.SIGN_IN_ALONE
-                flow = FinishSignIn(record=granted, provider=CODEX, revoke_old=alone)
+                limit = self.case.lock_limit
+                flow = FinishSignIn(record=granted, provider=CODEX, revoke_old=alone, lock_limit=limit)
             case _:
                 assert_never(role)
-        flow.receive(Started(AT, WALL))
-        process = process._replace(flow=self.flows.number(flow), at=0, waited=0, outcome="")
+        flow.receive(Started(AT, WALL + process.clock))
+        process = process._replace(flow=self.flows.number(flow), at=0, waited=0, outcome="", unsure=False)
         return role.value, process, shared
 
     def _renewal(self, process: Process) -> Renewal:
@@ -173,25 +182,29 @@ class Steps:
         family = NONE if shared.login == NONE else self.store.token(shared.login)[0]
         over = family in shared.ended | shared.gone
         if role in SIGN_INS and isinstance(outcome, SignInError):  # which is told to be in vain
-            if len(shared.families) - 1 in self._kept(shared):
+            if len(shared.families) - 1 in self.kept(shared):
                 why = "a sign-in is told to be ended, and the login is stored"
                 return shared._replace(bad=shared.bad or why) if "revoked" in outcome.details else shared
             return shared._replace(ended=shared.ended | {len(shared.families) - 1})
         if role is Role.SIGN_OUT and isinstance(outcome, SignInError):
             bad = "a logout was not done: the login was renewed meanwhile"
-            over = over and outcome.details.get("reason") == "contended"
+            superseded = any(each > family for each in self.kept(shared))  # by a sign-in, which is left alone
+            over = over and outcome.details.get("reason") == "contended" and not superseded
         elif role is Role.SIGN_OUT:
             bad = "a logout is told to be done, and the login is stored"
         elif isinstance(outcome, SignInError) and outcome.kind is ErrorKind.LOGIN_REQUIRED:
             bad = "somebody is told to sign in, though a login that lives is stored"
             lives = family != NONE and (shared.families[family] == (self.store.token(shared.login)[1], True))
-            over = lives and not shared.unreadable
+            leased = self.case.kept is Kept.LEASE  # and it may be stored since the look, by somebody else
+            late = leased and any(fault in _SINCE for fault, _ in self.case.faults)
+            over = lives and not shared.unreadable and not late
         stays = not any(fault is Fault.MOVED for fault, _ in self.case.faults)
         return shared._replace(bad=shared.bad or bad) if bad and over and stays else shared
 
-    def _kept(self, shared: Shared) -> set[int]:
-        """The numbers of the sign-ins that are stored, or beside for whoever comes next."""
+    def kept(self, shared: Shared) -> set[int]:
+        """The numbers of the sign-ins that are stored, or beside for whoever comes next, or may come to be so."""
         beside = [copy.record for copy in shared.copies if copy.by == NONE]
+        beside += [statement.record for statement in shared.to_come]
         numbers = [each for each in (shared.login, shared.away, *beside) if each != NONE]
         return {self.store.token(number)[0] for number in numbers}
 
@@ -200,15 +213,27 @@ class Steps:
     def _stored(self, effect: Any, me: int, process: Process, shared: Shared) -> Move:
         if isinstance(effect, Lock) and process.hold is None and process.holds >= self.case.holds:
             return "gives up", process._replace(flow=NONE, outcome="told: too many tries"), shared
+        shared = self._cut_off(effect, me, process, shared)
         stepped = self.store.step(effect, me, process, shared)
         name = type(effect).__name__
         if stepped.answer is None:
             return f"{name} …", stepped.process, stepped.shared
         label = f"{name}{self._about(effect)} -> {type(stepped.answer).__name__}{self._about(stepped.answer)}"
         move = self.received(
-            StoreAnswered(AT, WALL, stepped.answer), label, me, stepped.process, stepped.shared
+            StoreAnswered(AT, WALL + process.clock, stepped.answer),
+            label,
+            me,
+            stepped.process,
+            stepped.shared,
         )
         return self._served(effect, *move)
+
+    def _cut_off(self, effect: Any, me: int, process: Process, shared: Shared) -> Shared:
+        """Whoever cannot save because it is cut off may lose what it has."""
+        if shared.cut_off != me or not isinstance(effect, Save):
+            return shared
+        tokens = self.flows.tokens[process.flow]
+        return shared._replace(why=shared.why | {(Excuse.CUT_OFF, token) for token in tokens})
 
     def _served(self, effect: Any, label: str, process: Process, shared: Shared) -> Move:
         """Whoever is answered by a look alone must not be given what a finished sign-in has replaced."""
@@ -243,7 +268,11 @@ class Steps:
     def _request(self, effect: SendRequest, me: int, process: Process, shared: Shared) -> list[Move]:
         match process.at:
             case 0:
-                if effect.once and self.case.rules.sending_look and not self.store.may_send(process, shared):
+                if (
+                    effect.once
+                    and self.case.rules.sending_look
+                    and not self.store.may_send(me, process, shared)
+                ):
                     return [self._not_sent("sending() says no", me, process, shared)]
                 due = self._ticks(effect.timeout)
                 return [("connects", process._replace(at=CONNECTING, due=due), shared)]
@@ -274,7 +303,7 @@ class Steps:
         net = Net(revokes, token, "", late=False, lost=False)
         label = f"writes {'a revocation of ' if revokes else ''}{named(token)}"
         newest = len(shared.families) - 1
-        if self.case.roles[me] in SIGN_INS and token[0] == newest and newest in self._kept(shared):
+        if self.case.roles[me] in SIGN_INS and token[0] == newest and newest in self.kept(shared):
             shared = shared._replace(bad=shared.bad or "a login that is stored is ended by its own sign-in")
         if not revokes and self._has_successor(token, shared):
             shared = shared._replace(
@@ -297,7 +326,7 @@ class Steps:
             return [self.received(failed, "loses the connection", me, process, shared)]
         there = net.answer != "" and not net.late
         if there and (process.due > 0 or self.case.rules.last_read):
-            event = response(net.answer, net.token)
+            event = response(net.answer, net.token, WALL + process.clock)
             return [self.received(event, f"hears: {net.answer}", me, process, shared)]
         if process.due > 0:
             return []

@@ -12,21 +12,32 @@ from multiprocessing import get_context
 from typing import Final
 from unittest import mock
 
-from tests.simulation.exhaustive_catalogue import CONTROLS, ROWS, WINDOWS, Control
+from tests.simulation import exhaustive_catalogue as files
+from tests.simulation import exhaustive_fleet_catalogue as fleets
+from tests.simulation import exhaustive_lease_catalogue as leases
+from tests.simulation.exhaustive_catalogue import Control
+from tests.simulation.exhaustive_fleet import FleetControl, explore_fleet
 from tests.simulation.exhaustive_search import Found, explore
 
 __all__ = ["report", "searched"]
 
-_NAMED: Final = {
-    **{
-        f"{control.case.name}": control
-        for control in (*(Control(case, "") for case in ROWS), *WINDOWS, *CONTROLS)
-    }
-}
+_ALL: Final[tuple[Control | FleetControl, ...]] = (
+    *(
+        control
+        for kept in (files, leases)
+        for control in (*(Control(case, "") for case in kept.ROWS), *kept.WINDOWS, *kept.CONTROLS)
+    ),
+    *(FleetControl(case, "") for case in fleets.ROWS),
+    *fleets.CONTROLS,
+)
+_NAMED: Final = {control.case.name: control for control in _ALL}
+assert len(_NAMED) == len(_ALL), "two cases have one name"
 
 
-def searched(control: Control) -> Found:
+def searched(control: Control | FleetControl) -> Found:
     """What is found in a case, with its patches made meanwhile."""
+    if isinstance(control, FleetControl):
+        return explore_fleet(control.case)
     patches = [mock.patch.object(*patch) for patch in control.patches]
     for patch in patches:
         patch.start()
@@ -48,12 +59,12 @@ def report(workers: int) -> bool:
             right = right and good
             said = found.broken or ("holds" if found.whole else "holds so far: not every state was seen")
             print(
-                f"{'' if good else 'NOT EXPECTED  '}{name:<50}{found.states:>9,} states {seconds:6.1f} s  {said}"
+                f"{'' if good else 'NOT EXPECTED  '}{name:<56}{found.states:>9,} states {seconds:6.1f} s  {said}"
             )
             if not good:
                 print("\n".join(f"    {line}" for line in found.trace), file=sys.stderr)
             sys.stdout.flush()
-    print(f"{'every state of the exhaustive search':<50}{states:>9,}")
+    print(f"{'every state of the exhaustive search':<56}{states:>9,}")
     return right
 
 

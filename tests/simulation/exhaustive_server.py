@@ -73,8 +73,8 @@ def _with_family(shared: Shared, number: int, family: tuple[int, bool]) -> Share
     return shared._replace(families=tuple(families))
 
 
-def response(answer: str, token: Token) -> ResponseReceived:
-    """What the server answered to a refresh, or to a revocation."""
+def response(answer: str, token: Token, wall: float = WALL) -> ResponseReceived:
+    """What the server answered to a refresh, or to a revocation, at an instant of who hears it."""
     status, body = 200, {}
     if answer == "granted":
         family, renewed = token[0], token[1] + 1
@@ -84,7 +84,7 @@ def response(answer: str, token: Token) -> ResponseReceived:
             "expires_in": _LIFETIME,
         }
     elif answer == "unavailable":
-        return ResponseReceived(AT, AT, WALL, 503, {**_HEADERS, "retry-after": "3"}, b"{}")
+        return ResponseReceived(AT, AT, wall, 503, {**_HEADERS, "retry-after": "3"}, b"{}")
     elif answer in _CODES:
         status, body = 401, {"error": {"code": _CODES[answer], "message": "no"}}
-    return ResponseReceived(AT, AT, WALL, status, _HEADERS, json.dumps(body).encode())
+    return ResponseReceived(AT, AT, wall, status, _HEADERS, json.dumps(body).encode())

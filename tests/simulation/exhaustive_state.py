@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 import attrs
 
 from codex_oauth_core import RenewalPolicy
+from codex_oauth_core.renewal_times import WAIT_EXPIRED
 from tests.simulation.exhaustive_values import Token
 
 __all__ = [
@@ -23,11 +24,14 @@ __all__ = [
     "Excuse",
     "Fault",
     "Hold",
+    "Kept",
+    "Lease",
     "Net",
     "Process",
     "Role",
     "Rules",
     "Shared",
+    "Statement",
     "Unsaved",
 ]
 
@@ -79,6 +83,14 @@ class Fault(StrEnum):
     """Who waits for the lock to store a sign-in gives up waiting."""
     CLOSE = "close"
     """A process that has something to save is ended, properly."""
+    AWAY = "away"
+    """The database is away for a while."""
+    CUT_OFF = "cut off"
+    """One process does not reach the database for a while."""
+    UNANSWERED = "unanswered"
+    """A statement's answer is lost: it was executed, or will be at any later time."""
+    OWN_CLOCK = "own clock"
+    """A process's clock is put forward or back by about an hour."""
     AGAIN = "again"
     """A process that is done renews once more."""
 
@@ -90,8 +102,10 @@ class Excuse(StrEnum):
     CRASH = "crash between the first byte and the first durable copy"
     LOST = "answer lost"
     LATE = "answer later than the limit"
-    STOPPED = "lock removed, and its holder stopped after its last look"
-    JUMPED = "lock removed, and a jump of the clock"
+    STOPPED = "stopped after its last look, for longer than its lock or its mark counts"
+    FROZEN = "its clock stood still while it connected, and the database's did not"
+    JUMPED = "a jump of the clock by which marks are judged"
+    CUT_OFF = "cut off from the database at its save, for longer than its mark counts"
     DISK = "disk away for longer than a save is repeated"
     TORN = "torn while nobody had a successor"
 
@@ -126,8 +140,33 @@ class Rules:
     lock_at_save: bool = True
     """Who has lost its lock puts nothing in place, but beside."""
     readers_see_rescued: bool = True
+    """Who only reads is given what was rescued, or waits for its lock."""
+    owner_per_hold: bool = True
+    """Each hold of a lease draws its owner; else all threads of a process have one."""
+    store_asked: bool = True
+    """`Held.sending` asks the database, by its clock; else only the process's own clock."""
+    counted_from_before: bool = True
+    """`SEND_BY` counts from before the reservation was asked for; else from its answer."""
+    lease_as_long_as_mark: bool = True
+    """A reservation makes the lease as long as its mark counts."""
+    save_by_fingerprint: bool = True
+    """A save needs only what was read; else the lease as well."""
+    grace: bool = True
+    """A mark that ran out while the database was away counts for a moment more."""
+    unsure_said: bool = True
+    """Who does not know whether a sign-in was stored says so, whatever it sees: it may be stored later."""
+    store_clock: bool = True
+    """Marks are judged by the database's clock; else by that of the process."""
     adopt: bool = True
     """What was rescued, and what a killed process staged, is put in its place."""
+
+
+@unique
+class Kept(StrEnum):
+    """Where the login is kept."""
+
+    FILE = "a file, and a lock of the kernel"
+    LEASE = "a row of a database, and a lease in it"
 
 
 @attrs.frozen(kw_only=True)
@@ -136,6 +175,11 @@ class Case:
 
     name: str
     roles: tuple[Role, ...] = (Role.RENEW, Role.RENEW)
+    kept: Kept = Kept.FILE
+    former: tuple[int, ...] = ()
+    """Which processes are of an earlier release, which takes a lease whatever was marked."""
+    lock_limit: float = WAIT_EXPIRED
+    """Seconds that a sign-in and a logout wait for the lock."""
     faults: tuple[tuple[Fault, int], ...] = ()
     most: int = 9
     """Faults in all."""
@@ -166,6 +210,23 @@ class Copy(NamedTuple):
     record: int
 
 
+class Lease(NamedTuple):
+    """Who has the row. `left`: ticks of the database's clock until somebody else may have it."""
+
+    owner: str
+    left: int
+
+
+class Statement(NamedTuple):
+    """What a hold asked of the database: `what` with a record, where `expected` is stored."""
+
+    what: str
+    by: int
+    owner: str
+    record: int
+    expected: str | None
+
+
 class Shared(NamedTuple):
     """The store, the server, and what may still go wrong."""
 
@@ -191,6 +252,14 @@ class Shared(NamedTuple):
     """Sign-ins that a logout has deleted."""
     bad: str
     """The rule that was broken by the last step."""
+    lease: Lease = Lease("", 0)
+    database_away: bool = False
+    cut_off: int = NONE
+    """Which process does not reach the database."""
+    grace: int = 0
+    """Ticks for which marks that have run out count, after the database was away."""
+    to_come: tuple[Statement, ...] = ()
+    """Statements that the database has yet to execute, whose process waits for no answer."""
 
 
 class Hold(NamedTuple):
@@ -201,6 +270,8 @@ class Hold(NamedTuple):
     asked: int
     marked: bool
     """Its intent is in the login, and nothing was saved since."""
+    expected: str = ""
+    """The fingerprint of what it has reserved."""
 
 
 class Net(NamedTuple):
@@ -229,6 +300,10 @@ class Process(NamedTuple):
     """A renewal that it has only in its memory."""
     waited: int
     outcome: str
+    clock: int = 0
+    """Seconds that its time of day is ahead."""
+    unsure: bool = False
+    """It was not told whether a sign-in is stored, and was not told since that it is."""
 
 
 Move = tuple[str, Process, Shared]

@@ -7,11 +7,9 @@ that the effect has another step. Only the rules of `Rules` can be left out.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple, assert_never
-
 import attrs
 
-from codex_oauth_core import ErrorKind, Record, SignInError
+from codex_oauth_core import ErrorKind
 from codex_oauth_core.leftovers import best_leftover, is_worth_keeping
 from codex_oauth_core.record import Intent
 from codex_oauth_core.renewal_times import INTENT_LIFE, SEND_BY
@@ -19,15 +17,9 @@ from codex_oauth_core.storage import (
     Conflict,
     Delete,
     Deleted,
-    Find,
-    Found,
-    Load,
     Loaded,
-    Lock,
     LockBusy,
     Locked,
-    Register,
-    Release,
     Released,
     Rescue,
     Rescued,
@@ -35,72 +27,28 @@ from codex_oauth_core.storage import (
     Reserved,
     Save,
     Saved,
-    Select,
     Selected,
-    StorageAnswer,
-    StorageEffect,
     StoreFailed,
 )
-from tests.simulation.exhaustive_state import NONE, Copy, Hold, Process, Rules, Shared
-from tests.simulation.exhaustive_values import WALL, Table, Token, Values
+from tests.simulation.exhaustive_keeper import (
+    HOST,
+    WRITE,
+    Keeper,
+    Stepped,
+    beside,
+    failed,
+    held,
+    is_mine,
+    without,
+)
+from tests.simulation.exhaustive_state import NONE, Copy, Hold, Process, Shared
+from tests.simulation.exhaustive_values import WALL
 
-__all__ = ["Stepped", "Store"]
-
-_HOST: Final = "simulated"
-_WRITE: Final = ErrorKind.AUTH_WRITE_FAILED
+__all__ = ["Store"]
 
 
-class Stepped(NamedTuple):
-    """A step of an effect, and the answer if it was the last one."""
-
-    answer: StorageAnswer | None
-    process: Process
-    shared: Shared
-
-
-class Store:
-    """The store of one search."""
-
-    def __init__(self, rules: Rules, values: Values, tick: float) -> None:
-        self.rules = rules
-        self._tick = tick
-        self.records = Table(values)
-
-    def step(self, effect: StorageEffect, me: int, process: Process, shared: Shared) -> Stepped:
-        """The next step of an effect of the process with the number `me`."""
-        match effect:
-            case Load():
-                return self._load(process, shared)
-            case Lock():
-                return self._lock(me, process, shared)
-            case Reserve():
-                return self._reserve(effect, me, process, shared)
-            case Save():
-                return self._save(effect, me, process, shared)
-            case Rescue():
-                return self._rescue(effect, process, shared)
-            case Delete():
-                return self._delete(effect, process, shared)
-            case Release():
-                return self._release(process, shared)
-            case Select():  # nobody else looks at what it writes
-                answer = _failed(_WRITE, "io_error") if shared.failing else Selected()
-                return Stepped(answer, process, shared)
-            case Find():  # this store keeps one login, under its key
-                return Stepped(Found(), process, shared)
-            case Register():
-                raise AssertionError("what is searched registers nothing")
-            case _:
-                assert_never(effect)
-
-    def record(self, number: int) -> Record | None:
-        """The record with that number."""
-        return None if number == NONE else self.records.values[number]
-
-    def token(self, number: int) -> Token:
-        """The refresh token of the record with that number."""
-        (found,) = self.records.tokens[number]
-        return found
+class Store(Keeper):
+    """A file, and a lock that ends with its process."""
 
     # -- without the lock -------------------------------------------------------------------------------
 
@@ -112,14 +60,14 @@ class Store:
             stored = best_leftover(stored, self._rescued(shared)) or stored
         return Stepped(Loaded(stored), process, shared)
 
-    def _rescued(self, shared: Shared) -> list[Record]:
-        return [self.records.values[copy.record] for copy in shared.copies if copy.by == NONE]
-
     def _rescue(self, effect: Rescue, process: Process, shared: Shared) -> Stepped:
         if shared.failing:
-            return Stepped(_failed(_WRITE, "io_error"), process, shared)
+            return Stepped(failed(WRITE, "io_error"), process, shared)
         copy = Copy(NONE, self.records.number(effect.record))
-        return Stepped(Rescued(), process, _beside(shared, copy))
+        return Stepped(Rescued(), process, beside(shared, copy))
+
+    def _selected(self, shared: Shared) -> Selected | StoreFailed:
+        return failed(WRITE, "io_error") if shared.failing else Selected()
 
     # -- the lock ---------------------------------------------------------------------------------------
 
@@ -136,7 +84,7 @@ class Store:
         hold = Hold(shared.lock_file, owner, NONE, False)
         process = process._replace(hold=hold, holds=process.holds + 1)
         if settled is None:
-            look = Locked(None, _failed(_WRITE, "io_error").error)
+            look = Locked(None, failed(WRITE, "io_error").error)
             return Stepped(look, process, shared._replace(holder=me))
         shared = settled._replace(holder=me)
         return self._look(process, shared) if self.rules.one_look else Stepped(None, process, shared)
@@ -173,14 +121,6 @@ class Store:
     def _is_renewal(self, copy: Copy) -> bool:
         return self.records.values[copy.record].parent is not None
 
-    def _put(self, shared: Shared, number: int) -> Shared:
-        new = self.token(number)
-        if shared.login != NONE and self.token(shared.login) > new:
-            shared = shared._replace(bad=shared.bad or "an older login took the place of a newer one")
-        if new[0] in shared.gone:
-            shared = shared._replace(bad=shared.bad or "a login came back after its logout")
-        return shared._replace(login=number, torn=False)
-
     def _release(self, process: Process, shared: Shared) -> Stepped:
         hold = process.hold
         if hold is None:
@@ -188,33 +128,38 @@ class Store:
         intact = hold.lock_file == shared.lock_file
         stored = self.record(shared.login)
         can = intact and not shared.failing and not shared.unreadable
-        if hold.marked and can and stored is not None and _is_mine(stored.intent, hold):
+        if hold.marked and can and stored is not None and is_mine(stored.intent, hold):
             shared = shared._replace(login=self.records.number(attrs.evolve(stored, intent=None)))
         if intact:
             shared = shared._replace(holder=NONE)
         return Stepped(Released(), process._replace(hold=None), shared)
 
+    def killed(self, process: Process, shared: Shared) -> Shared:
+        """The kernel gives its lock back."""
+        had = process.hold is not None and process.hold.lock_file == shared.lock_file
+        return shared._replace(holder=NONE) if had else shared
+
     # -- under the lock ---------------------------------------------------------------------------------
 
     def _reserve(self, effect: Reserve, me: int, process: Process, shared: Shared) -> Stepped:
-        hold = _held(process)
+        hold = held(process)
         if process.at == 0:
             return Stepped(None, process._replace(at=1, hold=hold._replace(asked=0)), shared)
         stored = self.record(shared.login)
         if problem := _problem(shared):
             return Stepped(problem, process, shared)
         if shared.failing:
-            return Stepped(_failed(_WRITE, "io_error"), process, shared)
+            return Stepped(failed(WRITE, "io_error"), process, shared)
         changed = stored is None or stored.fingerprint != effect.record.fingerprint
         if changed and self.rules.reserve_compares:
-            return Stepped(_failed(_WRITE, "changed"), process, shared)
+            return Stepped(failed(WRITE, "changed"), process, shared)
         if hold.lock_file != shared.lock_file:
-            return Stepped(_failed(_WRITE, "lock_lost"), process, shared)
-        marked = attrs.evolve(effect.record, intent=Intent(me + 1, _HOST, WALL, hold.owner))
+            return Stepped(failed(WRITE, "lock_lost"), process, shared)
+        marked = attrs.evolve(effect.record, intent=Intent(me + 1, HOST, WALL, hold.owner))
         process = process._replace(hold=hold._replace(marked=True))
         return Stepped(Reserved(), process, self._put(shared, self.records.number(marked)))
 
-    def may_send(self, process: Process, shared: Shared) -> bool:
+    def may_send(self, me: int, process: Process, shared: Shared) -> bool:
         """`Held.sending`: reserved a short time ago, and still the lock. Without the lock nothing is at stake."""
         hold = process.hold
         if hold is None:
@@ -226,10 +171,10 @@ class Store:
         mine = Copy(me, self.records.number(effect.record))
         match process.at:
             case 0:
-                process = process._replace(hold=_held(process)._replace(marked=False))
+                process = process._replace(hold=held(process)._replace(marked=False))
                 if shared.failing:
-                    return Stepped(_failed(_WRITE, "io_error"), process, shared)
-                return Stepped(None, process._replace(at=1), _beside(shared, mine))
+                    return Stepped(failed(WRITE, "io_error"), process, shared)
+                return Stepped(None, process._replace(at=1), beside(shared, mine))
             case 1:
                 return self._compare(effect, mine, process, shared)
             case _:
@@ -240,43 +185,43 @@ class Store:
         renewal = effect.record.parent is not None and effect.record.parent == effect.expected
         if shared.torn and (renewal or effect.replace_corrupt):
             return Stepped(None, process._replace(at=2), shared._replace(torn=False))
-        intact = _held(process).lock_file == shared.lock_file
+        intact = held(process).lock_file == shared.lock_file
         if (problem := _problem(shared)) is not None or (stored is None and renewal and intact):
             keep = renewal and self.rules.rescue_unreadable
             keep = keep or (problem is None and is_worth_keeping(effect.record, effect.expected))
-            shared = _without(shared, mine)
-            shared = _beside(shared, mine._replace(by=NONE)) if keep else shared
-            failed = problem or _failed(_WRITE, "missing")
-            return Stepped(attrs.evolve(failed, rescued=keep), process, shared)
+            shared = without(shared, mine)
+            shared = beside(shared, mine._replace(by=NONE)) if keep else shared
+            why = problem or failed(WRITE, "missing")
+            return Stepped(attrs.evolve(why, rescued=keep), process, shared)
         if (None if stored is None else stored.fingerprint) != effect.expected:
             answer = Saved() if stored == effect.record else Conflict(stored)
-            return Stepped(answer, process, _without(shared, mine))
+            return Stepped(answer, process, without(shared, mine))
         return Stepped(None, process._replace(at=2), shared)
 
     def _replace(self, effect: Save, mine: Copy, process: Process, shared: Shared) -> Stepped:
         if mine not in shared.copies:
-            return Stepped(_failed(_WRITE, "missing"), process, shared)
-        if self.rules.lock_at_save and _held(process).lock_file != shared.lock_file:
+            return Stepped(failed(WRITE, "missing"), process, shared)
+        if self.rules.lock_at_save and held(process).lock_file != shared.lock_file:
             keep = is_worth_keeping(effect.record, effect.expected)
-            shared = _without(shared, mine)
-            shared = _beside(shared, mine._replace(by=NONE)) if keep else shared
-            return Stepped(_failed(_WRITE, "lock_lost", rescued=keep), process, shared)
+            shared = without(shared, mine)
+            shared = beside(shared, mine._replace(by=NONE)) if keep else shared
+            return Stepped(failed(WRITE, "lock_lost", rescued=keep), process, shared)
         if shared.failing:  # a renewal stays under the name that it has, and is found there
             keep = effect.record.parent is not None
-            shared = shared if keep else _without(shared, mine)
-            return Stepped(_failed(_WRITE, "io_error", rescued=keep), process, shared)
-        return Stepped(Saved(), process, self._put(_without(shared, mine), mine.record))
+            shared = shared if keep else without(shared, mine)
+            return Stepped(failed(WRITE, "io_error", rescued=keep), process, shared)
+        return Stepped(Saved(), process, self._put(without(shared, mine), mine.record))
 
     def _delete(self, effect: Delete, process: Process, shared: Shared) -> Stepped:
         if process.at == 1:
             families = {self.token(copy.record)[0] for copy in shared.copies}
             families |= set() if shared.login == NONE else {self.token(shared.login)[0]}
             gone = shared.gone | families
-            process = process._replace(hold=_held(process)._replace(marked=False))
+            process = process._replace(hold=held(process)._replace(marked=False))
             return Stepped(Deleted(), process, shared._replace(login=NONE, torn=False, copies=(), gone=gone))
         stored = self.record(shared.login)
         if shared.failing:
-            return Stepped(_failed(_WRITE, "io_error"), process, shared)
+            return Stepped(failed(WRITE, "io_error"), process, shared)
         if _problem(shared) is None and (None if stored is None else stored.fingerprint) != effect.expected:
             return Stepped(Conflict(stored), process, shared)
         if (newer := best_leftover(None, self._rescued(shared))) is not None:
@@ -284,30 +229,8 @@ class Store:
         return Stepped(None, process._replace(at=1), shared)
 
 
-def _held(process: Process) -> Hold:
-    if process.hold is None:
-        raise RuntimeError("the lock is not held")
-    return process.hold
-
-
-def _beside(shared: Shared, copy: Copy) -> Shared:
-    return shared._replace(copies=tuple(sorted({*shared.copies, copy})))
-
-
-def _without(shared: Shared, copy: Copy) -> Shared:
-    return shared._replace(copies=tuple(each for each in shared.copies if each != copy))
-
-
-def _is_mine(intent: Intent | None, hold: Hold) -> bool:
-    return intent is not None and intent.owner == hold.owner
-
-
 def _problem(shared: Shared) -> StoreFailed | None:
     """Why what is stored cannot be read, if it cannot."""
     if shared.torn:
-        return _failed(ErrorKind.CORRUPT_AUTH, "not_json")
-    return _failed(ErrorKind.AUTH_READ_FAILED, "symlink") if shared.unreadable else None
-
-
-def _failed(kind: ErrorKind, reason: str, *, rescued: bool = False) -> StoreFailed:
-    return StoreFailed(SignInError.of(kind, reason=reason), rescued)
+        return failed(ErrorKind.CORRUPT_AUTH, "not_json")
+    return failed(ErrorKind.AUTH_READ_FAILED, "symlink") if shared.unreadable else None

@@ -21,12 +21,14 @@ from codex_oauth_core import Credential, Provider, Record, RenewalPolicy, Secret
 from codex_oauth_core.flows.machine import Flow
 from codex_oauth_core.record import Intent
 
-__all__ = ["AT", "WALL", "Table", "Token", "Values", "copied"]
+__all__ = ["AT", "HOUR", "WALL", "Table", "Token", "Values", "copied"]
 
 AT: Final = 500_000_000.0
 """Now, in seconds on the monotonic clock."""
 WALL: Final = 1_800_000_000.0
 """Now, in Unix seconds."""
+HOUR: Final = 3_900.0
+"""Seconds by which a clock is ahead or behind that was put so: no other span of the search."""
 _FAR: Final = 220.0
 """Seconds ahead from which an instant does not come nearer: longer than the longest wait."""
 
@@ -169,8 +171,12 @@ class Values:
         return frozenset[Token]().union(*map(self.tokens, parts))
 
 
+_CLOCKS: Final = (WALL, WALL + HOUR, WALL - HOUR)
+_NOW: Final = ((AT, 1.0), *((each * scale, scale) for scale in (1.0, 1000.0) for each in _CLOCKS))
+
+
 def _moved_number(value: float, seconds: float, long_ago: float) -> float:
-    for now, scale in ((AT, 1.0), (WALL, 1.0), (WALL * 1000, 1000.0)):
+    for now, scale in _NOW:
         ahead = (value - now) / scale
         if -long_ago < ahead < _FAR:
             return type(value)(now + scale * max(round(ahead - seconds, 3), -long_ago))
@@ -179,11 +185,12 @@ def _moved_number(value: float, seconds: float, long_ago: float) -> float:
 
 @cache
 def _moved_date(value: str, seconds: float, long_ago: float) -> str:
-    ahead = datetime.fromisoformat(value).timestamp() - WALL
-    if not -long_ago < ahead < _FAR:
-        return value
-    now = datetime.fromtimestamp(WALL, UTC) + timedelta(seconds=max(ahead - seconds, -long_ago))
-    return f"{now:%Y-%m-%dT%H:%M:%SZ}"
+    for now in _CLOCKS:
+        ahead = datetime.fromisoformat(value).timestamp() - now
+        if -long_ago < ahead < _FAR:
+            moved = datetime.fromtimestamp(now, UTC) + timedelta(seconds=max(ahead - seconds, -long_ago))
+            return f"{moved:%Y-%m-%dT%H:%M:%SZ}"
+    return value
 
 
 class Table:

@@ -15,7 +15,7 @@ import weakref
 from collections import deque
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from codex_oauth.loading import loading
 from codex_oauth.stores.failures import advised
@@ -50,6 +50,17 @@ _BY_STATE: Final[Mapping[str, str]] = {
     "53300": "database_busy",  # too_many_connections
     "53100": "database_full",  # disk_full
 }
+_BY_TEXT: Final[dict[str, str]] = {
+    "does not exist": "no_database",
+    "role ": "database_denied",
+    "password authentication failed": "database_denied",
+    "pg_hba.conf": "database_denied",
+    "too many": "database_busy",
+    "remaining connection slots": "database_busy",
+}
+"""What a server says that refuses a connection: libpq gives no SQLSTATE for that, and the text may be in
+another language. The last that fits counts.
+"""
 _AWAY: Final = ("08", "57P")  # connection_exception, operator_intervention: SQLSTATEs that begin so
 
 _ALIVE: Final[Mapping[str, Any]] = {
@@ -206,6 +217,9 @@ class Database:
     def _explained(self, kind: ErrorKind, error: Exception | None) -> SignInError:
         state = getattr(error, "sqlstate", None)
         reason = "database_away" if state is None or state.startswith(_AWAY) else "database"
+        if state is None:
+            said = str(error)
+            reason = next((word for text, word in reversed(_BY_TEXT.items()) if text in said), reason)
         if isinstance(error, psycopg_or_error(kind).ProgrammingError) and state is None:
             reason = "unusable_dsn"
         return advised(
@@ -222,7 +236,7 @@ _DURABLE: Final = "SET LOCAL synchronous_commit = on; "
 def _rows(connection: Connection[Columns], script: str, values: Mapping[str, Any] | None) -> list[Columns]:
     """The rows of a script's last statement. It is one message to the server, and one transaction."""
     with connection.cursor() as cursor:
-        cursor.execute(script, values)  # of our own literals
+        cursor.execute(cast("Any", script), values)  # a script of our own literals
         while cursor.nextset():
             pass
         return cursor.fetchall() if cursor.description is not None else []

@@ -1,42 +1,34 @@
 """The logins of one owner in PostgreSQL, for any number of processes on any number of hosts.
 
 Rules of this file: the lock is a lease by the database's clock, and no connection is held while somebody has
-it; whoever reserves has the login until nobody can believe his intent any more; what is stored is compared
-by its fingerprint alone, so that an answer that was paid for is stored even by who lost the lock meanwhile.
-A hold's own name is drawn: a late statement of an earlier hold changes nothing of a later one.
+it; everything but the tokens stands in columns; nothing here waits but for one short statement.
 """
 
 from __future__ import annotations
 
 import os
 import uuid
-from contextlib import suppress
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
-import attrs
-
-from codex_oauth.clock import now
 from codex_oauth.fleet import rows
 from codex_oauth.fleet.database import Database
 from codex_oauth.fleet.migrate import require_schema
-from codex_oauth.fleet.rows import Found, LoginRow
+from codex_oauth.fleet.postgres_lock import PostgresLockedLogin
+from codex_oauth.fleet.rows import LoginRow
 from codex_oauth.fleet.spool import Spool
 from codex_oauth.sealing import Keys
-from codex_oauth.stores.locks import draw_owner, our_intent
+from codex_oauth.stores.locks import draw_owner
 from codex_oauth.stores.names import registration_name
 from codex_oauth.stores.paths import login_name
-from codex_oauth.stores.store import Conflict, Deleted, Saved, SaveFailed
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.record import Record
 from codex_oauth_core.registration import Registration, read_registration, write_registration
-from codex_oauth_core.renewal_times import SEND_BY
 from codex_oauth_core.secret import Secret
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
-__all__ = ["PostgresLockedLogin", "PostgresSlot", "PostgresStore"]
+__all__ = ["PostgresSlot", "PostgresStore"]
 
 _READ: Final = ErrorKind.AUTH_READ_FAILED
 _WRITE: Final = ErrorKind.AUTH_WRITE_FAILED
@@ -209,241 +201,3 @@ class PostgresSlot:
         """The row of a record that is kept beside. Raises SignInError, ValueError."""
         self._row.check(record)
         return {**self._row.values(record), "id": uuid.uuid4().hex}
-
-
-class PostgresLockedLogin:
-    """The lock of one login of a `PostgresStore`. Get it from `PostgresSlot.lock`."""
-
-    __slots__ = (
-        "_database",
-        "_expected",
-        "_found",
-        "_free",
-        "_may_take_back",
-        "_me",
-        "_pid",
-        "_problem",
-        "_reserving_since",
-        "_row",
-        "_spool",
-        "_untouched",
-    )
-
-    def __init__(
-        self, database: Database, row: LoginRow, spool: Spool | None, *, me: str, found: Found
-    ) -> None:
-        self._database = database
-        self._row = row
-        self._spool = spool
-        self._me = me
-        self._found = found
-        self._pid = os.getpid()
-        self._free = False
-        self._untouched = True
-        self._may_take_back = True
-        self._problem: SignInError | None = None
-        self._expected: str | None = None
-        self._reserving_since: float | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if exc_type is not None and self._expected is not None:
-            self._may_take_back = False  # nobody says whether the refresh token was sent: the doubt stays
-        self.release()
-
-    def _run(self, statement: str, durable: bool = True, **values: Any) -> list[tuple[Any, ...]]:
-        return self._database.run(
-            _WRITE, statement, {**self._row.where, "me": self._me, **values}, durable=durable
-        )
-
-    def _must_hold(self) -> None:
-        if self._free or self._pid != os.getpid():
-            raise self._row.error(_WRITE, "lock_lost")
-
-    def settle(self) -> None:
-        """Put what was left beside in its place, or drop it, by the look by which the lock was taken."""
-        found = self._found
-        spooled = None if self._spool is None else self._spool.read(self._row)
-        if spooled is not None:
-            found = found.with_copy("", spooled)
-        if not found.rescued:
-            return
-        unreadable = next((each for each in found.rescued.values() if isinstance(each, SignInError)), None)
-        if unreadable is not None and unreadable.kind is not ErrorKind.CORRUPT_AUTH:
-            self._problem = unreadable  # it may be the login: it must be read before anything is reserved
-            return
-        ids = [name for name in found.rescued if name]
-        best = found.best
-        if best is not None:
-            expected = found.stored.fingerprint if isinstance(found.stored, Record) else None
-            if isinstance(found.stored, SignInError):
-                if found.stored.kind is not ErrorKind.CORRUPT_AUTH:
-                    self._problem = found.stored
-                    return
-                self._run(rows.REPLACE, **self._row.values(best), corrupt=found.body)
-                self._run(rows.DROP_RESCUED, ids=ids)
-            else:
-                self._run(rows.ADOPT, **self._row.values(best), expected=expected, ids=ids)
-        elif found.stored is None:
-            return  # a renewal of nothing stays: what it was exchanged for may come
-        elif isinstance(found.stored, Record):
-            self._run(rows.DROP_RESCUED, ids=ids)
-        self._found = Found(None, True, found.stored if best is None else best, {})
-        if spooled is not None and self._spool is not None:
-            self._spool.remove(self._row)
-
-    def load(self) -> Record | None:
-        """See `LockedLogin.load`."""
-        if self._free or self._pid != os.getpid():
-            raise self._row.error(_READ, "lock_lost")
-        if self._problem is not None:
-            raise self._problem
-        if not self._untouched:
-            self._found = self._look()
-            self._untouched = True
-        if isinstance(self._found.stored, SignInError):
-            raise self._found.stored
-        return self._found.stored
-
-    def _look(self) -> Found:
-        (row,) = self._run(rows.LOAD, durable=False)
-        return self._row.found(row)
-
-    # -- before the refresh token is spent -----------------------------------------------------------------
-
-    def reserve(self, record: Record) -> None:
-        """See `LockedLogin.reserve`."""
-        self._reserving_since, self._expected = None, None
-        asked_at, _ = now()
-        self._must_hold()
-        self._row.check(record)
-        if self._problem is not None:
-            raise self._problem
-        self._row.values(record)  # what is renewed can be sealed, too
-        intent = our_intent(self._me)
-        self._untouched = False
-        expected = record.fingerprint
-        if not self._run(rows.RESERVE, expected=expected, pid=intent.pid, host=intent.host):
-            found = self._look()
-            raise self._row.error(_WRITE, "changed" if found.is_ours else "lock_lost")
-        self._expected, self._reserving_since = expected, asked_at
-        self._may_take_back = True
-
-    def sending(self) -> bool:
-        """See `LockedLogin.sending`: this process's clock, and then the database."""
-        since = self._reserving_since
-        if since is None or self._free or self._pid != os.getpid() or now()[0] - since > SEND_BY:
-            return False
-        try:
-            return bool(self._run(rows.SENDING, durable=False, expected=self._expected))
-        except SignInError:
-            return False
-
-    # -- after it --------------------------------------------------------------------------------------------
-
-    def save(
-        self, record: Record, expected: str | None, *, replace_corrupt: bool = False
-    ) -> Saved | Conflict:
-        """See `LockedLogin.save`. The lock need not be ours any more: what is stored is compared."""
-        self._row.check(record)
-        self._untouched = False
-        try:
-            self._must_hold()
-            values = {**self._row.values(record), "expected": expected}
-            self._spooled(record, expected)
-            answer = self._saved(record, values, expected, replace_corrupt=replace_corrupt)
-        except SignInError as error:
-            self._may_take_back = False  # the refresh token may be spent
-            raise SaveFailed(error) from None
-        if isinstance(answer, Saved):
-            self._expected = self._reserving_since = None
-        self._unspooled()
-        return answer
-
-    def _saved(
-        self, record: Record, values: dict[str, Any], expected: str | None, *, replace_corrupt: bool
-    ) -> Saved | Conflict:
-        if expected is None:
-            statement = rows.SAVE_FIRST
-        else:
-            statement = rows.SAVE if record.intent is None else rows.SAVE_MARKED
-        if self._run(statement, **values):
-            return Saved()
-        found = self._look()
-        stored = found.stored
-        if isinstance(stored, Record) and _but_for_intents(stored, record):
-            return Saved()  # the answer to an earlier save was lost
-        if isinstance(stored, SignInError):
-            if not (replace_corrupt and stored.kind is ErrorKind.CORRUPT_AUTH and found.body is not None):
-                raise stored
-            if stored.details.get("reason") in _NEVER_REPLACED:
-                raise stored
-            if not self._run(rows.REPLACE, **values, corrupt=found.body):
-                raise self._row.error(_WRITE, "changed")
-            return Saved()
-        return Conflict(stored)
-
-    def _spooled(self, record: Record, expected: str | None) -> None:
-        if self._spool is not None and record.parent is not None and record.parent == expected:
-            self._spool.write(self._row, self._row.values(record)["body"])
-
-    def _unspooled(self) -> None:
-        if self._spool is not None:
-            self._spool.remove(self._row)
-
-    # -- the end ---------------------------------------------------------------------------------------------
-
-    def delete(self, expected: str | None, *, even_corrupt: bool = False) -> Deleted | Conflict:
-        """See `LockedLogin.delete`."""
-        self._must_hold()
-        self._untouched = False
-        seen = list(self._found.rescued)
-        if self._run(rows.DELETE, expected=expected, corrupt=None, ids=seen):
-            return self._deleted()
-        found = self._look()
-        if not found.is_ours:
-            raise self._row.error(_WRITE, "lock_lost")
-        if (best := _sign_in_since(found, seen)) is not None:
-            return Conflict(best)
-        stored = found.stored
-        if not isinstance(stored, SignInError):
-            return Conflict(stored)
-        if not even_corrupt or not self._run(rows.DELETE, expected=expected, corrupt=found.body, ids=seen):
-            raise stored
-        return self._deleted()
-
-    def _deleted(self) -> Deleted:
-        self._expected = self._reserving_since = None
-        self._unspooled()
-        return Deleted()
-
-    def release(self) -> None:
-        """See `LockedLogin.release`."""
-        if self._free:
-            return
-        self._free = True
-        if self._pid != os.getpid():
-            return
-        statement = rows.RELEASE if self._may_take_back else rows.RELEASE_MARKED
-        with suppress(SignInError):  # the lease ends by itself
-            self._run(statement, durable=False)
-
-
-_NEVER_REPLACED: Final = ("schema_too_new", "other_account")
-
-
-def _but_for_intents(stored: Record, record: Record) -> bool:
-    return attrs.evolve(stored, intent=None) == attrs.evolve(record, intent=None)
-
-
-def _sign_in_since(found: Found, seen: list[str]) -> Record | None:
-    """A sign-in that was kept beside since the lock was taken: nobody has asked to end that one."""
-    since = {name: copy for name, copy in found.rescued.items() if name not in seen}
-    return Found(None, False, None, since).best

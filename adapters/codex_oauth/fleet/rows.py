@@ -18,6 +18,7 @@ import attrs
 from codex_oauth.fleet.database import Columns
 from codex_oauth.sealing import Keys, SealError, Sealing
 from codex_oauth.stores.failures import advised
+from codex_oauth.stores.login_file import may_be_put_aside
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.flows.lifetime import renewal_begins
 from codex_oauth_core.leftovers import best_leftover
@@ -61,8 +62,7 @@ LOCK: Final = f"""WITH taken AS (
     RETURNING {_COLUMNS}
 ), made AS (
     INSERT INTO codex_oauth_login AS login (tenant, owner, key, holder, holder_until)
-    SELECT %(tenant)s, %(owner)s, %(key)s, %(me)s, clock_timestamp() + interval '{LEASE} s'
-    WHERE NOT EXISTS (SELECT FROM codex_oauth_login WHERE {_HERE})
+    VALUES (%(tenant)s, %(owner)s, %(key)s, %(me)s, clock_timestamp() + interval '{LEASE} s')
     ON CONFLICT DO NOTHING
     RETURNING {_COLUMNS}
 )
@@ -82,12 +82,18 @@ _VALUES: Final = """body = %(body)s, key_id = %(key_id)s, fingerprint = %(finger
     generation = %(generation)s, renew_at = %(renew_at)s, saved_at = clock_timestamp()"""
 _INTENT: Final = """intent_owner = %(intent_owner)s, intent_at = %(intent_at)s, intent_pid = %(intent_pid)s,
     intent_host = %(intent_host)s"""
+_MARKS: Final = ("intent_owner", "intent_at", "intent_pid", "intent_host")
 _WITHOUT_OURS: Final = ", ".join(
-    f"{name} = CASE WHEN login.intent_owner = %(me)s THEN NULL ELSE login.{name} END"
-    for name in ("intent_owner", "intent_at", "intent_pid", "intent_host")
+    f"{name} = CASE WHEN login.intent_owner = %(me)s THEN NULL ELSE login.{name} END" for name in _MARKS
 )
+_STILL_MEANT: Final = f"""login.intent_owner <> %(me)s AND login.fingerprint = %(fingerprint)s
+    AND abs({_NOW} - login.intent_at) < {INTENT_LIFE}"""
+_WITHOUT_OTHERS: Final = ", ".join(
+    f"{name} = CASE WHEN {_STILL_MEANT} THEN login.{name} END" for name in _MARKS
+)
+"""Another's intent stays while he may act on it, and while it is about what is stored now."""
 
-SAVE: Final = f"""UPDATE codex_oauth_login AS login SET {_VALUES}, {_WITHOUT_OURS}
+SAVE: Final = f"""UPDATE codex_oauth_login AS login SET {_VALUES}, {_WITHOUT_OTHERS}
 WHERE {_HERE} AND fingerprint = %(expected)s RETURNING true"""
 
 SAVE_MARKED: Final = f"""UPDATE codex_oauth_login AS login SET {_VALUES}, {_INTENT}
@@ -105,11 +111,13 @@ WHERE {_HERE} AND body = %(corrupt)s RETURNING true"""
 
 ADOPT: Final = f"""WITH stored AS (
     UPDATE codex_oauth_login AS login SET {_VALUES}, {_INTENT}
-    WHERE {_HERE} AND holder = %(me)s AND fingerprint IS NOT DISTINCT FROM %(expected)s
+    WHERE {_HERE} AND holder = %(me)s
+      AND (body = %(corrupt)s OR fingerprint IS NOT DISTINCT FROM %(expected)s AND %(corrupt)s IS NULL)
     RETURNING true
+), gone AS (
+    DELETE FROM codex_oauth_rescued WHERE {_HERE} AND id = ANY(%(ids)s) AND EXISTS (SELECT FROM stored)
 )
-DELETE FROM codex_oauth_rescued WHERE {_HERE} AND id = ANY(%(ids)s) AND EXISTS (SELECT FROM stored)
-RETURNING true"""
+SELECT true FROM stored"""
 
 DROP_RESCUED: Final = f"""DELETE FROM codex_oauth_rescued WHERE {_HERE} AND id = ANY(%(ids)s)
 AND EXISTS (SELECT FROM codex_oauth_login WHERE {_HERE} AND holder = %(me)s)"""
@@ -157,6 +165,15 @@ class Found:
         copies = [copy for copy in self.rescued.values() if isinstance(copy, Record)]
         return best_leftover(self.stored if isinstance(self.stored, Record) else None, copies)
 
+    @property
+    def doubt(self) -> SignInError | None:
+        """Why nobody can say which of them is the login: a newer release wrote one, or its key is not here.
+        What is damaged is worth nothing, and in nobody's way.
+        """
+        beside = [copy for copy in self.rescued.values() if isinstance(copy, SignInError)]
+        stored = [self.stored] if isinstance(self.stored, SignInError) and self.best is not None else []
+        return next((each for each in (*stored, *beside) if not may_be_put_aside(each)), None)
+
     def seen(self) -> Record | None:
         """What a reader is to see. Raises SignInError."""
         if (best := self.best) is not None:
@@ -165,7 +182,7 @@ class Found:
             raise self.stored
         if self.stored is None or not self.stored.is_renewable:
             for copy in self.rescued.values():
-                if isinstance(copy, SignInError):  # it may be the login
+                if isinstance(copy, SignInError) and not may_be_put_aside(copy):  # it may be the login
                     raise copy
         return self.stored
 
@@ -202,7 +219,8 @@ class LoginRow:
         body, is_ours, owner, at, pid, host, bodies, ids = row
         intent = None if owner is None else Intent(pid, host, at, owner)
         stored = None if body is None else self.opened(body, intent)
-        rescued = {name: self.opened(each) for name, each in zip(ids or (), bodies or (), strict=True)}
+        copies: list[tuple[str, bytes]] = list(zip(ids or (), bodies or (), strict=True))
+        rescued = {name: self.opened(copy) for name, copy in copies}
         return Found(body, bool(is_ours), stored, rescued)
 
     def opened(self, body: bytes, intent: Intent | None = None) -> Record | SignInError:
@@ -249,6 +267,12 @@ class LoginRow:
             return _LOGINS.seal(content, self.keys, self._belongs_to)
         except SealError as error:
             raise self.error(ErrorKind.AUTH_WRITE_FAILED, _REASONS.get(error.reason, error.reason)) from None
+
+    def resealed(self, body: bytes) -> bytes:
+        """The same sealed with the current key. Raises SealError."""
+        return without_traceback(
+            lambda: _LOGINS.seal(_LOGINS.open(body, self.keys, self._belongs_to), self.keys, self._belongs_to)
+        )
 
     def error(self, kind: ErrorKind, reason: str) -> SignInError:
         """The error of one reason about this login."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from importlib import import_module
@@ -152,7 +151,7 @@ class TokenSource:
         """Forget a renewal that is under way: for a forked child, which has not got its thread."""
         self._lock = RLock()  # reentrant: a signal handler may ask for a token
         self._flight: Job[Landing] | None = None
-        self._landings: deque[tuple[Landing, float]] = deque()
+        self._landings: list[tuple[Landing, float]] = []  # an empty deque has 700 bytes
         self._looking = RLock()  # reentrant as well
         self._looked = self._memory.record is not None
         self._look_aside: Job[None] | None = None
@@ -236,6 +235,17 @@ class TokenSource:
             provider = self._renewer.provider_for(Record(credential))
             seen = self._seen = (credential, plain(provider.dialect.headers(provider, credential)))
         return dict(seen[1])
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no renewal is under way, and nothing is only in memory: then nothing is lost with it."""
+        with self._lock:
+            self._settle()
+            return self._under_way is None and self._memory.unsaved is None
+
+    def stop(self) -> None:
+        """Begin no renewal any more, and have the one that is under way end, without waiting for it."""
+        self._end()
 
     def close(self) -> None:
         """Begin no renewal any more, and end the one that is under way: at once if it waits, when it is
@@ -397,7 +407,7 @@ class TokenSource:
 
     def _settle(self) -> None:
         while self._landings:
-            self._memory.learn(*self._landings.popleft())
+            self._memory.learn(*self._landings.pop(0))
 
     def _landed(self, landing: Landing, rejected: Secret[str] | None) -> Record | None:
         """What came of a renewal; None to ask again, because it began before our token was refused."""
