@@ -22,7 +22,6 @@ from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.secret import Secret
 
 __all__ = [
-    "GRACE",
     "AdvisoryStore",
     "HostStore",
     "UnaskedStore",
@@ -30,10 +29,6 @@ __all__ = [
     "open_store",
     "open_unasked",
 ]
-
-
-GRACE = 1.0
-"""Seconds after a start of the server for which intents are believed, in place of ten that nobody waits for."""
 
 
 class HostStore(PostgresStore):
@@ -138,6 +133,6 @@ def open_advisory(dsn: str, key: str) -> AdvisoryStore:
 
 
 def _keys(key: str) -> Keys:
-    if multiprocessing.parent_process() is not None:  # of the tests, where a fixture does it
-        setattr(rows, "RESTART_GRACE", GRACE)  # noqa: B010  # it is final everywhere else
+    if multiprocessing.parent_process() is not None:  # in one of the tests `no_grace` does it
+        setattr(rows, "RESTART_GRACE", 0.0)  # noqa: B010  # it is final everywhere else
     return Keys(Secret(bytes.fromhex(key)))
