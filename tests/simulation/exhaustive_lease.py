@@ -306,7 +306,10 @@ class LeaseStore(Keeper):
             return Conflict(stored), shared
         if (newer := best_leftover(None, self._rescued(shared))) is not None:
             return Conflict(newer), shared
-        families = {self.token(copy.record)[0] for copy in shared.copies}
+        renewals = (copy for copy in shared.copies if self.records.values[copy.record].parent is not None)
+        families = {
+            self.token(copy.record)[0] for copy in renewals
+        }  # a sign-in that is beside is not ended by it
         families |= set() if shared.login == NONE else {self.token(shared.login)[0]}
         lease = _NOBODY if shared.login != NONE else shared.lease
         return Deleted(), shared._replace(login=NONE, copies=(), lease=lease, gone=shared.gone | families)
