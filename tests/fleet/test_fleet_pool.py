@@ -17,8 +17,18 @@ import anyio
 import attrs
 import pytest
 
-from codex_oauth import CODEX, AsyncHttpxWorld, Credential, DeviceFlow, HttpxWorld, Provider, TokenSource
+from codex_oauth import (
+    CODEX,
+    AsyncHttpxWorld,
+    Credential,
+    DeviceFlow,
+    HttpxWorld,
+    Provider,
+    Secret,
+    TokenSource,
+)
 from codex_oauth.authority import Approve, Authority, AuthorityServer, Policy, serve
+from codex_oauth.clock import now
 from codex_oauth.fleet import (
     FleetPool,
     Keys,
@@ -80,7 +90,8 @@ class Ground:
 
     def codes(self) -> list[str]:
         """The codes that were exchanged, or tried to be."""
-        return [request.fields["code"].fingerprint() for request in self.authority.received("exchange")]
+        sent = [request.fields["code"] for request in self.authority.received("exchange")]
+        return [code.fingerprint() for code in sent if isinstance(code, Secret)]
 
 
 @pytest.fixture
@@ -382,6 +393,44 @@ def test_who_gives_up_is_not_polled_for_any_more(ground: Ground) -> None:
     state = ground.state()
     assert state.error is not None
     assert state.error["kind"] == "cancelled"
+
+
+@pytest.mark.parametrize("hours", [-1, 1, 24])
+def test_a_worker_whose_clock_is_wrong_ends_nobody(ground: Ground, hours: float) -> None:
+    ground.start()
+
+    def wrong() -> tuple[float, float]:
+        at, wall = now()
+        return at, wall + hours * 3600
+
+    async def main() -> None:
+        async with working(ground, now=wrong):
+            await until(lambda: over(ground))
+
+    anyio.run(main)
+    assert ground.state().state == "done"
+
+
+def test_what_was_taken_without_an_answer_is_driven_all_the_same(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ground.start()
+    take, lost = ownership.Ownership.take, list[Any]()
+
+    def unanswered(self: ownership.Ownership, room: int, *, but: Sequence[str] = ()) -> list[ownership.Taken]:
+        found = take(self, room, but=but)
+        lost.extend(found)
+        return []
+
+    monkeypatch.setattr(ownership.Ownership, "take", unanswered)
+
+    async def main() -> None:
+        async with working(ground):
+            await until(lambda: over(ground))
+
+    anyio.run(main)
+    assert len(lost) == 1
+    assert ground.state().state == "done"
 
 
 # -- what it cannot drive --------------------------------------------------------------------------------

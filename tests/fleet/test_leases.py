@@ -324,6 +324,69 @@ def test_a_restart_between_two_statements_is_not_noticed(store: PostgresStore, o
     locked(store).release()
 
 
+def test_a_lease_that_is_longer_than_any_is_none(migrated: str, store: PostgresStore) -> None:
+    """The database's clock was set back."""
+    locked(store)
+    sql(migrated, "UPDATE codex_oauth_login SET holder_until = clock_timestamp() + interval '1 h'")
+    locked(store).release()
+
+
+@pytest.mark.parametrize("how", ["save", "rescue"])
+def test_whether_a_sign_in_was_stored_is_not_said_while_it_may_still_be(
+    migrated: str, cutter: Cutter, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """What is not stored is revoked: a statement that nobody answered may be executed later."""
+    at = [1000.0]
+    monkeypatch.setattr(postgres_lock, "now", lambda: (at[0], at[0]))
+    name = migrated.rpartition("/")[2].partition("?")[0]
+    far = store_in(cutter.dsn(name))
+    new = sample(5)
+    slot = far.slot(KEY)
+    held = slot.lock()
+    assert held is not None
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "_connect", away)
+        loss = cutter.lose_request("INSERT INTO codex_oauth")
+        if how == "save":
+            with pytest.raises(SaveFailed):
+                held.save(new, None)
+        else:
+            with pytest.raises(SignInError):
+                slot.rescue(new)
+    assert loss.done.is_set()
+    for _ in range(2):
+        with pytest.raises(SignInError) as unsure:
+            far.slot(KEY).load()
+        assert unsure.value.details["reason"] == "unanswered"
+    sql(migrated, "DELETE FROM codex_oauth_login")
+    put(store_in(migrated), new)
+    assert far.slot(KEY).load() == new
+    far.database.close()
+
+
+def test_after_a_while_what_is_not_stored_is_not(
+    migrated: str, cutter: Cutter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = [1000.0]
+    monkeypatch.setattr(postgres_lock, "now", lambda: (at[0], at[0]))
+    far = store_in(cutter.dsn(migrated.rpartition("/")[2].partition("?")[0]))
+    held = far.slot(KEY).lock()
+    assert held is not None
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "_connect", away)
+        cutter.lose_request("INSERT INTO codex_oauth")
+        with pytest.raises(SaveFailed):
+            held.save(sample(5), None)
+    at[0] += postgres_lock.UNSURE_FOR
+    assert far.slot(KEY).load() is None
+    far.database.close()
+
+
+def away(self: Database, psycopg: Any, kind: ErrorKind, *, unanswered: bool = False) -> Any:
+    """No second connection."""
+    raise self._explained(kind, None, unanswered=unanswered)
+
+
 # -- what it costs -------------------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ Rules of this file: time passes in the database, by its rows; no test waits for 
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable
 
 import psycopg
@@ -86,7 +87,7 @@ def test_what_was_started_waits_and_can_be_driven_by_anybody_with_the_key(databa
     checkpoint, prompt = unsealed_sign_in(taken.checkpoint, KEYS, taken.name)
     assert prompt == begun.prompt
     flow = restore(checkpoint, CODEX)
-    effect = flow.receive(Resumed(*world.now()))
+    effect = flow.receive(Resumed(world.now()[0], time.time()))
     assert isinstance(effect, Wait)
     while isinstance(effect, SendRequest | Wait):
         effect = flow.receive(world.perform(effect))
@@ -362,6 +363,55 @@ def test_what_is_being_exchanged_is_not_given_up(database: Database) -> None:
     own.take(1)
     assert own.may_exchange(name)
     assert not cancel_sign_in(database, name)
+
+
+def test_a_failure_whose_answer_is_lost_is_told(database: Database, cutter: Cutter, migrated: str) -> None:
+    started(database)
+    far = Database(cutter.dsn(migrated.rpartition("/")[2].partition("?")[0]))
+    own = worker(far)
+    (taken,) = own.take(1)
+    loss = cutter.lose_answer("state = 'failed'")
+    assert own.end(taken, SignInError.of(ErrorKind.DENIED))
+    assert loss.done.is_set()
+    far.close()
+
+
+def test_what_was_taken_and_is_not_known_is_found(database: Database, cutter: Cutter, migrated: str) -> None:
+    """The answer to a take was lost: nobody would drive it."""
+    names = [started(database) for _ in range(3)]
+    far = Database(cutter.dsn(migrated.rpartition("/")[2].partition("?")[0]))
+    own = worker(far)
+    (known,) = own.take(1)
+    loss = cutter.lose_answer("orphaned")
+    assert own.take(2) == []
+    assert loss.done.is_set()
+    assert {each.name for each in own.undriven({known.name})} == set(names) - {known.name}
+    assert own.undriven(set(names)) == []
+    far.close()
+
+
+def test_where_it_stands_is_put_down_by_the_clock_that_all_have(
+    database: Database, migrated: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = FakeWorld(answered_by(Authority(policy=Policy(approve=Approve.ASK))), wall=1.0e9)
+    begun = start_sign_in(database, DeviceFlow(), world, keys=KEYS, owner="ada")
+    own = Ownership(database, KEYS)
+    now = own.begin()
+    (taken,) = own.take(1)
+    checkpoint, _ = unsealed_sign_in(taken.checkpoint, KEYS, begun.name)
+    assert 0 <= now - checkpoint["wall"] < 60
+    beat = own.beat()
+    assert beat is not None
+    assert 0 <= beat - now < 60
+
+
+def test_a_lease_that_is_longer_than_any_is_none(migrated: str, database: Database) -> None:
+    """The database's clock was set back."""
+    started(database)
+    own = worker(database)
+    own.take(1)
+    sql(migrated, "UPDATE codex_oauth_worker SET alive_until = clock_timestamp() + interval '1 h'")
+    assert len(worker(database).take(1)) == 1
 
 
 # -- handing over --------------------------------------------------------------------------------------
