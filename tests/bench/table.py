@@ -91,6 +91,14 @@ ROWS: Final = (
     ),
     Row("P12", "`codex-oauth token` with a fresh token, a whole process", "command:token", 25),
     Row("P13", "`codex-oauth --help`, a whole process", "command:usage", 25),
+    Row(
+        "P15",
+        "a renewal's work on a login that hosts share",
+        "shared:measure",
+        31,
+        "four of the five statements are transactions of their own, each of which waits for the disk, where a file is "
+        "written through three times.",
+    ),
 )
 
 
