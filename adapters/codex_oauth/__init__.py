@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from codex_oauth.browser.paste import PasteSource as PasteSource
     from codex_oauth.entropy import new_pkce as new_pkce
     from codex_oauth.entropy import new_state as new_state
+    from codex_oauth.fleet.fleet_pool import FleetPool as FleetPool
+    from codex_oauth.fleet.postgres_store import PostgresStore as PostgresStore
     from codex_oauth.listener.async_listener import AsyncCallbackListener as AsyncCallbackListener
     from codex_oauth.listener.sync_listener import CallbackListener as CallbackListener
     from codex_oauth.pool.flow_pool import FlowPool as FlowPool
@@ -87,6 +89,8 @@ __all__, __getattr__, __dir__ = lazy_names(
         "codex_oauth.worlds.prompted": ("AsyncPromptedWorld", "PromptedWorld"),
         "codex_oauth.worlds.async_httpx_world": ("AsyncHttpxWorld",),
         "codex_oauth.worlds.anyio_world": ("AnyioWorld",),
+        "codex_oauth.fleet.fleet_pool": ("FleetPool",),
+        "codex_oauth.fleet.postgres_store": ("PostgresStore",),
         "codex_oauth.pool.flow_pool": ("FlowPool",),
         "codex_oauth.asign_in": ("alogin",),
         "codex_oauth.store_login": ("afinish_sign_in", "finish_sign_in"),

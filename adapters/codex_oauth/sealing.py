@@ -27,7 +27,7 @@ from codex_oauth_core.secret import Secret, without_traceback
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-__all__ = ["Keys", "SealError", "Sealing", "new_key", "seal", "unseal"]
+__all__ = ["Keys", "SealError", "Sealing", "new_key", "reseal_checkpoint", "seal", "unseal"]
 
 KEY_LENGTH: Final = 32
 LONGEST: Final = 1024 * 1024
@@ -76,6 +76,10 @@ class Keys:
     def current_id(self) -> str:
         """What the key that seals is told by: 16 hexadecimal digits, which give nothing of it away."""
         return _which(self.current).hex()
+
+    def has(self, key_id: str) -> bool:
+        """Whether a key is among these; `key_id`: as `current_id`."""
+        return any(which.hex() == key_id for which in self._by_id)
 
     def key(self, which: bytes) -> Secret[bytes]:
         """The key that is told by `which`. Raises SealError: `other_key`."""
@@ -165,6 +169,14 @@ def _unsealed(data: bytes, keys: Keys, belongs_to: str) -> dict[str, Any]:
         raise CheckpointError(_AS_CHECKPOINT.get(error.reason, error.reason)) from None
     except NotStrictJsonError:
         raise CheckpointError("sealed_wrong") from None
+
+
+def reseal_checkpoint(data: bytes, keys: Keys, *, belongs_to: str = "") -> bytes:
+    """A sealed checkpoint, sealed anew with the key that seals now. Raises CheckpointError, as `unseal`."""
+    try:
+        return _CHECKPOINTS.seal(_CHECKPOINTS.open(data, keys, belongs_to), keys, belongs_to)
+    except SealError as error:
+        raise CheckpointError(_AS_CHECKPOINT.get(error.reason, error.reason)) from None
 
 
 _AS_CHECKPOINT: Final = {"not_sealed": "not_a_checkpoint"}

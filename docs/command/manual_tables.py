@@ -13,6 +13,7 @@ from codex_oauth.cli import errors
 from codex_oauth.cli.arguments import DEFAULT_VARIABLE, PROVIDER_VARIABLE
 from codex_oauth.cli.child import ACCOUNT_ID_VARIABLE
 from codex_oauth.cli.fast import ACCOUNT_VARIABLE
+from codex_oauth.cli.fleet_arguments import DSN_VARIABLE, KEYS_VARIABLE
 from codex_oauth.stores.names import CURRENT, HOME_VARIABLE, HOST_ID, LOGINS, REGISTRATIONS
 
 __all__ = ["DESCRIPTION", "EXIT_STATUS", "FILES", "SEE_ALSO", "VARIABLES"]
@@ -21,7 +22,7 @@ DESCRIPTION: Final = (
     "codex-oauth signs in with ChatGPT (Codex), keeps the login, renews it, and gives its access token to "
     "other programs.",
     "Results are printed on stdout, everything else on stderr. With --json a result, or the error, is one "
-    "JSON document a line. A secret is printed by the commands token and header only.",
+    "JSON document a line. A secret is printed by the commands token, header and fleet new-key only.",
 )
 """Paragraphs."""
 
@@ -33,6 +34,9 @@ VARIABLES: Final = MappingProxyType(
         "Set by exec: that of the token.",
         DEFAULT_VARIABLE: "Set by exec: the access token, in the environment of the command that it runs.",
         ACCOUNT_ID_VARIABLE: "Set by exec: the account id of that token.",
+        DSN_VARIABLE: "The database of the fleet commands. --dsn comes first.",
+        KEYS_VARIABLE: "The keys of the fleet commands, with spaces or commas between them: the first seals. "
+        "--keys comes first.",
         "CODEX_OAUTH_DEBUG": "If set, a fault of this program ends with a traceback. Look through it before "
         "you share it.",
         "CODEX_HOME": "The directory of the Codex CLI, for import; default: ~/.codex",

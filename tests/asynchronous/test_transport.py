@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from codex_oauth.transport.async_httpx_transport import AsyncHttpxTransport
-from codex_oauth.transport.async_network import KEPT_ALIVE, AnyioNetwork
-from codex_oauth.transport.protocol import AsyncSendOutcome
+from codex_oauth.transport.async_network import AnyioNetwork
+from codex_oauth.transport.protocol import KEPT_ALIVE, AsyncSendOutcome
 from codex_oauth_core import Cause, Phase, RequestFailed, ResponseReceived, SendRequest
 from codex_oauth_core.reading.json_body import MAX_BODY
 from tests.asynchronous.running import each_backend, run, run_virtual

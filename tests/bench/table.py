@@ -92,6 +92,14 @@ ROWS: Final = (
     Row("P12", "`codex-oauth token` with a fresh token, a whole process", "command:token", 25),
     Row("P13", "`codex-oauth --help`, a whole process", "command:usage", 25),
     Row(
+        "P14",
+        "CPU of a poll, over HTTP and through the whole pool",
+        "polls:measure",
+        5,
+        "over httpx the cost grows with the number of requests in flight: with 64, for which the server is near, it is "
+        "some six times as much. Of ours, half is aiohttp's, and a fifth is for sending and receiving.",
+    ),
+    Row(
         "P15",
         "a renewal's work on a login that hosts share",
         "shared:measure",

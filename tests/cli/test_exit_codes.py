@@ -91,7 +91,15 @@ def test_1_an_output_that_cannot_be_written(tmp_path: Path, more: tuple[str, ...
 
 @pytest.mark.parametrize(
     "arguments",
-    [("statsu",), ("status", "--nonsense"), ("status", "extra"), ("switch",), ("exec",), ("trace",)],
+    [
+        ("statsu",),
+        ("status", "--nonsense"),
+        ("status", "extra"),
+        ("switch",),
+        ("exec",),
+        ("trace",),
+        ("fleet",),
+    ],
 )
 def test_2_usage(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     assert both(tmp_path, *arguments)[0].code == errors.USAGE == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import secrets
 import signal
 import sys
 import time
@@ -50,18 +51,19 @@ ROWS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "import": (("--from-codex",), ("--from-codex", "--move", "--yes")),
     "export": (("--to-codex", "out.json", "--include-refresh", "--yes"),),
     "trace": (("show", "FILE"), ("replay", "FILE")),
+    "fleet": (("migrate",), ("check",), ("sweep",), ("reseal",)),
     "completion": (("bash",),),
     "authority": (("--approve", "auto", "--url-file", "url"),),
 }
 """How each command is run. URL: the server; FILE: a trace."""
 
-ALONE: Final = {"trace", "completion", "authority"}
+ALONE: Final = {"trace", "fleet", "completion", "authority"}
 """What neither the login nor the server makes a difference to."""
 
 MUST: Final = {
     ("token", "stdout"): {"access"},
     ("header", "stdout"): {"access"},
-    ("exec", "stdout"): {"access", "proxy password"},  # the proxy is the caller's own
+    ("exec", "stdout"): {"access", "proxy password", "database password", "key"},  # they are the caller's own
     ("export", "file cwd/out.json"): {"access", "refresh", "id token"},
 }
 """What a place is for: only these secrets may be there."""
@@ -90,6 +92,8 @@ class Planted:
     refresh: str = attrs.field(factory=canary)
     id_token: str = attrs.field(factory=lambda: account_token(ACCOUNT, marker=canary()) + canary())
     proxy: str = attrs.field(factory=lambda: canary().replace("/", "."))
+    database: str = attrs.field(factory=lambda: canary().replace("/", "."))
+    key: str = attrs.field(factory=lambda: secrets.token_hex(32))
     cli_access: str = attrs.field(factory=lambda: account_token("acct_cli", marker=canary(), exp=_SOON))
     cli_refresh: str = attrs.field(factory=canary)
     cli_id: str = attrs.field(factory=lambda: account_token("acct_cli", marker=canary()))
@@ -101,6 +105,8 @@ class Planted:
             "refresh": self.refresh,
             "id token": _own(self.id_token),
             "proxy password": self.proxy,
+            "database password": self.database,
+            "key": self.key,
             "access of the CLI": _own(self.cli_access),
             "refresh of the CLI": self.cli_refresh,
             "id token of the CLI": _own(self.cli_id),
@@ -208,14 +214,16 @@ class Rig:
         more = LOOKS[look][0] if command not in {"trace", "authority"} else ("--json",) * (look == "json")
         more = () if command == "completion" else more
         wrong = ("--no-such-option",) if situation == "bad arguments" else ()
-        if command == "trace":
+        if command in {"trace", "fleet"}:
             return (command, *filled, *more, *wrong)
         return (command, *more, *wrong, *filled)
 
     def _environ(self, look: str, planted: Planted) -> dict[str, str]:
         proxy = f"http://somebody:{quote(planted.proxy, safe='')}@127.0.0.1:9"
         # the password as it is in the address, and as it is sent
-        return {"HTTPS_PROXY": proxy, **LOOKS[look][1]}
+        dsn = f"postgresql://somebody:{quote(planted.database, safe='')}@127.0.0.1:9/nowhere"
+        fleet = {"CODEX_OAUTH_DSN": dsn, "CODEX_OAUTH_KEYS": planted.key}
+        return {"HTTPS_PROXY": proxy, **fleet, **LOOKS[look][1]}
 
 
 def received(authority: Authority) -> dict[str, str]:

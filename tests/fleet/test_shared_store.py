@@ -6,7 +6,6 @@ standby takes no writes. Only time is not waited for: what the rows say of it is
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
@@ -15,21 +14,15 @@ import attrs
 import psycopg
 import pytest
 
-from codex_oauth.fleet import rows
-from codex_oauth.fleet.database import Database
-from codex_oauth.fleet.migrate import migrate
 from codex_oauth.fleet.postgres_store import PostgresStore
 from codex_oauth.sealing import new_key
 from codex_oauth.testing import SHARED_STORE_CHECKS, SharedStoreCheck, StoreFaults
 from tests.fleet.bouncer import Bouncer
 from tests.fleet.cluster import Cluster, sql
 from tests.fleet.cutter import Cutter, Loss
+from tests.fleet.logins import age_marks
 from tests.fleet.servers import wait_until
-from tests.fleet.wrong_stores import GRACE, open_advisory, open_store, open_unasked
-
-OLDER = """UPDATE codex_oauth_login
-SET intent_at = intent_at - %s, holder_until = holder_until - make_interval(secs => %s)"""
-SINCE_START = "SELECT extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float8"
+from tests.fleet.wrong_stores import open_advisory, open_store, open_unasked
 
 
 class Network(Cutter):
@@ -41,9 +34,8 @@ class Network(Cutter):
         self.cut()
 
 
-@pytest.fixture(autouse=True)
-def _grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows, "RESTART_GRACE", GRACE)
+# the rows know nothing of the seconds after a start in which older intents are believed, too
+pytestmark = pytest.mark.usefixtures("no_grace")
 
 
 @attrs.frozen
@@ -65,10 +57,7 @@ class Place:
             return False
 
     def advance(self, seconds: float) -> None:
-        """For a while after a start the store believes older intents, too: that is waited for."""
-        ((since,),) = sql(self.direct_dsn, SINCE_START)
-        time.sleep(max(0.0, GRACE + 0.1 - since))
-        sql(self.direct_dsn, OLDER, seconds, seconds)
+        age_marks(self.direct_dsn, seconds)
 
     def restart(self) -> None:
         """As if it had crashed."""
@@ -126,13 +115,9 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def logins(own_cluster: Cluster) -> str:
+def logins(own_cluster: Cluster, tables: str) -> str:
     """The DSN of one database for all rows: each has a login of its own."""
-    dsn = own_cluster.create_database()
-    database = Database(dsn)
-    migrate(database)
-    database.close()
-    return dsn
+    return own_cluster.start().create_database(tables)
 
 
 def _place(cluster: Cluster, logins: str, port: int) -> Generator[Place]:

@@ -13,7 +13,8 @@ import psycopg
 
 from codex_oauth.fleet import rows
 from codex_oauth.fleet.database import Database
-from codex_oauth.fleet.postgres_store import PostgresLockedLogin, PostgresSlot, PostgresStore
+from codex_oauth.fleet.postgres_lock import PostgresLockedLogin
+from codex_oauth.fleet.postgres_store import PostgresSlot, PostgresStore
 from codex_oauth.sealing import Keys
 from codex_oauth.stores.locks import draw_owner
 from codex_oauth_core import Record
@@ -21,7 +22,6 @@ from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.secret import Secret
 
 __all__ = [
-    "GRACE",
     "AdvisoryStore",
     "HostStore",
     "UnaskedStore",
@@ -29,10 +29,6 @@ __all__ = [
     "open_store",
     "open_unasked",
 ]
-
-
-GRACE = 1.0
-"""Seconds after a start of the server for which intents are believed, in place of ten that nobody waits for."""
 
 
 class HostStore(PostgresStore):
@@ -137,6 +133,6 @@ def open_advisory(dsn: str, key: str) -> AdvisoryStore:
 
 
 def _keys(key: str) -> Keys:
-    if multiprocessing.parent_process() is not None:  # of the tests, where a fixture does it
-        setattr(rows, "RESTART_GRACE", GRACE)  # noqa: B010  # it is final everywhere else
+    if multiprocessing.parent_process() is not None:  # in one of the tests `no_grace` does it
+        setattr(rows, "RESTART_GRACE", 0.0)  # noqa: B010  # it is final everywhere else
     return Keys(Secret(bytes.fromhex(key)))

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from codex_oauth import FlowPool
-from codex_oauth.pool.flow_pool import GRACE, Handle
+from codex_oauth.pool.handle import GRACE, Handle
 from codex_oauth.testing.fake_world import START
 from codex_oauth_core import (
     Credential,

@@ -20,6 +20,7 @@ from codex_oauth.testing import (
 from codex_oauth.worlds.aiohttp_world import AiohttpWorld
 from codex_oauth.worlds.urllib_world import UrllibWorld
 from tests.ports.reactors import ReactorWorld
+from tests.transport.polls import PollWorld
 
 MAKERS: dict[str, type[UrllibWorld | ReactorWorld]] = {"urllib": UrllibWorld, "twisted": ReactorWorld}
 
@@ -43,6 +44,11 @@ def test_listening(port: str, check: ListeningCheck) -> None:
 @pytest.mark.parametrize("check", [*ASYNC_WORLD_CHECKS, *TASK_CHECKS], ids=lambda check: check.__name__)
 def test_aiohttp(check: AsyncWorldCheck) -> None:
     asyncio.run(check(AiohttpWorld))
+
+
+@pytest.mark.parametrize("check", [*ASYNC_WORLD_CHECKS, *TASK_CHECKS], ids=lambda check: check.__name__)
+def test_polls_over_aiohttp(check: AsyncWorldCheck) -> None:
+    asyncio.run(check(PollWorld))
 
 
 @pytest.mark.parametrize("check", ASYNC_LISTENING_CHECKS, ids=lambda check: check.__name__)

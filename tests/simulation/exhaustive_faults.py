@@ -210,7 +210,7 @@ class Faults:
         moves: list[Move] = []
         what = "answer" if net.answer else "request"
         if (after := self.spent(Fault.LOST, shared)) is not None:
-            if not net.revokes:
+            if not net.revokes and net.answer:  # a request that never arrives spends nothing
                 after = after._replace(why=after.why | {(Excuse.LOST, net.token)})
             moves.append((f"'s {what} is LOST", process._replace(net=net._replace(lost=True)), after))
         if (after := self.spent(Fault.LATE, shared)) is not None:

@@ -287,10 +287,13 @@ class LeaseStore(Keeper):
         has_it = shared.lease.owner == asked.owner
         if not self.rules.save_by_fingerprint and not (has_it and shared.lease.left):
             return failed(WRITE, "lock_lost"), shared
-        foreign = None if stored is None else stored.intent
-        foreign = None if foreign is not None and foreign.owner == asked.owner else foreign
-        shared = self._put(shared, self.records.number(attrs.evolve(record, intent=foreign)))
-        return Saved(), shared._replace(lease=_NOBODY if has_it else shared.lease)
+        mark, lease = None if stored is None else stored.intent, shared.lease
+        if not self.rules.only_its_own or (mark is not None and mark.owner == asked.owner):
+            mark = None
+        if not self.rules.only_its_own or has_it:
+            lease = _NOBODY
+        shared = self._put(shared, self.records.number(attrs.evolve(record, intent=mark)))
+        return Saved(), shared._replace(lease=lease)
 
     def _delete(self, effect: Delete, process: Process, shared: Shared) -> Stepped:
         hold = held(process)
@@ -303,7 +306,10 @@ class LeaseStore(Keeper):
             return Conflict(stored), shared
         if (newer := best_leftover(None, self._rescued(shared))) is not None:
             return Conflict(newer), shared
-        families = {self.token(copy.record)[0] for copy in shared.copies}
+        renewals = (copy for copy in shared.copies if self.records.values[copy.record].parent is not None)
+        families = {
+            self.token(copy.record)[0] for copy in renewals
+        }  # a sign-in that is beside is not ended by it
         families |= set() if shared.login == NONE else {self.token(shared.login)[0]}
         lease = _NOBODY if shared.login != NONE else shared.lease
         return Deleted(), shared._replace(login=NONE, copies=(), lease=lease, gone=shared.gone | families)

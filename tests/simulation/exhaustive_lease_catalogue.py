@@ -56,7 +56,16 @@ QUICK: Final = (
     _case("a statement without an answer, or late", BOTH, F.UNANSWERED, F.AGAIN, tick=COARSE),
     _case("the database is away", BOTH, F.AWAY, F.AGAIN, tick=10.0),
     _case("cut off from the database", BOTH, F.CUT_OFF, F.AGAIN, excuses=_CUT_OFF, tick=COARSE),
-    _case("an earlier release ignores marks", BOTH, F.CRASH, former=(1,), tick=COARSE),
+    _case(
+        "an earlier release ignores marks",
+        BOTH,
+        F.CRASH,
+        F.REFUSED,
+        F.UNANSWERED,
+        most=2,
+        former=(1,),
+        tick=COARSE,
+    ),
     _case("a sign-in", WITH_SIGN_IN, F.CRASH, F.LATE, F.AGAIN, most=2, tick=COARSE),
     _case("a sign-in without an answer", WITH_SIGN_IN, F.UNANSWERED, F.CANCEL, F.AGAIN, tick=COARSE),
     _case(
@@ -237,7 +246,7 @@ CONTROLS: Final = (
             victims=1,
             rules=Rules(owner_per_hold=False),
             slow_server=True,
-            tick=COARSE,
+            tick=35.0,
         ),
         TWICE,
     ),
@@ -263,13 +272,32 @@ CONTROLS: Final = (
         NOBODY,
     ),
     Control(
-        _case("marks end while the database is away (C7)", BOTH, F.AWAY, F.AGAIN, rules=Rules(grace=False)),
+        _case(
+            "marks end while the database is away (C7)",
+            BOTH,
+            F.AWAY,
+            F.AGAIN,
+            tick=10.0,
+            rules=Rules(grace=False),
+        ),
         TWICE,
     ),
     Control(
-        _case("and a moment is too short where tries take time", BOTH, F.AWAY, F.AGAIN),
+        _case("and a moment is too short where tries take time", BOTH, F.AWAY, F.AGAIN, tick=10.0),
         TWICE,
         ((pace, "SAVE_PAUSES", (0.25, 10.0)), (exhaustive_faults, "GRACE", 10.0)),
+    ),
+    Control(
+        _case(
+            "a save ends what is another's",
+            BOTH,
+            F.LOST,
+            F.UNANSWERED,
+            F.AGAIN,
+            tick=35.0,
+            rules=Rules(only_its_own=False),
+        ),
+        TWICE,
     ),
     Control(
         _case(

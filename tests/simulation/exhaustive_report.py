@@ -13,23 +13,31 @@ from typing import Final
 from unittest import mock
 
 from tests.simulation import exhaustive_catalogue as files
+from tests.simulation import exhaustive_fleet_catalogue as fleets
 from tests.simulation import exhaustive_lease_catalogue as leases
 from tests.simulation.exhaustive_catalogue import Control
+from tests.simulation.exhaustive_fleet import FleetControl, explore_fleet
 from tests.simulation.exhaustive_search import Found, explore
 
 __all__ = ["report", "searched"]
 
-_NAMED: Final = {
-    **{
-        f"{control.case.name}": control
+_ALL: Final[tuple[Control | FleetControl, ...]] = (
+    *(
+        control
         for kept in (files, leases)
         for control in (*(Control(case, "") for case in kept.ROWS), *kept.WINDOWS, *kept.CONTROLS)
-    }
-}
+    ),
+    *(FleetControl(case, "") for case in fleets.ROWS),
+    *fleets.CONTROLS,
+)
+_NAMED: Final = {control.case.name: control for control in _ALL}
+assert len(_NAMED) == len(_ALL), "two cases have one name"
 
 
-def searched(control: Control) -> Found:
+def searched(control: Control | FleetControl) -> Found:
     """What is found in a case, with its patches made meanwhile."""
+    if isinstance(control, FleetControl):
+        return explore_fleet(control.case)
     patches = [mock.patch.object(*patch) for patch in control.patches]
     for patch in patches:
         patch.start()

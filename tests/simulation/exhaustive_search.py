@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import gc
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
-from typing import Final
+from collections.abc import Callable, Hashable, Iterator
+from typing import Final, Protocol, TypeVar
 
 import attrs
 
@@ -21,7 +21,7 @@ from tests.simulation.exhaustive_server import LONG_AGO, sign_in
 from tests.simulation.exhaustive_state import NONE, Case, Copy, Excuse, Hold, Process, Shared
 from tests.simulation.exhaustive_values import AT, Token
 
-__all__ = ["MOST_STATES", "Found", "explore"]
+__all__ = ["MOST_STATES", "Found", "Searchable", "explore", "search_all"]
 
 MOST_STATES: Final = 3_000_000
 _OLDEST: Final = 3
@@ -256,6 +256,10 @@ class _Search:
             for process in (self._processes[number] for number in state[1:])
         )
 
+    def longest_wait(self) -> int:
+        """Ticks for which somebody waited, in any state that was met."""
+        return max(process.waited for process in self._processes)
+
     def outcomes(self, state: State) -> list[str]:
         """What the processes were told."""
         return [self._processes[number].outcome for number in state[1:]]
@@ -263,7 +267,32 @@ class _Search:
 
 def explore(case: Case, most_states: int = MOST_STATES) -> Found:
     """Search a case, until a rule is broken or every state was seen."""
-    search, found = _Search(case), Found()
+    search = _Search(case)
+    found = search_all(search, most_states)
+    found.longest_wait = search.longest_wait()
+    return found
+
+
+S = TypeVar("S", bound=Hashable)
+
+
+class Searchable(Protocol[S]):
+    """What can be searched: states, and what can happen in each."""
+
+    def start(self) -> S: ...
+
+    def following(self, state: S, /) -> Iterator[tuple[str, S]]: ...
+
+    def verdict(self, state: S, /) -> tuple[str, Excuse | None]: ...
+
+    def is_over(self, state: S, /) -> bool: ...
+
+    def outcomes(self, state: S, /) -> list[str]: ...
+
+
+def search_all(search: Searchable[S], most_states: int = MOST_STATES) -> Found:
+    """Search all states, until a rule is broken or every one was seen."""
+    found = Found()
     gc.disable()  # nothing here is in a circle
     try:
         _explore(search, found, most_states)
@@ -272,9 +301,9 @@ def explore(case: Case, most_states: int = MOST_STATES) -> Found:
     return found
 
 
-def _explore(search: _Search, found: Found, most_states: int) -> None:
+def _explore(search: Searchable[S], found: Found, most_states: int) -> None:
     start = search.start()
-    seen: dict[State, int] = {start: 0}
+    seen: dict[S, int] = {start: 0}
     ways: list[tuple[int, str]] = [(-1, "")]
     todo = deque([start])
     number = 0
@@ -308,7 +337,6 @@ def _explore(search: _Search, found: Found, most_states: int) -> None:
     else:
         found.whole = True
     found.states = len(seen)
-    found.longest_wait = max(process.waited for process in search._processes)
     found.trace = _way(ways, number) if found.broken else []
 
 

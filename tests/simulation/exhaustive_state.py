@@ -151,6 +151,8 @@ class Rules:
     """A reservation makes the lease as long as its mark counts."""
     save_by_fingerprint: bool = True
     """A save needs only what was read; else the lease as well."""
+    only_its_own: bool = True
+    """A save takes back the mark and the lease of its own hold only."""
     grace: bool = True
     """A mark that ran out while the database was away counts for a moment more."""
     unsure_said: bool = True

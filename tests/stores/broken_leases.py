@@ -13,10 +13,10 @@ from typing import Final
 
 import attrs
 
-from codex_oauth.stores.store import Conflict, Saved
+from codex_oauth.stores.store import Conflict, Saved, SaveFailed
 from codex_oauth_core import Record
 from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.renewal_times import INTENT_LIFE, SEND_BY
+from codex_oauth_core.renewal_times import INTENT_LIFE
 from tests.stores.lease_store import LEASE, NOW, LeaseHeld, LeaseSlot, Variant
 
 __all__ = ["LEASES"]
@@ -70,12 +70,40 @@ class ShortHeld(LeaseHeld):
         table.execute(f"UPDATE logins SET holder_until = {NOW} + ? WHERE key = ?", (LEASE, self.slot.key))
 
 
-class BriefHeld(UnaskedHeld):
-    """A reservation keeps others out for as long as the holder should send, and not for as long as it may."""
+class PatientHeld(LeaseHeld):
+    """It sends as long as it has the lease, though the lease may end before the answer."""
 
-    def mark(self, table: sqlite3.Connection, record: Record) -> None:
-        super().mark(table, record)
-        table.execute(f"UPDATE logins SET holder_until = {NOW} + ? WHERE key = ?", (SEND_BY, self.slot.key))
+    def may_send(self, table: sqlite3.Connection) -> bool:
+        row = self.slot.row(table)
+        return row is not None and row["holder"] == self.me and row["fingerprint"] == self.reserved_for
+
+
+class AnybodysHeld(LeaseHeld):
+    """It does not ask whose the intent is."""
+
+    def may_send(self, table: sqlite3.Connection) -> bool:
+        row = self.slot.row(table)
+        return row is not None and row["fingerprint"] == self.reserved_for
+
+
+class UncomparedHeld(LeaseHeld):
+    """It does not ask whether what it reserved for is stored still."""
+
+    def may_send(self, table: sqlite3.Connection) -> bool:
+        return self.holds(table)
+
+
+class TidyHeld(LeaseHeld):
+    """It takes its intent back, whatever became of the answer."""
+
+    def save(
+        self, record: Record, expected: str | None, *, replace_corrupt: bool = False
+    ) -> Saved | Conflict:
+        try:
+            return super().save(record, expected, replace_corrupt=replace_corrupt)
+        except SaveFailed:
+            self.marked = True
+            raise
 
 
 class StrictHeld(LeaseHeld):
@@ -169,10 +197,17 @@ LEASES["a lease that ends while a request is out"] = Variant(
     ShortHeld,
     ("the_holder_is_stopped_past_its_lease_before_the_save",),
 )
-LEASES["a lease that is shorter than its holder may take"] = Variant(
-    ShortSlot,
-    BriefHeld,
-    ("the_holder_is_stopped_past_its_last_moment_before_the_request",),
+LEASES["a request as long as the lease lasts"] = Variant(
+    LeaseSlot, PatientHeld, ("the_holder_is_stopped_past_its_last_moment_before_the_request",)
+)
+LEASES["a request by anybody's intent"] = Variant(
+    LeaseSlot, AnybodysHeld, ("the_holder_is_stopped_while_another_sends_before_the_request",)
+)
+LEASES["a request for what is not stored any more"] = Variant(
+    LeaseSlot, UncomparedHeld, ("the_holder_is_stopped_while_another_reserves_before_the_save",)
+)
+LEASES["an intent that is taken back after a save in vain"] = Variant(
+    LeaseSlot, TidyHeld, ("the_server_takes_no_writes_for_too_long_before_the_save",)
 )
 LEASES["a lease that a save needs"] = Variant(
     LeaseSlot,

@@ -99,6 +99,23 @@ def leaves_its_intent(self: MemoryHeld) -> None:
     _release(self)
 
 
+@breaks(MemoryHeld, "release", "an_old_doubt_outlives_a_reservation_that_is_taken_back")
+def leaves_no_intent_at_all(self: MemoryHeld) -> None:
+    before = stored_in(self._store, self.key)
+    if self._before is not None and before is not None:
+        self._before = _closed(attrs.evolve(before, intent=None, uncertain_at=None))
+    _release(self)
+
+
+@breaks(MemoryHeld, "save", "a_save_over_an_old_intent_stores_exactly_the_record")
+def keeps_the_intents_of_others(
+    self: MemoryHeld, record: Record, expected: str | None, **options: Any
+) -> Any:
+    stored = stored_in(self._store, self.key)
+    others = None if stored is None or stored.intent is None or self._before is not None else stored.intent
+    return _save(self, attrs.evolve(record, intent=record.intent or others), expected, **options)
+
+
 @breaks(MemoryHeld, "__exit__", "an_intent_stays_after_an_exception")
 def takes_its_intent_back_whatever_happened(self: MemoryHeld, *exc_info: object) -> None:
     self.release()

@@ -332,7 +332,11 @@ class LeaseHeld:
                 return Saved()
             if (None if stored is None else stored.fingerprint) != expected:
                 return Conflict(stored)
-            self.slot.put(table, record)
+            others = None if stored is None or stored.fingerprint != record.fingerprint else stored.intent
+            if others is not None and others.owner != self.me and record.intent is None:
+                self.slot.put(table, attrs.evolve(record, intent=others))
+            else:
+                self.slot.put(table, record)
             return Saved()
 
         try:
@@ -368,7 +372,17 @@ class LeaseHeld:
         mine = (self.slot.key, self.me)
         table.execute("UPDATE logins SET holder = NULL WHERE key = ? AND holder = ?", mine)
         if self.marked:
-            table.execute("UPDATE logins SET intent_owner = NULL WHERE key = ? AND intent_owner = ?", mine)
+            before = None if self.found is None else self.found.intent  # of a holder that is gone
+            values = (
+                (None, None, None, None)
+                if before is None
+                else (before.owner, before.at, before.pid, before.host)
+            )
+            table.execute(
+                "UPDATE logins SET intent_owner = ?, intent_at = ?, pid = ?, host = ?"
+                " WHERE key = ? AND intent_owner = ?",
+                (*values, *mine),
+            )
 
     def __enter__(self) -> Self:
         return self

@@ -61,7 +61,7 @@ def test_the_store_of_files_passes_what_can_befall_it(tmp_path: Path) -> None:
     (warning,) = warned
     assert {*report.held, *report.not_run} == set(CHECKS)
     assert {CHECKS[name].needs for name in report.held} == {None}
-    assert len(report.held) == 18
+    assert len(report.held) == 20
     for name, reason in report.not_run.items():
         assert f"{name} ({reason})" in str(warning.message)
         assert reason == f"faults.{CHECKS[name].needs} is None"
@@ -103,7 +103,7 @@ def test_the_first_row_that_fails_is_told_by_name(tmp_path: Path) -> None:
 
 
 def test_each_row_has_a_name_of_its_own() -> None:
-    assert len(CHECKS) == len(SHARED_STORE_CHECKS) == 37
+    assert len(CHECKS) == len(SHARED_STORE_CHECKS) == 40
 
 
 def test_a_row_without_its_fault_is_not_run(tmp_path: Path) -> None:

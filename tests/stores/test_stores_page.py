@@ -15,6 +15,7 @@ import pytest
 from codex_oauth.stores import store as protocols
 from codex_oauth.stores.store import KeepsRegistrations
 from codex_oauth.testing import SHARED_STORE_CHECKS, STORE_CHECKS, StoreCheck, StoreFaults
+from codex_oauth.testing.checking import ACCOUNT, put, sample
 from tests.house.tree import ROOT
 
 PAGE = (ROOT / "docs" / "stores.md").read_text(encoding="utf-8")
@@ -61,7 +62,7 @@ def test_the_example_of_a_shared_store_runs(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=300
     )
-    assert (done.returncode, done.stdout) == (0, "18 rows held, 19 not run\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "20 rows held, 20 not run\n"), done.stderr
     assert (
         "UserWarning: not run: the_server_ends_its_connections_before_the_reservation (faults.end_backends is None)"
         in (done.stderr)
@@ -113,6 +114,52 @@ sys.stdin.readline()
         other.kill()
     with slot.lock() as held:
         assert held.load() is None
+
+
+def test_the_example_passes_what_may_befall_one_machine(tmp_path: Path) -> None:
+    script = tmp_path / "store.py"
+    script.write_text(
+        BLOCKS[2]
+        + """
+import sys
+from functools import partial
+from codex_oauth.testing import StoreFaults, check_shared_store
+
+def advance(folder, seconds):
+    with Database(folder).open(WRITE) as table:
+        table.execute("UPDATE kept SET intent_at = intent_at - ?", (seconds,))
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    report = check_shared_store(partial(TableStore, folder), StoreFaults(advance=partial(advance, folder)))
+    print(len(report.held))
+"""
+    )
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path / "logins")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert (done.returncode, done.stdout) == (0, "20\n"), done.stderr
+
+
+def test_marking_an_intent_does_not_write_the_record_again(example: Any, tmp_path: Path) -> None:
+    store, written = example.TableStore(tmp_path), list[str]()
+    put(store, sample())
+    with store.slot(ACCOUNT).lock() as held:
+        connect = held._database.connect
+
+        def watched(name: str, timeout: float) -> Any:
+            connection = connect(name, timeout)
+            connection.set_trace_callback(written.append)
+            return connection
+
+        held._database.connect = watched
+        held.reserve(sample())
+    assert len([statement for statement in written if "UPDATE" in statement]) == 2  # and its end
+    assert not any("telltale" in statement or "REPLACE" in statement for statement in written)
 
 
 def test_the_page_has_the_three_examples_that_are_run() -> None:

@@ -180,6 +180,7 @@ def test_what_could_not_be_stored_outlives_its_renewal(monkeypatch: pytest.Monke
     source = sources.of("alice")
     assert source.is_idle
     source.token()
+    eventually(lambda: source.is_idle)  # and all that it learnt is remembered
     source._memory.unsaved = SignInError.of(ErrorKind.AUTH_WRITE_FAILED)
     number = id(source)
     del source

@@ -225,7 +225,7 @@ LOST = {
     ),
 }
 
-EARLY = {("aiohttp", "a chunk of no size"): Cause.RESET}
+EARLY = {(world, "a chunk of no size"): Cause.RESET for world in ("aiohttp", "aiohttp, polls")}
 """aiohttp reads the first chunk with the head: a bad one is a bad head to it."""
 
 

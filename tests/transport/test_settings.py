@@ -18,10 +18,11 @@ import pytest
 from codex_oauth.doctor import certificates as doctors_certificates
 from codex_oauth.doctor import proxy as doctors_proxy
 from codex_oauth.doctor.context import Verdict
+from codex_oauth.transport.aiohttp_poll_transport import AiohttpPollTransport
+from codex_oauth.transport.aiohttp_transport import AiohttpTransport
 from codex_oauth.transport.async_httpx_transport import AsyncHttpxTransport
 from codex_oauth.transport.httpx_transport import HttpxTransport
 from codex_oauth.transport.tls import DIRECTORY, FILES, KEYLOG, named, tls_context
-from codex_oauth.worlds.aiohttp_world import AiohttpTransport
 from codex_oauth.worlds.urllib_world import UrllibTransport
 from codex_oauth_core import Cause, Phase, RequestFailed, SendRequest
 from codex_oauth_core.settings import SettingFault
@@ -76,13 +77,25 @@ def aiohttp_says(effect: SendRequest) -> object:
     return anyio.run(send)
 
 
+def polls_say(effect: SendRequest) -> object:
+    async def send() -> object:
+        transport = AiohttpPollTransport()
+        try:
+            return await transport(effect)
+        finally:
+            await transport.aclose()
+
+    return anyio.run(send)
+
+
 TRANSPORTS: Final[Mapping[str, Callable[[SendRequest], object]]] = {
     "httpx": httpx_says,
     "urllib": urllib_says,
     "async httpx": async_httpx_says,
     "aiohttp": aiohttp_says,
+    "aiohttp, polls": polls_say,
 }
-HTTP_ONLY: Final = ("urllib", "aiohttp")
+HTTP_ONLY: Final = ("urllib", "aiohttp", "aiohttp, polls")
 
 SECRET: Final = "me:pass-canary"
 PROXIES: Final[Mapping[str, tuple[str, SettingFault]]] = {

@@ -26,6 +26,7 @@ from codex_oauth.worlds.aiohttp_world import AiohttpWorld
 from codex_oauth.worlds.urllib_world import UrllibWorld
 from codex_oauth_core import RequestFailed, ResponseReceived
 from tests.ports.reactors import ReactorWorld
+from tests.transport.polls import PollWorld
 from tests.transport.servers import Server, answering, post
 from tests.transport.worlds import WORLDS, each_at_debug
 
@@ -121,7 +122,7 @@ def test_a_filter_that_was_taken_away_comes_back(logged: pytest.LogCaptureFixtur
     assert "canary" not in logged.text
 
 
-@pytest.mark.parametrize("make", [AsyncHttpxWorld, AiohttpWorld], ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", [AsyncHttpxWorld, AiohttpWorld, PollWorld], ids=lambda make: make.__name__)
 def test_asyncio_in_its_debug_mode_tells_nothing(make: Any) -> None:
     each_at_debug(lambda: nothing_of_a_request_or_an_answer_is_logged(make))
 

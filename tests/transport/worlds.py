@@ -60,5 +60,6 @@ WORLDS: dict[str, Perform] = {
     "httpx, trio": _awaiting("codex_oauth.worlds.async_httpx_world", "AsyncHttpxWorld", "trio"),
     "urllib": _blocking("codex_oauth.worlds.urllib_world", "UrllibWorld"),
     "aiohttp": _awaiting("codex_oauth.worlds.aiohttp_world", "AiohttpWorld", "asyncio"),
+    "aiohttp, polls": _awaiting("tests.transport.polls", "PollWorld", "asyncio"),
     "twisted": _blocking("tests.ports.reactors", "ReactorWorld"),
 }

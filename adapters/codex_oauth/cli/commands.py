@@ -197,6 +197,20 @@ _ROWS: Final = (
         f"{_ARGUMENTS}:run_trace",
     ),
     Command(
+        "fleet",
+        "look after the logins of many people in PostgreSQL",
+        "Look after the logins of many people in PostgreSQL, which many machines share: make\n"
+        "the tables, look at them, renew what is due, and change the key that seals it.",
+        (
+            "codex-oauth fleet new-key              a key for the end of a key file",
+            "codex-oauth fleet migrate              make the tables",
+            "codex-oauth fleet check --keys keys    say what is in the database",
+            "codex-oauth fleet sweep --keys keys    renew what is due",
+        ),
+        "codex_oauth.cli.fleet_arguments:fleet_arguments",
+        "codex_oauth.cli.fleet_arguments:run_fleet",
+    ),
+    Command(
         "completion",
         "print the script that completes commands in a shell",
         "Print the script that completes the commands, options and files of codex-oauth\nin a shell.",

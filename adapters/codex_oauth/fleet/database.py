@@ -50,7 +50,7 @@ _BY_STATE: Final[Mapping[str, str]] = {
     "53300": "database_busy",  # too_many_connections
     "53100": "database_full",  # disk_full
 }
-_BY_TEXT: Final[Mapping[str, str]] = {
+_BY_TEXT: Final[dict[str, str]] = {
     "does not exist": "no_database",
     "role ": "database_denied",
     "password authentication failed": "database_denied",

@@ -268,6 +268,12 @@ class LoginRow:
         except SealError as error:
             raise self.error(ErrorKind.AUTH_WRITE_FAILED, _REASONS.get(error.reason, error.reason)) from None
 
+    def resealed(self, body: bytes) -> bytes:
+        """The same sealed with the current key. Raises SealError."""
+        return without_traceback(
+            lambda: _LOGINS.seal(_LOGINS.open(body, self.keys, self._belongs_to), self.keys, self._belongs_to)
+        )
+
     def error(self, kind: ErrorKind, reason: str) -> SignInError:
         """The error of one reason about this login."""
         return advised(SignInError.of(kind, reason=reason, login=self.key))

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 import attrs
@@ -177,10 +178,12 @@ def cancel_sign_in(dsn: str | Secret[str] | Database, name: str) -> bool:
 # -- what the row holds --------------------------------------------------------------------------------
 
 
-def sealed_sign_in(checkpoint: dict[str, Any], prompt: DevicePrompt | None, keys: Keys, name: str) -> bytes:
+def sealed_sign_in(
+    checkpoint: Mapping[str, Any], prompt: DevicePrompt | None, keys: Keys, name: str
+) -> bytes:
     """The body of a row. Raises CheckpointError (`extra_missing`)."""
     shown = None if prompt is None else attrs.asdict(prompt)
-    return seal({"checkpoint": checkpoint, "prompt": shown}, keys, belongs_to=name)
+    return seal({"checkpoint": dict(checkpoint), "prompt": shown}, keys, belongs_to=name)
 
 
 def unsealed_sign_in(body: bytes, keys: Keys, name: str) -> tuple[dict[str, Any], DevicePrompt | None]:

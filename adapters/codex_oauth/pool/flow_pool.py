@@ -12,24 +12,29 @@ from __future__ import annotations
 import math
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar, cast
 
 import anyio
-from anyio import CancelScope, current_time
 from anyio.lowlevel import checkpoint
 
 from codex_oauth.clock import Clock, now
 from codex_oauth.event_loops import load_anyio, shielded
 from codex_oauth.pool.deadlines import AsyncWaker, Beginning, CalledBack, Deadlines, Due
+from codex_oauth.pool.handle import Handle, Running, SignIn, alive, prompt_of, unsent
+from codex_oauth.pool.put_down import (
+    Checkpoint,
+    check_that_it_can_be_put_down,
+    checkpoint_of,
+    each_put_down,
+)
 from codex_oauth.transport.protocol import AsyncTransport
 from codex_oauth_core.callback import Accepted
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import Finished, Prompt, SendRequest, SignInEffect, Wait
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.events import Cancelled, Cause, Event, Phase, RequestFailed, Started, StoreAnswered
-from codex_oauth_core.flows.machine import Drivable
 from codex_oauth_core.registration import Registration
 from codex_oauth_core.storage import Register, Registered, StorageAnswer, StoreFailed
 
@@ -41,71 +46,7 @@ __all__ = ["FlowPool", "Handle", "Running", "SignIn"]
 
 K = TypeVar("K")
 
-GRACE: Final = 5.0
-"""Seconds beyond its own timeout after which a request is given up that keeps a pool from ending."""
-
-SignIn = Drivable[SignInEffect, Credential]
 _Step = SendRequest | Wait | Finished
-"""What a pool drives: a flow that asks for requests and waits, and ends with a credential."""
-
-
-class Running:
-    """A request slot in use. `scope` cuts its request; `shown` is the prompt of the flow's last wait."""
-
-    __slots__ = ("cancelled", "effect", "scope", "shown")
-
-    def __init__(self, effect: SendRequest, shown: Prompt | None) -> None:
-        self.effect = effect
-        self.shown = shown
-        self.scope: CancelScope | None = None
-        self.cancelled = False
-
-    def cancel(self) -> None:
-        """Cut the request in flight, unless it is sent once; and send no other that is not."""
-        self.cancelled = True
-        if self.scope is not None and not self.effect.once:
-            self.scope.cancel()
-
-    def bound(self) -> None:
-        """Give the request in flight its timeout, from now on, and a little more."""
-        if self.scope is not None:
-            self.scope.deadline = current_time() + self.effect.timeout + GRACE
-
-
-class Handle(Generic[K]):
-    """One flow in a pool, and the `key` it was added under."""
-
-    __slots__ = ("_pool", "at", "flow", "key")
-
-    def __init__(self, pool: FlowPool[K], flow: SignIn, key: K) -> None:
-        self._pool = pool
-        self.key = key
-        self.flow: SignIn | None = flow
-        self.at: Due | Running | None = None
-
-    def __repr__(self) -> str:
-        return f"<Handle of {self.key!r}{', over' if self.over else ''}>"
-
-    @property
-    def over(self) -> bool:
-        """Whether the flow has ended; the handle holds nothing of it any more."""
-        return self.flow is None
-
-    def cancel(self) -> None:
-        """End the flow with `cancelled`: at once while it waits, after the answer while it sends a `once`
-        request. Does nothing to a flow that is over.
-        """
-        self._pool.cancel(self)
-
-    def accept(self, accepted: Accepted) -> bool:
-        """Bring the redirect that the `CallbackRule` of the flow's `Wait` accepted. False if it waits for
-        none: it is over, or another redirect was faster.
-        """
-        return self._pool.accept(self, accepted)
-
-
-# -- the pool ------------------------------------------------------------------------------------------
-
 
 POOL_SLICE: Final = 5.0
 """Seconds that the pool sleeps at most, so that a resume from suspend is noticed."""
@@ -130,12 +71,15 @@ class FlowPool(Generic[K]):
     `send` carries requests, at most `max_requests` at a time. `on_prompt(key, prompt)` is called for each new
     prompt, `on_wait(key, wait)` for each wait, and `on_end(key, outcome)`, if it is given, takes the outcomes
     in place of the iteration. `on_register(key, registration)` keeps what a server issued, before its code is
-    exchanged; a SignInError of it ends that sign-in. What else they raise comes out of the `async with`
-    block, in an exception group, and ends the pool. `jitter`: seconds by which a wait is prolonged at most,
-    at random, and by no more than a tenth of it; `draw` gives random numbers from 0 to 1.
+    exchanged; a SignInError of it ends that sign-in. `before_once(key, flow)` is awaited right before each
+    `once` request, and nothing comes between the two: False, and nothing is sent. The flow is then told that
+    the time for it was over (`not_sent`, `timeout`), and may ask again. What else they raise comes out of the
+    `async with` block, in an exception group, and ends the pool. `jitter`: seconds by which a wait is
+    prolonged at most, at random, and by no more than a tenth of it; `draw` gives random numbers from 0 to 1.
 
-    Leaving the block, in whatever way, cancels the flows that are left. A `once` request in flight is
-    finished first, and its outcome counts. Outcomes that nobody took can be iterated over afterwards.
+    Leaving the block, in whatever way, cancels the flows that are left; after `put_down_all()` none is. A
+    `once` request in flight is finished first, and its outcome counts. Outcomes that nobody took can be
+    iterated over afterwards.
 
     Everything here is to be called from the event loop's thread.
     """
@@ -149,6 +93,7 @@ class FlowPool(Generic[K]):
         on_wait: Callable[[K, Wait], None] | None = None,
         on_end: Callable[[K, Credential | SignInError], None] | None = None,
         on_register: Callable[[K, Registration], None] | None = None,
+        before_once: Callable[[K, SignIn], Awaitable[bool]] | None = None,
         jitter: float = 0.5,
         draw: Callable[[], float] = random.random,
         now: Clock = now,
@@ -163,6 +108,7 @@ class FlowPool(Generic[K]):
         self._on_wait = on_wait
         self._on_end = on_end
         self._on_register = on_register
+        self._before_once = before_once
         self._jitter = jitter
         self._draw = draw
         self._now = now
@@ -175,6 +121,7 @@ class FlowPool(Generic[K]):
         self._wakes_at = -math.inf
         self._tasks: TaskGroup | None = None
         self._closed = False
+        self._put_down = False
 
     # -- for the user ------------------------------------------------------------------------------
 
@@ -196,10 +143,10 @@ class FlowPool(Generic[K]):
         """Take a flow that nobody has driven yet; `begin` makes its first event of the instant and Unix time.
 
         `key` comes back with its prompts and its outcome; two flows may have the same. Raises RuntimeError
-        outside the `async with` block.
+        outside the `async with` block, and after `put_down_all()`.
         """
-        if self._tasks is None or self._closed:
-            raise RuntimeError("a pool takes flows inside its `async with` block")
+        if self._tasks is None or self._closed or self._put_down:
+            raise RuntimeError("a pool takes flows inside its `async with` block, until all are put down")
         handle = Handle(self, flow, key)
         due = Beginning(self._now()[0])
         due.begin = begin
@@ -211,14 +158,22 @@ class FlowPool(Generic[K]):
         """The same as `handle.cancel()`."""
         if isinstance(handle.at, Running):
             handle.at.cancel()
-        elif handle.flow is not None:
+        elif (flow := handle.flow) is not None:
+            effect: SignInEffect | Finished | None = None
+            if isinstance(handle.at, Beginning) and handle.at.begin is not Started:  # it was restored
+                effect = unsent(flow, self._told(handle, handle.at), self._now()[0])
             self._deadlines.drop(handle)
-            self._settle(handle, handle.flow.receive(Cancelled(self._now()[0])), None)
+            if not isinstance(effect, Finished):
+                effect = flow.receive(Cancelled(self._now()[0]))
+            self._settle(handle, effect, None)
 
     async def cancel_all(self) -> None:
         """Cancel every flow. What `on_end` raises comes together in one exception group at the end."""
+        await self._cancel_each((*self._running, *self._deadlines))
+
+    async def _cancel_each(self, handles: tuple[Handle[K], ...]) -> None:
         failed: list[Exception] = []
-        for count, handle in enumerate([*self._running, *self._deadlines], start=1):
+        for count, handle in enumerate(handles, start=1):
             try:
                 self.cancel(handle)
             except Exception as error:  # noqa: BLE001  # raised below; the others are to be cancelled too
@@ -227,6 +182,27 @@ class FlowPool(Generic[K]):
                 await checkpoint()
         if failed:
             raise ExceptionGroup("flows were cancelled", failed)
+
+    async def put_down(self, handle: Handle[K]) -> Checkpoint | None:
+        """The same as `handle.put_down()`."""
+        at = handle.at
+        if isinstance(at, Running):
+            check_that_it_can_be_put_down(alive(handle))
+            first = at.over is None
+            await shielded((at.over or at.put_down()).wait)
+            return at.checkpoint if first else None
+        return None if handle.flow is None else self._put_down_waiting(handle)
+
+    async def put_down_all(self) -> list[tuple[K, Checkpoint]]:
+        """Put every flow down, as `handle.put_down()` does: pairs of a key and a checkpoint. The pool takes
+        no more flows; outcomes of those that end meanwhile are there as ever.
+
+        No cancellation cuts it: it lasts as long as the longest `once` request in flight. Exceptions come
+        together at the end, in an `UnfinishedPutDown`, which has the checkpoints of the others.
+        """
+        self._put_down = True
+        busy, waiting = tuple(self._running), tuple(self._deadlines)
+        return await shielded(lambda: each_put_down(busy, waiting, self.put_down, FLOWS_A_TURN))
 
     def accept(self, handle: Handle[K], accepted: Accepted) -> bool:
         """The same as `handle.accept(accepted)`."""
@@ -267,7 +243,7 @@ class FlowPool(Generic[K]):
     async def _rest(self) -> None:
         """Sleep until a slot is free and somebody is due. If that is so now, let others have a turn."""
         self._wakes_at = self._deadlines.next if self._slots else -math.inf
-        left = self._wakes_at - self._now()[0] if self._slots else POOL_SLICE
+        left = self._wakes_at - self._now()[0] if self._slots and not self._put_down else POOL_SLICE
         if left <= 0:
             await checkpoint()
             return
@@ -278,22 +254,24 @@ class FlowPool(Generic[K]):
         """The first flow that is due and has something to send, if it is found within so many steps. Whoever
         calls this has a slot for it.
         """
-        for _ in range(0 if self._closed else steps):
-            at, wall = self._now()
-            due = self._deadlines.take(at)
+        for _ in range(0 if self._closed or self._put_down else steps):
+            due = self._deadlines.take(self._now()[0])
             if due is None:
                 return None
             handle: Handle[K] = due.handle
-            flow = _alive(handle)
-            shown = _prompt_of(flow)
-            effect = flow.receive(due.event(at, wall))
-            effect = self._kept(handle, flow, effect)
+            shown = prompt_of(alive(handle))
+            effect = self._told(handle, due)
             if isinstance(effect, SendRequest):
                 handle.at = Running(effect, shown)
                 self._running.add(handle)
                 return handle
             self._settle(handle, effect, shown)
         return None
+
+    def _told(self, handle: Handle[K], due: Due) -> _Step:
+        """What a flow asks for that is told what it waits for."""
+        flow = alive(handle)
+        return self._kept(handle, flow, flow.receive(due.event(*self._now())))
 
     def _put(self, due: Due, handle: Handle[K]) -> None:
         self._deadlines.put(due, handle)
@@ -317,35 +295,60 @@ class FlowPool(Generic[K]):
 
     async def _perform(self, handle: Handle[K]) -> None:
         """Send for one flow, until it waits or is over."""
-        flow, running = _alive(handle), handle.at
+        flow, running = alive(handle), handle.at
         assert isinstance(running, Running)
         effect: SignInEffect | Finished = running.effect
         try:
-            while isinstance(effect, SendRequest):
-                running.effect = effect
-                effect = self._kept(handle, flow, flow.receive(await self._answer(running)))
-        except anyio.get_cancelled_exc_class():  # asyncio goes through shields when its loop ends
-            self._settle(handle, flow.receive(Cancelled(self._now()[0])), None)
-            raise
+            try:
+                while isinstance(effect, SendRequest) and not running.stops:
+                    running.effect = effect
+                    event = await self._answer(handle, running)
+                    if event is not None:
+                        effect = self._kept(handle, flow, flow.receive(event))
+            except anyio.get_cancelled_exc_class():  # asyncio goes through shields when its loop ends
+                self._settle(handle, flow.receive(Cancelled(self._now()[0])), None)
+                raise
+            finally:
+                self._running.discard(handle)
+            if running.cancelled and isinstance(effect, Wait):
+                effect = flow.receive(Cancelled(self._now()[0]))
+            if running.stops and not isinstance(effect, Finished):
+                running.checkpoint = self._handed_over(handle, flow)
+            else:
+                self._settle(handle, effect, running.shown)
         finally:
-            self._running.discard(handle)
-        if running.cancelled and isinstance(effect, Wait):
-            effect = flow.receive(Cancelled(self._now()[0]))
-        self._settle(handle, effect, running.shown)
+            if running.over is not None:
+                running.over.set()
+        if running.failed is not None:
+            raise running.failed
 
-    async def _answer(self, running: Running) -> Event:
+    async def _answer(self, handle: Handle[K], running: Running) -> Event | None:
+        """What came of the request; None if it was cut for the flow to be put down."""
         if running.effect.once:
-            return await shielded(lambda: self._request(running))
-        return Cancelled(self._now()[0]) if running.cancelled else await self._request(running)
+            return await shielded(lambda: self._request(handle, running))
+        return Cancelled(self._now()[0]) if running.cancelled else await self._request(handle, running)
 
-    async def _request(self, running: Running) -> Event:
+    async def _request(self, handle: Handle[K], running: Running) -> Event | None:
         effect = running.effect
+        phase = Phase.NOT_SENT
         with anyio.CancelScope() as running.scope:
-            if self._closed:
+            if self._closed or running.over is not None:
                 running.bound()
-            return await self._send(effect)
+            if not effect.once or self._before_once is None or await self._may_send(handle, running):
+                phase = Phase.MAYBE_SENT
+                return await self._send(effect)
         at = self._now()[0]
-        return RequestFailed(at, Phase.MAYBE_SENT, Cause.TIMEOUT) if effect.once else Cancelled(at)
+        if effect.once:
+            return RequestFailed(at, phase, Cause.TIMEOUT)
+        return None if running.stops else Cancelled(at)
+
+    async def _may_send(self, handle: Handle[K], running: Running) -> bool:
+        assert self._before_once is not None
+        try:
+            return await self._before_once(handle.key, alive(handle))
+        except Exception as error:  # noqa: BLE001  # raised when the flow has been told that nothing was sent
+            running.failed = running.failed or error
+            return False
 
     def _kept(self, handle: Handle[K], flow: SignIn, effect: SignInEffect | Finished) -> _Step:
         """What is asked for after a registration was kept, if one is to be."""
@@ -367,22 +370,41 @@ class FlowPool(Generic[K]):
         if isinstance(effect, Finished):
             self._end(handle, cast("Credential | SignInError", effect.outcome))
             return
-        self._put(Due(self._prolonged(effect.until)), handle)
+        until = effect.until
+        if self._jitter:
+            until += self._draw() * max(0.0, min(self._jitter, SPREAD * (until - self._now()[0])))
+        self._put(Due(until), handle)
         prompt = effect.prompt
         if prompt is not None and prompt is not shown and self._on_prompt is not None:
             self._on_prompt(handle.key, prompt)
         if self._on_wait is not None and not handle.over:
             self._on_wait(handle.key, effect)
 
-    def _prolonged(self, until: float) -> float:
-        if not self._jitter:
-            return until
-        return until + self._draw() * max(0.0, min(self._jitter, SPREAD * (until - self._now()[0])))
+    def _put_down_waiting(self, handle: Handle[K]) -> Checkpoint | None:
+        """Put a flow down that waits. One that has not begun begins, and a redirect that came in counts."""
+        flow, due = alive(handle), handle.at
+        check_that_it_can_be_put_down(flow)
+        assert isinstance(due, Due)
+        self._deadlines.drop(handle)
+        told = self._told(handle, due) if isinstance(due, Beginning | CalledBack) else None
+        if isinstance(told, Finished):
+            self._settle(handle, told, None)
+            return None
+        return self._handed_over(handle, flow)
 
-    def _end(self, handle: Handle[K], outcome: Credential | SignInError) -> None:
+    def _handed_over(self, handle: Handle[K], flow: SignIn) -> Checkpoint:
+        """The flow, which the pool does not know any more."""
+        found = checkpoint_of(flow, *self._now())
+        self._forget(handle)
+        return found
+
+    def _forget(self, handle: Handle[K]) -> None:
         handle.flow = handle.at = None
         self._live -= 1
         self._news.ring()
+
+    def _end(self, handle: Handle[K], outcome: Credential | SignInError) -> None:
+        self._forget(handle)
         if self._on_end is None:
             self._outcomes.append((handle.key, outcome))
         else:
@@ -424,15 +446,5 @@ class FlowPool(Generic[K]):
             self._work.ring()
             for handle in self._running:
                 if isinstance(handle.at, Running):
-                    handle.at.bound()
-            await self.cancel_all()
-
-
-def _alive(handle: Handle[Any]) -> SignIn:
-    assert handle.flow is not None
-    return handle.flow
-
-
-def _prompt_of(flow: SignIn) -> Prompt | None:
-    wait = flow.effect
-    return wait.prompt if isinstance(wait, Wait) else None
+                    handle.at.leave()
+            await self._cancel_each(tuple(self._deadlines))

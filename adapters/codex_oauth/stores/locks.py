@@ -246,7 +246,7 @@ def our_intent(owner: str | None = None) -> Intent:
     return Intent(os.getpid(), _host(), time.time(), owner or draw_owner())
 
 
-def is_pending(intent: Intent, *, held_here: bool) -> bool:
+def is_pending(intent: Intent, *, held_here: bool = False) -> bool:
     """Whether somebody may still act on `intent`, where locks end with their process. `held_here`: this
     process holds a lock of that login.
     """

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from codex_oauth.testing.registration_checks import check_registrations as check_registrations
     from codex_oauth.testing.scenarios import SCENARIOS as SCENARIOS
     from codex_oauth.testing.scenarios import Scenario as Scenario
+    from codex_oauth.testing.shared_login import StoreFaults as StoreFaults
     from codex_oauth.testing.shared_store_checks import SHARED_STORE_CHECKS as SHARED_STORE_CHECKS
     from codex_oauth.testing.shared_store_checks import CheckNotRun as CheckNotRun
     from codex_oauth.testing.shared_store_checks import SharedStoreCheck as SharedStoreCheck
     from codex_oauth.testing.shared_store_checks import SharedStoreReport as SharedStoreReport
-    from codex_oauth.testing.shared_store_checks import StoreFaults as StoreFaults
     from codex_oauth.testing.shared_store_checks import check_shared_store as check_shared_store
     from codex_oauth.testing.store_checks import STORE_CHECKS as STORE_CHECKS
     from codex_oauth.testing.store_checks import StoreCheck as StoreCheck
@@ -82,12 +82,12 @@ __all__, __getattr__, __dir__ = lazy_names(
             "check_registrations",
         ),
         "codex_oauth.testing.scenarios": ("SCENARIOS", "Scenario"),
+        "codex_oauth.testing.shared_login": ("StoreFaults",),
         "codex_oauth.testing.shared_store_checks": (
             "SHARED_STORE_CHECKS",
             "CheckNotRun",
             "SharedStoreCheck",
             "SharedStoreReport",
-            "StoreFaults",
             "check_shared_store",
         ),
         "codex_oauth.testing.store_checks": ("STORE_CHECKS", "StoreCheck", "check_store"),

@@ -38,7 +38,7 @@ from codex_oauth_core.outcomes import Adopted, NotRenewed, Renewed
 from codex_oauth_core.secret import Secret
 from codex_oauth_core.storage import Lock, Register, Registered, Release, Reserve, Save, StorageEffect
 
-__all__ = ["AS_IT_IS", "CAN_STOP", "End", "Guise", "Host", "RenewalStep", "Respond", "opened"]
+__all__ = ["AS_IT_IS", "CAN_STOP", "Guise", "Host", "HostEnd", "RenewalStep", "Respond", "opened"]
 
 _PATIENCE: Final = 60.0
 """Seconds for one step of a host: storage never waits, but a machine may be slow."""
@@ -69,7 +69,7 @@ class RenewalStep(StrEnum):
 
 
 @attrs.frozen
-class End:
+class HostEnd:
     """How a host's renewal ended. `raised`: an exception, of which no store may let any out."""
 
     how: str
@@ -78,7 +78,7 @@ class End:
     raised: bool = False
 
     @classmethod
-    def of(cls, outcome: Renewed | Adopted | NotRenewed | SignInError) -> End:
+    def of(cls, outcome: Renewed | Adopted | NotRenewed | SignInError) -> HostEnd:
         """What there is to say of an outcome; no secret."""
         match outcome:
             case SignInError():
@@ -221,11 +221,11 @@ def _renew(connection: Connection[Any, Any], make: Callable[[], Store], key: str
     line = _Line(connection)
     try:
         with opened(make) as store, StoringWorld(_Network(line), store, key) as world:
-            end = End.of(run(Renewal(), _Stepping(world, line)))
+            end = HostEnd.of(run(Renewal(), _Stepping(world, line)))
     except EOFError:
         return
     except Exception as error:  # noqa: BLE001  # it is the check that tells
-        end = End(f"{type(error).__name__} was raised", raised=True)
+        end = HostEnd(f"{type(error).__name__} was raised", raised=True)
     with suppress(OSError):
         connection.send((RenewalStep.ENDED, end))
 
@@ -261,7 +261,7 @@ class Host:
         self._log = log
         self._answer: _Answer | None = None
         self._process: SpawnProcess | None = None
-        self.end: End | None = None
+        self.end: HostEnd | None = None
         self._line, theirs = multiprocessing.Pipe()
         if guise is None:
             threading.Thread(target=_renew, args=(theirs, make, key), daemon=True).start()
@@ -271,6 +271,7 @@ class Host:
             self._process = spawn.Process(target=_be_a_host, args=arguments, daemon=True)
             self._process.start()
             theirs.close()
+        self.pid = None if self._process is None else self._process.pid
         self.step = RenewalStep.LOCK
         self._hear()
 
@@ -290,16 +291,18 @@ class Host:
                 return
 
     def kill(self) -> None:
-        """End it where it stands. Nothing of it runs any more."""
+        """HostEnd it where it stands. Nothing of it runs any more."""
         process = self._own_process()
         process.kill()
         process.join()
         self._log("is killed")
-        self.step, self.end = RenewalStep.ENDED, End("killed")
+        self.step, self.end = RenewalStep.ENDED, HostEnd("killed")
 
     def stop(self) -> None:
-        """Let none of its threads go on."""
+        """Let none of its threads go on. It is stopped when this returns, where the system can tell."""
         self._signal("SIGSTOP")
+        if hasattr(os, "waitid"):
+            os.waitid(os.P_PID, self._own_process().pid or 0, os.WSTOPPED | os.WNOWAIT)
         self._log("is stopped")
 
     def wake(self) -> None:
@@ -308,12 +311,13 @@ class Host:
         self._log("wakes")
 
     def close(self) -> None:
-        """Leave it, wherever it stands."""
+        """Leave it, wherever it stands. Twice is once."""
         self._line.close()
-        if self._process is not None:
-            self._process.kill()
-            self._process.join()
-            self._process.close()
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.join()
+            process.close()
 
     def _own_process(self) -> SpawnProcess:
         assert self._process is not None  # who is killed or stopped was given a guise

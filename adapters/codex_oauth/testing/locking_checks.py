@@ -28,7 +28,7 @@ from codex_oauth.testing.checking import (
     true,
 )
 from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.record import Intent
+from codex_oauth_core.record import Intent, Record, without_intent
 from codex_oauth_core.renewal_times import INTENT_LIFE
 
 __all__ = ["LOCKING_CHECKS"]
@@ -198,6 +198,23 @@ def an_intent_is_forgotten_after_its_life(store: Store) -> None:
     locked(slot).release()
 
 
+def an_old_doubt_outlives_a_reservation_that_is_taken_back(store: Store) -> None:
+    slot = put(store, sample(1))
+    old = _interrupted(slot)
+    with locked(slot) as held:
+        held.reserve(without_intent(old))
+    stored = slot.load()
+    true(stored is not None and stored.in_doubt, "that an earlier renewal was interrupted must stay noted")
+
+
+def a_save_over_an_old_intent_stores_exactly_the_record(store: Store) -> None:
+    slot = put(store, sample(1))
+    _interrupted(slot)
+    with locked(slot) as held:
+        same(held.save(sample(2), sample(1).fingerprint), Saved(), "the answer to a save over an old intent")
+    same(slot.load(), sample(2), "the login that was saved over one with an old intent")
+
+
 def an_intent_of_another_hold_has_another_owner(store: Store) -> None:
     slot = put(store, sample(1))
     owners: set[str] = set()
@@ -283,6 +300,15 @@ def nobody_ever_sees_half_a_record(store: Store) -> None:
     same(store.names(), (ACCOUNT,), "the accounts after the race")
 
 
+def _interrupted(slot: Slot) -> Record:
+    """The login as a process left it that was interrupted, longer ago than anybody waits for it."""
+    with locked(slot) as held:
+        intent = Intent(os.getppid() or 1, "elsewhere", time.time() - INTENT_LIFE - 1, "an earlier hold")
+        interrupted = sample(1, intent=intent)
+        held.save(interrupted, sample(1).fingerprint)
+    return interrupted
+
+
 def _announced(slot: Slot) -> Intent:
     stored = slot.load()
     if stored is None or stored.intent is None:
@@ -322,6 +348,8 @@ LOCKING_CHECKS: Final = (
     a_request_may_go_out_after_its_reservation_only,
     a_save_that_is_repeated_is_saved,
     an_intent_is_forgotten_after_its_life,
+    an_old_doubt_outlives_a_reservation_that_is_taken_back,
+    a_save_over_an_old_intent_stores_exactly_the_record,
     one_of_many_gets_the_lock,
     no_update_is_lost_in_a_race,
     nobody_ever_sees_half_a_record,

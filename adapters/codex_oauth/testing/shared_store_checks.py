@@ -18,32 +18,19 @@ or, a test for each row:
 
 from __future__ import annotations
 
-import json
 import pickle
-import time
-import uuid
 import warnings
-from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Final, Self, cast
+from typing import Final, cast
 
 import attrs
 
-from codex_oauth.authority import Account, Approve, Authority, Policy
-from codex_oauth.clock import now
 from codex_oauth.stores.store import Store
-from codex_oauth.testing.answered_by import answered_by
-from codex_oauth.testing.checking import check_error, locked, same, true
-from codex_oauth.testing.fake_world import FakeWorld, Lost, Reply
-from codex_oauth.testing.hosts import AS_IT_IS, CAN_STOP, Guise, Host, RenewalStep, opened
-from codex_oauth.worlds.world import run
-from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import Request
-from codex_oauth_core.flows.device import DeviceFlow
-from codex_oauth_core.record import Record
+from codex_oauth.testing.checking import check_error
+from codex_oauth.testing.hosts import AS_IT_IS, CAN_STOP, Guise, Host, RenewalStep
+from codex_oauth.testing.shared_login import LIFETIME, SharedLogin, StoreFaults
 from codex_oauth_core.renewal_times import INTENT_LIFE, SEND_BY
-from codex_oauth_core.secret import Secret
 
 __all__ = [
     "SHARED_STORE_CHECKS",
@@ -57,162 +44,18 @@ __all__ = [
 _LEASE: Final = 10.0
 """Seconds for which a shared store lets a holder alone that has reserved nothing."""
 
-_DAY: Final = 86_400.0
-_LIFETIME: Final = 10 * _DAY  # of an access token
 _HOUR: Final = 3600.0
-
-
-@attrs.frozen(kw_only=True)
-class StoreFaults:
-    """What the author of a store lets befall his database. A fault that it does not have is None.
-
-    `advance(seconds)`: everything that the store has noted of holders and intents becomes so much older by
-    the store's own clock, as if that time had passed; what is stored of the login stays. It must not wait for
-    a lock that a holder has.
-    `restart()`: the server stops, and is there again when this returns.
-    `end_backends()`: the server ends all its connections, and goes on.
-    `cut_connections()`: the network cuts all connections; the server may not have noticed yet.
-    `lose_next_answer()`: the next statement that reaches the server is carried out, COMMIT included, and its
-    connection is cut before the answer.
-    `standby()`: as long as the `with` block lasts, the server that is reached takes no writes.
-    """
-
-    advance: Callable[[float], None]
-    restart: Callable[[], None] | None = None
-    end_backends: Callable[[], None] | None = None
-    cut_connections: Callable[[], None] | None = None
-    lose_next_answer: Callable[[], None] | None = None
-    standby: Callable[[], AbstractContextManager[None]] | None = None
 
 
 class CheckNotRun(Exception):
     """A row that was not run: the database, or this system, does not have its fault."""
 
 
-# -- one login, its server, and its hosts --------------------------------------------------------------
-
-
-class _Scene:
-    """One login that must be renewed, and all that happens to it. Use it in a `with` block."""
-
-    def __init__(self, make: Callable[[], Store], faults: StoreFaults, age: float) -> None:
-        self.faults = faults
-        self._make = make
-        self._hosts: list[Host] = []
-        self._lines: list[str] = []
-        account = Account(account_id=str(uuid.uuid4()))
-        self._authority = Authority(
-            policy=Policy(approve=Approve.AUTO, account=account, access_lifetime=int(_LIFETIME))
-        )
-        self._server = answered_by(self._authority)
-        self._newest = ""  # the fingerprint of the refresh token that was issued last
-        credential = self._signed_in(age)
-        self._key = credential.key
-        with opened(make) as store, locked(store.slot(self._key)) as held:
-            same(type(held.save(Record(credential), None)).__name__, "Saved", "the answer to the first save")
-
-    def _signed_in(self, age: float) -> Credential:
-        """What a person got who signed in `age` seconds ago."""
-        outcome = run(DeviceFlow(), FakeWorld(self._server, wall=time.time() - age))
-        assert isinstance(outcome, Credential)
-        self._newest = Record(outcome).fingerprint
-        return outcome
-
-    def host(self, guise: Guise | None = None) -> Host:
-        """One more host, before its first step."""
-        number = len(self._hosts) + 1
-        host = Host(
-            self._make, self._key, self._respond, lambda what: self.log(f"host {number} {what}"), guise
-        )
-        self._hosts.append(host)
-        return host
-
-    def host_before(self, step: RenewalStep, guise: Guise | None = None) -> Host:
-        """One more host, that stands before a step."""
-        host = self.host(guise)
-        if host.step is not step:
-            host.go(step)
-        true(host.step is step, f"a host that nothing befell must come to its {step.value}{self._told()}")
-        return host
-
-    def log(self, what: str) -> None:
-        """Note what happens."""
-        self._lines.append(what)
-
-    def advance(self, seconds: float) -> None:
-        """Set the store's clock forward."""
-        self.faults.advance(seconds)
-        self.log(f"{seconds:g} s pass")
-
-    def visit(self) -> None:
-        """Somebody takes the lock, which must be free, and gives it back, and nothing else."""
-        with opened(self._make) as store:
-            locked(store.slot(self._key)).release()
-        self.log("somebody takes the lock, and gives it back")
-
-    def end(self) -> None:
-        """Everybody goes on to the end; then comes one more, who must find a good login."""
-        for host in self._hosts:
-            host.go()
-        if any(host.end is None for host in self._hosts):
-            self.advance(INTENT_LIFE + 1)
-        for host in self._hosts:
-            host.go()
-            true(host.end is not None, f"a lock must be free again after {INTENT_LIFE:g} s{self._told()}")
-
-    def judge(self, *, answer_lost: bool = False) -> None:
-        """What must hold at the end. `answer_lost`: nobody can have what the server issued last."""
-        sent = Counter(
-            token.fingerprint()
-            for received in self._authority.received("refresh")
-            if isinstance(token := received.fields.get("refresh_token"), Secret)
-        )
-        times = max(sent.values(), default=0)
-        true(times <= 1, f"a refresh token was sent {times} times, which ends the login{self._told()}")
-        same(sum(sent.values()), 1, f"the requests that reached the token server{self._told()}")
-        for host in self._hosts:
-            end = host.end
-            assert end is not None
-            true(
-                not end.raised, f"no exception may leave a store but SignInError and SaveFailed{self._told()}"
-            )
-            true(not end.login_over, f"no host may be told that nobody is signed in{self._told()}")
-        with opened(self._make) as store:
-            stored = store.slot(self._key).load()
-        true(stored is not None, f"the login must still be stored{self._told()}")
-        if stored is not None and not answer_lost:
-            is_newest = stored.fingerprint == self._newest
-            true(is_newest, f"what is stored must be what the server issued last{self._told()}")
-        if stored is not None and answer_lost:
-            true(stored.in_doubt, f"that the refresh token may be spent must stay noted{self._told()}")
-        last = self._hosts[-1].end
-        true(
-            last is not None and last.served, f"who comes last must get a token that is usable{self._told()}"
-        )
-
-    def _respond(self, request: Request) -> Reply | Lost:
-        at, wall = now()
-        reply = self._server(request, at, wall)
-        if isinstance(reply, Reply) and reply.status == 200:
-            self._newest = Secret(str(json.loads(reply.body)["refresh_token"])).fingerprint()
-        return reply
-
-    def _told(self) -> str:
-        return "".join(f"\n  {line}" for line in ("", *self._lines))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        for host in self._hosts:
-            host.close()
-
-
 # -- how a row goes ------------------------------------------------------------------------------------
 
 
 _Befall = Callable[[StoreFaults], AbstractContextManager[None]]
-_Course = Callable[[_Scene, RenewalStep, _Befall], None]
+_Course = Callable[[SharedLogin, RenewalStep, _Befall], None]
 
 
 def _nothing(faults: StoreFaults) -> AbstractContextManager[None]:
@@ -221,10 +64,10 @@ def _nothing(faults: StoreFaults) -> AbstractContextManager[None]:
 
 def _another_comes(
     first: Guise | None = None, second: Guise | None = None
-) -> Callable[[_Scene, RenewalStep, _Befall], None]:
+) -> Callable[[SharedLogin, RenewalStep, _Befall], None]:
     """Another host wants the login when the fault is over, and before the first goes on."""
 
-    def course(scene: _Scene, step: RenewalStep, befall: _Befall) -> None:
+    def course(scene: SharedLogin, step: RenewalStep, befall: _Befall) -> None:
         holder = scene.host_before(step, first)
         with befall(scene.faults):
             scene.log("the fault comes")
@@ -234,7 +77,7 @@ def _another_comes(
     return course
 
 
-def _goes_on(scene: _Scene, step: RenewalStep, befall: _Befall) -> None:
+def _goes_on(scene: SharedLogin, step: RenewalStep, befall: _Befall) -> None:
     """The first goes on under the fault, but a request that was sent does not outlast its save; another host
     comes after it.
     """
@@ -247,26 +90,58 @@ def _goes_on(scene: _Scene, step: RenewalStep, befall: _Befall) -> None:
     scene.host().go()
 
 
-def _is_killed(scene: _Scene, step: RenewalStep, befall: _Befall) -> None:
+def _gives_up(scene: SharedLogin, step: RenewalStep, befall: _Befall) -> None:
+    """The first saves in vain, as often as it does, and gives the lock back when the fault is over."""
+    holder = scene.host_before(step)
+    with befall(scene.faults):
+        scene.log("the fault comes")
+        holder.go(RenewalStep.RELEASE)
+    scene.log("the fault is over")
+    holder.go()
+    scene.host().go()
+
+
+def _is_killed(scene: SharedLogin, step: RenewalStep, befall: _Befall) -> None:
     scene.host_before(step, AS_IT_IS).kill()
     scene.host().go()
 
 
-def _is_stopped(seconds: float, *, another: bool = True) -> Callable[[_Scene, RenewalStep, _Befall], None]:
-    """The first is stopped for so long; unless not `another`, somebody else wants the login meanwhile."""
+def _is_stopped(
+    seconds: float, *, another: bool = True, until: RenewalStep | None = None
+) -> Callable[[SharedLogin, RenewalStep, _Befall], None]:
+    """The first is stopped for so long. Unless not `another`, somebody else wants the login meanwhile, and
+    goes on, but not beyond `until` before the first wakes.
+    """
 
-    def course(scene: _Scene, step: RenewalStep, befall: _Befall) -> None:
-        if not CAN_STOP:
-            raise CheckNotRun("no process can be stopped on this system")
-        holder = scene.host_before(step, AS_IT_IS)
-        holder.stop()
-        scene.advance(seconds)
+    def course(scene: SharedLogin, step: RenewalStep, befall: _Befall) -> None:
+        holder = _stopped(scene, step, seconds)
         if another:
-            scene.host().go()
+            scene.host().go(until)
         holder.wake()
         holder.go()
 
     return course
+
+
+def _is_stopped_too_long(scene: SharedLogin, step: RenewalStep, befall: _Befall) -> None:
+    """The first wakes when nobody has come yet. If its request goes out all the same, it is still out when
+    the intent is over.
+    """
+    holder = _stopped(scene, step, INTENT_LIFE - SEND_BY)
+    holder.wake()
+    holder.go(RenewalStep.ANSWER)
+    scene.advance(2 * SEND_BY)
+    scene.host().go()
+    holder.go()
+
+
+def _stopped(scene: SharedLogin, step: RenewalStep, seconds: float) -> Host:
+    if not CAN_STOP:
+        raise CheckNotRun("no process can be stopped on this system")
+    holder = scene.host_before(step, AS_IT_IS)
+    holder.stop()
+    scene.advance(seconds)
+    return holder
 
 
 @attrs.frozen(kw_only=True)
@@ -280,7 +155,7 @@ class SharedStoreCheck:
     course: _Course = attrs.field(repr=False)
     needs: str | None = None
     befall: _Befall = attrs.field(default=_nothing, repr=False)
-    age: float = _LIFETIME + 2 * _HOUR
+    age: float = LIFETIME + 2 * _HOUR
     answer_lost: bool = False
 
     @property
@@ -292,7 +167,7 @@ class SharedStoreCheck:
         """`make` opens the store, as one host does; see `check_shared_store`."""
         if self.needs is not None and getattr(faults, self.needs) is None:
             raise CheckNotRun(f"faults.{self.needs} is None")
-        with _Scene(make, faults, self.age) as scene:
+        with SharedLogin(make, faults, self.age) as scene:
             self.course(scene, self.at, self.befall)
             scene.end()
             if self.answer_lost:
@@ -321,6 +196,9 @@ def _rows(
     return [SharedStoreCheck(what=what, at=step, course=course, needs=needs, befall=befall) for step in steps]
 
 
+_DUE: Final = LIFETIME - 12 * _HOUR
+"""The age of a login that is due, and usable: a doubt keeps its refresh token from being sent."""
+
 _WHILE_HELD: Final = (RenewalStep.RESERVE, RenewalStep.SEND, RenewalStep.SAVE)
 _TWIN: Final = Guise(name="host", pid=1)  # as the first process of two containers that are made alike
 _AHEAD, _BEHIND = Guise(clock=_HOUR), Guise(clock=-_HOUR)
@@ -343,13 +221,23 @@ SHARED_STORE_CHECKS: Final = (
         what="the_holder_is_killed",
         at=RenewalStep.ANSWER,
         course=_is_killed,
-        age=_LIFETIME - 12 * _HOUR,  # due, and usable: a doubt must keep the refresh token from being sent
+        age=_DUE,
         answer_lost=True,
     ),
     *_rows("the_holder_is_stopped_past_its_lease", (RenewalStep.RESERVE,), _is_stopped(_LEASE + 1)),
-    *_rows("the_holder_is_stopped_past_its_last_moment", (RenewalStep.SEND,), _is_stopped(SEND_BY + 1)),
+    *_rows("the_holder_is_stopped_past_its_last_moment", (RenewalStep.SEND,), _is_stopped_too_long),
     *_rows("the_holder_is_stopped_past_its_life", (RenewalStep.SEND,), _is_stopped(INTENT_LIFE + 1)),
+    *_rows(
+        "the_holder_is_stopped_while_another_sends",
+        (RenewalStep.SEND,),
+        _is_stopped(INTENT_LIFE + 1, until=RenewalStep.ANSWER),
+    ),
     *_rows("the_holder_is_stopped_past_its_lease", (RenewalStep.SAVE,), _is_stopped(6 * _LEASE)),
+    *_rows(
+        "the_holder_is_stopped_while_another_reserves",
+        (RenewalStep.SAVE,),
+        _is_stopped(INTENT_LIFE + 1, until=RenewalStep.SEND),
+    ),
     *_rows("the_holder_is_stopped_alone", (RenewalStep.SAVE,), _is_stopped(INTENT_LIFE + 1, another=False)),
     *_rows(
         "an_answer_is_lost",
@@ -362,6 +250,15 @@ SHARED_STORE_CHECKS: Final = (
         (RenewalStep.LOCK, RenewalStep.RESERVE, RenewalStep.SEND, RenewalStep.SAVE),
         _goes_on,
         "standby",
+    ),
+    SharedStoreCheck(
+        what="the_server_takes_no_writes_for_too_long",
+        at=RenewalStep.SAVE,
+        course=_gives_up,
+        needs="standby",
+        befall=_befall("standby"),
+        age=_DUE,
+        answer_lost=True,
     ),
     *_rows("the_server_restarts", _WHILE_HELD, _another_comes(), "restart"),
 )

@@ -23,6 +23,7 @@ from codex_oauth.event_loops import on_this_loop
 from codex_oauth.transport.dial import Address, begun, is_literal, lookup
 from codex_oauth.transport.httpx_messages import Proxy, tls_for, to_httpcore, to_httpcore_proxy, usable_proxy
 from codex_oauth.transport.progress import Progress, Stage
+from codex_oauth.transport.protocol import KEPT_ALIVE
 
 __all__ = ["AnyioNetwork", "AsyncBoundedTransport", "adial", "aresolve", "arun_in_worker"]
 
@@ -195,10 +196,6 @@ class _Stream(httpcore.AsyncNetworkStream):
 
 # -- for httpx -----------------------------------------------------------------------------------------
 
-
-KEPT_ALIVE: Final = 3.0
-"""Seconds for which an idle connection is used again. Servers drop it after 5, and one that dies under a
-request leaves open whether the server has seen it."""
 
 _ASKS_THE_SYSTEM: Final = sys.platform in ("win32", "darwin")
 """Whether the search for a proxy may ask DNS, and so block."""

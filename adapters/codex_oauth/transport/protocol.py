@@ -1,19 +1,23 @@
 """What carries one HTTP request for a world. A port to another HTTP library is one such callable.
 
 Rules of this file: a transport performs one request at a time, a `once` request on a connection of its own,
-retries nothing, and keeps nothing open between two.
+and retries nothing. One that keeps connections for others closes them with `aclose()`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from codex_oauth_core.effects import SendRequest
 from codex_oauth_core.events import Cancelled, RequestFailed, ResponseReceived
 
-__all__ = ["AsyncSendOutcome", "AsyncTransport", "SendOutcome", "Transport", "never"]
+__all__ = ["KEPT_ALIVE", "AsyncSendOutcome", "AsyncTransport", "SendOutcome", "Transport", "never"]
 
+
+KEPT_ALIVE: Final = 3.0
+"""Seconds for which an idle connection is used again. Servers drop it after 5, and polls come every 5; one
+that dies under a request leaves open whether the server has seen it."""
 
 SendOutcome = ResponseReceived | RequestFailed | Cancelled
 

@@ -46,8 +46,8 @@ function _codex_oauth_using
   test "$_codex_oauth_cmdpath" = "$argv"
 end
 
-set -g _codex_oauth_commands login status token header exec refresh logout list switch doctor import export trace 'trace show' 'trace replay' completion authority
-set -g _codex_oauth_opts_with_value --account --app-name --approve --approve-after --color --env --faults --from-codex --html --interval --issuer --lifetime --port --provider --store --to-codex --trace --url-file
+set -g _codex_oauth_commands login status token header exec refresh logout list switch doctor import export trace 'trace show' 'trace replay' fleet 'fleet new-key' 'fleet migrate' 'fleet check' 'fleet sweep' 'fleet reseal' completion authority
+set -g _codex_oauth_opts_with_value --account --app-name --approve --approve-after --color --dsn --env --every --faults --from-codex --html --interval --issuer --keys --lifetime --max-per-second --port --provider --spool --store --tenant --to-codex --trace --url-file
 
 complete -c codex-oauth -e
 complete -c codex-oauth -f
@@ -179,6 +179,44 @@ complete -c codex-oauth -n '_codex_oauth_using trace; and test $_codex_oauth_npo
 complete -c codex-oauth -n '_codex_oauth_using trace replay' -s h -l help -d 'show this help message and exit'
 complete -c codex-oauth -n '_codex_oauth_using trace replay' -l json -d 'machine-readable output'
 complete -c codex-oauth -n '_codex_oauth_using trace replay; and test $_codex_oauth_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'the trace'
+complete -c codex-oauth -n '_codex_oauth_using; and test $_codex_oauth_npos -eq 0' -a fleet -d 'look after the logins of many people in PostgreSQL'
+complete -c codex-oauth -n '_codex_oauth_using fleet' -s h -l help -d 'show this help message and exit'
+complete -c codex-oauth -n '_codex_oauth_using fleet; and test $_codex_oauth_npos -eq 0' -a new-key -d 'print a new key'
+complete -c codex-oauth -n '_codex_oauth_using fleet new-key' -s h -l help -d 'show this help message and exit'
+complete -c codex-oauth -n '_codex_oauth_using fleet new-key' -l json -d 'machine-readable output'
+complete -c codex-oauth -n '_codex_oauth_using fleet new-key' -s q -l quiet -d 'say nothing but results and errors'
+complete -c codex-oauth -n '_codex_oauth_using fleet new-key' -s v -l verbose -d 'say more; never a secret'
+complete -c codex-oauth -n '_codex_oauth_using fleet; and test $_codex_oauth_npos -eq 0' -a migrate -d 'make the tables, or bring them up to date'
+complete -c codex-oauth -n '_codex_oauth_using fleet migrate' -s h -l help -d 'show this help message and exit'
+complete -c codex-oauth -n '_codex_oauth_using fleet migrate' -l dsn -x -d 'the PostgreSQL database: postgresql://USER@HOST/NAME, or host=... dbname=...; default: CODEX_OAUTH_DSN. Others see what you type here: a password belongs in the variable, or in ~/.pgpass'
+complete -c codex-oauth -n '_codex_oauth_using fleet migrate' -l json -d 'machine-readable output'
+complete -c codex-oauth -n '_codex_oauth_using fleet migrate' -s q -l quiet -d 'say nothing but results and errors'
+complete -c codex-oauth -n '_codex_oauth_using fleet migrate' -s v -l verbose -d 'say more; never a secret'
+complete -c codex-oauth -n '_codex_oauth_using fleet; and test $_codex_oauth_npos -eq 0' -a check -d 'say whether a database can be used, and what is in it'
+complete -c codex-oauth -n '_codex_oauth_using fleet check' -s h -l help -d 'show this help message and exit'
+complete -c codex-oauth -n '_codex_oauth_using fleet check' -l dsn -x -d 'the PostgreSQL database: postgresql://USER@HOST/NAME, or host=... dbname=...; default: CODEX_OAUTH_DSN. Others see what you type here: a password belongs in the variable, or in ~/.pgpass'
+complete -c codex-oauth -n '_codex_oauth_using fleet check' -l keys -xka "(__fish_complete_path (commandline -ct))" -d 'a file with the keys, readable by its owner only: one key a line, of which the first seals, and the others open what they have sealed; default: the keys in CODEX_OAUTH_KEYS'
+complete -c codex-oauth -n '_codex_oauth_using fleet check' -l json -d 'machine-readable output'
+complete -c codex-oauth -n '_codex_oauth_using fleet check' -s q -l quiet -d 'say nothing but results and errors'
+complete -c codex-oauth -n '_codex_oauth_using fleet check' -s v -l verbose -d 'say more; never a secret'
+complete -c codex-oauth -n '_codex_oauth_using fleet; and test $_codex_oauth_npos -eq 0' -a sweep -d 'renew the logins that are due'
+complete -c codex-oauth -n '_codex_oauth_using fleet sweep' -s h -l help -d 'show this help message and exit'
+complete -c codex-oauth -n '_codex_oauth_using fleet sweep' -l max-per-second -x -d 'how many logins are renewed in a second at the most; default: 5'
+complete -c codex-oauth -n '_codex_oauth_using fleet sweep' -l every -x -d 'go on, and look again after so many seconds; default: end when nothing is due'
+complete -c codex-oauth -n '_codex_oauth_using fleet sweep' -l tenant -x -d 'only the logins of this tenant'
+complete -c codex-oauth -n '_codex_oauth_using fleet sweep' -l spool -xka "(__fish_complete_path (commandline -ct))" -d 'the directory where stores of this machine keep what the database does not take'
+complete -c codex-oauth -n '_codex_oauth_using fleet sweep' -l dsn -x -d 'the PostgreSQL database: postgresql://USER@HOST/NAME, or host=... dbname=...; default: CODEX_OAUTH_DSN. Others see what you type here: a password belongs in the variable, or in ~/.pgpass'
+complete -c codex-oauth -n '_codex_oauth_using fleet sweep' -l keys -xka "(__fish_complete_path (commandline -ct))" -d 'a file with the keys, readable by its owner only: one key a line, of which the first seals, and the others open what they have sealed; default: the keys in CODEX_OAUTH_KEYS'
+complete -c codex-oauth -n '_codex_oauth_using fleet sweep' -l json -d 'machine-readable output'
+complete -c codex-oauth -n '_codex_oauth_using fleet sweep' -s q -l quiet -d 'say nothing but results and errors'
+complete -c codex-oauth -n '_codex_oauth_using fleet sweep' -s v -l verbose -d 'say more; never a secret'
+complete -c codex-oauth -n '_codex_oauth_using fleet; and test $_codex_oauth_npos -eq 0' -a reseal -d 'seal with the current key what older ones have sealed'
+complete -c codex-oauth -n '_codex_oauth_using fleet reseal' -s h -l help -d 'show this help message and exit'
+complete -c codex-oauth -n '_codex_oauth_using fleet reseal' -l dsn -x -d 'the PostgreSQL database: postgresql://USER@HOST/NAME, or host=... dbname=...; default: CODEX_OAUTH_DSN. Others see what you type here: a password belongs in the variable, or in ~/.pgpass'
+complete -c codex-oauth -n '_codex_oauth_using fleet reseal' -l keys -xka "(__fish_complete_path (commandline -ct))" -d 'a file with the keys, readable by its owner only: one key a line, of which the first seals, and the others open what they have sealed; default: the keys in CODEX_OAUTH_KEYS'
+complete -c codex-oauth -n '_codex_oauth_using fleet reseal' -l json -d 'machine-readable output'
+complete -c codex-oauth -n '_codex_oauth_using fleet reseal' -s q -l quiet -d 'say nothing but results and errors'
+complete -c codex-oauth -n '_codex_oauth_using fleet reseal' -s v -l verbose -d 'say more; never a secret'
 complete -c codex-oauth -n '_codex_oauth_using; and test $_codex_oauth_npos -eq 0' -a completion -d 'print the script that completes commands in a shell'
 complete -c codex-oauth -n '_codex_oauth_using completion' -s h -l help -d 'show this help message and exit'
 complete -c codex-oauth -n '_codex_oauth_using completion; and test $_codex_oauth_npos -eq 0' -ka "bash zsh fish" -d 'bash or zsh or fish'

@@ -1,0 +1,112 @@
+"""The arguments of `codex-oauth fleet`: what is done to a database that many machines share.
+
+Rules of this file: every action is a row; nothing of an action is loaded before it runs. A secret is never an
+argument: keys come from a file or the environment, and a DSN with a password belongs there, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+from importlib import import_module
+from typing import Final
+
+from codex_oauth.cli.arguments import loudness
+
+__all__ = ["DSN_VARIABLE", "KEYS_VARIABLE", "fleet_arguments", "run_fleet"]
+
+DSN_VARIABLE: Final = "CODEX_OAUTH_DSN"
+"""The variable that names the database."""
+
+KEYS_VARIABLE: Final = "CODEX_OAUTH_KEYS"
+"""The variable that holds the keys."""
+
+_DSN: Final = (
+    f"the PostgreSQL database: postgresql://USER@HOST/NAME, or host=... dbname=...; default: {DSN_VARIABLE}. "
+    "Others see what you type here: a password belongs in the variable, or in ~/.pgpass"
+)
+_KEYS: Final = (
+    "a file with the keys, readable by its owner only: one key a line, of which the first seals, and the "
+    f"others open what they have sealed; default: the keys in {KEYS_VARIABLE}"
+)
+
+
+def _nothing(_: argparse.ArgumentParser) -> None:
+    """It takes no options of its own."""
+
+
+def _database(action: argparse.ArgumentParser) -> None:
+    action.add_argument("--dsn", metavar="DSN", help=_DSN)
+
+
+def _sealed(action: argparse.ArgumentParser) -> None:
+    _database(action)
+    action.add_argument("--keys", metavar="FILE", help=_KEYS)
+
+
+def _sweep(action: argparse.ArgumentParser) -> None:
+    add = action.add_argument
+    most = "how many logins are renewed in a second at the most; default: 5"
+    add("--max-per-second", metavar="N", type=_positive, default=5.0, help=most)
+    again = "go on, and look again after so many seconds; default: end when nothing is due"
+    add("--every", metavar="SECONDS", type=_positive, help=again)
+    add("--tenant", metavar="TENANT", help="only the logins of this tenant")
+    spool = "the directory where stores of this machine keep what the database does not take"
+    add("--spool", metavar="PATH", help=spool)
+    _sealed(action)
+
+
+_ACTIONS: Final = (
+    ("new-key", "print a new key", "Print a new key, for the end of a key file.", _nothing),
+    ("migrate", "make the tables, or bring them up to date",
+     "Make the tables in a database, or bring them up to date. Needs the right to make tables.", _database),
+    ("check", "say whether a database can be used, and what is in it",
+     "Look at a database: its tables, rights and clock, how many logins it has, and which\nkeys have sealed "
+     "them. Nothing is changed.", _sealed),
+    ("sweep", "renew the logins that are due",
+     "Renew the logins that are due, before anybody asks. Any number of sweeps may run.\nSIGTERM ends it "
+     "when what was sent is stored.", _sweep),
+    ("reseal", "seal with the current key what older ones have sealed",
+     "Seal with the first key what the others have sealed, while everybody goes on working.", _sealed),
+    # `sign-ins`, the worker that drives pending sign-ins, has its row here when it comes
+)  # fmt: skip
+"""Each action: its name, what is said about it, and its arguments."""
+
+_EXAMPLES: Final = {
+    "new-key": "codex-oauth fleet new-key >> keys",
+    "migrate": "codex-oauth fleet migrate --dsn postgresql://admin@db.example/app",
+    "check": "codex-oauth fleet check --keys keys",
+    "sweep": "codex-oauth fleet sweep --keys keys --max-per-second 5",
+    "reseal": "codex-oauth fleet reseal --keys keys",
+}
+
+
+def fleet_arguments(command: argparse.ArgumentParser) -> None:
+    """The arguments of `fleet`."""
+    actions = command.add_subparsers(metavar="ACTION", title="actions", required=True)
+    for name, help_, about, arguments in _ACTIONS:
+        action = actions.add_parser(
+            name,
+            help=help_,
+            description=f"{about}\n\nexamples:\n  {_EXAMPLES[name]}",
+            formatter_class=command.formatter_class,
+            allow_abbrev=False,
+        )
+        arguments(action)
+        action.add_argument("--json", action="store_true", help="machine-readable output")
+        loudness(action)
+        action.set_defaults(function=f"run_{name.replace('-', '_')}")
+
+
+def run_fleet(args: argparse.Namespace) -> int:
+    """Run an action."""
+    return int(getattr(import_module("codex_oauth.cli.fleet"), args.function)(args))
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text) if text.isascii() else float("nan")
+    except ValueError:
+        value = float("nan")
+    if 0 < value < float("inf"):
+        return value
+    raise argparse.ArgumentTypeError(f"{text!a} is no number above 0")

@@ -1,0 +1,378 @@
+"""A worker of a fleet: it takes the sign-ins that wait in the database, drives them, and keeps the logins.
+
+Rules of this file: a worker writes only when it matters: that it lives, which sign-ins it took, that a code
+is about to be exchanged, and how a sign-in ended. What the database does not confirm is not sent; what was
+granted and is nobody's any more is revoked. A worker whose lease ran out drops all that it drove, without a
+word, and begins anew; one that is stopped hands its sign-ins to the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import anyio
+import attrs
+
+from codex_oauth.clock import Clock, now
+from codex_oauth.event_loops import load_anyio, run_blocking
+from codex_oauth.fleet.database import Database
+from codex_oauth.fleet.migrate import require_schema
+from codex_oauth.fleet.ownership import BATCH, LEASE_SECONDS, Ownership, Taken
+from codex_oauth.fleet.postgres_store import PostgresStore
+from codex_oauth.fleet.sign_ins import SCHEMA, sealed_sign_in, unsealed_sign_in
+from codex_oauth.pool.flow_pool import FlowPool
+from codex_oauth.sealing import Keys
+from codex_oauth.store_login import agive_up
+from codex_oauth.transport.protocol import AsyncTransport
+from codex_oauth.worlds.anyio_world import AnyioWorld
+from codex_oauth_core.checkpoints.codec import CheckpointError
+from codex_oauth_core.checkpoints.restore import restore
+from codex_oauth_core.credential import Credential
+from codex_oauth_core.effects import DevicePrompt
+from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core.events import Resumed
+from codex_oauth_core.provider import Provider
+from codex_oauth_core.providers import KNOWN
+from codex_oauth_core.secret import Secret
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
+
+    from codex_oauth.pool.handle import Handle, SignIn
+
+__all__ = ["FleetPool"]
+
+_T = TypeVar("_T")
+
+LOOK_EVERY: Final = 1.0
+"""Seconds between two looks for sign-ins that nobody drives."""
+
+BEAT_EVERY: Final = LEASE_SECONDS / 4
+CLEAN_EVERY: Final = 60.0
+RETRY_EVERY: Final = 1.0
+KEEP_TRYING: Final = 30.0
+"""Seconds for which a worker that is stopped tries to write how a sign-in ended; one that runs goes on."""
+
+_NOT_HERE: Final = ("other_key", "other_provider", "too_new")
+"""Reasons why another worker may drive a sign-in that this one cannot."""
+
+
+@attrs.frozen
+class _Driven:
+    """A sign-in that this worker drives."""
+
+    tenant: str
+    owner: str
+    prompt: DevicePrompt | None
+    provider: Provider
+
+
+@attrs.frozen(kw_only=True)
+class _Worker:
+    """What a worker was given; see `FleetPool`."""
+
+    database: Database
+    send: AsyncTransport
+    keys: Keys
+    providers: tuple[Provider, ...]
+    room: int
+    max_requests: int
+    on_end: Callable[[str, Credential | SignInError], None] | None
+    on_trouble: Callable[[SignInError], None] | None
+    now: Clock
+
+    async def asked(self, call: Callable[[], _T]) -> tuple[_T] | None:
+        """What the database answered, on a thread and uncut; None where it failed."""
+        try:
+            return (await run_blocking(call),)
+        except SignInError as error:
+            if self.on_trouble is not None:
+                self.on_trouble(error)
+            return None
+
+
+class FleetPool:
+    """Drives the sign-ins that `start_sign_in` left in the database that `dsn` names: any number of workers,
+    on any number of hosts, and no code is exchanged twice.
+
+        async with AiohttpTransport(keep_connections=True) as send:
+            await FleetPool(dsn, send, keys=keys).run()
+
+    `send` carries requests, at most `max_requests` at a time, and is yours to close. `keys` open what was
+    sealed, and seal. `providers` are those that sign-ins are bound to, beside the known ones. `room`: how
+    many sign-ins this worker drives at most; beyond, others take them. `on_end(name, outcome)` is told how
+    each ended, after that is written. `on_trouble(error)` is told each time that the database fails.
+
+    A login is stored for the owner and the tenant that `start_sign_in` was given, and put in use, in the same
+    transaction in which its sign-in ends: read it with a `PostgresStore`.
+    """
+
+    def __init__(
+        self,
+        dsn: str | Secret[str] | Database,
+        send: AsyncTransport,
+        *,
+        keys: Keys,
+        providers: Iterable[Provider] = (),
+        room: int = 10_000,
+        max_requests: int = 64,
+        on_end: Callable[[str, Credential | SignInError], None] | None = None,
+        on_trouble: Callable[[SignInError], None] | None = None,
+        now: Clock = now,
+    ) -> None:
+        if room < 1:
+            raise ValueError("room: at least 1")
+        self._worker = _Worker(
+            database=dsn if isinstance(dsn, Database) else Database.shared(dsn),
+            send=send,
+            keys=keys,
+            providers=(*providers, *KNOWN),
+            room=room,
+            max_requests=max_requests,
+            on_end=on_end,
+            on_trouble=on_trouble,
+            now=now,
+        )
+        self._stopped = False
+        self._life: _Life | None = None
+
+    def __len__(self) -> int:
+        """How many sign-ins this worker drives."""
+        return 0 if self._life is None else len(self._life.driven)
+
+    def stop(self) -> None:
+        """Have `run()` return: what waits for a person is handed to other workers, an exchange in flight is
+        finished and kept. From the event loop's thread.
+        """
+        self._stopped = True
+        if self._life is not None:
+            self._life.enough.set()
+
+    async def run(self) -> None:
+        """Be a worker until `stop()` or a cancellation; either way all is handed over first.
+
+        Raises SignInError where the database cannot be used from the beginning; later it is tried again.
+        """
+        load_anyio()
+        worker = self._worker
+        await run_blocking(lambda: require_schema(worker.database, ErrorKind.AUTH_WRITE_FAILED, needs=SCHEMA))
+        while not self._stopped:
+            own = Ownership(worker.database, worker.keys)
+            if await worker.asked(own.begin) is None:
+                await anyio.sleep(RETRY_EVERY)
+                continue
+            self._life = _Life(worker, own)
+            try:
+                await self._life.lived(is_stopped=lambda: self._stopped)
+            finally:
+                self._life = None
+
+
+class _Life:
+    """A worker from one name to the next: as long as its lease is renewed in time."""
+
+    def __init__(self, worker: _Worker, own: Ownership) -> None:
+        self._worker = worker
+        self._own = own
+        self.driven: dict[str, _Driven] = {}
+        self._handles: dict[str, Handle[str]] = {}
+        self._not_here: set[str] = set()
+        self._ending = 0
+        self.enough = anyio.Event()
+        self._all_ended = anyio.Event()
+        self._lives = True
+        self._tasks: TaskGroup
+        self._pool: FlowPool[str]
+
+    async def lived(self, *, is_stopped: Callable[[], bool]) -> None:
+        """Take and drive sign-ins until it is enough, or the lease has run out; then hand over the rest."""
+        worker = self._worker
+        async with anyio.create_task_group() as self._tasks:
+            try:
+                async with FlowPool[str](
+                    worker.send,
+                    max_requests=worker.max_requests,
+                    before_once=self._may_send,
+                    on_end=self._ended,
+                    now=worker.now,
+                ) as self._pool:
+                    self._tasks.start_soon(self._beating)
+                    self._tasks.start_soon(self._looking)
+                    try:
+                        if not is_stopped():
+                            await self.enough.wait()
+                    finally:
+                        with anyio.CancelScope(shield=True):
+                            await self._hand_over()
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await self._finish()
+                self._tasks.cancel_scope.cancel()
+
+    # -- what it does all the time -------------------------------------------------------------------------
+
+    async def _beating(self) -> None:
+        while True:
+            answer = await self._worker.asked(self._own.beat)
+            if answer is not None and not answer[0]:
+                self._lives = False
+                self.enough.set()
+                return
+            given_up = await self._worker.asked(self._own.given_up)
+            for name in given_up[0] if given_up is not None else ():
+                await self._drop(name)
+            await anyio.sleep(BEAT_EVERY)
+
+    async def _looking(self) -> None:
+        cleaned_at = self._worker.now()[0]
+        while not self.enough.is_set():
+            room = self._worker.room - len(self.driven)
+            taken = None
+            if room > 0:
+                taken = await self._worker.asked(partial(self._own.take, room, but=tuple(self._not_here)))
+            if self.enough.is_set():
+                return  # the rows are let go with the lease
+            for each in taken[0] if taken is not None else ():
+                self._begin(each)
+            if (at := self._worker.now()[0]) - cleaned_at >= CLEAN_EVERY:
+                cleaned_at = at
+                self._not_here.clear()
+                await self._worker.asked(self._own.clean)
+            if taken is None or len(taken[0]) < min(room, BATCH):
+                await anyio.sleep(LOOK_EVERY)
+
+    def _begin(self, taken: Taken) -> None:
+        driven = _Driven(taken.tenant, taken.owner, None, self._worker.providers[-1])
+        try:
+            flow, driven = self._restored(taken)
+        except CheckpointError as error:
+            if error.reason in _NOT_HERE and not taken.exchanging:
+                self._not_here.add(taken.name)
+                self._spawn(lambda: self._own.let_go([taken.name]))
+                return
+            self._finish_one(taken.name, driven, _unusable(error))
+            return
+        if taken.exchanging:
+            self._finish_one(taken.name, driven, _put_down())
+            return
+        self.driven[taken.name] = driven
+        self._handles[taken.name] = self._pool.add(flow, taken.name, begin=Resumed)
+
+    def _restored(self, taken: Taken) -> tuple[SignIn, _Driven]:
+        checkpoint, prompt = unsealed_sign_in(taken.checkpoint, self._worker.keys, taken.name)
+        problem = CheckpointError("other_provider")
+        for provider in self._worker.providers:
+            if (provider.issuer, provider.client_id) == (
+                checkpoint.get("issuer"),
+                checkpoint.get("client_id"),
+            ):
+                flow = restore(checkpoint, provider)
+                return flow, _Driven(taken.tenant, taken.owner, prompt, provider)
+        raise problem
+
+    # -- before a code is exchanged, and after -------------------------------------------------------------
+
+    async def _may_send(self, name: str, flow: SignIn) -> bool:
+        answer = await self._worker.asked(lambda: self._own.may_exchange(name))
+        if answer is not None and not answer[0]:
+            self._tasks.start_soon(self._drop, name)  # it is somebody else's by now, or over
+        return answer == (True,)
+
+    async def _drop(self, name: str) -> None:
+        """Drive a sign-in no more, and write nothing about it."""
+        handle = self._handles.pop(name, None)
+        if handle is not None:
+            await handle.put_down()
+            self.driven.pop(name, None)
+
+    def _ended(self, name: str, outcome: Credential | SignInError) -> None:
+        self._handles.pop(name, None)
+        if (driven := self.driven.get(name)) is not None:
+            self._finish_one(name, driven, outcome)
+
+    def _finish_one(self, name: str, driven: _Driven, outcome: Credential | SignInError) -> None:
+        self._ending += 1
+        self._tasks.start_soon(self._write_end, name, driven, outcome)
+
+    async def _write_end(self, name: str, driven: _Driven, outcome: Credential | SignInError) -> None:
+        """Write how a sign-in ended, for as long as it takes; what was granted is never dropped silently."""
+        with anyio.CancelScope(shield=True):
+            try:
+                kept = await self._written(Taken(name, driven.tenant, driven.owner, b"", False), outcome)
+                if isinstance(outcome, Credential):
+                    await self._after(driven, outcome, kept=kept)
+                if kept and self._worker.on_end is not None:
+                    self._worker.on_end(name, outcome)
+            finally:
+                self.driven.pop(name, None)
+                self._ending -= 1
+                if not self._ending:
+                    self._all_ended.set()
+
+    async def _written(self, taken: Taken, outcome: Credential | SignInError) -> bool:
+        clock = self._worker.now
+        stopped_at: float | None = None
+        while True:
+            answer = await self._worker.asked(lambda: self._own.end(taken, outcome))
+            if answer is not None:
+                return answer[0]
+            if self.enough.is_set():
+                stopped_at = clock()[0] if stopped_at is None else stopped_at
+                if clock()[0] - stopped_at >= KEEP_TRYING:
+                    return False
+            await anyio.sleep(RETRY_EVERY)
+
+    async def _after(self, driven: _Driven, granted: Credential, *, kept: bool) -> None:
+        """Put a login that is kept in its place, if nobody has the lock: whoever locks it next does the same.
+        End one that is nobody's.
+        """
+        worker = self._worker
+        store = PostgresStore(worker.database, keys=worker.keys, owner=driven.owner, tenant=driven.tenant)
+        if kept:
+            held = await worker.asked(store.slot(granted.key).lock)
+            if held is not None and held[0] is not None:
+                await worker.asked(held[0].release)
+            return
+        with suppress(SignInError):
+            async with AnyioWorld(worker.send, now=worker.now) as world:
+                await agive_up(granted, store, driven.provider, world)
+
+    def _spawn(self, call: Callable[[], None]) -> None:
+        async def work() -> None:
+            await self._worker.asked(call)
+
+        self._tasks.start_soon(work)
+
+    # -- the end ---------------------------------------------------------------------------------------------
+
+    async def _hand_over(self) -> None:
+        """Put down all flows; write where they stand, if they are still ours."""
+        put_down = await self._pool.put_down_all()
+        back = dict[str, bytes]()
+        for name, checkpoint in put_down:
+            driven = self.driven.pop(name, None)
+            if driven is not None and checkpoint is not None:
+                back[name] = sealed_sign_in(checkpoint, driven.prompt, self._worker.keys, name)
+        names = list(back)
+        for start in range(0, len(names), BATCH) if self._lives else ():
+            part = {name: back[name] for name in names[start : start + BATCH]}
+            await self._worker.asked(partial(self._own.give_back, part))
+
+    async def _finish(self) -> None:
+        self._all_ended = anyio.Event()
+        if self._ending:
+            await self._all_ended.wait()
+        if self._lives:
+            await self._worker.asked(self._own.retire)
+
+
+def _put_down() -> SignInError:
+    """The end of a sign-in whose worker died in its exchange: nobody knows whether the code was taken."""
+    return SignInError.of(ErrorKind.TOKEN_REQUEST_FAILED, reason="put_down", uncertain=True)
+
+
+def _unusable(error: CheckpointError) -> SignInError:
+    return SignInError.of(ErrorKind.TOKEN_REQUEST_FAILED, reason=error.reason)
