@@ -61,7 +61,7 @@ def _sign_ins(action: argparse.ArgumentParser) -> None:
     add("--room", metavar="N", type=_whole, default=10_000, help=room)
     most = "how many requests are in flight at the most; default: 64"
     add("--max-requests", metavar="N", type=_whole, default=64, help=most)
-    issuer = "drive also the sign-ins at this server, which speaks as the Codex one does; may be repeated"
+    issuer = "drive also the sign-ins at this server, one of your own or a test's; may be repeated"
     add("--issuer", metavar="URL", action="append", default=[], help=issuer)
     _sealed(action)
 

@@ -375,7 +375,7 @@ class _Life:
         back = dict[str, bytes]()
         for name, checkpoint in put_down:
             driven = self.driven.pop(name, None)
-            if driven is not None and checkpoint is not None:
+            if driven is not None:
                 back[name] = sealed_sign_in(checkpoint, driven.prompt, self._worker.keys, name)
         names = list(back)
         for start in range(0, len(names), BATCH) if self._lives else ():

@@ -116,7 +116,7 @@ class PostgresLockedLogin:
             self._may_take_back = False  # nobody says whether the refresh token was sent: the doubt stays
         self.release()
 
-    def _run(self, statement: str, durable: bool = True, **values: Any) -> list[tuple[Any, ...]]:
+    def _run(self, statement: str, *, durable: bool = True, **values: Any) -> list[tuple[Any, ...]]:
         return self._database.run(
             _WRITE, statement, {**self._row.where, "me": self._me, **values}, durable=durable
         )
@@ -149,7 +149,7 @@ class PostgresLockedLogin:
 
     def _adopt(self, best: Record, found: Found, ids: list[str]) -> None:
         expected = found.stored.fingerprint if isinstance(found.stored, Record) else None
-        values = {**self._row.values(best), "expected": expected, "corrupt": None, "ids": ids}
+        values: dict[str, Any] = {**self._row.values(best), "expected": expected, "corrupt": None, "ids": ids}
         if isinstance(found.stored, SignInError):
             values["corrupt"] = found.body
         if not self._run(rows.ADOPT, **values):
