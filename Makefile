@@ -124,7 +124,7 @@ props: $(STAMP)
 sim: $(STAMP)
 	$(BIN)/python -m tests.simulation $(SIM)
 
-.PHONY: storm ## the same with real processes: killed, stopped, out of space (STORM="--rounds N")
+.PHONY: storm ## the same with real processes: killed, stopped, out of space, cut off (STORM="--rounds N", "--database")
 storm: $(STAMP)
 	$(BIN)/python -m tests.storm $(STORM)
 

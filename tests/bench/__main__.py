@@ -1,7 +1,8 @@
 """`python -m tests.bench [--rows P3,P6] [--rounds N] [--write]`: rows side by side with their peers.
 
 Without `--rows` it measures all, and writes docs/performance.md with its charts. Each row runs in a process of
-its own. It exits with 0 whatever the verdicts are, 1 if a row could not be measured, 2 for a usage error.
+its own. It exits with 0 whatever the verdicts are, 1 if a row could not be measured, 2 for a usage error. A row whose
+servers this machine has not got is left out, with the reason.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Final
 
 from tests.bench.machine import described, versions
 from tests.bench.page import Run, overview, write
-from tests.bench.ratios import Result
+from tests.bench.ratios import NotMeasurable, Result
 from tests.bench.table import Row, chosen
 from tests.bench.words import figure_lines
 
@@ -46,11 +47,16 @@ def measured(rows: tuple[Row, ...], rounds: int | None, named: str | None) -> Ru
     """Measure the rows, one after the other, and print each as soon as it is there."""
     results: list[tuple[Row, Result]] = []
     failed: dict[str, str] = {}
+    left_out: dict[str, str] = {}
     machine, began = described(), time.monotonic()
     for row in rows:
         started = time.monotonic()
         try:
             result = _apart(row, rounds)
+        except NotMeasurable as why:
+            left_out[row.number] = f"left out: {why}"
+            print(f"{row.number}: {left_out[row.number]}", file=sys.stderr)
+            continue
         except (Exception, BrokenProcessPool) as error:  # noqa: BLE001  # one row's failure is not the others'
             failed[row.number] = f"{type(error).__name__}: {error}"
             print(f"{row.number}: {failed[row.number]}", file=sys.stderr)
@@ -61,7 +67,7 @@ def measured(rows: tuple[Row, ...], rounds: int | None, named: str | None) -> Ru
         )
     command = "make bench" + (f" ROWS={named}" if named else "")
     date = datetime.now(UTC).strftime("%Y-%m-%d")
-    return Run(command, date, machine, versions(), time.monotonic() - began, results, failed)
+    return Run(command, date, machine, versions(), time.monotonic() - began, results, failed, left_out)
 
 
 def _apart(row: Row, rounds: int | None) -> Result:

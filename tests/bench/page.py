@@ -32,6 +32,8 @@ class Run:
     results: Sequence[tuple[Row, Result]]
     failed: Mapping[str, str] = attrs.field(factory=dict[str, str])
     """By row, why there are no figures."""
+    left_out: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    """The same of rows that this machine has not got the servers for."""
 
 
 def overview(run: Run) -> Iterator[str]:
@@ -44,7 +46,7 @@ def overview(run: Run) -> Iterator[str]:
             limit = f"{sign} {target.limit:g} {target.unit}".strip()
             measured = spread(target.measured, target.unit)
             yield f"| {row.number} | {row.feels} | {target.text}: {limit} | {measured} | {target.verdict} |"
-    for number, why in run.failed.items():
+    for number, why in {**run.failed, **run.left_out}.items():
         yield f"| {number} | not measured | {NONE} | {NONE} | {why} |"
 
 

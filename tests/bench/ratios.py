@@ -12,9 +12,13 @@ from typing import Final, Self
 
 import attrs
 
-__all__ = ["TIMES", "Figure", "Result", "Spread", "Target", "Times", "per_round"]
+__all__ = ["TIMES", "Figure", "NotMeasurable", "Result", "Spread", "Target", "Times", "per_round"]
 
 TIMES: Final = "\N{MULTIPLICATION SIGN}"
+
+
+class NotMeasurable(Exception):
+    """A row needs something that this machine has not got; the text says what."""
 
 
 @attrs.frozen

@@ -99,6 +99,14 @@ ROWS: Final = (
         "over httpx the cost grows with the number of requests in flight: with 64, for which the server is near, it is "
         "some six times as much. Of ours, half is aiohttp's, and a fifth is for sending and receiving.",
     ),
+    Row(
+        "P15",
+        "a renewal's work on a login that hosts share",
+        "shared:measure",
+        31,
+        "four of the five statements are transactions of their own, each of which waits for the disk, where a file is "
+        "written through three times.",
+    ),
 )
 
 

@@ -91,7 +91,7 @@ def test_everybody_has_a_turn_in_every_round_and_each_time_another_is_first() ->
 
 
 def test_the_table_has_every_row_once_and_each_can_be_loaded() -> None:
-    assert [row.number for row in ROWS] == [f"P{number}" for number in range(1, 15)]
+    assert [row.number for row in ROWS] == [f"P{number}" for number in range(1, 16)]
     for row in ROWS:
         module, _, name = row.where.partition(":")
         assert callable(getattr(import_module(f"tests.bench.rows.{module}"), name))
@@ -151,6 +151,17 @@ def test_the_page_says_command_date_verdicts_and_what_was_not_measured() -> None
     ):
         assert part in text
     assert "performance/P3.svg" in text
+
+
+def test_a_row_without_its_server_is_left_out_and_says_why() -> None:
+    code = (
+        "import sys; from tests.bench import __main__ as bench; from tests.bench.ratios import NotMeasurable\n"
+        "def apart(row, rounds): raise NotMeasurable('postgres is missing')\n"
+        "bench._apart = apart; sys.argv[1:] = ['--rows', 'P15']; sys.exit(bench.main())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "P15: left out: postgres is missing" in done.stderr
+    assert "| P15 | not measured" in done.stdout
 
 
 @pytest.mark.parametrize("limit", [2.5, 3.5])

@@ -40,7 +40,7 @@ OFFERS: Sequence[tuple[str, set[str]]] = (
     ("codex-oauth login --color ", {"auto", "always", "never"}),
     ("codex-oauth trace ", {"show", "replay"}),
     ("codex-oauth trace show --", options_of("trace", "show")),
-    ("codex-oauth fleet ", {"new-key", "migrate", "check", "sweep", "reseal"}),
+    ("codex-oauth fleet ", {"new-key", "migrate", "check", "sweep", "reseal", "sign-ins"}),
     ("codex-oauth fleet sweep --", options_of("fleet", "sweep")),
     ("codex-oauth import --from", {"--from-codex"}),
     ("codex-oauth completion ", set(SCRIPTS)),

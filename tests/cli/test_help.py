@@ -16,7 +16,7 @@ from codex_oauth.cli.main import main
 from codex_oauth.cli.parser import build_parser, parsed
 from tests.cli.commands import COMMAND, environment, run_command
 
-FLEET = tuple(("fleet", action) for action in ("new-key", "migrate", "check", "sweep", "reseal"))
+FLEET = tuple(("fleet", action) for action in ("new-key", "migrate", "check", "sweep", "reseal", "sign-ins"))
 ACTIONS = (("trace", "show"), ("trace", "replay"), *FLEET)
 EVERY: tuple[tuple[str, ...], ...] = ((), *((name,) for name in COMMANDS), *ACTIONS)
 """Every command line that can be asked for help."""

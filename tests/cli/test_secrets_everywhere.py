@@ -51,7 +51,7 @@ ROWS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "import": (("--from-codex",), ("--from-codex", "--move", "--yes")),
     "export": (("--to-codex", "out.json", "--include-refresh", "--yes"),),
     "trace": (("show", "FILE"), ("replay", "FILE")),
-    "fleet": (("migrate",), ("check",), ("sweep",), ("reseal",)),
+    "fleet": (("migrate",), ("check",), ("sweep",), ("reseal",), ("sign-ins",)),
     "completion": (("bash",),),
     "authority": (("--approve", "auto", "--url-file", "url"),),
 }

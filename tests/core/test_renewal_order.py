@@ -11,9 +11,10 @@ from codex_oauth_core.effects import Effect, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Cancelled, Cause, Phase
 from codex_oauth_core.flows.renewal import Renewal
+from codex_oauth_core.flows.storing import MOST_LOOKS
 from codex_oauth_core.outcomes import Adopted, NotRenewed, NotRenewedReason, Renewed
 from codex_oauth_core.record import Record
-from codex_oauth_core.storage import Load, Lock, LockBusy, Locked, Release, Reserve
+from codex_oauth_core.storage import Load, Lock, LockBusy, Locked, Release, Reserve, StoreFailed
 from tests.core.storing import (
     ADVISORY,
     CORRUPT,
@@ -289,6 +290,39 @@ def test_a_renewal_cancelled_before_it_began_asks_for_nothing() -> None:
 
 
 # -- the store fails before anything is sent (F11, F13) ------------------------------------------------
+
+
+LOST: Final[list[StoreFailed]] = [
+    failed(SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason=why)) for why in ("lock_lost", "changed")
+]
+AGAIN: Final = ["Load", "Lock", "Reserve", "Release", "Wait"]
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_f9_a_lock_that_was_lost_before_anything_was_sent_is_taken_again(lost: StoreFailed) -> None:
+    """Its holder was stopped for longer than a lease: others have had the lock since."""
+    world = StoreWorld(EXPIRED, [tokens()], answers={Reserve: [lost, lost]})
+    assert isinstance(world.run(Renewal()), Renewed)
+    assert world.order == [*AGAIN, *AGAIN, *ONCE]
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_f9_and_what_others_renewed_meanwhile_is_used(lost: StoreFailed) -> None:
+    def renewed_by_others(world: StoreWorld, effect: Effect) -> None:
+        if isinstance(effect, Reserve):
+            world.stored = CURRENT
+
+    world = StoreWorld(EXPIRED, [], answers={Reserve: [lost]}, before=renewed_by_others)
+    outcome = world.run(Renewal())
+    assert isinstance(outcome, Adopted | NotRenewed)
+    assert outcome.record == CURRENT
+    assert world.order == [*AGAIN, "Load"]
+
+
+def test_f9_but_not_for_ever() -> None:
+    world = StoreWorld(EXPIRED, [], answers={Reserve: [LOST[0]] * 99})
+    assert error_of(world.run(Renewal())).details["reason"] == "lock_lost"
+    assert world.order == [*AGAIN * (MOST_LOOKS - 1), "Load", "Lock", "Reserve", "Release"]
 
 
 @pytest.mark.parametrize("effect", [Lock, Reserve])

@@ -18,7 +18,8 @@ from codex_oauth_core.effects import Effect, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Cause, Phase, ResponseReceived
 from codex_oauth_core.facts import TryAgain
-from codex_oauth_core.flows.revoke_login import MOST_LOOKS, Revocation
+from codex_oauth_core.flows.revoke_login import Revocation
+from codex_oauth_core.flows.storing import MOST_LOOKS
 from codex_oauth_core.outcomes import Revoked
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.record import Record

@@ -128,7 +128,11 @@ RENEWAL: Final = Kind(
             "TimeReached much later": (Load, R.READING),
             "Cancelled": (Finished, R.DONE),
         },
-        R.RESERVING: {"Reserved": (SendRequest, R.SENDING), **each(FAILED, Release, R.RELEASING)},
+        R.RESERVING: {
+            "Reserved": (SendRequest, R.SENDING),
+            **each(FAILED, Release, R.RELEASING),
+            "StoreFailed, lock lost": (Release, R.RELEASING_TO_RETRY),
+        },
         R.SENDING: {
             "tokens": (Save, R.SAVING),
             "no access token": (Save, R.SAVING),

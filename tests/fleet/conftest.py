@@ -12,13 +12,19 @@ from collections.abc import Generator
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from codex_oauth.authority import Approve, Authority, Policy, serve
 from codex_oauth.fleet import rows
 from codex_oauth.fleet.database import Database
 from codex_oauth.fleet.migrate import migrate
+from codex_oauth.fleet.postgres_store import PostgresStore
 from tests.fleet.bouncer import Bouncer
-from tests.fleet.cluster import Cluster
+from tests.fleet.cluster import Cluster, sql
 from tests.fleet.cutter import Cutter
+from tests.fleet.ground import Ground
+from tests.fleet.leases import OLD
+from tests.fleet.logins import put, store_in
 from tests.fleet.servers import RUNNING, tail
+from tests.fleet.waiting import Sooner
 
 
 @pytest.fixture(scope="session")
@@ -80,6 +86,42 @@ def cutter(cluster: Cluster) -> Generator[Cutter]:
     """A network before PostgreSQL, which can be cut."""
     with Cutter(cluster.port) as cutter:
         yield cutter
+
+
+@pytest.fixture
+def store(migrated: str) -> PostgresStore:
+    """A store that holds the login `OLD`."""
+    made = store_in(migrated)
+    put(made, OLD)
+    return made
+
+
+@pytest.fixture
+def pass_time(migrated: str) -> Sooner:
+    """As if that much time had passed, by the database's clock."""
+
+    def moved(seconds: float) -> None:
+        sql(
+            migrated,
+            "UPDATE codex_oauth_worker SET alive_until = alive_until - make_interval(secs => %s)",
+            seconds,
+        )
+        sql(
+            migrated,
+            "UPDATE codex_oauth_sign_in SET deadline = deadline - make_interval(secs => %s)",
+            seconds,
+        )
+
+    return moved
+
+
+@pytest.fixture
+def ground(migrated: str, request: pytest.FixtureRequest) -> Generator[Ground]:
+    """Sign-ins between a database and an authority, whose policy a test may choose."""
+    policy = getattr(request, "param", Policy(approve=Approve.AUTO, interval=1, strict_pace=False))
+    authority = Authority(policy=policy)
+    with serve(authority) as server:
+        yield Ground(migrated, authority, server)
 
 
 @pytest.hookimpl(wrapper=True)

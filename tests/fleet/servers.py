@@ -24,7 +24,7 @@ import pytest
 
 from tests.users import NOBODY, place_for_all
 
-__all__ = ["PATIENCE", "RUNNING", "Folder", "Server", "free_port", "program", "tail", "wait_until"]
+__all__ = ["PATIENCE", "RUNNING", "Folder", "Server", "free_port", "missing", "program", "tail", "wait_until"]
 
 PATIENCE: Final = 30.0
 """Seconds in which a server starts or stops, on the busiest machine."""
@@ -56,6 +56,12 @@ def program(name: str) -> str:
             pytrace=False,
         )
     return found
+
+
+def missing() -> str:
+    """The program of a server that this machine has not got; empty where it has all."""
+    names = ("postgres", "initdb", "pgbouncer")
+    return next((name for name in names if not (shutil.which(name) or _newest(name))), "")
 
 
 def _newest(name: str) -> str | None:

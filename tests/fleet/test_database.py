@@ -125,7 +125,8 @@ def test_a_forked_child_leaves_its_parents_connections_and_locks_alone(store: Po
 def test_few_connections_are_kept(migrated: str) -> None:
     made = Database(migrated)
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: made.run(ErrorKind.AUTH_READ_FAILED, "SELECT pg_sleep(0.2)"), range(8)))
+        asked = [pool.submit(made.run, ErrorKind.AUTH_READ_FAILED, "SELECT pg_sleep(0.2)") for _ in range(8)]
+        assert [each.result() for each in asked] == [[("",)]] * 8
     assert len(made._kept) == MOST_KEPT
     made.close()
     assert not made._kept

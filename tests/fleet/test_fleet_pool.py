@@ -6,19 +6,20 @@ exchanged.
 
 from __future__ import annotations
 
-import random
-import signal
-import time
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import anyio
-import attrs
 import pytest
 
-from codex_oauth import CODEX, AsyncHttpxWorld, Credential, DeviceFlow, HttpxWorld, Provider, TokenSource
-from codex_oauth.authority import Approve, Authority, AuthorityServer, Policy, serve
+from codex_oauth import (
+    AsyncHttpxWorld,
+    Credential,
+    DeviceFlow,
+    TokenSource,
+)
+from codex_oauth.authority import Approve, Policy
+from codex_oauth.clock import now
 from codex_oauth.fleet import (
     FleetPool,
     Keys,
@@ -28,102 +29,12 @@ from codex_oauth.fleet import (
     cancel_sign_in,
     new_key,
     ownership,
-    sign_in_state,
-    start_sign_in,
 )
-from codex_oauth.fleet.database import Database
 from codex_oauth.transport.async_httpx_transport import AsyncHttpxTransport
-from codex_oauth_core import ErrorKind, SendRequest, SignInError
-from tests.fleet.cluster import Cluster, sql
+from codex_oauth_core import SendRequest, SignInError
+from tests.fleet.cluster import sql
+from tests.fleet.ground import BACKENDS, WAITING, Ground, over, taken, until, working
 from tests.fleet.logins import KEYS, store_in
-from tests.fleet.worker import Worker
-
-PATIENCE = 60.0
-BACKENDS = pytest.mark.parametrize("backend", ["asyncio", "trio"])
-
-
-@attrs.define
-class Ground:
-    """A database and an authority, and what a test asks of both."""
-
-    dsn: str
-    authority: Authority
-    server: AuthorityServer
-    names: list[str] = attrs.field(factory=list[str])
-    user_codes: list[str] = attrs.field(factory=list[str])
-
-    @property
-    def provider(self) -> Provider:
-        return CODEX.at(self.server.url)
-
-    def start(self, owner: str = "ada", keys: Keys = KEYS, provider: Provider | None = None) -> str:
-        """A person begins to sign in."""
-        with HttpxWorld() as world:
-            flow = DeviceFlow(provider=provider or self.provider)
-            begun = start_sign_in(self.dsn, flow, world, keys=keys, owner=owner)
-        self.names.append(begun.name)
-        self.user_codes.append(begun.prompt.user_code)
-        return begun.name
-
-    def approve(self) -> None:
-        """Everybody approves."""
-        assert all(self.server.decide(code, approve=True) for code in self.user_codes)
-
-    def state(self, name: str | None = None) -> SignInState:
-        found = sign_in_state(self.dsn, name or self.names[-1])
-        assert found is not None
-        return found
-
-    @property
-    def exchanges(self) -> int:
-        return len(self.authority.received("exchange"))
-
-    def codes(self) -> list[str]:
-        """The codes that were exchanged, or tried to be."""
-        return [request.fields["code"].fingerprint() for request in self.authority.received("exchange")]
-
-
-@pytest.fixture
-def ground(migrated: str, request: pytest.FixtureRequest) -> Generator[Ground]:
-    policy = getattr(request, "param", Policy(approve=Approve.AUTO, interval=1, strict_pace=False))
-    authority = Authority(policy=policy)
-    with serve(authority) as server:
-        yield Ground(migrated, authority, server)
-
-
-@asynccontextmanager
-async def working(ground: Ground, **options: Any) -> AsyncGenerator[FleetPool]:
-    """A worker, for the length of the block; then it is stopped."""
-    send = options.pop("send", None) or AsyncHttpxTransport()
-    usual: dict[str, Any] = {"keys": KEYS, "providers": (ground.provider,)}
-    pool = FleetPool(ground.dsn, send, **{**usual, **options})
-    try:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(pool.run)
-            yield pool
-            pool.stop()
-    finally:
-        if isinstance(send, AsyncHttpxTransport):
-            await send.aclose()
-
-
-async def until(fact: Callable[[], object]) -> None:
-    """Wait for something that others do."""
-    with anyio.fail_after(PATIENCE):
-        while not await anyio.to_thread.run_sync(fact):  # noqa: ASYNC110  # others change a database
-            await anyio.sleep(0.05)
-
-
-def wait_until(fact: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not fact():
-        assert time.monotonic() < deadline, "it never came to be"
-        time.sleep(0.05)
-
-
-def over(ground: Ground, names: Iterable[str] | None = None) -> bool:
-    return all(ground.state(name).state != "pending" for name in names or ground.names)
-
 
 # -- the whole way -------------------------------------------------------------------------------------
 
@@ -132,6 +43,9 @@ def over(ground: Ground, names: Iterable[str] | None = None) -> bool:
 def test_a_person_signs_in_and_the_login_is_theirs(ground: Ground, backend: str) -> None:
     ended: list[tuple[str, Credential | SignInError]] = []
 
+    def told(name: str, outcome: Credential | SignInError) -> None:
+        ended.append((name, outcome))
+
     async def main() -> None:
         async with AsyncHttpxWorld() as world:
             flow = DeviceFlow(provider=ground.provider)
@@ -139,7 +53,7 @@ def test_a_person_signs_in_and_the_login_is_theirs(ground: Ground, backend: str)
         found = await asign_in_state(ground.dsn, begun.name, keys=KEYS)
         assert found is not None
         assert (found.state, found.prompt) == ("pending", begun.prompt)
-        async with working(ground, on_end=lambda name, outcome: ended.append((name, outcome))):
+        async with working(ground, on_end=told):
             await until(lambda: ended)
         assert ended[0][0] == begun.name
         after = await asign_in_state(ground.dsn, begun.name)
@@ -190,12 +104,6 @@ def test_two_workers_share_many_and_exchange_each_once(ground: Ground) -> None:
 
 
 # -- leaving -------------------------------------------------------------------------------------------
-
-WAITING = Policy(approve=Approve.ASK, interval=1, strict_pace=False)
-
-
-def taken(ground: Ground) -> int:
-    return len(sql(ground.dsn, "SELECT name FROM codex_oauth_sign_in WHERE worker IS NOT NULL"))
 
 
 @BACKENDS
@@ -300,11 +208,6 @@ def test_what_is_nobodys_is_revoked_and_kept_by_nobody(ground: Ground, change: s
     assert revoked == 1
     assert state.state != "done"
     assert store_in(ground.dsn).names() == ()
-    assert (
-        ground.authority.refresh_tokens_alive() == 0
-        if hasattr(ground.authority, "refresh_tokens_alive")
-        else True
-    )
 
 
 def test_a_code_is_not_sent_by_who_lost_the_sign_in(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -384,6 +287,44 @@ def test_who_gives_up_is_not_polled_for_any_more(ground: Ground) -> None:
     assert state.error["kind"] == "cancelled"
 
 
+@pytest.mark.parametrize("hours", [-1, 1, 24])
+def test_a_worker_whose_clock_is_wrong_ends_nobody(ground: Ground, hours: float) -> None:
+    ground.start()
+
+    def wrong() -> tuple[float, float]:
+        at, wall = now()
+        return at, wall + hours * 3600
+
+    async def main() -> None:
+        async with working(ground, now=wrong):
+            await until(lambda: over(ground))
+
+    anyio.run(main)
+    assert ground.state().state == "done"
+
+
+def test_what_was_taken_without_an_answer_is_driven_all_the_same(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ground.start()
+    take, lost = ownership.Ownership.take, list[Any]()
+
+    def unanswered(self: ownership.Ownership, room: int, *, but: Sequence[str] = ()) -> list[ownership.Taken]:
+        found = take(self, room, but=but)
+        lost.extend(found)
+        return []
+
+    monkeypatch.setattr(ownership.Ownership, "take", unanswered)
+
+    async def main() -> None:
+        async with working(ground):
+            await until(lambda: over(ground))
+
+    anyio.run(main)
+    assert len(lost) == 1
+    assert ground.state().state == "done"
+
+
 # -- what it cannot drive --------------------------------------------------------------------------------
 
 
@@ -430,124 +371,3 @@ def test_what_is_damaged_is_ended(ground: Ground, body: str) -> None:
 
     anyio.run(main)
     assert ground.state().state == "failed"
-
-
-# -- trouble with the database -----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("ground", [WAITING], indirect=True)
-def test_a_database_that_is_away_for_a_while_costs_nobody_a_sign_in(
-    ground: Ground, own_cluster: Cluster
-) -> None:
-    ground.start()
-    troubles: list[SignInError] = []
-
-    async def main() -> None:
-        async with working(ground, on_trouble=troubles.append):
-            await until(lambda: taken(ground) == 1)
-            await anyio.to_thread.run_sync(lambda: own_cluster.stop("immediate"))
-            ground.approve()
-            await until(lambda: troubles)
-            await anyio.to_thread.run_sync(own_cluster.start)
-            await until(lambda: over(ground))
-
-    anyio.run(main)
-    assert ground.state().state == "done"
-    assert ground.exchanges == 1
-    assert {each.details["reason"] for each in troubles} == {"database_away"}
-
-
-def test_an_end_is_written_as_soon_as_the_database_is_there(ground: Ground, own_cluster: Cluster) -> None:
-    """What was granted is in memory only, and is not dropped."""
-    ground.start()
-    real = AsyncHttpxTransport()
-
-    async def main() -> None:
-        async def send(effect: SendRequest) -> Any:
-            answer = await real(effect)
-            if effect.once and not own_cluster_was_stopped:
-                own_cluster_was_stopped.append(True)
-                await anyio.to_thread.run_sync(lambda: own_cluster.stop("immediate"))
-            return answer
-
-        async with working(ground, send=send):
-            await until(lambda: own_cluster_was_stopped)
-            await anyio.to_thread.run_sync(own_cluster.start)
-            await until(lambda: over(ground))
-        await real.aclose()
-
-    own_cluster_was_stopped: list[bool] = []
-    anyio.run(main)
-    assert ground.state().state == "done"
-    assert len(store_in(ground.dsn).names()) == 1
-
-
-def test_without_tables_it_says_so(database: str) -> None:
-    async def main() -> None:
-        with pytest.raises(SignInError) as refused:
-            await FleetPool(database, AsyncHttpxTransport(), keys=KEYS).run()
-        assert refused.value.details["reason"] == "no_schema"
-
-    anyio.run(main)
-    Database.shared(database).close()
-
-
-def test_no_room_is_no_worker(migrated: str) -> None:
-    with pytest.raises(ValueError, match="room"):
-        FleetPool(migrated, AsyncHttpxTransport(), keys=KEYS, room=0)
-
-
-# -- processes -------------------------------------------------------------------------------------------
-
-
-def killed(ground: Ground, kills: int, people: int, seed: int) -> None:
-    """Workers are killed at any moment; every sign-in ends, no code is exchanged twice, what is done is kept."""
-    key = KEYS.current
-    draw = random.Random(seed)
-    for number in range(people):
-        ground.start(f"owner{number}")
-    workers: list[Worker] = [Worker(ground.dsn, ground.server.url, key).__enter__() for _ in range(2)]
-    try:
-        for _ in range(kills):
-            time.sleep(draw.uniform(0.0, 1.0))
-            victim = workers.pop(draw.randrange(len(workers)))
-            victim.end(signal.SIGKILL)
-            victim.__exit__()
-            workers.append(Worker(ground.dsn, ground.server.url, key).__enter__())
-        wait_until(lambda: over(ground))
-        assert [each.end() for each in workers] == [0] * len(workers)
-    finally:
-        for each in workers:
-            each.__exit__()
-    codes = ground.codes()
-    assert len(codes) == len(set(codes)), "a code was exchanged twice"
-    states = [ground.state(name) for name in ground.names]
-    done = [state for state in states if state.state == "done"]
-    kept = sum(len(store_in(ground.dsn, f"owner{number}").names()) for number in range(people))
-    assert kept == len(done)
-    for state in states:
-        if state.state == "failed":
-            assert state.error is not None
-            assert (
-                state.error["details"].get("reason") == "put_down" or state.error["kind"] == "approval_lost"
-            ), state
-    assert len(done) >= people - kills
-
-
-def test_killed_workers_exchange_no_code_twice(ground: Ground) -> None:
-    killed(ground, kills=2, people=8, seed=1)
-
-
-def test_twelve_kills_and_sixty_sign_ins(ground: Ground) -> None:
-    killed(ground, kills=12, people=60, seed=2)
-
-
-@pytest.mark.parametrize("ground", [WAITING], indirect=True)
-def test_sigterm_hands_over_at_once(ground: Ground) -> None:
-    for number in range(5):
-        ground.start(f"owner{number}")
-    with Worker(ground.dsn, ground.server.url, KEYS.current) as worker:
-        wait_until(lambda: taken(ground) == 5)
-        assert worker.end(signal.SIGTERM) == 0
-    assert taken(ground) == 0
-    assert ErrorKind.CANCELLED.value not in str([ground.state(name).error for name in ground.names])

@@ -5,7 +5,6 @@ Rules of this file: time passes in the database, by its rows; no test waits for 
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from typing import Any
 
@@ -14,38 +13,17 @@ import pytest
 
 from codex_oauth.fleet import postgres_lock, rows
 from codex_oauth.fleet.database import Database
-from codex_oauth.fleet.postgres_lock import PostgresLockedLogin
 from codex_oauth.fleet.postgres_store import PostgresStore
 from codex_oauth.stores.store import Conflict, Deleted, Saved, SaveFailed
-from codex_oauth.testing.checking import renewed, sample
+from codex_oauth.testing.checking import sample
 from codex_oauth_core import ErrorKind, SignInError
 from codex_oauth_core.renewal_times import INTENT_LIFE, SEND_BY
 from tests.fleet.cluster import Cluster, sql
 from tests.fleet.cutter import Cutter
+from tests.fleet.leases import NEW, OLD, locked, reserved
 from tests.fleet.logins import KEY, age_marks, put, row_of, store_in
 
-OLD, NEW = sample(1), renewed(sample(1), 2)
-
 pytestmark = pytest.mark.usefixtures("no_grace")
-
-
-def locked(store: PostgresStore) -> PostgresLockedLogin:
-    held = store.slot(KEY).lock()
-    assert held is not None
-    return held
-
-
-def reserved(store: PostgresStore) -> PostgresLockedLogin:
-    held = locked(store)
-    held.reserve(OLD)
-    return held
-
-
-@pytest.fixture
-def store(migrated: str) -> PostgresStore:
-    made = store_in(migrated)
-    put(made, OLD)
-    return made
 
 
 # -- who has it ----------------------------------------------------------------------------------------
@@ -280,113 +258,3 @@ def test_what_could_not_be_saved_keeps_its_mark(
     held.release()
     assert row_of(migrated)["intent_owner"] is not None
     assert store.slot(KEY).lock() is None
-
-
-# -- the database was away -----------------------------------------------------------------------------
-
-
-def test_an_intent_that_ran_out_while_the_database_was_away_lives_a_little_longer(
-    migrated: str, store: PostgresStore, own_cluster: Cluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """C7: its holder could not save meanwhile."""
-    reserved(store)
-    age_marks(migrated, INTENT_LIFE + 1)
-    own_cluster.restart("immediate")
-    monkeypatch.setattr(rows, "RESTART_GRACE", 3600.0)
-    assert store.slot(KEY).lock() is None
-    monkeypatch.setattr(rows, "RESTART_GRACE", 0.0)
-    assert store.slot(KEY).lock() is not None
-
-
-def test_the_grace_is_not_for_intents_that_were_marked_since(
-    migrated: str, store: PostgresStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    reserved(store)
-    sql(migrated, "UPDATE codex_oauth_login SET holder = NULL")
-    sql(
-        migrated,
-        "UPDATE codex_oauth_login SET intent_at = extract(epoch FROM pg_postmaster_start_time()) + 200",
-    )
-    sql(migrated, "UPDATE codex_oauth_login SET intent_at = intent_at + 1000")  # a clock that was set back
-    monkeypatch.setattr(rows, "RESTART_GRACE", 3600.0)
-    assert store.slot(KEY).lock() is not None
-
-
-def test_a_restart_between_two_statements_is_not_noticed(store: PostgresStore, own_cluster: Cluster) -> None:
-    """P3: no connection is held over a request."""
-    held = reserved(store)
-    own_cluster.restart("fast")
-    assert held.sending()
-    own_cluster.kill_backends()
-    assert held.save(NEW, OLD.fingerprint) == Saved()
-    own_cluster.restart("immediate")
-    held.release()
-    locked(store).release()
-
-
-# -- what it costs -------------------------------------------------------------------------------------
-
-
-def test_a_mark_does_not_rewrite_the_tokens(migrated: str, store: PostgresStore) -> None:
-    """P6."""
-    padding = {"padding": "".join(chr(33 + (i * 7919) % 90) for i in range(6000))}
-    big = attrs.evolve(OLD, unknown=padding)
-    put(store, big)
-    held = locked(store)
-    sql(migrated, "CHECKPOINT")
-    held.reserve(big)
-    held.release()
-    held = locked(store)
-    before = sql(migrated, "SELECT pg_current_wal_insert_lsn()")[0][0]
-    held.reserve(big)
-    (written,) = sql(migrated, "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), %s)", before)[0]
-    assert written < 2000
-
-
-def test_a_cycle_is_five_round_trips(store: PostgresStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """P5, P15."""
-    statements: list[str] = []
-    run = Database.run
-
-    def counted(self: Database, kind: ErrorKind, statement: str, *args: Any, **options: Any) -> Any:
-        statements.append(statement)
-        return run(self, kind, statement, *args, **options)
-
-    monkeypatch.setattr(Database, "run", counted)
-    with locked(store) as held:
-        assert held.load() == OLD
-        held.reserve(OLD)
-        assert held.sending()
-        held.save(NEW, OLD.fingerprint)
-    assert statements == [rows.LOCK, rows.RESERVE, rows.SENDING, rows.SAVE, rows.RELEASE]
-
-
-def test_an_empty_place_leaves_no_row(migrated: str, store: PostgresStore) -> None:
-    held = store.slot("acct_2").lock()
-    assert held is not None
-    assert row_of(migrated, "acct_2")["holder"]
-    held.release()
-    assert row_of(migrated, "acct_2") == {}
-
-
-def test_looking_for_a_busy_lock_writes_nothing(migrated: str, store: PostgresStore) -> None:
-    held = locked(store)
-    (before,) = sql(migrated, "SELECT xmin::text || ctid::text || xmax::text FROM codex_oauth_login")
-    for _ in range(3):
-        assert store.slot(KEY).lock() is None
-    assert sql(migrated, "SELECT xmin::text || ctid::text || xmax::text FROM codex_oauth_login") == [before]
-    held.release()
-
-
-def test_the_clock_of_this_machine_does_not_count(
-    migrated: str, store: PostgresStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for wrong in (-3600.0, 3600.0):
-        monkeypatch.setattr(time, "time", lambda wrong=wrong: 1_900_000_000.0 + wrong)
-        held = reserved(store)
-        (since,) = sql(
-            migrated,
-            "SELECT extract(epoch FROM clock_timestamp())::float8 - intent_at FROM codex_oauth_login",
-        )[0]
-        assert 0 <= since < 60
-        held.release()

@@ -6,130 +6,29 @@ Rules of this file: time passes in the database, by its rows; no test waits for 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from typing import Any, cast
 
 import psycopg
 import pytest
 
-from codex_oauth import Credential, DeviceFlow, Finished
+from codex_oauth import Credential, DeviceFlow
 from codex_oauth.authority import Approve, Authority, Policy
 from codex_oauth.fleet.database import Database
 from codex_oauth.fleet.ownership import CHANNEL, LEASE_SECONDS, Ownership, Taken
 from codex_oauth.fleet.sign_ins import cancel_sign_in, sign_in_state, start_sign_in, unsealed_sign_in
-from codex_oauth.sealing import Keys, new_key
-from codex_oauth.testing import FakeWorld, Reply, answered_by
-from codex_oauth.testing.checking import TELLTALE, sample
-from codex_oauth_core import CheckpointError, Request, Resumed, SendRequest, SignInError, Wait, restore
-from codex_oauth_core.codex import CODEX
+from codex_oauth.testing import FakeWorld, answered_by
+from codex_oauth.testing.checking import TELLTALE
+from codex_oauth_core import SignInError
 from codex_oauth_core.errors import ErrorKind
 from tests.fleet.cluster import Cluster, sql
 from tests.fleet.cutter import Cutter
 from tests.fleet.logins import KEYS, store_in
-
-GRANTED = sample(1).credential
-Sooner = Callable[[float], None]
+from tests.fleet.waiting import GRANTED, Sooner, started, state, worker
 
 
 @pytest.fixture
 def database(migrated: str) -> Database:
     return Database.shared(migrated)
-
-
-@pytest.fixture
-def pass_time(migrated: str) -> Sooner:
-    """As if that much time had passed, by the database's clock."""
-
-    def moved(seconds: float) -> None:
-        sql(
-            migrated,
-            "UPDATE codex_oauth_worker SET alive_until = alive_until - make_interval(secs => %s)",
-            seconds,
-        )
-        sql(
-            migrated,
-            "UPDATE codex_oauth_sign_in SET deadline = deadline - make_interval(secs => %s)",
-            seconds,
-        )
-
-    return moved
-
-
-def worker(database: Database) -> Ownership:
-    own = Ownership(database, KEYS)
-    own.begin()
-    return own
-
-
-def started(database: Database, owner: str = "ada", world: FakeWorld | None = None) -> str:
-    """A sign-in that waits for its person."""
-    at = world or FakeWorld(answered_by(Authority(policy=Policy(approve=Approve.ASK))))
-    return start_sign_in(database, DeviceFlow(), at, keys=KEYS, owner=owner).name
-
-
-def state(database: Database, name: str) -> str:
-    found = sign_in_state(database, name)
-    assert found is not None
-    return found.state
-
-
-# -- beginning and asking ------------------------------------------------------------------------------
-
-
-def test_what_was_started_waits_and_can_be_driven_by_anybody_with_the_key(database: Database) -> None:
-    world = FakeWorld(answered_by(Authority(policy=Policy(approve=Approve.AUTO, interval=5))))
-    begun = start_sign_in(database, DeviceFlow(), world, keys=KEYS, owner="ada")
-    found = sign_in_state(database, begun.name, keys=KEYS)
-    assert found is not None
-    assert (found.state, found.key, found.error, found.prompt) == ("pending", None, None, begun.prompt)
-    (taken,) = worker(database).take(10)
-    assert (taken.name, taken.tenant, taken.owner, taken.exchanging) == (begun.name, "", "ada", False)
-    checkpoint, prompt = unsealed_sign_in(taken.checkpoint, KEYS, taken.name)
-    assert prompt == begun.prompt
-    flow = restore(checkpoint, CODEX)
-    effect = flow.receive(Resumed(*world.now()))
-    assert isinstance(effect, Wait)
-    while isinstance(effect, SendRequest | Wait):
-        effect = flow.receive(world.perform(effect))
-    assert isinstance(effect, Finished)
-    assert isinstance(effect.outcome, Credential)
-
-
-def test_a_sign_in_that_cannot_begin_leaves_no_row(migrated: str, database: Database) -> None:
-    def refusing(request: Request, at: float, wall: float) -> Reply:
-        return Reply(404, b"{}", {"Content-Type": "application/json"})
-
-    world = FakeWorld(refusing)
-    with pytest.raises(SignInError) as failed:
-        start_sign_in(database, DeviceFlow(), world, keys=KEYS, owner="ada")
-    assert failed.value.kind is ErrorKind.DEVICE_CODE_UNSUPPORTED
-    assert sql(migrated, "SELECT * FROM codex_oauth_sign_in") == []
-
-
-@pytest.mark.parametrize("name", ["", "x", "a\0b", "x" * 5000, "'; DROP TABLE codex_oauth_sign_in; --", "é"])
-def test_a_name_that_is_nobodys_has_no_state(database: Database, name: str) -> None:
-    assert sign_in_state(database, name) is None
-    assert not cancel_sign_in(database, name)
-
-
-def test_no_secret_of_a_sign_in_is_in_the_database_or_a_text(migrated: str, database: Database) -> None:
-    flow = DeviceFlow()
-    world = FakeWorld(answered_by(Authority(policy=Policy(approve=Approve.ASK))))
-    begun = start_sign_in(database, flow, world, keys=KEYS, owner="ada")
-    ((dump,),) = sql(migrated, "SELECT to_json(row)::text FROM codex_oauth_sign_in AS row")
-    assert begun.prompt.user_code not in dump
-    assert begun.name not in repr(begun)
-    (taken,) = worker(database).take(1)
-    assert begun.name not in repr(taken)
-
-
-@pytest.mark.parametrize("keys", [Keys(new_key())])
-def test_another_key_or_another_row_opens_nothing(database: Database, keys: Keys) -> None:
-    name = started(database)
-    (taken,) = worker(database).take(1)
-    with pytest.raises(CheckpointError, match="key"):
-        unsealed_sign_in(taken.checkpoint, keys, name)
-    with pytest.raises(CheckpointError):
-        unsealed_sign_in(taken.checkpoint, KEYS, "another")
 
 
 # -- who drives it -------------------------------------------------------------------------------------
@@ -364,6 +263,55 @@ def test_what_is_being_exchanged_is_not_given_up(database: Database) -> None:
     assert not cancel_sign_in(database, name)
 
 
+def test_a_failure_whose_answer_is_lost_is_told(database: Database, cutter: Cutter, migrated: str) -> None:
+    started(database)
+    far = Database(cutter.dsn(migrated.rpartition("/")[2].partition("?")[0]))
+    own = worker(far)
+    (taken,) = own.take(1)
+    loss = cutter.lose_answer("state = 'failed'")
+    assert own.end(taken, SignInError.of(ErrorKind.DENIED))
+    assert loss.done.is_set()
+    far.close()
+
+
+def test_what_was_taken_and_is_not_known_is_found(database: Database, cutter: Cutter, migrated: str) -> None:
+    """The answer to a take was lost: nobody would drive it."""
+    names = [started(database) for _ in range(3)]
+    far = Database(cutter.dsn(migrated.rpartition("/")[2].partition("?")[0]))
+    own = worker(far)
+    (known,) = own.take(1)
+    loss = cutter.lose_answer("orphaned")
+    assert own.take(2) == []
+    assert loss.done.is_set()
+    assert {each.name for each in own.undriven({known.name})} == set(names) - {known.name}
+    assert own.undriven(set(names)) == []
+    far.close()
+
+
+def test_where_it_stands_is_put_down_by_the_clock_that_all_have(
+    database: Database, migrated: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = FakeWorld(answered_by(Authority(policy=Policy(approve=Approve.ASK))), wall=1.0e9)
+    begun = start_sign_in(database, DeviceFlow(), world, keys=KEYS, owner="ada")
+    own = Ownership(database, KEYS)
+    now = own.begin()
+    (taken,) = own.take(1)
+    checkpoint, _ = unsealed_sign_in(taken.checkpoint, KEYS, begun.name)
+    assert 0 <= now - checkpoint["wall"] < 60
+    beat = own.beat()
+    assert beat is not None
+    assert 0 <= beat - now < 60
+
+
+def test_a_lease_that_is_longer_than_any_is_none(migrated: str, database: Database) -> None:
+    """The database's clock was set back."""
+    started(database)
+    own = worker(database)
+    own.take(1)
+    sql(migrated, "UPDATE codex_oauth_worker SET alive_until = clock_timestamp() + interval '1 h'")
+    assert len(worker(database).take(1)) == 1
+
+
 # -- handing over --------------------------------------------------------------------------------------
 
 
@@ -432,7 +380,9 @@ def test_looking_for_work_costs_no_scan_of_what_is_driven(migrated: str, databas
 
     statement = "EXPLAIN " + ownership._TAKE
     with psycopg.connect(migrated, cursor_factory=psycopg.ClientCursor) as connection:
-        plan = connection.execute(statement, {"me": secrets.token_hex(8), "room": 500, "but": []}).fetchall()
+        plan = connection.execute(
+            cast("Any", statement), {"me": secrets.token_hex(8), "room": 500, "but": []}
+        ).fetchall()
     text = "\n".join(line for (line,) in plan)
     assert "Seq Scan on codex_oauth_sign_in" not in text, text
 

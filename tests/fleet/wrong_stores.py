@@ -102,7 +102,12 @@ class AdvisorySlot(PostgresSlot):
         except psycopg.Error:
             raise SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="database") from None
         held = AdvisoryLogin(
-            self._database, self._row, self._spool, me=draw_owner(), found=self._row.found(row)
+            self._database,
+            self._row,
+            self._spool,
+            me=draw_owner(),
+            found=self._row.found(row),
+            unsure=self._unsure,
         )
         held.session = session
         return held

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from tests.storm import away, disks, expiry, forks, holds, kills, releases, signals
+from tests.fleet.servers import missing
+from tests.storm import away, database, disks, expiry, forks, holds, kills, releases, signals
 from tests.storm.nursery import Nursery
 from tests.storm.tally import Row, table
 
@@ -47,6 +48,18 @@ def storms(nursery: Nursery, home: Path, rounds: int, seed: int) -> Iterator[Cal
     yield lambda: forks.sources(nursery, home, few)
     yield lambda: signals.interrupted(home)
     yield from _disks(nursery)
+    yield from databases(home, few, seed)
+
+
+def databases(home: Path, count: int, seed: int) -> Iterator[Callable[[], Row]]:
+    """So many storms over a database, each with another seed."""
+    if program := missing():
+        print(f"left out: {program} is missing, so nothing is stormed in a database", file=sys.stderr)
+        return
+    with Nursery(hurry=database.GALE.hurry) as hurried, database.ground() as ground:
+        for number in range(count):
+            place = home / f"database-{number}"
+            yield partial(database.storm, hurried, place, ground, database.GALE, seed + number)
 
 
 def _disks(nursery: Nursery) -> Iterator[Callable[[], Row]]:
@@ -63,11 +76,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Renewals of real processes, and every fault in between.")
     parser.add_argument("--rounds", type=int, default=1000, help="processes to kill (%(default)s)")
     parser.add_argument("--markdown", action="store_true", help="print the table for a document")
+    parser.add_argument("--database", action="store_true", help="only the storms over a database")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().getrandbits(32))
     options = parser.parse_args(arguments)
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="storm-") as home, Nursery() as nursery:
-        for storm in storms(nursery, Path(home), options.rounds, options.seed):
+        few = max(1, options.rounds // 100)
+        chosen = (
+            databases(Path(home), few, options.seed)
+            if options.database
+            else storms(nursery, Path(home), options.rounds, options.seed)
+        )
+        for storm in chosen:
             row = storm()
             rows.append(row)
             print(f"{row.scenario}: {row.notes}", file=sys.stderr)

@@ -54,10 +54,14 @@ _AT_ONCE: Final = Policy(approve=Approve.AUTO, interval=1, strict_pace=False)
 
 
 @contextmanager
-def authority(*faults: Fault, delay: float = 0.0, account: str = ACCOUNT) -> Generator[AuthorityServer]:
+def authority(
+    *faults: Fault, delay: float = 0.0, account: str = ACCOUNT, access_lifetime: int | None = None
+) -> Generator[AuthorityServer]:
     """An authority on loopback that answers a refresh after `delay` seconds."""
     slow = (Fault(endpoint="refresh", delay=delay),) if delay else ()
     policy = attrs.evolve(_AT_ONCE, account=Account(account_id=account))
+    if access_lifetime is not None:
+        policy = attrs.evolve(policy, access_lifetime=access_lifetime)
     with serve(Authority(policy=policy, faults=(*faults, *slow))) as server:
         yield server
 

@@ -121,14 +121,16 @@ def state_of(pid: int) -> str:
 
 
 class Nursery:
-    """Forks children. `before` is the command that starts it, `unshare` say."""
+    """Forks children. `before` is the command that starts it, `unshare` say. With `hurry` they renew logins in a
+    database, and all times of a renewal are shorter by that factor.
+    """
 
-    def __init__(self, before: Sequence[str] = ()) -> None:
+    def __init__(self, before: Sequence[str] = (), *, hurry: float = 0.0) -> None:
         ours, theirs = socketpair()
         path = os.pathsep.join(path for path in sys.path if path)
         with ours, theirs:
             self._process = subprocess.Popen(
-                [*before, sys.executable, "-m", "tests.storm.nursery", str(theirs.fileno())],
+                [*before, sys.executable, "-m", "tests.storm.nursery", str(theirs.fileno()), str(hurry)],
                 pass_fds=(theirs.fileno(),),
                 env={**os.environ, "PYTHONPATH": path},
             )
@@ -203,8 +205,11 @@ def warm() -> None:
         pass
 
 
-def main(link: Link) -> None:
+def main(link: Link, hurry: float) -> None:
     """Fork a child for each piece of work, until the other end is closed."""
+    if hurry:
+        import_module("tests.storm.hurry").hurry(hurry)
+        import_module("tests.storm.database_work")
     warm()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the dead leave no zombie
     link.send("warm")
@@ -236,4 +241,4 @@ def live(link: Link, work: Work, arguments: tuple[object, ...]) -> None:
 
 
 if __name__ == "__main__":
-    main(Connection(int(sys.argv[1])))
+    main(Connection(int(sys.argv[1])), float(sys.argv[2]))

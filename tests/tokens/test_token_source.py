@@ -12,7 +12,8 @@ import pytest
 from codex_oauth import HostNotAllowed, MemoryStore
 from codex_oauth.authority import Account
 from codex_oauth_core import CODEX, ErrorKind, SignInError
-from tests.tokens.rig import LIFETIME, eventually, renewals, rig
+from codex_oauth_core.reading.times import rfc3339
+from tests.tokens.rig import LIFETIME, eventually, put, renewals, rig
 
 ADVISORY = LIFETIME * 0.09
 MANDATORY = 200.0
@@ -234,3 +235,17 @@ def test_a_crash_is_raised_to_the_caller_and_the_next_one_tries_again() -> None:
 
 def _broken() -> object:
     raise ZeroDivisionError
+
+
+def test_a_token_that_lives_for_seconds_is_not_given_out_after_its_end() -> None:
+    made = rig()
+    wall = made.world.wall
+    short = attrs.evolve(
+        made.stored.credential, obtained_at=rfc3339(wall), expires_at=round((wall + 5) * 1000)
+    )
+    put(made.store, short)
+    source = made.source()
+    made.pass_time(4.3)
+    assert source.token() == short.access_token.reveal()
+    made.pass_time(0.8)
+    assert source.token() == made.stored_token != short.access_token.reveal()

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from codex_oauth.fleet.database import Database
     from codex_oauth.fleet.sweep import Swept
 
-__all__ = ["run_check", "run_migrate", "run_new_key", "run_reseal", "run_sweep"]
+__all__ = ["run_check", "run_migrate", "run_new_key", "run_reseal", "run_sign_ins", "run_sweep"]
 
 _EXTRA: Final = "pip install 'codex-oauth[postgres]'"
 _LONGEST: Final = 64 * 1024  # bytes of a key file
@@ -149,6 +149,29 @@ def run_reseal(args: argparse.Namespace) -> int:
     if signal.SIGINT in ended:
         return INTERRUPTED
     return STORAGE if done.left or done.damaged else OK
+
+
+def run_sign_ins(args: argparse.Namespace) -> int:
+    """Be a worker until a signal. Raises SignInError, UsageError."""
+    from codex_oauth.cli.fleet_worker import work
+
+    keys = _keys(args.keys)
+    with _database(args) as database:
+        worked = work(
+            database,
+            keys,
+            issuers=args.issuer,
+            room=args.room,
+            max_requests=args.max_requests,
+            on_trouble=lambda error: hint(f"{_in_words(error).message} {' '.join(error.next_actions)}"),
+        )
+    ended_by = worked.ended_by
+    if args.json:
+        by = None if ended_by is None else ended_by.name
+        emit({"ok": True, "done": worked.done, "failed": worked.failed, "ended_by": by})
+    else:
+        result(f"{worked.done} signed in, {worked.failed} did not.")
+    return INTERRUPTED if ended_by is signal.SIGINT else OK
 
 
 def _described(checked: Overview, keys: Keys | None) -> Generator[str]:

@@ -55,6 +55,17 @@ def _sweep(action: argparse.ArgumentParser) -> None:
     _sealed(action)
 
 
+def _sign_ins(action: argparse.ArgumentParser) -> None:
+    add = action.add_argument
+    room = "how many sign-ins this worker drives at the most; default: 10000"
+    add("--room", metavar="N", type=_whole, default=10_000, help=room)
+    most = "how many requests are in flight at the most; default: 64"
+    add("--max-requests", metavar="N", type=_whole, default=64, help=most)
+    issuer = "drive also the sign-ins at this server, one of your own or a test's; may be repeated"
+    add("--issuer", metavar="URL", action="append", default=[], help=issuer)
+    _sealed(action)
+
+
 _ACTIONS: Final = (
     ("new-key", "print a new key", "Print a new key, for the end of a key file.", _nothing),
     ("migrate", "make the tables, or bring them up to date",
@@ -67,7 +78,9 @@ _ACTIONS: Final = (
      "when what was sent is stored.", _sweep),
     ("reseal", "seal with the current key what older ones have sealed",
      "Seal with the first key what the others have sealed, while everybody goes on working.", _sealed),
-    # `sign-ins`, the worker that drives pending sign-ins, has its row here when it comes
+    ("sign-ins", "drive the sign-ins that wait for their people",
+     "Be a worker: drive the sign-ins that an application has begun, until SIGTERM; what\nwaits then is "
+     "handed to other workers. Any number of workers may run.", _sign_ins),
 )  # fmt: skip
 """Each action: its name, what is said about it, and its arguments."""
 
@@ -77,6 +90,7 @@ _EXAMPLES: Final = {
     "check": "codex-oauth fleet check --keys keys",
     "sweep": "codex-oauth fleet sweep --keys keys --max-per-second 5",
     "reseal": "codex-oauth fleet reseal --keys keys",
+    "sign-ins": "codex-oauth fleet sign-ins --keys keys --room 10000",
 }
 
 
@@ -110,3 +124,9 @@ def _positive(text: str) -> float:
     if 0 < value < float("inf"):
         return value
     raise argparse.ArgumentTypeError(f"{text!a} is no number above 0")
+
+
+def _whole(text: str) -> int:
+    if text.isascii() and text.isdecimal() and 0 < int(text) < 10_000_000:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!a} is no whole number above 0")

@@ -15,6 +15,7 @@ import weakref
 from collections import deque
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from codex_oauth.loading import loading
@@ -133,27 +134,44 @@ class Database:
         """Run one statement, within `STATEMENT_WITHIN` seconds, and return its rows. `durable`: it is on the
         disk when this returns, whatever the server's settings are. A statement may be run twice.
 
-        Raises SignInError of `kind`; its `details.reason` says why.
+        Raises SignInError of `kind`; its `details.reason` says why, and `details.unanswered` that nobody
+        knows whether it was done.
         """
         psycopg = psycopg_or_error(kind)
         script = (_DURABLE if durable else "") + _LIMIT + statement
-        error: Exception | None = None
-        for connection, was_kept in self._connections(psycopg, kind):
+        unanswered = False
+        if (kept := self._take()) is not None:
             try:
-                rows = _rows(connection, script, values)
-            except psycopg.Error as caught:
-                error = caught
-                broken = connection.broken
-                self._give_back(connection)
-                if broken and was_kept:
-                    continue
-                raise self._explained(kind, caught) from None
-            except BaseException:
-                connection.close()  # what it was about to answer is nobody's
-                raise
+                return self._ran(kept, script, values)
+            except psycopg.Error as error:
+                if not kept.broken:
+                    raise self._explained(kind, error) from None
+            unanswered = True
+            self.close()  # all that are kept died with it
+        connection = self._connect(psycopg, kind, unanswered=unanswered)
+        try:
+            return self._ran(connection, script, values)
+        except psycopg.Error as error:
+            raise self._explained(kind, error, unanswered=unanswered or connection.broken) from None
+
+    def _ran(
+        self, connection: Connection[Columns], script: str, values: Mapping[str, Any] | None
+    ) -> list[Columns]:
+        """The rows of a script's last statement. It is one message to the server, and one transaction."""
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(cast("Any", script), values)  # a script of our own literals
+                while cursor.nextset():
+                    pass
+                rows = cursor.fetchall() if cursor.description is not None else []
+        except Exception:
             self._give_back(connection)
-            return rows
-        raise self._explained(kind, error)
+            raise
+        except BaseException:
+            connection.close()  # what it was about to answer is nobody's
+            raise
+        self._give_back(connection)
+        return rows
 
     @contextmanager
     def transaction(self, kind: ErrorKind) -> Generator[Connection[Columns], None, None]:
@@ -176,15 +194,6 @@ class Database:
 
     # -- connections -------------------------------------------------------------------------------------
 
-    def _connections(
-        self, psycopg: Any, kind: ErrorKind
-    ) -> Generator[tuple[Connection[Columns], bool], None, None]:
-        """A kept connection, if there is one, and then a new one; all that are kept died with the first."""
-        if (kept := self._take()) is not None:
-            yield kept, True
-            self.close()
-        yield self._connect(psycopg, kind), False
-
     def _take(self) -> Connection[Columns] | None:
         if self._pid != os.getpid():  # a fork that Python did not see
             self.begin()
@@ -200,7 +209,7 @@ class Database:
         else:
             self._kept.append(connection)
 
-    def _connect(self, psycopg: Any, kind: ErrorKind) -> Connection[Columns]:
+    def _connect(self, psycopg: Any, kind: ErrorKind, *, unanswered: bool = False) -> Connection[Columns]:
         try:
             connection: Connection[Columns] = psycopg.connect(
                 self._dsn.reveal(),
@@ -211,10 +220,12 @@ class Database:
                 **_ALIVE,
             )
         except psycopg.Error as error:
-            raise self._explained(kind, error) from None
+            raise self._explained(kind, error, unanswered=unanswered) from None
         return connection
 
-    def _explained(self, kind: ErrorKind, error: Exception | None) -> SignInError:
+    def _explained(
+        self, kind: ErrorKind, error: Exception | None, *, unanswered: bool = False
+    ) -> SignInError:
         state = getattr(error, "sqlstate", None)
         reason = "database_away" if state is None or state.startswith(_AWAY) else "database"
         if state is None:
@@ -222,24 +233,14 @@ class Database:
             reason = next((word for text, word in reversed(_BY_TEXT.items()) if text in said), reason)
         if isinstance(error, psycopg_or_error(kind).ProgrammingError) and state is None:
             reason = "unusable_dsn"
-        return advised(
-            SignInError.of(
-                kind, reason=_BY_STATE.get(state or "", reason), database=self.address, sqlstate=state
-            )
-        )
+        reason = _BY_STATE.get(state or "", reason)
+        error_of = partial(SignInError.of, kind, reason=reason, database=self.address, sqlstate=state)
+        # unanswered: it may have been done, or may be done within `STATEMENT_WITHIN`
+        return advised(error_of(unanswered=True) if unanswered else error_of())
 
 
 _LIMIT: Final = f"SET LOCAL statement_timeout = '{STATEMENT_WITHIN}s'; "
 _DURABLE: Final = "SET LOCAL synchronous_commit = on; "
-
-
-def _rows(connection: Connection[Columns], script: str, values: Mapping[str, Any] | None) -> list[Columns]:
-    """The rows of a script's last statement. It is one message to the server, and one transaction."""
-    with connection.cursor() as cursor:
-        cursor.execute(cast("Any", script), values)  # a script of our own literals
-        while cursor.nextset():
-            pass
-        return cursor.fetchall() if cursor.description is not None else []
 
 
 def _disown(connection: Connection[Columns]) -> None:

@@ -51,6 +51,7 @@ LOOK_EVERY: Final = 1.0
 """Seconds between two looks for sign-ins that nobody drives."""
 
 BEAT_EVERY: Final = LEASE_SECONDS / 4
+COUNT_EVERY: Final = 5.0
 CLEAN_EVERY: Final = 60.0
 RETRY_EVERY: Final = 1.0
 KEEP_TRYING: Final = 30.0
@@ -161,10 +162,11 @@ class FleetPool:
         await run_blocking(lambda: require_schema(worker.database, ErrorKind.AUTH_WRITE_FAILED, needs=SCHEMA))
         while not self._stopped:
             own = Ownership(worker.database, worker.keys)
-            if await worker.asked(own.begin) is None:
+            began = await worker.asked(own.begin)
+            if began is None:
                 await anyio.sleep(RETRY_EVERY)
                 continue
-            self._life = _Life(worker, own)
+            self._life = _Life(worker, own, began[0])
             try:
                 await self._life.lived(is_stopped=lambda: self._stopped)
             finally:
@@ -174,16 +176,17 @@ class FleetPool:
 class _Life:
     """A worker from one name to the next: as long as its lease is renewed in time."""
 
-    def __init__(self, worker: _Worker, own: Ownership) -> None:
+    def __init__(self, worker: _Worker, own: Ownership, began: float) -> None:
         self._worker = worker
         self._own = own
         self.driven: dict[str, _Driven] = {}
         self._handles: dict[str, Handle[str]] = {}
         self._not_here: set[str] = set()
-        self._ending = 0
+        self._ending_names: set[str] = set()
         self.enough = anyio.Event()
         self._all_ended = anyio.Event()
         self._lives = True
+        self._offset = began - worker.now()[1]  # of the database's calendar from ours
         self._tasks: TaskGroup
         self._pool: FlowPool[str]
 
@@ -197,7 +200,7 @@ class _Life:
                     max_requests=worker.max_requests,
                     before_once=self._may_send,
                     on_end=self._ended,
-                    now=worker.now,
+                    now=self._now,
                 ) as self._pool:
                     self._tasks.start_soon(self._beating)
                     self._tasks.start_soon(self._looking)
@@ -212,22 +215,31 @@ class _Life:
                     await self._finish()
                 self._tasks.cancel_scope.cancel()
 
+    def _now(self) -> tuple[float, float]:
+        """The instant, and Unix time by the database: a sign-in is put down by that, for hosts whose clocks
+        do not agree.
+        """
+        at, wall = self._worker.now()
+        return at, wall + self._offset
+
     # -- what it does all the time -------------------------------------------------------------------------
 
     async def _beating(self) -> None:
         while True:
             answer = await self._worker.asked(self._own.beat)
-            if answer is not None and not answer[0]:
+            if answer is not None and answer[0] is None:
                 self._lives = False
                 self.enough.set()
                 return
+            if answer is not None and answer[0] is not None:
+                self._offset = answer[0] - self._worker.now()[1]
             given_up = await self._worker.asked(self._own.given_up)
             for name in given_up[0] if given_up is not None else ():
                 await self._drop(name)
             await anyio.sleep(BEAT_EVERY)
 
     async def _looking(self) -> None:
-        cleaned_at = self._worker.now()[0]
+        cleaned_at = counted_at = self._worker.now()[0]
         while not self.enough.is_set():
             room = self._worker.room - len(self.driven)
             taken = None
@@ -241,8 +253,17 @@ class _Life:
                 cleaned_at = at
                 self._not_here.clear()
                 await self._worker.asked(self._own.clean)
+            if at - counted_at >= COUNT_EVERY:
+                counted_at = at
+                lost = await self._worker.asked(partial(self._own.undriven, self._known))
+                for each in lost[0] if lost is not None and not self.enough.is_set() else ():
+                    self._begin(each)
             if taken is None or len(taken[0]) < min(room, BATCH):
                 await anyio.sleep(LOOK_EVERY)
+
+    @property
+    def _known(self) -> set[str]:
+        return self.driven.keys() | self._ending_names
 
     def _begin(self, taken: Taken) -> None:
         driven = _Driven(taken.tenant, taken.owner, None, self._worker.providers[-1])
@@ -294,7 +315,7 @@ class _Life:
             self._finish_one(name, driven, outcome)
 
     def _finish_one(self, name: str, driven: _Driven, outcome: Credential | SignInError) -> None:
-        self._ending += 1
+        self._ending_names.add(name)
         self._tasks.start_soon(self._write_end, name, driven, outcome)
 
     async def _write_end(self, name: str, driven: _Driven, outcome: Credential | SignInError) -> None:
@@ -308,8 +329,8 @@ class _Life:
                     self._worker.on_end(name, outcome)
             finally:
                 self.driven.pop(name, None)
-                self._ending -= 1
-                if not self._ending:
+                self._ending_names.discard(name)
+                if not self._ending_names:
                     self._all_ended.set()
 
     async def _written(self, taken: Taken, outcome: Credential | SignInError) -> bool:
@@ -354,7 +375,7 @@ class _Life:
         back = dict[str, bytes]()
         for name, checkpoint in put_down:
             driven = self.driven.pop(name, None)
-            if driven is not None and checkpoint is not None:
+            if driven is not None:
                 back[name] = sealed_sign_in(checkpoint, driven.prompt, self._worker.keys, name)
         names = list(back)
         for start in range(0, len(names), BATCH) if self._lives else ():
@@ -363,7 +384,7 @@ class _Life:
 
     async def _finish(self) -> None:
         self._all_ended = anyio.Event()
-        if self._ending:
+        if self._ending_names:
             await self._all_ended.wait()
         if self._lives:
             await self._worker.asked(self._own.retire)

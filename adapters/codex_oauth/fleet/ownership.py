@@ -13,7 +13,7 @@ import json
 import os
 import socket
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import attrs
@@ -44,15 +44,19 @@ _LEASE: Final = f"clock_timestamp() + interval '{LEASE_SECONDS} s'"
 _ALIVE: Final = """EXISTS (SELECT FROM codex_oauth_worker
     WHERE id = %(me)s AND alive_until > clock_timestamp() + interval '1 s')"""
 
-_REGISTER: Final = f"""INSERT INTO codex_oauth_worker (id, host, pid, alive_until)
-VALUES (%(me)s, %(host)s, %(pid)s, {_LEASE}) ON CONFLICT DO NOTHING"""
+_REGISTER: Final = f"""INSERT INTO codex_oauth_worker AS worker (id, host, pid, alive_until)
+VALUES (%(me)s, %(host)s, %(pid)s, {_LEASE}) ON CONFLICT (id) DO UPDATE SET alive_until = worker.alive_until
+RETURNING extract(epoch FROM clock_timestamp())::double precision"""
 
 _BEAT: Final = f"""UPDATE codex_oauth_worker SET alive_until = {_LEASE}
-WHERE id = %(me)s AND alive_until > clock_timestamp() RETURNING true"""
+WHERE id = %(me)s AND alive_until > clock_timestamp()
+RETURNING extract(epoch FROM clock_timestamp())::double precision"""
 
 _TAKE: Final = f"""WITH dead AS (
     SELECT id FROM codex_oauth_worker
-    WHERE alive_until <= clock_timestamp() AND id <> %(me)s FOR UPDATE SKIP LOCKED
+    WHERE id <> %(me)s AND (alive_until <= clock_timestamp()
+        OR alive_until > clock_timestamp() + interval '{2 * LEASE_SECONDS} s')  -- the clock was set back
+    FOR UPDATE SKIP LOCKED
 ), waiting AS (
     SELECT name FROM codex_oauth_sign_in
     WHERE state = 'pending' AND worker IS NULL AND deadline > clock_timestamp()
@@ -68,6 +72,10 @@ UPDATE codex_oauth_sign_in SET worker = %(me)s
 WHERE name = ANY(ARRAY(SELECT name FROM orphaned UNION ALL SELECT name FROM waiting LIMIT %(room)s))
   AND {_ALIVE}
 RETURNING name, tenant, owner, checkpoint, exchanging"""
+
+_HOW_MANY: Final = "SELECT count(*) FROM codex_oauth_sign_in WHERE worker = %(me)s AND state = 'pending'"
+_UNDRIVEN: Final = """SELECT name, tenant, owner, checkpoint, exchanging FROM codex_oauth_sign_in
+WHERE worker = %(me)s AND state = 'pending' AND NOT name = ANY(%(driven)s::text[])"""
 
 _FENCE: Final = f"""UPDATE codex_oauth_sign_in SET exchanging = true
 WHERE name = %(name)s AND worker = %(me)s AND state = 'pending' AND deadline > clock_timestamp() AND {_ALIVE}
@@ -98,7 +106,7 @@ _DONE: Final = f"""WITH ended AS (
 )
 SELECT pg_notify('{CHANNEL}', name) FROM ended"""
 
-_STATE: Final = "SELECT state, login_key FROM codex_oauth_sign_in WHERE name = %(name)s"
+_STATE: Final = "SELECT state, login_key, error FROM codex_oauth_sign_in WHERE name = %(name)s"
 
 _GIVE_BACK: Final = """UPDATE codex_oauth_sign_in AS row
 SET worker = NULL, exchanging = false, checkpoint = back.checkpoint, key_id = %(key_id)s
@@ -155,18 +163,27 @@ class Ownership:
     def _run(self, statement: str, *, durable: bool = False, **values: Any) -> list[tuple[Any, ...]]:
         return self.database.run(_WRITE, statement, {"me": self.me, **values}, durable=durable)
 
-    def begin(self) -> None:
-        """Become a worker, under a new name."""
+    def begin(self) -> float:
+        """Become a worker, under a new name: Unix time by the database."""
         self.me = uuid.uuid4().hex
-        self._run(_REGISTER, host=socket.gethostname(), pid=os.getpid())
+        ((now,),) = self._run(_REGISTER, host=socket.gethostname(), pid=os.getpid())
+        return float(now)
 
-    def beat(self) -> bool:
-        """Go on living. False if the lease has run out: nothing is this worker's any more."""
-        return bool(self._run(_BEAT))
+    def beat(self) -> float | None:
+        """Go on living: Unix time by the database. None if the lease has run out: nothing is ours then."""
+        found = self._run(_BEAT)
+        return found[0][0] if found else None
 
     def take(self, room: int, *, but: Sequence[str] = ()) -> list[Taken]:
         """Take sign-ins that nobody drives, the oldest first, at most `room` and `BATCH`; none of `but`."""
         return [Taken(*row) for row in self._run(_TAKE, room=min(room, BATCH), but=list(but))]
+
+    def undriven(self, driven: Collection[str]) -> list[Taken]:
+        """What is ours and is none of `driven`: it was taken, and the answer to that was lost."""
+        ((count,),) = self._run(_HOW_MANY)
+        if count == len(driven):
+            return []
+        return [Taken(*row) for row in self._run(_UNDRIVEN, driven=list(driven))]
 
     def let_go(self, names: Sequence[str]) -> None:
         """Let others drive these sign-ins, which were taken and never begun."""
@@ -187,7 +204,8 @@ class Ownership:
         """
         if isinstance(outcome, SignInError):
             error = json.dumps(outcome.to_dict()["error"])
-            return bool(self._run(_FAIL, durable=True, name=taken.name, error=error))
+            ours = self._run(_FAIL, durable=True, name=taken.name, error=error)
+            return bool(ours) or self._ended(taken) == ("failed", None, error)
         return self._done(taken, outcome)
 
     def _done(self, taken: Taken, credential: Credential) -> bool:
@@ -204,10 +222,12 @@ class Ownership:
             body=values["body"],
             seal_key_id=values["key_id"],
         )
-        if ours:
-            return True
-        found = self._run(_STATE, name=taken.name)  # an earlier answer may have been lost
-        return found == [("done", credential.key)]
+        return bool(ours) or self._ended(taken) == ("done", credential.key, None)
+
+    def _ended(self, taken: Taken) -> tuple[str, str | None, str | None] | None:
+        """How a sign-in has ended: by us, if that is what we said, and the answer to it was lost."""
+        found = self._run(_STATE, name=taken.name)
+        return (found[0][0], found[0][1], found[0][2]) if found else None
 
     def give_back(self, checkpoints: dict[str, bytes]) -> None:
         """Let others drive these sign-ins, from where they stand."""

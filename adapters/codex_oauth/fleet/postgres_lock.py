@@ -16,7 +16,7 @@ import attrs
 
 from codex_oauth.clock import now
 from codex_oauth.fleet import rows
-from codex_oauth.fleet.database import Database
+from codex_oauth.fleet.database import STATEMENT_WITHIN, Database
 from codex_oauth.fleet.rows import Found, LoginRow
 from codex_oauth.fleet.spool import Spool
 from codex_oauth.stores.locks import our_intent
@@ -26,16 +26,43 @@ from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.record import Record
 from codex_oauth_core.renewal_times import SEND_BY
 
-__all__ = ["PostgresLockedLogin"]
+__all__ = ["PostgresLockedLogin", "Unsure", "note_unanswered"]
 
 _READ: Final = ErrorKind.AUTH_READ_FAILED
 _WRITE: Final = ErrorKind.AUTH_WRITE_FAILED
+
+
+UNSURE_FOR: Final = 2.0 * STATEMENT_WITHIN
+"""Seconds after which a statement that nobody answered is done, or never will be."""
+
+
+@attrs.frozen
+class Unsure:
+    """A sign-in that may be stored although its storing failed, at the instant `since`: nobody answered."""
+
+    record: Record
+    since: float
+
+    def may_still_come(self, found: Found) -> bool:
+        """Whether a look that found this says nothing yet."""
+        here = [found.stored, *found.rescued.values()]
+        is_there = any(isinstance(each, Record) and _but_for_intents(each, self.record) for each in here)
+        return not is_there and now()[0] - self.since < UNSURE_FOR
+
+
+def note_unanswered(unsure: dict[str, Unsure], key: str, record: Record, error: SignInError) -> None:
+    """Remember a sign-in that may be stored all the same: nobody who looks may find that it is not, for what
+    is not stored is revoked.
+    """
+    if record.parent is None and error.details.get("unanswered"):
+        unsure[key] = Unsure(record, now()[0])
 
 
 class PostgresLockedLogin:
     """The lock of one login of a `PostgresStore`. Get it from `PostgresSlot.lock`."""
 
     __slots__ = (
+        "_before",
         "_database",
         "_expected",
         "_found",
@@ -47,20 +74,30 @@ class PostgresLockedLogin:
         "_reserving_since",
         "_row",
         "_spool",
+        "_unsure",
         "_untouched",
     )
 
     def __init__(
-        self, database: Database, row: LoginRow, spool: Spool | None, *, me: str, found: Found
+        self,
+        database: Database,
+        row: LoginRow,
+        spool: Spool | None,
+        *,
+        me: str,
+        found: Found,
+        unsure: dict[str, Unsure],
     ) -> None:
         self._database = database
         self._row = row
         self._spool = spool
         self._me = me
         self._found = found
+        self._unsure = unsure
         self._pid = os.getpid()
         self._free = False
         self._untouched = True
+        self._before = found.stored.intent if isinstance(found.stored, Record) else None
         self._may_take_back = True
         self._problem: SignInError | None = None
         self._expected: str | None = None
@@ -79,7 +116,7 @@ class PostgresLockedLogin:
             self._may_take_back = False  # nobody says whether the refresh token was sent: the doubt stays
         self.release()
 
-    def _run(self, statement: str, durable: bool = True, **values: Any) -> list[tuple[Any, ...]]:
+    def _run(self, statement: str, *, durable: bool = True, **values: Any) -> list[tuple[Any, ...]]:
         return self._database.run(
             _WRITE, statement, {**self._row.where, "me": self._me, **values}, durable=durable
         )
@@ -112,7 +149,7 @@ class PostgresLockedLogin:
 
     def _adopt(self, best: Record, found: Found, ids: list[str]) -> None:
         expected = found.stored.fingerprint if isinstance(found.stored, Record) else None
-        values = {**self._row.values(best), "expected": expected, "corrupt": None, "ids": ids}
+        values: dict[str, Any] = {**self._row.values(best), "expected": expected, "corrupt": None, "ids": ids}
         if isinstance(found.stored, SignInError):
             values["corrupt"] = found.body
         if not self._run(rows.ADOPT, **values):
@@ -180,8 +217,10 @@ class PostgresLockedLogin:
             answer = self._saved(record, values, expected, replace_corrupt=replace_corrupt)
         except SignInError as error:
             self._may_take_back = False  # the refresh token may be spent
+            note_unanswered(self._unsure, self._row.key, record, error)
             raise SaveFailed(error) from None
         if isinstance(answer, Saved):
+            self._before = None
             self._expected = self._reserving_since = None
         self._unspooled()
         return answer
@@ -252,7 +291,7 @@ class PostgresLockedLogin:
             return
         statement = rows.RELEASE if self._may_take_back else rows.RELEASE_MARKED
         with suppress(SignInError):  # the lease ends by itself
-            self._run(statement, durable=False)
+            self._run(statement, durable=False, **rows.marks(self._before))
 
 
 _SPOOLED: Final = ""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from codex_oauth.fleet import rows
 from codex_oauth.fleet.database import Database
 from codex_oauth.fleet.migrate import require_schema
-from codex_oauth.fleet.postgres_lock import PostgresLockedLogin
+from codex_oauth.fleet.postgres_lock import PostgresLockedLogin, Unsure, note_unanswered
 from codex_oauth.fleet.rows import LoginRow
 from codex_oauth.fleet.spool import Spool
 from codex_oauth.sealing import Keys
@@ -63,7 +63,7 @@ class PostgresStore:
     ValueError for an empty `owner`, and for a name with a NUL.
     """
 
-    __slots__ = ("_spool", "database", "keys", "owner", "tenant")
+    __slots__ = ("_spool", "_unsure", "database", "keys", "owner", "tenant")
 
     def __init__(
         self,
@@ -81,6 +81,7 @@ class PostgresStore:
         self.owner = owner
         self.tenant = tenant
         self._spool = None if spool is None else Spool(spool)
+        self._unsure: dict[str, Unsure] = {}
 
     def __repr__(self) -> str:
         return f"<PostgresStore of {self.owner!r} in {self.database!r}>"
@@ -114,7 +115,8 @@ class PostgresStore:
     def slot(self, key: str) -> PostgresSlot:
         """See `Store.slot`."""
         login_name(key)
-        return PostgresSlot(self.database, LoginRow(self.tenant, self.owner, key, self.keys), self._spool)
+        row = LoginRow(self.tenant, self.owner, key, self.keys)
+        return PostgresSlot(self.database, row, self._spool, self._unsure)
 
     # -- registrations -----------------------------------------------------------------------------------
 
@@ -159,12 +161,15 @@ class PostgresStore:
 class PostgresSlot:
     """One login of a `PostgresStore`. Get it from `PostgresStore.slot`."""
 
-    __slots__ = ("_database", "_row", "_spool")
+    __slots__ = ("_database", "_row", "_spool", "_unsure")
 
-    def __init__(self, database: Database, row: LoginRow, spool: Spool | None) -> None:
+    def __init__(
+        self, database: Database, row: LoginRow, spool: Spool | None, unsure: dict[str, Unsure]
+    ) -> None:
         self._database = database
         self._row = row
         self._spool = spool
+        self._unsure = unsure
 
     @property
     def key(self) -> str:
@@ -174,7 +179,12 @@ class PostgresSlot:
     def load(self) -> Record | None:
         """See `Slot.load`."""
         (row,) = self._database.run(_READ, rows.LOAD, {**self._row.where, "me": ""})
-        return self._row.found(row).seen()
+        found = self._row.found(row)
+        if (unsure := self._unsure.get(self.key)) is not None:
+            if unsure.may_still_come(found):
+                raise self._row.error(_READ, "unanswered")
+            del self._unsure[self.key]
+        return found.seen()
 
     def lock(self) -> PostgresLockedLogin | None:
         """See `Slot.lock`. One statement, and one more where something was left beside the login."""
@@ -184,7 +194,12 @@ class PostgresSlot:
         if not found:
             return None
         held = PostgresLockedLogin(
-            self._database, self._row, self._spool, me=me, found=self._row.found(found[0])
+            self._database,
+            self._row,
+            self._spool,
+            me=me,
+            found=self._row.found(found[0]),
+            unsure=self._unsure,
         )
         try:
             held.settle()
@@ -195,7 +210,11 @@ class PostgresSlot:
 
     def rescue(self, record: Record) -> None:
         """See `Slot.rescue`."""
-        self._database.run(_WRITE, rows.RESCUE, self.values_to_rescue(record), durable=True)
+        try:
+            self._database.run(_WRITE, rows.RESCUE, self.values_to_rescue(record), durable=True)
+        except SignInError as error:
+            note_unanswered(self._unsure, self.key, record, error)
+            raise
 
     def values_to_rescue(self, record: Record) -> dict[str, Any]:
         """The row of a record that is kept beside. Raises SignInError, ValueError."""

@@ -15,25 +15,26 @@ from typing import Any, Final
 
 import attrs
 
-from codex_oauth.fleet.database import Columns
+from codex_oauth.fleet.database import STATEMENT_WITHIN, Columns
 from codex_oauth.sealing import Keys, SealError, Sealing
 from codex_oauth.stores.failures import advised
 from codex_oauth.stores.login_file import may_be_put_aside
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.flows.lifetime import renewal_begins
+from codex_oauth_core.flows.pace import SAVE_PAUSES
 from codex_oauth_core.leftovers import best_leftover
 from codex_oauth_core.record import Intent, Record, read_record, write_record
 from codex_oauth_core.renewal_times import INTENT_LIFE, SEND_BY
 from codex_oauth_core.secret import Secret, without_traceback
 
-__all__ = ["LEASE", "RESTART_GRACE", "Found", "LoginRow", "must_seal"]
+__all__ = ["LEASE", "RESTART_GRACE", "Found", "LoginRow", "marks", "must_seal"]
 
 LEASE: Final = 10.0
 """Seconds for which a lock is somebody's who has not reserved; else it is his as long as his intent lives."""
 
-RESTART_GRACE: Final = 10.0
+RESTART_GRACE: Final = 2 * (SAVE_PAUSES[1] + STATEMENT_WITHIN)
 """Seconds after the database's start for which every intent is believed that was marked before: its holder
-could not save meanwhile, and tries again every 5 s.
+could not save meanwhile. It tries again after a pause, and a try may take its whole time; twice.
 """
 
 _LOGINS: Final = Sealing("login")
@@ -58,7 +59,9 @@ LOCK: Final = f"""WITH taken AS (
     UPDATE codex_oauth_login AS login
     SET holder = %(me)s, holder_until = clock_timestamp() + interval '{LEASE} s'
     WHERE {_HERE} AND NOT {_PENDING}
-      AND (holder IS NULL OR holder = %(me)s OR holder_until <= clock_timestamp())
+      AND (holder IS NULL OR holder = %(me)s OR holder_until <= clock_timestamp()
+           -- longer than any lease: the clock was set back
+           OR holder_until > clock_timestamp() + interval '{INTENT_LIFE + LEASE} s')
     RETURNING {_COLUMNS}
 ), made AS (
     INSERT INTO codex_oauth_login AS login (tenant, owner, key, holder, holder_until)
@@ -83,9 +86,10 @@ _VALUES: Final = """body = %(body)s, key_id = %(key_id)s, fingerprint = %(finger
 _INTENT: Final = """intent_owner = %(intent_owner)s, intent_at = %(intent_at)s, intent_pid = %(intent_pid)s,
     intent_host = %(intent_host)s"""
 _MARKS: Final = ("intent_owner", "intent_at", "intent_pid", "intent_host")
-_WITHOUT_OURS: Final = ", ".join(
-    f"{name} = CASE WHEN login.intent_owner = %(me)s THEN NULL ELSE login.{name} END" for name in _MARKS
+_AS_BEFORE: Final = ", ".join(
+    f"{name} = CASE WHEN login.intent_owner = %(me)s THEN %({name})s ELSE login.{name} END" for name in _MARKS
 )
+"""What was marked before our reservation: somebody was interrupted, and that doubt outlives us."""
 _STILL_MEANT: Final = f"""login.intent_owner <> %(me)s AND login.fingerprint = %(fingerprint)s
     AND abs({_NOW} - login.intent_at) < {INTENT_LIFE}"""
 _WITHOUT_OTHERS: Final = ", ".join(
@@ -139,7 +143,7 @@ SELECT true FROM gone"""
 RELEASE: Final = f"""WITH empty AS (
     DELETE FROM codex_oauth_login WHERE {_HERE} AND holder = %(me)s AND body IS NULL RETURNING true
 )
-UPDATE codex_oauth_login AS login SET holder = NULL, holder_until = NULL, {_WITHOUT_OURS}
+UPDATE codex_oauth_login AS login SET holder = NULL, holder_until = NULL, {_AS_BEFORE}
 WHERE {_HERE} AND holder = %(me)s AND body IS NOT NULL"""
 
 RELEASE_MARKED: Final = f"""UPDATE codex_oauth_login SET holder = NULL, holder_until = NULL
@@ -243,7 +247,6 @@ class LoginRow:
     def values(self, record: Record) -> dict[str, Any]:
         """The columns of a record. Raises SignInError: `auth_write_failed` (`not_storable`)."""
         body = without_traceback(lambda: self._sealed(record))
-        intent = record.intent
         due = None if not record.is_renewable else _begins(record)
         return {
             **self.where,
@@ -252,10 +255,7 @@ class LoginRow:
             "fingerprint": record.fingerprint,
             "generation": record.generation,
             "renew_at": due,
-            "intent_owner": None if intent is None else intent.owner,
-            "intent_at": None if intent is None else intent.at,
-            "intent_pid": None if intent is None else intent.pid,
-            "intent_host": None if intent is None else intent.host,
+            **marks(record.intent),
             "is_sign_in": record.parent is None,
         }
 
@@ -277,6 +277,12 @@ class LoginRow:
     def error(self, kind: ErrorKind, reason: str) -> SignInError:
         """The error of one reason about this login."""
         return advised(SignInError.of(kind, reason=reason, login=self.key))
+
+
+def marks(intent: Intent | None) -> dict[str, Any]:
+    """The columns of an intent, or of none."""
+    values = (None,) * 4 if intent is None else (intent.owner, intent.at, intent.pid, intent.host)
+    return dict(zip(_MARKS, values, strict=True))
 
 
 def must_seal(keys: Keys) -> None:

@@ -50,6 +50,8 @@ MARGIN: Final = 120.0
 exchange, and what a worker that took it over needs.
 """
 
+_CLOCK: Final = "SELECT extract(epoch FROM clock_timestamp())::double precision"
+
 _INSERT: Final = """INSERT INTO codex_oauth_sign_in
     (name, tenant, owner, issuer, checkpoint, key_id, deadline)
 VALUES (%(name)s, %(tenant)s, %(owner)s, %(issuer)s, %(checkpoint)s, %(key_id)s,
@@ -227,7 +229,8 @@ class _Begun:
         prompt = self.prompt
         assert isinstance(prompt, DevicePrompt)  # a DeviceFlow's
         name = secrets.token_urlsafe(32)
-        checkpoint = self.flow.checkpoint(at=self.at, wall=self.wall, handed_over=True)
+        ((wall,),) = database.run(ErrorKind.AUTH_WRITE_FAILED, _CLOCK)  # the one clock that all hosts have
+        checkpoint = self.flow.checkpoint(at=self.at, wall=wall, handed_over=True)
         values = {
             "name": name,
             "tenant": tenant,

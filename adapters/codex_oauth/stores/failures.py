@@ -70,6 +70,7 @@ ADVICE: Final[Mapping[str, str]] = {
     "seal_too_new": "Update codex-oauth.",
     "other_seal_key": "Give the key that sealed it, after the one that seals now: Keys(new, old).",
     "postgres_missing": "Install the extra: pip install 'codex-oauth[postgres]'.",
+    "unanswered": "Look again in ten seconds: whether the login was stored cannot be seen yet.",
     "database_away": "Start the database, or check the host and the port of the DSN; then try again.",
     "database_busy": "Try again; if that goes on, look at the load and the locks of the database.",
     "database_denied": "Check the user of the DSN, and what it was granted: docs/fleet.md.",

@@ -93,7 +93,10 @@ class Memory:
             case Freshness.CURRENT if self.unsaved is not None:
                 return Step.USE if at < self._quiet_until else Step.USE_AND_RENEW
             case Freshness.CURRENT:
-                self.fresh = Fresh(record, record.credential.access_token, wall, wall + _JUDGED_FOR)
+                until = wall + _JUDGED_FOR
+                # a token that lives for seconds may be dead by then
+                if freshness(record, until, self.policy, self.jitter) is not Freshness.EXPIRED:
+                    self.fresh = Fresh(record, record.credential.access_token, wall, until)
                 return Step.USE
             case Freshness.ADVISORY:
                 return Step.USE if at < self._quiet_until else Step.USE_AND_RENEW

@@ -83,6 +83,7 @@ class Trigger(StrEnum):
     UNCERTAIN = "uncertain"
     REFUSED = "refused"
     NOT_SENT = "not_sent"
+    LOCK_LOST = "lock_lost"
     OTHER_ACCOUNT = "other_account"
     RESCUED = "rescued"
     SAVED = "saved"
@@ -114,6 +115,7 @@ TABLE: Final[tuple[Move[State], ...]] = (
     (Trigger.STALE, State.LOCKING, State.RESERVING),
     (Trigger.RESERVED, State.RESERVING, State.SENDING),
     (Trigger.STORE_FAILED, State.RESERVING, State.RELEASING),
+    (Trigger.LOCK_LOST, State.RESERVING, State.RELEASING_TO_RETRY),
     (Trigger.ANSWERED, State.SENDING, State.SAVING),
     (Trigger.UNCERTAIN, State.SENDING, State.SAVING),
     (Trigger.OTHER_ACCOUNT, State.SENDING, State.RESCUING),
@@ -205,6 +207,8 @@ class Renewal(StoringFlow[Renewed | Adopted | NotRenewed]):
 
     def _stored(self, answer: StorageAnswer) -> Effect:
         if isinstance(answer, StoreFailed) and self.state in _NOTHING_SENT:
+            if self.state is State.RESERVING and self._looks_again(answer):
+                return self._release_to_retry(Trigger.LOCK_LOST, self._now)
             return self._end_with(Trigger.STORE_FAILED, self._not_renewed_or(answer.error))
         match self.state:
             case State.READING:
@@ -350,17 +354,18 @@ class Renewal(StoringFlow[Renewed | Adopted | NotRenewed]):
         due_at, until = None if pause is None else self._now + pause, self._retry_until
         if failure.kind in HOPELESS or due_at is None or until is None or due_at >= until:
             return self._refused(refusal_of(failure))  # the caller is better served now
+        return self._release_to_retry(Trigger.NOT_SENT, due_at, failure)
+
+    def _release_to_retry(self, trigger: Trigger, due_at: float, failure: TryAgain | None = None) -> Release:
         self._due_at, self._failure = due_at, failure
-        self._move(Trigger.NOT_SENT)
+        self._move(trigger)
         return Release()
 
     def _refused(self, fact: Refusal) -> Effect:
         record = self._held_record()
         error = error_of(fact, self._secrets(), texts=self.provider.texts)
         if fact.kind is not ErrorKind.LOGIN_REQUIRED:
-            self._result = self._not_renewed_or(error)
-            self._move(Trigger.REFUSED)
-            return Release()
+            return self._end_with(Trigger.REFUSED, self._not_renewed_or(error))
         self._result = self._request.login_over(error, record, self._wall, self._crash)
         code = str(error.details.get("code") or "unauthorized")
         return self._save(Trigger.ANSWERED, attrs.evolve(record, dead_code=code))
@@ -382,20 +387,18 @@ class Renewal(StoringFlow[Renewed | Adopted | NotRenewed]):
             case StoreFailed():
                 return self._not_saved(answer)
             case _ if self._result is None:
-                self._restored()
+                return self._restored()
             case _:
                 self._move(Trigger.SAVED)
         return Release()
 
-    def _restored(self) -> None:
+    def _restored(self) -> Effect:
         """What was known is stored now: begin again with it. A store that forgets it each time ends that."""
         self._restores += 1
         if self._request.may_repeat(self._restores):
-            self._due_at, self._failure = self._now, None
-            self._move(Trigger.RESTORED)
-            return
-        self._result = self._not_renewed_or(SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="contended"))
-        self._move(Trigger.SAVED)
+            return self._release_to_retry(Trigger.RESTORED, self._now)
+        contended = SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="contended")
+        return self._end_with(Trigger.SAVED, self._not_renewed_or(contended))
 
     def _not_saved(self, failed: StoreFailed) -> Effect:
         """Try again, with the lock, what nobody else has: the stored refresh token is spent."""
@@ -410,9 +413,7 @@ class Renewal(StoringFlow[Renewed | Adopted | NotRenewed]):
             self._saving = self._saving.slower()
             self._move(Trigger.TRY_LATER)
             return Wait(until, Why.SAVING, cause=failed.error.kind)
-        self._result = self._unsaved()
-        self._move(Trigger.STORE_FAILED)
-        return Release()
+        return self._end_with(Trigger.STORE_FAILED, self._unsaved())
 
     def _unsaved(self) -> _Result:
         """How it ends where the last save failed: with what there is in memory, and the error to tell."""

@@ -20,7 +20,7 @@ from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Cancelled, Event, ResponseReceived, Started
 from codex_oauth_core.facts import TryAgain
 from codex_oauth_core.flows.machine import FlowMachine, Move
-from codex_oauth_core.flows.storing import StoringFlow, busy_too_long
+from codex_oauth_core.flows.storing import MOST_LOOKS, StoringFlow, busy_too_long, is_lost
 from codex_oauth_core.outcomes import Revoked
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.providers import identified
@@ -126,11 +126,8 @@ MACHINE: Final = FlowMachine(State, State.IDLE, TABLE)
 # -- the flow ------------------------------------------------------------------------------------------
 
 
-MOST_LOOKS: Final = 8
-"""How often the login is locked at the most: it may be renewed by others while the lock is away."""
 _FIRST_PAUSE: Final = 0.5
 _LEAST_TIME: Final = 1.0  # seconds that a request needs to be worth a try
-_NOT_OURS_ANY_MORE: Final = ("lock_lost", "changed")
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -243,7 +240,7 @@ class Revocation(StoringFlow[Revoked]):
         record = self._record
         assert record is not None  # there was something to revoke
         if isinstance(answer, StoreFailed):
-            if _is_lost(answer.error) and self._looks < MOST_LOOKS:
+            if is_lost(answer.error) and self._looks < MOST_LOOKS:
                 return self._begin_again(Trigger.LOCK_LOST)
             self._revoke_deleted = record.credential
             self._move(Trigger.STORE_FAILED)
@@ -266,7 +263,7 @@ class Revocation(StoringFlow[Revoked]):
                 again = self._unreadable and self._looks < MOST_LOOKS
                 return self._begin_again(Trigger.RENEWED) if again else self._leave_alone()
             case StoreFailed():
-                if _is_lost(answer.error) and self._looks < MOST_LOOKS:
+                if is_lost(answer.error) and self._looks < MOST_LOOKS:
                     return self._begin_again(Trigger.LOCK_LOST)
                 self._error, self._revoke_deleted = answer.error, None
                 self._move(Trigger.STORE_FAILED)
@@ -357,10 +354,6 @@ class Revocation(StoringFlow[Revoked]):
 
     def _over(self) -> Finished:
         return Finished(self._error or Revoked(confirmed=self._confirmed))
-
-
-def _is_lost(error: SignInError) -> bool:
-    return error.details.get("reason") in _NOT_OURS_ANY_MORE
 
 
 def _is_of_one_sign_in(record: Record, read: Record) -> bool:

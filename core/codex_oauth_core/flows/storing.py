@@ -17,12 +17,22 @@ from codex_oauth_core.events import Event, ResponseReceived, Started, StoreAnswe
 from codex_oauth_core.flows.machine import Flow
 from codex_oauth_core.record import Intent, Record
 from codex_oauth_core.renewal_times import WRITE_BY
-from codex_oauth_core.storage import LockBusy, Reserve, StorageAnswer, StorageEffect
+from codex_oauth_core.storage import LockBusy, Reserve, StorageAnswer, StorageEffect, StoreFailed
 
-__all__ = ["QUEUE_STEP", "StoringFlow", "busy_too_long"]
+__all__ = ["MOST_LOOKS", "QUEUE_STEP", "StoringFlow", "busy_too_long", "is_lost"]
 
 QUEUE_STEP: Final = 0.025
 """Seconds between two looks at a login that another process has locked."""
+
+MOST_LOOKS: Final = 8
+"""How often the login is locked at the most: it may be renewed by others while the lock is away."""
+
+_NOT_OURS_ANY_MORE: Final = ("lock_lost", "changed")
+
+
+def is_lost(error: SignInError) -> bool:
+    """Whether a storage failed because others have had the lock since it was ours."""
+    return error.details.get("reason") in _NOT_OURS_ANY_MORE
 
 
 def busy_too_long(holder: Intent | None) -> SignInError:
@@ -47,6 +57,12 @@ class StoringFlow(Flow[SendRequest | Wait | StorageEffect, T_co]):
     _wall_at: tuple[float, float] = attrs.field(default=(0.0, 0.0), init=False, repr=False)
     _queued_since: float | None = attrs.field(default=None, init=False, repr=False)
     _reserving_since: float | None = attrs.field(default=None, init=False, repr=False)
+    _locks_lost: int = attrs.field(default=0, init=False, repr=False)
+
+    def _looks_again(self, failed: StoreFailed) -> bool:
+        """Whether the lock was lost before anything was sent, and is to be taken once more."""
+        self._locks_lost += 1
+        return is_lost(failed.error) and self._locks_lost < MOST_LOOKS
 
     @property
     def _wall(self) -> float:

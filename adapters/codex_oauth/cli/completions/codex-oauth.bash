@@ -1,7 +1,7 @@
 # Completes codex-oauth in bash. Written by docs/command/write.py; do not edit.
 
 _codex_oauth_trace_subparsers=(show replay)
-_codex_oauth_fleet_subparsers=(new-key migrate check sweep reseal)
+_codex_oauth_fleet_subparsers=(new-key migrate check sweep reseal sign-ins)
 _codex_oauth_subparsers=(login status token header exec refresh logout list switch doctor import export trace fleet completion authority)
 
 _codex_oauth_login_option_strings=(-h --help --provider --enable-plan --register-anew --app-name --device --browser --no-open --paste --port --issuer --account --yes --revoke-old --trace --qr --copy --accessible --color --store --json -q --quiet -v --verbose)
@@ -24,6 +24,7 @@ _codex_oauth_fleet_migrate_option_strings=(-h --help --dsn --json -q --quiet -v 
 _codex_oauth_fleet_check_option_strings=(-h --help --dsn --keys --json -q --quiet -v --verbose)
 _codex_oauth_fleet_sweep_option_strings=(-h --help --max-per-second --every --tenant --spool --dsn --keys --json -q --quiet -v --verbose)
 _codex_oauth_fleet_reseal_option_strings=(-h --help --dsn --keys --json -q --quiet -v --verbose)
+_codex_oauth_fleet_sign_ins_option_strings=(-h --help --room --max-requests --issuer --dsn --keys --json -q --quiet -v --verbose)
 _codex_oauth_fleet_option_strings=(-h --help)
 _codex_oauth_completion_option_strings=(-h --help)
 _codex_oauth_authority_option_strings=(-h --help --provider --port --url-file --approve --approve-after --interval --lifetime --faults --json)
@@ -52,6 +53,7 @@ _codex_oauth_fleet_check___keys_COMPGEN=_codex_oauth_compgen_files
 _codex_oauth_fleet_sweep___spool_COMPGEN=_codex_oauth_compgen_files
 _codex_oauth_fleet_sweep___keys_COMPGEN=_codex_oauth_compgen_files
 _codex_oauth_fleet_reseal___keys_COMPGEN=_codex_oauth_compgen_files
+_codex_oauth_fleet_sign_ins___keys_COMPGEN=_codex_oauth_compgen_files
 _codex_oauth_authority___url_file_COMPGEN=_codex_oauth_compgen_files
 _codex_oauth_authority___faults_COMPGEN=_codex_oauth_compgen_files
 
@@ -60,7 +62,7 @@ _codex_oauth_login___provider_choices=(codex chatgpt)
 _codex_oauth_login___color_choices=(auto always never)
 _codex_oauth_doctor___color_choices=(auto always never)
 _codex_oauth_trace_pos_0_choices=(show replay)
-_codex_oauth_fleet_pos_0_choices=(new-key migrate check sweep reseal)
+_codex_oauth_fleet_pos_0_choices=(new-key migrate check sweep reseal sign-ins)
 _codex_oauth_completion_pos_0_choices=(bash zsh fish)
 _codex_oauth_authority___provider_choices=(codex chatgpt both)
 _codex_oauth_authority___approve_choices=(ask auto deny never)
@@ -218,6 +220,13 @@ _codex_oauth_fleet_reseal__q_nargs=0
 _codex_oauth_fleet_reseal___quiet_nargs=0
 _codex_oauth_fleet_reseal__v_nargs=0
 _codex_oauth_fleet_reseal___verbose_nargs=0
+_codex_oauth_fleet_sign_ins__h_nargs=0
+_codex_oauth_fleet_sign_ins___help_nargs=0
+_codex_oauth_fleet_sign_ins___json_nargs=0
+_codex_oauth_fleet_sign_ins__q_nargs=0
+_codex_oauth_fleet_sign_ins___quiet_nargs=0
+_codex_oauth_fleet_sign_ins__v_nargs=0
+_codex_oauth_fleet_sign_ins___verbose_nargs=0
 _codex_oauth_fleet_pos_0_nargs=A...
 _codex_oauth_fleet__h_nargs=0
 _codex_oauth_fleet___help_nargs=0

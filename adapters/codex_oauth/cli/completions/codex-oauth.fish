@@ -46,8 +46,8 @@ function _codex_oauth_using
   test "$_codex_oauth_cmdpath" = "$argv"
 end
 
-set -g _codex_oauth_commands login status token header exec refresh logout list switch doctor import export trace 'trace show' 'trace replay' fleet 'fleet new-key' 'fleet migrate' 'fleet check' 'fleet sweep' 'fleet reseal' completion authority
-set -g _codex_oauth_opts_with_value --account --app-name --approve --approve-after --color --dsn --env --every --faults --from-codex --html --interval --issuer --keys --lifetime --max-per-second --port --provider --spool --store --tenant --to-codex --trace --url-file
+set -g _codex_oauth_commands login status token header exec refresh logout list switch doctor import export trace 'trace show' 'trace replay' fleet 'fleet new-key' 'fleet migrate' 'fleet check' 'fleet sweep' 'fleet reseal' 'fleet sign-ins' completion authority
+set -g _codex_oauth_opts_with_value --account --app-name --approve --approve-after --color --dsn --env --every --faults --from-codex --html --interval --issuer --keys --lifetime --max-per-second --max-requests --port --provider --room --spool --store --tenant --to-codex --trace --url-file
 
 complete -c codex-oauth -e
 complete -c codex-oauth -f
@@ -217,6 +217,16 @@ complete -c codex-oauth -n '_codex_oauth_using fleet reseal' -l keys -xka "(__fi
 complete -c codex-oauth -n '_codex_oauth_using fleet reseal' -l json -d 'machine-readable output'
 complete -c codex-oauth -n '_codex_oauth_using fleet reseal' -s q -l quiet -d 'say nothing but results and errors'
 complete -c codex-oauth -n '_codex_oauth_using fleet reseal' -s v -l verbose -d 'say more; never a secret'
+complete -c codex-oauth -n '_codex_oauth_using fleet; and test $_codex_oauth_npos -eq 0' -a sign-ins -d 'drive the sign-ins that wait for their people'
+complete -c codex-oauth -n '_codex_oauth_using fleet sign-ins' -s h -l help -d 'show this help message and exit'
+complete -c codex-oauth -n '_codex_oauth_using fleet sign-ins' -l room -x -d 'how many sign-ins this worker drives at the most; default: 10000'
+complete -c codex-oauth -n '_codex_oauth_using fleet sign-ins' -l max-requests -x -d 'how many requests are in flight at the most; default: 64'
+complete -c codex-oauth -n '_codex_oauth_using fleet sign-ins' -l issuer -x -d 'drive also the sign-ins at this server, which speaks as the Codex one does; may be repeated'
+complete -c codex-oauth -n '_codex_oauth_using fleet sign-ins' -l dsn -x -d 'the PostgreSQL database: postgresql://USER@HOST/NAME, or host=... dbname=...; default: CODEX_OAUTH_DSN. Others see what you type here: a password belongs in the variable, or in ~/.pgpass'
+complete -c codex-oauth -n '_codex_oauth_using fleet sign-ins' -l keys -xka "(__fish_complete_path (commandline -ct))" -d 'a file with the keys, readable by its owner only: one key a line, of which the first seals, and the others open what they have sealed; default: the keys in CODEX_OAUTH_KEYS'
+complete -c codex-oauth -n '_codex_oauth_using fleet sign-ins' -l json -d 'machine-readable output'
+complete -c codex-oauth -n '_codex_oauth_using fleet sign-ins' -s q -l quiet -d 'say nothing but results and errors'
+complete -c codex-oauth -n '_codex_oauth_using fleet sign-ins' -s v -l verbose -d 'say more; never a secret'
 complete -c codex-oauth -n '_codex_oauth_using; and test $_codex_oauth_npos -eq 0' -a completion -d 'print the script that completes commands in a shell'
 complete -c codex-oauth -n '_codex_oauth_using completion' -s h -l help -d 'show this help message and exit'
 complete -c codex-oauth -n '_codex_oauth_using completion; and test $_codex_oauth_npos -eq 0' -ka "bash zsh fish" -d 'bash or zsh or fish'
