@@ -161,15 +161,15 @@ class Web:
         """Whether the provider knows of it, too."""
         here = "You are signed out here. The provider did not confirm that it ended the login."
         there = "Your login has ended, here and at the provider."
-        return _page("Signed out", f"<p>{here if 'here' in request.query_params else there}</p>{_AGAIN}")
+        return _page(
+            "Signed out", f"<p>{here if 'here' in request.query_params else there}</p>{_START_AGAIN}"
+        )
 
     def _end_session(self, owner: str) -> bool:
         """End what a session has: whether the provider confirmed it. Of no session: nothing."""
         its, store = self.settings, self.store_of(owner)
         name = self._sign_in_of(owner)
-        for _ in range(
-            30
-        ):  # while its code is being exchanged a login may come, and it ends with the session
+        for _ in range(30):  # while its code is being exchanged a login may come, and it ends here, too
             state = name and sign_in_state(its.dsn, name)
             if not state or state.state != "pending" or cancel_sign_in(its.dsn, name):
                 break
@@ -294,6 +294,7 @@ def _button(path: str, text: str, kind: str = "") -> str:
 
 _START: Final = "<p>Sign in with your ChatGPT account.</p>" + _button("/sign-in", "Sign in", "main")
 _AGAIN: Final = _button("/sign-in", "Try again", "main")
+_START_AGAIN: Final = _button("/sign-in", "Sign in again", "main")
 _LOOK_AGAIN: Final = '<p><a class="main" href="/">Try again</a></p>'
 _HEADERS: Final = {
     "Cache-Control": "no-store",

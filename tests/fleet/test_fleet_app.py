@@ -105,7 +105,9 @@ def test_a_person_signs_in_uses_the_login_and_signs_out(dsn: str) -> None:
             assert "<h1>Signed in as somebody@example.com</h1>" in page
             assert "it gave an access token" in page
             assert len(visit.server.authority.received("exchange")) == 1
-            assert "Your login has ended, here and at the provider." in await visit.post("/sign-out")
+            page = await visit.post("/sign-out")
+            assert "Your login has ended, here and at the provider." in page
+            assert "Sign in again" in page
             assert len(visit.server.authority.received("revoke")) == 1
             assert sql(dsn, "SELECT key FROM codex_oauth_login WHERE body IS NOT NULL") == []
             assert sql(dsn, "SELECT owner FROM example_session") == []
