@@ -99,7 +99,7 @@ class FleetPool:
     """Drives the sign-ins that `start_sign_in` left in the database that `dsn` names: any number of workers,
     on any number of hosts, and no code is exchanged twice.
 
-        async with AiohttpTransport(keep_connections=True) as send:
+        async with AiohttpPollTransport() as send:
             await FleetPool(dsn, send, keys=keys).run()
 
     `send` carries requests, at most `max_requests` at a time, and is yours to close. `keys` open what was
