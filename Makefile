@@ -23,8 +23,8 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .PHONY: help ## list the targets
 help:
-	@grep -E '^\.PHONY: [a-z]+ ## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^\.PHONY: ([a-z]+) ## (.*)/\1\t\2/' \
-		| awk -F '\t' '{ printf "  make %-9s %s\n", $$1, $$2 }'
+	@grep -E '^\.PHONY: [a-z-]+ ## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^\.PHONY: ([a-z-]+) ## (.*)/\1\t\2/' \
+		| awk -F '\t' '{ printf "  make %-10s %s\n", $$1, $$2 }'
 
 .PHONY: install ## build .venv from the hash-locked requirements (again only when they change)
 install: $(STAMP)
@@ -46,6 +46,10 @@ $(PEERS)/.installed: $(STAMP) tests/bench/peers.lock
 .PHONY: demo ## sign in with a device code against the authority on loopback
 demo: $(STAMP)
 	@$(BIN)/python docs/demo/demo.py
+
+.PHONY: demo-fleet ## ten people sign in over a PostgreSQL of the demo's own, and a worker is killed meanwhile
+demo-fleet: $(STAMP)
+	@$(BIN)/python docs/demo/fleet_demo.py
 
 # quick, test, nightly: ADR 0024; what `quick` and `nightly` run is named in tests/quick.txt and tests/nightly.txt
 CHANGED = $(shell git diff --name-only --diff-filter=d HEAD -- '*.py'; git ls-files --others --exclude-standard -- '*.py')
@@ -157,7 +161,7 @@ RESOLVE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-ha
 lock: $(STAMP)
 	$(RESOLVE) --extra dev pyproject.toml -o requirements.lock
 	$(RESOLVE) --extra bench pyproject.toml -o tests/bench/peers.lock
-	$(RESOLVE) --resolution lowest-direct --extra authority --extra chatgpt --extra cli --extra keyring --extra postgres \
+	$(RESOLVE) --resolution lowest-direct --extra aiohttp --extra authority --extra chatgpt --extra cli --extra keyring --extra postgres \
 		pyproject.toml tests/house/lowest.in -o tests/house/lowest.lock
 
 .PHONY: clean ## remove builds and caches (not .venv)

@@ -262,7 +262,7 @@ def _failed(error: dict[str, Any]) -> Response:
 
 def _waiting(prompt: DevicePrompt) -> Response:
     page, minutes = escape(prompt.verification_uri), max(1, round((prompt.expires_at - time.time()) / 60))
-    where = page.partition("://")[2]
+    where = page.partition("://")[2].partition("/")[0]
     return _page(
         "Enter this code",
         f"""<p class="code"><code>{escape(prompt.user_code)}</code></p>
