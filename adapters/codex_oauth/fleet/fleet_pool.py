@@ -19,9 +19,9 @@ import attrs
 from codex_oauth.clock import Clock, now
 from codex_oauth.event_loops import load_anyio, run_blocking
 from codex_oauth.fleet.database import Database
-from codex_oauth.fleet.migrate import require_schema
 from codex_oauth.fleet.ownership import BATCH, LEASE_SECONDS, Ownership, Taken
 from codex_oauth.fleet.postgres_store import PostgresStore
+from codex_oauth.fleet.schema import require_schema
 from codex_oauth.fleet.sign_ins import SCHEMA, sealed_sign_in, unsealed_sign_in
 from codex_oauth.pool.flow_pool import FlowPool
 from codex_oauth.sealing import Keys
