@@ -1,12 +1,13 @@
 """Sign-ins as jobs of an engine that you have already: procrastinate, which keeps its jobs in PostgreSQL.
 
 A job drives one step and asks for the next one when that is due. Engines deliver at least once, so a job may
-run twice, also at the same time, and one that was killed may never be run again. Three rules make that safe:
+run twice, also at the same time, early or late. Four rules make that safe:
 
 - Before a request the row is claimed, by a compare-and-set: of two jobs with one checkpoint one goes on.
 - Before the exchange that claim is the mark: whoever restores it ends the sign-in as uncertain, and sends
   no code.
 - With each claim comes a job for the time when it runs out, which does nothing if the row has moved on.
+- A job that fails is tried again, and `again` puts back those whose worker died: procrastinate does not.
 
     app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=dsn))
     sign_ins = SignIns(app, keys, ended)       # ended(name, outcome): store a Credential
@@ -45,8 +46,8 @@ TABLE: Final = """CREATE TABLE IF NOT EXISTS example_pending
     (name text PRIMARY KEY, seq bigint NOT NULL, body bytea NOT NULL, busy_until timestamptz NOT NULL)"""
 INSERT: Final = """INSERT INTO example_pending
     VALUES (%(name)s, %(seq)s, %(body)s, clock_timestamp()) RETURNING name"""
-LOAD: Final = """SELECT body FROM example_pending
-    WHERE name = %(name)s AND seq = %(seq)s AND busy_until <= clock_timestamp()"""
+LOAD: Final = """SELECT body, extract(epoch FROM busy_until - clock_timestamp())::float AS busy
+    FROM example_pending WHERE name = %(name)s AND seq = %(seq)s"""
 CLAIM: Final = """UPDATE example_pending
     SET seq = %(seq)s, body = %(body)s, busy_until = clock_timestamp() + make_interval(secs => %(busy)s)
     WHERE name = %(name)s AND seq = %(old)s AND (busy_until <= clock_timestamp() OR %(mine)s)
@@ -56,7 +57,9 @@ DELETE: Final = "DELETE FROM example_pending WHERE name = %(name)s RETURNING nam
 
 @attrs.define
 class SignIns:
-    """`ended(name, outcome)` is told how each sign-in ended: store a Credential (`afinish_sign_in`)."""
+    """`ended(name, outcome)` is told how each sign-in ended: store a Credential (`afinish_sign_in`). A job
+    that is run again may tell it again: an error after a Credential takes nothing back.
+    """
 
     app: procrastinate.App
     keys: Keys
@@ -66,7 +69,9 @@ class SignIns:
     _task: Any = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._task = self.app.task(name="sign_in_step")(self.step)
+        patience = procrastinate.RetryStrategy(max_attempts=20, wait=2)
+        self._task = self.app.task(name="sign_in_step", retry=patience)(self.step)
+        self.app.periodic(cron="* * * * *")(self.app.task(name="sign_in_again")(self.again))
 
     async def begin(self) -> tuple[str, DevicePrompt]:
         """Obtain a code, and leave the rest to jobs. Raises SignInError."""
@@ -87,7 +92,10 @@ class SignIns:
         """The job: go on from the checkpoint `seq`, if the sign-in is still there."""
         found = await self._query(LOAD, {"name": name, "seq": seq})
         if not found:
-            return  # it has moved on, or another job is at it
+            return  # it has moved on
+        if found[0]["busy"] > 0:  # another job is at it, and may not live
+            await self._next({"name": name, "seq": seq}, found[0]["busy"] + 1)
+            return
         flow = restore(unseal(found[0]["body"], self.keys, belongs_to=name), self.provider)
         assert isinstance(flow, DeviceFlow)
         claimed = False
@@ -109,6 +117,11 @@ class SignIns:
         assert isinstance(effect.outcome, Credential | SignInError)
         await self.ended(name, effect.outcome)
         await self._query(DELETE, {"name": name})
+
+    async def again(self, timestamp: int) -> None:
+        """Every minute: run again what was under way at workers that gave no sign of life for 30 seconds."""
+        for job in await self.app.job_manager.get_stalled_jobs(task_name="sign_in_step"):
+            await self.app.job_manager.retry_job(job)
 
     def _values(self, name: str, flow: DeviceFlow, world: AsyncHttpxWorld) -> dict[str, Any]:
         at, wall = world.now()

@@ -200,6 +200,20 @@ def test_a_second_sign_in_takes_the_place_of_the_first(dsn: str) -> None:
     anyio.run(main)
 
 
+def test_who_signs_out_while_the_code_is_exchanged_has_no_login_afterwards(dsn: str) -> None:
+    async def main() -> None:
+        async with visiting(dsn, faults=(Fault(endpoint="exchange", delay=2.0),)) as visit:
+            visit.decide(await visit.post("/sign-in"))
+            with anyio.fail_after(PATIENCE):
+                while not visit.server.authority.received("exchange"):  # noqa: ASYNC110  # a server's thread
+                    await anyio.sleep(0.05)
+            assert "here and at the provider" in await visit.post("/sign-out")
+            assert len(visit.server.authority.received("revoke")) == 1
+            assert sql(dsn, "SELECT key FROM codex_oauth_login WHERE body IS NOT NULL") == []
+
+    anyio.run(main)
+
+
 @pytest.mark.parametrize(
     ("change", "title"),
     [
