@@ -161,7 +161,7 @@ RESOLVE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-ha
 lock: $(STAMP)
 	$(RESOLVE) --extra dev pyproject.toml -o requirements.lock
 	$(RESOLVE) --extra bench pyproject.toml -o tests/bench/peers.lock
-	$(RESOLVE) --resolution lowest-direct --extra authority --extra chatgpt --extra cli --extra keyring --extra postgres \
+	$(RESOLVE) --resolution lowest-direct --extra aiohttp --extra authority --extra chatgpt --extra cli --extra keyring --extra postgres \
 		pyproject.toml tests/house/lowest.in -o tests/house/lowest.lock
 
 .PHONY: clean ## remove builds and caches (not .venv)

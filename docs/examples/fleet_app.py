@@ -61,7 +61,7 @@ from codex_oauth.fleet import (
     sign_in_state,
     start_sign_in,
 )
-from codex_oauth.fleet.migrate import migrate
+from codex_oauth.fleet.schema import migrate
 from codex_oauth.stores.find import profile_of
 from codex_oauth.transport.aiohttp_poll_transport import AiohttpPollTransport
 

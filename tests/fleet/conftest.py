@@ -15,8 +15,8 @@ from psycopg.conninfo import conninfo_to_dict
 from codex_oauth.authority import Approve, Authority, Policy, serve
 from codex_oauth.fleet import rows
 from codex_oauth.fleet.database import Database
-from codex_oauth.fleet.migrate import migrate
 from codex_oauth.fleet.postgres_store import PostgresStore
+from codex_oauth.fleet.schema import migrate
 from tests.fleet.bouncer import Bouncer
 from tests.fleet.cluster import Cluster, sql
 from tests.fleet.cutter import Cutter

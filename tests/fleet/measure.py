@@ -23,9 +23,9 @@ import attrs
 import psycopg
 
 from codex_oauth.fleet.database import Database
-from codex_oauth.fleet.migrate import migrate
 from codex_oauth.fleet.ownership import Ownership, Taken
 from codex_oauth.fleet.postgres_store import PostgresSlot, PostgresStore
+from codex_oauth.fleet.schema import migrate
 from codex_oauth.fleet.sweep import CLAIM_DUE
 from codex_oauth.sealing import Keys, new_key
 from codex_oauth_core import CODEX, Credential, Record, Secret

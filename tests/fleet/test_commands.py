@@ -17,7 +17,7 @@ from codex_oauth.authority import Fault
 from codex_oauth.cli.main import main
 from codex_oauth.fleet.check import check
 from codex_oauth.fleet.database import Database
-from codex_oauth.fleet.migrate import MIGRATIONS
+from codex_oauth.fleet.schema import MIGRATIONS
 from codex_oauth.sealing import Keys, new_key
 from codex_oauth.testing.checking import sample
 from codex_oauth_core.renewal_times import INTENT_LIFE

@@ -12,8 +12,8 @@ import pytest
 
 from codex_oauth.fleet import database
 from codex_oauth.fleet.database import MOST_KEPT, STATEMENT_WITHIN, Database
-from codex_oauth.fleet.migrate import MIGRATIONS, migrate
 from codex_oauth.fleet.postgres_store import PostgresStore
+from codex_oauth.fleet.schema import MIGRATIONS, migrate
 from codex_oauth.stores.store import Saved, SaveFailed
 from codex_oauth.testing.checking import TELLTALE, renewed, sample
 from codex_oauth_core import ErrorKind, SignInError

@@ -13,8 +13,11 @@ from typing import Any
 import anyio
 import pytest
 
+from codex_oauth import Credential
 from codex_oauth.fleet import (
     FleetPool,
+    fleet_pool,
+    ownership,
 )
 from codex_oauth.fleet.database import Database
 from codex_oauth.transport.async_httpx_transport import AsyncHttpxTransport
@@ -72,6 +75,29 @@ def test_an_end_is_written_as_soon_as_the_database_is_there(ground: Ground, own_
     anyio.run(main)
     assert ground.state().state == "done"
     assert len(store_in(ground.dsn).names()) == 1
+
+
+@pytest.mark.parametrize("unanswered", [True, False])
+def test_a_login_that_may_be_stored_is_not_ended(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch, unanswered: bool
+) -> None:
+    """The database does not come back before the worker ends."""
+    ground.start()
+    tried: list[bool] = []
+
+    def away(self: ownership.Ownership, taken: ownership.Taken, outcome: Credential | SignInError) -> bool:
+        tried.append(True)
+        raise SignInError.of(ErrorKind.AUTH_WRITE_FAILED, reason="database_away", unanswered=unanswered)
+
+    monkeypatch.setattr(ownership.Ownership, "end", away)
+    monkeypatch.setattr(fleet_pool, "KEEP_TRYING", 0.0)
+
+    async def main() -> None:
+        async with working(ground):
+            await until(lambda: tried)
+
+    anyio.run(main)
+    assert len(ground.authority.received("revoke")) == (0 if unanswered else 1)
 
 
 def test_without_tables_it_says_so(database: str) -> None:

@@ -14,8 +14,8 @@ import pytest
 
 from codex_oauth import TokenSource
 from codex_oauth.fleet.database import Database
-from codex_oauth.fleet.migrate import migrate
 from codex_oauth.fleet.reseal import Resealed, reseal
+from codex_oauth.fleet.schema import migrate
 from codex_oauth.fleet.sweep import Sweep, sweep
 from codex_oauth.sealing import Keys, new_key, seal, unseal
 from codex_oauth.testing.checking import renewed, sample

@@ -23,7 +23,7 @@ import attrs
 
 from codex_oauth.authority import AuthorityServer
 from codex_oauth.fleet.database import Database
-from codex_oauth.fleet.migrate import migrate
+from codex_oauth.fleet.schema import migrate
 from codex_oauth_core import Secret
 from tests.fleet.bouncer import Bouncer
 from tests.fleet.cluster import Cluster

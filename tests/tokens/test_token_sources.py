@@ -9,6 +9,7 @@ import threading
 import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -180,7 +181,7 @@ def test_what_could_not_be_stored_outlives_its_renewal(monkeypatch: pytest.Monke
     source = sources.of("alice")
     assert source.is_idle
     source.token()
-    eventually(lambda: source.is_idle)  # and all that it learnt is remembered
+    eventually(partial(getattr, source, "is_idle"))  # and all that it learnt is remembered
     source._memory.unsaved = SignInError.of(ErrorKind.AUTH_WRITE_FAILED)
     number = id(source)
     del source

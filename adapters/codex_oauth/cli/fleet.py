@@ -64,7 +64,7 @@ def run_new_key(args: argparse.Namespace) -> int:
 
 def run_migrate(args: argparse.Namespace) -> int:
     """Make the tables, or bring them up to date. Raises SignInError, UsageError."""
-    from codex_oauth.fleet.migrate import applied_schema, migrate
+    from codex_oauth.fleet.schema import applied_schema, migrate
 
     with _database(args) as database:
         applied = migrate(database)

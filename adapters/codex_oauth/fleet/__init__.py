@@ -13,8 +13,8 @@ TYPE_CHECKING = False  # as typing's, without loading typing
 if TYPE_CHECKING:
     from codex_oauth.fleet.database import Database as Database
     from codex_oauth.fleet.fleet_pool import FleetPool as FleetPool
-    from codex_oauth.fleet.migrate import migrate as migrate
     from codex_oauth.fleet.postgres_store import PostgresStore as PostgresStore
+    from codex_oauth.fleet.schema import migrate as migrate
     from codex_oauth.fleet.sign_ins import SignInState as SignInState
     from codex_oauth.fleet.sign_ins import StartedSignIn as StartedSignIn
     from codex_oauth.fleet.sign_ins import asign_in_state as asign_in_state
@@ -30,7 +30,7 @@ __all__, __getattr__, __dir__ = lazy_names(
     {
         "codex_oauth.fleet.database": ("Database",),
         "codex_oauth.fleet.fleet_pool": ("FleetPool",),
-        "codex_oauth.fleet.migrate": ("migrate",),
+        "codex_oauth.fleet.schema": ("migrate",),
         "codex_oauth.fleet.postgres_store": ("PostgresStore",),
         "codex_oauth.fleet.sign_ins": (
             "SignInState",

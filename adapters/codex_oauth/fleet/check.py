@@ -14,7 +14,7 @@ import attrs
 
 from codex_oauth.clock import Clock, now
 from codex_oauth.fleet.database import Database
-from codex_oauth.fleet.migrate import MIGRATIONS, applied_schema
+from codex_oauth.fleet.schema import MIGRATIONS, applied_schema
 from codex_oauth.sealing import Keys
 from codex_oauth.stores.failures import ADVICE
 from codex_oauth_core.errors import ErrorKind

@@ -19,9 +19,9 @@ import attrs
 from codex_oauth.clock import Clock, now
 from codex_oauth.event_loops import load_anyio, run_blocking
 from codex_oauth.fleet.database import Database
-from codex_oauth.fleet.migrate import require_schema
 from codex_oauth.fleet.ownership import BATCH, LEASE_SECONDS, Ownership, Taken
 from codex_oauth.fleet.postgres_store import PostgresStore
+from codex_oauth.fleet.schema import require_schema
 from codex_oauth.fleet.sign_ins import SCHEMA, sealed_sign_in, unsealed_sign_in
 from codex_oauth.pool.flow_pool import FlowPool
 from codex_oauth.sealing import Keys
@@ -90,16 +90,20 @@ class _Worker:
         try:
             return (await run_blocking(call),)
         except SignInError as error:
-            if self.on_trouble is not None:
-                self.on_trouble(error)
+            self.tell(error)
             return None
+
+    def tell(self, error: SignInError) -> None:
+        """The database has failed."""
+        if self.on_trouble is not None:
+            self.on_trouble(error)
 
 
 class FleetPool:
     """Drives the sign-ins that `start_sign_in` left in the database that `dsn` names: any number of workers,
     on any number of hosts, and no code is exchanged twice.
 
-        async with AiohttpTransport(keep_connections=True) as send:
+        async with AiohttpPollTransport() as send:
             await FleetPool(dsn, send, keys=keys).run()
 
     `send` carries requests, at most `max_requests` at a time, and is yours to close. `keys` open what was
@@ -333,20 +337,24 @@ class _Life:
                 if not self._ending_names:
                     self._all_ended.set()
 
-    async def _written(self, taken: Taken, outcome: Credential | SignInError) -> bool:
-        clock = self._worker.now
-        stopped_at: float | None = None
+    async def _written(self, taken: Taken, outcome: Credential | SignInError) -> bool | None:
+        """Whether it counts. None where a worker that is stopped does not get to know: what nobody answered
+        may have been done, and a login that may be stored is not ended.
+        """
+        clock, maybe, stopped_at = self._worker.now, False, None
         while True:
-            answer = await self._worker.asked(lambda: self._own.end(taken, outcome))
-            if answer is not None:
-                return answer[0]
+            try:
+                return await run_blocking(lambda: self._own.end(taken, outcome))
+            except SignInError as error:
+                self._worker.tell(error)
+                maybe = maybe or error.details.get("unanswered") is True
             if self.enough.is_set():
                 stopped_at = clock()[0] if stopped_at is None else stopped_at
                 if clock()[0] - stopped_at >= KEEP_TRYING:
-                    return False
+                    return None if maybe else False
             await anyio.sleep(RETRY_EVERY)
 
-    async def _after(self, driven: _Driven, granted: Credential, *, kept: bool) -> None:
+    async def _after(self, driven: _Driven, granted: Credential, *, kept: bool | None) -> None:
         """Put a login that is kept in its place, if nobody has the lock: whoever locks it next does the same.
         End one that is nobody's.
         """
@@ -356,6 +364,7 @@ class _Life:
             held = await worker.asked(store.slot(granted.key).lock)
             if held is not None and held[0] is not None:
                 await worker.asked(held[0].release)
+        if kept is not False:
             return
         with suppress(SignInError):
             async with AnyioWorld(worker.send, now=worker.now) as world:

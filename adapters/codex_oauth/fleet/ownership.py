@@ -73,9 +73,10 @@ WHERE name = ANY(ARRAY(SELECT name FROM orphaned UNION ALL SELECT name FROM wait
   AND {_ALIVE}
 RETURNING name, tenant, owner, checkpoint, exchanging"""
 
-_HOW_MANY: Final = "SELECT count(*) FROM codex_oauth_sign_in WHERE worker = %(me)s AND state = 'pending'"
-_UNDRIVEN: Final = """SELECT name, tenant, owner, checkpoint, exchanging FROM codex_oauth_sign_in
-WHERE worker = %(me)s AND state = 'pending' AND NOT name = ANY(%(driven)s::text[])"""
+_MINE: Final = "worker = %(me)s AND state = 'pending' AND deadline > clock_timestamp()"
+_HOW_MANY: Final = f"SELECT count(*) FROM codex_oauth_sign_in WHERE {_MINE}"
+_UNDRIVEN: Final = f"""SELECT name, tenant, owner, checkpoint, exchanging FROM codex_oauth_sign_in
+WHERE {_MINE} AND NOT name = ANY(%(driven)s::text[])"""
 
 _FENCE: Final = f"""UPDATE codex_oauth_sign_in SET exchanging = true
 WHERE name = %(name)s AND worker = %(me)s AND state = 'pending' AND deadline > clock_timestamp() AND {_ALIVE}

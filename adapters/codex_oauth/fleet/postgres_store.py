@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from codex_oauth.fleet import rows
 from codex_oauth.fleet.database import Database
-from codex_oauth.fleet.migrate import require_schema
 from codex_oauth.fleet.postgres_lock import PostgresLockedLogin, Unsure, note_unanswered
 from codex_oauth.fleet.rows import LoginRow
+from codex_oauth.fleet.schema import require_schema
 from codex_oauth.fleet.spool import Spool
 from codex_oauth.sealing import Keys
 from codex_oauth.stores.locks import draw_owner

@@ -14,8 +14,8 @@ from typing import Any, Final
 import attrs
 
 from codex_oauth.fleet.database import Columns, Database
-from codex_oauth.fleet.migrate import applied_schema, require_schema
 from codex_oauth.fleet.rows import LoginRow, must_seal
+from codex_oauth.fleet.schema import applied_schema, require_schema
 from codex_oauth.sealing import Keys, SealError, reseal_checkpoint
 from codex_oauth_core.checkpoints.codec import CheckpointError
 from codex_oauth_core.errors import ErrorKind

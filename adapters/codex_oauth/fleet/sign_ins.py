@@ -19,7 +19,7 @@ from typing import Any, Final, Literal
 import attrs
 
 from codex_oauth.fleet.database import Database
-from codex_oauth.fleet.migrate import require_schema
+from codex_oauth.fleet.schema import require_schema
 from codex_oauth.sealing import Keys, seal, unseal
 from codex_oauth.worlds.world import AsyncPerformer, Performer
 from codex_oauth_core.checkpoints.codec import CheckpointError

@@ -25,9 +25,9 @@ import attrs
 
 from codex_oauth.clock import Clock, now
 from codex_oauth.fleet.database import Database
-from codex_oauth.fleet.migrate import require_schema
 from codex_oauth.fleet.postgres_store import PostgresStore
 from codex_oauth.fleet.rows import must_seal
+from codex_oauth.fleet.schema import require_schema
 from codex_oauth.fleet.spool import Spool
 from codex_oauth.sealing import Keys
 from codex_oauth.tokens.renewing import LazyWorld, Outcome, UsualWorld

@@ -13,7 +13,7 @@ import os
 import sys
 from contextvars import ContextVar
 from ssl import SSLContext
-from typing import Any, Final
+from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -60,8 +60,8 @@ class AiohttpPollTransport:
     connections that are kept; a `once` request, and one with `write_by`, on one of its own. Knows plain HTTP
     proxies, no SOCKS. Proxies and certificates that are set meanwhile count within a second.
 
-    Close it by `aclose()` when nothing is in flight any more. One event loop uses it at a time: in another
-    one, or in a forked process, it begins with new connections.
+    Close it by `aclose()`, or the end of an `async with` block, when nothing is in flight any more. One event
+    loop uses it at a time: in another one, or in a forked process, it begins with new connections.
     """
 
     def __init__(self, *, now: Clock = now) -> None:
@@ -86,6 +86,12 @@ class AiohttpPollTransport:
             return request_failed_of(error, progress, self._now()[0])
         finally:
             _PROGRESS.reset(before)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
 
     async def aclose(self) -> None:
         """Close the connections that were kept. A later request opens new ones."""

@@ -61,8 +61,8 @@ def measure(rounds: int) -> Result:
     if program := missing():
         raise NotMeasurable(f"{program} is missing: install PostgreSQL and PgBouncer")
     from codex_oauth.fleet.database import Database
-    from codex_oauth.fleet.migrate import migrate
     from codex_oauth.fleet.postgres_store import PostgresStore
+    from codex_oauth.fleet.schema import migrate
     from codex_oauth.sealing import Keys, new_key
     from tests.fleet.cluster import Cluster
     from tests.fleet.meter import Meter
