@@ -23,7 +23,7 @@ from codex_oauth.fleet.database import Database
 from codex_oauth.transport.async_httpx_transport import AsyncHttpxTransport
 from codex_oauth_core import ErrorKind, SendRequest, SignInError
 from tests.fleet.cluster import Cluster
-from tests.fleet.ground import WAITING, Ground, over, taken, until, wait_until, working
+from tests.fleet.ground import PATIENCE, WAITING, Ground, over, taken, until, wait_until, working
 from tests.fleet.logins import KEYS, store_in
 from tests.fleet.worker import Worker
 
@@ -61,8 +61,8 @@ def test_an_end_is_written_as_soon_as_the_database_is_there(ground: Ground, own_
         async def send(effect: SendRequest) -> Any:
             answer = await real(effect)
             if effect.once and not own_cluster_was_stopped:
-                own_cluster_was_stopped.append(True)
                 await anyio.to_thread.run_sync(lambda: own_cluster.stop("immediate"))
+                own_cluster_was_stopped.append(True)
             return answer
 
         async with working(ground, send=send):
@@ -77,9 +77,10 @@ def test_an_end_is_written_as_soon_as_the_database_is_there(ground: Ground, own_
     assert len(store_in(ground.dsn).names()) == 1
 
 
+@pytest.mark.parametrize("how", ["stop", "cancel"])
 @pytest.mark.parametrize("unanswered", [True, False])
 def test_a_login_that_may_be_stored_is_not_ended(
-    ground: Ground, monkeypatch: pytest.MonkeyPatch, unanswered: bool
+    ground: Ground, monkeypatch: pytest.MonkeyPatch, unanswered: bool, how: str
 ) -> None:
     """The database does not come back before the worker ends."""
     ground.start()
@@ -93,8 +94,17 @@ def test_a_login_that_may_be_stored_is_not_ended(
     monkeypatch.setattr(fleet_pool, "KEEP_TRYING", 0.0)
 
     async def main() -> None:
-        async with working(ground):
-            await until(lambda: tried)
+        send = AsyncHttpxTransport()
+        pool = FleetPool(ground.dsn, send, keys=KEYS, providers=(ground.provider,))
+        with anyio.fail_after(PATIENCE):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(pool.run)
+                await until(lambda: tried)
+                if how == "stop":
+                    pool.stop()
+                else:
+                    tasks.cancel_scope.cancel()
+        await send.aclose()
 
     anyio.run(main)
     assert len(ground.authority.received("revoke")) == (0 if unanswered else 1)

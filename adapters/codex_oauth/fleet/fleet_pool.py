@@ -212,6 +212,7 @@ class _Life:
                         if not is_stopped():
                             await self.enough.wait()
                     finally:
+                        self.enough.set()  # a cancellation is an end, too: nothing is tried for ever
                         with anyio.CancelScope(shield=True):
                             await self._hand_over()
             finally:
