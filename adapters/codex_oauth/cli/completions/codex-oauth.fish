@@ -221,7 +221,7 @@ complete -c codex-oauth -n '_codex_oauth_using fleet; and test $_codex_oauth_npo
 complete -c codex-oauth -n '_codex_oauth_using fleet sign-ins' -s h -l help -d 'show this help message and exit'
 complete -c codex-oauth -n '_codex_oauth_using fleet sign-ins' -l room -x -d 'how many sign-ins this worker drives at the most; default: 10000'
 complete -c codex-oauth -n '_codex_oauth_using fleet sign-ins' -l max-requests -x -d 'how many requests are in flight at the most; default: 64'
-complete -c codex-oauth -n '_codex_oauth_using fleet sign-ins' -l issuer -x -d 'drive also the sign-ins at this server, which speaks as the Codex one does; may be repeated'
+complete -c codex-oauth -n '_codex_oauth_using fleet sign-ins' -l issuer -x -d 'drive also the sign-ins at this server, one of your own or a test'"'"'s; may be repeated'
 complete -c codex-oauth -n '_codex_oauth_using fleet sign-ins' -l dsn -x -d 'the PostgreSQL database: postgresql://USER@HOST/NAME, or host=... dbname=...; default: CODEX_OAUTH_DSN. Others see what you type here: a password belongs in the variable, or in ~/.pgpass'
 complete -c codex-oauth -n '_codex_oauth_using fleet sign-ins' -l keys -xka "(__fish_complete_path (commandline -ct))" -d 'a file with the keys, readable by its owner only: one key a line, of which the first seals, and the others open what they have sealed; default: the keys in CODEX_OAUTH_KEYS'
 complete -c codex-oauth -n '_codex_oauth_using fleet sign-ins' -l json -d 'machine-readable output'
