@@ -142,6 +142,14 @@ def test_a_key_file_that_is_none(tmp_path: Path, what: str, reason: str) -> None
     failed(done, 6, "auth_read_failed", reason)
 
 
+def test_a_key_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    done = fleet(tmp_path, "sweep", "--keys", str(tmp_path / "nowhere"), "--dsn", NOBODY)
+    assert (done.code, done.out) == (6, "")
+    assert "The key file could not be read." in done.err
+    assert "Check the path of the key file." in done.err
+    assert "stored login" not in done.err
+
+
 # -- the database --------------------------------------------------------------------------------------
 
 EACH: Final = ("migrate", "check", "sweep", "reseal")
@@ -164,7 +172,8 @@ def test_a_database_that_is_away(tmp_path: Path, keys: Path, action: str) -> Non
     assert error["details"]["database"] == "127.0.0.1/nowhere"
     assert "canary" not in str(error)
     done = fleet(tmp_path, action, *more, CODEX_OAUTH_DSN=NOBODY)
-    assert done.err.startswith("codex-oauth: The database of logins could not be used.\n")
+    said = "codex-oauth: The database of logins could not be used.\n  -> Start the database,"
+    assert done.err.startswith(said)  # and nothing of a login: none is meant
     assert "canary" not in done.err
 
 

@@ -43,6 +43,9 @@ __all__ = ["run_check", "run_migrate", "run_new_key", "run_reseal", "run_sign_in
 _EXTRA: Final = "pip install 'codex-oauth[postgres]'"
 _LONGEST: Final = 64 * 1024  # bytes of a key file
 _READ: Final = ErrorKind.AUTH_READ_FAILED
+_MAKE: Final = "Make a key: codex-oauth fleet new-key >> keys"
+_UNREADABLE: Final = "The key file could not be read."
+_NO_FILE: Final = ("Check the path of the key file.", _MAKE)
 _MESSAGE: Final = "The database of logins could not be used."
 
 
@@ -255,11 +258,16 @@ def _asked_to_end() -> Generator[list[signal.Signals]]:
 def _keys(path: str | None) -> Keys:
     """The keys of a file, else of the environment. Raises UsageError, and SignInError for the file."""
     if path:
-        return _parsed(_content(Path(path)), "the key file", str.splitlines)
+        try:
+            content = _content(Path(path))
+        except SignInError as error:
+            missing = error.details.get("reason") == "missing"
+            next_actions = _NO_FILE if missing else error.next_actions
+            raise attrs.evolve(error, message=_UNREADABLE, next_actions=next_actions) from None
+        return _parsed(content, "the key file", str.splitlines)
     text = os.environ.get(KEYS_VARIABLE)
     if not text:
-        make = "Make a key: codex-oauth fleet new-key >> keys"
-        raise UsageError("no key is named", f"Name a file with --keys, or set {KEYS_VARIABLE}.", make)
+        raise UsageError("no key is named", f"Name a file with --keys, or set {KEYS_VARIABLE}.", _MAKE)
     return _parsed(Secret(text.encode()), KEYS_VARIABLE, lambda each: re.split(r"[\s,]+", each))
 
 
@@ -301,7 +309,7 @@ def _parsed(content: Secret[bytes], where: str, lines_of: Callable[[str], list[s
                 raise UsageError(f"number {number} of {where} is no key: {what}")
             found.append(key)
     if not found:
-        raise UsageError(f"there is no key in {where}", "Make a key: codex-oauth fleet new-key >> keys")
+        raise UsageError(f"there is no key in {where}", _MAKE)
     return Keys(*found)
 
 

@@ -112,8 +112,16 @@ def fleet_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run_fleet(args: argparse.Namespace) -> int:
-    """Run an action."""
-    return int(getattr(import_module("codex_oauth.cli.fleet"), args.function)(args))
+    """Run an action. What fails is about a database or a key file, and about nobody's login."""
+    from codex_oauth.cli.errors import EXIT_CODES
+    from codex_oauth.cli.output import report
+    from codex_oauth_core.errors import SignInError
+
+    try:
+        return int(getattr(import_module("codex_oauth.cli.fleet"), args.function)(args))
+    except SignInError as error:
+        report(error, as_json=args.json, about_login=False)
+        return EXIT_CODES[error.kind]
 
 
 def _positive(text: str) -> float:

@@ -166,8 +166,10 @@ def failure_fields(kind: str, message: str, *next_actions: str) -> dict[str, Any
     return {"ok": False, "error": {"kind": kind, **error}}
 
 
-def report(error: SignInError, *, as_json: bool, event: str | None = None) -> None:
-    """Say what happened, whether a stored login is good, and what to do: stderr, or JSON on stdout."""
+def report(error: SignInError, *, as_json: bool, event: str | None = None, about_login: bool = True) -> None:
+    """Say what happened, whether a stored login is good, and what to do: stderr, or JSON on stdout.
+    `about_login`: there is one login that is meant.
+    """
     if as_json:
         emit({**({"event": event} if event else {}), **error.to_dict()})
         return
@@ -175,8 +177,8 @@ def report(error: SignInError, *, as_json: bool, event: str | None = None) -> No
 
     complain(f"codex-oauth: {error.message}")
     facts = PARTICULAR.get((error.kind, error.details.get("reason")), KINDS[error.kind])
-    if login := facts.login:
-        complain(f"  {login}")
+    if about_login and facts.login:
+        complain(f"  {facts.login}")
     for action in error.next_actions:
         complain(f"  -> {action}")
     details = ", ".join(f"{name}: {printable(str(value))}" for name, value in error.details.items())
