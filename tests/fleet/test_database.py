@@ -182,19 +182,24 @@ def test_a_forked_child_has_no_connection_open(store: PostgresStore) -> None:
 # -- the spool -------------------------------------------------------------------------------------------
 
 
+def paid_and_not_saved(store: PostgresStore, cluster: Cluster) -> None:
+    """The database goes away between a renewal's request and its save, and is back when this returns."""
+    put(store, OLD)
+    held = store.slot(KEY).lock()
+    assert held is not None
+    held.reserve(OLD)
+    cluster.stop("immediate")
+    with pytest.raises(SaveFailed):
+        held.save(NEW, OLD.fingerprint)
+    cluster.start()
+
+
 def test_a_renewal_that_the_database_does_not_take_is_adopted_on_this_host(
     migrated: str, tmp_path: Path, own_cluster: Cluster, no_grace: None
 ) -> None:
     """P8: its process ends meanwhile."""
     store = store_in(migrated, spool=tmp_path)
-    put(store, OLD)
-    held = store.slot(KEY).lock()
-    assert held is not None
-    held.reserve(OLD)
-    own_cluster.stop("immediate")
-    with pytest.raises(SaveFailed):
-        held.save(NEW, OLD.fingerprint)
-    own_cluster.start()
+    paid_and_not_saved(store, own_cluster)
     (file,) = tmp_path.iterdir()
     assert TELLTALE.encode() not in file.read_bytes()
     assert file.stat().st_mode & 0o777 == 0o600
@@ -211,14 +216,7 @@ def test_a_spool_of_what_was_replaced_meanwhile_is_dropped(
     migrated: str, tmp_path: Path, own_cluster: Cluster, no_grace: None
 ) -> None:
     store = store_in(migrated, spool=tmp_path)
-    put(store, OLD)
-    held = store.slot(KEY).lock()
-    assert held is not None
-    held.reserve(OLD)
-    own_cluster.stop("immediate")
-    with pytest.raises(SaveFailed):
-        held.save(NEW, OLD.fingerprint)
-    own_cluster.start()
+    paid_and_not_saved(store, own_cluster)
     age_marks(migrated, INTENT_LIFE)
     put(store_in(migrated), attrs.evolve(sample(9)))
     again = store.slot(KEY).lock()
@@ -245,14 +243,7 @@ def test_a_login_that_was_signed_out_of_does_not_come_back_from_the_spool(
     migrated: str, tmp_path: Path, own_cluster: Cluster, no_grace: None
 ) -> None:
     store = store_in(migrated, spool=tmp_path)
-    put(store, OLD)
-    held = store.slot(KEY).lock()
-    assert held is not None
-    held.reserve(OLD)
-    own_cluster.stop("immediate")
-    with pytest.raises(SaveFailed):
-        held.save(NEW, OLD.fingerprint)
-    own_cluster.start()
+    paid_and_not_saved(store, own_cluster)
     sql(migrated, "DELETE FROM codex_oauth_login")
     again = store.slot(KEY).lock()
     assert again is not None

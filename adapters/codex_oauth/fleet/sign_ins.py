@@ -18,6 +18,7 @@ from typing import Any, Final, Literal
 
 import attrs
 
+from codex_oauth.event_loops import run_blocking
 from codex_oauth.fleet.database import Database
 from codex_oauth.fleet.schema import require_schema
 from codex_oauth.sealing import Keys, seal, unseal
@@ -126,8 +127,6 @@ async def astart_sign_in(
     tenant: str = "",
 ) -> StartedSignIn:
     """`start_sign_in()` for asyncio and trio; the database is asked on a thread."""
-    from codex_oauth.event_loops import run_blocking
-
     database = _database(dsn)
     await run_blocking(lambda: require_schema(database, ErrorKind.AUTH_WRITE_FAILED, needs=SCHEMA))
     effect = _unfinished(flow.receive(Started(*world.now())))
@@ -161,8 +160,6 @@ async def asign_in_state(
     dsn: str | Secret[str] | Database, name: str, *, keys: Keys | None = None
 ) -> SignInState | None:
     """`sign_in_state()` for asyncio and trio, on a thread."""
-    from codex_oauth.event_loops import run_blocking
-
     return await run_blocking(lambda: sign_in_state(dsn, name, keys=keys))
 
 

@@ -240,7 +240,7 @@ class _Sweeper:
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
 
     def sweep(self) -> Sweep:
-        """Do it."""
+        """Claim and renew until nothing is due, or until the end is asked for."""
         if isinstance(self.make_world, UsualWorld):
             self.make_world.load()
         running = set[Future[None]]()
