@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import re
+from pathlib import Path
 from typing import Any, Final
 
 import anyio
@@ -10,6 +12,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from codex_oauth import DeviceFlow
+from codex_oauth.fleet import Keys, new_key
 from codex_oauth.fleet.database import Database
 from codex_oauth.testing.checking import sample
 from codex_oauth_core import SignInError
@@ -51,6 +54,15 @@ def test_a_person_signs_in_by_the_page(programs: dict[str, Any], ground: Ground)
     assert programs["status"](ground.dsn, name).state == "done"
     with programs["source_of"]("ada", ground.dsn, KEYS) as source:
         assert source.token()
+
+
+def test_the_keys_of_a_file_are_read_by_the_page(programs: dict[str, Any], tmp_path: Path) -> None:
+    first, second = new_key(), new_key()
+    texts = [base64.urlsafe_b64encode(key.reveal()).decode().rstrip("=") for key in (first, second)]
+    (tmp_path / "keys").write_text("\n".join(texts) + "\n")
+    keys = programs["keys_in"](tmp_path / "keys")
+    assert keys.current_id == Keys(first).current_id
+    assert keys.has(Keys(second).current_id)
 
 
 def statements(holding: str) -> str:
