@@ -30,6 +30,7 @@ from codex_oauth.fleet import (
     new_key,
     ownership,
 )
+from codex_oauth.fleet.sign_ins import unsealed_sign_in
 from codex_oauth.transport.async_httpx_transport import AsyncHttpxTransport
 from codex_oauth_core import SendRequest, SignInError
 from tests.fleet.cluster import sql
@@ -106,12 +107,20 @@ def test_two_workers_share_many_and_exchange_each_once(ground: Ground) -> None:
 # -- leaving -------------------------------------------------------------------------------------------
 
 
+def received(ground: Ground) -> list[int]:
+    """How many events each sign-in has received, by what is put down in its row."""
+    rows = sql(ground.dsn, "SELECT name, checkpoint FROM codex_oauth_sign_in")
+    return [int(unsealed_sign_in(body, KEYS, name)[0]["seq"]) for name, body in rows]
+
+
 @BACKENDS
 @pytest.mark.parametrize("how", ["stop", "cancel"])
 @pytest.mark.parametrize("ground", [WAITING], indirect=True)
 def test_who_leaves_hands_over(ground: Ground, backend: str, how: str) -> None:
     for number in range(3):
         ground.start(f"owner{number}")
+
+    before = received(ground)
 
     async def first() -> None:
         send = AsyncHttpxTransport()
@@ -128,6 +137,7 @@ def test_who_leaves_hands_over(ground: Ground, backend: str, how: str) -> None:
 
     anyio.run(first, backend=backend)
     assert sql(ground.dsn, "SELECT DISTINCT state, worker FROM codex_oauth_sign_in") == [("pending", None)]
+    assert min(received(ground)) > max(before)  # others begin where this worker left off
     assert sql(ground.dsn, "SELECT id FROM codex_oauth_worker WHERE alive_until > clock_timestamp()") == []
     ground.approve()
 
