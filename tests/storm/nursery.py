@@ -32,6 +32,8 @@ LIMIT: Final = 60.0
 LONGEST_LIFE: Final = 100
 """Seconds after which a child ends, whoever has forgotten it."""
 
+_GONE: Final = frozenset(("", "Z", "X"))
+
 Link = Connection
 Work = Callable[..., object]
 
@@ -107,8 +109,14 @@ class Child:
             self._end()
 
     def _end(self) -> None:
+        """It has said its last: wait until it is gone, for what it marked counts as long as it lives."""
         self.over = True
         self.link.close()
+        give_up_at = time.monotonic() + LIMIT
+        while state_of(self.pid) not in _GONE:
+            if time.monotonic() > give_up_at:
+                raise TimeoutError(f"process {self.pid} did not end")
+            time.sleep(0.001)
 
 
 def state_of(pid: int) -> str:
