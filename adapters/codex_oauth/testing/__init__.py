@@ -14,7 +14,7 @@ from codex_oauth.loading import lazy_names
 TYPE_CHECKING = False  # as typing's, without loading typing
 
 if TYPE_CHECKING:
-    from codex_oauth.testing.answered_by import answered_by as answered_by
+    from codex_oauth.testing.answering import answered_by as answered_by
     from codex_oauth.testing.fake_world import FakeWorld as FakeWorld
     from codex_oauth.testing.fake_world import Lost as Lost
     from codex_oauth.testing.fake_world import Reply as Reply
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 __all__, __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "codex_oauth.testing.answered_by": ("answered_by",),
+        "codex_oauth.testing.answering": ("answered_by",),
         "codex_oauth.testing.world_checks": (
             "ASYNC_LISTENING_CHECKS",
             "ASYNC_TLS_CHECKS",
