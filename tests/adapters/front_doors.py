@@ -61,7 +61,7 @@ class Door:
     def login(
         self,
         *,
-        on_prompt: Callable[[Prompt], None],
+        on_prompt: Callable[[Prompt], None] | None,
         world: FakeWorld | None = None,
         clock: SkippingClock | None = None,
         **options: Any,
@@ -75,9 +75,10 @@ class Door:
             return login(on_prompt=on_prompt, **options)
 
         async def prompted(prompt: Prompt) -> None:
+            assert on_prompt is not None
             on_prompt(prompt)
 
-        given: Any = prompted if self.awaits_prompts else on_prompt
+        given: Any = prompted if self.awaits_prompts and on_prompt else on_prompt
         return run(lambda: alogin(on_prompt=given, **options), self.backend)
 
     def finish_sign_in(
