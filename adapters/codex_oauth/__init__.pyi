@@ -11,8 +11,8 @@ from codex_oauth.listener.async_listener import AsyncCallbackListener as AsyncCa
 from codex_oauth.listener.sync_listener import CallbackListener as CallbackListener
 from codex_oauth.pool.flow_pool import FlowPool as FlowPool
 from codex_oauth.sign_in import login as login
-from codex_oauth.store_login import afinish_sign_in as afinish_sign_in
-from codex_oauth.store_login import finish_sign_in as finish_sign_in
+from codex_oauth.stored_login import afinish_sign_in as afinish_sign_in
+from codex_oauth.stored_login import finish_sign_in as finish_sign_in
 from codex_oauth.stores.file_store import FileStore as FileStore
 from codex_oauth.stores.memory_store import MemoryStore as MemoryStore
 from codex_oauth.stores.sealed_file_store import SealedFileStore as SealedFileStore

@@ -39,7 +39,7 @@ from codex_oauth.sign_in import (
 )
 from codex_oauth.sign_in_client import SignInClient, client_for
 from codex_oauth.sign_in_options import SignInOptions
-from codex_oauth.store_login import afinish_sign_in, agive_up
+from codex_oauth.stored_login import afinish_sign_in, agive_up
 from codex_oauth.stores.store import Store, prepare_store
 from codex_oauth.worlds.callbacks import CallbackSource
 from codex_oauth.worlds.prompted import AsyncPromptedWorld

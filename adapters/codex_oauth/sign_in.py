@@ -21,7 +21,7 @@ from codex_oauth.loading import loading
 from codex_oauth.print_prompt import check_that_it_is_seen, print_line
 from codex_oauth.sign_in_client import SignInClient, client_for
 from codex_oauth.sign_in_options import SignInOptions
-from codex_oauth.store_login import finish_sign_in
+from codex_oauth.stored_login import finish_sign_in
 from codex_oauth.stores.store import Store, prepare_store
 from codex_oauth.worlds.callbacks import CallbackSource
 from codex_oauth.worlds.prompted import PromptedWorld

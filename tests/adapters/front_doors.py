@@ -22,7 +22,7 @@ from codex_oauth import (
     finish_sign_in,
     login,
 )
-from codex_oauth.store_login import aend_login, end_login
+from codex_oauth.stored_login import aend_login, end_login
 from codex_oauth.testing import FakeWorld
 from codex_oauth.transport.protocol import AsyncSendOutcome
 from codex_oauth.worlds.callbacks import CallbackSource
