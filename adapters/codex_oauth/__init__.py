@@ -21,7 +21,7 @@ __all__, __getattr__, __dir__ = lazy_names(
         "codex_oauth.fleet.postgres_store": ("PostgresStore",),
         "codex_oauth.pool.flow_pool": ("FlowPool",),
         "codex_oauth.asign_in": ("alogin",),
-        "codex_oauth.stored_login": ("afinish_sign_in", "finish_sign_in"),
+        "codex_oauth.stored_login": ("afinish_sign_in", "astore_login", "finish_sign_in", "store_login"),
         "codex_oauth.browser.paste": ("PasteSource",),
         "codex_oauth.entropy": ("new_pkce", "new_state"),
         "codex_oauth.listener.async_listener": ("AsyncCallbackListener",),

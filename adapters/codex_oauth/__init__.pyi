@@ -12,7 +12,9 @@ from codex_oauth.listener.sync_listener import CallbackListener as CallbackListe
 from codex_oauth.pool.flow_pool import FlowPool as FlowPool
 from codex_oauth.sign_in import login as login
 from codex_oauth.stored_login import afinish_sign_in as afinish_sign_in
+from codex_oauth.stored_login import astore_login as astore_login
 from codex_oauth.stored_login import finish_sign_in as finish_sign_in
+from codex_oauth.stored_login import store_login as store_login
 from codex_oauth.stores.file_store import FileStore as FileStore
 from codex_oauth.stores.memory_store import MemoryStore as MemoryStore
 from codex_oauth.stores.sealed_file_store import SealedFileStore as SealedFileStore
@@ -131,6 +133,7 @@ __all__ = [
     "alogin",
     "arefresh",
     "arun",
+    "astore_login",
     "finish_sign_in",
     "login",
     "new_pkce",
@@ -139,4 +142,5 @@ __all__ = [
     "refresh",
     "restore",
     "run",
+    "store_login",
 ]

@@ -19,8 +19,10 @@ from codex_oauth import (
     Store,
     afinish_sign_in,
     alogin,
+    astore_login,
     finish_sign_in,
     login,
+    store_login,
 )
 from codex_oauth.stored_login import aend_login, end_login
 from codex_oauth.testing import FakeWorld
@@ -80,6 +82,16 @@ class Door:
 
         given: Any = prompted if self.awaits_prompts and on_prompt else on_prompt
         return run(lambda: alogin(on_prompt=given, **options), self.backend)
+
+    def store_login(
+        self, store: Store, granted: Credential | Record, world: FakeWorld, **options: Any
+    ) -> SignedIn:
+        """`store_login()`, or `astore_login()`."""
+        if self.backend is None:
+            return store_login(store, granted, make_world=lambda: world, **options)
+        return run(
+            lambda: astore_login(store, granted, make_world=lambda: _awaited(world), **options), self.backend
+        )
 
     def finish_sign_in(
         self,
