@@ -311,7 +311,7 @@ class ModelBackend:
         self, asked: Asked, body: Mapping[str, Any], wall: float
     ) -> Iterable[tuple[float, ModelEvent | None]]:
         """The events of the answer to a body that is good, as its misfortune leaves them."""
-        response = empty_response(f"resp_fake_{self._new_id()}", str(body["model"]), int(wall))
+        response = empty_response(body, f"resp_fake_{self._new_id()}", int(wall))
         fault = asked.fault
         if fault is not None and fault.answer is Misfortune.FAILED:
             return ((0.0, one) for one in failed_events(response, fault.code, "This fake answer fails."))
