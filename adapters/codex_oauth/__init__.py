@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from codex_oauth.stores.memory_store import MemoryStore as MemoryStore
     from codex_oauth.stores.sealed_file_store import SealedFileStore as SealedFileStore
     from codex_oauth.stores.store import Store as Store
+    from codex_oauth.tokens.auth import AsyncTokenRequestsAuth as AsyncTokenRequestsAuth
     from codex_oauth.tokens.auth import CodexAuth as CodexAuth
     from codex_oauth.tokens.auth import CodexRequestsAuth as CodexRequestsAuth
     from codex_oauth.tokens.auth import TokenAuth as TokenAuth
@@ -111,6 +112,7 @@ __all__, __getattr__, __dir__ = lazy_names(
         "codex_oauth.stores.store": ("Store",),
         "codex_oauth.tokens.hosts": ("HostNotAllowed",),
         "codex_oauth.tokens.auth": (
+            "AsyncTokenRequestsAuth",
             "CodexAuth",
             "CodexRequestsAuth",
             "TokenAuth",
