@@ -14,6 +14,8 @@ TYPE_CHECKING = False  # as typing's, without loading typing
 if TYPE_CHECKING:
     from codex_oauth.asign_in import alogin as alogin
     from codex_oauth.browser.paste import PasteSource as PasteSource
+    from codex_oauth.clients.aiohttp_middleware import aiohttp_middleware as aiohttp_middleware
+    from codex_oauth.clients.langchain_provider import langchain_provider as langchain_provider
     from codex_oauth.clients.openai_client import async_openai_client as async_openai_client
     from codex_oauth.clients.openai_client import openai_client as openai_client
     from codex_oauth.clients.transport import AsyncCodexTransport as AsyncCodexTransport
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from codex_oauth.stores.memory_store import MemoryStore as MemoryStore
     from codex_oauth.stores.sealed_file_store import SealedFileStore as SealedFileStore
     from codex_oauth.stores.store import Store as Store
+    from codex_oauth.tokens.auth import AsyncTokenRequestsAuth as AsyncTokenRequestsAuth
     from codex_oauth.tokens.auth import CodexAuth as CodexAuth
     from codex_oauth.tokens.auth import CodexRequestsAuth as CodexRequestsAuth
     from codex_oauth.tokens.auth import TokenAuth as TokenAuth
@@ -97,6 +100,8 @@ __all__, __getattr__, __dir__ = lazy_names(
         "codex_oauth.fleet.postgres_store": ("PostgresStore",),
         "codex_oauth.pool.flow_pool": ("FlowPool",),
         "codex_oauth.asign_in": ("alogin",),
+        "codex_oauth.clients.aiohttp_middleware": ("aiohttp_middleware",),
+        "codex_oauth.clients.langchain_provider": ("langchain_provider",),
         "codex_oauth.clients.openai_client": ("async_openai_client", "openai_client"),
         "codex_oauth.clients.transport": ("AsyncCodexTransport", "CodexTransport"),
         "codex_oauth.store_login": ("afinish_sign_in", "finish_sign_in"),
@@ -111,6 +116,7 @@ __all__, __getattr__, __dir__ = lazy_names(
         "codex_oauth.stores.store": ("Store",),
         "codex_oauth.tokens.hosts": ("HostNotAllowed",),
         "codex_oauth.tokens.auth": (
+            "AsyncTokenRequestsAuth",
             "CodexAuth",
             "CodexRequestsAuth",
             "TokenAuth",
