@@ -71,7 +71,7 @@ def stub(*faults: ModelFault, **policy: Any) -> Generator[AuthorityServer]:
         CatalogModel(slug=MODEL, display_name="Codex"),
         CatalogModel(slug="gpt-5.5", display_name="GPT 5.5"),
     )
-    given = {"text": TEXT, "models": models, **policy}
+    given: dict[str, Any] = {"text": TEXT, "models": models, **policy}
     rules = Authority(policy=Policy(approve="auto"), faults=faults, models=ModelPolicy(**given))
     with serve(rules) as server:
         yield server
