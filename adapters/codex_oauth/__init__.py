@@ -14,6 +14,10 @@ TYPE_CHECKING = False  # as typing's, without loading typing
 if TYPE_CHECKING:
     from codex_oauth.asign_in import alogin as alogin
     from codex_oauth.browser.paste import PasteSource as PasteSource
+    from codex_oauth.clients.openai_client import async_openai_client as async_openai_client
+    from codex_oauth.clients.openai_client import openai_client as openai_client
+    from codex_oauth.clients.transport import AsyncCodexTransport as AsyncCodexTransport
+    from codex_oauth.clients.transport import CodexTransport as CodexTransport
     from codex_oauth.entropy import new_pkce as new_pkce
     from codex_oauth.entropy import new_state as new_state
     from codex_oauth.fleet.fleet_pool import FleetPool as FleetPool
@@ -93,6 +97,8 @@ __all__, __getattr__, __dir__ = lazy_names(
         "codex_oauth.fleet.postgres_store": ("PostgresStore",),
         "codex_oauth.pool.flow_pool": ("FlowPool",),
         "codex_oauth.asign_in": ("alogin",),
+        "codex_oauth.clients.openai_client": ("async_openai_client", "openai_client"),
+        "codex_oauth.clients.transport": ("AsyncCodexTransport", "CodexTransport"),
         "codex_oauth.store_login": ("afinish_sign_in", "finish_sign_in"),
         "codex_oauth.browser.paste": ("PasteSource",),
         "codex_oauth.entropy": ("new_pkce", "new_state"),

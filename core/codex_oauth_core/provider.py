@@ -33,6 +33,7 @@ from codex_oauth_core.facts import (
     TryAgain,
 )
 from codex_oauth_core.identity import Profile
+from codex_oauth_core.model_api import ModelApi
 from codex_oauth_core.rendering import Renderers
 from codex_oauth_core.secret import Secret
 from codex_oauth_core.texts import NO_TEXTS, Texts
@@ -318,6 +319,8 @@ class Provider:
     texts: Texts = attrs.field(default=NO_TEXTS, repr=False)
     token_check_url: str | None = _endpoint()
     """Of the API: a GET that costs and changes nothing, and says whether an access token is taken."""
+    model_api: ModelApi | None = attrs.field(default=None, repr=False)
+    """Where its access tokens get model answers; None where they get none."""
     originator: str = "codex-oauth"
     """Names the application that embeds this library; never another client."""
     more: object = attrs.field(default=None, repr=False)
