@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Final
+from importlib import import_module
+from typing import Any, Final
 
 __all__ = ["links", "mistakes", "rendered"]
 
@@ -30,9 +31,8 @@ def mistakes(markdown: str) -> Iterator[str]:
 
 def rendered(markdown: str) -> str:
     """The page as HTML. Raises ValueError where it cannot be rendered."""
-    from readme_renderer import markdown as renderer
-
-    html = renderer.render(markdown)
+    renderer: Any = import_module("readme_renderer.markdown")
+    html: str | None = renderer.render(markdown)
     if not html:
         raise ValueError("README.md cannot be rendered.")
-    return str(html)
+    return html

@@ -12,11 +12,12 @@ import sys
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-import griffe
-from mkdocs.exceptions import PluginError
-from mkdocs.structure.files import File
-
 ROOT: Final = Path(__file__).resolve().parents[2]
+# libraries of the site's own environment, which no type checker sees
+griffe: Any = importlib.import_module("griffe")
+PluginError: Any = importlib.import_module("mkdocs.exceptions").PluginError
+File: Any = importlib.import_module("mkdocs.structure.files").File
+
 PATHS: Final = [ROOT / "core", ROOT / "adapters"]
 sys.path[:0] = map(str, (ROOT, *PATHS))  # for as long as this module loads
 
