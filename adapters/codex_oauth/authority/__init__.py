@@ -31,8 +31,15 @@ if TYPE_CHECKING:
     from codex_oauth.authority.endpoints import Received as Received
     from codex_oauth.authority.endpoints import Rules as Rules
     from codex_oauth.authority.faults import Fault as Fault
-    from codex_oauth.authority.faults import read_faults as read_faults
+    from codex_oauth.authority.faults_file import read_faults as read_faults
     from codex_oauth.authority.messages import Answer as Answer
+    from codex_oauth.authority.models.misfortunes import Misfortune as Misfortune
+    from codex_oauth.authority.models.misfortunes import ModelFault as ModelFault
+    from codex_oauth.authority.models.settings import CatalogModel as CatalogModel
+    from codex_oauth.authority.models.settings import HeaderRules as HeaderRules
+    from codex_oauth.authority.models.settings import LimitKind as LimitKind
+    from codex_oauth.authority.models.settings import ModelPolicy as ModelPolicy
+    from codex_oauth.authority.models.settings import UsageLimit as UsageLimit
     from codex_oauth.authority.policy import Account as Account
     from codex_oauth.authority.policy import Approve as Approve
     from codex_oauth.authority.policy import Policy as Policy
@@ -64,7 +71,16 @@ __all__, __getattr__, __dir__ = lazy_names(
             "Workspace",
         ),
         "codex_oauth.authority.endpoints": ("Received", "Rules"),
-        "codex_oauth.authority.faults": ("Fault", "read_faults"),
+        "codex_oauth.authority.faults": ("Fault",),
+        "codex_oauth.authority.faults_file": ("read_faults",),
+        "codex_oauth.authority.models.misfortunes": ("Misfortune", "ModelFault"),
+        "codex_oauth.authority.models.settings": (
+            "CatalogModel",
+            "HeaderRules",
+            "LimitKind",
+            "ModelPolicy",
+            "UsageLimit",
+        ),
         "codex_oauth.authority.policy": ("Account", "Approve", "Policy"),
         "codex_oauth.authority.server": ("AuthorityServer", "RulesServer", "serve"),
     },

@@ -22,10 +22,12 @@ __all__ = ["authority", "authority_server", "credential", "fake_world", "virtual
 
 @pytest.fixture
 def authority() -> Authority:
-    """An authorization server as an object: no socket, made-up accounts, and every sign-in is approved."""
-    from codex_oauth.authority import Authority, Policy
+    """An authorization server as an object: no socket, made-up accounts, and every sign-in is approved. The
+    model backends take its tokens.
+    """
+    from codex_oauth.authority import Authority, ModelPolicy, Policy
 
-    return Authority(policy=Policy(approve="auto"))
+    return Authority(policy=Policy(approve="auto"), models=ModelPolicy())
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ _codex_oauth_fleet_reseal_option_strings=(-h --help --dsn --keys --json -q --qui
 _codex_oauth_fleet_sign_ins_option_strings=(-h --help --room --max-requests --issuer --dsn --keys --json -q --quiet -v --verbose)
 _codex_oauth_fleet_option_strings=(-h --help)
 _codex_oauth_completion_option_strings=(-h --help)
-_codex_oauth_authority_option_strings=(-h --help --provider --port --url-file --approve --approve-after --interval --lifetime --faults --json)
+_codex_oauth_authority_option_strings=(-h --help --provider --port --url-file --approve --approve-after --interval --lifetime --faults --models --json)
 _codex_oauth_option_strings=(-h --help --version)
 
 _codex_oauth_login___trace_COMPGEN=_codex_oauth_compgen_files
@@ -66,6 +66,7 @@ _codex_oauth_fleet_pos_0_choices=(new-key migrate check sweep reseal sign-ins)
 _codex_oauth_completion_pos_0_choices=(bash zsh fish)
 _codex_oauth_authority___provider_choices=(codex chatgpt both)
 _codex_oauth_authority___approve_choices=(ask auto deny never)
+_codex_oauth_authority___models_choices=(lenient usual exact)
 _codex_oauth_pos_0_choices=(login status token header exec refresh logout list switch doctor import export trace fleet completion authority)
 
 _codex_oauth_login__h_nargs=0
@@ -234,6 +235,7 @@ _codex_oauth_completion__h_nargs=0
 _codex_oauth_completion___help_nargs=0
 _codex_oauth_authority__h_nargs=0
 _codex_oauth_authority___help_nargs=0
+_codex_oauth_authority___models_nargs='?'
 _codex_oauth_authority___json_nargs=0
 _codex_oauth_pos_0_nargs=A...
 _codex_oauth__h_nargs=0

@@ -47,7 +47,7 @@ function _codex_oauth_using
 end
 
 set -g _codex_oauth_commands login status token header exec refresh logout list switch doctor import export trace 'trace show' 'trace replay' fleet 'fleet new-key' 'fleet migrate' 'fleet check' 'fleet sweep' 'fleet reseal' 'fleet sign-ins' completion authority
-set -g _codex_oauth_opts_with_value --account --app-name --approve --approve-after --color --dsn --env --every --faults --from-codex --html --interval --issuer --keys --lifetime --max-per-second --max-requests --port --provider --room --spool --store --tenant --to-codex --trace --url-file
+set -g _codex_oauth_opts_with_value --account --app-name --approve --approve-after --color --dsn --env --every --faults --from-codex --html --interval --issuer --keys --lifetime --max-per-second --max-requests --models --port --provider --room --spool --store --tenant --to-codex --trace --url-file
 
 complete -c codex-oauth -e
 complete -c codex-oauth -f
@@ -240,6 +240,7 @@ complete -c codex-oauth -n '_codex_oauth_using authority' -l approve-after -x -d
 complete -c codex-oauth -n '_codex_oauth_using authority' -l interval -x -d 'how long to wait between polls (default 5)'
 complete -c codex-oauth -n '_codex_oauth_using authority' -l lifetime -x -d 'how long a code is valid (default 900)'
 complete -c codex-oauth -n '_codex_oauth_using authority' -l faults -xka "(__fish_complete_path (commandline -ct))" -d 'a JSON file: {"faults": [{"endpoint": "poll", "requests": "1-3", "status": 502}]}'
+complete -c codex-oauth -n '_codex_oauth_using authority' -l models -xka "lenient usual exact" -d 'also be the model backends, which demand these headers: lenient, usual (default) or exact'
 complete -c codex-oauth -n '_codex_oauth_using authority' -l json -d 'machine-readable output'
 
 # What follows `--`: a command, completed as fish completes that.
