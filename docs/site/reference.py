@@ -51,7 +51,7 @@ PAGES: Final = (
         "tokens",
         "Use a login",
         "A token that is good, for HTTP clients and for libraries that call a model.",
-        ("codex_oauth.tokens", "codex_oauth.elsewhere"),
+        ("codex_oauth.tokens", "codex_oauth.clients", "codex_oauth.elsewhere"),
     ),
     Page("stores", "Stores", "Where logins are kept.", ("codex_oauth.stores", "codex_oauth_core.record")),
     Page(
