@@ -50,6 +50,7 @@ def test_it_signs_in_and_gets_an_answer_of_a_model_with_nothing_of_the_person(tm
     assert "Signed in as somebody@example.com" in done.err
     assert "\n$ codex-oauth login --device --issuer http://127.0.0.1:" in done.err
     assert "\n$ codex-oauth status --store " in done.err
+    assert "The server approves the sign-in by itself after 3 seconds." in done.err
     assert "That was the demo" in done.err
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
@@ -116,7 +117,7 @@ def test_the_answer_comes_in_parts() -> None:
     policy = Policy(approve="auto", interval=1, strict_pace=False)
     with serve(Authority(policy=policy, models=ModelPolicy(text="one two three four"))) as server:
         store = MemoryStore()
-        login(on_prompt=str, device=True, provider=CODEX.at(server.url), store=store)
+        login(on_prompt=lambda _: None, device=True, provider=CODEX.at(server.url), store=store)
         parts = list(demo.ask(server.url, store, ModelPolicy().models[0].slug))
     assert len(parts) > 1
     assert "".join(parts) == "one two three four"

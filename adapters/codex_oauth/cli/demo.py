@@ -39,6 +39,8 @@ _ANSWER: Final = "You are signed in, and this answer came from a model that is a
 _SECONDS: Final = 30.0
 _AFTER: Final = 3.0
 """Seconds after which the authority approves by itself: long enough to see the screen."""
+_ASKS: Final = "You approve the sign-in, on a page of this server."
+_APPROVES: Final = "The server approves the sign-in by itself after 3 seconds. Do not open anything."
 
 
 def demo_arguments(parser: argparse.ArgumentParser) -> None:
@@ -98,6 +100,7 @@ def _shown(home: Path, *, asks: bool, as_json: bool) -> int:
     with serve(Authority(policy=policy, models=ModelPolicy(text=_ANSWER))) as server:
         hint(f"A server of this demo runs at {server.url}. Its logins are fake, and only")
         hint("this machine can reach it. Your own logins are not touched.")
+        hint(_ASKS if asks else _APPROVES)
         way = ("--browser", "--port", "0") if asks else ("--device",)
         code = _run("login", *way, "--issuer", server.url, "--store", str(home))
         if code == OK:
