@@ -112,6 +112,7 @@ check: lint imports
 	$(BIN)/python docs/diagrams/draw.py --check
 	$(BIN)/python -m docs.diagrams.live --check
 	$(BIN)/python -m docs.command.write --check
+	$(BIN)/python -m docs.stubs.write --check
 	$(BIN)/python -m pytest -q tests/house/test_purity.py tests/house/test_diagrams.py
 
 .PHONY: lint ## ruff: rules and format
@@ -128,11 +129,12 @@ types: $(STAMP)
 imports: $(STAMP)
 	$(BIN)/lint-imports --config tests/house/imports.ini
 
-.PHONY: fmt ## write: format, fix what ruff can fix, completion files, man page
+.PHONY: fmt ## write: format, fix what ruff can fix, completion files, man page, .pyi files
 fmt: $(STAMP)
 	$(BIN)/ruff check --fix $(LINTED)
 	$(BIN)/ruff format $(LINTED)
 	$(BIN)/python -m docs.command.write
+	$(BIN)/python -m docs.stubs.write
 
 .PHONY: props ## the property tests, with many more examples
 props: $(STAMP)
