@@ -21,6 +21,10 @@ __all__, __getattr__, __dir__ = lazy_names(
         "codex_oauth.fleet.postgres_store": ("PostgresStore",),
         "codex_oauth.pool.flow_pool": ("FlowPool",),
         "codex_oauth.asign_in": ("alogin",),
+        "codex_oauth.clients.aiohttp_middleware": ("aiohttp_middleware",),
+        "codex_oauth.clients.langchain_provider": ("langchain_provider",),
+        "codex_oauth.clients.openai_client": ("async_openai_client", "openai_client"),
+        "codex_oauth.clients.transport": ("AsyncCodexTransport", "CodexTransport"),
         "codex_oauth.stored_login": ("afinish_sign_in", "astore_login", "finish_sign_in", "store_login"),
         "codex_oauth.browser.paste": ("PasteSource",),
         "codex_oauth.entropy": ("new_pkce", "new_state"),
@@ -33,6 +37,7 @@ __all__, __getattr__, __dir__ = lazy_names(
         "codex_oauth.stores.store": ("Store",),
         "codex_oauth.tokens.hosts": ("HostNotAllowed",),
         "codex_oauth.tokens.auth": (
+            "AsyncTokenRequestsAuth",
             "CodexAuth",
             "CodexRequestsAuth",
             "TokenAuth",

@@ -3,6 +3,12 @@
 
 from codex_oauth.asign_in import alogin as alogin
 from codex_oauth.browser.paste import PasteSource as PasteSource
+from codex_oauth.clients.aiohttp_middleware import aiohttp_middleware as aiohttp_middleware
+from codex_oauth.clients.langchain_provider import langchain_provider as langchain_provider
+from codex_oauth.clients.openai_client import async_openai_client as async_openai_client
+from codex_oauth.clients.openai_client import openai_client as openai_client
+from codex_oauth.clients.transport import AsyncCodexTransport as AsyncCodexTransport
+from codex_oauth.clients.transport import CodexTransport as CodexTransport
 from codex_oauth.entropy import new_pkce as new_pkce
 from codex_oauth.entropy import new_state as new_state
 from codex_oauth.fleet.fleet_pool import FleetPool as FleetPool
@@ -19,6 +25,7 @@ from codex_oauth.stores.file_store import FileStore as FileStore
 from codex_oauth.stores.memory_store import MemoryStore as MemoryStore
 from codex_oauth.stores.sealed_file_store import SealedFileStore as SealedFileStore
 from codex_oauth.stores.store import Store as Store
+from codex_oauth.tokens.auth import AsyncTokenRequestsAuth as AsyncTokenRequestsAuth
 from codex_oauth.tokens.auth import CodexAuth as CodexAuth
 from codex_oauth.tokens.auth import CodexRequestsAuth as CodexRequestsAuth
 from codex_oauth.tokens.auth import TokenAuth as TokenAuth
@@ -77,9 +84,11 @@ __all__ = [
     "CODEX",
     "AnyioWorld",
     "AsyncCallbackListener",
+    "AsyncCodexTransport",
     "AsyncHttpxWorld",
     "AsyncPromptedWorld",
     "AsyncStoringWorld",
+    "AsyncTokenRequestsAuth",
     "AsyncWorld",
     "BrowserFlow",
     "BrowserPrompt",
@@ -88,6 +97,7 @@ __all__ = [
     "CodexAuth",
     "CodexOAuthWarning",
     "CodexRequestsAuth",
+    "CodexTransport",
     "Credential",
     "Deposit",
     "DeviceFlow",
@@ -130,14 +140,18 @@ __all__ = [
     "World",
     "__version__",
     "afinish_sign_in",
+    "aiohttp_middleware",
     "alogin",
     "arefresh",
     "arun",
     "astore_login",
+    "async_openai_client",
     "finish_sign_in",
+    "langchain_provider",
     "login",
     "new_pkce",
     "new_state",
+    "openai_client",
     "provider_of",
     "refresh",
     "restore",

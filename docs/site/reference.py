@@ -41,7 +41,7 @@ PAGES: Final = (
         (
             "codex_oauth.sign_in",
             "codex_oauth.asign_in",
-            "codex_oauth.store_login",
+            "codex_oauth.stored_login",
             "codex_oauth.browser",
             "codex_oauth.listener",
             "codex_oauth.entropy",

@@ -20,8 +20,15 @@ from codex_oauth.authority.chatgpt.settings import Workspace as Workspace
 from codex_oauth.authority.endpoints import Received as Received
 from codex_oauth.authority.endpoints import Rules as Rules
 from codex_oauth.authority.faults import Fault as Fault
-from codex_oauth.authority.faults import read_faults as read_faults
+from codex_oauth.authority.faults_file import read_faults as read_faults
 from codex_oauth.authority.messages import Answer as Answer
+from codex_oauth.authority.models.misfortunes import Misfortune as Misfortune
+from codex_oauth.authority.models.misfortunes import ModelFault as ModelFault
+from codex_oauth.authority.models.settings import CatalogModel as CatalogModel
+from codex_oauth.authority.models.settings import HeaderRules as HeaderRules
+from codex_oauth.authority.models.settings import LimitKind as LimitKind
+from codex_oauth.authority.models.settings import ModelPolicy as ModelPolicy
+from codex_oauth.authority.models.settings import UsageLimit as UsageLimit
 from codex_oauth.authority.policy import Account as Account
 from codex_oauth.authority.policy import Approve as Approve
 from codex_oauth.authority.policy import Policy as Policy
@@ -37,21 +44,28 @@ __all__ = [
     "Authority",
     "AuthorityServer",
     "BothAuthorities",
+    "CatalogModel",
     "ChatGptAuthority",
     "ChatGptFault",
     "ChatGptPolicy",
     "ClientFault",
     "EarliestRefresh",
     "Fault",
+    "HeaderRules",
     "Hostile",
     "HostileAnswer",
     "HostileKind",
+    "LimitKind",
+    "Misfortune",
+    "ModelFault",
+    "ModelPolicy",
     "Person",
     "Policy",
     "Received",
     "Rules",
     "RulesServer",
     "StreamEnd",
+    "UsageLimit",
     "Workspace",
     "read_both_faults",
     "read_chatgpt_faults",
