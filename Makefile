@@ -111,6 +111,7 @@ check: lint imports
 	$(BIN)/pyright core adapters
 	$(BIN)/python docs/diagrams/draw.py --check
 	$(BIN)/python -m docs.diagrams.live --check
+	$(BIN)/python -m docs.pictures.write --check
 	$(BIN)/python -m docs.command.write --check
 	$(BIN)/python -m docs.stubs.write --check
 	$(BIN)/python -m pytest -q tests/house/test_purity.py tests/house/test_diagrams.py

@@ -11,17 +11,20 @@ from __future__ import annotations
 
 import argparse
 import filecmp
+import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 import venv
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from docs.release import contents, notes, readme
+from docs.release import contents, notes, readme, tutorial
 
 from tests.house.tree import ROOT, own_files
 
@@ -193,6 +196,25 @@ def check_demo(work: Path) -> str:
     return f"the demonstration runs, and leaves nothing behind: {said.splitlines()[-1]}"
 
 
+def check_tutorial(work: Path) -> str:
+    """The tutorial, word for word, in an empty folder, with the wheel in place of the index's package."""
+    _, wheel = artefacts()
+    folder, text = work / "newcomer", tutorial.page()
+    folder.mkdir()
+    for name, content in tutorial.files(text):
+        (folder / name).write_text(content, encoding="utf-8")
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = int(sock.getsockname()[1])
+    script = tutorial.script(text, install=str(wheel), port=port)
+    began = time.monotonic()
+    said = run("/bin/bash", "-c", script, cwd=folder, environ={"HOME": str(folder / "home")})
+    if "1 passed" not in said:
+        raise Mistake(f"The tutorial does not end with a test that passed:\n{said}")
+    count, took = len(tutorial.commands(text)), time.monotonic() - began
+    return f"the tutorial runs in an empty folder: {count} commands in {took:.0f} s"
+
+
 def write_contents(work: Path) -> None:
     """Write the kept list anew, from a wheel of now."""
     (work / "dist").mkdir()
@@ -208,6 +230,9 @@ def write_sbom(programs: Path) -> None:
         *("--pyproject", str(ROOT / "pyproject.toml"), "--mc-type", "library"),
         *("--output-format", "JSON", "--output-file", str(SBOM), str(programs / "python")),
     )
+    found = json.loads(SBOM.read_text(encoding="utf-8"))
+    found["metadata"]["component"]["version"] = version()  # pyproject.toml names none
+    SBOM.write_text(f"{json.dumps(found, indent=2)}\n", encoding="utf-8")
 
 
 CHECKS: Final[tuple[Callable[[Path], str], ...]] = (
@@ -216,6 +241,7 @@ CHECKS: Final[tuple[Callable[[Path], str], ...]] = (
     check_contents,
     check_installed,
     check_demo,
+    check_tutorial,
 )
 """In the order in which they are made, after that of the version."""
 
