@@ -42,7 +42,7 @@ def test_a_text_comes_in_pieces_with_all_that_clients_need(base: str) -> None:
     assert answer.header("Content-Type") == "text/event-stream; charset=utf-8"
     assert [event["delta"] for event in events[4:9]] == ["This", " is", " a", " fake", " answer."]
     item = events[2]["item"]
-    part = {"type": "output_text", "text": TEXT, "annotations": [], "logprobs": []}
+    part: dict[str, Any] = {"type": "output_text", "text": TEXT, "annotations": [], "logprobs": []}
     assert item == {**item, "type": "message", "role": "assistant", "status": "in_progress", "content": []}
     place = {"item_id": item["id"], "output_index": 0, "content_index": 0}
     assert all(event == {**event, **place} for event in events[3:11])

@@ -23,7 +23,6 @@ __all__ = [
     "events_of",
     "failed_events",
     "reply_to",
-    "wire",
 ]
 
 ModelEvent = dict[str, Any]
@@ -125,7 +124,7 @@ def empty_response(body: Mapping[str, Any], response_id: str, created_at: int) -
     """A response that is in progress. It says again what the request said of these things; some clients read
     there how they asked.
     """
-    usual = {
+    usual: dict[str, Any] = {
         "id": response_id,
         "object": "response",
         "created_at": created_at,
@@ -231,9 +230,3 @@ def _pieces(text: str) -> list[str]:
         return words
     half = (len(text) + 1) // 2
     return [text[:half], text[half:]]
-
-
-def wire(event: Mapping[str, Any], number: int) -> bytes:
-    """An event as it is sent over HTTP (server-sent events)."""
-    data = json.dumps({**event, "sequence_number": number}, separators=(",", ":"))
-    return f"event: {event['type']}\ndata: {data}\n\n".encode()
