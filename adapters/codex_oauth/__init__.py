@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from codex_oauth.asign_in import alogin as alogin
     from codex_oauth.browser.paste import PasteSource as PasteSource
     from codex_oauth.clients.aiohttp_middleware import aiohttp_middleware as aiohttp_middleware
+    from codex_oauth.clients.explain import explain as explain
     from codex_oauth.clients.langchain_provider import langchain_provider as langchain_provider
     from codex_oauth.clients.openai_client import async_openai_client as async_openai_client
     from codex_oauth.clients.openai_client import openai_client as openai_client
@@ -101,6 +102,7 @@ __all__, __getattr__, __dir__ = lazy_names(
         "codex_oauth.pool.flow_pool": ("FlowPool",),
         "codex_oauth.asign_in": ("alogin",),
         "codex_oauth.clients.aiohttp_middleware": ("aiohttp_middleware",),
+        "codex_oauth.clients.explain": ("explain",),
         "codex_oauth.clients.langchain_provider": ("langchain_provider",),
         "codex_oauth.clients.openai_client": ("async_openai_client", "openai_client"),
         "codex_oauth.clients.transport": ("AsyncCodexTransport", "CodexTransport"),
