@@ -16,6 +16,7 @@ __all__, __getattr__, __dir__ = lazy_names(
         "codex_oauth.browser.choose": ("choose_here",),
         "codex_oauth.browser.paste": ("PasteSource",),
         "codex_oauth.clients.aiohttp_middleware": ("aiohttp_middleware",),
+        "codex_oauth.clients.explain": ("explain",),
         "codex_oauth.clients.langchain_provider": ("langchain_provider",),
         "codex_oauth.clients.openai_client": ("async_openai_client", "openai_client"),
         "codex_oauth.clients.transport": ("AsyncCodexTransport", "CodexTransport"),
