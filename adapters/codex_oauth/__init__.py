@@ -23,6 +23,7 @@ __all__, __getattr__, __dir__ = lazy_names(
         "codex_oauth.asign_in": ("alogin",),
         "codex_oauth.stored_login": ("afinish_sign_in", "astore_login", "finish_sign_in", "store_login"),
         "codex_oauth.clients.aiohttp_middleware": ("aiohttp_middleware",),
+        "codex_oauth.clients.explain": ("explain",),
         "codex_oauth.clients.langchain_provider": ("langchain_provider",),
         "codex_oauth.clients.openai_client": ("async_openai_client", "openai_client"),
         "codex_oauth.clients.transport": ("AsyncCodexTransport", "CodexTransport"),

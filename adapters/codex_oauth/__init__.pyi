@@ -4,6 +4,7 @@
 from codex_oauth.asign_in import alogin as alogin
 from codex_oauth.browser.paste import PasteSource as PasteSource
 from codex_oauth.clients.aiohttp_middleware import aiohttp_middleware as aiohttp_middleware
+from codex_oauth.clients.explain import explain as explain
 from codex_oauth.clients.langchain_provider import langchain_provider as langchain_provider
 from codex_oauth.clients.openai_client import async_openai_client as async_openai_client
 from codex_oauth.clients.openai_client import openai_client as openai_client
@@ -146,6 +147,7 @@ __all__ = [
     "arun",
     "astore_login",
     "async_openai_client",
+    "explain",
     "finish_sign_in",
     "langchain_provider",
     "login",
