@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from codex_oauth.authority import Account, UsageLimit
+from codex_oauth.authority import Account, UsageLimit, endpoints
 from tests.authority.model_client import CODEX, CODEX_BODY, MODEL, PLAN, Asker, error_of, said
 
 BASES = [CODEX, PLAN]
@@ -389,6 +389,15 @@ def test_what_was_received_can_be_read_and_tokens_are_secret() -> None:
     assert asker.tokens["access_token"] not in repr(asker.authority.requests)
     assert (second.number, second.status, second.token) == (2, 401, None)
     assert [one.path for one in asker.authority.received("models")] == [f"{CODEX}/models"]
+
+
+def test_the_bodies_of_the_latest_requests_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endpoints, "MOST_BODIES", 2)
+    asker = Asker()
+    for number in range(4):
+        asker.ask({"prompt_cache_key": str(number)})
+    kept = [one.body and one.body["prompt_cache_key"] for one in asker.authority.received("responses")]
+    assert kept == [None, None, "2", "3"]
 
 
 def test_json_is_json() -> None:
