@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from codex_oauth.authority import Account, UsageLimit, endpoints
+from codex_oauth_core import Request
 from tests.authority.model_client import CODEX, CODEX_BODY, MODEL, PLAN, Asker, error_of, said
 
 BASES = [CODEX, PLAN]
@@ -83,6 +84,14 @@ def test_the_scheme_has_no_case_and_other_tokens_do_not_open() -> None:
         assert asker.ask(Authorization=f"Bearer {asker.tokens[name]}").status == 401
     elsewhere = Asker()
     assert asker.ask(Authorization=f"Bearer {elsewhere.tokens['access_token']}").status == 401
+
+
+def test_two_tokens_are_none() -> None:
+    asker = Asker()
+    good = asker.request("POST", f"{CODEX}/responses", CODEX_BODY)
+    for value in ("Bearer unused", f"Bearer {asker.tokens['access_token']}"):
+        twice = Request("POST", good.url, (("Authorization", value), *good.headers), good.body)
+        assert asker.authority.handle(twice, asker.now, asker.wall).status == 401
 
 
 @pytest.mark.parametrize("base", BASES)
