@@ -11,6 +11,8 @@ DOCS := $(VENV)/docs
 RELEASE := $(VENV)/release
 PEERS := $(VENV)/peers
 LOWEST := .venv-lowest
+CONSUMERS := $(VENV)/consumers
+CONSUMER_LOCKS := $(wildcard tests/consumers/locks/*.lock)
 CORE_TESTS := tests/core tests/transport tests/stores/test_files.py tests/stores/test_file_store.py tests/tokens/test_token_source.py
 LINTED := core adapters tests docs
 
@@ -81,10 +83,10 @@ test: lint imports
 	$(BIN)/python -m pytest -n 4 --dist worksteal -m 'not nightly' && tests=0 || tests=1; \
 	if ! wait $$types; then cat $$said; exit 1; fi; exit $$tests
 
-.PHONY: nightly ## every night: what `test` leaves out, and props, sim, storm, fuzz and mutants
+.PHONY: nightly ## every night: what `test` leaves out, and consumers, props, sim, storm, fuzz and mutants
 nightly: test
 	$(BIN)/python -m pytest -n 2 -m nightly
-	$(MAKE) props sim storm fuzz mutants
+	$(MAKE) consumers props sim storm fuzz mutants
 
 .PHONY: mutants ## put faults into copies of the core and run the tests (SEED=0 COUNT=50 MUTANTS="--quick --fail-under 95")
 mutants: $(STAMP)
@@ -183,6 +185,16 @@ docs: $(DOCS)/.installed
 interop: $(STAMP)
 	$(BIN)/python tests/interop/codex_cli.py
 
+# one environment each, because they want different versions of the same libraries
+$(CONSUMERS)/%/.installed: tests/consumers/locks/%.lock $(STAMP)
+	$(BIN)/uv --quiet venv --clear --python $(BIN)/python $(@D)
+	$(BIN)/uv --quiet pip install --python $(@D)/bin/python --no-deps --require-hashes -r $<
+	@touch $@
+
+.PHONY: consumers ## the real packages that people use a login with, each in an environment of its own, against the model stub (700 MB)
+consumers: $(CONSUMER_LOCKS:tests/consumers/locks/%.lock=$(CONSUMERS)/%/.installed)
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup tests/consumers/check_consumers.py
+
 .PHONY: build ## wheel and sdist into dist/
 build: $(STAMP)
 	rm -rf dist
@@ -207,6 +219,7 @@ lock: $(STAMP)
 	$(RESOLVE) --extra bench pyproject.toml -o tests/bench/peers.lock
 	$(RESOLVE) --resolution lowest-direct --extra aiohttp --extra authority --extra chatgpt --extra cli --extra keyring --extra postgres \
 		pyproject.toml tests/house/lowest.in -o tests/house/lowest.lock
+	for each in tests/consumers/locks/*.in; do $(RESOLVE) pyproject.toml $$each -o $${each%.in}.lock; done
 	$(RESOLVE) --extra authority --extra cli -c requirements.lock pyproject.toml -o docs/demo/demo.lock
 	$(RESOLVE) --group docs -o docs/site/docs.lock
 	$(RESOLVE) --group release -o docs/release/release.lock

@@ -203,11 +203,11 @@ def _unseen(prompt: object) -> None:
 def test_without_a_world_of_ones_own_the_old_login_is_ended_over_http(
     backend: str | None, granted: tuple[Credential, Credential]
 ) -> None:
-    store, options = MemoryStore(), {"revoke_old": True}
+    store = MemoryStore()
     if backend is None:
-        _, signed_in = (store_login(store, credential, **options) for credential in granted)
+        _, signed_in = (store_login(store, credential, revoke_old=True) for credential in granted)
     else:
-        ways = (partial(astore_login, store, credential, **options) for credential in granted)
+        ways = (partial(astore_login, store, credential, revoke_old=True) for credential in granted)
         _, signed_in = (run_in_loop(way, backend) for way in ways)
     assert signed_in.replaced is not None
     assert (signed_in.replaced.credential, signed_in.replaced_revoked) == (granted[0], True)

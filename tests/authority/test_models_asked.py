@@ -252,7 +252,7 @@ def test_a_fault_inside_the_input_names_its_place(item: Any, code: str, param: s
 
 
 def test_what_is_taken_is_taken() -> None:
-    fields = {
+    fields: dict[str, Any] = {
         "input": [
             {"role": "developer", "content": "x"},
             {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "x"}]},

@@ -253,7 +253,8 @@ def _about_models(url: str, provider: str) -> Generator[str]:
 
     urls = _model_urls(url, provider, models=True)["models"]
     if "codex" in urls:
-        yield f"Models:     {urls['codex']}, and as the public API {urls['official']}"
+        also = f", and as the public API {urls['official']}" if provider == "codex" else ""
+        yield f"Models:     {urls['codex']}{also}"
     account = {"ChatGPT-Account-Id": Account().account_id, "originator": "curl"} if "codex" in urls else {}
     headers = {"Content-Type": "application/json", **account}
     item = {"type": "message", "role": "user", "content": "Hello"}

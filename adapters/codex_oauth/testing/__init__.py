@@ -41,6 +41,7 @@ __all__, __getattr__, __dir__ = lazy_names(
         ),
         "codex_oauth.testing.scenarios": ("SCENARIOS", "Scenario"),
         "codex_oauth.testing.shared_login": ("StoreFaults",),
+        "codex_oauth.testing.signed_in": ("SignedInProgram",),
         "codex_oauth.testing.shared_store_checks": (
             "SHARED_STORE_CHECKS",
             "CheckNotRun",

@@ -21,6 +21,7 @@ from codex_oauth.testing.shared_store_checks import CheckNotRun as CheckNotRun
 from codex_oauth.testing.shared_store_checks import SharedStoreCheck as SharedStoreCheck
 from codex_oauth.testing.shared_store_checks import SharedStoreReport as SharedStoreReport
 from codex_oauth.testing.shared_store_checks import check_shared_store as check_shared_store
+from codex_oauth.testing.signed_in import SignedInProgram as SignedInProgram
 from codex_oauth.testing.store_checks import STORE_CHECKS as STORE_CHECKS
 from codex_oauth.testing.store_checks import StoreCheck as StoreCheck
 from codex_oauth.testing.store_checks import check_store as check_store
@@ -68,6 +69,7 @@ __all__ = [
     "Scenario",
     "SharedStoreCheck",
     "SharedStoreReport",
+    "SignedInProgram",
     "StoreCheck",
     "StoreFaults",
     "VirtualClock",
