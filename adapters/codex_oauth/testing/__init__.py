@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from codex_oauth.testing.store_checks import STORE_CHECKS as STORE_CHECKS
     from codex_oauth.testing.store_checks import StoreCheck as StoreCheck
     from codex_oauth.testing.store_checks import check_store as check_store
+    from codex_oauth.testing.tolerance import Tolerance as Tolerance
+    from codex_oauth.testing.tolerance import tolerating as tolerating
     from codex_oauth.testing.world_checks import ASYNC_LISTENING_CHECKS as ASYNC_LISTENING_CHECKS
     from codex_oauth.testing.world_checks import ASYNC_TLS_CHECKS as ASYNC_TLS_CHECKS
     from codex_oauth.testing.world_checks import ASYNC_WORLD_CHECKS as ASYNC_WORLD_CHECKS
@@ -90,6 +92,7 @@ __all__, __getattr__, __dir__ = lazy_names(
             "SharedStoreReport",
             "check_shared_store",
         ),
+        "codex_oauth.testing.tolerance": ("Tolerance", "tolerating"),
         "codex_oauth.testing.store_checks": ("STORE_CHECKS", "StoreCheck", "check_store"),
     },
 )
