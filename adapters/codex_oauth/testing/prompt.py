@@ -38,9 +38,10 @@ class Stopwatch:
 
 
 async def promptly(
-    what: str, measured: Callable[[], Awaitable[float]], limit: float = PROMPT, least: float = 0.0
+    what: str, measured: Callable[[], Awaitable[float]], limit: float | None = None, least: float = 0.0
 ) -> None:
-    """Fail if `measured`, which gives seconds, gives none between `least` and `limit`, however often it is tried."""
+    """Fail if `measured`, which gives seconds, gives none between `least` and `limit` (`PROMPT`), however often it is tried."""
+    limit = PROMPT if limit is None else limit
     found: list[float] = []
     for _ in range(TRIES):
         took = await measured()
