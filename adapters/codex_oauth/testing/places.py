@@ -17,6 +17,8 @@ __all__ = ["full_backlog", "named", "slow_lookup"]
 
 _NUMBERS: Final = itertools.count(1)
 _FILL: Final = 8
+_LOOKUP: Final = 6.0
+"""Seconds that the lookup of a name takes at most."""
 
 
 @contextlib.contextmanager
@@ -68,7 +70,7 @@ def slow_lookup() -> Generator[str]:
     over = threading.Event()
 
     def lookup(name: str) -> list[str]:
-        over.wait(30.0)
+        over.wait(_LOOKUP)
         return []
 
     with named(lookup) as name:

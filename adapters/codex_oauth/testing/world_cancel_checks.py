@@ -40,7 +40,7 @@ _AFTER: Final = 0.05
 _LIMIT: Final = 3.5
 """The time limit of what is cancelled."""
 
-_LONG: Final = 30.0
+_LONG: Final = 3.0
 _LARGE: Final = BODY * 80_000
 """More than the buffers of a connection hold."""
 
