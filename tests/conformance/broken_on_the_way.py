@@ -1,4 +1,4 @@
-"""Worlds that go another way than they should: to names, proxies and servers; twice; or with what is no request.
+"""Worlds that go another way than they should, or twice, or with what is no request: a row for each.
 
 Rules of this file: as in `broken_on_the_wire`: each row is one thing that somebody writes by mistake.
 """
@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 import ssl
-import time
 from collections.abc import Callable
 from typing import Any, Final
+from unittest import mock
 from urllib.parse import urlsplit
 
 import attrs
@@ -55,12 +55,8 @@ class Unchecked(HttpxWorld):
     """Leaves it to its library to see what is no request."""
 
     def perform(self, effect: SignInEffect) -> Event:
-        theirs = httpx_transport.check_writable
-        httpx_transport.check_writable = lambda _: None  # type: ignore[assignment]
-        try:
+        with mock.patch.object(httpx_transport, "check_writable"):
             return super().perform(effect)
-        finally:
-            httpx_transport.check_writable = theirs
 
 
 def _raise(error: BaseException) -> Any:
@@ -83,7 +79,9 @@ broken(
 broken(
     "shows the headers behind an error",
     at_a_bug(
-        lambda effect, error, at: _raise(ValueError(*(str(header) for header in effect.request.plain_headers())))
+        lambda effect, error, at: _raise(
+            ValueError(*(str(header) for header in effect.request.plain_headers()))
+        )
     ),
     BUGS[1],
 )
@@ -142,15 +140,16 @@ class Proxied(WithClient):
 
 
 THIS_MACHINE: Final = "this_machine_is_not_asked_for_through_a_proxy"
-for name, options in {
+OF_PROXIES: Final[dict[str, dict[str, Any]]] = {
     "everything": {},
     "https": {"schemes": ("https",)},
     "localhost": {"hosts": ("localhost",)},
     "all but 127.0.0.1": {"hosts": ("localhost", "127.0.0.2", "::1")},
     "127.0.0.2": {"hosts": ("127.0.0.2",)},
     "::1": {"hosts": ("::1",)},
-}.items():
-    broken(f"asks a proxy for {name}", type("Proxied", (Proxied,), dict(options)), THIS_MACHINE)
+}
+for name, options in OF_PROXIES.items():
+    broken(f"asks a proxy for {name}", type("Proxied", (Proxied,), options), THIS_MACHINE)
 
 PROXY: Final = "a_proxy_that_is_not_reached_was_not_sent"
 PROXIES: Final = "nothing_was_sent_where_a_proxy_fails"
@@ -161,7 +160,9 @@ broken(
     "tells a proxy's answer",
     failing(
         lambda event: (
-            ResponseReceived(event.at, event.at, event.at, 407, {}, b"") if event.cause is Cause.PROXY_AUTH else event
+            ResponseReceived(event.at, event.at, event.at, 407, {}, b"")
+            if event.cause is Cause.PROXY_AUTH
+            else event
         )
     ),
     PROXIES,
@@ -234,7 +235,12 @@ broken("looks at no dates", trusting(_without_dates), CERTIFICATES)
 broken("looks at no certificates", trusting(_without_anything), CERTIFICATES)
 
 HANDSHAKES: Final = "nothing_was_sent_where_a_handshake_fails"
-broken("is not sure about handshakes", calling(Cause.TLS_EOF, phase=SENT), HANDSHAKES, "a_failed_handshake_is_no_exception")
+broken(
+    "is not sure about handshakes",
+    calling(Cause.TLS_EOF, phase=SENT),
+    HANDSHAKES,
+    "a_failed_handshake_is_no_exception",
+)
 broken("takes a handshake for a reset", calling(Cause.TLS_EOF, cause=Cause.RESET), HANDSHAKES)
 broken("raises what ends a handshake", raising(Cause.TLS_EOF, ssl.SSLError("eof")), HANDSHAKES)
 broken("takes a handshake for a certificate", calling(Cause.TLS_EOF, cause=Cause.TLS_CERTIFICATE), HANDSHAKES)
@@ -278,16 +284,24 @@ def _answered(*statuses: int) -> Callable[[SendRequest, Event], bool]:
     return lambda _, event: isinstance(event, ResponseReceived) and event.status in statuses
 
 
+def _failed_after(method: str) -> Callable[[SendRequest, Event], bool]:
+    return lambda sent, event: sent.request.method == method and isinstance(event, RequestFailed)
+
+
 LOST: Final = "nothing_that_was_lost_is_sent_again"
-broken("repeats what was reset", repeating(_lost(Cause.RESET)), LOST, "nothing_is_sent_twice", "no_method_is_repeated")
+broken(
+    "repeats what was reset",
+    repeating(_lost(Cause.RESET)),
+    LOST,
+    "nothing_is_sent_twice",
+    "no_method_is_repeated",
+)
 broken("repeats what was truncated", repeating(_lost(Cause.TRUNCATED)), LOST, "no_method_is_repeated")
 broken("repeats what was too big", repeating(_lost(Cause.TOO_BIG)), LOST)
 for method in ("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"):
     broken(
         f"repeats {method}",
-        repeating(
-            lambda sent, event, method=method: sent.request.method == method and isinstance(event, RequestFailed)
-        ),
+        repeating(_failed_after(method)),
         LOST,
     )
 broken(
@@ -341,4 +355,3 @@ broken(
     elsewhere(lambda event: True),
     "no_other_address_is_tried_after_it_was_sent",
 )
-assert time

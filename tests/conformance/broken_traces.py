@@ -25,7 +25,6 @@ from codex_oauth_core import (
     ResponseReceived,
     SendRequest,
     SignInEffect,
-    Wait,
 )
 from tests.conformance.breakage import Altered, GoOn, broken, performing
 
@@ -191,11 +190,13 @@ def telling(tell: Callable[[str], None], *, what: str) -> type[HttpxWorld]:
     class Telling(Altered):
         def perform(self, effect: SignInEffect) -> Event:
             if isinstance(effect, SendRequest) and what != "answer":
-                tell({
-                    "query": effect.request.url,
-                    "headers": str(effect.request.plain_headers()),
-                    "body": str(effect.request.body.reveal()),
-                }[what])
+                tell(
+                    {
+                        "query": effect.request.url,
+                        "headers": str(effect.request.plain_headers()),
+                        "body": str(effect.request.body.reveal()),
+                    }[what]
+                )
             return super().perform(effect)
 
         def answered(self, event: ResponseReceived) -> Event:
@@ -250,4 +251,3 @@ class ExplainsInItsEvents(HttpxWorld):
 broken("tells what failed", TellsWhatFailed, FAILED, TLS)
 broken("tells its proxy", TellsItsProxy, FAILED)
 broken("explains in its events", ExplainsInItsEvents, FAILED, TLS)
-assert Wait

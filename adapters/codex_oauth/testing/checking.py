@@ -95,7 +95,7 @@ def case(name: str) -> Generator[None]:
     """One row of a check: what fails in the block is told with its name, and what is raised is a failure."""
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # raised again, with the row
         found = AssertionError(f"{name}: {_said(error)}")
         found.__cause__ = _raised(error)
         raise found from found.__cause__

@@ -1,8 +1,8 @@
-"""What a check hears while something happens: what is logged at any level, printed, or warned of, by whatever way.
+"""What a check hears: what is logged at any level, printed, or warned of, by whatever way.
 
-Rules of this file: every logger speaks at every level while it listens, also one that is made meanwhile or keeps
-what it says to itself; what a filter drops is not heard. The streams are listened to as files, too: a library in C
-writes there.
+Rules of this file: every logger speaks at every level while it listens, also one that is made meanwhile or
+keeps what it says to itself; what a filter drops is not heard. The streams are listened to as files, too:
+a library in C writes there.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _all_loggers(heard: list[str]) -> Generator[None]:
         logger.disabled = False
         logger.setLevel(1)
     silenced = [(handler, handler.level) for handler in logging.root.handlers]
-    logging.Logger.callHandlers = listen  # type: ignore[method-assign]  # until the block ends
+    logging.Logger.callHandlers = listen  # type: ignore[method-assign, assignment]  # until the block ends
     try:
         yield
     finally:

@@ -1,7 +1,8 @@
 """How long one check may take: a port that hangs ends its check, and not the run.
 
 Rules of this file: a blocking check runs on a thread of its own, which is abandoned when it hangs, because
-nothing can end it; one of asyncio is abandoned as its task, after it was cancelled; on trio it is cancelled.
+nothing can end it; one of asyncio is abandoned as its task, after it was cancelled; on trio it is
+cancelled.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """A small HTTP server for checks of a world: on loopback, scripted, and attentive to how its client behaves.
 
 Rules of this file: the standard library alone; nothing waits for longer than `PATIENCE`, so that a world
-without limits fails its check and does not hang it; at the end every socket is closed and every thread over.
+without limits fails its check and does not hang it; at the end every socket is closed and every thread
+over.
 
 What a loopback server does with a request: answers of every kind, good and bad.
 
@@ -9,8 +10,8 @@ Rules of this file: an act sends its bytes as they are, so that answers may brea
 
 A process that stands still while its peer does not: within one process, for checks of a world.
 
-Rules of this file: all threads stop, because one that holds the interpreter sleeps in C; where that is not to
-be had (Windows, a Python without a global lock) nothing stops, and a check finds nothing.
+Rules of this file: all threads stop, because one that holds the interpreter sleeps in C; where that is not
+to be had (Windows, a Python without a global lock) nothing stops, and a check finds nothing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Hosts for checks of a world that are not reached, or not at once: a full port, and names that this process knows.
+"""Hosts for checks of a world that are not reached, or not at once: a full port, and names of ours.
 
-Rules of this file: no network but loopback. A name is known to whoever asks Python's resolver, the one of this
-process; who asks another finds none, because every name here ends in `.invalid` (RFC 6761 §6.4).
+Rules of this file: no network but loopback. A name is known to whoever asks Python's resolver, the one of
+this process; who asks another finds none, because every name here ends in `.invalid` (RFC 6761 §6.4).
 """
 
 from __future__ import annotations

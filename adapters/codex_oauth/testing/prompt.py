@@ -1,7 +1,7 @@
-"""What must happen soon, on a machine that may be busy: a check of it is repeated, and fails if it is late each time.
+"""What must happen soon, on a machine that may be busy: it fails if it is late each time.
 
-Rules of this file: a port that is late is late every time; a machine that is busy is not. So no bound here is a
-guess about how fast a machine is.
+Rules of this file: a port that is late is late every time; a machine that is busy is not. So no bound here
+is a guess about how fast a machine is.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Stopwatch:
 async def promptly(
     what: str, measured: Callable[[], Awaitable[float]], limit: float | None = None, least: float = 0.0
 ) -> None:
-    """Fail if `measured`, which gives seconds, gives none between `least` and `limit` (`PROMPT`), however often it is tried."""
+    """Fail if `measured` gives no time between `least` and `limit` (`PROMPT`), however often it is tried."""
     limit = PROMPT if limit is None else limit
     found: list[float] = []
     for _ in range(TRIES):

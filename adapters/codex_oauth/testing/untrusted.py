@@ -37,7 +37,7 @@ _Point = tuple[int, int]
 
 
 class Certificate:
-    """A new key, and a certificate for an address or a name; whoever is told to may trust it as its own root."""
+    """A new key, and a certificate for an address or a name, which can be trusted as a root of its own."""
 
     def __init__(self, host: str = "127.0.0.1", *, expired: bool = False) -> None:
         self._key = 1 + secrets.randbelow(_N - 1)
@@ -78,7 +78,9 @@ def _certificate(key: int, host: str, *, expired: bool) -> bytes:
         _integer(1 + secrets.randbelow(2**64)),
         algorithm,
         name,
-        _sequence(_tagged(0x17, b"200101000000Z"), _tagged(0x17, b"210101000000Z" if expired else b"491231235959Z")),
+        _sequence(
+            _tagged(0x17, b"200101000000Z"), _tagged(0x17, b"210101000000Z" if expired else b"491231235959Z")
+        ),
         name,
         _sequence(_sequence(_EC_KEY, _P256), _bits(_public(key))),
         _tagged(0xA3, _sequence(*extensions)),

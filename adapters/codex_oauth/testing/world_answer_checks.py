@@ -1,7 +1,7 @@
 """Checks of a world: what a request is when it arrives, and what an answer is when it is an event.
 
-Rules of this file: the simplest of their kind, with which a new world is built; each kind has a table of its own in
-another file.
+Rules of this file: the simplest of their kind, with which a new world is built; each kind has a table of
+its own in another file.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Final
 
-from codex_oauth.testing.checking import fail, same, true
+from codex_oauth.testing.checking import same, true
 from codex_oauth.testing.loopback import OK_ANSWER, LoopbackServer, answer, chunked, closing, in_turn
 from codex_oauth.testing.performing import (
     BODY,
@@ -26,7 +26,6 @@ from codex_oauth.testing.performing import (
     failed,
     post,
     response,
-    wait,
 )
 from codex_oauth_core.effects import Request, SendRequest
 from codex_oauth_core.events import Cause, Phase, RequestFailed, ResponseReceived

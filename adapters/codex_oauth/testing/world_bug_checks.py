@@ -1,4 +1,4 @@
-"""Checks of a world: what is no URL, no header and no method is a bug, said by ValueError before anybody is called.
+"""Checks of a world: what is no URL, header or method is a bug: ValueError, before anybody is called.
 
 Rules of this file: a table for each part of a request; the error tells nothing of the request.
 """
@@ -90,7 +90,10 @@ async def what_is_no_url_is_a_bug(make: MakeAsyncWorld) -> None:
 async def what_is_no_header_is_a_bug(make: MakeAsyncWorld) -> None:
     rows = {
         f"a header with {name}{' in a secret' if secret else ''}": Request(
-            "POST", "http://HOST/", (*HEADERS, (header[0], Secret(header[1]) if secret else header[1])), Secret(BODY)
+            "POST",
+            "http://HOST/",
+            (*HEADERS, (header[0], Secret(header[1]) if secret else header[1])),
+            Secret(BODY),
         )
         for name, header in _HEADERS.items()
         for secret in (False, True)

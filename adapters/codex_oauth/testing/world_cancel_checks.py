@@ -1,7 +1,7 @@
 """Checks of a world: a cancel ends a request soon, wherever it is; cuts no `once` request; and never blocks.
 
-Rules of this file: a table of the places where a request may be; nothing is measured more finely than the half
-second that a cancel may take, see `prompt`.
+Rules of this file: a table of the places where a request may be; nothing is measured more finely than the
+half second that a cancel may take, see `prompt`.
 """
 
 from __future__ import annotations
@@ -24,10 +24,20 @@ from codex_oauth.testing.loopback import (
     trickling,
     until_left,
 )
-from codex_oauth.testing.performing import BODY, HEADERS, CheckedClock, MakeAsyncWorld, post, response, soon, wait
+from codex_oauth.testing.performing import (
+    BODY,
+    HEADERS,
+    CheckedClock,
+    MakeAsyncWorld,
+    post,
+    response,
+    soon,
+    wait,
+)
 from codex_oauth.testing.places import full_backlog, slow_lookup
 from codex_oauth.testing.prompt import Stopwatch, promptly
-from codex_oauth_core.effects import Request, SendRequest
+from codex_oauth.worlds.world import AsyncWorld
+from codex_oauth_core.effects import Request, SendRequest, SignInEffect
 from codex_oauth_core.events import Cancelled, Cause, Event, RequestFailed
 from codex_oauth_core.secret import Secret
 
@@ -69,7 +79,9 @@ def _passed_over(over: threading.Event) -> None:
 
 
 @contextlib.contextmanager
-def _at(act: Callable[[socket.socket, LoopbackRequest], None], *, raw: bool = False, tls: bool = False) -> Generator[str]:
+def _at(
+    act: Callable[[socket.socket, LoopbackRequest], None], *, raw: bool = False, tls: bool = False
+) -> Generator[str]:
     with LoopbackServer(act, raw=raw) as server:
         yield server.url.replace("http:", "https:") if tls else server.url
 
@@ -180,13 +192,13 @@ async def every_effect_after_a_cancel_is_cancelled(make: MakeAsyncWorld) -> None
                     same(len(server.received), came, "the number of requests that came")
 
 
-async def _cancelled_during(during: str, world: object, clock: CheckedClock) -> None:
-    effects = {
-        "a wait": lambda url: wait(clock, _LONG),
-        "a request": lambda url: post(url),
+async def _cancelled_during(during: str, world: AsyncWorld, clock: CheckedClock) -> None:
+    effects: dict[str, Callable[[str], SignInEffect]] = {
+        "a wait": lambda _: wait(clock, _LONG),
+        "a request": post,
         "a `once` request": lambda url: post(url, once=True),
     }
-    cancel: Callable[[], None] = world.cancel  # type: ignore[attr-defined]  # pyright: ignore
+    cancel = world.cancel
     if during not in effects:
         cancel()
         return
@@ -196,8 +208,11 @@ async def _cancelled_during(during: str, world: object, clock: CheckedClock) -> 
         time.sleep(_AFTER)
         sock.sendall(OK_ANSWER)
 
-    with LoopbackServer(act) as server, soon(cancel, _AFTER) if during == "a wait" else contextlib.nullcontext():
-        await world.perform(effects[during](server.url))  # type: ignore[attr-defined]  # pyright: ignore
+    with (
+        LoopbackServer(act) as server,
+        soon(cancel, _AFTER) if during == "a wait" else contextlib.nullcontext(),
+    ):
+        await world.perform(effects[during](server.url))
 
 
 async def a_cancel_does_not_block(make: MakeAsyncWorld) -> None:

@@ -38,6 +38,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, Protocol, TypeVar
 
+import attrs
+
 from codex_oauth.clock import Clock
 from codex_oauth.testing.checking import check_error
 from codex_oauth.testing.kit_limit import run_limited, run_limited_async
@@ -158,7 +160,7 @@ async def check_async_world(
     world raised, it has as its cause.
     """
     checks: tuple[AsyncWorldCheck, ...] = (*ASYNC_WORLD_CHECKS, *(TASK_CHECKS if tasks else ()))
-    with tolerating(tolerate or Tolerance()):
+    with tolerating(attrs.evolve(tolerate or Tolerance(), tls=tls)):
         for check in checks:
             if tls or check not in ASYNC_TLS_CHECKS:
                 await _anamed(check, make)
@@ -170,7 +172,7 @@ async def check_async_world(
 async def _anamed(check: Callable[[_M], Awaitable[None]], make: _M) -> None:
     try:
         await run_limited_async(lambda: check(make))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # raised again, with the check's name
         raise check_error(check, error)  # noqa: B904  # it has its cause
 
 
@@ -258,13 +260,13 @@ def check_world(
     tolerate: Tolerance | None = None,
 ) -> None:
     """Run every check of `WORLD_CHECKS` with `make`, but those of `TLS_CHECKS` if `tls` is false (for a world
-    that has no TLS where it is tested), and of `LISTENING_CHECKS` with `listening` if given. `tolerate` is what
-    the stack cannot help.
+    that has no TLS where it is tested), and of `LISTENING_CHECKS` with `listening` if given. `tolerate` is
+    what the stack cannot help.
 
     Raises AssertionError at the first that fails: its text names the check and says what is wrong. What a
     world raised, it has as its cause.
     """
-    with tolerating(tolerate or Tolerance()):
+    with tolerating(attrs.evolve(tolerate or Tolerance(), tls=tls)):
         for check in WORLD_CHECKS:
             if tls or check not in TLS_CHECKS:
                 _named(check, make)
@@ -276,5 +278,5 @@ def check_world(
 def _named(check: Callable[[_M], None], make: _M) -> None:
     try:
         check(make)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # raised again, with the check's name
         raise check_error(check, error)  # noqa: B904  # it has its cause

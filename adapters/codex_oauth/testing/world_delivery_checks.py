@@ -1,7 +1,7 @@
 """Checks of a world: an answer is delivered as it came, whatever it is, and nothing is done about it.
 
-Rules of this file: tables of answers, by what is special about each; every one of them is whole, so each is a
-`ResponseReceived`. What must be an answer of HTTP/1.1 in one way only is in `world_failure_checks`.
+Rules of this file: tables of answers, by what is special about each; every one of them is whole, so each
+is a `ResponseReceived`. What must be an answer of HTTP/1.1 in one way only is in `world_failure_checks`.
 """
 
 from __future__ import annotations
@@ -74,9 +74,9 @@ _HEADERS: Final[Mapping[str, _Answer]] = {
     "an empty one": _Answer(_headed("X-Empty:", "X-Full: x"), headers={"x-empty": "", "x-full": "x"}),
     "blanks around and within": _Answer(_headed("X-Wide: \t a  b\t "), headers={"x-wide": "a  b"}),
     "no blank after the colon": _Answer(_headed("X-Tight:a:b"), headers={"x-tight": "a:b"}),
-    "quotes and other signs": _Answer(_headed("X-Odd: \"a\\\"b\" (c) <d>;e='f'"), headers={
-        "x-odd": "\"a\\\"b\" (c) <d>;e='f'"
-    }),
+    "quotes and other signs": _Answer(
+        _headed('X-Odd: "a\\"b" (c) <d>;e=\'f\''), headers={"x-odd": '"a\\"b" (c) <d>;e=\'f\''}
+    ),
     "odd letters in the name": _Answer(_headed("x-ODD-name_1!: a"), headers={"x-odd-name_1!": "a"}),
     "a long one": _Answer(_headed("X-Long: " + "x" * 6000), headers={"x-long": "x" * 6000}),
     "sixty": _Answer(
@@ -91,7 +91,8 @@ _HEADERS: Final[Mapping[str, _Answer]] = {
         headers={"x": "late", "link": None},
     ),
     "a trailer": _Answer(
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX: head\r\n\r\n2\r\nok\r\n0\r\nX: tail\r\nX-T: t\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX: head\r\n\r\n"
+        b"2\r\nok\r\n0\r\nX: tail\r\nX-T: t\r\n\r\n",
         headers={"x": "head"},
     ),
 }
@@ -102,7 +103,8 @@ _BODIES: Final[Mapping[str, _Answer]] = {
         body=b"\xef\xbb\xbf{}",
     ),
     "another character set": _Answer(
-        b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-16\r\nContent-Length: 6\r\n\r\n\xff\xfea\0b\0",
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-16\r\nContent-Length: 6\r\n\r\n"
+        b"\xff\xfea\0b\0",
         body=b"\xff\xfea\0b\0",
     ),
     "white space at both ends": _Answer(
@@ -117,7 +119,8 @@ _BODIES: Final[Mapping[str, _Answer]] = {
         body=b"x" * 50,
     ),
     "chunks with extensions": _Answer(
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0A;a=b\r\n0123456789\r\n2;c\r\nok\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"0A;a=b\r\n0123456789\r\n2;c\r\nok\r\n0\r\n\r\n",
         body=b"0123456789ok",
     ),
     "no chunk": _Answer(chunked(b""), body=b""),
@@ -211,9 +214,10 @@ async def no_redirect_of_any_kind_is_followed(make: MakeAsyncWorld) -> None:
                 lines = "".join(f"{key}: {value}\r\n" for key, value in headers.items())
                 sent = f"HTTP/1.1 {status} Elsewhere\r\n{lines}{_NO_BODY if status == 304 else _EMPTY}"
                 for method in ("POST", "GET", "HEAD", "PUT"):
-                    with case(f"{name}, status {status}, of {method}"), LoopbackServer(
-                        in_turn(sent.encode())
-                    ) as server:
+                    with (
+                        case(f"{name}, status {status}, of {method}"),
+                        LoopbackServer(in_turn(sent.encode())) as server,
+                    ):
                         body = BODY if method in ("POST", "PUT") else b""
                         request = Request(method, f"{server.url}/here", HEADERS[:3], Secret(body))
                         for effect in tuple(ways(request, clock.instant()))[:2]:
@@ -227,7 +231,9 @@ async def no_redirect_of_any_kind_is_followed(make: MakeAsyncWorld) -> None:
 
 def _ways_to_lead(elsewhere: str) -> list[tuple[str, Mapping[str, str], int]]:
     """A name, headers and a status. The later ones have one usual status each: so many are enough."""
-    whole = [("a Location", {"Location": f"{elsewhere}/there"}, status) for status in _REDIRECTS]
+    whole: list[tuple[str, Mapping[str, str], int]] = [
+        ("a Location", {"Location": f"{elsewhere}/there"}, status) for status in _REDIRECTS
+    ]
     others: dict[str, Mapping[str, str]] = {
         "a Location on this server": {"Location": "/there"},
         "a Location beside this page": {"Location": "there?x=1"},
@@ -276,12 +282,12 @@ def _has_headers(found: ResponseReceived, wanted: Mapping[str, str | None]) -> N
             fail(f"the header {name} was delivered twice")
         lowered[name.lower()] = value
     joined: dict[str, str | None] = {}
-    for name, value in wanted.items():
+    for name, one in wanted.items():
         before = joined.get(name.lower())
-        joined[name.lower()] = value if before is None else f"{before}, {value}"
-    for name, value in joined.items():
-        if lowered.get(name) != value:
-            fail(f"the header {name}: expected {_short(value)}, found {_short(lowered.get(name))}")
+        joined[name.lower()] = one if before is None else f"{before}, {one}"
+    for name, all_of_it in joined.items():
+        if lowered.get(name) != all_of_it:
+            fail(f"the header {name}: expected {_short(all_of_it)}, found {_short(lowered.get(name))}")
 
 
 def _short(value: str | None) -> str:

@@ -1,11 +1,12 @@
 """Checks of a world: what each event says about the time, and how a wait waits.
 
-Rules of this file: a clock is stepped at the moment that matters, so nothing depends on how fast a machine is; a
-wait that is to notice a resume takes as long as a slice may.
+Rules of this file: a clock is stepped at the moment that matters, so nothing depends on how fast a machine
+is; a wait that is to notice a resume takes as long as a slice may.
 """
 
 from __future__ import annotations
 
+import functools
 import socket
 import time
 from collections.abc import Mapping
@@ -22,7 +23,16 @@ from codex_oauth.testing.loopback import (
     reset,
     until_left,
 )
-from codex_oauth.testing.performing import BODY, CheckedClock, MakeAsyncWorld, failure, post, response, soon, wait
+from codex_oauth.testing.performing import (
+    BODY,
+    CheckedClock,
+    MakeAsyncWorld,
+    failure,
+    post,
+    response,
+    soon,
+    wait,
+)
 from codex_oauth.testing.prompt import Stopwatch, promptly
 from codex_oauth.testing.world_first_byte_checks import stopped_while_it_connects
 from codex_oauth.worlds.world import AsyncWorld
@@ -117,9 +127,10 @@ async def a_failure_is_told_when_it_happened(make: MakeAsyncWorld) -> None:
     for name, (sent, resets) in rows.items():
         for once in (False, True):
             clock = CheckedClock()
-            with case(f"{name}{', once' if once else ''}"), LoopbackServer(
-                after_a_step(clock, sent, resets=resets)
-            ) as server:
+            with (
+                case(f"{name}{', once' if once else ''}"),
+                LoopbackServer(after_a_step(clock, sent, resets=resets)) as server,
+            ):
                 async with make(now=clock) as world:
                     before = clock.instant()
                     found = failure(await world.perform(post(server.url, 60.0, once=once)))
@@ -188,7 +199,7 @@ async def a_far_wait_is_no_exception(make: MakeAsyncWorld) -> None:
 
     for seconds in (86_400.0, 1e7, 5e9, 1e12, 1e18, float("inf")):
         with case(f"a wait of {seconds:.0f} s"):
-            await promptly("a cancel", lambda seconds=seconds: measured(seconds))
+            await promptly("a cancel", functools.partial(measured, seconds))
 
 
 async def a_wait_notices_that_the_machine_slept(make: MakeAsyncWorld) -> None:

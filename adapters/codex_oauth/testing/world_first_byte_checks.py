@@ -1,7 +1,7 @@
 """Checks of a world: by when a request must begin, from when its time counts, and what is read at its end.
 
-Rules of this file: a clock is moved at the very moment that matters, so nothing depends on how fast a machine
-is; where a process must stand still it does.
+Rules of this file: a clock is moved at the very moment that matters, so nothing depends on how fast a
+machine is; where a process must stand still it does.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Checks of a world: the time limit is around the whole exchange, of a `once` request too, and so is one on its size.
+"""Checks of a world: the limits on time and size are around the whole exchange.
 
-Rules of this file: a table of the places where time passes, from the lookup of a name to the last byte; the limits
-are short, and what is late by little is no failure, see `prompt`.
+Rules of this file: a table of the places where time passes, from the lookup of a name to the last byte;
+the limits are short, and what is late by little is no failure, see `prompt`.
 """
 
 from __future__ import annotations
@@ -58,9 +58,7 @@ async def a_handshake_has_the_time_limit(make: MakeAsyncWorld) -> None:
 
 
 async def the_time_limit_is_one_for_the_whole_exchange(make: MakeAsyncWorld) -> None:
-    """It begins to count at the beginning: not when it was connected, nor with the answer's head, nor with each
-    part of the body.
-    """
+    """It counts from the beginning: not from when it was connected, nor from the head or parts of the body."""
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 400\r\n\r\n"
     rows: Mapping[str, tuple[bytes, ...]] = {
         "a head that comes late, and a body that does not come": (b"", head),
@@ -86,9 +84,7 @@ async def the_time_limit_is_one_for_the_whole_exchange(make: MakeAsyncWorld) -> 
             return watch.took or 0.0
 
         with case(name):
-            await promptly(
-                f"a time limit of {_LONGER} s", measured, _LONGER + 0.6 * _WAIT, least=_LONGER / 2
-            )
+            await promptly(f"a time limit of {_LONGER} s", measured, _LONGER + 0.6 * _WAIT, least=_LONGER / 2)
 
 
 async def an_answer_that_does_not_end_is_left(make: MakeAsyncWorld) -> None:
@@ -118,7 +114,10 @@ async def an_answer_that_does_not_end_is_left(make: MakeAsyncWorld) -> None:
                 same(event.phase, Phase.MAYBE_SENT, "the phase")
                 taken = endless.taken
             with case(f"{name} without end"):
-                true(taken < _MOST_TAKEN or name in _NOT_KEPT, f"{taken / 1024**2:.0f} MiB of an answer were read")
+                true(
+                    taken < _MOST_TAKEN or name in _NOT_KEPT,
+                    f"{taken / 1024**2:.0f} MiB of an answer were read",
+                )
 
 
 @attrs.define

@@ -188,7 +188,10 @@ async def a_redirect_that_comes_late_changes_nothing(make: MakeAsyncListeningWor
                     source.bring()
                 with soon(source.bring, 0.02) if when.startswith("in") else contextlib.nullcontext():
                     effect = wait(clock, 0.1)
-                    while isinstance(event := await world.perform(effect), TimeReached) and event.at < effect.until:
+                    while (
+                        isinstance(event := await world.perform(effect), TimeReached)
+                        and event.at < effect.until
+                    ):
                         continue
                 true(isinstance(event, TimeReached), f"the event of a wait is {type(event).__name__}")
     source.bring()
@@ -206,7 +209,10 @@ async def a_redirect_that_comes_twice_is_told_once(make: MakeAsyncListeningWorld
         with soon(twice, 0.05):
             _is_redirect(await world.perform(_wait(clock, _LONG)), clock)
         event = await world.perform(_wait(clock, 0.05))
-        true(isinstance(event, TimeReached), f"the event of the wait after a redirect is {type(event).__name__}")
+        true(
+            isinstance(event, TimeReached),
+            f"the event of the wait after a redirect is {type(event).__name__}",
+        )
 
 
 async def every_wait_is_shown(make: MakeAsyncListeningWorld) -> None:

@@ -1,7 +1,7 @@
 """Checks of a world: a request goes out as it is, and nothing else with it.
 
-Rules of this file: tables of requests, by what is special about each; a row is sent as a `once` request, as one
-that is none, and as one with `write_by`, because a port may have a way for each.
+Rules of this file: tables of requests, by what is special about each; a row is sent as a `once` request,
+as one that is none, and as one with `write_by`, because a port may have a way for each.
 """
 
 from __future__ import annotations
@@ -70,7 +70,10 @@ _HEADERS: Final[Mapping[str, RequestHeaders]] = {
     "an order that no alphabet has": (("X-B", "1"), ("Accept", "*/*"), ("X-A", "2"), ("User-Agent", "a")),
     "several of one name": (("X-Many", "one"), ("X-Many", "two, three"), ("X-Many", "one")),
     "an empty one": (("X-Empty", ""), ("X-Full", "x")),
-    "values of every kind": (("X-Odd", "a  b;c=\"d, e\", f='g' \\ (h) <i> {j}"), ("X-Odder", "=?utf-8?q?x?=")),
+    "values of every kind": (
+        ("X-Odd", "a  b;c=\"d, e\", f='g' \\ (h) <i> {j}"),
+        ("X-Odder", "=?utf-8?q?x?="),
+    ),
     "a long one": (("X-Long", "x" * 6000),),
     "many": tuple((f"X-Number-{number}", str(number)) for number in range(40)),
     "a credential": (("Authorization", "Bearer fake-token"),),
@@ -151,11 +154,10 @@ async def nothing_is_remembered_for_the_next_request(make: MakeAsyncWorld) -> No
     clock = CheckedClock()
     with LoopbackServer(in_turn(answer(200, b"ok", told))) as server:
         async with make(now=clock) as world:
-            sent = 0
-            for effect in (*ways(get, clock.instant()), *ways(get, clock.instant())):
+            twice = (*ways(get, clock.instant()), *ways(get, clock.instant()))
+            for sent, effect in enumerate(twice, 1):
                 at_the_server = attrs.evolve(effect.request, url=server.url + get.url)
                 response(await world.perform(attrs.evolve(effect, request=at_the_server)))
-                sent += 1
                 same(len(server.received), sent, "the number of requests that came for so many")
                 _same_headers(server.received[-1], get.headers)
 

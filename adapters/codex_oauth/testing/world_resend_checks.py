@@ -95,7 +95,9 @@ async def nothing_that_was_lost_is_sent_again(make: MakeAsyncWorld) -> None:
     for name, act in _LOST.items():
         for method in _METHODS:
             with case(f"a connection that {name}, after {method}"):
-                await _sent_once(make, act, method, failing=not (method == "HEAD" and "body" in name or "chunk" in name))
+                await _sent_once(
+                    make, act, method, failing=not ((method == "HEAD" and "body" in name) or "chunk" in name)
+                )
     for name, act in _TOO_BIG.items():
         for method in ("GET", "POST"):
             with case(f"a connection that {name}, after {method}"):
@@ -107,7 +109,10 @@ async def nothing_that_had_no_time_is_sent_again(make: MakeAsyncWorld) -> None:
         sock.sendall(_HALF)
         silent(sock, request)
 
-    for name, act, methods in (("a silent server", silent, ("GET", "POST", "PUT")), ("one that falls silent", half, ("POST",))):
+    for name, act, methods in (
+        ("a silent server", silent, ("GET", "POST", "PUT")),
+        ("one that falls silent", half, ("POST",)),
+    ):
         for method in methods:
             body = b"" if method == "GET" else BODY
             for once in (False, True):
@@ -166,7 +171,11 @@ async def _sent_once(make: MakeAsyncWorld, act: Act, method: str, *, failing: bo
                 before = len(server.received)
                 event = await world.perform(effect)
                 came = len(server.received) - before
-                same(came, 1, f"the number of requests that came for one{', which was `once`' if effect.once else ''}")
+                same(
+                    came,
+                    1,
+                    f"the number of requests that came for one{', which was `once`' if effect.once else ''}",
+                )
                 if failing:
                     _failed(event)
                 elif not isinstance(event, ResponseReceived | RequestFailed):

@@ -1,7 +1,7 @@
 """Checks of a world: names, proxies and TLS: what is not sent is said to be, and goes nowhere else.
 
-Rules of this file: tables of what a route meets; no network but loopback, so a proxy is one of ours, and what is
-behind it does not exist.
+Rules of this file: tables of what a route meets; no network but loopback, so a proxy is one of ours, and
+what is behind it does not exist.
 """
 
 from __future__ import annotations
@@ -52,13 +52,17 @@ _RESERVED: Final = "auth.codex-oauth.invalid"
 _TELLTALE: Final = b"telltale"
 
 
+def _schemes() -> tuple[str, ...]:
+    return ("http", "https") if tolerated().tls else ("http",)
+
+
 async def a_name_that_is_not_found_was_not_sent(make: MakeAsyncWorld) -> None:
     clock = CheckedClock()
     may_be = (Cause.DNS, Cause.CONNECT) if tolerated().unknown_names else (Cause.DNS,)
     with named(lambda _: []) as nobody:
         async with make(now=clock) as world:
             for name, host in {"a name that nobody has": nobody, **_NAMES}.items():
-                for scheme in ("http", "https") if host is nobody else ("http",):
+                for scheme in _schemes() if host is nobody else ("http",):
                     request = Request("POST", f"{scheme}://{host}/", HEADERS, Secret(BODY))
                     for effect in ways(request, clock.instant(), _PATIENT):
                         with case(f"{name}, {scheme}{', once' if effect.once else ''}"):
@@ -80,7 +84,11 @@ async def what_is_not_reached_was_not_sent(make: MakeAsyncWorld) -> None:
                     request = Request(method, f"http://{host}:{port}/", HEADERS[:3], Secret(body))
                     for effect in ways(request, clock.instant()):
                         with case(f"{method} to a port of {host} that refuses"):
-                            _not_sent(await world.perform(effect), Cause.CONNECT, *([Cause.DNS] if host is name else []))
+                            _not_sent(
+                                await world.perform(effect),
+                                Cause.CONNECT,
+                                *([Cause.DNS] if host is name else []),
+                            )
 
 
 # -- TLS -----------------------------------------------------------------------------------------------
@@ -142,12 +150,18 @@ async def no_certificate_is_taken_for_another(make: MakeAsyncWorld) -> None:
         "that has expired": Certificate(expired=True),
     }
     for name, certificate in rows.items():
-        with trusting(certificate.pem), LoopbackServer(in_turn(OK_ANSWER), certificate.context()) as server:
-            with case(f"a certificate {name}"):
-                await _is_not_trusted(make, server)
-    with LoopbackServer(in_turn(OK_ANSWER), untrusted_context()) as server:
-        with case("a certificate that nobody trusts"), environment({"PYTHONHTTPSVERIFY": "0"}):
+        with (
+            case(f"a certificate {name}"),
+            trusting(certificate.pem),
+            LoopbackServer(in_turn(OK_ANSWER), certificate.context()) as server,
+        ):
             await _is_not_trusted(make, server)
+    with (
+        case("a certificate that nobody trusts"),
+        environment({"PYTHONHTTPSVERIFY": "0"}),
+        LoopbackServer(in_turn(OK_ANSWER), untrusted_context()) as server,
+    ):
+        await _is_not_trusted(make, server)
 
 
 async def _is_not_trusted(make: MakeAsyncWorld, server: LoopbackServer) -> None:
@@ -184,7 +198,7 @@ def _nothing_in_plain(came: list[bytes]) -> None:
 
 
 _OF_PROXIES: Final = (Cause.PROXY, Cause.DNS, Cause.CONNECT, Cause.TIMEOUT)
-"""A world that knows no proxies does not ask them, and finds no host of that name, however long that takes."""
+"""A world that knows no proxies does not ask them, and finds no host of that name, however slowly."""
 
 _PROXIES: Final[Mapping[str, tuple[Act, tuple[Cause, ...]]]] = {
     "refuses": (in_turn(answer(403)), _OF_PROXIES),
@@ -225,7 +239,7 @@ async def a_proxy_that_is_not_reached_was_not_sent(make: MakeAsyncWorld) -> None
         taken.bind(("127.0.0.1", 0))
         with proxies(f"http://127.0.0.1:{taken.getsockname()[1]}"):
             async with make(now=clock) as world:
-                for scheme in ("http", "https"):
+                for scheme in _schemes():
                     for effect in ways(_told(f"{scheme}://{_RESERVED}"), clock.instant()):
                         with case(f"a proxy that is not reached, for {scheme}"):
                             _not_sent(await world.perform(effect), *_OF_PROXIES)
@@ -253,15 +267,23 @@ async def no_certificate_is_trusted_behind_a_proxy(make: MakeAsyncWorld) -> None
 async def a_setting_that_cannot_be_used_is_no_exception(make: MakeAsyncWorld) -> None:
     clock = CheckedClock()
     may_be = (Cause.MISCONFIGURED, *_OF_PROXIES)
-    for value in ("http://[", "ftp://127.0.0.1:9", "http://127.0.0.1:99999", "http://", "socks9://127.0.0.1:9"):
+    for value in (
+        "http://[",
+        "ftp://127.0.0.1:9",
+        "http://127.0.0.1:99999",
+        "http://",
+        "socks9://127.0.0.1:9",
+    ):
         with case(f"a proxy {value!r}"), proxies(value):
             async with make(now=clock) as world:
                 for once in (False, True):
                     request = _told(f"https://{_RESERVED}")
                     _not_sent(await world.perform(SendRequest(request, 3.0, once)), *may_be)
-    with case("a file of certificates that is not there"), environment(
-        {"SSL_CERT_FILE": "/nonexistent/certificates.pem"}
-    ), LoopbackServer(in_turn(OK_ANSWER), untrusted_context()) as server:
+    with (
+        case("a file of certificates that is not there"),
+        environment({"SSL_CERT_FILE": "/nonexistent/certificates.pem"}),
+        LoopbackServer(in_turn(OK_ANSWER), untrusted_context()) as server,
+    ):
         async with make(now=clock) as world:
             event = await world.perform(SendRequest(_told(server.url), 3.0))
         _not_sent(event, Cause.MISCONFIGURED, Cause.TLS_CERTIFICATE)
@@ -276,10 +298,13 @@ async def this_machine_is_not_asked_for_through_a_proxy(make: MakeAsyncWorld) ->
                 await _is_reached_directly(world, host, proxy, clock)
 
 
-async def _is_reached_directly(world: AsyncWorld, host: str, proxy: LoopbackServer, clock: CheckedClock) -> None:
+async def _is_reached_directly(
+    world: AsyncWorld, host: str, proxy: LoopbackServer, clock: CheckedClock
+) -> None:
     address = "127.0.0.1" if host.lower() == "localhost" else host
     written = f"[{host}]" if ":" in host else host
-    for scheme, tls in (("http", None), ("https", untrusted_context())):
+    for scheme in _schemes():
+        tls = untrusted_context() if scheme == "https" else None
         try:
             server = LoopbackServer(in_turn(OK_ANSWER), tls, host=address)
         except OSError:  # this machine has no such address
@@ -299,7 +324,9 @@ def _tunnels_only(proxy: LoopbackServer) -> None:
     for request in proxy.received:
         same(request.method, "CONNECT", "the method of what a proxy was asked for an https URL")
         shown = " ".join([request.target, *(f"{name}: {value}" for name, value in request.headers)])
-        true(_TELLTALE.decode() not in shown and _TELLTALE not in request.body, "a proxy was shown the request")
+        true(
+            _TELLTALE.decode() not in shown and _TELLTALE not in request.body, "a proxy was shown the request"
+        )
         same(request.header("Authorization"), (), "the credentials that a proxy was shown")
 
 

@@ -1,8 +1,8 @@
 """Checks of an asynchronous world: what becomes of its effects when the task that performs them is cancelled.
 
-Rules of this file: tasks are cancelled by anyio, so these checks run on asyncio and on trio; on asyncio they are
-cancelled by `Task.cancel()` as well, which comes once and goes through shields. (An anyio scope cancels again and
-again: a world that swallows one cancellation is found by the other way alone.)
+Rules of this file: tasks are cancelled by anyio, so these checks run on asyncio and on trio; on asyncio
+they are cancelled by `Task.cancel()` as well, which comes once and goes through shields. (An anyio scope
+cancels again and again: a world that swallows one cancellation is found by the other way alone.)
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import anyio
+import anyio.lowlevel
 
 from codex_oauth.testing.checking import case, fail, same, true
 from codex_oauth.testing.loopback import LoopbackServer, silent
@@ -91,6 +92,8 @@ async def other_tasks_go_on_meanwhile(make: MakeAsyncWorld) -> None:
 
 
 _AFTER: Final = 0.05
+_LONG: Final = 3.0
+"""Seconds of a wait that is to be cut."""
 
 
 async def a_task_that_asyncio_cancels_leaves_an_effect_soon(make: MakeAsyncWorld) -> None:
@@ -99,7 +102,7 @@ async def a_task_that_asyncio_cancels_leaves_an_effect_soon(make: MakeAsyncWorld
         return
 
     async def waiting() -> float:
-        return await _leaves(make, lambda clock: wait(clock, 60.0))
+        return await _leaves(make, lambda clock: wait(clock, _LONG))
 
     with case("in a wait"):
         await promptly("a cancelled task", waiting)
@@ -115,7 +118,9 @@ async def a_task_that_asyncio_cancels_leaves_an_effect_soon(make: MakeAsyncWorld
             await promptly("a cancelled task", requesting)
 
 
-async def _leaves(make: MakeAsyncWorld, effect: Callable[[CheckedClock], SignInEffect], place: str = "") -> float:
+async def _leaves(
+    make: MakeAsyncWorld, effect: Callable[[CheckedClock], SignInEffect], place: str = ""
+) -> float:
     clock = CheckedClock()
 
     async def perform() -> object:
@@ -142,11 +147,13 @@ async def _leaves(make: MakeAsyncWorld, effect: Callable[[CheckedClock], SignInE
 
 
 async def a_once_request_outlives_the_cancellation_of_asyncio(make: MakeAsyncWorld) -> None:
-    """However often its task is cancelled it is answered; the cancellation is raised afterwards, and not lost."""
+    """However often its task is cancelled it is answered; the cancellation is raised afterwards, not lost."""
     if not _on_asyncio():
         return
     for often in (1, 3):
-        with case("a task that is cancelled once" if often == 1 else f"a task that is cancelled {often} times"):
+        with case(
+            "a task that is cancelled once" if often == 1 else f"a task that is cancelled {often} times"
+        ):
             slow = SlowAnswer()
             events: list[Any] = []
             clock = CheckedClock()
@@ -155,7 +162,7 @@ async def a_once_request_outlives_the_cancellation_of_asyncio(make: MakeAsyncWor
                 async with make(now=clock) as world:
                     events.append(await world.perform(post(url, once=True)))
                     await asyncio.sleep(0)
-                    events.append(await world.perform(wait(clock, 60.0)))
+                    events.append(await world.perform(wait(clock, _LONG)))
 
             with LoopbackServer(slow) as server:
                 task = asyncio.get_running_loop().create_task(perform(server.url))
@@ -163,13 +170,18 @@ async def a_once_request_outlives_the_cancellation_of_asyncio(make: MakeAsyncWor
                     await asyncio.sleep(_AFTER)
                     task.cancel()
                 await asyncio.wait([task], timeout=2 * SOON)
+                same(
+                    slow.answered, 1, "the number of `once` requests that were answered when their task ended"
+                )
                 same(slow.cut, 0, "the number of `once` requests that were left before they were answered")
                 same(len(server.received), 1, "the number of requests that came for one")
                 if not task.done():
                     task.cancel()
                     await asyncio.wait([task], timeout=SOON)
                     fail("the cancellation was lost: the task goes on after its `once` request")
-                same([type(event).__name__ for event in events[1:]], [], "the events after the `once` request")
+                same(
+                    [type(event).__name__ for event in events[1:]], [], "the events after the `once` request"
+                )
                 true(task.cancelled(), "the cancellation must be raised after the `once` request")
                 await all_left(server, make)
 
@@ -186,7 +198,7 @@ async def a_time_limit_of_the_caller_is_one(make: MakeAsyncWorld) -> None:
         with case(name), LoopbackServer(silent) as server:
             clock = CheckedClock()
             async with make(now=clock) as world:
-                for effect in (wait(clock, 60.0), post(server.url)):
+                for effect in (wait(clock, _LONG), post(server.url)):
                     try:
                         event = await limited(world.perform(effect))
                     except TimeoutError:
@@ -205,13 +217,18 @@ async def a_cancel_is_no_cancellation_of_the_task(make: MakeAsyncWorld) -> None:
         clock = CheckedClock()
         with case(during), LoopbackServer(silent) as server:
             async with make(now=clock) as world:
+                came: list[str] = []
                 async with anyio.create_task_group() as group:
                     group.start_soon(_cancel_later, world.cancel)
-                    event = await world.perform(wait(clock, 60.0) if during == "a wait" else post(server.url))
-                same(type(event).__name__, "Cancelled", "the event")
-                await anyio.sleep(0)
+                    effect = wait(clock, _LONG) if during == "a wait" else post(server.url)
+                    try:
+                        came.append(type(await world.perform(effect)).__name__)
+                    except anyio.get_cancelled_exc_class():
+                        came.append("a cancellation")
+                same(came, ["Cancelled"], "what came of it")
+                await anyio.lowlevel.checkpoint()
                 for _ in range(2):
-                    again = await world.perform(wait(clock, 60.0))
+                    again = await world.perform(wait(clock, _LONG))
                     same(type(again).__name__, "Cancelled", "the event of what follows")
             await anyio.sleep(0.001)  # a cancellation that was left behind would come out here
 

@@ -30,16 +30,18 @@ _MOST_EARLY: Final = 20
 
 
 class SlowAnswer:
-    """An act: answers after a moment, and keeps how many clients did not stay for it."""
+    """An act: answers after a moment; it counts the clients that did not stay for it, and the answers."""
 
     def __init__(self, seconds: float = 0.3) -> None:
         self._seconds = seconds
         self.cut = 0
+        self.answered = 0
 
     def __call__(self, sock: socket.socket, request: LoopbackRequest) -> None:
         """Answer late."""
         if has_left(sock, self._seconds):
             self.cut += 1
+        self.answered += 1
         sock.sendall(OK_ANSWER)
 
 

@@ -1,9 +1,9 @@
 """The transport for many polls: over aiohttp, on connections that are used again.
 
 Rules of this file: as in `aiohttp_transport`, which sends what must be sent once. A connection is not used
-again after it was idle for nearly as long as servers keep one, time in suspend included; one that dies under
-a poll is told as it is, and nothing is repeated here. `make bench ROWS=P14` says what a poll costs: what is
-the same for every poll is made once a second.
+again after it was idle for nearly as long as servers keep one, time in suspend included; one that dies
+under a poll is told as it is, and nothing is repeated here. `make bench ROWS=P14` says what a poll costs:
+what is the same for every poll is made once a second.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The transport over aiohttp: one request in, one event out, on an asyncio loop.
 
-Rules of this file: as in `httpx_transport`; a session and a connection serve one request. The time limit is
-around everything: asyncio's own for a request that may be repeated, else as `async_limit` says. A cancelled
-task cuts the request, and what it opened is closed.
+Rules of this file: as in `httpx_transport`; a session and a connection serve one request. The time limit
+is around everything: asyncio's own for a request that may be repeated, else as `async_limit` says. A
+cancelled task cuts the request, and what it opened is closed.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """One request in the terms of httpx and httpcore, for blocking and asynchronous transports.
 
 Rules of this file: nothing here does any I/O; the body is revealed here and nowhere else. Whether this
-machine's settings (proxies, certificates) can be used at all is looked at here before a person is asked for
-anything.
+machine's settings (proxies, certificates) can be used at all is looked at here before a person is asked
+for anything.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def proxy_for(url: httpx.URL) -> Proxy | None:
 
 
 _TARGET: Final = "codex_oauth_target"
-"""Our own extension: httpx takes dot segments out of a URL. (httpcore's `target` would be sent to a proxy, too.)"""
+"""Our own extension: httpx takes dot segments out of a URL. (httpcore's `target` would be a proxy's, too.)"""
 
 _TIMEOUTS: Final = ("connect", "read", "write", "pool")
 NO_AUTH: Final = httpx.Auth()  # else httpx would turn user information in a URL into a header

@@ -102,10 +102,9 @@ class _ExactAgent(_Agent):  # type: ignore[misc]  # Twisted does not type it
 
     target = b"/"
 
-    def _requestWithEndpoint(  # noqa: N802  # Twisted's name
-        self, key: Any, endpoint: Any, method: Any, parsedURI: Any, headers: Any, bodyProducer: Any, _: Any  # noqa: N803
-    ) -> Any:
-        return super()._requestWithEndpoint(key, endpoint, method, parsedURI, headers, bodyProducer, self.target)
+    def _requestWithEndpoint(self, *args: Any) -> Any:  # noqa: N802  # Twisted's name
+        *others, _parsed_target = args
+        return super()._requestWithEndpoint(*others, self.target)
 
 
 class _Exchange:
@@ -253,7 +252,7 @@ class _Where:
         return protocol
 
     def _counted(self, receive: Callable[[bytes], object]) -> Callable[[bytes], None]:
-        """Receive no more than any answer may have: Twisted keeps a head, and trailers, however long they are."""
+        """Receive no more than an answer may have: Twisted keeps heads and trailers, however long they are."""
 
         def counted(data: bytes) -> None:
             self._left -= len(data)

@@ -1,7 +1,7 @@
-"""Whether a request can be written as HTTP at all: what is no URL, no method and no header is a bug, not a failure.
+"""Whether a request can be written as HTTP at all: what is no URL, method or header is a bug, and no failure.
 
-Rules of this file: it is looked at before anybody is called; an error tells nothing of the request. What it lets
-through, a library writes as it is: nothing in it ends a line, or a request.
+Rules of this file: it is looked at before anybody is called; an error tells nothing of the request. What it
+lets through, a library writes as it is: nothing in it ends a line, or a request.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _NO_VALUE: Final = re.compile(r"[\0\r\n]")
 
 
 def check_writable(request: Request) -> None:
-    """Raises ValueError for what cannot be written as HTTP: a URL with another scheme than http and https, without a
-    host, with a port that is none, or with a blank, a control character or one beyond ASCII; a method or the
-    name of a header that is no token; a header's value with a line end or a zero.
+    """Raises ValueError for what cannot be written as HTTP: a URL with another scheme than http and https,
+    without a host, with a port that is none, or with a blank, a control character or one beyond ASCII; a
+    method or the name of a header that is no token; a header's value with a line end or a zero.
     """
     _check_url(request.url)
     if not _TOKEN.fullmatch(request.method):
@@ -38,8 +38,8 @@ def check_writable(request: Request) -> None:
 
 
 def target_of(url: str) -> str:
-    """What stands in the request line (RFC 9112 §3.2.1): all from the path on but the fragment, as it is. (What
-    parses URLs drops an empty query, and may take out dot segments.)
+    """What stands in the request line (RFC 9112 §3.2.1): all from the path on but the fragment, as it is.
+    (What parses URLs drops an empty query, and may take out dot segments.)
     """
     after = url.partition("://")[2]
     found = _TARGET.search(after)
