@@ -252,7 +252,7 @@ class _Where:
         return protocol
 
     def _counted(self, receive: Callable[[bytes], object]) -> Callable[[bytes], None]:
-        """Receive no more than an answer may have: Twisted keeps heads and trailers, however long they are."""
+        """Receive no more than an answer may have: Twisted keeps heads and trailers of any length."""
 
         def counted(data: bytes) -> None:
             self._left -= len(data)
