@@ -69,7 +69,8 @@ def test_what_hangs_in_a_thread_of_a_check_is_told_too(
         return lock(self) if threading.current_thread() is threading.main_thread() else hang()
 
     monkeypatch.setattr(MemorySlot, "lock", hanging)
-    monkeypatch.setattr(bounded.Elsewhere.result, "__defaults__", (LIMIT,))
+    result: Any = vars(bounded.Elsewhere)["result"]
+    monkeypatch.setattr(result, "__defaults__", (LIMIT,))
     with pytest.raises(
         AssertionError, match=r"slot\.lock\(\)`, in .*hanging, had not come back after 0\.3 s"
     ):
