@@ -60,7 +60,7 @@ $(VENV)/ports/pyodide/.installed: tests/ports/pyodide.lock tests/ports/pyodide/p
 
 .PHONY: ports ## environments for the ports of docs/ports.md, and all their checks (needs npm)
 ports: $(PORTS:%=$(VENV)/ports/%/.installed) $(VENV)/ports/pyodide/.installed
-	$(BIN)/python -m pytest -q -n 2 tests/ports/test_gallery.py tests/ports/test_pyodide.py
+	$(BIN)/python -m pytest -q -n 2 tests/ports/test_gallery.py tests/ports/test_pyodide.py tests/ports/test_pyodide_page.py
 
 .PHONY: demo ## sign in with a device code against the authority on loopback
 demo: $(STAMP)

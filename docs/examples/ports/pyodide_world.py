@@ -131,10 +131,12 @@ class PyodideWorld:
                 return RequestFailed(self._now()[0], Phase.MAYBE_SENT, Cause.TIMEOUT)
             answer = exchange.result()
         finally:
-            controller.abort()  # of what is not over; and nobody waits for the rest of a body
-            exchange.cancel()
-            await asyncio.wait({exchange})
+            if not exchange.done():
+                controller.abort()
+                exchange.cancel()
+                await asyncio.wait({exchange})
         if isinstance(answer, NoAnswer):
+            controller.abort()  # nobody waits for the rest of a body that is too big
             return RequestFailed(self._now()[0], *answer.failed)
         status, headers, body = answer
         return ResponseReceived(sent_at, *self._now(), status, headers, body)
