@@ -372,6 +372,12 @@ class Renewer:
             return None
         return SignInError.by(provider.texts.facts(kind), kind)
 
+    def whose(self, known: Record | None) -> Provider:
+        """Who the login is bound to: the `known` one, or else the one that is stored."""
+        if self.provider is None and known is None and (known := self._stored(None)[1]) is None:
+            raise not_signed_in()
+        return self.provider_for(known)
+
     def provider_for(self, record: Record | None) -> Provider:
         """Who renews this record."""
         if self.provider is not None:

@@ -236,6 +236,10 @@ class TokenSource:
             seen = self._seen = (credential, plain(provider.dialect.headers(provider, credential)))
         return dict(seen[1])
 
+    def provider(self) -> Provider:
+        """Whose login it is, without a renewal. Its `model_api` says where models answer."""
+        return self._renewer.whose(self._memory.record)
+
     @property
     def is_idle(self) -> bool:
         """Whether no renewal is under way, and nothing is only in memory: then nothing is lost with it."""

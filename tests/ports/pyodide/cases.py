@@ -10,7 +10,7 @@ import json
 import time
 from typing import Any
 
-from pyodide_world import PyodideWorld  # type: ignore[import-not-found]
+from pyodide_world import PyodideWorld
 
 from codex_oauth.clock import now
 from codex_oauth.worlds.world import arun
