@@ -303,6 +303,8 @@ class TokenSource:
 
     def _looked_aside(self) -> Job[None]:
         """The same on a thread."""
+        if (flight := self._look_aside) is not None and not flight.landed:
+            return flight
         with loading("codex_oauth.tokens.flight"):
             from codex_oauth.tokens.flight import Job
 
@@ -326,6 +328,8 @@ class TokenSource:
 
     def _next(self, rejected: Secret[str] | None) -> Record | Job[Landing]:
         """What to use, or the renewal to wait for."""
+        if self._memory.record is None and (flight := self._flight) is not None and not flight.landed:
+            return flight  # thousands may ask while there is nothing yet: they keep nobody from renewing
         with self._lock:
             self._settle()
             step, record = self._memory.step(rejected, *self._now()), self._memory.record
