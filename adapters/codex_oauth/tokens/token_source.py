@@ -298,7 +298,11 @@ class TokenSource:
         """See once for all who ask whether what is stored is good as it is: then no renewal is loaded."""
         with self._looking:
             if not self._looked:
-                self._hand_in(self._renewer.look(self._memory.jitter))
+                found = self._renewer.look(self._memory.jitter)
+                if isinstance(found, tuple):
+                    self._memory.see(found, self._now()[0])
+                else:
+                    self._hand_in(found)
                 self._looked = True
 
     def _looked_aside(self) -> Job[None]:
@@ -373,6 +377,7 @@ class TokenSource:
         memory = self._memory
         refused = memory.begin(rejected, self._now()[0])
         known, had, failure, jitter = memory.record, memory.had, memory.failure, memory.jitter
+        seen = memory.seen_just_now(self._now()[0])
         world = LazyWorld(self._make_world, self._now, self._on_wait)
 
         def work() -> Landing:
@@ -385,6 +390,7 @@ class TokenSource:
                 failure=failure,
                 jitter=jitter,
                 had=had,
+                seen=seen,
                 meanwhile=meanwhile if flight.on_thread else None,
             )
             self._hand_in(landing)
