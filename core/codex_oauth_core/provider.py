@@ -49,6 +49,8 @@ __all__ = [
 ]
 
 _LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_PLAIN: Final = re.compile(r"[!-\[\]-~]*")
+"""Visible ASCII without a backslash."""
 _NAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
 USER_AGENT: Final = f"codex-oauth/{__version__}"
 
@@ -212,9 +214,9 @@ def _checked_issuer(issuer: str) -> str:
 
 def _checked_url(url: str) -> str:
     parts = urlsplit(url)
-    if any(ord(char) <= 0x20 or ord(char) >= 0x7F for char in url) or "\\" in url:
+    if _PLAIN.fullmatch(url) is None:
         raise ValueError("an issuer or endpoint is plain ASCII without spaces")
-    if not _is_host(parts) or parts.port == 0 or any(mark in url for mark in "@#"):
+    if not _is_host(parts) or parts.port == 0 or "@" in url or "#" in url:
         raise ValueError("an issuer or endpoint is https://HOST[:PORT][/PATH], without user or fragment")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
         raise ValueError("an issuer or endpoint is https, or http on a loopback address")

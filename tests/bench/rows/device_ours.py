@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import anyio
+import anyio.lowlevel
 import httpx
 
 from codex_oauth import AsyncHttpxWorld, Credential, HttpxWorld, arun, run
 from codex_oauth.testing import VirtualClock
 from codex_oauth_core import CODEX, DeviceFlow
 from tests.support import PENDING, approved, issued, tokens
+
+T = TypeVar("T")
 
 __all__ = ["by_hand", "by_hand_async", "in_loop", "ours", "ours_async"]
 
@@ -104,11 +108,11 @@ async def by_hand_async(polls: int) -> None:
             if answer.status_code == 200:
                 break
             assert answer.json()["error"]["code"] == "deviceauth_authorization_pending"
-            await anyio.sleep(0)
+            await anyio.lowlevel.checkpoint()
         found = (await client.post(_TOKEN, data=_exchange(answer.json()))).json()
     assert found["access_token"]
 
 
-def in_loop(work: Callable[[int], Awaitable[None]], polls: int, backend: str) -> None:
+def in_loop(work: Callable[[T], Awaitable[None]], given: T, backend: str) -> None:
     """Run an asynchronous sign-in in a new event loop."""
-    anyio.run(work, polls, backend=backend)
+    anyio.run(work, given, backend=backend)
