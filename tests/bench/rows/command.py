@@ -106,10 +106,15 @@ def _against_nothing(
     """Several commands of ours beside an interpreter that does nothing."""
     all_of = [
         _process(UNIT, f"`{UNIT}`", [PYTHON, "-c", "pass"]),
-        *(_process(f"codex-oauth, {name}", called[name], command, ours=True) for name, command in ours.items()),
+        *(
+            _process(f"codex-oauth, {name}", called[name], command, ours=True)
+            for name, command in ours.items()
+        ),
     ]
     times = contest(all_of, rounds, UNIT)
-    targets = tuple(Target(f"{name}: of `{UNIT}`", times.ratio(f"codex-oauth, {name}"), limit) for name in ours)
+    targets = tuple(
+        Target(f"{name}: of `{UNIT}`", times.ratio(f"codex-oauth, {name}"), limit) for name in ours
+    )
     return Result(number, UNIT, figures(all_of, times), targets, notes=notes)
 
 
