@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 import attrs
@@ -16,7 +17,7 @@ import attrs
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.provider import is_loopback
 
-__all__ = ["DEFAULT_HOSTS", "HostNotAllowed", "Hosts"]
+__all__ = ["DEFAULT_HOSTS", "HostNotAllowed", "Hosts", "shared_hosts"]
 
 DEFAULT_HOSTS: Final = CODEX.hosts
 
@@ -97,6 +98,12 @@ class Hosts:
         scheme, host = _COUNTS_AS[found["scheme"].lower()], _bare(found["host"])
         port = _USUAL_PORT[scheme] if found["port"] is None else int(found["port"])
         return any(entry.fits(scheme, host, port) for entry in self._allowed)
+
+
+@lru_cache(maxsize=64)
+def shared_hosts(names: tuple[str, ...]) -> Hosts:
+    """`Hosts(names)`, one for all who have the same ones: a program may hold thousands of logins."""
+    return Hosts(names)
 
 
 def _shown(url: str) -> str:

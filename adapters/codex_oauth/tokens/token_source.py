@@ -20,7 +20,7 @@ import attrs
 from codex_oauth.clock import Clock, now, wall_of
 from codex_oauth.loading import loading
 from codex_oauth.stores.store import Store
-from codex_oauth.tokens.hosts import Hosts
+from codex_oauth.tokens.hosts import Hosts, shared_hosts
 from codex_oauth.tokens.memory import Memory, Step
 from codex_oauth.tokens.notes import Notes, print_note
 from codex_oauth.tokens.renewing import Landing, LazyWorld, Renewer, UsualWorld
@@ -128,7 +128,8 @@ class TokenSource:
             whole_name=account_id is not None,
         )
         by_provider = (provider,) if provider is not None else (*self._renewer.providers, *KNOWN)
-        self._hosts = Hosts([host for each in by_provider for host in each.hosts] if hosts is None else hosts)
+        of_providers = tuple(host for each in by_provider for host in each.hosts)
+        self._hosts = shared_hosts(of_providers) if hosts is None else Hosts(hosts)
         self._hosts_differ = hosts is None and len(by_provider) > 1
         self._hosts_of: dict[tuple[str, str], Hosts] = {}
         self._make_world = make_world or UsualWorld(now)
@@ -225,7 +226,7 @@ class TokenSource:
         bound = credential.issuer, credential.client_id
         if (allowed := self._hosts_of.get(bound)) is None:
             hosts = self._renewer.provider_for(Record(credential)).hosts
-            allowed = self._hosts_of[bound] = Hosts(hosts)
+            allowed = self._hosts_of[bound] = shared_hosts(hosts)
         allowed.check(url)
 
     def headers_of(self, credential: Credential) -> dict[str, str]:
