@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -21,7 +21,9 @@ from tests.support import PENDING, approved, issued, tokens
 
 T = TypeVar("T")
 
-__all__ = ["by_hand", "by_hand_async", "in_loop", "ours", "ours_async"]
+_LIMIT: Final = 30.0
+
+__all__ = ["by_hand", "by_hand_async", "by_hand_limited", "in_loop", "ours", "ours_async"]
 
 
 def server(polls: int) -> httpx.MockTransport:
@@ -110,6 +112,31 @@ async def by_hand_async(polls: int) -> None:
             assert answer.json()["error"]["code"] == "deviceauth_authorization_pending"
             await anyio.lowlevel.checkpoint()
         found = (await client.post(_TOKEN, data=_exchange(answer.json()))).json()
+    assert found["access_token"]
+
+
+async def by_hand_limited(polls: int) -> None:
+    """The same, with a time limit for each request, and a scope that somebody may cancel it by."""
+
+    async def post(client: httpx.AsyncClient, url: str, **body: Any) -> httpx.Response:
+        with anyio.CancelScope() as scope, anyio.move_on_after(_LIMIT):
+            cancellable.append(scope)
+            try:
+                return await client.post(url, **body)
+            finally:
+                cancellable.pop()
+        raise TimeoutError
+
+    cancellable: list[anyio.CancelScope] = []
+    async with httpx.AsyncClient(transport=server(polls)) as client:
+        device = (await post(client, _USERCODE, content=_start())).json()
+        while True:
+            answer = await post(client, _POLL, json=_poll(device))
+            if answer.status_code == 200:
+                break
+            assert answer.json()["error"]["code"] == "deviceauth_authorization_pending"
+            await anyio.lowlevel.checkpoint()
+        found = (await post(client, _TOKEN, data=_exchange(answer.json()))).json()
     assert found["access_token"]
 
 
