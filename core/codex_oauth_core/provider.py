@@ -381,6 +381,8 @@ class Provider:
         """The credential with the account and the person that its own tokens name, where it does not say
         them: an earlier release stored no person.
         """
+        if credential.account_id and credential.user_id:
+            return credential
         account_id, user_id = self.dialect.identify(credential.access_token, credential.id_token)
         return attrs.evolve(
             credential, account_id=credential.account_id or account_id, user_id=credential.user_id or user_id
