@@ -86,7 +86,7 @@ def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _object(text: bytes) -> dict[str, Any]:
-    value = json.loads(text.decode("utf-8"), object_pairs_hook=_once_each)
+    value: dict[str, Any] = json.loads(text.decode("utf-8"), object_pairs_hook=_once_each)
     assert isinstance(value, dict)
     return value
 
@@ -94,7 +94,7 @@ def _object(text: bytes) -> dict[str, Any]:
 def _of_the_issuer(about: dict[str, Any]) -> dict[str, Any]:
     assert about["issuer"] == FIRST.issuer
     for name in _ENDPOINTS:
-        parts = urlsplit(about[name])
+        parts = urlsplit(str(about[name]))
         assert f"{parts.scheme}://{parts.netloc}" == FIRST.issuer
         assert parts.port is None
         assert not parts.fragment
