@@ -33,8 +33,10 @@ from codex_oauth_core.facts import (
     TryAgain,
 )
 from codex_oauth_core.identity import Profile
+from codex_oauth_core.model_api import ModelApi
 from codex_oauth_core.rendering import Renderers
 from codex_oauth_core.secret import Secret
+from codex_oauth_core.short_repr import Named
 from codex_oauth_core.texts import NO_TEXTS, Texts
 
 __all__ = [
@@ -55,10 +57,12 @@ _NAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
 USER_AGENT: Final = f"codex-oauth/{__version__}"
 
 
+@Named
 def _nobody(_access: Secret[str] | None, _id_token: Secret[str] | None) -> tuple[None, None]:
     return None, None
 
 
+@Named
 def _nameless(_credential: Credential) -> Profile:
     return Profile()
 
@@ -110,35 +114,43 @@ class CodeInHand:
     keys: tuple[PublicKey, ...] = ()
 
 
+@Named
 def _bearer(_provider: Provider, credential: Credential) -> RequestHeaders:
     """RFC 6750 §2.1."""
     return (("Authorization", Secret(f"Bearer {credential.access_token.reveal()}")),)
 
 
+@Named
 def _no_request(_provider: Provider, *_: object) -> None:
     return None
 
 
+@Named
 def _no_answer(_provider: Provider, response: ResponseReceived) -> Refusal:
     return Refusal(ErrorKind.INVALID_RESPONSE, status=response.status)
 
 
+@Named
 def _not_confirmed(_provider: Provider, _response: ResponseReceived) -> RevocationFact:
     return False
 
 
+@Named
 def _no_exchange(_provider: Provider, _code: CodeInHand, response: ResponseReceived) -> Refusal:
     return Refusal(ErrorKind.INVALID_RESPONSE, status=response.status)
 
 
+@Named
 def _no_keys(_provider: Provider, response: ResponseReceived) -> TryAgain:
     return TryAgain(ErrorKind.INVALID_RESPONSE, status=response.status)
 
 
+@Named
 def _nothing(_provider: Provider, *_: object) -> None:
     return None
 
 
+@Named
 def _no_message(_code: str) -> None:
     return None
 
@@ -262,7 +274,7 @@ def _endpoint() -> str | None:
     return endpoint
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Provider:
     """An authorization server, and this client as it knows it.
 
@@ -320,6 +332,8 @@ class Provider:
     texts: Texts = attrs.field(default=NO_TEXTS, repr=False)
     token_check_url: str | None = _endpoint()
     """Of the API: a GET that costs and changes nothing, and says whether an access token is taken."""
+    model_api: ModelApi | None = attrs.field(default=None, repr=False)
+    """Where its access tokens get model answers; None where they get none."""
     originator: str = "codex-oauth"
     """Names the application that embeds this library; never another client."""
     more: object = attrs.field(default=None, repr=False)
@@ -332,6 +346,17 @@ class Provider:
         ("Accept-Encoding", "identity"),
         ("User-Agent", USER_AGENT),
     )
+
+    _constant: str = attrs.field(default="", init=False, eq=False)
+
+    def called(self, constant: str) -> Provider:
+        """The same provider; its repr is this name, for help texts. One made from it has its own repr."""
+        twin = attrs.evolve(self)
+        object.__setattr__(twin, "_constant", constant)
+        return twin
+
+    def __repr__(self) -> str:
+        return self._constant or f"Provider(issuer={self.issuer!r}, client_id={self.client_id!r})"
 
     def at(self, issuer: str) -> Provider:
         """This provider with the same paths on another issuer, with a slash at its end if this one's has one.

@@ -220,7 +220,7 @@ def create_app(settings: Settings) -> Starlette:
 
     async def failed(request: Request, error: Exception) -> Response:
         """The provider or the database failed: look at the page again, and send no form again."""
-        text = str(error) if isinstance(error, SignInError) else "The database could not be reached."
+        text = error.message if isinstance(error, SignInError) else "The database could not be reached."
         again = _AGAIN if getattr(error, "kind", None) is ErrorKind.LOGIN_REQUIRED else _LOOK_AGAIN
         return _page("That did not work", f"<p>{escape(text)}</p>{again}", 503)
 

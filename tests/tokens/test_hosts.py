@@ -162,3 +162,11 @@ def test_sources_of_the_same_hosts_share_them_and_no_others() -> None:
     listed._hosts.check("https://api.example/")
     with pytest.raises(HostNotAllowed):
         one._hosts.check("https://api.example/")
+
+
+def test_the_error_says_where_hosts_are_named() -> None:
+    with pytest.raises(HostNotAllowed) as refused:
+        Hosts(DEFAULT_HOSTS).check("https://user:canary@evil.example/canary")
+    assert str(refused.value).startswith("No token is sent to 'evil.example'. ")
+    assert "TokenSource(store, hosts=[...])" in str(refused.value)
+    assert "canary" not in str(refused.value)

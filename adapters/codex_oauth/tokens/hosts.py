@@ -33,11 +33,14 @@ _MOST_SEEN: Final = 64
 
 
 class HostNotAllowed(ValueError):
-    """A URL to which no token is sent. `host` is its host as far as it can be made out, escaped."""
+    """A URL to which no token is sent. `host` is its host as far as it can be made out, escaped. Which hosts
+    may have a token, the `TokenSource` knows: those of the login's provider, or its `hosts=`.
+    """
 
     def __init__(self, host: str) -> None:
         super().__init__(
-            f"No token is sent to {host}: only by https or wss, and to the hosts that were listed."
+            f"No token is sent to {host}. A token is sent by https or wss only, and only to the hosts of the "
+            "login's provider; name other hosts where the source is made: TokenSource(store, hosts=[...])."
         )
         self.host = host
 
@@ -101,9 +104,9 @@ class Hosts:
 
 
 @lru_cache(maxsize=64)
-def shared_hosts(names: tuple[str, ...]) -> Hosts:
-    """`Hosts(names)`, one for all who have the same ones: a program may hold thousands of logins."""
-    return Hosts(names)
+def shared_hosts(*of: tuple[str, ...]) -> Hosts:
+    """`Hosts` of several providers', one for all who ask: a program may hold thousands of logins."""
+    return Hosts(name for names in of for name in names)
 
 
 def _shown(url: str) -> str:

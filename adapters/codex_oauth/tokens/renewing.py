@@ -372,12 +372,20 @@ class Renewer:
             keep_saving=keep_saving,
         )
 
-    def why_off(self, record: Record) -> SignInError | None:
-        """Why a login that is good may not be used, if its person has not allowed it; None if it may."""
+    def why_off(self, record: Record | None) -> SignInError | None:
+        """Why a login that is good may not be used, if its person has not allowed it; None if it may, or if
+        there is none.
+        """
         provider, kind = self.provider_for(record), ErrorKind.PLAN_USE_OFF
-        if not use_is_off(record.credential, provider):
+        if record is None or not use_is_off(record.credential, provider):
             return None
         return SignInError.by(provider.texts.facts(kind), kind)
+
+    def whose(self, known: Record | None) -> Provider:
+        """Who the login is bound to: the `known` one, or else the one that is stored."""
+        if self.provider is None and known is None and (known := self._stored(None)[1]) is None:
+            raise not_signed_in()
+        return self.provider_for(known)
 
     def provider_for(self, record: Record | None) -> Provider:
         """Who renews this record."""

@@ -128,8 +128,9 @@ class TokenSource:
             whole_name=account_id is not None,
         )
         by_provider = (provider,) if provider is not None else (*self._renewer.providers, *KNOWN)
-        of_providers = tuple(host for each in by_provider for host in each.hosts)
-        self._hosts = shared_hosts(of_providers) if hosts is None else Hosts(hosts)
+        self._hosts = (
+            Hosts(hosts) if hosts is not None else shared_hosts(*(each.hosts for each in by_provider))
+        )
         self._hosts_differ = hosts is None and len(by_provider) > 1
         self._hosts_of: dict[tuple[str, str], Hosts] = {}
         self._make_world = make_world or UsualWorld(now)
@@ -143,7 +144,7 @@ class TokenSource:
         self._memory = Memory(
             policy=policy,
             jitter=_drawn() if jitter is None else jitter,
-            is_off=lambda record: self._why_off(record) is not None,
+            is_off=lambda record: self._renewer.why_off(record) is not None,
         )
         self.begin()
         begin_again_in_children(self)
@@ -236,6 +237,10 @@ class TokenSource:
             provider = self._renewer.provider_for(Record(credential))
             seen = self._seen = (credential, plain(provider.dialect.headers(provider, credential)))
         return dict(seen[1])
+
+    def provider(self) -> Provider:
+        """Whose login it is, without a renewal. Its `model_api` says where models answer."""
+        return self._renewer.whose(self._memory.record)
 
     @property
     def is_idle(self) -> bool:
@@ -342,7 +347,7 @@ class TokenSource:
             flight = self._under_way
             if usable is not None and (step is Step.USE or flight is not None or self._closed):
                 return usable
-            if flight is not None and flight.landed and (off := self._why_off(record)) is not None:
+            if flight is not None and flight.landed and (off := self._renewer.why_off(record)) is not None:
                 raise off
             if flight is not None and flight.landed:  # its result cannot be stored: nothing else is begun
                 raise attrs.evolve(self._memory.unsaved or SignInError.of(ErrorKind.AUTH_WRITE_FAILED))
@@ -358,10 +363,6 @@ class TokenSource:
         flight.run()  # without threads everybody renews for himself; the store lets one do it
         return flight
 
-    def _why_off(self, record: Record | None) -> SignInError | None:
-        """Why a login that is good may not be used; None if it may, or if there is none."""
-        return None if record is None else self._renewer.why_off(record)
-
     @property
     def _under_way(self) -> Job[Landing] | None:
         flight = self._flight
@@ -375,10 +376,9 @@ class TokenSource:
                 self._make_world.load()
             from codex_oauth.tokens.flight import Job
 
-        memory = self._memory
-        refused = memory.begin(rejected, self._now()[0])
+        memory, (at, _) = self._memory, self._now()
+        refused, seen = memory.begin(rejected, at), memory.seen_just_now(at)
         known, had, failure, jitter = memory.record, memory.had, memory.failure, memory.jitter
-        seen = memory.seen_just_now(self._now()[0])
         world = LazyWorld(self._make_world, self._now, self._on_wait)
 
         def work() -> Landing:
@@ -426,7 +426,7 @@ class TokenSource:
         if isinstance(outcome, SignInError):
             raise attrs.evolve(outcome)  # one of its own for everybody: a traceback grows with each raise
         record = outcome.record
-        if (off := self._why_off(record)) is not None:  # what was renewed is stored all the same
+        if (off := self._renewer.why_off(record)) is not None:  # what was renewed is stored all the same
             raise off
         if rejected is not None and landing.rejected is None and record.credential.access_token == rejected:
             return None

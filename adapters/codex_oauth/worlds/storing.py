@@ -174,8 +174,8 @@ class Storage:
             return Locked(None, problem)
 
     def _holder(self) -> Intent | None:
-        """Whose intent keeps the lock busy, if that can be seen: in what was loaded just now, or looked for about
-        once a second.
+        """Whose intent keeps the lock busy, if that can be seen: in what was loaded just now, or in a look
+        about once a second.
         """
         if self._busy % _LOOKS_APART == 0:
             with suppress(SignInError):
