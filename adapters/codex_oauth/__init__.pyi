@@ -7,6 +7,7 @@ from codex_oauth.asign_in import alogin as alogin
 from codex_oauth.browser.choose import choose_here as choose_here
 from codex_oauth.browser.paste import PasteSource as PasteSource
 from codex_oauth.clients.aiohttp_middleware import aiohttp_middleware as aiohttp_middleware
+from codex_oauth.clients.explain import explain as explain
 from codex_oauth.clients.langchain_provider import langchain_provider as langchain_provider
 from codex_oauth.clients.openai_client import async_openai_client as async_openai_client
 from codex_oauth.clients.openai_client import openai_client as openai_client
@@ -92,6 +93,8 @@ from codex_oauth.transport.protocol import SendOutcome as SendOutcome
 from codex_oauth.transport.protocol import Transport as Transport
 from codex_oauth.transport.protocol import never as never
 from codex_oauth.transport.unlogged import unlogged as unlogged
+from codex_oauth.transport.writable import check_writable as check_writable
+from codex_oauth.transport.writable import target_of as target_of
 from codex_oauth.worlds.aiohttp_world import AiohttpWorld as AiohttpWorld
 from codex_oauth.worlds.anyio_world import AnyioWorld as AnyioWorld
 from codex_oauth.worlds.async_httpx_world import AsyncHttpxWorld as AsyncHttpxWorld
@@ -397,10 +400,12 @@ __all__ = [
     "async_openai_client",
     "best_leftover",
     "check_key",
+    "check_writable",
     "choose_here",
     "client_for",
     "draw_owner",
     "end_login",
+    "explain",
     "finish_sign_in",
     "host_id",
     "instant",
@@ -432,6 +437,7 @@ __all__ = [
     "seal",
     "shielded",
     "store_login",
+    "target_of",
     "unlogged",
     "unseal",
     "use_is_off",
