@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urljoin
 
 from codex_oauth.loading import loading
+from codex_oauth.tokens.hosts import HostNotAllowed
 from codex_oauth.tokens.token_source import TokenSource
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.secret import Secret
@@ -81,7 +82,7 @@ class TokenAuth(_Auth):
 
     def __init__(self, source: TokenSource) -> None:
         self._source = source
-        self._names: frozenset[str] = frozenset()
+        self._signed: Credential | None = None
 
     def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:
         """For `Client`."""
@@ -124,17 +125,15 @@ class TokenAuth(_Auth):
         return {"request": [keep_ours]}
 
     def _keep_ours(self, request: Any) -> None:
-        try:
-            self._source.check(str(request.url))
-        except ValueError:
-            for name in self._names:
-                request.headers.pop(name, None)
+        if (signed := self._signed) is None or _may_go(self._source, signed, str(request.url)):
+            return
+        for name, value in self._source.headers_of(signed).items():
+            if request.headers.get(name) == value:  # else it is another one's, who asks without this auth
+                del request.headers[name]
 
     def _sign(self, request: Any, credential: Credential) -> None:
-        headers = self._source.headers_of(credential)
-        if not headers.keys() <= self._names:
-            self._names |= headers.keys()
-        for name, value in headers.items():  # update() takes four times as long
+        self._signed = credential
+        for name, value in self._source.headers_of(credential).items():  # update() takes four times as long
             request.headers[name] = value
 
     def _is_refused(self, response: Any, credential: Credential) -> bool:
@@ -146,6 +145,15 @@ class TokenAuth(_Auth):
         sent, ours = response.request.headers, self._source.headers_of(credential)
         token = {name: value for name, value in ours.items() if _is_token(value, credential)} or ours
         return all(sent.get(name) == value for name, value in token.items())
+
+
+def _may_go(source: TokenSource, credential: Credential, url: str) -> bool:
+    """Whether a login may be sent to `url`."""
+    try:
+        source.check(url, credential)
+    except HostNotAllowed:
+        return False
+    return True
 
 
 def _is_token(value: str, credential: Credential) -> bool:
@@ -192,35 +200,30 @@ _BEARER: Final = "Bearer "
 
 
 class _RequestsAuth:
-    """What both auths have in common. `_names` are the headers that were added, of any request."""
+    """What both auths have in common. `_signed` is the login that a request was signed with last."""
 
     def __init__(self, source: TokenSource) -> None:
         self._source = source
-        self._names: frozenset[str] = frozenset()
+        self._signed: Credential | None = None
 
-    def _sign(self, request: PreparedRequest, headers: Mapping[str, str]) -> None:
-        self._names |= headers.keys()
-        request.headers.update(headers)
+    def _sign(self, request: PreparedRequest, credential: Credential) -> None:
+        self._source.check(request.url or "", credential)
+        self._signed = credential
+        request.headers.update(self._source.headers_of(credential))
 
     def _keep_ours(self, response: Response, *requests: PreparedRequest) -> None:
         """Take our headers off what is about to follow a redirect to where the token may not go: the library
         itself takes off one of them.
         """
-        if not response.is_redirect or self._may_follow(response):
+        if not response.is_redirect or (signed := self._signed) is None:
+            return
+        location = response.headers["location"]
+        # what cannot be printed, who follows may read in another way
+        if location.isprintable() and _may_go(self._source, signed, urljoin(response.url, location)):
             return
         for request in requests:
-            for name in self._names:
+            for name in self._source.headers_of(signed):
                 request.headers.pop(name, None)
-
-    def _may_follow(self, response: Response) -> bool:
-        location = response.headers["location"]
-        if not location.isprintable():  # who follows may read it in another way
-            return False
-        try:
-            self._source.check(urljoin(response.url, location))
-        except ValueError:
-            return False
-        return True
 
 
 class TokenRequestsAuth(_RequestsAuth):
@@ -235,7 +238,8 @@ class TokenRequestsAuth(_RequestsAuth):
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         """Sign a request that is being prepared."""
-        self._sign(request, self._source.headers(request.url or ""))
+        self._source.check(request.url or "")
+        self._sign(request, self._source.credential())
         request.register_hook("response", self._after)
         return request
 
@@ -257,7 +261,7 @@ class TokenRequestsAuth(_RequestsAuth):
         response.content  # noqa: B018  # reads it to its end
         response.close()
         again = _copy_after(response)
-        self._sign(again, self._source.headers_of(other))
+        self._sign(again, other)
         repeated: Response = response.connection.send(again, **options)
         repeated.history.append(response)
         repeated.request = again
@@ -270,7 +274,8 @@ class AsyncTokenRequestsAuth(_RequestsAuth):
 
     async def __call__(self, request: PreparedRequest) -> PreparedRequest:
         """Sign a request that is being prepared."""
-        self._sign(request, await self._source.aheaders(request.url or ""))
+        self._source.check(request.url or "")
+        self._sign(request, await self._source.acredential())
         request.register_hook("response", self._after)
         return request
 
@@ -290,7 +295,7 @@ class AsyncTokenRequestsAuth(_RequestsAuth):
         await response.content  # reads it to its end
         await response.close()
         again = _copy_after(response)
-        self._sign(again, self._source.headers_of(other))
+        self._sign(again, other)
         repeated = await response.connection.send(again, **options)
         repeated.history.append(response)
         repeated.request = again
