@@ -42,7 +42,7 @@ def test_a_text_comes_in_pieces_with_all_that_clients_need(base: str) -> None:
     assert answer.header("Content-Type") == "text/event-stream; charset=utf-8"
     assert [event["delta"] for event in events[4:9]] == ["This", " is", " a", " fake", " answer."]
     item = events[2]["item"]
-    part = {"type": "output_text", "text": TEXT, "annotations": [], "logprobs": []}
+    part: dict[str, Any] = {"type": "output_text", "text": TEXT, "annotations": [], "logprobs": []}
     assert item == {**item, "type": "message", "role": "assistant", "status": "in_progress", "content": []}
     place = {"item_id": item["id"], "output_index": 0, "content_index": 0}
     assert all(event == {**event, **place} for event in events[3:11])
@@ -320,3 +320,18 @@ def test_the_plans_use_can_be_asked_for(limit: UsageLimit | None) -> None:
 def test_a_switch_that_makes_no_sense_is_refused(setting: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(setting)) if "headers" not in setting else "strict"):
         ModelPolicy(**setting)
+
+
+def test_a_response_says_again_how_it_was_asked_for() -> None:
+    asked: dict[str, Any] = {
+        "tools": [CLOCK],
+        "tool_choice": "none",
+        "text": {"format": {"type": "json_schema", "name": "n", "schema": {"const": 4}}},
+        "parallel_tool_calls": False,
+        "reasoning": {"effort": "low"},
+    }
+    for event in events_in(Asker().ask({**asked, "truncation": None})):
+        if "response" in event:
+            assert event["response"] == {**event["response"], **asked, "instructions": "Be brief."}
+    response = events_in(Asker().ask(base=PLAN))[0]["response"]
+    assert (response["instructions"], response["tools"], response["tool_choice"]) == (None, [], "auto")

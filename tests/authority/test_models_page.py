@@ -49,7 +49,7 @@ def test_every_switch_is_there() -> None:
     ("after", "kind", "more"),
     [
         ("A row without `answer` is a `Fault`:", Fault, {"body_base64"}),
-        ("A row with `answer` is a `ModelFault`", ModelFault, set()),
+        ("A row with `answer` is a `ModelFault`", ModelFault, set[str]()),
     ],
 )
 def test_every_field_of_the_file_is_there(after: str, kind: type, more: set[str]) -> None:

@@ -153,3 +153,11 @@ def test_a_long_host_is_cut() -> None:
     with pytest.raises(HostNotAllowed) as refused:
         Hosts(DEFAULT_HOSTS).check("https://" + "a" * 100_000)
     assert len(str(refused.value)) < 300
+
+
+def test_the_error_says_where_hosts_are_named() -> None:
+    with pytest.raises(HostNotAllowed) as refused:
+        Hosts(DEFAULT_HOSTS).check("https://user:canary@evil.example/canary")
+    assert str(refused.value).startswith("No token is sent to 'evil.example'. ")
+    assert "TokenSource(store, hosts=[...])" in str(refused.value)
+    assert "canary" not in str(refused.value)

@@ -32,11 +32,14 @@ _MOST_SEEN: Final = 64
 
 
 class HostNotAllowed(ValueError):
-    """A URL to which no token is sent. `host` is its host as far as it can be made out, escaped."""
+    """A URL to which no token is sent. `host` is its host as far as it can be told, escaped. A `TokenSource`
+    says which hosts may have its token: those of the login's provider, or its `hosts=`.
+    """
 
     def __init__(self, host: str) -> None:
         super().__init__(
-            f"No token is sent to {host}: only by https or wss, and to the hosts that were listed."
+            f"No token is sent to {host}. A token is sent by https or wss only, and only to the hosts of the "
+            "login's provider; name other hosts where the source is made: TokenSource(store, hosts=[...])."
         )
         self.host = host
 

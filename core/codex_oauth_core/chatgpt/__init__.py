@@ -89,7 +89,7 @@ CHATGPT: Final = Provider(
     texts=TEXTS,
     token_check_url="https://api.openai.com/v1/models",  # noqa: S106  # no token
     dialect=CHATGPT_DIALECT,
-)
+).called("CHATGPT")
 """The official sign-in. Its client id begins a first registration; for a program that has one,
 `CHATGPT.registered(client_id)`. A sign-in needs `application`, `host_id` and `verify_signature`, too.
 """

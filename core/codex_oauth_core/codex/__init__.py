@@ -76,4 +76,4 @@ CODEX: Final = Provider(
     texts=TEXTS,
     must_grant=frozenset({Required.ACCESS_TOKEN, Required.REFRESH_TOKEN}),
     dialect=CODEX_DIALECT,
-)
+).called("CODEX")

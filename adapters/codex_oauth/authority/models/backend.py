@@ -17,7 +17,7 @@ import attrs
 
 from codex_oauth.authority.endpoints import Received, note
 from codex_oauth.authority.faults import Fault
-from codex_oauth.authority.messages import Answer, Call, StreamPart
+from codex_oauth.authority.messages import Answer, Call
 from codex_oauth.authority.models import refusals
 from codex_oauth.authority.models.events import (
     ModelEvent,
@@ -25,7 +25,6 @@ from codex_oauth.authority.models.events import (
     events_of,
     failed_events,
     reply_to,
-    wire,
 )
 from codex_oauth.authority.models.misfortunes import (
     Misfortune,
@@ -35,6 +34,7 @@ from codex_oauth.authority.models.misfortunes import (
 )
 from codex_oauth.authority.models.requests import BodyRefused, check_codex, check_plan, json_object
 from codex_oauth.authority.models.settings import HeaderRules, ModelPolicy, UsageLimit
+from codex_oauth.authority.models.streams import stream_answer
 from codex_oauth.authority.policy import Account
 from codex_oauth_core.secret import Secret
 
@@ -194,7 +194,7 @@ class ModelBackend:
         token = _bearer(call)
         if token is None or "authorization" in call.repeated:
             raise _Refused(refusals.unauthorized())
-        if misfortune in (Misfortune.TOKEN_INVALIDATED, Misfortune.TOKEN_EXPIRED):
+        if misfortune is Misfortune.TOKEN_INVALIDATED or misfortune is Misfortune.TOKEN_EXPIRED:
             self.tokens.end_access(token, misfortune.value)
         account = self.tokens.opened_by(token, call.wall)
         if account == "invalid_token":
@@ -275,22 +275,10 @@ class ModelBackend:
             self.check_body(asked, body, call.headers.get("version"))
         except BodyRefused as wrong:
             raise _Refused(_body_refusal(asked.route, wrong)) from None
-        sent, parts, cut = b"", list[StreamPart](), False
-        for number, (after, event) in enumerate(self.events(asked, body, call.wall)):
-            if event is None:
-                cut = True
-                continue
-            piece = wire(event, number)
-            sent += piece
-            parts.append(StreamPart(len(piece), after))
-        typed = self.policy.content_type and asked.misfortune is not Misfortune.NO_CONTENT_TYPE
-        kind = (("Content-Type", "text/event-stream; charset=utf-8"),) if typed else ()
-        return Answer(
-            status=200,
-            headers=(*kind, *self.answer_headers(asked, call.wall).items()),
-            body=Secret(sent),
-            parts=tuple(parts),
-            truncate=len(sent) if cut else None,
+        return stream_answer(
+            self.events(asked, body, call.wall),
+            self.answer_headers(asked, call.wall),
+            content_type=self.policy.content_type and asked.misfortune is not Misfortune.NO_CONTENT_TYPE,
         )
 
     def check_body(
@@ -311,7 +299,7 @@ class ModelBackend:
         self, asked: Asked, body: Mapping[str, Any], wall: float
     ) -> Iterable[tuple[float, ModelEvent | None]]:
         """The events of the answer to a body that is good, as its misfortune leaves them."""
-        response = empty_response(f"resp_fake_{self._new_id()}", str(body["model"]), int(wall))
+        response = empty_response(body, f"resp_fake_{self._new_id()}", int(wall))
         fault = asked.fault
         if fault is not None and fault.answer is Misfortune.FAILED:
             return ((0.0, one) for one in failed_events(response, fault.code, "This fake answer fails."))

@@ -1,7 +1,7 @@
 """The events of a model's answer, in their order: a text, or a call of a function that was asked for.
 
-Rules of this file: pure; every client library of the tests gets along with these events, and each needs
-another part of them; so nothing may be left out here. What breaks without an event stands in docs/testing.md.
+Rules of this file: pure; every client library of `make consumers` gets along with these events, and each
+needs another part of them; so nothing may be left out here.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ __all__ = [
     "events_of",
     "failed_events",
     "reply_to",
-    "wire",
 ]
 
 ModelEvent = dict[str, Any]
@@ -118,14 +117,19 @@ def _list(value: object) -> list[Any]:
 # -- the events ----------------------------------------------------------------------------------------
 
 
-def empty_response(response_id: str, model: str, created_at: int) -> dict[str, Any]:
-    """A response that is in progress."""
-    return {
+_ECHOED: Final = ("instructions", "parallel_tool_calls", "reasoning", "text", "tool_choice", "tools")
+
+
+def empty_response(body: Mapping[str, Any], response_id: str, created_at: int) -> dict[str, Any]:
+    """A response that is in progress. It says again what the request said of these things; some clients read
+    there how they asked.
+    """
+    usual: dict[str, Any] = {
         "id": response_id,
         "object": "response",
         "created_at": created_at,
         "status": "in_progress",
-        "model": model,
+        "model": body["model"],
         "output": [],
         "error": None,
         "incomplete_details": None,
@@ -140,6 +144,7 @@ def empty_response(response_id: str, model: str, created_at: int) -> dict[str, A
         "reasoning": {"effort": None, "summary": None},
         "store": False,
     }
+    return {**usual, **{name: body[name] for name in _ECHOED if body.get(name) is not None}}
 
 
 def events_of(
@@ -225,9 +230,3 @@ def _pieces(text: str) -> list[str]:
         return words
     half = (len(text) + 1) // 2
     return [text[:half], text[half:]]
-
-
-def wire(event: Mapping[str, Any], number: int) -> bytes:
-    """An event as it is sent over HTTP (server-sent events)."""
-    data = json.dumps({**event, "sequence_number": number}, separators=(",", ":"))
-    return f"event: {event['type']}\ndata: {data}\n\n".encode()

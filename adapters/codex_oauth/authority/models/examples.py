@@ -52,8 +52,8 @@ def _example(schema: object, root: Mapping[str, Any], left: int) -> Any:
 
 
 def _of_type(one: Mapping[str, Any], root: Mapping[str, Any], left: int) -> Any:
-    given = one.get("type")
-    kind = next(iter(_items(given)), None) if isinstance(given, list) else given
+    given: object = one.get("type")
+    kind = next(iter(_items(given)), given)
     if kind == "object" or (kind is None and "properties" in one):
         members = _members(one.get("properties"))
         return {
