@@ -161,18 +161,21 @@ def _no_message(_code: str) -> None:
 class Dialect:
     """Pure functions that build each request and read each answer into facts.
 
-    A builder gives None for a step that is not to be had at this provider: then nothing is sent, and the flow
-    says so. What a dialect never has it leaves out. A reader never raises, whatever the answer is; it gets
-    the provider, and what the answer must be checked against.
+    A builder returns None for a step that this provider does not offer: then nothing is sent, and the flow
+    ends with an error that says so. A dialect leaves out the fields of what it never offers. A reader never
+    raises, whatever the answer is; it gets the provider, and what the answer must be checked against. See
+    docs/dialects.md for a whole one.
     """
 
     device_authorization_request: Callable[[Provider], Request | None] = _no_request
-    """None where the device flow is not to be had, whichever of its steps is missing."""
+    """RFC 8628 §3.1. None where the provider lacks the device flow, or one of its steps."""
     read_device_authorization: Callable[[Provider, ResponseReceived], DeviceFact] = _no_answer
     poll_request: Callable[[Provider, DeviceAuthorization], Request | None] = _no_request
     read_poll: Callable[[Provider, ResponseReceived], PollFact] = _no_answer
     authorize_url: Callable[[Provider, AuthorizationRequest], Secret[str] | None] = _no_request
-    """The page to open; None where the browser flow is not to be had, whichever of its steps is missing."""
+    """The page to open (RFC 6749 §4.1.1). None where the provider lacks the browser flow, or one of its
+    steps.
+    """
     why_not: Callable[[Provider], Refusal | None] = _nothing
     """What a browser sign-in cannot be begun without, and the provider lacks; None where nothing is
     missing.
@@ -278,10 +281,12 @@ def _endpoint() -> str | None:
 
 @attrs.frozen(kw_only=True, repr=False)
 class Provider:
-    """An authorization server, and this client as it knows it.
+    """An authorization server, and this client as the server knows it. `CODEX` and `CHATGPT` are the ones
+    that come with this library; `at()` moves one to another issuer.
 
-    An endpoint that is None is not to be had: what needs it ends with an error of its own, and nothing is
-    sent anywhere else. The `issuer` is kept to the letter: a slash at its end is part of it.
+    A provider that lacks an endpoint has None for it: what needs the endpoint ends with an error, and nothing
+    is sent anywhere else. The `issuer` is kept to the letter: a slash at its end is part of it (RFC 8414
+    §3.3). The names of the fields are those of RFC 8414 §2, where it has them.
 
     Raises ValueError for an issuer or endpoint that is neither `https` nor loopback `http`.
     """
@@ -352,7 +357,9 @@ class Provider:
     _constant: str = attrs.field(default="", init=False, eq=False)
 
     def called(self, constant: str) -> Provider:
-        """The same provider; its repr is this name, for help texts. One made from it has its own repr."""
+        """The same provider, with `constant` as its repr, for help texts. A provider that is made from it has
+        the usual repr again.
+        """
         twin = attrs.evolve(self)
         object.__setattr__(twin, "_constant", constant)
         return twin

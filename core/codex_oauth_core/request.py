@@ -18,7 +18,9 @@ RequestHeaders = tuple[tuple[str, str | Secret[str]], ...]
 
 @attrs.frozen
 class Request:
-    """One HTTP request. Send it as it is: no redirects, no cookies, no credentials of your own."""
+    """One HTTP request. Send it as it is: follow no redirect, and add no cookie and no credentials. A header
+    may be a `Secret`: send `plain_headers()`.
+    """
 
     method: str
     url: str
@@ -26,7 +28,7 @@ class Request:
     body: Secret[bytes]
 
     def plain_headers(self) -> tuple[tuple[str, str], ...]:
-        """The headers as they go on the wire: for whoever sends them, and for no log."""
+        """The headers as they go on the wire, secrets revealed: to be sent, and not to be logged."""
         return plain(self.headers)
 
 

@@ -79,24 +79,27 @@ _USUAL_POLICY: Final = RenewalPolicy()
 
 class TokenSource:
     """The access token of a stored login, renewed whenever that is due. For any number of threads, tasks
-    and event loops at once; `token` fits `OpenAI(api_key=...)`, and `atoken` fits `AsyncOpenAI`.
+    and event loops at once; `token` fits `OpenAI(api_key=...)`, and `atoken` fits `AsyncOpenAI`. Use it in a
+    `with` or `async with` block, or call `close()` or `aclose()` at the end.
 
-    `account`: whose login, as people call it: an e-mail address, an account id, a user id, or the beginning
-    of a key; by default the store's current one; and the same login from then on, whoever else is called so.
-    `account_id` is its former name, and takes whole names only.
+    `store`: where the login is. `account`: whose login, as people call it: an e-mail address, an account id,
+    a user id, or the beginning of a key; by default the store's current one. The source keeps to the login
+    that it found first. `account_id` is the former name of `account`, and takes whole names only.
+
     `provider`: by default the one that the login is bound to, of those that codex-oauth knows and of
-    `providers`. `hosts` may be sent the token, by default those of the login's provider: `HOST` or
-    `HOST:PORT`. `make_world` makes the world of one renewal, by default an `HttpxWorld`; its clock is `now`.
-    `jitter`, from 0 to 1, spreads processes; by default it is drawn at random. `on_note` gets one line about
-    a login that works and needs attention, on a renewal's thread; by default it is a `CodexOAuthWarning`.
-    `on_wait` gets, there too, every `Wait` of a renewal: its `why`, whom it waits for, and until when.
-    ValueError for an empty `account` and for what is no host.
+    `providers`. A login is renewed where it was granted, whatever `CODEX_OAUTH_ISSUER` says. `hosts`: where
+    the token may be sent, each `HOST` or `HOST:PORT`; by default the hosts of the login's provider. See
+    `HostNotAllowed`.
 
-    Every method but `close` raises SignInError where there is no usable login: `plan_use_off`, without a
-    request, for one that is good and whose person has not allowed that requests are made with it.
+    `policy` says when a login is renewed. `make_world` makes the world of one renewal, by default an
+    `HttpxWorld`; its clock is `now`. `jitter`, from 0 to 1, spreads the renewals of several processes; by
+    default it is drawn at random. On a renewal's thread `on_note` gets one line about a login that works and
+    needs attention, by default as a `CodexOAuthWarning`, and `on_wait` every `Wait`.
 
-    A signal handler may ask too, but not before the first renewal has loaded what renewals need: Python's
-    imports can't be entered twice.
+    Raises ValueError for an empty `account` and for what is no host. Every method but `close` and `stop`
+    raises SignInError where no login is usable: `login_required` (sign in again), `plan_use_off` (the person
+    has not allowed requests; none is sent), `network` and its like (the token has expired, and no renewal
+    succeeded), `auth_read_failed`, `corrupt_auth`. A signal handler may ask once a renewal has loaded all.
     """
 
     def __init__(
@@ -163,8 +166,10 @@ class TokenSource:
     # -- what callers want ------------------------------------------------------------------------------
 
     def token(self) -> str:
-        """An access token to use now. It is not bound to a host here: give it to clients of the hosts that it
-        is meant for, or use `headers()` or `TokenAuth`.
+        """An access token to use now. Nothing checks where you send it: give it to clients of the login's
+        provider alone, or use `headers()`, `TokenAuth` or `openai_client()`, which check the host.
+
+        After a 401 ask `rejected(token)`. Blocks while a renewal is under way and no token is usable.
         """
         fresh, wall = self._memory.fresh, self._wall
         if fresh is not None and fresh.since <= (at := wall()) and at < fresh.until:  # _fresh(), unrolled
@@ -178,7 +183,9 @@ class TokenSource:
         return (await self._arecord()).credential.access_token.reveal()
 
     def credential(self, *, rejected: Secret[str] | None = None) -> Credential:
-        """The login to use now; `rejected` is an access token that a server refused with 401."""
+        """The login to use now: its account, its expiry, its tokens. `rejected` is an access token that a
+        server refused with 401 (RFC 6750 §3.1): another one is renewed, at most once a minute.
+        """
         if rejected is None and (fresh := self._fresh()) is not None:
             return fresh.credential
         return self._record(rejected).credential
@@ -188,8 +195,8 @@ class TokenSource:
         return (await self._arecord(rejected)).credential
 
     def rejected(self, token: str) -> str:
-        """What to use instead of `token`, which a server refused with 401. The same token again if there is
-        nothing better: at most one renewal a minute is begun by a refusal.
+        """The access token to use instead of `token`, which a server refused with 401 (RFC 6750 §3.1). The
+        same token comes back if there is no other: a refusal begins at most one renewal a minute.
         """
         secret = Secret(token)
         del token  # not in the frame of an error
@@ -202,8 +209,8 @@ class TokenSource:
         return (await self._arecord(secret)).credential.access_token.reveal()
 
     def headers(self, url: str) -> dict[str, str]:
-        """The headers for a request to `url`. Raises HostNotAllowed, a ValueError, for a URL that must not
-        have the token.
+        """The headers for a request to `url`: the token (RFC 6750 §2.1), and what else the API of the login's
+        provider wants. Raises HostNotAllowed, a ValueError, for a URL that must not have the token.
         """
         self.check(url)
         credential = self._record().credential
