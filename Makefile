@@ -10,6 +10,7 @@ DEMO := $(VENV)/.demo
 DOCS := $(VENV)/docs
 RELEASE := $(VENV)/release
 PEERS := $(VENV)/peers
+PORTS := pycurl gevent niquests
 LOWEST := .venv-lowest
 CONSUMERS := $(VENV)/consumers
 CONSUMER_LOCKS := $(wildcard tests/consumers/locks/*.lock)
@@ -51,6 +52,24 @@ $(PEERS)/.installed: $(STAMP) tests/bench/peers.lock
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --target $(PEERS) -r tests/bench/peers.lock
 	@touch $@
 
+# libraries that the product does not know, each in an environment of its own: docs/ports.md
+$(PORTS:%=$(VENV)/ports/%/.installed): $(VENV)/ports/%/.installed: tests/ports/%.lock $(STAMP)
+	$(BIN)/uv --quiet venv --clear --python $(BIN)/python $(@D)
+	$(BIN)/uv --quiet pip install --python $(@D)/bin/python --no-deps --require-hashes -r $<
+	@touch $@
+
+$(VENV)/ports/pyodide/.installed: tests/ports/pyodide.lock tests/ports/pyodide/package-lock.json $(STAMP)
+	rm -rf $(@D)
+	mkdir -p $(@D)
+	cp tests/ports/pyodide/package.json tests/ports/pyodide/package-lock.json $(@D)
+	npm --prefix $(@D) ci --silent --ignore-scripts --no-audit --no-fund
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --target $(@D)/python -r $<
+	@touch $@
+
+.PHONY: ports ## environments for the ports of docs/ports.md, and all their checks (needs npm)
+ports: $(PORTS:%=$(VENV)/ports/%/.installed) $(VENV)/ports/pyodide/.installed
+	$(BIN)/python -m pytest -q -n 2 tests/ports/test_gallery.py tests/ports/test_pyodide.py tests/ports/test_pyodide_page.py
+
 # what the demonstration needs, and nothing else; `make install` adds the rest to the same .venv
 $(DEMO): docs/demo/demo.lock
 	@$(PYTHON_IS_NEW)
@@ -84,7 +103,7 @@ test: lint imports
 	if ! wait $$types; then cat $$said; exit 1; fi; exit $$tests
 
 .PHONY: nightly ## every night: what `test` leaves out, and consumers, props, sim, storm, fuzz and mutants
-nightly: test
+nightly: test $(PORTS:%=$(VENV)/ports/%/.installed) $(VENV)/ports/pyodide/.installed
 	$(BIN)/python -m pytest -n 2 -m nightly
 	$(MAKE) consumers props sim storm fuzz mutants
 
@@ -156,9 +175,9 @@ fuzz: $(STAMP)
 	$(BIN)/python -m tests.fuzz.fuzz_receiver --seconds $(or $(FUZZ_SECONDS),60)
 	$(BIN)/python -m tests.fuzz.fuzz_readers --seconds $(or $(FUZZ_SECONDS),60)
 
-.PHONY: bench ## measure beside the peers, and write docs/performance.md (ROWS=P3,P6 ROUNDS=5: some rows, written nowhere)
+.PHONY: bench ## measure beside the peers, and write docs/performance.md (ROWS=P3,P6 ROUNDS=5: some rows, written nowhere; RELEASED=0.1.0: keep the page's figures as that release's)
 bench: $(PEERS)/.installed
-	$(BIN)/python -m tests.bench $(if $(ROWS),--rows $(ROWS)) $(if $(ROUNDS),--rounds $(ROUNDS))
+	$(BIN)/python -m tests.bench $(if $(ROWS),--rows $(ROWS)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(RELEASED),--released $(RELEASED))
 
 .PHONY: diagrams ## write: draw the state machines from their tables, and the data of the page that has them live
 diagrams: $(STAMP)
@@ -217,6 +236,8 @@ RESOLVE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-ha
 lock: $(STAMP)
 	$(RESOLVE) --extra dev pyproject.toml -o requirements.lock
 	$(RESOLVE) --extra bench pyproject.toml -o tests/bench/peers.lock
+	for port in $(PORTS); do $(RESOLVE) pyproject.toml tests/ports/$$port.in -o tests/ports/$$port.lock; done
+	$(RESOLVE) tests/ports/pyodide.in -o tests/ports/pyodide.lock
 	$(RESOLVE) --resolution lowest-direct --extra aiohttp --extra authority --extra chatgpt --extra cli --extra keyring --extra postgres \
 		pyproject.toml tests/house/lowest.in -o tests/house/lowest.lock
 	for each in tests/consumers/locks/*.in; do $(RESOLVE) pyproject.toml $$each -o $${each%.in}.lock; done

@@ -93,6 +93,8 @@ from codex_oauth.transport.protocol import SendOutcome as SendOutcome
 from codex_oauth.transport.protocol import Transport as Transport
 from codex_oauth.transport.protocol import never as never
 from codex_oauth.transport.unlogged import unlogged as unlogged
+from codex_oauth.transport.writable import check_writable as check_writable
+from codex_oauth.transport.writable import target_of as target_of
 from codex_oauth.worlds.aiohttp_world import AiohttpWorld as AiohttpWorld
 from codex_oauth.worlds.anyio_world import AnyioWorld as AnyioWorld
 from codex_oauth.worlds.async_httpx_world import AsyncHttpxWorld as AsyncHttpxWorld
@@ -398,6 +400,7 @@ __all__ = [
     "async_openai_client",
     "best_leftover",
     "check_key",
+    "check_writable",
     "choose_here",
     "client_for",
     "draw_owner",
@@ -434,6 +437,7 @@ __all__ = [
     "seal",
     "shielded",
     "store_login",
+    "target_of",
     "unlogged",
     "unseal",
     "use_is_off",

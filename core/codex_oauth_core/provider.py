@@ -10,16 +10,13 @@ import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum, unique
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 import attrs
 
 from codex_oauth_core._version import __version__
-from codex_oauth_core.credential import Credential, DeviceAuthorization
-from codex_oauth_core.effects import Request, RequestHeaders
 from codex_oauth_core.errors import ErrorKind
-from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import (
     DeviceFact,
     ExchangeFact,
@@ -33,11 +30,16 @@ from codex_oauth_core.facts import (
     TryAgain,
 )
 from codex_oauth_core.identity import Profile
-from codex_oauth_core.model_api import ModelApi
-from codex_oauth_core.rendering import Renderers
 from codex_oauth_core.secret import Secret
 from codex_oauth_core.short_repr import Named
 from codex_oauth_core.texts import NO_TEXTS, Texts
+
+if TYPE_CHECKING:
+    from codex_oauth_core.credential import Credential, DeviceAuthorization
+    from codex_oauth_core.events import ResponseReceived
+    from codex_oauth_core.model_api import ModelApi
+    from codex_oauth_core.rendering import Renderers
+    from codex_oauth_core.request import Request, RequestHeaders
 
 __all__ = [
     "AuthorizationRequest",
@@ -51,6 +53,8 @@ __all__ = [
 ]
 
 _LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_PLAIN: Final = re.compile(r"[!-\[\]-~]*")
+"""Visible ASCII without a backslash."""
 _NAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
 USER_AGENT: Final = f"codex-oauth/{__version__}"
 
@@ -227,9 +231,9 @@ def _checked_issuer(issuer: str) -> str:
 
 def _checked_url(url: str) -> str:
     parts = urlsplit(url)
-    if any(ord(char) <= 0x20 or ord(char) >= 0x7F for char in url) or "\\" in url:
+    if _PLAIN.fullmatch(url) is None:
         raise ValueError("an issuer or endpoint is plain ASCII without spaces")
-    if not _is_host(parts) or parts.port == 0 or any(mark in url for mark in "@#"):
+    if not _is_host(parts) or parts.port == 0 or "@" in url or "#" in url:
         raise ValueError("an issuer or endpoint is https://HOST[:PORT][/PATH], without user or fragment")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
         raise ValueError("an issuer or endpoint is https, or http on a loopback address")
@@ -411,6 +415,8 @@ class Provider:
         """The credential with the account and the person that its own tokens name, where it does not say
         them: an earlier release stored no person.
         """
+        if credential.account_id and credential.user_id:
+            return credential
         account_id, user_id = self.dialect.identify(credential.access_token, credential.id_token)
         return attrs.evolve(
             credential, account_id=credential.account_id or account_id, user_id=credential.user_id or user_id

@@ -232,6 +232,21 @@ def test_s17_another_provider_s_host_is_no_host_of_the_login(made: Rig) -> None:
     assert own.headers["Authorization"] == "Basic canary"
 
 
+def test_s17_a_token_stays_here_also_when_another_one_was_had_since(made: Rig) -> None:
+    auth = TokenAuth(made.source())
+    (keep,) = auth.event_hooks()["request"]
+    request = next(auth.sync_auth_flow(httpx.Request("GET", "https://chatgpt.com/x")))
+    old = request.headers["Authorization"]
+    made.make_due(-1)
+    assert (
+        next(auth.sync_auth_flow(httpx.Request("GET", "https://chatgpt.com/x"))).headers["Authorization"]
+        != old
+    )
+    request.url = httpx.URL("https://other.example/x")
+    keep(request)
+    assert not {"authorization", "chatgpt-account-id", "originator"} & {*request.headers}
+
+
 def test_a_blocking_auth_in_an_asynchronous_session_says_what_to_give(made: Rig) -> None:
     async def send(request: requests.PreparedRequest) -> None:
         raise AssertionError

@@ -20,6 +20,8 @@ from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urljoin
 
+import attrs
+
 from codex_oauth.loading import loading
 from codex_oauth.tokens.hosts import HostNotAllowed
 from codex_oauth.tokens.token_source import TokenSource
@@ -61,6 +63,21 @@ else:
     _Auth = object
 
 
+_Origin = tuple[str, bytes, bytes]
+"""Scheme, user, and host with port, of a URL as either library has taken it apart."""
+
+
+@attrs.frozen(repr=False, eq=False)
+class _Signature:
+    """The login that a request was signed with, and the headers that it got."""
+
+    credential: Credential
+    headers: tuple[tuple[str, str], ...]
+
+
+_SIGNATURE: Final = "codex_oauth"
+"""Under this name a request's extensions have it."""
+
 _LIBRARIES: Final = ("httpx", "httpx2")
 
 
@@ -82,33 +99,39 @@ class TokenAuth(_Auth):
 
     def __init__(self, source: TokenSource) -> None:
         self._source = source
-        self._signed: Credential | None = None
+        self._last: tuple[_Origin | None, _Signature | None] = None, None
+        """Where the last request went, and what it was signed with: nearly all do the same again."""
 
     def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:
         """For `Client`."""
-        self._source.check(str(request.url))
+        origin = self._origin(request.url)
         credential = self._source.credential()
-        self._source.check(str(request.url), credential)
-        self._sign(request, credential)
+        self._sign(request, credential, origin)
         response = yield request
         if self._is_refused(response, credential) and _is_repeatable(request):
             other = self._source.credential(rejected=credential.access_token)
             if other.access_token != credential.access_token:
-                self._sign(request, other)
+                self._sign(request, other, origin)
                 yield request
 
     async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
         """For `AsyncClient`."""
-        self._source.check(str(request.url))
+        origin = self._origin(request.url)
         credential = await self._source.acredential()
-        self._source.check(str(request.url), credential)
-        self._sign(request, credential)
+        self._sign(request, credential, origin)
         response = yield request
         if self._is_refused(response, credential) and _is_repeatable(request):
             other = await self._source.acredential(rejected=credential.access_token)
             if other.access_token != credential.access_token:
-                self._sign(request, other)
+                self._sign(request, other, origin)
                 yield request
+
+    def _origin(self, url: Any) -> _Origin:
+        """What a URL begins with. Raises HostNotAllowed before anybody is asked for a token."""
+        origin = url.scheme, url.userinfo, url.netloc
+        if origin != self._last[0]:
+            self._source.check(str(url))
+        return origin
 
     def event_hooks(self) -> dict[str, list[Callable[[Any], None]]]:
         """`event_hooks=` of a `Client` that follows redirects: what is ours does not follow to a host that is
@@ -125,16 +148,24 @@ class TokenAuth(_Auth):
         return {"request": [keep_ours]}
 
     def _keep_ours(self, request: Any) -> None:
-        if (signed := self._signed) is None or _may_go(self._source, signed, str(request.url)):
+        signed: _Signature | None = request.extensions.get(_SIGNATURE)  # which a redirect takes along
+        if signed is None or _may_go(self._source, signed.credential, str(request.url)):
             return
-        for name, value in self._source.headers_of(signed).items():
+        for name, value in signed.headers:
             if request.headers.get(name) == value:  # else it is another one's, who asks without this auth
                 del request.headers[name]
 
-    def _sign(self, request: Any, credential: Credential) -> None:
-        self._signed = credential
-        for name, value in self._source.headers_of(credential).items():  # update() takes four times as long
-            request.headers[name] = value
+    def _sign(self, request: Any, credential: Credential, origin: _Origin) -> None:
+        """Raises HostNotAllowed where the URL is not for this login, which the request has not got then."""
+        before, signed = self._last
+        if signed is None or signed.credential is not credential or before != origin:
+            self._source.check(str(request.url), credential)
+            signed = _Signature(credential, tuple(self._source.headers_of(credential).items()))
+            self._last = origin, signed
+        request.extensions[_SIGNATURE] = signed
+        headers = request.headers
+        for name, value in signed.headers:  # update() takes four times as long
+            headers[name] = value
 
     def _is_refused(self, response: Any, credential: Credential) -> bool:
         """Whether an API, and not a page in between, refused the token. After a redirect elsewhere the
@@ -260,6 +291,7 @@ class TokenRequestsAuth(_RequestsAuth):
             return response
         response.content  # noqa: B018  # reads it to its end
         response.close()
+        self._source.check(response.request.url or "", other)
         again = _copy_after(response)
         self._sign(again, other)
         repeated: Response = response.connection.send(again, **options)
@@ -294,6 +326,7 @@ class AsyncTokenRequestsAuth(_RequestsAuth):
             return response
         await response.content  # reads it to its end
         await response.close()
+        self._source.check(response.request.url or "", other)
         again = _copy_after(response)
         self._sign(again, other)
         repeated = await response.connection.send(again, **options)

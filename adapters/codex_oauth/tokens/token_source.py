@@ -20,7 +20,7 @@ import attrs
 from codex_oauth.clock import Clock, now, wall_of
 from codex_oauth.loading import loading
 from codex_oauth.stores.store import Store
-from codex_oauth.tokens.hosts import Hosts
+from codex_oauth.tokens.hosts import Hosts, shared_hosts
 from codex_oauth.tokens.memory import Memory, Step
 from codex_oauth.tokens.notes import Notes, print_note
 from codex_oauth.tokens.renewing import Landing, LazyWorld, Renewer, UsualWorld
@@ -131,7 +131,9 @@ class TokenSource:
             whole_name=account_id is not None,
         )
         by_provider = (provider,) if provider is not None else (*self._renewer.providers, *KNOWN)
-        self._hosts = Hosts([host for each in by_provider for host in each.hosts] if hosts is None else hosts)
+        self._hosts = (
+            Hosts(hosts) if hosts is not None else shared_hosts(*(each.hosts for each in by_provider))
+        )
         self._hosts_differ = hosts is None and len(by_provider) > 1
         self._hosts_of: dict[tuple[str, str], Hosts] = {}
         self._make_world = make_world or UsualWorld(now)
@@ -145,7 +147,7 @@ class TokenSource:
         self._memory = Memory(
             policy=policy,
             jitter=_drawn() if jitter is None else jitter,
-            is_off=lambda record: self._why_off(record) is not None,
+            is_off=lambda record: self._renewer.why_off(record) is not None,
         )
         self.begin()
         begin_again_in_children(self)
@@ -232,7 +234,7 @@ class TokenSource:
         bound = credential.issuer, credential.client_id
         if (allowed := self._hosts_of.get(bound)) is None:
             hosts = self._renewer.provider_for(Record(credential)).hosts
-            allowed = self._hosts_of[bound] = Hosts(hosts)
+            allowed = self._hosts_of[bound] = shared_hosts(hosts)
         allowed.check(url)
 
     def headers_of(self, credential: Credential) -> dict[str, str]:
@@ -309,11 +311,17 @@ class TokenSource:
         """See once for all who ask whether what is stored is good as it is: then no renewal is loaded."""
         with self._looking:
             if not self._looked:
-                self._hand_in(self._renewer.look(self._memory.jitter))
+                found = self._renewer.look(self._memory.jitter)
+                if isinstance(found, tuple):
+                    self._memory.see(found, self._now()[0])
+                else:
+                    self._hand_in(found)
                 self._looked = True
 
     def _looked_aside(self) -> Job[None]:
         """The same on a thread."""
+        if (flight := self._look_aside) is not None and not flight.landed:
+            return flight
         with loading("codex_oauth.tokens.flight"):
             from codex_oauth.tokens.flight import Job
 
@@ -337,6 +345,8 @@ class TokenSource:
 
     def _next(self, rejected: Secret[str] | None) -> Record | Job[Landing]:
         """What to use, or the renewal to wait for."""
+        if self._memory.record is None and (flight := self._flight) is not None and not flight.landed:
+            return flight  # thousands may ask while there is nothing yet: they keep nobody from renewing
         with self._lock:
             self._settle()
             step, record = self._memory.step(rejected, *self._now()), self._memory.record
@@ -344,7 +354,7 @@ class TokenSource:
             flight = self._under_way
             if usable is not None and (step is Step.USE or flight is not None or self._closed):
                 return usable
-            if flight is not None and flight.landed and (off := self._why_off(record)) is not None:
+            if flight is not None and flight.landed and (off := self._renewer.why_off(record)) is not None:
                 raise off
             if flight is not None and flight.landed:  # its result cannot be stored: nothing else is begun
                 raise attrs.evolve(self._memory.unsaved or SignInError.of(ErrorKind.AUTH_WRITE_FAILED))
@@ -360,10 +370,6 @@ class TokenSource:
         flight.run()  # without threads everybody renews for himself; the store lets one do it
         return flight
 
-    def _why_off(self, record: Record | None) -> SignInError | None:
-        """Why a login that is good may not be used; None if it may, or if there is none."""
-        return None if record is None else self._renewer.why_off(record)
-
     @property
     def _under_way(self) -> Job[Landing] | None:
         flight = self._flight
@@ -377,8 +383,8 @@ class TokenSource:
                 self._make_world.load()
             from codex_oauth.tokens.flight import Job
 
-        memory = self._memory
-        refused = memory.begin(rejected, self._now()[0])
+        memory, (at, _) = self._memory, self._now()
+        refused, seen = memory.begin(rejected, at), memory.seen_just_now(at)
         known, had, failure, jitter = memory.record, memory.had, memory.failure, memory.jitter
         world = LazyWorld(self._make_world, self._now, self._on_wait)
 
@@ -392,6 +398,7 @@ class TokenSource:
                 failure=failure,
                 jitter=jitter,
                 had=had,
+                seen=seen,
                 meanwhile=meanwhile if flight.on_thread else None,
             )
             self._hand_in(landing)
@@ -426,7 +433,7 @@ class TokenSource:
         if isinstance(outcome, SignInError):
             raise attrs.evolve(outcome)  # one of its own for everybody: a traceback grows with each raise
         record = outcome.record
-        if (off := self._why_off(record)) is not None:  # what was renewed is stored all the same
+        if (off := self._renewer.why_off(record)) is not None:  # what was renewed is stored all the same
             raise off
         if rejected is not None and landing.rejected is None and record.credential.access_token == rejected:
             return None
