@@ -164,7 +164,7 @@ def test_an_answer_that_ends_the_login_gives_its_connection_back(here: Backend) 
         sign = aiohttp_middleware(rig(REFUSED).source(hosts=HOSTS))
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as session:
             with pytest.raises(SignInError) as raised:
-                await session.get(f"{here.url}/always", middlewares=[sign])
+                await session.get(f"{here.url}/long-401", middlewares=[sign])
             assert raised.tb is not None  # it still holds its frames
             async with asyncio.timeout(PATIENCE), session.get(f"{here.url}/ok") as response:
                 return response.status
