@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from operator import attrgetter
 
 import pytest
 
@@ -12,7 +13,7 @@ from tests.conformance.inventory import CONTRACT
 from tests.house.tree import ROOT
 
 PAGE = (ROOT / "docs" / "porting.md").read_text(encoding="utf-8")
-CHECKS = {check.__name__ for check in (*WORLD_CHECKS, *LISTENING_CHECKS, *TASK_CHECKS)}
+CHECKS: set[str] = {*map(attrgetter("__name__"), (*WORLD_CHECKS, *LISTENING_CHECKS, *TASK_CHECKS))}
 OF_SCENARIOS = {scenario.name.replace(" ", "_") for scenario in SCENARIOS}
 
 
