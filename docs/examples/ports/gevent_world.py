@@ -19,22 +19,30 @@ from gevent import socket
 from gevent.event import Event as Bell
 from gevent.ssl import SSLContext
 
-from codex_oauth.clock import Clock, now
-from codex_oauth.transport.deadline import Deadline, TimeUp
-from codex_oauth.transport.protocol import SendOutcome
-from codex_oauth.worlds.callbacks import CallbackSource, Sources, answer_of
-from codex_oauth_core.effects import Request, SendRequest, SignInEffect, Wait
-from codex_oauth_core.events import (
+from codex_oauth import (
+    MAX_BODY,
+    CallbackSource,
     Cancelled,
     Cause,
+    Clock,
+    Deadline,
     Event,
     Phase,
+    Register,
+    Registered,
+    Request,
     RequestFailed,
     ResponseReceived,
+    SendOutcome,
+    SendRequest,
+    SignInEffect,
+    Sources,
     StoreAnswered,
+    TimeUp,
+    Wait,
+    answer_of,
+    now,
 )
-from codex_oauth_core.reading.json_body import MAX_BODY
-from codex_oauth_core.storage import Register, Registered
 
 __all__ = ["GeventWorld"]
 

@@ -16,16 +16,25 @@ from niquests.adapters import AsyncHTTPAdapter
 from urllib3.exceptions import HTTPError, NameResolutionError, ProtocolError, SSLError
 from urllib3.util import SKIP_HEADER
 
-from codex_oauth.clock import Clock, now
-from codex_oauth.transport.async_limit import within
-from codex_oauth.transport.deadline import Deadline, TimeUp
-from codex_oauth.transport.protocol import AsyncSendOutcome
-from codex_oauth.transport.unlogged import unlogged
-from codex_oauth.worlds.anyio_world import AnyioWorld
-from codex_oauth.worlds.callbacks import CallbackSource
-from codex_oauth_core.effects import Request, SendRequest, Wait
-from codex_oauth_core.events import Cause, Phase, RequestFailed, ResponseReceived
-from codex_oauth_core.reading.json_body import MAX_BODY
+from codex_oauth import (
+    MAX_BODY,
+    AnyioWorld,
+    AsyncSendOutcome,
+    CallbackSource,
+    Cause,
+    Clock,
+    Deadline,
+    Phase,
+    Request,
+    RequestFailed,
+    ResponseReceived,
+    SendRequest,
+    TimeUp,
+    Wait,
+    now,
+    unlogged,
+    within,
+)
 
 __all__ = ["NiquestsTransport", "NiquestsWorld"]
 

@@ -15,14 +15,27 @@ from urllib.parse import SplitResult, urlsplit
 import certifi
 import pycurl
 
-from codex_oauth.clock import Clock, now
-from codex_oauth.transport.deadline import LATE_READS, Deadline, StopRequested, TimeUp
-from codex_oauth.transport.protocol import SendOutcome, never
-from codex_oauth.worlds.callbacks import CallbackSource
-from codex_oauth.worlds.sync_world import SyncWorld
-from codex_oauth_core.effects import Request, SendRequest, Wait
-from codex_oauth_core.events import Cancelled, Cause, Phase, RequestFailed, ResponseReceived
-from codex_oauth_core.reading.json_body import MAX_BODY
+from codex_oauth import (
+    LATE_READS,
+    MAX_BODY,
+    CallbackSource,
+    Cancelled,
+    Cause,
+    Clock,
+    Deadline,
+    Phase,
+    Request,
+    RequestFailed,
+    ResponseReceived,
+    SendOutcome,
+    SendRequest,
+    StopRequested,
+    SyncWorld,
+    TimeUp,
+    Wait,
+    never,
+    now,
+)
 
 __all__ = ["PycurlTransport", "PycurlWorld"]
 
