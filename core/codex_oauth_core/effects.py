@@ -87,7 +87,7 @@ def _printable(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)  # thousands wait in one process
 class DevicePrompt:
     """What a person must see to approve a device login (RFC 8628 §3.3): the page to open, and the code.
     `str()` of it is that in a sentence.
