@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["add_arguments", "main", "run_authority"]
 
 _FAULTS: Final = 'a JSON file: {"faults": [{"endpoint": "poll", "requests": "1-3", "status": 502}]}'
-_MISSING: Final = "The authority needs an extra: pip install 'codex-oauth[authority]'"
+_MISSING: Final = "The authority needs an extra. Install it: pip install 'codex-oauth[authority]'"
 _LOOK: Final = 0.5  # seconds; on Windows a wait without a limit would not see Ctrl-C
 
 
@@ -201,14 +201,15 @@ def _announced(url: str, provider: str, url_file: Path | None, *, as_json: bool)
             )
         else:
             result(url)
-        hint("Test authority: its tokens are fake, and only this machine can reach it.")
+        hint("This is a test authority: its tokens are fake. Only this machine can reach it.")
         if provider != "chatgpt":
-            hint(f"Sign in:    codex-oauth login --device --issuer {url}")
+            hint("Sign in:")
+            hint(f"  codex-oauth login --device --issuer {url} --store fake-logins")
             hint(f"Enter code: {url}/codex/device")
         if provider != "codex":
             hint(f"Authorize:  {url}/api/accounts/authorize")
             hint(f"Model API:  {url}/v1")
-        hint("Ctrl-C ends it.")
+        hint("Ctrl-C stops it.")
         yield
     finally:
         if url_file is not None:

@@ -1,4 +1,4 @@
-"""A command line that cannot be understood, or asks for what is not there: exit code 2.
+"""A command line that cannot be understood (exit code 2), and where this project is.
 
 Rules of this file: nothing is loaded here, for help begins with it; what the person typed is shown escaped;
 advice is a command or an option to type.
@@ -6,11 +6,7 @@ advice is a command or an option to type.
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # as typing's, without loading typing
-if TYPE_CHECKING:
-    from typing import Any
-
-__all__ = ["UsageError", "suggestions"]
+__all__ = ["UsageError", "project_url", "suggestions"]
 
 
 class UsageError(Exception):
@@ -22,12 +18,6 @@ class UsageError(Exception):
         self.usage = usage
         self.command = command
 
-    def to_dict(self) -> dict[str, Any]:
-        """As `SignInError.to_dict`, with the kind `usage`."""
-        from codex_oauth.cli.output import failure_fields
-
-        return failure_fields("usage", str(self), *self.advice)
-
 
 def suggestions(typed: str, known: list[str]) -> tuple[str, ...]:
     """`Did you mean ...?` for what is close to `typed`; nothing for what is close to nothing."""
@@ -35,3 +25,32 @@ def suggestions(typed: str, known: list[str]) -> tuple[str, ...]:
 
     found = get_close_matches(typed, known, n=1)
     return (f"Did you mean `{found[0]}`?",) if found else ()
+
+
+def project_url() -> str | None:
+    """Where this project is, by the metadata of the installed package; None if that does not say.
+
+    Read as it stands there (PEP 566), for help must not take as long as `importlib.metadata` does to load.
+    """
+    import os
+    import sys
+
+    for place in filter(None, sys.path):
+        try:
+            names = [name for name in os.listdir(place) if name.startswith("codex_oauth-")]  # noqa: PTH208
+            for name in names:
+                if name.endswith(".dist-info"):
+                    with open(os.path.join(place, name, "METADATA"), encoding="utf-8") as file:  # noqa: PTH118, PTH123
+                        return _url_in(file.read().partition("\n\n")[0])
+        except (OSError, ValueError):
+            continue
+    return None
+
+
+def _url_in(metadata: str) -> str | None:
+    urls: dict[str, str] = {}
+    for line in metadata.splitlines():
+        if line.startswith("Project-URL:"):
+            label, _, url = line.partition(":")[2].partition(",")
+            urls[label.strip().lower()] = url.strip()
+    return next((urls[name] for name in ("issues", "homepage", "repository", "source") if name in urls), None)

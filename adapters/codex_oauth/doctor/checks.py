@@ -48,8 +48,8 @@ CHECKS: Final[tuple[tuple[str, Check], ...]] = (
 )
 """The checks by their names."""
 
-_BUG: Final = "This is a bug in codex-oauth, please report it."
-_RIGHTS: Final = "Check whether this user may look at it, and run codex-oauth doctor again."
+_BUG: Final = "This is a bug in codex-oauth: please report it."
+_RIGHTS: Final = "Check the rights of this user, and try again: codex-oauth doctor"
 _STORAGE: Final = (ErrorKind.CORRUPT_AUTH, ErrorKind.AUTH_READ_FAILED, ErrorKind.AUTH_WRITE_FAILED)
 
 
