@@ -35,8 +35,8 @@ VARIABLES: Final = MappingProxyType(
         DEFAULT_VARIABLE: "Set by exec: the access token, in the environment of the command that it runs.",
         ACCOUNT_ID_VARIABLE: "Set by exec: the account id of that token.",
         DSN_VARIABLE: "The database of the fleet commands. --dsn comes first.",
-        KEYS_VARIABLE: "The keys of the fleet commands, with spaces or commas between them: the first encrypts. "
-        "--keys comes first.",
+        KEYS_VARIABLE: "The keys of the fleet commands, with spaces or commas between them: the first "
+        "encrypts. --keys comes first.",
         "CODEX_OAUTH_DEBUG": "If set, a fault of this program shows a traceback. Look through it before you "
         "share it.",
         "CODEX_HOME": "The directory of the Codex CLI, for import; default: ~/.codex",
@@ -55,8 +55,8 @@ VARIABLES: Final = MappingProxyType(
 
 FILES: Final = MappingProxyType(
     {
-        "~/.local/state/codex-oauth": "The directory of the logins on Linux, if no other is named. The command "
-        "status shows it. Only its owner can read it.",
+        "~/.local/state/codex-oauth": "The directory of the logins on Linux, if no other is named. The "
+        "command status shows it. Only its owner can read it.",
         f"{LOGINS}/ACCOUNT.json": "In it: a login. It holds secrets.",
         f"{REGISTRATIONS}/CLIENT_ID.json": "In it: a client id that a server issued to this program.",
         HOST_ID: "In it: the name of this machine at such servers. Do not copy it to another machine.",
