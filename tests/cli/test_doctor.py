@@ -73,12 +73,15 @@ def test_where_all_is_well_it_is_one_line_and_the_way_to_the_rest(tmp_path: Path
 
 
 def test_two_columns_wrap_by_word_at_the_width_of_the_window(tmp_path: Path) -> None:
+    def words(text: str) -> str:
+        return re.sub(r"[\d,]+ MiB", "MiB", " ".join(text.split()))  # what others do meanwhile
+
     wide = run_command(tmp_path, "doctor", "--offline", "-v", COLUMNS="100").out
     for columns in (60, 80):
         text = run_command(tmp_path, "doctor", "--offline", "-v", COLUMNS=str(columns)).out
         long = [line for line in text.splitlines() if len(line) > columns]
         assert all(len(line.split()) <= 4 for line in long), long  # a path or a command, which stays whole
-        assert " ".join(text.split()) == " ".join(wide.split())
+        assert words(text) == words(wide)
 
 
 def test_json_is_what_its_schema_says(tmp_path: Path, server: AuthorityServer) -> None:

@@ -16,12 +16,11 @@ from typing import Any, Final, cast
 import attrs
 import pytest
 
-from codex_oauth import FileStore
+from codex_oauth import FileStore, finish_sign_in
 from codex_oauth.authority import Approve, Authority, AuthorityServer, Fault, serve
 from codex_oauth.cli.commands import COMMANDS
 from codex_oauth.cli.parser import build_parser, parsed
 from codex_oauth.cli.pasteable import _TAKEN, as_pasted, command, remember, with_commands
-from codex_oauth.store_login import finish_sign_in
 from codex_oauth.testing.fake_world import FakeWorld, scripted
 from codex_oauth_core import ErrorKind, SignInError
 from tests.cli.commands import Done, run_command
@@ -110,6 +109,7 @@ def test_the_options_of_each_command_are_those_that_it_takes() -> None:
         "fleet",
         "completion",
         "authority",
+        "demo",
     }
 
 
@@ -146,7 +146,13 @@ def _texts() -> Iterator[tuple[str, str]]:
 
 
 TEXTS: Final = dict(_texts())
-MENTIONED: Final = ("`codex-oauth exec`", "codex-oauth doctor", "codex-oauth exec: ", "--device --issuer ")
+MENTIONED: Final = (
+    "`codex-oauth exec`",
+    "codex-oauth doctor",
+    "codex-oauth exec: ",
+    "--device --issuer ",
+    "Ask one: ",
+)
 """Not to be typed: what a variable is for, what asks the keyring, and parts of a text."""
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +14,7 @@ import pytest
 from codex_oauth.authority import Authority, AuthorityServer, Fault, serve
 from codex_oauth.cli.commands import COMMANDS, STEPS
 from codex_oauth.cli.main import main
-from codex_oauth.cli.usage import project_url
+from codex_oauth.project import HOME_URL, ISSUES_URL
 from codex_oauth_core import Secret
 from tests.cli.commands import COMMAND, environment, run_command, run_in_real_time, start_command
 from tests.cli.people import ANNA, ANNA_ELSEWHERE, BERT, document, of, server, sign_in, signs_in
@@ -422,30 +421,16 @@ def test_t20_after_a_sign_in_it_is_the_name_and_the_next_command(
 # -- T21: where the project is ---------------------------------------------------------------------------------------------------
 
 
-def test_t21_help_and_a_crash_name_the_project_where_its_metadata_does(
+def test_t21_help_and_a_crash_name_the_project(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    place = tmp_path / "codex_oauth-9.9.dist-info"
-    place.mkdir()
-    text = "Metadata-Version: 2.4\nProject-URL: Homepage, https://example.com\nProject-URL: Issues, https://example.com/i\n"
-    (place / "METADATA").write_text(f"{text}\nProject-URL: Issues, https://body.example\n")
-    monkeypatch.setattr(sys, "path", [str(tmp_path / "nothing"), str(tmp_path), *sys.path])
-    assert project_url() == "https://example.com/i"
     with pytest.raises(SystemExit):
         main(["--help"])
-    assert "project: https://example.com/i" in capsys.readouterr().out
+    assert f"project: {HOME_URL}\n" in capsys.readouterr().out
 
     def broken(_: object) -> None:
         raise RuntimeError
 
     monkeypatch.setattr("codex_oauth.cli.account.kept_logins", broken)
     assert main(["list", "--store", str(tmp_path / "store")]) == 1
-    assert "Report it: https://example.com/i" in capsys.readouterr().err
-
-
-def test_t21_without_one_nothing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "codex_oauth-9.9.dist-info").mkdir()
-    monkeypatch.setattr(sys, "path", [str(tmp_path)])
-    assert project_url() is None
-    (tmp_path / "codex_oauth-9.9.dist-info" / "METADATA").write_text("Name: codex-oauth\n")
-    assert project_url() is None
+    assert f"Report it: {ISSUES_URL}" in flat(capsys.readouterr().err)

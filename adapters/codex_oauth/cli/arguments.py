@@ -201,10 +201,11 @@ def finish_arguments(command: argparse.ArgumentParser) -> None:
 
 _THE_ID: Final = "the id that `login start` printed"
 _PROVIDERS: Final = ("codex", "chatgpt")
+_ISSUER_VARIABLE: Final = "CODEX_OAUTH_ISSUER"  # as `default_provider` has it, which loads more
 
 
 def _add_issuer(command: argparse.ArgumentParser) -> None:
-    where = "another authorization server: https, or http on this machine"
+    where = "another authorization server: https, or http on this machine; default: CODEX_OAUTH_ISSUER"
     command.add_argument("--issuer", metavar="URL", type=_issuer, help=where)
 
 
@@ -291,10 +292,16 @@ def check_login(args: argparse.Namespace) -> str | None:
         return "--port, --no-open and --paste are for the browser: leave out --device"
     if args.browser and args.qr:
         return "--qr is for the device code: leave out --browser"
-    usual = args.issuer in (None, CODEX.issuer) and provider_name(args) == "codex"
+    usual = _issuer_named(args) in (None, CODEX.issuer) and provider_name(args) == "codex"
     if usual and args.port not in (None, *CODEX.redirect_ports):
         return f"--port: {CODEX.texts.service} takes only {' and '.join(map(str, CODEX.redirect_ports))}"
     return _check_store(args)
+
+
+def _issuer_named(args: argparse.Namespace) -> str | None:
+    """The issuer that the option names, else the variable."""
+    named: str | None = args.issuer or os.environ.get(_ISSUER_VARIABLE)
+    return named or None
 
 
 def _check_store(args: argparse.Namespace) -> str | None:
@@ -303,9 +310,14 @@ def _check_store(args: argparse.Namespace) -> str | None:
 
     from codex_oauth_core.provider import is_loopback
 
-    if args.issuer is None or args.store or os.environ.get(HOME_VARIABLE):
+    issuer = _issuer_named(args)
+    if issuer is None or args.store or os.environ.get(HOME_VARIABLE):
         return None
-    if not is_loopback(urlsplit(str(args.issuer)).hostname or ""):
+    try:
+        host = urlsplit(issuer).hostname or ""
+    except ValueError:  # whoever reads it says what is wrong with it
+        return None
+    if not is_loopback(host):
         return None
     return "a server on this machine is for tests: add --store PATH, so that its login stays apart from yours"
 

@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
@@ -32,11 +33,13 @@ from codex_oauth.cli.output import (
 )
 from codex_oauth.cli.pasteable import as_pasted, command
 from codex_oauth.cli.usage import UsageError
+from codex_oauth.default_provider import default_provider
 from codex_oauth.doctor.checks import examine
 from codex_oauth.doctor.context import Area, Context, Finding, Verdict
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core.provider import Provider
 
 __all__ = ["code_of", "run_doctor"]
 
@@ -72,7 +75,7 @@ _NAME: Final = 13  # columns of a finding's name
 
 def run_doctor(args: argparse.Namespace) -> int:
     """Look at everything. Exit code 0 if nothing is a problem."""
-    provider = CODEX.at(args.issuer) if args.issuer else CODEX
+    provider = CODEX.at(args.issuer) if args.issuer else _usual_provider()
     in_use = partial(_in_use, args)
     context = Context(provider=provider, chosen_store=args.store, offline=args.offline, in_use=in_use)
     findings = [_with_commands(finding) for finding in examine(context)]
@@ -93,6 +96,12 @@ _TOLD: Final = (Verdict.WARN, Verdict.PROBLEM)
 
 def _with_commands(finding: Finding) -> Finding:
     return attrs.evolve(finding, advice=tuple(map(as_pasted, finding.advice)))
+
+
+def _usual_provider() -> Provider:
+    with suppress(SignInError):  # the check of the environment says what is wrong
+        return default_provider()
+    return CODEX
 
 
 def _in_use(args: argparse.Namespace, store: FileStore) -> str | None:

@@ -25,7 +25,8 @@ from codex_oauth.cli.output import (
 )
 from codex_oauth.cli.pasteable import as_pasted
 from codex_oauth.cli.report import report
-from codex_oauth.cli.usage import UsageError, project_url
+from codex_oauth.cli.usage import UsageError
+from codex_oauth.project import ISSUES_URL
 from codex_oauth_core.errors import ErrorKind, SignInError
 
 __all__ = [
@@ -175,7 +176,7 @@ def _bug(error: BaseException, *, as_json: bool, event: str | None) -> int:
     if os.environ.get(_DEBUG):
         raise error
     text = f"unexpected {type(error).__name__}. This is a bug in codex-oauth: please report it."
-    actions = (*((f"Report it: {url}",) if (url := project_url()) else ()), _TRACEBACK)
+    actions = (f"Report it: {ISSUES_URL}", _TRACEBACK)
     if as_json:
         emit({**_event(event), **failure_fields("unexpected", text, *actions)})
         return UNEXPECTED

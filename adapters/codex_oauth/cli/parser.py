@@ -12,6 +12,7 @@ import sys
 
 from codex_oauth.cli.commands import COMMANDS, EXAMPLES, EXIT_CODES_IN_HELP, STEPS, Command
 from codex_oauth.cli.usage import UsageError, suggestions
+from codex_oauth.project import HOME_URL
 from codex_oauth_core._version import __version__
 from codex_oauth_core.registered import TITLE
 
@@ -82,7 +83,7 @@ def _built(only: Collection[str]) -> tuple[_Parser, dict[str, _Parser]]:
     parser = _Parser(
         prog=_PROGRAM,
         description=_about(f"{TITLE}.", EXAMPLES),
-        epilog=_end_of_help(),
+        epilog=f"{EXIT_CODES_IN_HELP}\nproject: {HOME_URL}\n",
         formatter_class=_Format,
         allow_abbrev=False,
     )
@@ -196,13 +197,6 @@ def _complete(parser: argparse.ArgumentParser, command: Command) -> None:
     if command.takes_command:
         parser.usage = f"{parser.prog} [options] -- CMD [ARG ...]"
     _named(command.arguments)(parser)
-
-
-def _end_of_help() -> str:
-    from codex_oauth.cli.usage import project_url
-
-    url = project_url()
-    return EXIT_CODES_IN_HELP + (f"\nproject: {url}\n" if url else "")
 
 
 def _about(text: str, examples: Sequence[str]) -> str:

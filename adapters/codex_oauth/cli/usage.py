@@ -1,4 +1,4 @@
-"""A command line that cannot be understood (exit code 2), and where this project is.
+"""A command line that cannot be understood, or asks for what does not exist: exit code 2.
 
 Rules of this file: nothing is loaded here, for help begins with it; what the person typed is shown escaped;
 advice is a command or an option to type.
@@ -6,7 +6,7 @@ advice is a command or an option to type.
 
 from __future__ import annotations
 
-__all__ = ["UsageError", "project_url", "suggestions"]
+__all__ = ["UsageError", "suggestions"]
 
 
 class UsageError(Exception):
@@ -25,32 +25,3 @@ def suggestions(typed: str, known: list[str]) -> tuple[str, ...]:
 
     found = get_close_matches(typed, known, n=1)
     return (f"Did you mean `{found[0]}`?",) if found else ()
-
-
-def project_url() -> str | None:
-    """Where this project is, by the metadata of the installed package; None if that does not say.
-
-    Read as it stands there (PEP 566), for help must not take as long as `importlib.metadata` does to load.
-    """
-    import os
-    import sys
-
-    for place in filter(None, sys.path):
-        try:
-            names = [name for name in os.listdir(place) if name.startswith("codex_oauth-")]  # noqa: PTH208
-            for name in names:
-                if name.endswith(".dist-info"):
-                    with open(os.path.join(place, name, "METADATA"), encoding="utf-8") as file:  # noqa: PTH118, PTH123
-                        return _url_in(file.read().partition("\n\n")[0])
-        except (OSError, ValueError):
-            continue
-    return None
-
-
-def _url_in(metadata: str) -> str | None:
-    urls: dict[str, str] = {}
-    for line in metadata.splitlines():
-        if line.startswith("Project-URL:"):
-            label, _, url = line.partition(":")[2].partition(",")
-            urls[label.strip().lower()] = url.strip()
-    return next((urls[name] for name in ("issues", "homepage", "repository", "source") if name in urls), None)

@@ -46,8 +46,8 @@ function _codex_oauth_using
   test "$_codex_oauth_cmdpath" = "$argv"
 end
 
-set -g _codex_oauth_commands login whoami status token header exec refresh logout list switch doctor import export trace 'trace show' 'trace replay' fleet 'fleet new-key' 'fleet migrate' 'fleet check' 'fleet sweep' 'fleet reseal' 'fleet sign-ins' completion authority
-set -g _codex_oauth_opts_with_value --account --app-name --approve --approve-after --color --dsn --env --every --faults --from-codex --html --interval --issuer --keys --lifetime --max-per-second --max-requests --port --provider --room --spool --store --tenant --to-codex --trace --url-file
+set -g _codex_oauth_commands login whoami status token header exec refresh logout list switch doctor import export trace 'trace show' 'trace replay' fleet 'fleet new-key' 'fleet migrate' 'fleet check' 'fleet sweep' 'fleet reseal' 'fleet sign-ins' completion demo authority
+set -g _codex_oauth_opts_with_value --account --app-name --approve --approve-after --color --dsn --env --every --faults --from-codex --html --interval --issuer --keys --lifetime --max-per-second --max-requests --models --port --provider --room --spool --store --tenant --to-codex --trace --url-file
 
 complete -c codex-oauth -e
 complete -c codex-oauth -f
@@ -65,7 +65,7 @@ complete -c codex-oauth -n '_codex_oauth_using login' -l browser -d 'sign in wit
 complete -c codex-oauth -n '_codex_oauth_using login' -l no-open -d 'print the address of the page, and do not open it'
 complete -c codex-oauth -n '_codex_oauth_using login' -l paste -d 'also accept the address of the last page, pasted here'
 complete -c codex-oauth -n '_codex_oauth_using login' -l port -x -d 'the local port for the answer of the browser; with codex only 1455 or 1457'
-complete -c codex-oauth -n '_codex_oauth_using login' -l issuer -x -d 'another authorization server: https, or http on this machine'
+complete -c codex-oauth -n '_codex_oauth_using login' -l issuer -x -d 'another authorization server: https, or http on this machine; default: CODEX_OAUTH_ISSUER'
 complete -c codex-oauth -n '_codex_oauth_using login' -l account -x -d 'the account to sign in: an email address, an account id, a user id, or the beginning of a key'
 complete -c codex-oauth -n '_codex_oauth_using login' -l yes -d 'store the login even if it is not the one of --account'
 complete -c codex-oauth -n '_codex_oauth_using login' -l revoke-old -d 'end the replaced login at the server; other sessions of its account may end too'
@@ -150,7 +150,7 @@ complete -c codex-oauth -n '_codex_oauth_using switch' -s v -l verbose -d 'print
 complete -c codex-oauth -n '_codex_oauth_using; and test $_codex_oauth_npos -eq 0' -a doctor -d 'find out why a sign-in fails'
 complete -c codex-oauth -n '_codex_oauth_using doctor' -s h -l help -d 'show this help message and exit'
 complete -c codex-oauth -n '_codex_oauth_using doctor' -l offline -d 'send no request: skip the server and the clock'
-complete -c codex-oauth -n '_codex_oauth_using doctor' -l issuer -x -d 'another authorization server: https, or http on this machine'
+complete -c codex-oauth -n '_codex_oauth_using doctor' -l issuer -x -d 'another authorization server: https, or http on this machine; default: CODEX_OAUTH_ISSUER'
 complete -c codex-oauth -n '_codex_oauth_using doctor' -l color -xka "auto always never" -d 'colours: auto, always or never; default: auto, with NO_COLOR and CLICOLOR_FORCE'
 complete -c codex-oauth -n '_codex_oauth_using doctor' -l store -xka "(__fish_complete_directories)" -d 'the directory of the logins; default: CODEX_OAUTH_HOME, else the user'"'"'s state directory'
 complete -c codex-oauth -n '_codex_oauth_using doctor' -l json -d 'machine-readable output'
@@ -239,6 +239,10 @@ complete -c codex-oauth -n '_codex_oauth_using fleet sign-ins' -s v -l verbose -
 complete -c codex-oauth -n '_codex_oauth_using; and test $_codex_oauth_npos -eq 0' -a completion -d 'print a script that completes commands in a shell'
 complete -c codex-oauth -n '_codex_oauth_using completion' -s h -l help -d 'show this help message and exit'
 complete -c codex-oauth -n '_codex_oauth_using completion; and test $_codex_oauth_npos -eq 0' -ka "bash zsh fish" -d 'bash or zsh or fish'
+complete -c codex-oauth -n '_codex_oauth_using; and test $_codex_oauth_npos -eq 0' -a demo -d 'try a sign-in and a model call, with a server of its own'
+complete -c codex-oauth -n '_codex_oauth_using demo' -s h -l help -d 'show this help message and exit'
+complete -c codex-oauth -n '_codex_oauth_using demo' -l approve -xka "ask auto" -d 'who approves: you, on a page of the server (ask), or the server itself; by default you, where there are a terminal and a browser'
+complete -c codex-oauth -n '_codex_oauth_using demo' -l json -d 'machine-readable output'
 complete -c codex-oauth -n '_codex_oauth_using; and test $_codex_oauth_npos -eq 0' -a authority -d 'run a local authorization server with fake tokens, for tests and demos'
 complete -c codex-oauth -n '_codex_oauth_using authority' -s h -l help -d 'show this help message and exit'
 complete -c codex-oauth -n '_codex_oauth_using authority' -l provider -xka "codex chatgpt both" -d 'whose rules: codex (default), chatgpt (the official sign-in), or both'
@@ -249,6 +253,7 @@ complete -c codex-oauth -n '_codex_oauth_using authority' -l approve-after -x -d
 complete -c codex-oauth -n '_codex_oauth_using authority' -l interval -x -d 'how long to wait between polls (default 5)'
 complete -c codex-oauth -n '_codex_oauth_using authority' -l lifetime -x -d 'how long a code is valid (default 900)'
 complete -c codex-oauth -n '_codex_oauth_using authority' -l faults -xka "(__fish_complete_path (commandline -ct))" -d 'a JSON file: {"faults": [{"endpoint": "poll", "requests": "1-3", "status": 502}]}'
+complete -c codex-oauth -n '_codex_oauth_using authority' -l models -xka "lenient usual exact" -d 'also be the model backends, which demand these headers: lenient, usual (default) or exact'
 complete -c codex-oauth -n '_codex_oauth_using authority' -l json -d 'machine-readable output'
 
 # What follows `--`: a command, completed as fish completes that.
