@@ -1,4 +1,4 @@
-"""`codex-oauth status`, `token` and `header`: the commands that tell about a stored login.
+"""`codex-oauth status`, `whoami`, `token` and `header`: the commands that tell about a stored login.
 
 Rules of this file: `status --check` asks ChatGPT once whether it takes the access token: one request, which
 costs and changes nothing, and only to the host that tokens of the Codex provider are for. What is known
@@ -18,7 +18,9 @@ from codex_oauth.cli.account import describe, is_expired, renewing, summary, why
 from codex_oauth.cli.accounts import ChosenAccount, chosen_record, name_of
 from codex_oauth.cli.errors import EXIT_CODES, LOGIN_REQUIRED, OK
 from codex_oauth.cli.fast import document
-from codex_oauth.cli.output import detail, emit, hint, printable, report, result
+from codex_oauth.cli.output import complain_in_lines, detail, emit, hint, printable, result, say_action
+from codex_oauth.cli.pasteable import as_pasted, command
+from codex_oauth.cli.report import report
 from codex_oauth.provider_names import plan_use, provider_called, sign_in_again
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.find import kept_logins
@@ -27,27 +29,37 @@ from codex_oauth.transport.protocol import Transport, never
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.codex.answers import Answer, is_success, no_answer, says_nothing
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import Request, SendRequest
+from codex_oauth_core.effects import Request, SendRequest, plain
 from codex_oauth_core.errors import Detail, ErrorKind, SignInError
 from codex_oauth_core.events import Cancelled, RequestFailed, ResponseReceived
 from codex_oauth_core.flows.machine import error_of, refusal_of, transient_of
+from codex_oauth_core.flows.no_answer import naming, why_no_answer
 from codex_oauth_core.provider import Provider, use_is_off
 from codex_oauth_core.providers import identified, provider_of
 from codex_oauth_core.secret import Secret, leaks
 
-__all__ = ["URL", "Checked", "ask_server", "current_credential", "run_header", "run_status", "run_token"]
+__all__ = [
+    "URL",
+    "Checked",
+    "ask_server",
+    "current_credential",
+    "run_header",
+    "run_status",
+    "run_token",
+    "run_whoami",
+]
 
 
 _NOT_ASKED: Final = {
-    "expired": "not asked: the access token has expired, and is renewed when it is used",
-    "other_issuer": f"not asked: the login is not {CODEX.texts.service}'s, but another server's",
-    "plan_use_off": "not asked: plan use is off, and no request may be made with the login",
+    "expired": "not asked: the access token has expired, and is renewed at its next use",
+    "other_issuer": f"not asked: the login belongs to another server than {CODEX.texts.service}",
+    "plan_use_off": "not asked: plan use is off, and the login can make no request",
 }
-_USUAL: Final = f"the usual one of this user; {HOME_VARIABLE} or --store would name another"
+_USUAL: Final = f"the default of this user; --store or {HOME_VARIABLE} names another"
 _ACCEPTED: Final = {
-    True: f"{CODEX.texts.service} takes the access token",
-    False: f"{CODEX.texts.service} does not take the access token",
-    None: f"{CODEX.texts.service} did not say",
+    True: f"{CODEX.texts.service} accepts the access token",
+    False: f"{CODEX.texts.service} does not accept the access token",
+    None: f"{CODEX.texts.service} did not say whether it accepts the access token",
 }
 
 
@@ -71,9 +83,10 @@ def run_status(args: argparse.Namespace) -> int:
     ):
         result(line)
     if over is not None:
-        hint(f"Sign in again: {sign_in_again(record.credential, store)}")
+        say_action(as_pasted(f"Sign in again: {sign_in_again(record.credential, store)}"), hint)
     elif plan_use(record.credential) is False:
-        hint(f"To ask for plan use: {sign_in_again(record.credential, store, '--enable-plan')}")
+        ask = sign_in_again(record.credential, store, "--enable-plan")
+        say_action(as_pasted(f"Ask for plan use: {ask}"), hint)
     if checked is not None and checked.error is not None:
         report(checked.error, as_json=False)
     return code
@@ -111,10 +124,32 @@ def _origin_lines(args: argparse.Namespace, choice: ChosenAccount, others: int) 
     by = _origins(args, choice)["store_chosen_by"]
     lines = [f"  store:         {f'named by {by}' if by else _USUAL}"]
     if choice.by is not None:
-        lines.append(f"  account:       named by {choice.by}, whatever account is in use")
+        lines.append(f"  account:       named by {choice.by}")
     if others:
-        lines.append(f"  other logins:  {others} (codex-oauth list)")
+        lines.append(f"  other logins:  {others}; {command('list')} shows them")
     return lines
+
+
+def run_whoami(args: argparse.Namespace) -> int:
+    """Print whose login it is. Exit code 4 if it cannot be used. Raises SignInError, UsageError."""
+    store = FileStore(args.store)
+    record, choice = chosen_record(args, store)
+    over, credential = why_over(record), identified(record.credential)
+    code = OK if over is None else LOGIN_REQUIRED
+    if args.json:
+        about = summary(record, store, str(choice.place))
+        emit({"ok": code == OK, **{name: about[name] for name in _WHO}})
+        return code
+    result(name_of(credential))
+    detail(f"Account:  {printable(credential.account_id or 'none')}")
+    detail(f"Provider: {provider_called(credential) or 'unknown'}, at {printable(credential.issuer)}")
+    if over is not None:
+        complain_in_lines(f"codex-oauth: {over}")
+        say_action(as_pasted(f"Sign in again: {sign_in_again(record.credential, store)}"))
+    return code
+
+
+_WHO: Final = ("key", "account_id", "user_id", "email", "plan", "provider", "issuer")
 
 
 def run_token(args: argparse.Namespace) -> int:
@@ -141,9 +176,13 @@ def run_token(args: argparse.Namespace) -> int:
 
 
 def run_header(args: argparse.Namespace) -> int:
-    """Print the Authorization header (RFC 6750 §2.1) in one line; the token is renewed if that is due."""
+    """Print the Authorization header (RFC 6750 §2.1) in one line, or all headers of a request; the token is
+    renewed if that is due.
+    """
     credential = current_credential(args)
-    value = f"Bearer {credential.access_token.reveal()}"
+    headers = {"Authorization": f"Bearer {credential.access_token.reveal()}"}
+    if args.all or args.curl:
+        headers |= _all_headers(credential)
     if args.json:
         emit(
             {
@@ -151,12 +190,27 @@ def run_header(args: argparse.Namespace) -> int:
                 "key": credential.key,
                 "account_id": credential.account_id,
                 "provider": provider_called(credential),
-                "headers": {"Authorization": value},
+                "headers": headers,
             }
         )
-    else:
-        result(f"Authorization: {value}")
+        return 0
+    for name, value in headers.items():
+        line = f"{name}: {value}"
+        result(f'header = "{_escaped(line)}"' if args.curl else line)
     return 0
+
+
+def _all_headers(credential: Credential) -> dict[str, str]:
+    """What the service of a login wants beside its token: whose it is, and which program asks."""
+    provider = provider_of(credential)
+    if provider is None:
+        return {}
+    return dict(plain((*provider.dialect.headers(provider, credential), *provider.headers)))
+
+
+def _escaped(text: str) -> str:
+    """As curl reads what is within quotes (curl(1), --config)."""
+    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def current_credential(args: argparse.Namespace) -> Credential:
@@ -178,14 +232,14 @@ def current_credential(args: argparse.Namespace) -> Credential:
 
 
 URL: Final = CODEX.token_check_url or ""
-"""How much of the plan is used: the smallest answer that needs a token, and counts as no use. That of another
+"""How much of the plan is used: the smallest answer that needs a token, and is free. That of another
 provider is its own `token_check_url`.
 """
 
 _LIMIT: Final = 20.0
-_UNANSWERED: Final = f"{CODEX.texts.service} did not say whether it takes the access token."
-_REFUSED: Final = f"{CODEX.texts.service} does not take the access token."
-_RENEW: Final = ("Renew it: codex-oauth refresh", "If that does not help, sign in again: codex-oauth login")
+_UNANSWERED: Final = f"{CODEX.texts.service} did not say whether it accepts the access token."
+_REFUSED: Final = f"{CODEX.texts.service} does not accept the access token."
+_RENEW: Final = ("Renew it: codex-oauth refresh", "If that does not help: codex-oauth login")
 
 
 @attrs.frozen
@@ -206,13 +260,15 @@ def ask_server(credential: Credential, transport: Transport | None = None) -> Ch
         return Checked(not_asked="other_issuer")
     if is_expired(credential):
         return Checked(not_asked="expired")
-    answer = (transport or _usual())(_request(credential, provider), never)
+    request = _request(credential, provider)
+    answer = (transport or _usual())(request, never)
     match answer:
         case RequestFailed():
             failure = transient_of(answer)
             if failure.setting is not None:
                 return Checked(error=error_of(refusal_of(failure)))
-            return Checked(error=_unanswered(failure.kind, cause=failure.cause))
+            error = SignInError.of(failure.kind, cause=failure.cause)
+            return Checked(error=naming(why_no_answer(request, answer, failure.kind), error))
         case ResponseReceived():
             return _verdict(Answer(answer), credential)
         case Cancelled():
