@@ -18,7 +18,7 @@ import pytest
 
 from codex_oauth.authority import HostileAnswer
 from codex_oauth.cli.main import main
-from codex_oauth.cli.stored import ask_server
+from codex_oauth.cli.status_check import ask_server
 from codex_oauth_core import CHATGPT, Credential, ResponseReceived, Secret
 from tests.conformance.official import APP, Desk, desk
 

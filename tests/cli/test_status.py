@@ -13,7 +13,7 @@ import pytest
 
 from codex_oauth import Secret
 from codex_oauth.cli.account import last_failure
-from codex_oauth.cli.stored import URL, ask_server
+from codex_oauth.cli.status_check import URL, ask_server
 from codex_oauth_core import (
     CODEX,
     Cause,

@@ -47,7 +47,7 @@ from codex_oauth_core.codex import CODEX
 from codex_oauth_core.codex.codes import ended_by
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.flows.renewal_policy import age
+from codex_oauth_core.flows.lifetime import age_of
 from codex_oauth_core.providers import identified, provider_of
 from codex_oauth_core.reading.iso_time import iso_date
 from codex_oauth_core.record import Record
@@ -207,7 +207,7 @@ def describe(record: Record, store: FileStore, place: str) -> list[str]:
 
 def _since(record: Record) -> str:
     """When the tokens were obtained, and how long ago that is."""
-    ago = age(record, time.time())
+    ago = age_of(record.credential.obtained_at, time.time())
     said = printable(record.credential.obtained_at, 40)
     return said if ago is None else f"{said}, {left(ago)} ago"
 

@@ -20,15 +20,14 @@ from codex_oauth.cli.fast import ACCOUNT_VARIABLE
 from codex_oauth.cli.output import printable
 from codex_oauth.cli.pasteable import command
 from codex_oauth.cli.usage import UsageError
-from codex_oauth.sign_in_client import is_of_provider
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.find import KeptLogin, find_logins, kept_logins, login_in_use, profile_of
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.flows.sign_in import LONGEST_NAME
 from codex_oauth_core.identity import Identity, folded
 from codex_oauth_core.provider import Provider
+from codex_oauth_core.providers import is_of_provider
 from codex_oauth_core.record import Record
 
 __all__ = [
@@ -207,6 +206,8 @@ def signing_in(
     that `--account` names, if one of that provider is kept here, else what people call it. None, and any, if
     nobody is named, or if anybody will be kept. Raises SignInError, UsageError.
     """
+    from codex_oauth_core.flows.sign_in import LONGEST_NAME
+
     named: str | None = args.account
     if named is not None and not (0 < len(named) <= LONGEST_NAME and named.isprintable()):
         raise UsageError("--account names no account", f"See the logins: {command('list')}")
