@@ -87,7 +87,7 @@ def _printable(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)  # thousands wait in one process
 class DevicePrompt:
     """What a person must see to approve a device login (RFC 8628 §3.3): the page to open, and the code.
     `str()` of it is that in a sentence.
@@ -158,6 +158,7 @@ class Wait:
     `CallbackReceived` is welcome where `callback` is set. `prompt` is a level, not an edge: show it when
     it `is not` the one shown last. `cause` says what the last attempt met when it is tried again. `holder`
     is whom a `QUEUED` one waits for, if that is known, and `give_up_at` the instant until which it does.
+    `trouble` is the `cause` as a clause for people, which names the host; it tells no two waits apart.
     """
 
     until: float
@@ -167,6 +168,7 @@ class Wait:
     cause: ErrorKind | None = None
     holder: Intent | None = None
     give_up_at: float | None = None
+    trouble: str | None = attrs.field(default=None, eq=False, repr=False)
 
 
 Outcome = Credential | Renewed | Adopted | NotRenewed | LoginStored | Revoked | SignedIn | SignInError

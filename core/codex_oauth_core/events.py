@@ -119,12 +119,15 @@ class RequestFailed:
     the server may have got the request, and `cause` what happened. In doubt the phase is `maybe_sent`.
 
     `setting`: with `misconfigured` and `proxy_auth`, which setting of this machine it is about, if known.
+    `errno`: what the system called it, such as `ECONNREFUSED`, if that is known. Nothing but words for people
+    follows from it.
     """
 
     at: float
     phase: Phase
     cause: Cause
     setting: BadSetting | None = None
+    errno: str | None = None
 
 
 @attrs.frozen

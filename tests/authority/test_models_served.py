@@ -254,10 +254,12 @@ def test_the_server_ends_while_a_websocket_is_open() -> None:
 # -- as a command ---------------------------------------------------------------------------------------
 
 
-def pasted(command: str, environment: dict[str, str]) -> str:
+def pasted(command: str, environment: dict[str, str], where: Path) -> str:
     """What a command prints that was pasted into a shell."""
     shell = ["/bin/sh", "-c", command]
-    done = subprocess.run(shell, capture_output=True, text=True, env=environment, timeout=120, check=False)
+    done = subprocess.run(
+        shell, capture_output=True, text=True, env=environment, cwd=where, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -275,11 +277,12 @@ def test_the_command_that_it_prints_works_as_pasted(tmp_path: Path) -> None:
         hints: list[str] = []
         while not (hints and hints[-1].startswith("Ctrl-C")):
             hints.append(process.stderr.readline())
-        commands = {name: text.strip() for name, _, text in (hint.partition(":") for hint in hints)}
+        told = "".join(hints).replace(":\n  codex-oauth", ": codex-oauth").splitlines()
+        commands = {name: text.strip() for name, _, text in (hint.partition(":") for hint in told)}
         assert f"{url}/backend-api/codex" in commands["Models"]
         assert f"{url}/v1" in commands["Models"]
-        pasted(commands["Sign in"], environment)
-        answer = pasted(commands["Ask one"], environment)
+        pasted(commands["Sign in"], environment, tmp_path)
+        answer = pasted(commands["Ask one"], environment, tmp_path)
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=120)
     lines = answer.splitlines()

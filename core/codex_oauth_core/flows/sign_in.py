@@ -139,6 +139,7 @@ SIGN_IN_FIELDS: Final[Mapping[str, FieldCodec[Any]]] = {
     ),
     "_tries": COUNT,
     "_failure": optional(TRY_AGAIN),
+    "_trouble": omitted(TEXT),
     "_verdict": optional(REFUSED),
     "_unwanted": optional(record(_TokenToRevoke, token=SECRET, hint=NAME, client_id=omitted(NAME))),
 }
