@@ -356,7 +356,7 @@ def test_a_checkpoint_that_cannot_be_saved_does_not_end_a_sign_in(
         (("start", "--trace", "file"), "--trace"),
         (("start", "0123456789abcdef"), "takes no ID"),
         (("start", "--revoke-old"), "--revoke-old"),
-        (("finish",), "takes the ID"),
+        (("finish",), "needs the ID"),
         (("finish", "0123456789abcdef", "--issuer", "https://x.example"), "--issuer"),
         (("finish", "0123456789abcdef", "--no-open"), "the flags for the browser"),
         (("middle",), "invalid choice"),
