@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Scheduler",
+    "keep_out_of_the_loops_end",
     "load_anyio",
     "maybe_await",
     "on_this_loop",
@@ -135,7 +136,7 @@ async def _uncut_on_asyncio(call: Callable[[], Awaitable[T]]) -> T:
         return await call()
 
     task = asyncio.get_running_loop().create_task(work(), name="codex-oauth uncut")
-    _hide(task)
+    keep_out_of_the_loops_end(task)
     cancelled: asyncio.CancelledError | None = None
     with CancelScope(shield=True):
         while not task.done():
@@ -155,10 +156,10 @@ def outlive_the_loop() -> None:
     if _trio() is None:
         from asyncio import current_task
 
-        _hide(current_task())
+        keep_out_of_the_loops_end(current_task())
 
 
-def _hide(task: Any) -> None:
+def keep_out_of_the_loops_end(task: Any) -> None:
     """Keep a task out of `asyncio.all_tasks()`, which `asyncio.run` cancels at its end. Its caller waits."""
     from asyncio import tasks
 

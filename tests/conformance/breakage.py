@@ -15,9 +15,20 @@ import httpx
 from codex_oauth import HttpxWorld
 from codex_oauth.transport.httpx_transport import HttpxTransport
 from codex_oauth.transport.protocol import SendOutcome
-from codex_oauth_core import Event, RequestFailed, ResponseReceived, SendRequest, SignInEffect
+from codex_oauth_core import Event, Request, RequestFailed, ResponseReceived, SendRequest, SignInEffect
 
-__all__ = ["BROKEN", "Altered", "Broken", "WithClient", "breaks"]
+__all__ = [
+    "BROKEN",
+    "Altered",
+    "Broken",
+    "WithClient",
+    "answering",
+    "breaks",
+    "broken",
+    "failing",
+    "performing",
+    "sending",
+]
 
 
 @attrs.frozen
@@ -42,6 +53,56 @@ def breaks(*caught_by: str) -> Callable[[_M], _M]:
         return make
 
     return add
+
+
+def broken(what: str, make: Any, *caught_by: str) -> None:
+    """A broken world under a name of its own."""
+    assert what not in BROKEN, what
+    BROKEN[what] = Broken(make, tuple(name.replace(" ", "_") for name in caught_by))
+
+
+GoOn = Callable[[SignInEffect], Event]
+
+
+def performing(do: Callable[[HttpxWorld, SignInEffect, GoOn], Event]) -> type[HttpxWorld]:
+    """A world that performs by `do`, which gets the world, the effect, and what a good world does."""
+
+    class Performing(HttpxWorld):
+        def perform(self, effect: SignInEffect) -> Event:
+            return do(self, effect, super().perform)
+
+    return Performing
+
+
+def sending(change: Callable[[Request], Request]) -> type[HttpxWorld]:
+    """A world that sends another request."""
+
+    def do(world: HttpxWorld, effect: SignInEffect, go_on: GoOn) -> Event:
+        if isinstance(effect, SendRequest):
+            effect = attrs.evolve(effect, request=change(effect.request))
+        return go_on(effect)
+
+    return performing(do)
+
+
+def answering(change: Callable[[ResponseReceived], Event]) -> type[HttpxWorld]:
+    """A world that tells another answer."""
+
+    def do(world: HttpxWorld, effect: SignInEffect, go_on: GoOn) -> Event:
+        event = go_on(effect)
+        return change(event) if isinstance(event, ResponseReceived) else event
+
+    return performing(do)
+
+
+def failing(change: Callable[[RequestFailed], Event]) -> type[HttpxWorld]:
+    """A world that tells another failure."""
+
+    def do(world: HttpxWorld, effect: SignInEffect, go_on: GoOn) -> Event:
+        event = go_on(effect)
+        return change(event) if isinstance(event, RequestFailed) else event
+
+    return performing(do)
 
 
 class Altered(HttpxWorld):

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from tests.conformance import broken_answers, broken_failures, broken_listening, broken_requests, broken_times
+from tests.conformance import (
+    broken_answers,
+    broken_failures,
+    broken_in_time,
+    broken_listening,
+    broken_on_the_way,
+    broken_on_the_wire,
+    broken_once_more,
+    broken_requests,
+    broken_times,
+    broken_traces,
+)
 from tests.conformance.breakage import BROKEN, Broken
 
 __all__ = [
@@ -10,9 +21,14 @@ __all__ = [
     "Broken",
     "broken_answers",
     "broken_failures",
+    "broken_in_time",
     "broken_listening",
+    "broken_on_the_way",
+    "broken_on_the_wire",
+    "broken_once_more",
     "broken_requests",
     "broken_times",
+    "broken_traces",
     "close_what_was_left",
 ]
 
@@ -20,6 +36,9 @@ __all__ = [
 def close_what_was_left() -> None:
     """Close what the broken worlds left open."""
     broken_failures.close_what_was_left()
+    broken_traces.close_what_was_left()
+    while broken_once_more.ClosesWhenItIsCollected.kept:
+        broken_once_more.ClosesWhenItIsCollected.kept.pop().close()
     while broken_times.LEFT:
         broken_times.LEFT.pop().close()
     broken_times.CancelsAllOfItsKind.cancelled.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import anyio
@@ -16,11 +17,13 @@ from codex_oauth.testing import (
     WORLD_CHECKS,
     check_async_world,
     loopback,
+    prompt,
     world_checks,
-    world_time_checks,
+    world_failure_checks,
+    world_task_checks,
 )
 from codex_oauth_core import Event, SignInEffect
-from tests.conformance.broken_tasks import BROKEN_TASKS, Blocks
+from tests.conformance.broken_tasks import BROKEN_TASKS, OF_ASYNCIO, Blocks
 
 TASKS = {check.__name__: check for check in TASK_CHECKS}
 CAUGHT = [(what, name) for what, (_, names) in BROKEN_TASKS.items() for name in names]
@@ -31,15 +34,21 @@ CAUGHT = [(what, name) for what, (_, names) in BROKEN_TASKS.items() for name in 
 def test_a_broken_world_fails_the_check_that_is_there_for_it(
     what: str, name: str, backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(world_time_checks, "SOON", 0.5)
+    if backend == "trio" and name in OF_ASYNCIO:
+        pytest.skip("it is about asyncio")
+    monkeypatch.setattr(world_task_checks, "SOON", 0.5)
+    monkeypatch.setattr(world_failure_checks, "SOON", 0.5)
     monkeypatch.setattr(loopback, "PATIENCE", 2.5)
+    monkeypatch.setattr(prompt, "TRIES", 1)
     with pytest.raises(AssertionError) as failed:
         anyio.run(TASKS[name], BROKEN_TASKS[what][0], backend=backend)
     assert len(str(failed.value)) > 15
 
 
-def test_each_check_catches_a_broken_world() -> None:
-    assert {name for _, name in CAUGHT} == set(TASKS)
+def test_each_check_catches_two_broken_worlds() -> None:
+    caught = Counter(name for _, name in CAUGHT)
+    assert {name for name in TASKS if caught[name] < 2} == set()
+    assert set(caught) <= set(TASKS)
 
 
 def test_blocking_worlds_are_held_to_the_same_but_for_tasks() -> None:

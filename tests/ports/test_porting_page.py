@@ -10,18 +10,39 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any, get_args
 
+import attrs
 import pytest
 
-from codex_oauth import testing
+from codex_oauth import HttpxWorld, testing
 from codex_oauth.authority import Authority, Policy, serve
-from codex_oauth.testing import ASYNC_WORLD_CHECKS, TASK_CHECKS, AsyncWorldCheck
+from codex_oauth.testing import (
+    ASYNC_WORLD_CHECKS,
+    LISTENING_CHECKS,
+    TASK_CHECKS,
+    WORLD_CHECKS,
+    AsyncWorldCheck,
+    WorldCheck,
+    check_world,
+)
+from codex_oauth.testing.world_request_checks import REQUEST_CHECKS
 from codex_oauth.worlds import world
-from codex_oauth_core import CODEX, Cause, Credential, Effect, Event, Phase
+from codex_oauth_core import CODEX, Cause, Credential, Effect, Event, Phase, SendRequest, SignInEffect
 from tests.house.tree import ROOT
 
 PAGE = (ROOT / "docs" / "porting.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-LOOP, PORT, SIGN_IN, WORLD, CHECK = BLOCKS
+LOOP, PORT, HELPERS, SIGN_IN, WORLD, TURNED, CHECK, TOLERANCE = BLOCKS
+
+
+class _Fetching(HttpxWorld):
+    """Does to requests what a browser's `fetch` does."""
+
+    def perform(self, effect: SignInEffect) -> Event:
+        if isinstance(effect, SendRequest):
+            headers = sorted((name.lower(), value) for name, value in effect.request.plain_headers())
+            request = attrs.evolve(effect.request, headers=(*headers, ("sec-fetch-mode", "cors")))
+            effect = attrs.evolve(effect, request=request)
+        return super().perform(effect)
 
 
 def section(heading: str) -> str:
@@ -33,7 +54,8 @@ def example() -> Any:
     """The code of the page, as a module."""
     module = ModuleType("example")
     exec(
-        compile(PORT + SIGN_IN + WORLD + CHECK, "docs/porting.md", "exec"), module.__dict__
+        compile(PORT + HELPERS + SIGN_IN + WORLD + TURNED + CHECK + TOLERANCE, "docs/porting.md", "exec"),
+        module.__dict__,
     )  # the page's own code
     return module
 
@@ -96,6 +118,20 @@ def test_the_ports_of_the_page_pass(maker: str, check: AsyncWorldCheck, example:
     asyncio.run(check(getattr(example, maker)))
 
 
+@pytest.mark.parametrize("check", [*WORLD_CHECKS, *LISTENING_CHECKS], ids=lambda check: check.__name__)
+def test_the_wrapper_of_the_page_passes(check: WorldCheck, example: Any) -> None:
+    check(example.TurnedWorld)
+
+
+def test_what_the_page_tolerates_is_what_fetch_does(example: Any) -> None:
+    with pytest.raises(AssertionError, match="the header Sec-Fetch-Mode was added"):
+        check_world(_Fetching)
+    with testing.tolerating(example.FETCH):
+        for check in WORLD_CHECKS:
+            if check.__name__ in {of_requests.__name__ for of_requests in REQUEST_CHECKS}:
+                check(_Fetching)
+
+
 def test_the_port_of_the_page_signs_in(example: Any) -> None:
     shown: list[str] = []
     with serve(Authority(policy=Policy(approve="auto", interval=1))) as server:
@@ -105,5 +141,5 @@ def test_the_port_of_the_page_signs_in(example: Any) -> None:
 
 
 def test_the_ports_of_the_page_are_short() -> None:
-    for code in (PORT, WORLD):
-        assert len([line for line in code.splitlines() if line.strip()]) <= 60
+    for code in (PORT + HELPERS, WORLD):
+        assert len([line for line in code.splitlines() if line.strip()]) <= 90

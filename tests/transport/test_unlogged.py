@@ -18,7 +18,7 @@ from twisted.logger import STDLibLogObserver, globalLogPublisher
 from codex_oauth import AsyncHttpxWorld, HttpxWorld
 from codex_oauth.clock import now
 from codex_oauth.testing import WORLD_CHECKS
-from codex_oauth.testing.world_answer_checks import nothing_of_a_request_or_an_answer_is_logged
+from codex_oauth.testing.world_log_checks import nothing_of_a_request_or_an_answer_is_logged
 from codex_oauth.transport.async_httpx_transport import AsyncHttpxTransport
 from codex_oauth.transport.httpx_transport import HttpxTransport
 from codex_oauth.transport.unlogged import LOGGERS, unlogged

@@ -1,10 +1,11 @@
 """For tests of code that signs in: a world in virtual time, servers that are functions, and checks of ports.
 
 `FakeWorld(scripted([...]))` answers from a list; `FakeWorld(answered_by(authority))` by the rules of a
-real authorization server. `check_store(make)`, `check_world(make)` and `check_async_world(make)` hold a store
-or a world to what every one does, `check_registrations(make)` a store that keeps registrations, too, and
-`check_shared_store(make, faults)` one that several hosts share to what its database may do to them. The
-fixtures of `codex_oauth.testing.plugin` are there wherever pytest runs. Names load on first use (PEP 562).
+real authorization server. `check_store(make)`, `check_world(make)` and `check_async_world(make)` hold a
+store or a world to what every one does, `check_registrations(make)` a store that keeps registrations, too,
+and `check_shared_store(make, faults)` one that several hosts share to what its database may do to them.
+The fixtures of `codex_oauth.testing.plugin` are there wherever pytest runs. Names load on first use (PEP
+562).
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ __all__, __getattr__, __dir__ = lazy_names(
             "SharedStoreReport",
             "check_shared_store",
         ),
+        "codex_oauth.testing.tolerance": ("Tolerance", "tolerating"),
         "codex_oauth.testing.store_checks": ("STORE_CHECKS", "StoreCheck", "check_store"),
     },
 )

@@ -25,6 +25,8 @@ from codex_oauth.testing.signed_in import SignedInProgram as SignedInProgram
 from codex_oauth.testing.store_checks import STORE_CHECKS as STORE_CHECKS
 from codex_oauth.testing.store_checks import StoreCheck as StoreCheck
 from codex_oauth.testing.store_checks import check_store as check_store
+from codex_oauth.testing.tolerance import Tolerance as Tolerance
+from codex_oauth.testing.tolerance import tolerating as tolerating
 from codex_oauth.testing.world_checks import ASYNC_LISTENING_CHECKS as ASYNC_LISTENING_CHECKS
 from codex_oauth.testing.world_checks import ASYNC_TLS_CHECKS as ASYNC_TLS_CHECKS
 from codex_oauth.testing.world_checks import ASYNC_WORLD_CHECKS as ASYNC_WORLD_CHECKS
@@ -72,6 +74,7 @@ __all__ = [
     "SignedInProgram",
     "StoreCheck",
     "StoreFaults",
+    "Tolerance",
     "VirtualClock",
     "WorldCheck",
     "answered_by",
@@ -81,4 +84,5 @@ __all__ = [
     "check_store",
     "check_world",
     "scripted",
+    "tolerating",
 ]

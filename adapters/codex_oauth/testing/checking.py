@@ -6,7 +6,8 @@ options; the tokens of a sample are recognisable, so that a check can see whethe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Generator
 from typing import Any, Final, NoReturn, TypeVar
 
 import attrs
@@ -19,6 +20,7 @@ from codex_oauth_core.secret import Secret
 __all__ = [
     "ACCOUNT",
     "TELLTALE",
+    "case",
     "check_error",
     "fail",
     "locked",
@@ -80,10 +82,35 @@ def same(found: object, wanted: object, what: str) -> None:
 
 
 def check_error(check: object, error: Exception) -> AssertionError:
-    """The error of a check that failed, with the check's name: what it said, or what was raised."""
+    """The error of a check that failed, with the check's name: what it said, or what was raised. Its cause is
+    what a world raised, if it did.
+    """
+    found = AssertionError(f"{getattr(check, '__name__', check)}: {_said(error)}")
+    found.__cause__ = _raised(error)
+    return found
+
+
+@contextlib.contextmanager
+def case(name: str) -> Generator[None]:
+    """One row of a check: what fails in the block is told with its name, and what is raised is a failure."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001  # raised again, with the row
+        found = AssertionError(f"{name}: {_said(error)}")
+        found.__cause__ = _raised(error)
+        raise found from found.__cause__
+
+
+def _said(error: Exception) -> str:
     said = str(error) if isinstance(error, AssertionError) else ""
-    wrong = said or f"{type(error).__name__} was raised"
-    return AssertionError(f"{getattr(check, '__name__', check)}: {wrong}")
+    return said or f"{type(error).__name__} was raised"
+
+
+def _raised(error: BaseException | None) -> BaseException | None:
+    """What a world raised, if that lies behind a failed check."""
+    while isinstance(error, AssertionError):
+        error = error.__cause__
+    return error
 
 
 def refused(kind: type[_E], what: str, work: Callable[..., object], *arguments: object) -> _E:

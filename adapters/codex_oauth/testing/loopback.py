@@ -1,7 +1,8 @@
 """A small HTTP server for checks of a world: on loopback, scripted, and attentive to how its client behaves.
 
 Rules of this file: the standard library alone; nothing waits for longer than `PATIENCE`, so that a world
-without limits fails its check and does not hang it; at the end every socket is closed and every thread over.
+without limits fails its check and does not hang it; at the end every socket is closed and every thread
+over.
 
 What a loopback server does with a request: answers of every kind, good and bad.
 
@@ -9,8 +10,8 @@ Rules of this file: an act sends its bytes as they are, so that answers may brea
 
 A process that stands still while its peer does not: within one process, for checks of a world.
 
-Rules of this file: all threads stop, because one that holds the interpreter sleeps in C; where that is not to
-be had (Windows, a Python without a global lock) nothing stops, and a check finds nothing.
+Rules of this file: all threads stop, because one that holds the interpreter sleeps in C; where that is not
+to be had (Windows, a Python without a global lock) nothing stops, and a check finds nothing.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from typing import Any, Final, Self
 import attrs
 
 __all__ = [
+    "NO_REQUEST",
     "OK_ANSWER",
     "PATIENCE",
     "Act",
@@ -72,17 +74,34 @@ class LoopbackRequest:
         return tuple(value for key, value in self.headers if key.lower() == name.lower())
 
 
+NO_REQUEST: Final = LoopbackRequest(0, "", "", (), b"")
+"""What a connection brings of which nothing was read."""
+
 Act = Callable[[socket.socket, LoopbackRequest], None]
 """Answers one request. The connection stays open for the next one, unless the act shuts it down."""
 
 
 class LoopbackServer:
-    """Listens on 127.0.0.1 while its `with` block lasts. `received` is what came in."""
+    """Listens on `host` while its `with` block lasts. `received` is what came in.
 
-    def __init__(self, act: Act, tls: ssl.SSLContext | None = None) -> None:
+    `raw`: the act gets each connection as it comes, with `NO_REQUEST`, and nothing is read before.
+    """
+
+    def __init__(
+        self,
+        act: Act,
+        tls: ssl.SSLContext | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        raw: bool = False,
+    ) -> None:
         self._act = act
         self._tls = tls
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._host = host
+        self._raw = raw
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, port), family=family)
         self.port: int = self._listener.getsockname()[1]
         self.received: list[LoopbackRequest] = []
         self.connections = 0
@@ -94,7 +113,8 @@ class LoopbackServer:
     @property
     def url(self) -> str:
         """Where it is, without a trailing slash."""
-        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"{'https' if self._tls else 'http'}://{host}:{self.port}"
 
     @property
     def open_connections(self) -> int:
@@ -121,7 +141,9 @@ class LoopbackServer:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             # the client left: often the point of a check
             with contextlib.suppress(OSError, ValueError), self._secured(sock) as line:
-                while True:
+                if self._raw:
+                    self._act(line, NO_REQUEST)
+                while not self._raw:
                     request = _read(line, number)
                     self.received.append(request)
                     self._act(line, request)
@@ -139,8 +161,8 @@ class LoopbackServer:
 
     def __exit__(self, *exc_info: object) -> None:
         self._ended = True
-        with contextlib.suppress(OSError), socket.socket() as waker:
-            waker.connect(("127.0.0.1", self.port))
+        with contextlib.suppress(OSError), socket.socket(self._listener.family) as waker:
+            waker.connect((self._host, self.port))
         self._threads[0].join()
         self._listener.close()
         with self._lock:
@@ -225,11 +247,14 @@ OK_ANSWER: Final = answer(200, b"ok")
 
 
 def in_turn(*answers: bytes) -> Act:
-    """One answer after the other, and then the last one for ever."""
+    """One answer after the other, and then the last one for ever; to HEAD without their bodies."""
     left = list(answers)
 
     def act(sock: socket.socket, request: LoopbackRequest) -> None:
-        sock.sendall(left.pop(0) if len(left) > 1 else left[0])
+        sent = left.pop(0) if len(left) > 1 else left[0]
+        if request.method == "HEAD":
+            sent = sent.partition(_HEAD_END)[0] + _HEAD_END
+        sock.sendall(sent)
 
     return act
 

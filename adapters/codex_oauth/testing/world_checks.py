@@ -16,6 +16,7 @@ What a port must offer is one parameter: `now`, a clock that it takes every inst
 measures `Wait.until` against. The checks hand over clocks of their own, and step them past what a flow
 waits for between two effects: so no port needs a way to skip a wait, and no check sleeps for long. Real time
 passes on these clocks while a wait or a time limit is measured; sleeping and limits may run on any clock.
+A blocking check runs on a thread of its own, so that a port that hangs ends its check and not the run.
 
 The checks that every asynchronous world passes: run them against a port of your own, in its event loop.
 
@@ -37,15 +38,30 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, Protocol, TypeVar
 
+import attrs
+
 from codex_oauth.clock import Clock
 from codex_oauth.testing.checking import check_error
+from codex_oauth.testing.kit_limit import run_limited, run_limited_async
 from codex_oauth.testing.performing import Awaited, MakeAsyncListeningWorld, MakeAsyncWorld, completed
-from codex_oauth.testing.world_answer_checks import ANSWER_CHECKS, LOG_CHECKS
+from codex_oauth.testing.tolerance import Tolerance, tolerating
+from codex_oauth.testing.world_answer_checks import ANSWER_CHECKS
+from codex_oauth.testing.world_bug_checks import BUG_CHECKS
+from codex_oauth.testing.world_cancel_checks import CANCEL_CHECKS, CANCEL_OVER_TLS
+from codex_oauth.testing.world_delivery_checks import DELIVERY_CHECKS
+from codex_oauth.testing.world_event_checks import EVENT_CHECKS
 from codex_oauth.testing.world_failure_checks import CLOSING_CHECKS, FAILURE_CHECKS, OVER_TLS
 from codex_oauth.testing.world_first_byte_checks import FIRST_BYTE_CHECKS, FIRST_BYTE_OVER_TLS
+from codex_oauth.testing.world_leak_checks import LEAK_CHECKS, LEAK_OVER_TLS
+from codex_oauth.testing.world_limit_checks import LIMIT_CHECKS, LIMIT_OVER_TLS
 from codex_oauth.testing.world_listening_checks import ASYNC_LISTENING_CHECKS
+from codex_oauth.testing.world_log_checks import LOG_CHECKS, LOG_OVER_TLS
+from codex_oauth.testing.world_request_checks import REQUEST_CHECKS
+from codex_oauth.testing.world_resend_checks import RESEND_CHECKS
+from codex_oauth.testing.world_route_checks import ROUTE_CHECKS, ROUTE_OVER_TLS
 from codex_oauth.testing.world_scenario_checks import SCENARIO_CHECKS
-from codex_oauth.testing.world_time_checks import TASK_CHECKS, TIME_CHECKS
+from codex_oauth.testing.world_task_checks import TASK_CHECKS
+from codex_oauth.testing.world_time_checks import TIME_CHECKS
 from codex_oauth.worlds.callbacks import CallbackSource
 from codex_oauth.worlds.world import World
 from codex_oauth_core.effects import Wait
@@ -98,9 +114,18 @@ ASYNC_WORLD_CHECKS: Final[tuple[AsyncWorldCheck, ...]] = (
     *TIME_CHECKS,
     *ANSWER_CHECKS,
     *FAILURE_CHECKS,
+    *REQUEST_CHECKS,
+    *DELIVERY_CHECKS,
+    *BUG_CHECKS,
+    *ROUTE_CHECKS,
+    *RESEND_CHECKS,
     *FIRST_BYTE_CHECKS,
+    *LIMIT_CHECKS,
+    *CANCEL_CHECKS,
+    *EVENT_CHECKS,
     *LOG_CHECKS,
     *CLOSING_CHECKS,
+    *LEAK_CHECKS,
     *SCENARIO_CHECKS,
 )
 """In the order in which a new world is best built."""
@@ -108,6 +133,11 @@ ASYNC_WORLD_CHECKS: Final[tuple[AsyncWorldCheck, ...]] = (
 ASYNC_TLS_CHECKS: Final[tuple[AsyncWorldCheck, ...]] = (
     *(check for check in FAILURE_CHECKS if check in OVER_TLS),
     *FIRST_BYTE_OVER_TLS,
+    *ROUTE_OVER_TLS,
+    *LIMIT_OVER_TLS,
+    *CANCEL_OVER_TLS,
+    *LOG_OVER_TLS,
+    *LEAK_OVER_TLS,
     *(check for check in SCENARIO_CHECKS if check.over_tls),
 )
 """Those that need TLS."""
@@ -119,28 +149,31 @@ async def check_async_world(
     listening: MakeAsyncListeningWorld | None = None,
     tasks: bool = True,
     tls: bool = True,
+    tolerate: Tolerance | None = None,
 ) -> None:
     """Run every check of `ASYNC_WORLD_CHECKS` with `make`, but those of `ASYNC_TLS_CHECKS` if `tls` is false
     (for a world that has no TLS where it is tested); of `TASK_CHECKS` unless `tasks` is false (for an event
     loop whose tasks anyio cannot cancel); and of `ASYNC_LISTENING_CHECKS` with `listening` if given.
+    `tolerate` is what the stack cannot help.
 
     Raises AssertionError at the first that fails: its text names the check and says what is wrong. What a
     world raised, it has as its cause.
     """
     checks: tuple[AsyncWorldCheck, ...] = (*ASYNC_WORLD_CHECKS, *(TASK_CHECKS if tasks else ()))
-    for check in checks:
-        if tls or check not in ASYNC_TLS_CHECKS:
-            await _anamed(check, make)
-    if listening is not None:
-        for listening_check in ASYNC_LISTENING_CHECKS:
-            await _anamed(listening_check, listening)
+    with tolerating(attrs.evolve(tolerate or Tolerance(), tls=tls)):
+        for check in checks:
+            if tls or check not in ASYNC_TLS_CHECKS:
+                await _anamed(check, make)
+        if listening is not None:
+            for listening_check in ASYNC_LISTENING_CHECKS:
+                await _anamed(listening_check, listening)
 
 
 async def _anamed(check: Callable[[_M], Awaitable[None]], make: _M) -> None:
     try:
-        await check(make)
-    except Exception as error:
-        raise check_error(check, error) from error
+        await run_limited_async(lambda: check(make))
+    except Exception as error:  # noqa: BLE001  # raised again, with the check's name
+        raise check_error(check, error)  # noqa: B904  # it has its cause
 
 
 # -- blocking worlds -----------------------------------------------------------------------------------
@@ -189,7 +222,7 @@ def _of_worlds(check: AsyncWorldCheck) -> WorldCheck:
         def awaited(*, now: Clock) -> Awaited:
             return Awaited(make(now=now))
 
-        completed(check(awaited))
+        run_limited(lambda: completed(check(awaited)))
 
     blocking.__name__ = check.__name__
     return blocking
@@ -202,7 +235,7 @@ def _of_listening_worlds(check: AsyncListeningCheck) -> ListeningCheck:
         ) -> Awaited:
             return Awaited(make(now=now, callbacks=callbacks, on_wait=on_wait))
 
-        completed(check(awaited))
+        run_limited(lambda: completed(check(awaited)))
 
     blocking.__name__ = check.__name__
     return blocking
@@ -219,23 +252,31 @@ LISTENING_CHECKS: Final = tuple(_of_listening_worlds(check) for check in ASYNC_L
 """For a world that takes callbacks."""
 
 
-def check_world(make: MakeWorld, *, listening: MakeListeningWorld | None = None, tls: bool = True) -> None:
+def check_world(
+    make: MakeWorld,
+    *,
+    listening: MakeListeningWorld | None = None,
+    tls: bool = True,
+    tolerate: Tolerance | None = None,
+) -> None:
     """Run every check of `WORLD_CHECKS` with `make`, but those of `TLS_CHECKS` if `tls` is false (for a world
-    that has no TLS where it is tested), and of `LISTENING_CHECKS` with `listening` if given.
+    that has no TLS where it is tested), and of `LISTENING_CHECKS` with `listening` if given. `tolerate` is
+    what the stack cannot help.
 
     Raises AssertionError at the first that fails: its text names the check and says what is wrong. What a
     world raised, it has as its cause.
     """
-    for check in WORLD_CHECKS:
-        if tls or check not in TLS_CHECKS:
-            _named(check, make)
-    if listening is not None:
-        for listening_check in LISTENING_CHECKS:
-            _named(listening_check, listening)
+    with tolerating(attrs.evolve(tolerate or Tolerance(), tls=tls)):
+        for check in WORLD_CHECKS:
+            if tls or check not in TLS_CHECKS:
+                _named(check, make)
+        if listening is not None:
+            for listening_check in LISTENING_CHECKS:
+                _named(listening_check, listening)
 
 
 def _named(check: Callable[[_M], None], make: _M) -> None:
     try:
         check(make)
-    except Exception as error:
-        raise check_error(check, error) from error
+    except Exception as error:  # noqa: BLE001  # raised again, with the check's name
+        raise check_error(check, error)  # noqa: B904  # it has its cause

@@ -120,7 +120,9 @@ async def a_failed_handshake_is_no_exception(make: MakeAsyncWorld) -> None:
     with LoopbackServer(in_turn(OK_ANSWER), without_a_certificate) as server:
         async with make(now=CheckedClock()) as world:
             event = await world.perform(post(server.url))
-    true(isinstance(event, RequestFailed), f"the event of a handshake that fails is {event!r}")
+    if not isinstance(event, RequestFailed):
+        fail(f"the event of a handshake that fails is {type(event).__name__}")
+    same(event.phase, Phase.NOT_SENT, "the phase of a handshake that fails")
 
 
 async def nothing_is_sent_twice(make: MakeAsyncWorld) -> None:

@@ -1,7 +1,7 @@
 """Checks of a world: by when a request must begin, from when its time counts, and what is read at its end.
 
-Rules of this file: a clock is moved at the very moment that matters, so nothing depends on how fast a machine
-is; where a process must stand still it does.
+Rules of this file: a clock is moved at the very moment that matters, so nothing depends on how fast a
+machine is; where a process must stand still it does.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from codex_oauth.testing.world_failure_checks import LIMIT, SOON
 from codex_oauth_core.effects import SendRequest
 from codex_oauth_core.events import Cause, Event, Phase
 
-__all__ = ["FIRST_BYTE_CHECKS", "FIRST_BYTE_OVER_TLS"]
+__all__ = ["FIRST_BYTE_CHECKS", "FIRST_BYTE_OVER_TLS", "stopped_while_it_connects"]
 
 _NIGHT: Final = 30_000.0
 _PAUSE: Final = 1.0
@@ -74,7 +74,7 @@ class _Door:
         self._listener.close()
 
 
-async def _stopped_while_it_connects(
+async def stopped_while_it_connects(
     make: MakeAsyncWorld, seconds: float, request: Callable[[str, float], SendRequest]
 ) -> tuple[Event, bytes]:
     """What becomes of a request when so much time passes between its connection and its first byte, and what
@@ -108,7 +108,7 @@ async def nothing_goes_out_from_write_by_on(make: MakeAsyncWorld) -> None:
 
 async def a_request_that_is_late_after_connecting_is_not_sent(make: MakeAsyncWorld) -> None:
     for late in (0.0, 1.0, _NIGHT):
-        event, came = await _stopped_while_it_connects(
+        event, came = await stopped_while_it_connects(
             make, 15.0 + late, lambda url, at: post(url, once=True, write_by=at + 15.0)
         )
         same(len(came), 0, f"the bytes that went out {late:.0f} s after `write_by`")
@@ -116,7 +116,7 @@ async def a_request_that_is_late_after_connecting_is_not_sent(make: MakeAsyncWor
 
 
 async def the_time_counts_from_the_first_byte(make: MakeAsyncWorld) -> None:
-    event, _ = await _stopped_while_it_connects(
+    event, _ = await stopped_while_it_connects(
         make, 14.0, lambda url, at: post(url, once=True, write_by=at + 15.0)
     )
     response(event)

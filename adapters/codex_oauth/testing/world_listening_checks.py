@@ -5,6 +5,7 @@ Rules of this file: the source is a script; what a redirect is, and is not, is j
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -12,14 +13,17 @@ from typing import Final
 
 import attrs
 
-from codex_oauth.testing.checking import fail, same, true
+from codex_oauth.testing.checking import case, fail, same, true
 from codex_oauth.testing.performing import CheckedClock, MakeAsyncListeningWorld, soon, wait
 from codex_oauth.testing.world_failure_checks import SOON
+from codex_oauth.testing.world_log_checks import says_nothing
 from codex_oauth_core.callback import Accepted, CallbackRule
 from codex_oauth_core.effects import Wait, Why
 from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.events import CallbackReceived, Cancelled, Event
+from codex_oauth_core.events import CallbackReceived, Cancelled, Event, StoreAnswered, TimeReached
+from codex_oauth_core.registration import Registration
 from codex_oauth_core.secret import Secret
+from codex_oauth_core.storage import Register, Registered, StoreFailed
 
 __all__ = ["ASYNC_LISTENING_CHECKS"]
 
@@ -151,6 +155,103 @@ async def a_source_that_cannot_start_is_told_and_the_others_stop(make: MakeAsync
     fail("what `start` of a source raises must come out of `perform`")
 
 
+class _Keeping:
+    """A source that keeps what accepts its redirects, for whoever brings one late."""
+
+    def __init__(self) -> None:
+        self.accept: Callable[[Accepted], None] | None = None
+
+    def start(self, rule: CallbackRule, accept: Callable[[Accepted], None]) -> None:
+        """Begin."""
+        self.accept = accept
+
+    def stop(self) -> None:
+        """Nothing to end: what it was given stays usable."""
+
+    def bring(self) -> None:
+        """A redirect, now. Whatever it raises is a failure."""
+        if self.accept is None:
+            fail("the source was not started")
+        self.accept(Accepted(Secret(_QUERY)))
+
+
+async def a_redirect_that_comes_late_changes_nothing(make: MakeAsyncListeningWorld) -> None:
+    """After its wait was answered: before the next one, in its middle, and after the end of the world."""
+    clock = CheckedClock()
+    source = _Keeping()
+    async with make(now=clock, callbacks=(source,), on_wait=_unseen) as world:
+        for when in ("before the next wait", "in the next wait"):
+            with case(f"a redirect {when}"):
+                event = await world.perform(_wait(clock, 0.02))
+                true(isinstance(event, TimeReached), f"the event of a wait is {type(event).__name__}")
+                if when.startswith("before"):
+                    source.bring()
+                with soon(source.bring, 0.02) if when.startswith("in") else contextlib.nullcontext():
+                    effect = wait(clock, 0.1)
+                    while (
+                        isinstance(event := await world.perform(effect), TimeReached)
+                        and event.at < effect.until
+                    ):
+                        continue
+                true(isinstance(event, TimeReached), f"the event of a wait is {type(event).__name__}")
+    source.bring()
+
+
+async def a_redirect_that_comes_twice_is_told_once(make: MakeAsyncListeningWorld) -> None:
+    clock = CheckedClock()
+    source = _Keeping()
+
+    def twice() -> None:
+        source.bring()
+        source.bring()
+
+    async with make(now=clock, callbacks=(source,), on_wait=_unseen) as world:
+        with soon(twice, 0.05):
+            _is_redirect(await world.perform(_wait(clock, _LONG)), clock)
+        event = await world.perform(_wait(clock, 0.05))
+        true(
+            isinstance(event, TimeReached),
+            f"the event of the wait after a redirect is {type(event).__name__}",
+        )
+
+
+async def every_wait_is_shown(make: MakeAsyncListeningWorld) -> None:
+    """As it came, before it waits: one with a callback, and one without."""
+    clock = CheckedClock()
+    shown: list[Wait] = []
+    effects = [wait(clock, 0.0), _wait(clock, 0.02), wait(clock, 0.05)]
+    async with make(now=clock, callbacks=(), on_wait=shown.append) as world:
+        for number, effect in enumerate(effects, 1):
+            await world.perform(effect)
+            true(shown[-1:] == [effect] and shown[-1] is effect, "a wait was not shown, or not as it came")
+            true(len(shown) >= number, "a wait was not shown")
+
+
+async def nothing_of_a_redirect_is_logged(make: MakeAsyncListeningWorld) -> None:
+    with says_nothing("fake-code") as looked_at, looked_at("a redirect"):
+        for brings in (0.0, 0.02):
+            clock = CheckedClock()
+            source = _Source([], brings)
+            async with make(now=clock, callbacks=(source,), on_wait=_unseen) as world:
+                event = await world.perform(_wait(clock, _LONG))
+                true("fake-code" not in repr(event), "the event shows the redirect")
+                source.join()
+
+
+async def a_registration_is_answered(make: MakeAsyncListeningWorld) -> None:
+    clock = CheckedClock()
+    registration = Registration("https://auth.example", "app_1", "/callback", "check", "2027-01-15T08:00:07Z")
+    async with make(now=clock, callbacks=(), on_wait=_unseen) as world:
+        clock.step(50.0)
+        before = clock.instant()
+        event = await world.perform(Register(registration))
+    if not isinstance(event, StoreAnswered):
+        fail(f"the event of a registration is {type(event).__name__}")
+    true(isinstance(event.answer, Registered | StoreFailed), f"its answer is {type(event.answer).__name__}")
+    true(before <= event.at <= clock.instant(), "`at` must be when it was answered")
+    same(round(event.wall - event.at, 3), round(clock()[1] - clock()[0], 3), "how far `wall` is from `at`")
+
+
 def _unseen(_: Wait) -> None:
     return None
 
@@ -170,4 +271,9 @@ ASYNC_LISTENING_CHECKS: Final = (
     a_cancel_stops_the_sources,
     an_exception_stops_the_sources,
     a_source_that_cannot_start_is_told_and_the_others_stop,
+    a_redirect_that_comes_late_changes_nothing,
+    a_redirect_that_comes_twice_is_told_once,
+    every_wait_is_shown,
+    nothing_of_a_redirect_is_logged,
+    a_registration_is_answered,
 )

@@ -1,8 +1,7 @@
 """Checks of a world: clocks, waits and cancels.
 
-Checks of an asynchronous world: what becomes of its effects when the task that performs them is cancelled.
-
-Rules of this file: tasks are cancelled by anyio, so these checks run on asyncio and on trio.
+Rules of this file: a cancel comes from another thread; the other places where one may come are in
+`world_cancel_checks`, what is cancelled otherwise in `world_task_checks`.
 """
 
 from __future__ import annotations
@@ -11,18 +10,16 @@ import socket
 import time
 from typing import Final
 
-import anyio
-
 from codex_oauth.testing.checking import fail, same, true
 from codex_oauth.testing.loopback import OK_ANSWER, LoopbackRequest, LoopbackServer, has_left, in_turn, silent
 from codex_oauth.testing.performing import CheckedClock, MakeAsyncWorld, failure, post, response, soon, wait
-from codex_oauth.testing.world_failure_checks import LIMIT, SOON, all_left, nobody_listens
+from codex_oauth.testing.world_failure_checks import LIMIT, SOON, nobody_listens
 from codex_oauth.worlds.world import AsyncWorld
 from codex_oauth_core.effects import Wait
 from codex_oauth_core.events import Cancelled, Event, ResponseReceived, TimeReached
 from codex_oauth_core.secret import Secret
 
-__all__ = ["TASK_CHECKS", "TIME_CHECKS", "SlowAnswer"]
+__all__ = ["TIME_CHECKS", "SlowAnswer"]
 
 
 _LONG: Final = SOON + 1.0
@@ -33,16 +30,18 @@ _MOST_EARLY: Final = 20
 
 
 class SlowAnswer:
-    """An act: answers after a moment, and keeps how many clients did not stay for it."""
+    """An act: answers after a moment; it counts the clients that did not stay for it, and the answers."""
 
     def __init__(self, seconds: float = 0.3) -> None:
         self._seconds = seconds
         self.cut = 0
+        self.answered = 0
 
     def __call__(self, sock: socket.socket, request: LoopbackRequest) -> None:
         """Answer late."""
         if has_left(sock, self._seconds):
             self.cut += 1
+        self.answered += 1
         sock.sendall(OK_ANSWER)
 
 
@@ -189,77 +188,4 @@ TIME_CHECKS: Final = (
     a_cancelled_request_ends_by_its_limit,
     a_cancel_never_cuts_a_once_request,
     a_cancel_after_the_end_does_no_harm,
-)
-
-
-# -- tasks that are cancelled --------------------------------------------------------------------------
-
-
-_SHORTLY: Final = 0.1
-"""Seconds after which a task is cancelled."""
-
-
-async def a_cancelled_task_leaves_a_wait(make: MakeAsyncWorld) -> None:
-    clock = CheckedClock()
-    begun = time.monotonic()
-    with anyio.move_on_after(_SHORTLY) as scope:
-        async with make(now=clock) as world:
-            await world.perform(wait(clock, SOON + 1))
-    true(scope.cancelled_caught, "a cancelled task must not be answered with an event: it leaves `perform`")
-    true(time.monotonic() - begun < SOON, "a cancelled task must leave a wait at once")
-
-
-async def a_cancelled_task_leaves_a_request_and_nothing_open(make: MakeAsyncWorld) -> None:
-    clock = CheckedClock()
-    begun = time.monotonic()
-    with LoopbackServer(silent) as server:
-        with anyio.move_on_after(_SHORTLY) as scope:
-            async with make(now=clock) as world:
-                await world.perform(post(server.url, SOON + 1))
-        true(
-            scope.cancelled_caught, "a cancelled task must not be answered with an event: it leaves `perform`"
-        )
-        true(time.monotonic() - begun < SOON, "a cancelled task must leave a request at once")
-        await all_left(server, make)
-
-
-async def a_cancelled_task_never_cuts_a_once_request(make: MakeAsyncWorld) -> None:
-    slow = SlowAnswer()
-    with LoopbackServer(slow) as server:
-        with anyio.move_on_after(_SHORTLY):
-            async with make(now=CheckedClock()) as world:
-                await world.perform(post(server.url, once=True))
-        await all_left(server, make)
-        same(len(server.received), 1, "the number of `once` requests that came")
-    same(slow.cut, 0, "the number of `once` requests that were left before they were answered")
-
-
-async def other_tasks_go_on_meanwhile(make: MakeAsyncWorld) -> None:
-    ticks = 0
-
-    async def tick() -> None:
-        nonlocal ticks
-        while True:
-            await anyio.sleep(0.01)
-            ticks += 1
-
-    clock = CheckedClock()
-    ticked: list[tuple[str, int]] = []
-    with LoopbackServer(SlowAnswer()) as server:
-        async with anyio.create_task_group() as group, make(now=clock) as world:
-            group.start_soon(tick)
-            for effect in (wait(clock, 0.3), post(server.url), post(server.url, once=True)):
-                ticks = 0
-                await world.perform(effect)
-                ticked.append((type(effect).__name__, ticks))
-            group.cancel_scope.cancel()
-    for name, count in ticked:
-        true(count >= 2, f"the event loop stood still during a {name}")
-
-
-TASK_CHECKS: Final = (
-    a_cancelled_task_leaves_a_wait,
-    a_cancelled_task_leaves_a_request_and_nothing_open,
-    a_cancelled_task_never_cuts_a_once_request,
-    other_tasks_go_on_meanwhile,
 )

@@ -1,9 +1,9 @@
 """The transport for many polls: over aiohttp, on connections that are used again.
 
 Rules of this file: as in `aiohttp_transport`, which sends what must be sent once. A connection is not used
-again after it was idle for nearly as long as servers keep one, time in suspend included; one that dies under
-a poll is told as it is, and nothing is repeated here. `make bench ROWS=P14` says what a poll costs: what is
-the same for every poll is made once a second.
+again after it was idle for nearly as long as servers keep one, time in suspend included; one that dies
+under a poll is told as it is, and nothing is repeated here. `make bench ROWS=P14` says what a poll costs:
+what is the same for every poll is made once a second.
 """
 
 from __future__ import annotations
@@ -32,12 +32,14 @@ from codex_oauth.transport.aiohttp_transport import (
     proxy_url,
     received,
     request_failed_of,
+    url_as_it_is,
 )
 from codex_oauth.transport.progress import Stage
 from codex_oauth.transport.protocol import KEPT_ALIVE, AsyncSendOutcome
 from codex_oauth.transport.proxies import http_proxy_for
 from codex_oauth.transport.tls import tls_context
 from codex_oauth.transport.unlogged import unlogged
+from codex_oauth.transport.writable import check_writable
 from codex_oauth_core.effects import Request, SendRequest
 from codex_oauth_core.events import ResponseReceived
 
@@ -74,6 +76,7 @@ class AiohttpPollTransport:
         """Send, within `effect.timeout` seconds. Raises ValueError for what cannot be written as HTTP."""
         if effect.once or effect.write_by is not None:
             return await self._send_once(effect)
+        check_writable(effect.request)
         sent_at, _ = self._now()
         progress = AiohttpProgress(_always)
         before = _PROGRESS.set(progress)
@@ -147,7 +150,7 @@ class AiohttpPollTransport:
         proxy = await in_thread(lambda: http_proxy_for(parts)) if _ASKS_THE_SYSTEM else http_proxy_for(parts)
         route = _Route(
             at,
-            URL(url, encoded=True).with_user(None),  # user information would become a header
+            url_as_it_is(url),
             tls_context() if parts.scheme == "https" else True,
             tuple(proxy_headers(proxy, url, "http")),
             proxy_url(proxy),

@@ -1,8 +1,8 @@
 """The transport over aiohttp: one request in, one event out, on an asyncio loop.
 
-Rules of this file: as in `httpx_transport`; a session and a connection serve one request. The time limit is
-around everything: asyncio's own for a request that may be repeated, else as `async_limit` says. A cancelled
-task cuts the request, and what it opened is closed.
+Rules of this file: as in `httpx_transport`; a session and a connection serve one request. The time limit
+is around everything: asyncio's own for a request that may be repeated, else as `async_limit` says. A
+cancelled task cuts the request, and what it opened is closed.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from codex_oauth.transport.progress import Stage
 from codex_oauth.transport.proxies import HttpProxy, http_proxy_for
 from codex_oauth.transport.tls import tls_context
 from codex_oauth.transport.unlogged import unlogged
+from codex_oauth.transport.writable import check_writable, target_of
 from codex_oauth_core.effects import SendRequest
 from codex_oauth_core.events import Cause, Phase, RequestFailed, ResponseReceived
 from codex_oauth_core.reading.json_body import MAX_BODY
@@ -45,6 +46,7 @@ __all__ = [
     "proxy_url",
     "received",
     "request_failed_of",
+    "url_as_it_is",
 ]
 
 
@@ -84,6 +86,7 @@ class AiohttpTransport:
 
     async def __call__(self, effect: SendRequest) -> ResponseReceived | RequestFailed:
         """Send, within `effect.timeout` seconds. Raises ValueError for what cannot be written as HTTP."""
+        check_writable(effect.request)
         sent_at, _ = self._now()
         deadline = Deadline.of(effect, lambda: self._now()[0])
         progress = AiohttpProgress(deadline.begin)
@@ -173,7 +176,7 @@ async def _exchange(effect: SendRequest, progress: AiohttpProgress) -> tuple[int
         _session(progress, request.url) as session,
         session.request(
             request.method,
-            URL(request.url, encoded=True).with_user(None),  # user information would become a header
+            url_as_it_is(request.url),
             headers=[
                 *request.plain_headers(),
                 ("Connection", "close"),
@@ -186,6 +189,13 @@ async def _exchange(effect: SendRequest, progress: AiohttpProgress) -> tuple[int
         ) as response,
     ):
         return await received(response, progress)
+
+
+def url_as_it_is(url: str) -> URL:
+    """The URL for aiohttp, which asks for its path. User information would become a header."""
+    parts = urlsplit(url)
+    authority = parts.netloc.rpartition("@")[2]
+    return URL.build(scheme=parts.scheme, authority=authority, path=target_of(url), encoded=True)
 
 
 async def received(

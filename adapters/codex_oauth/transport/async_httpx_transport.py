@@ -22,6 +22,7 @@ from codex_oauth.transport.httpx_messages import NO_AUTH, headers_of, to_httpx
 from codex_oauth.transport.progress import Progress, Stage
 from codex_oauth.transport.protocol import AsyncSendOutcome
 from codex_oauth.transport.unlogged import unlogged
+from codex_oauth.transport.writable import check_writable
 from codex_oauth_core.effects import SendRequest
 from codex_oauth_core.events import Cause, Phase, RequestFailed, ResponseReceived
 from codex_oauth_core.reading.json_body import MAX_BODY
@@ -45,6 +46,7 @@ class AsyncHttpxTransport:
 
     async def __call__(self, effect: SendRequest) -> AsyncSendOutcome:
         """Send, as `AsyncTransport` says."""
+        check_writable(effect.request)
         deadline = Deadline.of(effect, self._instant)
         progress = Progress(deadline.begin)
         try:

@@ -1,8 +1,8 @@
 """One request in the terms of httpx and httpcore, for blocking and asynchronous transports.
 
 Rules of this file: nothing here does any I/O; the body is revealed here and nowhere else. Whether this
-machine's settings (proxies, certificates) can be used at all is looked at here before a person is asked for
-anything.
+machine's settings (proxies, certificates) can be used at all is looked at here before a person is asked
+for anything.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import httpx
 from codex_oauth.transport.bad_settings import UnusableSettingError
 from codex_oauth.transport.proxies import Proxy, UnusableProxyError, proxy_to
 from codex_oauth.transport.tls import tls_context
+from codex_oauth.transport.writable import target_of
 from codex_oauth_core.effects import Request, SendRequest
 from codex_oauth_core.flows.machine import error_of, refusal_of, transient_of
 from codex_oauth_core.provider import Provider
@@ -50,6 +51,9 @@ def proxy_for(url: httpx.URL) -> Proxy | None:
 # -- requests and answers ------------------------------------------------------------------------------
 
 
+_TARGET: Final = "codex_oauth_target"
+"""Our own extension: httpx takes dot segments out of a URL. (httpcore's `target` would be a proxy's, too.)"""
+
 _TIMEOUTS: Final = ("connect", "read", "write", "pool")
 NO_AUTH: Final = httpx.Auth()  # else httpx would turn user information in a URL into a header
 
@@ -68,7 +72,11 @@ def to_httpx(
         url,
         headers=[(b"Host", url.netloc), *_headers(request), *more, *length],
         stream=httpx.ByteStream(body),  # with `content` the headers would be built twice
-        extensions={"timeout": timeouts or dict.fromkeys(_TIMEOUTS), "trace": trace},
+        extensions={
+            "timeout": timeouts or dict.fromkeys(_TIMEOUTS),
+            "trace": trace,
+            _TARGET: target_of(request.url).encode("ascii"),
+        },
     )
     made.read()  # as `content` does: whoever looks at requests finds their content
     return made
@@ -101,11 +109,16 @@ def to_httpcore(request: httpx.Request, content: bytes | httpx.AsyncByteStream) 
     url = request.url
     return httpcore.Request(
         method=request.method,
-        url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+        url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=_target(request)),
         headers=request.headers.raw,
         content=content,
         extensions=request.extensions,
     )
+
+
+def _target(request: httpx.Request) -> bytes:
+    target: bytes = request.extensions.get(_TARGET, request.url.raw_path)
+    return target
 
 
 def usable_proxy(url: httpx.URL) -> Proxy | None:

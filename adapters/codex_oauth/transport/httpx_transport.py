@@ -20,6 +20,7 @@ from codex_oauth.transport.network import BoundedTransport
 from codex_oauth.transport.progress import Progress, Stage
 from codex_oauth.transport.protocol import SendOutcome, never
 from codex_oauth.transport.unlogged import unlogged
+from codex_oauth.transport.writable import check_writable
 from codex_oauth_core.effects import SendRequest
 from codex_oauth_core.events import Cancelled, Cause, Phase, RequestFailed, ResponseReceived
 from codex_oauth_core.reading.json_body import MAX_BODY
@@ -42,6 +43,7 @@ class HttpxTransport:
 
     def __call__(self, effect: SendRequest, stopped: Callable[[], bool] = never) -> SendOutcome:
         """Send, as `Transport` says."""
+        check_writable(effect.request)
         deadline = Deadline.of(effect, self._instant, stopped)
         progress = Progress(deadline.begin)
         try:

@@ -26,7 +26,9 @@ from zope.interface import implementer  # type: ignore[import-untyped]  # pyrigh
 from codex_oauth.clock import Clock, now
 from codex_oauth.transport.async_limit import LATE_TURNS, TURN
 from codex_oauth.transport.deadline import NETWORK_SLICE, Deadline, TimeUp
+from codex_oauth.transport.dial import MOST_RECEIVED
 from codex_oauth.transport.progress import Stage
+from codex_oauth.transport.writable import check_writable, target_of
 from codex_oauth_core.effects import SendRequest
 from codex_oauth_core.events import Cause, Phase, RequestFailed, ResponseReceived
 from codex_oauth_core.reading.json_body import MAX_BODY
@@ -80,6 +82,7 @@ class TwistedTransport:
         """Send, within `effect.timeout` seconds. Raises ValueError for what cannot be written as HTTP, and
         RuntimeError for https without its libraries.
         """
+        check_writable(effect.request)
         sent_at, _ = self._now()
         deadline = Deadline.of(effect, lambda: self._now()[0])
         exchange = _Exchange(self._reactor, effect, deadline)
@@ -92,6 +95,16 @@ class TwistedTransport:
             return RequestFailed(self._now()[0], *exchange.judge(failure))
 
         return exchange.start().addCallbacks(answered, failed)
+
+
+class _ExactAgent(_Agent):  # type: ignore[misc]  # Twisted does not type it
+    """Asks for `target`, and not for what a URL looks like once it was parsed: without an empty query."""
+
+    target = b"/"
+
+    def _requestWithEndpoint(self, *args: Any) -> Any:  # noqa: N802  # Twisted's name
+        *others, _parsed_target = args
+        return super()._requestWithEndpoint(*others, self.target)
 
 
 class _Exchange:
@@ -108,7 +121,8 @@ class _Exchange:
         request = self._request
         reactor = cast("Any", self._reactor)
         pool = _Pool(reactor, persistent=False)
-        agent = _Agent.usingEndpointFactory(reactor, self._where, pool)
+        agent = _ExactAgent.usingEndpointFactory(reactor, self._where, pool)
+        agent.target = target_of(request.url).encode("ascii")
         headers = Headers()
         for name, value in request.plain_headers():
             headers.addRawHeader(name, value)
@@ -123,6 +137,8 @@ class _Exchange:
     def judge(self, failure: Failure) -> tuple[Phase, Cause]:
         """Phase and cause of a failed request."""
         self._where.abort()
+        if self._where.received_too_much:
+            return Phase.MAYBE_SENT, Cause.TOO_BIG
         stage = self._where.stage
         phase, likely = _BY_STAGE[stage]
         if stage < Stage.ANSWERED and any(_is_about_a_certificate(error) for error in _reasons(failure)):
@@ -200,6 +216,8 @@ class _Where:
         self._reactor = cast("Any", reactor)
         self._creator = _tls_to(url)
         self._transport: Any = None
+        self._left = MOST_RECEIVED
+        self.received_too_much = False
 
     def endpointForURI(self, uri: Any) -> _Where:  # noqa: N802  # Twisted's name
         """What `Agent` connects with."""
@@ -230,7 +248,21 @@ class _Where:
         self._transport = protocol.transport
         self._begin()
         self.stage = Stage.SENT
+        protocol.dataReceived = self._counted(protocol.dataReceived)
         return protocol
+
+    def _counted(self, receive: Callable[[bytes], object]) -> Callable[[bytes], None]:
+        """Receive no more than an answer may have: Twisted keeps heads and trailers of any length."""
+
+        def counted(data: bytes) -> None:
+            self._left -= len(data)
+            if self._left >= 0:
+                receive(data)
+            elif not self.received_too_much:
+                self.received_too_much = True
+                self.abort()
+
+        return counted
 
 
 class _SecuredFactory(Factory):

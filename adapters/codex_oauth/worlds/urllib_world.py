@@ -27,6 +27,7 @@ from codex_oauth.transport.progress import Stage
 from codex_oauth.transport.protocol import SendOutcome, never
 from codex_oauth.transport.proxies import PORTS, HttpProxy, http_proxy_for
 from codex_oauth.transport.tls import system_tls_context
+from codex_oauth.transport.writable import check_writable, target_of
 from codex_oauth.worlds.callbacks import CallbackSource
 from codex_oauth.worlds.sync_world import SyncWorld
 from codex_oauth_core.effects import Request, SendRequest, Wait
@@ -75,6 +76,7 @@ class UrllibTransport:
 
     def __call__(self, effect: SendRequest, stopped: Callable[[], bool] = never) -> SendOutcome:
         """Send, as `Transport` says."""
+        check_writable(effect.request)
         exchange = _Exchange(effect.request, Deadline.of(effect, self._instant, stopped))
         try:
             sent_at = self._instant()
@@ -195,7 +197,7 @@ def _written(request: Request, url: SplitResult, proxy: HttpProxy | None) -> HTT
     if not url.hostname:
         raise ValueError("the request cannot be sent as HTTP")
     host = url.netloc.rpartition("@")[2]
-    path = f"{url.path or '/'}{'?' if url.query else ''}{url.query}"
+    path = target_of(request.url)
     connection = HTTPConnection(url.hostname, 80)
     connection.auto_open = 0
     connection.set_debuglevel(0)  # a program that debugs its own requests sets it for all: it prints
@@ -246,7 +248,8 @@ def _headers(answer: HTTPResponse) -> dict[str, str]:
     """Each header by its name in lower case; one that came several times is joined (RFC 9110 §5.3)."""
     found: dict[str, str] = {}
     for name, value in answer.headers.items():
-        found[name.lower()] = f"{found[name.lower()]}, {value}" if name.lower() in found else value
+        key, kept = name.lower(), value.strip(" \t")
+        found[key] = f"{found[key]}, {kept}" if key in found else kept
     return found
 
 

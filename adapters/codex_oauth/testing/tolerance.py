@@ -1,0 +1,69 @@
+"""What a stack cannot help, and a check then passes over: said by whoever runs the checks, and never guessed.
+
+Rules of this file: each field is one thing that some stack does to every request, whatever its port does;
+what breaks a sign-in, or tells a secret, is no field.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator, Iterable
+from contextvars import ContextVar
+from typing import Final
+
+import attrs
+
+__all__ = ["Tolerance", "tolerated", "tolerating"]
+
+
+def _kept(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(names)
+
+
+def _lowered(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(name.lower() for name in names)
+
+
+@attrs.frozen
+class Tolerance:
+    """What the checks pass over. By default nothing.
+
+    `added_headers`: names of headers that the stack adds to every request (`fetch` adds some of `Accept`,
+    `Accept-Language`, `Sec-Fetch-Mode`, ...). A header that carries a credential is tolerated in no case.
+    `header_case`: it writes the names of headers in letters of its own. `header_order`: it sends them in an
+    order of its own. `unknown_names`: it does not tell a name that is not found from a host that is not
+    reached, so that the cause may be `connect`. `tls`: whether it has TLS where it is tested. `methods`:
+    what it refuses to send.
+    """
+
+    added_headers: frozenset[str] = attrs.field(default=(), converter=_lowered)
+    header_case: bool = False
+    header_order: bool = False
+    unknown_names: bool = False
+    tls: bool = True
+    methods: frozenset[str] = attrs.field(default=(), converter=_kept)
+
+    def __attrs_post_init__(self) -> None:
+        if credentials := self.added_headers & CREDENTIALS:
+            raise ValueError(f"a stack that adds {', '.join(sorted(credentials))} cannot be used")
+
+
+CREDENTIALS: Final = frozenset({"authorization", "proxy-authorization", "cookie"})
+"""Headers that nobody may add."""
+
+_TOLERATED: ContextVar[Tolerance] = ContextVar("codex_oauth_tolerated", default=Tolerance())  # noqa: B039  # it is frozen
+
+
+def tolerated() -> Tolerance:
+    """What the check that runs here passes over."""
+    return _TOLERATED.get()
+
+
+@contextlib.contextmanager
+def tolerating(tolerance: Tolerance) -> Generator[None]:
+    """Checks that run in the block pass over it."""
+    before = _TOLERATED.set(tolerance)
+    try:
+        yield
+    finally:
+        _TOLERATED.reset(before)
