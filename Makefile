@@ -175,9 +175,9 @@ fuzz: $(STAMP)
 	$(BIN)/python -m tests.fuzz.fuzz_receiver --seconds $(or $(FUZZ_SECONDS),60)
 	$(BIN)/python -m tests.fuzz.fuzz_readers --seconds $(or $(FUZZ_SECONDS),60)
 
-.PHONY: bench ## measure beside the peers, and write docs/performance.md (ROWS=P3,P6 ROUNDS=5: some rows, written nowhere)
+.PHONY: bench ## measure beside the peers, and write docs/performance.md (ROWS=P3,P6 ROUNDS=5: some rows, written nowhere; RELEASED=0.1.0: keep the page's figures as that release's)
 bench: $(PEERS)/.installed
-	$(BIN)/python -m tests.bench $(if $(ROWS),--rows $(ROWS)) $(if $(ROUNDS),--rounds $(ROUNDS))
+	$(BIN)/python -m tests.bench $(if $(ROWS),--rows $(ROWS)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(RELEASED),--released $(RELEASED))
 
 .PHONY: diagrams ## write: draw the state machines from their tables, and the data of the page that has them live
 diagrams: $(STAMP)

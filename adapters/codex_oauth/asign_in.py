@@ -123,8 +123,8 @@ async def alogin(
     enable_plan: bool = False,
     register_anew: bool = False,
 ) -> Credential:
-    """Sign in, on asyncio or trio. The parameters are those of `login()`, and so are the errors; `on_prompt`
-    may be a coroutine function.
+    """Sign in, on asyncio or trio. The parameters are those of `login()`; `on_prompt` may be a coroutine
+    function. Raises what `login()` raises.
 
     The task may be cancelled at any time, by asyncio, anyio or trio. It leaves the sign-in at once, but for
     what is at stake: an exchange that was begun is finished, and what it grants is stored, or revoked where

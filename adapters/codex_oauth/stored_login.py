@@ -89,8 +89,8 @@ def finish_sign_in(
     revoke_old: bool = False,
     force: bool = False,
 ) -> SignedIn:
-    """`store_login()` in a world that is open, for who drives flows in one: store a login that was granted,
-    and put it in use; if it cannot be stored, end it at `provider`.
+    """`store_login()` in a world that is open already: store a login that was granted, and put it in use; if
+    it cannot be stored, end it at `provider`.
 
     The parameters are those of `FinishSignIn`. `world` waits for the login's lock and sends the revocations;
     it may be that of the sign-in. Where another process has the lock for too long, the login is kept beside,
@@ -152,11 +152,13 @@ def end_login(
     *,
     expected: Record | None = None,
 ) -> bool | None:
-    """Revoke the login that is kept under `key` at `provider`, best effort within 10 s, then delete it,
-    whatever it is; with `expected`, the login that it is believed to be, only that one.
+    """Sign out: end the login that is kept under `key` at `provider` (RFC 7009), trying for 10 s, and then
+    delete it, whatever the server said. With `expected` only that login is deleted, and none that
+    another process has stored in its place meanwhile. `provider`: see `provider_of()`; None asks no server.
 
-    Whether the server confirmed; None where nothing was asked of it. Raises SignInError: `network`
-    (`details.reason`: `lock_busy`), `auth_write_failed`.
+    Returns whether the server confirmed that the login is ended; None where nothing was asked of it. Raises
+    SignInError: `network` (`details.reason` is `lock_busy`: another process has the login's lock),
+    `auth_write_failed`.
     """
     with StoringWorld(world, store, key) as storing:
         outcome = run(Revocation(provider=provider, expected=expected), storing)
@@ -236,7 +238,9 @@ async def aend_login(
     *,
     expected: Record | None = None,
 ) -> bool | None:
-    """`end_login()` for asyncio and trio. A task that is cancelled after it asked the server deletes, too."""
+    """`end_login()` for asyncio and trio. A task that is cancelled after the server was asked still deletes
+    the login, before the cancellation is raised.
+    """
     async with AsyncStoringWorld(world, store, key) as storing:
         outcome = await arun(Revocation(provider=provider, expected=expected), storing)
     if isinstance(outcome, SignInError):

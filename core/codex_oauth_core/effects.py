@@ -46,7 +46,9 @@ RequestHeaders = tuple[tuple[str, str | Secret[str]], ...]
 
 @attrs.frozen
 class Request:
-    """One HTTP request. Send it as it is: no redirects, no cookies, no credentials of your own."""
+    """One HTTP request. Send it as it is: follow no redirect, and add no cookie and no credentials. A header
+    may be a `Secret`: send `plain_headers()`.
+    """
 
     method: str
     url: str
@@ -54,7 +56,7 @@ class Request:
     body: Secret[bytes]
 
     def plain_headers(self) -> tuple[tuple[str, str], ...]:
-        """The headers as they go on the wire: for whoever sends them, and for no log."""
+        """The headers as they go on the wire, secrets revealed: to be sent, and not to be logged."""
         return plain(self.headers)
 
 
@@ -88,12 +90,19 @@ class Why(StrEnum):
     """The reason for a wait, so that a display can say what is happening."""
 
     PENDING = "pending"
+    """Nobody has approved yet; the next poll comes at its usual time."""
     SLOW_DOWN = "slow_down"
+    """The server asked for fewer polls (RFC 8628 §3.5)."""
     RETRY = "retry"
+    """A request failed, and is tried again."""
     RATE_LIMITED = "rate_limited"
+    """The server counts requests, and asked to wait (RFC 6585 §4)."""
     QUEUED = "queued"
+    """Another process has the login's lock."""
     SAVING = "saving"
+    """The store failed, and is tried again."""
     CALLBACK = "callback"
+    """The browser has not come back yet."""
 
 
 def _printable(text: str) -> str:
@@ -165,7 +174,8 @@ Prompt = DevicePrompt | BrowserPrompt
 
 @attrs.frozen
 class Wait:
-    """Nothing to send before `until`; answer with `TimeReached` then.
+    """Nothing is to be sent before the instant `until`, in seconds by the driver's monotonic clock; answer
+    with `TimeReached` then.
 
     Waking early is harmless (the same `Wait` comes again), `Cancelled` is always welcome, and
     `CallbackReceived` is welcome where `callback` is set. `prompt` is a level, not an edge: show it when
@@ -187,7 +197,9 @@ Outcome = Credential | Renewed | Adopted | NotRenewed | LoginStored | Revoked | 
 
 @attrs.frozen
 class Finished:
-    """The flow is over; every further event raises `IllegalEvent`. Failures are values here."""
+    """The flow is over; every further event raises `IllegalEvent`. `outcome` is what the flow was for, a
+    `Credential` of a sign-in, or a `SignInError`: a failure is a value here.
+    """
 
     outcome: Outcome
 

@@ -201,7 +201,7 @@ NOT_ENABLED: Final = "not_enabled"
 OTHER_PERSON: Final = "other_person"
 
 NO_ENDPOINT: Final = "no_endpoint"
-"""The `details.reason` of what is not to be had at a provider, because it has no endpoint for it."""
+"""The `details.reason` of what a provider does not offer: it has no endpoint for it."""
 
 PARTICULAR: Final[Mapping[tuple[ErrorKind, Detail], KindFacts]] = {
     (ErrorKind.DENIED, NOT_ENABLED): KindFacts(

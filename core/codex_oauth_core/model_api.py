@@ -21,5 +21,5 @@ class ModelApi:
     base_url: str
     needs_instructions: bool = False
     """Whether a request without `instructions` is refused."""
-    refused: frozenset[str] = frozenset()
+    refused: frozenset[str] = attrs.field(default=frozenset(), repr=False)
     """Fields that are refused by name, and without which the same question is asked."""

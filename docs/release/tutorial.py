@@ -16,6 +16,8 @@ __all__ = ["INSTALL", "PORT", "commands", "files", "page", "script"]
 PAGE: Final = Path(__file__).resolve().parents[1] / "tutorial.md"
 PORT: Final = "8123"
 INSTALL: Final = "pip install "
+TRIES: Final = 600
+"""How often a tenth of a second is waited for the server: a minute, on a busy machine."""
 _BLOCK: Final = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _NAMED: Final = re.compile(r"Save this as `([\w.]+)`")
 
@@ -40,14 +42,15 @@ def files(text: str) -> Iterator[tuple[str, str]]:
 
 def script(text: str, *, install: str, port: int) -> str:
     """Its commands as a script of bash. `install` is what pip takes in place of the package of the index."""
-    lines = ["set -eu -o pipefail", "set -m"]
+    lines = ["set -eu -o pipefail", "set -m", "trap 'kill $(jobs -p) 2> /dev/null || true' EXIT"]
     for line in commands(text):
         found = line.replace(PORT, str(port))
         if line.startswith(INSTALL):
             found = re.sub(r"'codex-oauth\[([a-z,]+)\]'", lambda extras: f"'{install}[{extras[1]}]'", found)
         lines += [f"echo '$' {_quoted(found)}", found]
         if line.endswith(" &"):
-            lines.append(f"until (: > /dev/tcp/127.0.0.1/{port}) 2> /dev/null; do sleep 0.1; done")
+            answers = f"(: > /dev/tcp/127.0.0.1/{port}) 2> /dev/null"
+            lines.append(f"for _ in $(seq {TRIES}); do {answers} && break; sleep 0.1; done")
     return "\n".join((*lines, ""))
 
 

@@ -35,16 +35,19 @@ _HEAD: Final = """\
 """
 
 
-def table(source: str) -> Mapping[str, tuple[str, ...]]:
-    """The names by the module that each lives in, as `lazy_names()` is called with them.
+Table = Mapping[str, tuple[str, ...]]
+"""The names by the module that each lives in."""
+
+
+def tables(source: str) -> tuple[Table, Table]:
+    """The tables that `lazy_names()` is called with: the names, and those that need an extra.
 
     Raises ValueError for a source without such a call.
     """
     for node in ast.walk(ast.parse(source)):
         match node:
-            case ast.Call(func=ast.Name(id="lazy_names"), args=[_, homes]):
-                found: Mapping[str, tuple[str, ...]] = ast.literal_eval(homes)
-                return found
+            case ast.Call(func=ast.Name(id="lazy_names"), args=[_, homes, *extras]):
+                return ast.literal_eval(homes), ast.literal_eval(extras[0]) if extras else {}
             case _:
                 pass
     raise ValueError("no call of lazy_names() with a table")
@@ -52,12 +55,15 @@ def table(source: str) -> Mapping[str, tuple[str, ...]]:
 
 def stub(source: str) -> str:
     """The text of the `.pyi` beside an `__init__.py` with this source."""
+    usual, extras = tables(source)
     names = sorted(
-        ((home, name) for home, theirs in table(source).items() for name in theirs),
+        ((home, name) for each in (usual, extras) for home, theirs in each.items() for name in theirs),
         key=lambda each: (each[0], _rank(each[1])[0], each[1].lower()),
     )
     imports = (f"from {home} import {name} as {name}\n" for home, name in names)
-    listed = (f'    "{name}",\n' for name in sorted((name for _, name in names), key=_rank))
+    listed = (
+        f'    "{name}",\n' for name in sorted((n for names in usual.values() for n in names), key=_rank)
+    )
     return "".join((_HEAD, *imports, "\n__all__ = [\n", *listed, "]\n"))
 
 

@@ -85,7 +85,7 @@ class _Broken(io.StringIO):
 def test_a_stderr_that_breaks_ends_no_sign_in(
     door: Door, closed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stream = _Broken()
+    stream: io.StringIO = io.StringIO() if closed else _Broken()
     if closed:
         stream.close()
     monkeypatch.setattr(sys, "stderr", stream)

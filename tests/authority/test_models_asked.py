@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from codex_oauth.authority import Account, UsageLimit
+from codex_oauth.authority import Account, UsageLimit, endpoints
+from codex_oauth_core import Request
 from tests.authority.model_client import CODEX, CODEX_BODY, MODEL, PLAN, Asker, error_of, said
 
 BASES = [CODEX, PLAN]
@@ -85,12 +86,21 @@ def test_the_scheme_has_no_case_and_other_tokens_do_not_open() -> None:
     assert asker.ask(Authorization=f"Bearer {elsewhere.tokens['access_token']}").status == 401
 
 
+def test_two_tokens_are_none() -> None:
+    asker = Asker()
+    good = asker.request("POST", f"{CODEX}/responses", CODEX_BODY)
+    for value in ("Bearer unused", f"Bearer {asker.tokens['access_token']}"):
+        twice = Request("POST", good.url, (("Authorization", value), *good.headers), good.body)
+        assert asker.authority.handle(twice, asker.now, asker.wall).status == 401
+
+
 @pytest.mark.parametrize("base", BASES)
 def test_a_token_that_expired_or_was_revoked_is_told_so(base: str) -> None:
     asker = Asker(lifetime=100)
-    asker.sleep(99)
+    expires_at = int(asker.wall) + 100  # as the token says
+    asker.wall = expires_at - 0.25
     assert asker.ask(base=base).status == 200
-    asker.sleep(1)
+    asker.wall = float(expires_at)
     assert error_of(asker.ask(base=base)) == (401, "token_expired", None)
     asker.renew()
     assert asker.ask(base=base).status == 200
@@ -389,6 +399,15 @@ def test_what_was_received_can_be_read_and_tokens_are_secret() -> None:
     assert asker.tokens["access_token"] not in repr(asker.authority.requests)
     assert (second.number, second.status, second.token) == (2, 401, None)
     assert [one.path for one in asker.authority.received("models")] == [f"{CODEX}/models"]
+
+
+def test_the_bodies_of_the_latest_requests_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endpoints, "MOST_BODIES", 2)
+    asker = Asker()
+    for number in range(4):
+        asker.ask({"prompt_cache_key": str(number)})
+    kept = [one.body and one.body["prompt_cache_key"] for one in asker.authority.received("responses")]
+    assert kept == [None, None, "2", "3"]
 
 
 def test_json_is_json() -> None:

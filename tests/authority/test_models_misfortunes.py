@@ -16,7 +16,7 @@ from codex_oauth.authority import (
     read_both_faults,
     read_faults,
 )
-from codex_oauth.authority.models.misfortunes import TELLING, WHERE
+from codex_oauth.authority.models.misfortunes import TELLING, WHERE, other_host
 from tests.authority.model_client import CODEX, PLAN, Asker, error_of, events_in, said, types
 from tests.authority.test_models_answer import OF_A_TEXT, WEATHER
 
@@ -78,6 +78,19 @@ def test_a_redirect_leads_to_the_other_name_of_the_machine_or_where_it_is_told()
     assert second.header("Location") == "https://other.example/x?y"
     third = asker.call("GET", f"{CODEX}/models?client_version=1.0.0")
     assert third.header("Location") == f"http://localhost:8123{CODEX}/models?client_version=1.0.0"
+
+
+@pytest.mark.parametrize(
+    ("url", "other"),
+    [
+        ("http://127.0.0.1:8123/a?b=c", "http://localhost:8123/a?b=c"),
+        ("http://localhost:8123/a", "http://127.0.0.1:8123/a"),
+        ("http://[::1]:8123/a", "http://localhost:8123/a"),
+        ("ws://127.0.0.1/a", "ws://localhost/a"),
+    ],
+)
+def test_the_other_name_of_the_machine(url: str, other: str) -> None:
+    assert other_host(url) == other
 
 
 def test_too_much_is_told_in_three_ways() -> None:

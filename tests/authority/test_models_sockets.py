@@ -106,6 +106,12 @@ def test_every_misfortune_of_a_request_meets_the_upgrade(name: Misfortune) -> No
     assert [one.status for one in talker.authority.received("websocket")] == [answer.status, 101]
 
 
+def test_a_redirect_of_an_upgrade_leads_to_a_websocket() -> None:
+    answer = Talker(ModelFault(answer="redirect", endpoint="websocket")).upgrade()
+    assert isinstance(answer, Answer)
+    assert answer.header("Location") == f"ws://localhost:8123{CODEX}/responses"
+
+
 def test_general_faults_meet_the_upgrade() -> None:
     talker = Talker(
         Fault(endpoint="websocket", requests=1, status=502),

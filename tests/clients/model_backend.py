@@ -69,10 +69,10 @@ def response(status: str, output: list[Any]) -> dict[str, Any]:
 
 def events(*, empty: bool = True) -> list[dict[str, Any]]:
     """The events of a text; with `empty` the last one has no items, as the backend was often seen to do."""
-    part = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
+    part: dict[str, Any] = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
     where = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
     middle = len(TEXT) // 2
-    deltas = [
+    deltas: list[dict[str, Any]] = [
         {"type": "response.output_text.delta", **where, "delta": piece, "logprobs": []}
         for piece in (TEXT[:middle], TEXT[middle:])
     ]

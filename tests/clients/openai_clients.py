@@ -284,7 +284,7 @@ def threads() -> list[Any]:
         return token != old
 
     backend = ModelBackend(takes=takes)
-    client = openai_client(made.source(), dialect=True, transport=blocking(HTTP, backend))
+    client: Any = openai_client(made.source(), dialect=True, transport=blocking(HTTP, backend))
     texts: list[str] = []
     asking = [
         threading.Thread(target=lambda: texts.append(client.responses.create(**PLAIN).output_text))

@@ -72,14 +72,8 @@ def of(*marks: str) -> list[Block]:
 @contextmanager
 def stub(*faults: ModelFault, **policy: Any) -> Generator[tuple[AuthorityServer, TokenSource]]:
     """The model stub, and the source of a login at it. The sign-in itself costs no time."""
-    models = ModelPolicy(
-        **{
-            "text": TEXT,
-            "models": (CatalogModel(slug=MODEL, display_name="C"),),
-            "headers": "usual",
-            **policy,
-        }
-    )
+    given: dict[str, Any] = {"text": TEXT, "models": (CatalogModel(slug=MODEL, display_name="C"),), **policy}
+    models = ModelPolicy(**given)
     rules = Authority(policy=Policy(approve="auto"), faults=faults, models=models)
     with serve(rules) as server:
         store, world = MemoryStore(), FakeWorld(answered_by(rules), wall=time.time())

@@ -29,7 +29,8 @@ def by_the_standard(stream: bytes) -> list[tuple[str, str]]:
     """
     text = stream.decode("utf-8", "replace").removeprefix("\ufeff")
     lines = re.findall(r"([^\r\n]*)(?:\r\n|\r|\n)", text)
-    found, name, data = [], "", None
+    found: list[tuple[str, str]] = []
+    name, data = "", None
     for line in lines:
         if line == "":
             if data is not None:

@@ -45,6 +45,10 @@ class Got:
 Ask = Callable[..., Got]
 
 
+def options_of(options: Any) -> dict[str, Any]:
+    return options or {}
+
+
 def _blocking(library: ModuleType) -> Ask:
     def ask(
         backend: ModelBackend | None,
@@ -55,7 +59,7 @@ def _blocking(library: ModuleType) -> Ask:
         **request: Any,
     ) -> Got:
         inner = None if backend is None else blocking(library, backend)
-        with library.Client(transport=CodexTransport(inner, **(options or {}))) as client:
+        with library.Client(transport=CodexTransport(inner, **options_of(options))) as client:
             with client.stream(request.pop("method", "POST"), url, **request) as response:
                 content = b""
                 for piece in response.iter_bytes():
@@ -72,7 +76,7 @@ def _asynchronous(library: ModuleType, loop: str) -> Ask:
         backend: ModelBackend | None, url: str, options: Any, enough: int | None, request: dict[str, Any]
     ) -> Got:
         inner = None if backend is None else asynchronous(library, backend)
-        async with library.AsyncClient(transport=AsyncCodexTransport(inner, **(options or {}))) as client:
+        async with library.AsyncClient(transport=AsyncCodexTransport(inner, **options_of(options))) as client:
             async with client.stream(request.pop("method", "POST"), url, **request) as response:
                 content = b""
                 pieces = response.aiter_bytes()

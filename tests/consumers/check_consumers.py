@@ -1,8 +1,8 @@
 """Every consumer in its environment, against the model stub: answered, renewed once, and nothing at another host.
 
 Rules of this file: `make consumers` builds the environments and runs it; a row says what a way of use can do, and
-where it cannot, what it does instead, so that a row is wrong as soon as a new version can. docs/consumers.md says the
-same to people.
+where it cannot, what it does instead, so that a row is wrong as soon as a new version can. The blocks of
+docs/consumers.md that need such an environment are run as they stand; those that do not, in tests/clients.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import attrs
 import pytest
 
 from codex_oauth.authority import ModelFault
+from tests.clients.page import FAULTS, Block, of
 from tests.consumers.environments import ENVIRONMENTS, QUESTION, TEXT, Consumer, Outcome, stub
 
 LEAKED: Final = ("chatgpt-account-id", "originator")
@@ -108,14 +109,20 @@ def consumers(tmp_path_factory: pytest.TempPathFactory) -> Generator[dict[str, C
 
 
 @pytest.fixture
-def consumer(use: Use, consumers: dict[str, Consumer], tmp_path_factory: pytest.TempPathFactory) -> Consumer:
-    """The process of a way of use."""
-    if use.environment not in consumers:
-        python: Path = ENVIRONMENTS / use.environment / "bin" / "python"
+def consumer(
+    request: pytest.FixtureRequest,
+    consumers: dict[str, Consumer],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Consumer:
+    """The process of a way of use, or of a block."""
+    given = request.node.callspec.params
+    name = str(given["use"].environment if "use" in given else given["block"].runs_in)
+    if name not in consumers:
+        python: Path = ENVIRONMENTS / name / "bin" / "python"
         if not python.exists():
-            pytest.fail(f"{use.environment}: this environment is missing; `make consumers` builds it")
-        consumers[use.environment] = Consumer(python, tmp_path_factory.mktemp(use.environment))
-    return consumers[use.environment]
+            pytest.fail(f"{name}: this environment is missing; `make consumers` builds it")
+        consumers[name] = Consumer(python, tmp_path_factory.mktemp(name))
+    return consumers[name]
 
 
 def check_headers(outcome: Outcome) -> None:
@@ -187,3 +194,32 @@ def test_nothing_of_the_login_goes_to_another_host(use: Use, consumer: Consumer)
             assert there
             sent = {name for name in LEAKED if any(name in one.headers for one in there)}
             assert sent == {*use.follows}
+
+
+# -- the blocks of the page -----------------------------------------------------------------------------
+
+STRUCTURED: Final = "fake"
+"""What a block prints that asks for an object: the stub's made-up text."""
+
+BLOCKS: Final = [
+    pytest.param(
+        block, id=f"{block.runs_in}-line {block.line}", marks=pytest.mark.xdist_group(str(block.runs_in))
+    )
+    for block in of(*{use.environment for use in USES})
+]
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("fault", [*FAULTS, "with output"])
+def test_a_block_of_the_page_runs(block: Block, fault: str, consumer: Consumer) -> None:
+    with stub(*FAULTS.get(fault, ()), empty_output=fault != "with output") as server:
+        outcome = consumer.ask(server, block=block.code)
+        assert outcome.requests("localhost") == []
+        if fault == "redirect":
+            assert (outcome.said or "", outcome.statuses()) == ("", [307]), outcome
+            return
+        assert (outcome.said or "").strip() in (TEXT, STRUCTURED), outcome
+        assert ("response_model" in block.code) == (outcome.said == f"{STRUCTURED}\n")
+        assert outcome.statuses() == ([401, 200] if fault == "401" else [200])
+        assert len(server.authority.received("refresh")) == int(fault == "401")
+        check_headers(outcome)

@@ -29,14 +29,12 @@ from codex_oauth.authority import (
     serve,
 )
 from codex_oauth.testing import FakeWorld, answered_by
+from tests.clients.page import MODEL, QUESTION, TEXT
 from tests.house.tree import ROOT
 
 __all__ = ["ENVIRONMENTS", "MODEL", "QUESTION", "TEXT", "Consumer", "Outcome", "stub"]
 
 ENVIRONMENTS: Final = ROOT / ".venv" / "consumers"
-MODEL: Final = "gpt-5.5-codex"
-QUESTION: Final = "How are you?"
-TEXT: Final = "Quite well, thank you."
 PATIENCE: Final = 120.0
 """Seconds for one call; the first one of a process imports a large library."""
 

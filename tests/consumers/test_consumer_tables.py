@@ -6,6 +6,8 @@ import ast
 import re
 from pathlib import Path
 
+from tests.clients.page import of
+from tests.clients.test_consumers_page import HEAVY
 from tests.consumers.check_consumers import USES
 from tests.house.tree import ROOT
 
@@ -51,6 +53,11 @@ def test_the_locks_hold_what_codex_oauth_itself_needs() -> None:
         text = path.read_text(encoding="utf-8")
         for name in ("attrs", "transitions", "h11", "httpx", "anyio", "platformdirs", "filelock"):
             assert re.search(rf"^{name}==", text, re.MULTILINE), (path.name, name)
+
+
+def test_every_environment_that_the_page_names_is_there() -> None:
+    assert {use.environment for use in USES} == {*HEAVY}
+    assert {block.runs_in for block in of(*HEAVY)} == {*HEAVY}
 
 
 def test_make_runs_them() -> None:

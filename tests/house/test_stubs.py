@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -19,6 +21,21 @@ from tests.house.language_server import LanguageServer
 from tests.house.tree import ROOT, python_files
 
 JEDI: Any = import_module("jedi")  # untyped
+OPTIONAL = (
+    "aiohttp",
+    "cryptography",
+    "keyring",
+    "langchain",
+    "openai",
+    "psycopg",
+    "requests",
+    "segno",
+    "starlette",
+    "twisted",
+    "uvicorn",
+)
+"""Libraries that only an extra, or the program, brings."""
+
 LAZY = (codex_oauth_core, codex_oauth, authority, fleet, testing)
 
 
@@ -45,7 +62,7 @@ def test_a_stub_that_lags_behind_is_found(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_package_without_a_table_is_no_package_to_write_for() -> None:
     with pytest.raises(ValueError, match="lazy_names"):
-        write.table("__all__ = []")
+        write.tables("__all__ = []")
 
 
 @pytest.mark.parametrize("package", LAZY, ids=lambda package: package.__name__)
@@ -124,3 +141,46 @@ def test_pyright_goes_to_the_source(server: LanguageServer, name: str, home: Pat
 def test_pyright_knows_the_types(server: LanguageServer) -> None:
     assert "the_token: str" in server.hover("the_token")
     assert "CODEX: Provider" in server.hover("CODEX")
+
+
+# -- the roots -----------------------------------------------------------------------------------------
+
+
+def test_the_root_of_the_adapters_has_every_name_of_the_core() -> None:
+    for name in codex_oauth_core.__all__:
+        assert getattr(codex_oauth, name) is getattr(codex_oauth_core, name)
+    assert set(codex_oauth_core.__all__) <= set(codex_oauth.__all__)
+
+
+EXTRAS = [
+    (name, home)
+    for home, names in write.tables(Path(inspect.getfile(codex_oauth)).read_text(encoding="utf-8"))[1].items()
+    for name in names
+]
+
+
+@pytest.mark.parametrize(("name", "home"), EXTRAS)
+def test_what_needs_a_library_of_its_own_is_imported_by_name_and_by_nothing_else(
+    name: str, home: str
+) -> None:
+    assert getattr(codex_oauth, name) is getattr(import_module(home), name)
+    assert name not in codex_oauth.__all__
+    assert name in (ROOT / "adapters/codex_oauth/__init__.pyi").read_text(encoding="utf-8")
+
+
+def test_no_other_name_needs_a_library_of_its_own() -> None:
+    """Whatever extra is not installed: `help(codex_oauth)` and `import *` work."""
+    code = (
+        "import sys\n"
+        "class Away:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name.partition('.')[0] in {OPTIONAL!r}: raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, Away())\n"
+        "import codex_oauth, codex_oauth.authority, codex_oauth.fleet, codex_oauth.testing\n"
+        "for package in (codex_oauth, codex_oauth.authority, codex_oauth.fleet, codex_oauth.testing):\n"
+        "    for name in package.__all__: getattr(package, name)\n"
+        "try: codex_oauth.AiohttpWorld\n"
+        "except ImportError: print('done')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("done\n", "")

@@ -121,6 +121,15 @@ def test_a_keyboard_is_enough(shown: Shown) -> None:
     expect(shown.machines.locator(".live-history li")).to_have_count(2)
 
 
+def test_at_the_end_the_keyboard_is_at_the_button_that_begins_again(shown: Shown) -> None:
+    shown.machines.locator('button[data-trigger="start"]').click()
+    shown.machines.locator('button[data-trigger="cancel"]').focus()
+    shown.page.keyboard.press("Enter")
+    shown.stands_at("cancelled")
+    shown.page.keyboard.press("Enter")
+    shown.stands_at("idle")
+
+
 @pytest.mark.parametrize("chart", draw.CHARTS, ids=lambda chart: chart.name)
 def test_every_machine_offers_the_moves_of_its_table(shown: Shown, chart: draw.Chart) -> None:
     shown.choose(chart.name)

@@ -86,6 +86,8 @@ _ALWAYS: Final = (
 )
 MOST_REMEMBERED: Final = 10_000
 """Requests that are kept to look at."""
+MOST_BODIES: Final = 1000
+"""The latest of them are kept with their JSON, which may be large."""
 
 
 def finished(answer: Answer, wall: float) -> Answer:
@@ -183,3 +185,5 @@ def note(
             body=body,
         )
     )
+    if len(journal) > MOST_BODIES and journal[-MOST_BODIES - 1].body is not None:
+        journal[-MOST_BODIES - 1] = attrs.evolve(journal[-MOST_BODIES - 1], body=None)

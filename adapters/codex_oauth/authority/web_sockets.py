@@ -40,7 +40,6 @@ async def refuse(answer: Answer, receive: Receive, send: Send) -> None:
         return
     body = answer.body.reveal()
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
-    headers.append((b"Content-Length", str(len(body)).encode()))
     await send({"type": "websocket.http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "websocket.http.response.body", "body": body})
 

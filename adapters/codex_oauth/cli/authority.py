@@ -257,7 +257,7 @@ def _about_models(url: str, provider: str) -> Generator[str]:
         yield f"Models:     {urls['codex']}{also}"
     account = {"ChatGPT-Account-Id": Account().account_id, "originator": "curl"} if "codex" in urls else {}
     headers = {"Content-Type": "application/json", **account}
-    item = {"type": "message", "role": "user", "content": "Hello"}
+    item = {"role": "user", "content": "Hello"}
     body = {
         "model": ModelPolicy().models[0].slug,
         "instructions": "Be brief.",
@@ -266,8 +266,9 @@ def _about_models(url: str, provider: str) -> Generator[str]:
         "stream": True,
     }
     given = [part for name, value in headers.items() for part in ("-H", f"{name}: {value}")]
+    whose = f" --account {Account().email}" if "codex" in urls else ""
     asked = shlex.join(["-d", json.dumps(body), f"{urls.get('codex', urls['official'])}/responses"])
-    yield f"Ask one:    codex-oauth header | curl -sN -H @- {shlex.join(given)} {asked}"
+    yield f"Ask one:    codex-oauth header{whose} | curl -sN -H @- {shlex.join(given)} {asked}"
 
 
 def _write(path: Path, text: str) -> None:

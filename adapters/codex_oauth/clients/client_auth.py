@@ -74,8 +74,8 @@ class ClientAuth(TokenAuth):
         finally:
             await flow.aclose()
 
-    def _sign(self, request: Any, credential: Credential) -> None:
-        super()._sign(request, credential)
+    def _sign(self, request: Any, credential: Credential, origin: tuple[str, bytes, bytes]) -> None:
+        super()._sign(request, credential, origin)
         ours = self._source.headers_of(credential)
         app = self._app or f"{ours.get('originator', 'codex-oauth')}/{__version__}"
         request.headers["User-Agent"] = app

@@ -8,7 +8,7 @@ left out where the backend refuses it; what is part of the question (`previous_r
 from __future__ import annotations
 
 import json
-from typing import Any, Final, TypeGuard
+from typing import Any, Final, TypeGuard, cast
 
 import attrs
 
@@ -72,7 +72,7 @@ def _lifted(items: Any) -> tuple[list[str], Any]:
         return [], items
     texts: list[str] = []
     left: list[Any] = []
-    for item in items:
+    for item in cast("list[object]", items):
         if not (_is_object(item) and item.get("role") == "system"):
             left.append(item)
         elif left or (text := _text_of(item.get("content"))) is None:
@@ -89,7 +89,7 @@ def _text_of(content: Any) -> str | None:
     if not isinstance(content, list):
         return None
     texts: list[str] = []
-    for part in content:
+    for part in cast("list[object]", content):
         if not (_is_object(part) and isinstance(text := part.get("text"), str)):
             return None
         texts.append(text)

@@ -6,12 +6,13 @@ provider says decides address and headers; what two would decide is refused with
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 from codex_oauth.clients.client_auth import ClientAuth
 from codex_oauth.clients.transport import AsyncCodexTransport, CodexTransport
-from codex_oauth.loading import loading
+from codex_oauth.loading import LOADING, loading
 from codex_oauth.tokens.token_source import TokenSource
 from codex_oauth_core.codex import CODEX_API
 from codex_oauth_core.errors import SignInError
@@ -57,10 +58,10 @@ def openai_client(
     url, api = _address(source, base_url, dialect=dialect)
     if dialect:
         transport = CodexTransport(transport, api=api)
-    http = openai.DefaultHttpxClient(
-        auth=ClientAuth(source, app), transport=transport, follow_redirects=False
-    )
-    client: OpenAI = openai.OpenAI(base_url=url, api_key=source.token, http_client=http, **options)
+    with _first_time(openai_client, transport):
+        auth = ClientAuth(source, app)
+        http = openai.DefaultHttpxClient(auth=auth, transport=transport, follow_redirects=False)
+        client: OpenAI = openai.OpenAI(base_url=url, api_key=source.token, http_client=http, **options)
     _forget_others(client, options)
     return client
 
@@ -81,11 +82,26 @@ def async_openai_client(
     url, api = _address(source, base_url, dialect=dialect)
     if dialect:
         transport = AsyncCodexTransport(transport, api=api)
-    auth = ClientAuth(source, app)
-    http = openai.DefaultAsyncHttpxClient(auth=auth, transport=transport, follow_redirects=False)
-    client: AsyncOpenAI = openai.AsyncOpenAI(base_url=url, api_key=source.atoken, http_client=http, **options)
+    with _first_time(async_openai_client, transport):
+        auth = ClientAuth(source, app)
+        http = openai.DefaultAsyncHttpxClient(auth=auth, transport=transport, follow_redirects=False)
+        client: AsyncOpenAI = openai.AsyncOpenAI(
+            base_url=url, api_key=source.atoken, http_client=http, **options
+        )
     _forget_others(client, options)
     return client
+
+
+_MADE: Final[set[object]] = set()
+
+
+@contextmanager
+def _first_time(kind: object, transport: object) -> Generator[None]:
+    """In this block one is made, which loads modules the first time."""
+    case = kind, transport is None
+    with nullcontext() if case in _MADE else LOADING:
+        yield
+    _MADE.add(case)
 
 
 def _openai(options: Mapping[str, Any]) -> Any:

@@ -178,9 +178,11 @@ class _AsyncFilledStream:
 # -- the transports ------------------------------------------------------------------------------------
 
 
-def _client_options(library: Any) -> dict[str, Any]:
-    """As many connections as the OpenAI client has."""
-    return {"limits": library.Limits(max_connections=1000, max_keepalive_connections=100)}
+def _client_of(library: Any, kind: str) -> Any:
+    """A client with as many connections as that of OpenAI has. It loads modules the first time."""
+    with loading({"httpx": "httpcore", "httpx2": "httpcore2"}[library.__name__], "certifi"):
+        limits = library.Limits(max_connections=1000, max_keepalive_connections=100)
+        return getattr(library, kind)(limits=limits)
 
 
 class CodexTransport(_Transport):
@@ -234,7 +236,7 @@ class CodexTransport(_Transport):
         library = _library_of(request)
         with self._making:
             if self._client is None:
-                self._client = library.Client(**_client_options(library))
+                self._client = _client_of(library, "Client")
         return self._client.send(request, stream=True, auth=library.Auth(), follow_redirects=False)
 
     def _gather(self, response: Any) -> WholeAnswer:
@@ -317,7 +319,7 @@ class AsyncCodexTransport(_AsyncTransport):
             return await self._given.handle_async_request(request)
         library = _library_of(request)
         if self._client is None:
-            self._client = library.AsyncClient(**_client_options(library))
+            self._client = _client_of(library, "AsyncClient")
         return await self._client.send(request, stream=True, auth=library.Auth(), follow_redirects=False)
 
     async def _gather(self, response: Any) -> WholeAnswer:

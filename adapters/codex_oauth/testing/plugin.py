@@ -143,8 +143,8 @@ def _warn(former: str) -> None:
 
 
 def _beside(request: pytest.FixtureRequest, former: str) -> tuple[Any, bool]:
-    """What a former name gives, and whether a fixture of the test suite's own has taken its place. That its
-    name is a former one nobody is told who does not use it.
+    """What a former name gives, and whether a fixture of the test suite's own has taken its place. Nobody is
+    warned of it: the test did not ask for this name.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", rf"the fixture `{former}` of codex-oauth", DeprecationWarning)

@@ -60,6 +60,11 @@ else:
     _Auth = object
 
 
+_Origin = tuple[str, bytes, bytes]
+"""Scheme, user, and host with port, of a URL as either library has taken it apart."""
+
+_Headers = tuple[tuple[str, str], ...]
+
 _LIBRARIES: Final = ("httpx", "httpx2")
 
 
@@ -81,33 +86,40 @@ class TokenAuth(_Auth):
 
     def __init__(self, source: TokenSource) -> None:
         self._source = source
+        self._last: tuple[_Origin | None, Credential | None, _Headers] = None, None, ()
+        """Where the last request went, with which login and its headers: nearly all do the same again."""
         self._names: frozenset[str] = frozenset()
 
     def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:
         """For `Client`."""
-        self._source.check(str(request.url))
+        origin = self._origin(request.url)
         credential = self._source.credential()
-        self._source.check(str(request.url), credential)
-        self._sign(request, credential)
+        self._sign(request, credential, origin)
         response = yield request
         if self._is_refused(response, credential) and _is_repeatable(request):
             other = self._source.credential(rejected=credential.access_token)
             if other.access_token != credential.access_token:
-                self._sign(request, other)
+                self._sign(request, other, origin)
                 yield request
 
     async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
         """For `AsyncClient`."""
-        self._source.check(str(request.url))
+        origin = self._origin(request.url)
         credential = await self._source.acredential()
-        self._source.check(str(request.url), credential)
-        self._sign(request, credential)
+        self._sign(request, credential, origin)
         response = yield request
         if self._is_refused(response, credential) and _is_repeatable(request):
             other = await self._source.acredential(rejected=credential.access_token)
             if other.access_token != credential.access_token:
-                self._sign(request, other)
+                self._sign(request, other, origin)
                 yield request
+
+    def _origin(self, url: Any) -> _Origin:
+        """What a URL begins with. Raises HostNotAllowed before anybody is asked for a token."""
+        origin = url.scheme, url.userinfo, url.netloc
+        if origin != self._last[0]:
+            self._source.check(str(url))
+        return origin
 
     def event_hooks(self) -> dict[str, list[Callable[[Any], None]]]:
         """`event_hooks=` of a `Client` that follows redirects: what is ours does not follow to a host that is
@@ -130,12 +142,17 @@ class TokenAuth(_Auth):
             for name in self._names:
                 request.headers.pop(name, None)
 
-    def _sign(self, request: Any, credential: Credential) -> None:
-        headers = self._source.headers_of(credential)
-        if not headers.keys() <= self._names:
-            self._names |= headers.keys()
-        for name, value in headers.items():  # update() takes four times as long
-            request.headers[name] = value
+    def _sign(self, request: Any, credential: Credential, origin: _Origin) -> None:
+        """Raises HostNotAllowed where the URL is not for this login, which the request has not got then."""
+        last = self._last
+        if last[1] is not credential or last[0] != origin:
+            self._source.check(str(request.url), credential)
+            ours = self._source.headers_of(credential)
+            self._names |= ours.keys()
+            last = self._last = origin, credential, tuple(ours.items())
+        headers = request.headers
+        for name, value in last[2]:  # update() takes four times as long
+            headers[name] = value
 
     def _is_refused(self, response: Any, credential: Credential) -> bool:
         """Whether an API, and not a page in between, refused the token. After a redirect elsewhere the
@@ -256,6 +273,7 @@ class TokenRequestsAuth(_RequestsAuth):
             return response
         response.content  # noqa: B018  # reads it to its end
         response.close()
+        self._source.check(response.request.url or "", other)
         again = _copy_after(response)
         self._sign(again, self._source.headers_of(other))
         repeated: Response = response.connection.send(again, **options)
@@ -289,6 +307,7 @@ class AsyncTokenRequestsAuth(_RequestsAuth):
             return response
         await response.content  # reads it to its end
         await response.close()
+        self._source.check(response.request.url or "", other)
         again = _copy_after(response)
         self._sign(again, self._source.headers_of(other))
         repeated = await response.connection.send(again, **options)

@@ -13,7 +13,7 @@ from codex_oauth_core.chatgpt.texts import TEXTS
 from codex_oauth_core.codex.token_answers import read_revocation
 from codex_oauth_core.model_api import ModelApi
 from codex_oauth_core.provider import Dialect, Provider, Required
-from codex_oauth_core.registered import ISSUER
+from codex_oauth_core.registered import ISSUED_CLIENT_IDS, ISSUER, PLAN_USE_SCOPE
 
 __all__ = ["CHATGPT", "CHATGPT_API", "CHATGPT_DIALECT"]
 
@@ -70,7 +70,7 @@ CHATGPT: Final = Provider(
         "email",
         "offline_access",
         "resource.invoke",
-        "chatgpt.tokens.use.direct",
+        PLAN_USE_SCOPE,
     ),
     authorization_endpoint=f"{ISSUER}/api/accounts/authorize",
     token_endpoint=f"{ISSUER}/api/accounts/oauth/token",
@@ -80,11 +80,11 @@ CHATGPT: Final = Provider(
     redirect_host="127.0.0.1",
     redirect_path="/auth/callback",
     must_grant=frozenset({Required.ACCESS_TOKEN}),
-    issued_client_ids=r"(?!dynamic_agent_client\Z)[A-Za-z0-9_-]{1,200}",
+    issued_client_ids=ISSUED_CLIENT_IDS,
     hosts=("api.openai.com",),
     has_nonce=True,
     resource="https://api.openai.com/v1",
-    use_scope="chatgpt.tokens.use.direct",
+    use_scope=PLAN_USE_SCOPE,
     model_api=CHATGPT_API,
     texts=TEXTS,
     token_check_url="https://api.openai.com/v1/models",  # noqa: S106  # no token

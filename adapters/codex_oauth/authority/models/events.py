@@ -1,7 +1,7 @@
 """The events of a model's answer, in their order: a text, or a call of a function that was asked for.
 
-Rules of this file: pure; every client library of the tests gets along with these events, and each needs
-another part of them; so nothing may be left out here. What breaks without an event stands in docs/testing.md.
+Rules of this file: pure; every client library of `make consumers` gets along with these events, and each
+needs another part of them; so nothing may be left out here.
 """
 
 from __future__ import annotations
