@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from codex_oauth_core.callback import CallbackRule
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.dates import utc_date
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.outcomes import Adopted, LoginStored, NotRenewed, Renewed, Revoked, SignedIn
-from codex_oauth_core.record import Intent
-from codex_oauth_core.secret import Secret
+from codex_oauth_core.request import Request, RequestHeaders, plain
 from codex_oauth_core.storage import Register, StorageEffect
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from codex_oauth_core.callback import CallbackRule
+    from codex_oauth_core.record import Intent
+    from codex_oauth_core.secret import Secret
 
 __all__ = [
     "BrowserPrompt",
@@ -38,31 +40,6 @@ __all__ = [
     "Why",
     "plain",
 ]
-
-
-RequestHeaders = tuple[tuple[str, str | Secret[str]], ...]
-"""Names and values in the order in which they are sent; a value may be a secret."""
-
-
-@attrs.frozen
-class Request:
-    """One HTTP request. Send it as it is: follow no redirect, and add no cookie and no credentials. A header
-    may be a `Secret`: send `plain_headers()`.
-    """
-
-    method: str
-    url: str
-    headers: RequestHeaders
-    body: Secret[bytes]
-
-    def plain_headers(self) -> tuple[tuple[str, str], ...]:
-        """The headers as they go on the wire, secrets revealed: to be sent, and not to be logged."""
-        return plain(self.headers)
-
-
-def plain(headers: RequestHeaders) -> tuple[tuple[str, str], ...]:
-    """Headers with their secrets revealed."""
-    return tuple((name, value.reveal() if isinstance(value, Secret) else value) for name, value in headers)
 
 
 @attrs.frozen

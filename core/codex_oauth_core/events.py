@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum, unique
+from typing import TYPE_CHECKING
 
 import attrs
 
 from codex_oauth_core.secret import Secret
-from codex_oauth_core.settings import BadSetting
-from codex_oauth_core.storage import StorageAnswer
+
+if TYPE_CHECKING:
+    from codex_oauth_core.settings import BadSetting
+    from codex_oauth_core.storage import StorageAnswer
 
 __all__ = [
     "CallbackReceived",

@@ -104,12 +104,14 @@ def test_a_stream_that_is_cut_breaks_off(client: httpx.Client) -> None:
 
 
 def test_a_stream_may_be_cut_in_the_middle_of_an_event(client: httpx.Client) -> None:
+    seen: list[bytes] = []
     with (
         signed_in(Fault(endpoint="responses", truncate=20)) as (server, source),
         ask(server, client, source) as answer,
         pytest.raises(httpx.RemoteProtocolError),
     ):
-        answer.read()
+        seen.extend(answer.iter_raw())
+    assert b"event: response.created".startswith(b"".join(seen))
 
 
 def test_another_host_is_asked_by_who_follows_and_without_the_login(client: httpx.Client) -> None:
@@ -179,6 +181,16 @@ def test_a_websocket_answers_again_and_again() -> None:
         assert connection.response.headers["x-codex-plan-type"] == "plus"
         assert types(heard(connection)) == OF_A_TEXT
         assert types(heard(connection)) == OF_A_TEXT
+
+
+def test_a_websocket_is_silent_for_a_while() -> None:
+    with (
+        signed_in(ModelFault(answer="silence", endpoint="message", seconds=SILENCE)) as (server, source),
+        connected(server, source) as connection,
+    ):
+        begun = time.monotonic()
+        assert types(heard(connection)) == OF_A_TEXT
+        assert time.monotonic() - begun > 0.9 * SILENCE
 
 
 def test_a_refused_token_is_a_401_to_the_upgrade() -> None:
