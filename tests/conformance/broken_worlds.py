@@ -13,6 +13,7 @@ from tests.conformance import (
     broken_requests,
     broken_times,
     broken_traces,
+    broken_waits,
 )
 from tests.conformance.breakage import BROKEN, Broken
 
@@ -29,6 +30,7 @@ __all__ = [
     "broken_requests",
     "broken_times",
     "broken_traces",
+    "broken_waits",
     "close_what_was_left",
 ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,8 @@ from tests.conformance.inventory import CONTRACT
 from tests.house.tree import ROOT
 
 PAGE = (ROOT / "docs" / "porting.md").read_text(encoding="utf-8")
-CHECKS = {check.__name__ for check in (*WORLD_CHECKS, *LISTENING_CHECKS, *TASK_CHECKS)}
+EACH: tuple[Any, ...] = (*WORLD_CHECKS, *LISTENING_CHECKS, *TASK_CHECKS)
+CHECKS = {check.__name__ for check in EACH}
 OF_SCENARIOS = {scenario.name.replace(" ", "_") for scenario in SCENARIOS}
 
 

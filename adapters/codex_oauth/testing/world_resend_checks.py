@@ -23,7 +23,7 @@ from codex_oauth.testing.loopback import (
     silent,
 )
 from codex_oauth.testing.performing import BODY, HEADERS, CheckedClock, MakeAsyncWorld
-from codex_oauth.testing.places import named
+from codex_oauth.testing.places import known_as
 from codex_oauth.testing.tolerance import tolerated
 from codex_oauth.testing.world_request_checks import ways
 from codex_oauth_core.effects import Request, SendRequest
@@ -136,7 +136,7 @@ async def no_other_address_is_tried_after_it_was_sent(make: MakeAsyncWorld) -> N
     for name in ("is reset", "ends without an answer", "ends in the answer's body"):
         with ExitStack() as open_while:
             servers = _at_several_addresses(_LOST[name], open_while)
-            host = open_while.enter_context(named(lambda _: ["127.0.0.1", "127.0.0.2"]))
+            host = open_while.enter_context(known_as(lambda _: ["127.0.0.1", "127.0.0.2"]))
             for method, body in (("POST", BODY), ("GET", b"")):
                 for once in (False, True):
                     with case(f"a connection that {name}, after {method}{', once' if once else ''}"):

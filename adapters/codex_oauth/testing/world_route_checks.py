@@ -26,7 +26,7 @@ from codex_oauth.testing.loopback import (
     until_left,
 )
 from codex_oauth.testing.performing import BODY, HEADERS, CheckedClock, MakeAsyncWorld
-from codex_oauth.testing.places import named
+from codex_oauth.testing.places import known_as
 from codex_oauth.testing.surroundings import environment, proxies, trusting
 from codex_oauth.testing.tolerance import tolerated
 from codex_oauth.testing.untrusted import Certificate, untrusted_context
@@ -59,7 +59,7 @@ def _schemes() -> tuple[str, ...]:
 async def a_name_that_is_not_found_was_not_sent(make: MakeAsyncWorld) -> None:
     clock = CheckedClock()
     may_be = (Cause.DNS, Cause.CONNECT) if tolerated().unknown_names else (Cause.DNS,)
-    with named(lambda _: []) as nobody:
+    with known_as(lambda _: []) as nobody:
         async with make(now=clock) as world:
             for name, host in {"a name that nobody has": nobody, **_NAMES}.items():
                 for scheme in _schemes() if host is nobody else ("http",):
@@ -75,7 +75,7 @@ async def a_name_that_is_not_found_was_not_sent(make: MakeAsyncWorld) -> None:
 async def what_is_not_reached_was_not_sent(make: MakeAsyncWorld) -> None:
     """Refused at every address, by every way to send."""
     clock = CheckedClock()
-    with socket.socket() as taken, named(lambda _: ["127.0.0.1", "127.0.0.2"]) as name:
+    with socket.socket() as taken, known_as(lambda _: ["127.0.0.1", "127.0.0.2"]) as name:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         async with make(now=clock) as world:
