@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.conformance import (
     broken_answers,
+    broken_details,
     broken_failures,
     broken_in_time,
     broken_listening,
@@ -21,6 +22,7 @@ __all__ = [
     "BROKEN",
     "Broken",
     "broken_answers",
+    "broken_details",
     "broken_failures",
     "broken_in_time",
     "broken_listening",
@@ -39,6 +41,7 @@ def close_what_was_left() -> None:
     """Close what the broken worlds left open."""
     broken_failures.close_what_was_left()
     broken_traces.close_what_was_left()
+    broken_details.KeepsForAll.told.clear()
     while broken_once_more.ClosesWhenItIsCollected.kept:
         broken_once_more.ClosesWhenItIsCollected.kept.pop().close()
     while broken_times.LEFT:

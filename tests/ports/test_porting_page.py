@@ -124,7 +124,7 @@ def test_the_wrapper_of_the_page_passes(check: WorldCheck, example: Any) -> None
 
 
 def test_what_the_page_tolerates_is_what_fetch_does(example: Any) -> None:
-    with pytest.raises(AssertionError, match="the header Sec-Fetch-Mode was added"):
+    with pytest.raises(AssertionError, match="the header sec-fetch-mode was added"):
         check_world(_Fetching)
     with testing.tolerating(example.FETCH):
         for check in WORLD_CHECKS:

@@ -19,6 +19,7 @@ from codex_oauth.testing.loopback import (
     chunked,
     closing,
     in_turn,
+    reset,
     resetting,
     silent,
 )
@@ -150,6 +151,53 @@ async def no_other_address_is_tried_after_it_was_sent(make: MakeAsyncWorld) -> N
                         _failed(event, Phase.MAYBE_SENT if came else Phase.NOT_SENT)
 
 
+async def nothing_is_sent_again_on_another_connection(make: MakeAsyncWorld) -> None:
+    """A connection that was kept dies under the next request, which is not sent on a new one."""
+
+    def act(sock: socket.socket, request: LoopbackRequest) -> None:
+        first = request.connection not in seen
+        seen.add(request.connection)
+        if first:
+            sock.sendall(answer(200, b"ok"))
+        else:
+            reset(sock)
+
+    seen: set[int] = set()
+    for method, body in (("GET", b""), ("POST", BODY), ("PUT", BODY), ("HEAD", b"")):
+        if method in tolerated().methods:
+            continue
+        with case(method), LoopbackServer(act) as server:
+            seen.clear()
+            async with make(now=CheckedClock()) as world:
+                for sent in range(1, 4):
+                    request = Request(method, f"{server.url}/here", HEADERS[:3], Secret(body))
+                    await world.perform(SendRequest(request, 5.0))
+                    same(len(server.received), sent, "the number of requests that came for so many")
+
+
+async def what_is_lost_in_an_upload_may_have_been_sent(make: MakeAsyncWorld) -> None:
+    def resets(sock: socket.socket, request: LoopbackRequest) -> None:
+        if data := sock.recv(2000):
+            came.append(data)
+        reset(sock)
+
+    def ends(sock: socket.socket, request: LoopbackRequest) -> None:
+        if data := sock.recv(2000):
+            came.append(data)
+        sock.shutdown(socket.SHUT_RDWR)
+
+    for name, act in {"is reset": resets, "ends": ends}.items():
+        for method in ("POST", "PUT"):
+            for once in (False, True):
+                came: list[bytes] = []
+                with case(f"an upload that {name}, {method}"), LoopbackServer(act, raw=True) as server:
+                    async with make(now=CheckedClock()) as world:
+                        request = Request(method, f"{server.url}/here", HEADERS[:3], Secret(BODY * 3600))
+                        event = await world.perform(SendRequest(request, 5.0, once))
+                    same(len(came), 1, "the number of requests that came for one")
+                    _failed(event)
+
+
 def _at_several_addresses(act: Act, open_while: ExitStack) -> list[LoopbackServer]:
     """A server at each of two addresses, at one port; at one only, where this machine has no other."""
     first = open_while.enter_context(LoopbackServer(act))
@@ -193,4 +241,6 @@ RESEND_CHECKS: Final = (
     nothing_that_had_no_time_is_sent_again,
     no_answer_makes_it_send_again,
     no_other_address_is_tried_after_it_was_sent,
+    nothing_is_sent_again_on_another_connection,
+    what_is_lost_in_an_upload_may_have_been_sent,
 )
