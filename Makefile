@@ -1,13 +1,19 @@
 # Everything a developer or CI does here. `make` lists it.
-# Rules of this file: a target is one .PHONY line with its help; only `fmt`, `diagrams`, `bench`, `lock` and
+# Rules of this file: a target is one .PHONY line with its help; only `fmt`, `diagrams`, `pictures`, `bench`, `lock` and
 # what `fuzz` finds change files of the project; PYTHON names the interpreter that .venv is built with.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DEMO := $(VENV)/.demo
+DOCS := $(VENV)/docs
+RELEASE := $(VENV)/release
 PEERS := $(VENV)/peers
+PORTS := pycurl gevent niquests
 LOWEST := .venv-lowest
+CONSUMERS := $(VENV)/consumers
+CONSUMER_LOCKS := $(wildcard tests/consumers/locks/*.lock)
 CORE_TESTS := tests/core tests/transport tests/stores/test_files.py tests/stores/test_file_store.py tests/tokens/test_token_source.py
 LINTED := core adapters tests docs
 
@@ -24,14 +30,17 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 .PHONY: help ## list the targets
 help:
 	@grep -E '^\.PHONY: [a-z-]+ ## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^\.PHONY: ([a-z-]+) ## (.*)/\1\t\2/' \
-		| awk -F '\t' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+		| awk -F '\t' '{ printf "  make %-13s %s\n", $$1, $$2 }'
 
 .PHONY: install ## build .venv from the hash-locked requirements (again only when they change)
 install: $(STAMP)
 
+PYTHON_IS_NEW := $(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("codex-oauth needs Python 3.11 or newer; %s is %d.%d. Name another one: make PYTHON=python3.12" % (sys.executable, *v[:2]))'
+HAS_VENV := $(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+
 $(STAMP): requirements.lock pyproject.toml tests/tokens/openai2.lock
-	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("codex-oauth needs Python 3.11 or newer; %s is %d.%d. Name another one: make PYTHON=python3.12" % (sys.executable, *v[:2]))'
-	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@$(PYTHON_IS_NEW)
+	@$(HAS_VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	rm -rf $(VENV)/openai2
@@ -43,9 +52,34 @@ $(PEERS)/.installed: $(STAMP) tests/bench/peers.lock
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --target $(PEERS) -r tests/bench/peers.lock
 	@touch $@
 
-.PHONY: demo ## sign in with a device code against the authority on loopback
-demo: $(STAMP)
-	@$(BIN)/python docs/demo/demo.py
+# libraries that the product does not know, each in an environment of its own: docs/ports.md
+$(PORTS:%=$(VENV)/ports/%/.installed): $(VENV)/ports/%/.installed: tests/ports/%.lock $(STAMP)
+	$(BIN)/uv --quiet venv --clear --python $(BIN)/python $(@D)
+	$(BIN)/uv --quiet pip install --python $(@D)/bin/python --no-deps --require-hashes -r $<
+	@touch $@
+
+$(VENV)/ports/pyodide/.installed: tests/ports/pyodide.lock tests/ports/pyodide/package-lock.json $(STAMP)
+	rm -rf $(@D)
+	mkdir -p $(@D)
+	cp tests/ports/pyodide/package.json tests/ports/pyodide/package-lock.json $(@D)
+	npm --prefix $(@D) ci --silent --ignore-scripts --no-audit --no-fund
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --target $(@D)/python -r $<
+	@touch $@
+
+.PHONY: ports ## environments for the ports of docs/ports.md, and all their checks (needs npm)
+ports: $(PORTS:%=$(VENV)/ports/%/.installed) $(VENV)/ports/pyodide/.installed
+	$(BIN)/python -m pytest -q -n 2 tests/ports/test_gallery.py tests/ports/test_pyodide.py tests/ports/test_pyodide_page.py
+
+# what the demonstration needs, and nothing else; `make install` adds the rest to the same .venv
+$(DEMO): docs/demo/demo.lock
+	@$(PYTHON_IS_NEW)
+	@$(HAS_VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r docs/demo/demo.lock
+	@touch $@
+
+.PHONY: demo ## sign in at an authorization server of the demo's own, and make one model call there
+demo: $(DEMO)
+	@PYTHONPATH=core:adapters $(BIN)/python -m codex_oauth.cli.main demo
 
 .PHONY: demo-fleet ## ten people sign in over a PostgreSQL of the demo's own, and a worker is killed meanwhile
 demo-fleet: $(STAMP)
@@ -68,10 +102,10 @@ test: lint imports
 	$(BIN)/python -m pytest -n 4 --dist worksteal -m 'not nightly' && tests=0 || tests=1; \
 	if ! wait $$types; then cat $$said; exit 1; fi; exit $$tests
 
-.PHONY: nightly ## every night: what `test` leaves out, and props, sim, storm, fuzz and mutants
-nightly: test
+.PHONY: nightly ## every night: what `test` leaves out, and consumers, props, sim, storm, fuzz and mutants
+nightly: test $(PORTS:%=$(VENV)/ports/%/.installed) $(VENV)/ports/pyodide/.installed
 	$(BIN)/python -m pytest -n 2 -m nightly
-	$(MAKE) props sim storm fuzz mutants
+	$(MAKE) consumers props sim storm fuzz mutants
 
 .PHONY: mutants ## put faults into copies of the core and run the tests (SEED=0 COUNT=50 MUTANTS="--quick --fail-under 95")
 mutants: $(STAMP)
@@ -97,7 +131,10 @@ check: lint imports
 	$(BIN)/mypy core adapters
 	$(BIN)/pyright core adapters
 	$(BIN)/python docs/diagrams/draw.py --check
+	$(BIN)/python -m docs.diagrams.live --check
+	$(BIN)/python -m docs.pictures.write --check
 	$(BIN)/python -m docs.command.write --check
+	$(BIN)/python -m docs.stubs.write --check
 	$(BIN)/python -m pytest -q tests/house/test_purity.py tests/house/test_diagrams.py
 
 .PHONY: lint ## ruff: rules and format
@@ -114,11 +151,12 @@ types: $(STAMP)
 imports: $(STAMP)
 	$(BIN)/lint-imports --config tests/house/imports.ini
 
-.PHONY: fmt ## write: format, fix what ruff can fix, completion files, man page
+.PHONY: fmt ## write: format, fix what ruff can fix, completion files, man page, .pyi files
 fmt: $(STAMP)
 	$(BIN)/ruff check --fix $(LINTED)
 	$(BIN)/ruff format $(LINTED)
 	$(BIN)/python -m docs.command.write
+	$(BIN)/python -m docs.stubs.write
 
 .PHONY: props ## the property tests, with many more examples
 props: $(STAMP)
@@ -137,32 +175,75 @@ fuzz: $(STAMP)
 	$(BIN)/python -m tests.fuzz.fuzz_receiver --seconds $(or $(FUZZ_SECONDS),60)
 	$(BIN)/python -m tests.fuzz.fuzz_readers --seconds $(or $(FUZZ_SECONDS),60)
 
-.PHONY: bench ## measure beside the peers, and write docs/performance.md (ROWS=P3,P6 ROUNDS=5: some rows, written nowhere)
+.PHONY: bench ## measure beside the peers, and write docs/performance.md (ROWS=P3,P6 ROUNDS=5: some rows, written nowhere; RELEASED=0.1.0: keep the page's figures as that release's)
 bench: $(PEERS)/.installed
-	$(BIN)/python -m tests.bench $(if $(ROWS),--rows $(ROWS)) $(if $(ROUNDS),--rounds $(ROUNDS))
+	$(BIN)/python -m tests.bench $(if $(ROWS),--rows $(ROWS)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(RELEASED),--released $(RELEASED))
 
-.PHONY: diagrams ## write: draw the state machines from their tables
+.PHONY: diagrams ## write: draw the state machines from their tables, and the data of the page that has them live
 diagrams: $(STAMP)
 	$(BIN)/python docs/diagrams/draw.py
+	$(BIN)/python -m docs.diagrams.live
+
+.PHONY: pictures ## write: the picture in README.md, from the screen that the tests keep
+pictures: $(STAMP)
+	$(BIN)/python -m docs.pictures.write
+
+$(DOCS)/.installed: docs/site/docs.lock
+	@$(PYTHON_IS_NEW)
+	@$(PYTHON) -m venv --clear $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --require-hashes -r docs/site/docs.lock
+	@touch $@
+
+.PHONY: docs ## build the documentation site into build/site, strictly, and look at every link of it
+docs: $(DOCS)/.installed
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs --quiet build
+	$(DOCS)/bin/python -m docs.site.check build/site
+	@echo "The site is in build/site: open build/site/index.html"
 
 .PHONY: interop ## the real Codex CLI signs in against our authority (needs npm, and 400 MB for a while)
 interop: $(STAMP)
 	$(BIN)/python tests/interop/codex_cli.py
+
+# one environment each, because they want different versions of the same libraries
+$(CONSUMERS)/%/.installed: tests/consumers/locks/%.lock $(STAMP)
+	$(BIN)/uv --quiet venv --clear --python $(BIN)/python $(@D)
+	$(BIN)/uv --quiet pip install --python $(@D)/bin/python --no-deps --require-hashes -r $<
+	@touch $@
+
+.PHONY: consumers ## the real packages that people use a login with, each in an environment of its own, against the model stub (700 MB)
+consumers: $(CONSUMER_LOCKS:tests/consumers/locks/%.lock=$(CONSUMERS)/%/.installed)
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup tests/consumers/check_consumers.py
 
 .PHONY: build ## wheel and sdist into dist/
 build: $(STAMP)
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation --outdir dist
 
+$(RELEASE)/.installed: docs/release/release.lock
+	@$(PYTHON_IS_NEW)
+	@$(PYTHON) -m venv --clear $(RELEASE)
+	$(RELEASE)/bin/python -m pip install --quiet --require-hashes -r docs/release/release.lock
+	@touch $@
+
+.PHONY: release-check ## build what a release has into dist/, twice, and look at it: bytes, metadata, contents, installed (TAG=v1.2.3: of that version)
+release-check: $(RELEASE)/.installed
+	$(RELEASE)/bin/python -m docs.release.check $(if $(TAG),--tag $(TAG))
+
 RESOLVE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --no-header
 
-.PHONY: lock ## write: resolve requirements.lock, `lowest` and the peers of `bench` again from pyproject.toml
+.PHONY: lock ## write: resolve requirements.lock, and those of the other environments, again from pyproject.toml
 lock: $(STAMP)
 	$(RESOLVE) --extra dev pyproject.toml -o requirements.lock
 	$(RESOLVE) --extra bench pyproject.toml -o tests/bench/peers.lock
+	for port in $(PORTS); do $(RESOLVE) pyproject.toml tests/ports/$$port.in -o tests/ports/$$port.lock; done
+	$(RESOLVE) tests/ports/pyodide.in -o tests/ports/pyodide.lock
 	$(RESOLVE) --resolution lowest-direct --extra aiohttp --extra authority --extra chatgpt --extra cli --extra keyring --extra postgres \
 		pyproject.toml tests/house/lowest.in -o tests/house/lowest.lock
+	for each in tests/consumers/locks/*.in; do $(RESOLVE) pyproject.toml $$each -o $${each%.in}.lock; done
+	$(RESOLVE) --extra authority --extra cli -c requirements.lock pyproject.toml -o docs/demo/demo.lock
+	$(RESOLVE) --group docs -o docs/site/docs.lock
+	$(RESOLVE) --group release -o docs/release/release.lock
 
 .PHONY: clean ## remove builds and caches (not .venv)
 clean:

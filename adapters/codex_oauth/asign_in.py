@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, Unpack, overload
 
 import attrs
 
 if TYPE_CHECKING:
     from codex_oauth.listener.async_listener import AsyncCallbackListener
 
+from codex_oauth.default_provider import default_provider
 from codex_oauth.event_loops import load_anyio, maybe_await, run_blocking
 from codex_oauth.loading import loading
+from codex_oauth.print_prompt import check_that_it_is_seen, print_line
 from codex_oauth.sign_in import (
     ANY_PORT,
     NOT_CONFIRMED,
@@ -36,34 +38,77 @@ from codex_oauth.sign_in import (
     with_a_device_code,
 )
 from codex_oauth.sign_in_client import SignInClient, client_for
-from codex_oauth.store_login import afinish_sign_in, agive_up
+from codex_oauth.sign_in_options import SignInOptions
+from codex_oauth.stored_login import afinish_sign_in, agive_up
 from codex_oauth.stores.store import Store, prepare_store
 from codex_oauth.worlds.callbacks import CallbackSource
 from codex_oauth.worlds.prompted import AsyncPromptedWorld
 from codex_oauth.worlds.registering import AsyncRegisteringWorld
 from codex_oauth.worlds.world import AsyncWorld, arun
-from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import BrowserPrompt, Prompt
+from codex_oauth_core.effects import BrowserPrompt, DevicePrompt, Prompt
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.flows.device import DeviceFlow
 from codex_oauth_core.flows.sign_in import SignInFlow, as_ids
 from codex_oauth_core.identity import Identity
 from codex_oauth_core.provider import Provider
 
-__all__ = ["AsyncWorldMaker", "alogin"]
+__all__ = ["AsyncOnPrompt", "AsyncWorldMaker", "alogin"]
 
 AsyncWorldMaker = Callable[[Sequence[CallbackSource]], AsyncWorld]
 """Makes the world of one sign-in; the sources bring the browser's redirect, if it is to bring one."""
 
-OnPrompt = Callable[[Prompt], Awaitable[None] | None]
+AsyncOnPrompt = Callable[[Prompt], Awaitable[None] | None]
+"""Shows a person what they must see; a coroutine function may, too."""
+
+
+@overload
+async def alogin(
+    *,
+    device: Literal[True],
+    on_prompt: Callable[[DevicePrompt], Awaitable[None] | None] | None = None,
+    make_world: AsyncWorldMaker | None = None,
+    **options: Unpack[SignInOptions],
+) -> Credential: ...
+
+
+@overload
+async def alogin(
+    *,
+    device: Literal[False],
+    on_prompt: Callable[[BrowserPrompt], Awaitable[None] | None] | None = None,
+    make_world: AsyncWorldMaker | None = None,
+    **options: Unpack[SignInOptions],
+) -> Credential: ...
+
+
+@overload
+async def alogin(
+    *,
+    on_prompt: AsyncOnPrompt | None = None,
+    device: bool | None = None,
+    provider: Provider | None = None,
+    store: Store | None = None,
+    revoke_old: bool = False,
+    workspaces: Iterable[str] = (),
+    account: Identity | str | None = None,
+    open_browser: bool = True,
+    ports: Sequence[int] | None = None,
+    callbacks: Iterable[CallbackSource] = (),
+    on_note: Callable[[str], None] | None = None,
+    make_world: AsyncWorldMaker | None = None,
+    record: Recording | None = None,
+    app_name: str | None = None,
+    enable_plan: bool = False,
+    register_anew: bool = False,
+) -> Credential: ...
 
 
 async def alogin(
     *,
-    on_prompt: OnPrompt,
+    on_prompt: Callable[..., Awaitable[None] | None] | None = None,
     device: bool | None = None,
-    provider: Provider = CODEX,
+    provider: Provider | None = None,
     store: Store | None = None,
     revoke_old: bool = False,
     workspaces: Iterable[str] = (),
@@ -78,13 +123,18 @@ async def alogin(
     enable_plan: bool = False,
     register_anew: bool = False,
 ) -> Credential:
-    """Sign in; the parameters are those of `login()`, and `on_prompt` may be a coroutine function. Raises
-    SignInError.
+    """Sign in, on asyncio or trio. The parameters are those of `login()`; `on_prompt` may be a coroutine
+    function. Raises what `login()` raises.
 
-    The task may be cancelled at any time, by asyncio, anyio or trio: see the rules of this file. `make_world`
-    performs the effects; by default an `AsyncHttpxWorld`. It may be asked for a second world, which revokes
-    what was granted and cannot be handed over.
+    The task may be cancelled at any time, by asyncio, anyio or trio. It leaves the sign-in at once, but for
+    what is at stake: an exchange that was begun is finished, and what it grants is stored, or revoked where
+    there is no store; then the cancellation is raised. `make_world` performs the effects; by default an
+    `AsyncHttpxWorld`. It may be asked for a second world, which revokes what was granted and cannot be handed
+    over.
     """
+    provider = default_provider(provider)
+    if on_prompt is None:
+        check_that_it_is_seen()
     load_anyio()
     from anyio.lowlevel import checkpoint
 
@@ -108,8 +158,8 @@ async def alogin(
         store,
         revoke_old,
         workspaces,
-        on_prompt,
-        on_note or ignore_note,
+        on_prompt or print_line,
+        on_note or (ignore_note if on_prompt else print_line),
         make_world or _usual_world,
         record or no_recording,
     )
@@ -151,7 +201,7 @@ class _Door:
     store: Store | None
     revoke_old: bool
     workspaces: tuple[str, ...] = attrs.field(converter=as_ids)
-    on_prompt: OnPrompt
+    on_prompt: AsyncOnPrompt
     on_note: Callable[[str], None]
     make_world: AsyncWorldMaker
     record: Recording
@@ -170,7 +220,7 @@ class _Door:
         self,
         flow: SignInFlow,
         sources: Sequence[CallbackSource] = (),
-        on_prompt: OnPrompt | None = None,
+        on_prompt: AsyncOnPrompt | None = None,
     ) -> Credential:
         """Run a flow to its end, and keep what it grants. Between the grant and the store nothing is cut."""
         async with AsyncPromptedWorld(self.make_world(sources), on_prompt or self.on_prompt) as world:
@@ -232,7 +282,7 @@ def _listener(door: _Door, ports: Sequence[int], *, required: bool) -> AsyncCall
     return None
 
 
-def _opening(door: _Door) -> OnPrompt:
+def _opening(door: _Door) -> AsyncOnPrompt:
     """Show the page's address, and then open it; if that fails, the address is there."""
 
     async def show_and_open(prompt: Prompt) -> None:

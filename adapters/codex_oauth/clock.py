@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from codex_oauth_core.short_repr import Named
+
 __all__ = ["Clock", "best_clock", "instant", "now", "wall_of"]
 
 Clock = Callable[[], tuple[float, float]]
@@ -40,6 +42,7 @@ instant: Final = best_clock(sys.platform)
 """Seconds on a monotonic clock that counts suspended time where the system has one."""
 
 
+@Named
 def now() -> tuple[float, float]:
     """The instant, and Unix time; both in seconds."""
     return instant(), time.time()

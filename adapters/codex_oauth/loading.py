@@ -49,11 +49,15 @@ def _is_loaded(module: str) -> bool:
 
 
 def lazy_names(
-    package: str, homes: Mapping[str, tuple[str, ...]]
+    package: str, homes: Mapping[str, tuple[str, ...]], extras: Mapping[str, tuple[str, ...]] | None = None
 ) -> tuple[list[str], Callable[[str], Any], Callable[[], list[str]]]:
-    """`__all__`, `__getattr__` and `__dir__` of `package`, from the names that each module is the home of."""
-    names, load, listed = _lazy_names(package, homes)
-    home_of = {name: home for home, theirs in homes.items() for name in theirs}
+    """`__all__`, `__getattr__` and `__dir__` of `package`, from the names that each module is the home of.
+    `extras`: see `codex_oauth_core._lazy`.
+    """
+    names, load, listed = _lazy_names(package, homes, extras)
+    home_of = {
+        name: home for each in (homes, extras or {}) for home, theirs in each.items() for name in theirs
+    }
 
     def load_alone(name: str) -> Any:
         with loading(home_of.get(name, package)):

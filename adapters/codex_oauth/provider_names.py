@@ -19,6 +19,7 @@ from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.provider import Provider, use_is_off
 from codex_oauth_core.providers import provider_of
+from codex_oauth_core.registered import OFFICIAL, USUAL
 
 __all__ = [
     "APP_NAME",
@@ -33,7 +34,7 @@ __all__ = [
 APP_NAME: Final = "codex-oauth"
 """What this program is called where a person is asked about it."""
 
-PROVIDERS: Final[Mapping[str, Provider]] = {"codex": CODEX, "chatgpt": CHATGPT}
+PROVIDERS: Final[Mapping[str, Provider]] = {USUAL: CODEX, OFFICIAL: CHATGPT}
 """The providers by their names."""
 
 

@@ -1,31 +1,34 @@
 """The front door: sign in, with the browser or with a device code; and what `alogin()` shares with it.
 
-Rules of this file: nothing is printed, and a failed sign-in is raised; the listener is bound before a page
-is shown; what opens or shows a page never ends a sign-in; where no port can be had, a device code is the
-way out, unless the caller insists. A note is one plain line.
+Rules of this file: nothing is printed but a prompt that nobody else shows, and the notes beside it; a failed
+sign-in is raised; the listener is bound before a page is shown; what opens or shows a page never ends a
+sign-in; where no port can be had, a device code is the way out, unless the caller insists. A note is one
+plain line.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, Unpack, overload
 from urllib.parse import urlsplit
 
 import attrs
 
+from codex_oauth.default_provider import default_provider
 from codex_oauth.entropy import new_nonce, new_pkce, new_state
 from codex_oauth.loading import loading
+from codex_oauth.print_prompt import check_that_it_is_seen, print_line
 from codex_oauth.sign_in_client import SignInClient, client_for
-from codex_oauth.store_login import finish_sign_in
+from codex_oauth.sign_in_options import SignInOptions
+from codex_oauth.stored_login import finish_sign_in
 from codex_oauth.stores.store import Store, prepare_store
 from codex_oauth.worlds.callbacks import CallbackSource
 from codex_oauth.worlds.prompted import PromptedWorld
 from codex_oauth.worlds.registering import RegisteringWorld
 from codex_oauth.worlds.world import World, run
-from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import BrowserPrompt, Prompt, SignInEffect
+from codex_oauth_core.effects import BrowserPrompt, DevicePrompt, Prompt, SignInEffect
 from codex_oauth_core.errors import NO_ENDPOINT, ErrorKind, SignInError
 from codex_oauth_core.flows.browser import BrowserFlow
 from codex_oauth_core.flows.device import DeviceFlow
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ANY_PORT",
     "NOT_CONFIRMED",
+    "OnPrompt",
     "Recording",
     "WorldMaker",
     "browser_flow",
@@ -168,15 +172,60 @@ def ignore_note(note: str) -> None:
 # -- sign in -------------------------------------------------------------------------------------------
 
 
+OnPrompt = Callable[[Prompt], None]
+"""Shows a person what they must see."""
+
 WorldMaker = Callable[[Sequence[CallbackSource]], World]
 """Makes the world of one sign-in; the sources bring the browser's redirect, if it is to bring one."""
 
 
+@overload
 def login(
     *,
-    on_prompt: Callable[[Prompt], None],
+    device: Literal[True],
+    on_prompt: Callable[[DevicePrompt], None] | None = None,
+    make_world: WorldMaker | None = None,
+    **options: Unpack[SignInOptions],
+) -> Credential: ...
+
+
+@overload
+def login(
+    *,
+    device: Literal[False],
+    on_prompt: Callable[[BrowserPrompt], None] | None = None,
+    make_world: WorldMaker | None = None,
+    **options: Unpack[SignInOptions],
+) -> Credential: ...
+
+
+@overload
+def login(
+    *,
+    on_prompt: OnPrompt | None = None,
     device: bool | None = None,
-    provider: Provider = CODEX,
+    provider: Provider | None = None,
+    store: Store | None = None,
+    revoke_old: bool = False,
+    workspaces: Iterable[str] = (),
+    account: Identity | str | None = None,
+    open_browser: bool = True,
+    ports: Sequence[int] | None = None,
+    callbacks: Iterable[CallbackSource] = (),
+    on_note: Callable[[str], None] | None = None,
+    make_world: WorldMaker | None = None,
+    record: Recording | None = None,
+    app_name: str | None = None,
+    enable_plan: bool = False,
+    register_anew: bool = False,
+) -> Credential: ...
+
+
+def login(
+    *,
+    on_prompt: Callable[..., None] | None = None,
+    device: bool | None = None,
+    provider: Provider | None = None,
     store: Store | None = None,
     revoke_old: bool = False,
     workspaces: Iterable[str] = (),
@@ -191,15 +240,21 @@ def login(
     enable_plan: bool = False,
     register_anew: bool = False,
 ) -> Credential:
-    """Sign in, and block until that has succeeded or failed. Raises SignInError.
+    """Sign in, and block until that has succeeded or failed.
 
-    `device`: with a device code (True), with the browser (False), or as suits this machine (None).
-    `on_prompt` gets a `DevicePrompt` or a `BrowserPrompt`, for the person to see: nothing is printed here.
-    `on_note` gets one plain line where there is a choice to explain. With a `store` the login is kept there
-    and becomes its current one; `revoke_old` then ends the one that it replaces at the server, which may end
-    other sessions of that account too. `workspaces`: the account must be one of these. `account`: whose login
-    it must be, as people call it (an e-mail address, an account id, a user id, the beginning of a key), or as
-    the identity of one that is known; another person's is revoked (`account_changed`).
+    `device`: sign in with a device code (True, RFC 8628), with the browser (False, RFC 8252), or as suits
+    this machine (None). `on_prompt` gets a `DevicePrompt` or a `BrowserPrompt` for the person to see;
+    `on_note` gets one plain line where there is a choice to explain. Without `on_prompt` both are printed on
+    stderr. `provider`: by default `CODEX`, at the issuer that the variable `CODEX_OAUTH_ISSUER` names, if it
+    is set.
+
+    With a `store` the login is kept there and becomes its current one; a `TokenSource` of that store then
+    gives its token. `revoke_old` then ends the login that it replaces at the server, which may end other
+    sessions of that account too. Without a store, `store_login()` keeps the credential later.
+
+    `workspaces`: the account must be one of these. `account`: whose login it must be, as people call it (an
+    e-mail address, an account id, a user id, the beginning of a key), or as the identity of one that is
+    known; another person's is revoked (`account_changed`).
 
     Of the browser: `open_browser` also opens the page; `ports` are where to listen instead of the
     provider's; `callbacks` are further ways in which the redirect can come, such as a `PasteSource`.
@@ -209,10 +264,15 @@ def login(
     person sees at its first registration. With a `store` the client id that was issued is kept, and used
     again: that of the login named by `account`, else of the one in use, else the only one that is kept.
     `register_anew` asks for a new one: for another person or workspace, or where the old one was deleted.
-    `enable_plan` asks the person once more to let the application use the plan. ValueError, before anything
-    is shown, without a name, for a store that keeps no registrations, and for the latter two of a provider
-    that issues no client ids.
+    `enable_plan` asks the person once more to let the application use the plan.
+
+    Raises SignInError: its `kind` says why, and docs/errors.md what to do. Raises ValueError before anything
+    is shown: without `on_prompt` where there is no stderr; of a provider that issues client ids without an
+    `app_name`, or with a store that keeps no registrations; for `enable_plan` or `register_anew` of another.
     """
+    provider = default_provider(provider)
+    if on_prompt is None:
+        check_that_it_is_seen()
     check_device_code(provider, device)
     if make_world is None:
         _check_settings(provider)
@@ -231,8 +291,8 @@ def login(
         store,
         revoke_old,
         workspaces,
-        on_prompt,
-        on_note or ignore_note,
+        on_prompt or print_line,
+        on_note or (ignore_note if on_prompt else print_line),
         make_world or _usual_world,
         record or no_recording,
     )

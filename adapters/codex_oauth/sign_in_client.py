@@ -36,7 +36,7 @@ _ISSUES_NONE: Final = "enable_plan and register_anew are for a provider that iss
 
 @attrs.frozen(kw_only=True)
 class SignInClient:
-    """What one sign-in is begun with: the provider, with the client that we are there, and what is known of
+    """What one sign-in is begun with: the provider, with this program's client id there, and what is known of
     the person. `store` keeps a new registration; None where nothing is kept.
     """
 
@@ -57,10 +57,11 @@ def client_for(
     enable_plan: bool = False,
     register_anew: bool = False,
 ) -> SignInClient:
-    """The client of a sign-in at `provider`. See `login()`.
+    """The client of a sign-in at `provider`: what `login()` begins with. The parameters are those of
+    `login()`; make a flow with what it returns.
 
-    Raises ValueError for parameters that this provider or this store cannot have, and SignInError, if the
-    store cannot be read, or several logins are called `account`.
+    Raises ValueError for parameters that do not go with this provider or this store, and SignInError if the
+    store cannot be read, or if several logins are called `account`.
     """
     if provider.issued_client_ids is None:
         if enable_plan or register_anew:

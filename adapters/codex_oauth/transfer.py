@@ -201,8 +201,8 @@ def _kept(
     record: Record, store: Store, *, force: bool, on_wait: Callable[[Wait], None] | None = None
 ) -> SignedIn:
     """Store a login, and make it the current one. The program that it is of ends it, not we."""
-    with loading("codex_oauth.store_login", "codex_oauth.worlds.sync_world"):
-        from codex_oauth.store_login import finish_sign_in
+    with loading("codex_oauth.stored_login", "codex_oauth.worlds.sync_world"):
+        from codex_oauth.stored_login import finish_sign_in
         from codex_oauth.worlds.sync_world import SyncWorld
 
     with SyncWorld(_sends_nothing, on_wait=on_wait) as world:

@@ -8,103 +8,14 @@ from __future__ import annotations
 
 from codex_oauth_core._lazy import lazy_names
 
-TYPE_CHECKING = False  # as typing's, without loading typing
-
-if TYPE_CHECKING:
-    from codex_oauth_core._version import __version__ as __version__
-    from codex_oauth_core.callback import CallbackRule as CallbackRule
-    from codex_oauth_core.chatgpt import CHATGPT as CHATGPT
-    from codex_oauth_core.checkpoints.codec import CheckpointError as CheckpointError
-    from codex_oauth_core.checkpoints.restore import restore as restore
-    from codex_oauth_core.codex import CODEX as CODEX
-    from codex_oauth_core.credential import Credential as Credential
-    from codex_oauth_core.credential import DeviceAuthorization as DeviceAuthorization
-    from codex_oauth_core.effects import BrowserPrompt as BrowserPrompt
-    from codex_oauth_core.effects import DevicePrompt as DevicePrompt
-    from codex_oauth_core.effects import Effect as Effect
-    from codex_oauth_core.effects import Finished as Finished
-    from codex_oauth_core.effects import Request as Request
-    from codex_oauth_core.effects import RequestHeaders as RequestHeaders
-    from codex_oauth_core.effects import SendRequest as SendRequest
-    from codex_oauth_core.effects import SignInEffect as SignInEffect
-    from codex_oauth_core.effects import Wait as Wait
-    from codex_oauth_core.effects import Why as Why
-    from codex_oauth_core.errors import ErrorKind as ErrorKind
-    from codex_oauth_core.errors import IllegalEvent as IllegalEvent
-    from codex_oauth_core.errors import KindFacts as KindFacts
-    from codex_oauth_core.errors import SignInError as SignInError
-    from codex_oauth_core.events import CallbackReceived as CallbackReceived
-    from codex_oauth_core.events import Cancelled as Cancelled
-    from codex_oauth_core.events import Cause as Cause
-    from codex_oauth_core.events import Event as Event
-    from codex_oauth_core.events import Phase as Phase
-    from codex_oauth_core.events import RequestFailed as RequestFailed
-    from codex_oauth_core.events import ResponseReceived as ResponseReceived
-    from codex_oauth_core.events import Resumed as Resumed
-    from codex_oauth_core.events import Started as Started
-    from codex_oauth_core.events import StoreAnswered as StoreAnswered
-    from codex_oauth_core.events import TimeReached as TimeReached
-    from codex_oauth_core.facts import Approved as Approved
-    from codex_oauth_core.facts import DeviceFact as DeviceFact
-    from codex_oauth_core.facts import ExchangeFact as ExchangeFact
-    from codex_oauth_core.facts import Gone as Gone
-    from codex_oauth_core.facts import Granted as Granted
-    from codex_oauth_core.facts import Issued as Issued
-    from codex_oauth_core.facts import Pending as Pending
-    from codex_oauth_core.facts import PollFact as PollFact
-    from codex_oauth_core.facts import RefreshFact as RefreshFact
-    from codex_oauth_core.facts import Refusal as Refusal
-    from codex_oauth_core.facts import RevocationFact as RevocationFact
-    from codex_oauth_core.facts import SlowDown as SlowDown
-    from codex_oauth_core.facts import Tokens as Tokens
-    from codex_oauth_core.facts import TryAgain as TryAgain
-    from codex_oauth_core.facts import Unrecognized as Unrecognized
-    from codex_oauth_core.flows.browser import BrowserFlow as BrowserFlow
-    from codex_oauth_core.flows.device import DeviceFlow as DeviceFlow
-    from codex_oauth_core.flows.finish_sign_in import FinishSignIn as FinishSignIn
-    from codex_oauth_core.flows.renewal import Renewal as Renewal
-    from codex_oauth_core.flows.renewal_policy import RenewalPolicy as RenewalPolicy
-    from codex_oauth_core.flows.revoke_login import Revocation as Revocation
-    from codex_oauth_core.flows.store_login import Deposit as Deposit
-    from codex_oauth_core.flows.store_login import StoreLogin as StoreLogin
-    from codex_oauth_core.identity import Identity as Identity
-    from codex_oauth_core.outcomes import Adopted as Adopted
-    from codex_oauth_core.outcomes import Deposited as Deposited
-    from codex_oauth_core.outcomes import Kept as Kept
-    from codex_oauth_core.outcomes import LoginStored as LoginStored
-    from codex_oauth_core.outcomes import NotRenewed as NotRenewed
-    from codex_oauth_core.outcomes import Renewed as Renewed
-    from codex_oauth_core.outcomes import Revoked as Revoked
-    from codex_oauth_core.outcomes import SignedIn as SignedIn
-    from codex_oauth_core.pkce import Pkce as Pkce
-    from codex_oauth_core.provider import AuthorizationRequest as AuthorizationRequest
-    from codex_oauth_core.provider import CodeInHand as CodeInHand
-    from codex_oauth_core.provider import Dialect as Dialect
-    from codex_oauth_core.provider import Provider as Provider
-    from codex_oauth_core.provider import Required as Required
-    from codex_oauth_core.provider import use_is_off as use_is_off
-    from codex_oauth_core.providers import provider_of as provider_of
-    from codex_oauth_core.reading.json_body import as_object as as_object
-    from codex_oauth_core.reading.json_body import read_json as read_json
-    from codex_oauth_core.reading.times import read_interval as read_interval
-    from codex_oauth_core.reading.times import read_seconds as read_seconds
-    from codex_oauth_core.reading.times import retry_after as retry_after
-    from codex_oauth_core.record import Record as Record
-    from codex_oauth_core.registration import Registration as Registration
-    from codex_oauth_core.rendering import Rendered as Rendered
-    from codex_oauth_core.rendering import Renderers as Renderers
-    from codex_oauth_core.secret import Secret as Secret
-    from codex_oauth_core.texts import Texts as Texts
-    from codex_oauth_core.traces.recorder import Recorder as Recorder
-
 __all__, __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "codex_oauth_core._version": ("__version__",),
-        "codex_oauth_core.callback": ("CallbackRule",),
+        "codex_oauth_core.callback": ("Accepted", "CallbackRule", "Rejected"),
+        "codex_oauth_core.chatgpt": ("CHATGPT",),
         "codex_oauth_core.checkpoints.codec": ("CheckpointError",),
         "codex_oauth_core.checkpoints.restore": ("restore",),
-        "codex_oauth_core.chatgpt": ("CHATGPT",),
         "codex_oauth_core.codex": ("CODEX",),
         "codex_oauth_core.credential": ("Credential", "DeviceAuthorization"),
         "codex_oauth_core.effects": (
@@ -112,6 +23,8 @@ __all__, __getattr__, __dir__ = lazy_names(
             "DevicePrompt",
             "Effect",
             "Finished",
+            "Outcome",
+            "Prompt",
             "Request",
             "RequestHeaders",
             "SendRequest",
@@ -133,14 +46,33 @@ __all__, __getattr__, __dir__ = lazy_names(
             "StoreAnswered",
             "TimeReached",
         ),
+        "codex_oauth_core.facts": (
+            "Approved",
+            "DeviceFact",
+            "ExchangeFact",
+            "Gone",
+            "Granted",
+            "Issued",
+            "Pending",
+            "PollFact",
+            "RefreshFact",
+            "Refusal",
+            "RevocationFact",
+            "SlowDown",
+            "Tokens",
+            "TryAgain",
+            "Unrecognized",
+        ),
         "codex_oauth_core.flows.browser": ("BrowserFlow",),
-        "codex_oauth_core.flows.store_login": ("Deposit", "StoreLogin"),
         "codex_oauth_core.flows.device": ("DeviceFlow",),
         "codex_oauth_core.flows.finish_sign_in": ("FinishSignIn",),
-        "codex_oauth_core.flows.renewal_policy": ("RenewalPolicy",),
+        "codex_oauth_core.flows.machine": ("Drivable",),
         "codex_oauth_core.flows.renewal": ("Renewal",),
+        "codex_oauth_core.flows.renewal_policy": ("RenewalPolicy",),
         "codex_oauth_core.flows.revoke_login": ("Revocation",),
-        "codex_oauth_core.identity": ("Identity",),
+        "codex_oauth_core.flows.sign_in": ("SignInFlow",),
+        "codex_oauth_core.flows.store_login": ("Deposit", "StoreLogin"),
+        "codex_oauth_core.identity": ("Identity", "Profile"),
         "codex_oauth_core.outcomes": (
             "Adopted",
             "Deposited",
@@ -160,31 +92,17 @@ __all__, __getattr__, __dir__ = lazy_names(
             "Required",
             "use_is_off",
         ),
-        "codex_oauth_core.facts": (
-            "Approved",
-            "DeviceFact",
-            "ExchangeFact",
-            "Gone",
-            "Granted",
-            "Issued",
-            "Pending",
-            "PollFact",
-            "RefreshFact",
-            "Refusal",
-            "RevocationFact",
-            "SlowDown",
-            "Tokens",
-            "TryAgain",
-            "Unrecognized",
-        ),
-        "codex_oauth_core.texts": ("Texts",),
-        "codex_oauth_core.rendering": ("Rendered", "Renderers"),
-        "codex_oauth_core.reading.json_body": ("as_object", "read_json"),
-        "codex_oauth_core.reading.times": ("read_interval", "read_seconds", "retry_after"),
         "codex_oauth_core.providers": ("provider_of",),
-        "codex_oauth_core.record": ("Record",),
-        "codex_oauth_core.registration": ("Registration",),
+        "codex_oauth_core.reading.json_body": ("MAX_BODY", "as_object", "read_json"),
+        "codex_oauth_core.reading.times": ("read_interval", "read_seconds", "retry_after"),
+        "codex_oauth_core.record": ("Intent", "Record", "read_record", "write_record"),
+        "codex_oauth_core.registration": ("Registration", "read_registration", "write_registration"),
+        "codex_oauth_core.rendering": ("Rendered", "Renderers"),
         "codex_oauth_core.secret": ("Secret",),
+        "codex_oauth_core.settings": ("BadSetting", "SettingFault"),
+        "codex_oauth_core.storage": ("Register", "Registered"),
+        "codex_oauth_core.texts": ("Texts",),
+        "codex_oauth_core.traces": ("Replay", "Trace", "TraceError", "read_trace", "replay"),
         "codex_oauth_core.traces.recorder": ("Recorder",),
     },
 )

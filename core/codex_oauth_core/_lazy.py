@@ -11,10 +11,15 @@ __all__ = ["lazy_names"]
 
 
 def lazy_names(
-    package: str, homes: Mapping[str, tuple[str, ...]]
+    package: str, homes: Mapping[str, tuple[str, ...]], extras: Mapping[str, tuple[str, ...]] | None = None
 ) -> tuple[list[str], Callable[[str], Any], Callable[[], list[str]]]:
-    """`__all__`, `__getattr__` and `__dir__` of `package`, from the names that each module is the home of."""
-    home_of = {name: home for home, names in homes.items() for name in names}
+    """`__all__`, `__getattr__` and `__dir__` of `package`, from the names that each module is the home of.
+
+    `extras` are homes that need a library which may not be there: their names can be imported, and are not in
+    `__all__`, so that `import *` and `help()` need none of these libraries.
+    """
+    listed = sorted(name for names in homes.values() for name in names)
+    home_of = {name: home for each in (homes, extras or {}) for home, names in each.items() for name in names}
 
     def load(name: str) -> Any:
         from importlib import import_module
@@ -26,7 +31,4 @@ def lazy_names(
         vars(import_module(package))[name] = value
         return value
 
-    def names() -> list[str]:
-        return sorted(home_of)
-
-    return names(), load, names
+    return listed, load, listed.copy

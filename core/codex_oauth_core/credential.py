@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import attrs
 
+from codex_oauth_core.dates import utc_date
 from codex_oauth_core.identity import Identity
 from codex_oauth_core.secret import Secret
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 __all__ = ["REFRESH_SKEW", "Credential", "DeviceAuthorization"]
 
@@ -38,8 +42,10 @@ class Credential:
 
     Without a `refresh_token` it is borrowed from another program, and cannot be renewed or revoked here.
 
-    `expires_at` and `earliest_refresh_at` are Unix milliseconds, None when unknown; `obtained_at` is
-    RFC 3339 in UTC. `scopes` are those that were granted, None where nobody has said it.
+    `expires_at`, when the access token ends, and `earliest_refresh_at`, before which no renewal is welcome,
+    are Unix **milliseconds**, None when unknown; `expires` and `earliest_refresh` are the same as aware
+    datetimes. `obtained_at` is RFC 3339 in UTC. `scopes` are those that were granted (RFC 6749 §3.3), None
+    where nobody has said it. `id_token` is that of OpenID Connect Core §2, None where none was issued.
     """
 
     access_token: Secret[str]
@@ -65,9 +71,18 @@ class Credential:
         """The name of the login: see `Identity.key`."""
         return self.identity.key
 
-    def is_stale(self, wall: float, skew: float = REFRESH_SKEW) -> bool | None:
-        """Whether the access token expires within `skew` seconds of `wall` (Unix seconds).
+    @property
+    def expires(self) -> datetime | None:
+        """`expires_at` as an aware datetime in UTC; None when unknown."""
+        return None if self.expires_at is None else utc_date(self.expires_at / 1000)
 
-        None when its expiry is unknown.
+    @property
+    def earliest_refresh(self) -> datetime | None:
+        """`earliest_refresh_at` as an aware datetime in UTC; None when unknown."""
+        return None if self.earliest_refresh_at is None else utc_date(self.earliest_refresh_at / 1000)
+
+    def is_stale(self, wall: float, skew: float = REFRESH_SKEW) -> bool | None:
+        """Whether the access token expires within `skew` seconds of `wall`, Unix time in seconds (as
+        `time.time()` gives it). None when its expiry is unknown.
         """
         return None if self.expires_at is None else wall + skew >= self.expires_at / 1000

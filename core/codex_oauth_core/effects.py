@@ -7,16 +7,21 @@ Rules of this file: effects are frozen data; they say *what*, and the driver dec
 from __future__ import annotations
 
 from enum import StrEnum, unique
+from typing import TYPE_CHECKING
 
 import attrs
 
 from codex_oauth_core.callback import CallbackRule
 from codex_oauth_core.credential import Credential
+from codex_oauth_core.dates import utc_date
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.outcomes import Adopted, LoginStored, NotRenewed, Renewed, Revoked, SignedIn
 from codex_oauth_core.record import Intent
 from codex_oauth_core.secret import Secret
 from codex_oauth_core.storage import Register, StorageEffect
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 __all__ = [
     "BrowserPrompt",
@@ -41,7 +46,9 @@ RequestHeaders = tuple[tuple[str, str | Secret[str]], ...]
 
 @attrs.frozen
 class Request:
-    """One HTTP request. Send it as it is: no redirects, no cookies, no credentials of your own."""
+    """One HTTP request. Send it as it is: follow no redirect, and add no cookie and no credentials. A header
+    may be a `Secret`: send `plain_headers()`.
+    """
 
     method: str
     url: str
@@ -49,7 +56,7 @@ class Request:
     body: Secret[bytes]
 
     def plain_headers(self) -> tuple[tuple[str, str], ...]:
-        """The headers as they go on the wire: for whoever sends them, and for no log."""
+        """The headers as they go on the wire, secrets revealed: to be sent, and not to be logged."""
         return plain(self.headers)
 
 
@@ -83,21 +90,34 @@ class Why(StrEnum):
     """The reason for a wait, so that a display can say what is happening."""
 
     PENDING = "pending"
+    """Nobody has approved yet; the next poll comes at its usual time."""
     SLOW_DOWN = "slow_down"
+    """The server asked for fewer polls (RFC 8628 §3.5)."""
     RETRY = "retry"
+    """A request failed, and is tried again."""
     RATE_LIMITED = "rate_limited"
+    """The server counts requests, and asked to wait (RFC 6585 §4)."""
     QUEUED = "queued"
+    """Another process has the login's lock."""
     SAVING = "saving"
+    """The store failed, and is tried again."""
     CALLBACK = "callback"
+    """The browser has not come back yet."""
+
+
+def _printable(text: str) -> str:
+    """Text for a terminal: what does not print (control, bidi) is escaped."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 @attrs.frozen
 class DevicePrompt:
     """What a person must see to approve a device login (RFC 8628 §3.3): the page to open, and the code.
+    `str()` of it is that in a sentence.
 
-    `expires_at` is Unix time in seconds by the driver's wall clock. `issuer` is who asks: show it when
-    it is not the provider people expect. `verification_uri_complete` bears the code: for a QR code, say, and
-    beside the code all the same (§3.3.1); None where there is none.
+    `expires_at` is Unix time in **seconds** by the driver's wall clock, and `expires` the same as a datetime.
+    `issuer` is who asks: show it when it is not the provider people expect. `verification_uri_complete` bears
+    the code: for a QR code, say, and beside the code all the same (§3.3.1); None where there is none.
     """
 
     verification_uri: str
@@ -108,12 +128,24 @@ class DevicePrompt:
     title: str = ""
     """What the provider calls the sign-in."""
 
+    @property
+    def expires(self) -> datetime:
+        """`expires_at` as an aware datetime in UTC."""
+        return utc_date(self.expires_at)
+
+    def __str__(self) -> str:
+        page, code = _printable(self.verification_uri), _printable(self.user_code)
+        return f"To sign in, open {page} and enter the code {code} there. Never share this code."
+
 
 @attrs.frozen
 class BrowserPrompt:
-    """The page to open in this machine's browser (RFC 8252 §4.1).
+    """The page to open in this machine's browser (RFC 8252 §4.1). `str()` of it is that in a sentence.
 
     The URL holds `state`, hence a `Secret`: reveal it to the browser and to the person, not to a log.
+    `str()` is for the person, so it **shows the URL**; `repr()` is for logs, and does not.
+
+    `expires_at` is Unix time in **seconds** by the driver's wall clock, and `expires` the same as a datetime.
 
     `open_url` is the same page with a token in its URL that says who is signing in. It is for a browser that
     this program opens itself, and for nothing else: never show it, copy it or hand it on. Without one, open
@@ -127,13 +159,23 @@ class BrowserPrompt:
     """What the provider calls the sign-in."""
     open_url: Secret[str] | None = None
 
+    @property
+    def expires(self) -> datetime:
+        """`expires_at` as an aware datetime in UTC."""
+        return utc_date(self.expires_at)
+
+    def __str__(self) -> str:
+        page = _printable(self.authorize_url.reveal())
+        return f"To sign in, open this page in a browser on this machine: {page}"
+
 
 Prompt = DevicePrompt | BrowserPrompt
 
 
 @attrs.frozen
 class Wait:
-    """Nothing to send before `until`; answer with `TimeReached` then.
+    """Nothing is to be sent before the instant `until`, in seconds by the driver's monotonic clock; answer
+    with `TimeReached` then.
 
     Waking early is harmless (the same `Wait` comes again), `Cancelled` is always welcome, and
     `CallbackReceived` is welcome where `callback` is set. `prompt` is a level, not an edge: show it when
@@ -155,7 +197,9 @@ Outcome = Credential | Renewed | Adopted | NotRenewed | LoginStored | Revoked | 
 
 @attrs.frozen
 class Finished:
-    """The flow is over; every further event raises `IllegalEvent`. Failures are values here."""
+    """The flow is over; every further event raises `IllegalEvent`. `outcome` is what the flow was for, a
+    `Credential` of a sign-in, or a `SignInError`: a failure is a value here.
+    """
 
     outcome: Outcome
 

@@ -201,7 +201,7 @@ NOT_ENABLED: Final = "not_enabled"
 OTHER_PERSON: Final = "other_person"
 
 NO_ENDPOINT: Final = "no_endpoint"
-"""The `details.reason` of what is not to be had at a provider, because it has no endpoint for it."""
+"""The `details.reason` of what a provider does not offer: it has no endpoint for it."""
 
 PARTICULAR: Final[Mapping[tuple[ErrorKind, Detail], KindFacts]] = {
     (ErrorKind.DENIED, NOT_ENABLED): KindFacts(
@@ -233,7 +233,9 @@ class SignInError(Exception):
     """A failed operation: a value in `Finished`, raised only by front doors such as `login()`.
 
     `message` and `next_actions` are fixed texts for people; `details` holds facts for programs (a
-    server's error code, a status) and never a secret or a server's prose.
+    server's error code, a status) and never a secret or a server's prose. `retryable`: the same operation,
+    started again with nothing changed, can succeed. A traceback ends with the kind, the message, and the next
+    actions as notes (PEP 678); `str()` gives the kind and the message. docs/errors.md explains each kind.
     """
 
     kind: ErrorKind
@@ -241,6 +243,10 @@ class SignInError(Exception):
     details: Mapping[str, Detail]
     retryable: bool
     next_actions: tuple[str, ...]
+
+    def __attrs_post_init__(self) -> None:
+        for action in self.next_actions:
+            self.add_note(action)
 
     @classmethod
     def of(cls, kind: ErrorKind, message: str | None = None, **details: Detail) -> SignInError:
@@ -273,7 +279,7 @@ class SignInError(Exception):
         }
 
     def __str__(self) -> str:
-        return self.message
+        return f"{self.kind.value}: {self.message}"
 
     def __repr__(self) -> str:
         return f"SignInError(kind={self.kind.value!r}, details={dict(self.details)!r})"

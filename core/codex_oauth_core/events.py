@@ -33,7 +33,9 @@ __all__ = [
 
 @attrs.frozen
 class Started:
-    """The first event of every flow. Go on by performing the effect that `receive()` returns."""
+    """The first event of every flow: the present instant `at` and Unix time `wall`, both in seconds. Perform
+    the effect that `receive()` returns, and go on with the event that answers it.
+    """
 
     at: float
     wall: float
@@ -41,7 +43,9 @@ class Started:
 
 @attrs.frozen
 class Resumed:
-    """The first event of a flow that `restore()` made: the present time, by this driver's clocks."""
+    """The first event of a flow that `restore()` made: the present instant `at` and Unix time `wall`, both in
+    seconds by this driver's clocks. `receive()` returns the effect that was outstanding.
+    """
 
     at: float
     wall: float
@@ -53,10 +57,11 @@ def _wrap_body(body: bytes | Secret[bytes]) -> Secret[bytes]:
 
 @attrs.frozen
 class ResponseReceived:
-    """A whole HTTP answer, whatever its status: answers `SendRequest`.
+    """A whole HTTP answer, whatever its status (RFC 9110 §15): answers `SendRequest`.
 
-    `sent_at` is when the request was begun, `at` when the last byte came. A header is looked up by its
-    name in any case. `body` is wrapped at once, because it may hold tokens.
+    `sent_at` is the instant at which the request was begun, `at` the one at which the last byte came, and
+    `wall` the Unix time then; all in seconds. A header is looked up by its name in any case. `body` is
+    wrapped at once, because it may hold tokens.
     """
 
     sent_at: float
@@ -69,10 +74,12 @@ class ResponseReceived:
 
 @unique
 class Phase(StrEnum):
-    """Whether a failed request may have reached the server."""
+    """Whether a failed request may have reached the server. In doubt it may have."""
 
     NOT_SENT = "not_sent"
+    """No byte of the request went out: the flow may send it again, even a `once` request."""
     MAYBE_SENT = "maybe_sent"
+    """A byte may have gone out: the server may have acted."""
 
 
 @unique
@@ -80,23 +87,33 @@ class Cause(StrEnum):
     """What ended a request without a usable answer."""
 
     DNS = "dns"
+    """No address was found for the host's name."""
     CONNECT = "connect"
+    """No connection came about: the host refused it, or cannot be reached."""
     PROXY = "proxy"
+    """The proxy could not be reached, or made no connection to the host."""
     PROXY_AUTH = "proxy_auth"
     """The proxy asks for credentials, or refuses those it got (RFC 9110 §15.5.8)."""
     MISCONFIGURED = "misconfigured"
     """A setting of this machine cannot be used, so that nobody was asked."""
     TLS_CERTIFICATE = "tls_certificate"
+    """The host's certificate is not trusted, or is another host's."""
     TLS_EOF = "tls_eof"
+    """The TLS handshake failed for another reason: the connection was closed in it, say."""
     TIMEOUT = "timeout"
+    """The time of the request was over, or `write_by` had come before its first byte."""
     RESET = "reset"
+    """The connection was closed or reset before an answer, or spoke no HTTP."""
     TRUNCATED = "truncated"
+    """The answer ended before its end."""
     TOO_BIG = "too_big"
+    """The answer's body is larger than `MAX_BODY` bytes."""
 
 
 @attrs.frozen
 class RequestFailed:
-    """No whole HTTP answer came: answers `SendRequest`. In doubt the phase is `maybe_sent`.
+    """No whole HTTP answer came: answers `SendRequest`. `at` is the instant, in seconds; `phase` says whether
+    the server may have got the request, and `cause` what happened. In doubt the phase is `maybe_sent`.
 
     `setting`: with `misconfigured` and `proxy_auth`, which setting of this machine it is about, if known.
     """
@@ -109,7 +126,9 @@ class RequestFailed:
 
 @attrs.frozen
 class TimeReached:
-    """`Wait.until` has come. Too early is harmless: the same `Wait` comes again."""
+    """`Wait.until` has come: answers `Wait`. `at` is the present instant, in seconds. An event that is too
+    early is harmless: the same `Wait` comes again.
+    """
 
     at: float
 
@@ -118,7 +137,8 @@ class TimeReached:
 class CallbackReceived:
     """A redirect that `CallbackRule` accepted: answers a `Wait` with a `callback`.
 
-    `query` is the redirect's query string, undecoded.
+    `query` is the redirect's query string, undecoded (RFC 6749 §4.1.2): `Accepted.query`. `at` is the instant
+    at which it came, in seconds.
     """
 
     at: float
@@ -127,14 +147,18 @@ class CallbackReceived:
 
 @attrs.frozen
 class Cancelled:
-    """The user gave up: answers any effect except a `once` request."""
+    """The user gave up at the instant `at`, in seconds: answers any effect except a `once` request. A sign-in
+    ends with the error `cancelled`.
+    """
 
     at: float
 
 
 @attrs.frozen
 class StoreAnswered:
-    """What the store says to a storage effect: `answer`, at the instant `at` and the Unix time `wall`."""
+    """What the store says to a storage effect: `answer`, at the instant `at` and the Unix time `wall`, both
+    in seconds. A `StoringWorld` or a `RegisteringWorld` makes it.
+    """
 
     at: float
     wall: float

@@ -39,21 +39,25 @@ __all__ = [
 
 @attrs.frozen
 class Issued:
-    """A device authorization began."""
+    """A device authorization began (RFC 8628 §3.2): the flow shows the code, and polls."""
 
     authorization: DeviceAuthorization
 
 
 @attrs.frozen
 class Pending:
-    """Nobody has approved yet. `named`: the server said so by a code, not only by a status."""
+    """Nobody has approved yet (RFC 8628 §3.5): the flow waits and polls again. `named`: the server said so by
+    a code, and not by a status alone.
+    """
 
     named: bool = True
 
 
 @attrs.frozen
 class Unrecognized:
-    """A refusal, or a pending under a name that we do not know: only the history can tell."""
+    """An error under a name that the dialect does not know: a refusal, or a pending. The flow takes it for
+    pending until the server has named a pending (`Pending.named`), and for a refusal from then on.
+    """
 
     code: str
     status: int
@@ -83,7 +87,9 @@ class Gone:
 
 @attrs.frozen
 class Approved:
-    """The login was approved; the code is to be exchanged."""
+    """The login was approved: the flow exchanges the code next (RFC 6749 §4.1.3), with its verifier
+    (RFC 7636 §4.5).
+    """
 
     authorization_code: Secret[str]
     code_verifier: Secret[str]
@@ -161,14 +167,15 @@ class ServerMetadata:
 
 @attrs.frozen
 class Granted:
-    """Tokens were issued."""
+    """Tokens were issued (RFC 6749 §5.1): the flow judges them, and ends."""
 
     tokens: Tokens
 
 
 @attrs.frozen
 class TryAgain:
-    """No real answer. `maybe_answered`: the server may have acted, and its answer was lost.
+    """No usable answer; the flow tries again if it can. `maybe_answered`: the server may have acted, and its
+    answer was lost. `retry_after`: seconds that the server asked for, from the end of its answer.
 
     Of a refresh, `maybe_answered` leaves open whether the refresh token is spent; without it, it surely is
     not, and may be sent again.
@@ -186,7 +193,8 @@ class TryAgain:
 
 @attrs.frozen
 class Refusal:
-    """The server's last word. `uncertain`: it may have acted all the same.
+    """The server refused (RFC 6749 §5.2), and the flow ends with an error of this `kind`. `uncertain`: the
+    server may have acted all the same.
 
     Of a refresh, `LOGIN_REQUIRED` is the end of the login; any other kind leaves it as it was, its refresh
     token unspent, but is not worth another try now.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from functools import lru_cache
 from typing import Final
 
 import attrs
@@ -50,12 +51,7 @@ class Identity:
         """All names that the login may be stored under: its key; those that it had while less was known of
         it; and, last, its account id, by which earlier releases stored it, where that may be a file's name.
         """
-        accounts, users = (self.account_id, None), (self.user_id, None)
-        known = [
-            attrs.evolve(self, account_id=account, user_id=user) for account in accounts for user in users
-        ]
-        former = (self.account_id,) if self.account_id and _is_former_name(self.account_id) else ()
-        return tuple(dict.fromkeys((*(each.key for each in known), *former)))
+        return _names(self)
 
     def fits(self, other: Identity) -> bool:
         """Whether nothing that is known of both says that they are different logins."""
@@ -117,3 +113,14 @@ def folded(email: str) -> str:
 def answers_to(named: str, identity: Identity, email: str | None) -> bool:
     """Whether people may call the login so: as `is_called`, or by the beginning of its key."""
     return is_called(named, identity, email) or (named != "" and identity.key.startswith(named))
+
+
+@lru_cache(maxsize=64)
+def _names(identity: Identity) -> tuple[str, ...]:
+    """Remembered, because every reading of a login compares them."""
+    accounts, users = (identity.account_id, None), (identity.user_id, None)
+    known = [
+        attrs.evolve(identity, account_id=account, user_id=user) for account in accounts for user in users
+    ]
+    former = (identity.account_id,) if identity.account_id and _is_former_name(identity.account_id) else ()
+    return tuple(dict.fromkeys((*(each.key for each in known), *former)))

@@ -31,7 +31,8 @@ __all__ = [
 class Renewed:
     """The login was renewed, and is stored as `record`.
 
-    `unsaved`: it could not be stored in its place. Use it from memory, and say so.
+    `unsaved`: why it could not be stored in its place; None if it was. Use such a login from memory, and tell
+    the person.
     """
 
     record: Record
@@ -40,7 +41,7 @@ class Renewed:
 
 @attrs.frozen
 class Adopted:
-    """Another process has stored a newer login meanwhile: `record`."""
+    """Another process has stored a newer login meanwhile: use `record`. Nothing was sent."""
 
     record: Record
 
@@ -63,7 +64,9 @@ class NotRenewedReason(StrEnum):
 
 @attrs.frozen
 class NotRenewed:
-    """The login was left as it is, and its access token is usable. An `error` should be told."""
+    """The login was left as it is, and the access token of `record` is usable. `why` says why nothing was
+    renewed. Tell the person of an `error`; the next renewal tries again.
+    """
 
     record: Record
     why: NotRenewedReason
@@ -74,7 +77,8 @@ class NotRenewed:
 class LoginStored:
     """A sign-in is stored as `record`, in place of `replaced`.
 
-    `rescued`: the login was locked for too long; it is kept beside, and found by whoever locks it next.
+    `rescued`: another process had the login's lock for too long. The sign-in is kept beside, and the next
+    holder of the lock puts it in its place.
     """
 
     record: Record
@@ -84,7 +88,9 @@ class LoginStored:
 
 @attrs.frozen
 class Revoked:
-    """The login is ended. `confirmed`: the server said so; None where nothing was asked of it."""
+    """The login is ended here. `confirmed`: whether the server confirmed that it ended it, too (RFC 7009
+    §2.2); None where nothing was asked of it.
+    """
 
     confirmed: bool | None
 

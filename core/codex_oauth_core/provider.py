@@ -33,8 +33,10 @@ from codex_oauth_core.facts import (
     TryAgain,
 )
 from codex_oauth_core.identity import Profile
+from codex_oauth_core.model_api import ModelApi
 from codex_oauth_core.rendering import Renderers
 from codex_oauth_core.secret import Secret
+from codex_oauth_core.short_repr import Named
 from codex_oauth_core.texts import NO_TEXTS, Texts
 
 __all__ = [
@@ -49,14 +51,18 @@ __all__ = [
 ]
 
 _LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_PLAIN: Final = re.compile(r"[!-\[\]-~]*")
+"""Visible ASCII without a backslash."""
 _NAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
 USER_AGENT: Final = f"codex-oauth/{__version__}"
 
 
+@Named
 def _nobody(_access: Secret[str] | None, _id_token: Secret[str] | None) -> tuple[None, None]:
     return None, None
 
 
+@Named
 def _nameless(_credential: Credential) -> Profile:
     return Profile()
 
@@ -108,35 +114,43 @@ class CodeInHand:
     keys: tuple[PublicKey, ...] = ()
 
 
+@Named
 def _bearer(_provider: Provider, credential: Credential) -> RequestHeaders:
     """RFC 6750 §2.1."""
     return (("Authorization", Secret(f"Bearer {credential.access_token.reveal()}")),)
 
 
+@Named
 def _no_request(_provider: Provider, *_: object) -> None:
     return None
 
 
+@Named
 def _no_answer(_provider: Provider, response: ResponseReceived) -> Refusal:
     return Refusal(ErrorKind.INVALID_RESPONSE, status=response.status)
 
 
+@Named
 def _not_confirmed(_provider: Provider, _response: ResponseReceived) -> RevocationFact:
     return False
 
 
+@Named
 def _no_exchange(_provider: Provider, _code: CodeInHand, response: ResponseReceived) -> Refusal:
     return Refusal(ErrorKind.INVALID_RESPONSE, status=response.status)
 
 
+@Named
 def _no_keys(_provider: Provider, response: ResponseReceived) -> TryAgain:
     return TryAgain(ErrorKind.INVALID_RESPONSE, status=response.status)
 
 
+@Named
 def _nothing(_provider: Provider, *_: object) -> None:
     return None
 
 
+@Named
 def _no_message(_code: str) -> None:
     return None
 
@@ -145,18 +159,21 @@ def _no_message(_code: str) -> None:
 class Dialect:
     """Pure functions that build each request and read each answer into facts.
 
-    A builder gives None for a step that is not to be had at this provider: then nothing is sent, and the flow
-    says so. What a dialect never has it leaves out. A reader never raises, whatever the answer is; it gets
-    the provider, and what the answer must be checked against.
+    A builder returns None for a step that this provider does not offer: then nothing is sent, and the flow
+    ends with an error that says so. A dialect leaves out the fields of what it never offers. A reader never
+    raises, whatever the answer is; it gets the provider, and what the answer must be checked against. See
+    docs/dialects.md for a whole one.
     """
 
     device_authorization_request: Callable[[Provider], Request | None] = _no_request
-    """None where the device flow is not to be had, whichever of its steps is missing."""
+    """RFC 8628 §3.1. None where the provider lacks the device flow, or one of its steps."""
     read_device_authorization: Callable[[Provider, ResponseReceived], DeviceFact] = _no_answer
     poll_request: Callable[[Provider, DeviceAuthorization], Request | None] = _no_request
     read_poll: Callable[[Provider, ResponseReceived], PollFact] = _no_answer
     authorize_url: Callable[[Provider, AuthorizationRequest], Secret[str] | None] = _no_request
-    """The page to open; None where the browser flow is not to be had, whichever of its steps is missing."""
+    """The page to open (RFC 6749 §4.1.1). None where the provider lacks the browser flow, or one of its
+    steps.
+    """
     why_not: Callable[[Provider], Refusal | None] = _nothing
     """What a browser sign-in cannot be begun without, and the provider lacks; None where nothing is
     missing.
@@ -212,9 +229,9 @@ def _checked_issuer(issuer: str) -> str:
 
 def _checked_url(url: str) -> str:
     parts = urlsplit(url)
-    if any(ord(char) <= 0x20 or ord(char) >= 0x7F for char in url) or "\\" in url:
+    if _PLAIN.fullmatch(url) is None:
         raise ValueError("an issuer or endpoint is plain ASCII without spaces")
-    if not _is_host(parts) or parts.port == 0 or any(mark in url for mark in "@#"):
+    if not _is_host(parts) or parts.port == 0 or "@" in url or "#" in url:
         raise ValueError("an issuer or endpoint is https://HOST[:PORT][/PATH], without user or fragment")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
         raise ValueError("an issuer or endpoint is https, or http on a loopback address")
@@ -260,12 +277,14 @@ def _endpoint() -> str | None:
     return endpoint
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Provider:
-    """An authorization server, and this client as it knows it.
+    """An authorization server, and this client as the server knows it. `CODEX` and `CHATGPT` are the ones
+    that come with this library; `at()` moves one to another issuer.
 
-    An endpoint that is None is not to be had: what needs it ends with an error of its own, and nothing is
-    sent anywhere else. The `issuer` is kept to the letter: a slash at its end is part of it.
+    A provider that lacks an endpoint has None for it: what needs the endpoint ends with an error, and nothing
+    is sent anywhere else. The `issuer` is kept to the letter: a slash at its end is part of it (RFC 8414
+    §3.3). The names of the fields are those of RFC 8414 §2, where it has them.
 
     Raises ValueError for an issuer or endpoint that is neither `https` nor loopback `http`.
     """
@@ -318,6 +337,8 @@ class Provider:
     texts: Texts = attrs.field(default=NO_TEXTS, repr=False)
     token_check_url: str | None = _endpoint()
     """Of the API: a GET that costs and changes nothing, and says whether an access token is taken."""
+    model_api: ModelApi | None = attrs.field(default=None, repr=False)
+    """Where its access tokens get model answers; None where they get none."""
     originator: str = "codex-oauth"
     """Names the application that embeds this library; never another client."""
     more: object = attrs.field(default=None, repr=False)
@@ -330,6 +351,19 @@ class Provider:
         ("Accept-Encoding", "identity"),
         ("User-Agent", USER_AGENT),
     )
+
+    _constant: str = attrs.field(default="", init=False, eq=False)
+
+    def called(self, constant: str) -> Provider:
+        """The same provider, with `constant` as its repr, for help texts. A provider that is made from it has
+        the usual repr again.
+        """
+        twin = attrs.evolve(self)
+        object.__setattr__(twin, "_constant", constant)
+        return twin
+
+    def __repr__(self) -> str:
+        return self._constant or f"Provider(issuer={self.issuer!r}, client_id={self.client_id!r})"
 
     def at(self, issuer: str) -> Provider:
         """This provider with the same paths on another issuer, with a slash at its end if this one's has one.
@@ -379,6 +413,8 @@ class Provider:
         """The credential with the account and the person that its own tokens name, where it does not say
         them: an earlier release stored no person.
         """
+        if credential.account_id and credential.user_id:
+            return credential
         account_id, user_id = self.dialect.identify(credential.access_token, credential.id_token)
         return attrs.evolve(
             credential, account_id=credential.account_id or account_id, user_id=credential.user_id or user_id

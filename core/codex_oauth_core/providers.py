@@ -7,6 +7,7 @@ anything: who has providers of his own names them where he asks.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 import attrs
@@ -21,6 +22,8 @@ __all__ = ["KNOWN", "for_login", "identified", "provider_of"]
 KNOWN: Final[tuple[Provider, ...]] = (CODEX, CHATGPT)
 """The providers that come with this library."""
 
+_REMEMBERED: Final = 64  # logins' issuers and clients
+
 
 def provider_of(credential: Credential, providers: Iterable[Provider] = ()) -> Provider | None:
     """The provider that a login belongs to, with the login's client: of `providers`, or of those that are
@@ -30,18 +33,38 @@ def provider_of(credential: Credential, providers: Iterable[Provider] = ()) -> P
     its issuer. A login of any other issuer is taken for one of the known provider that issues such client ids
     and says what was granted, else of Codex, at that issuer; None if that is no issuer.
     """
-    at_issuer = [each for each in (*providers, *KNOWN) if each.issuer == credential.issuer]
+    issuer, client_id, scopes = credential.issuer, credential.client_id, credential.scopes
+    if not (providers := tuple(providers)):
+        return _known(issuer, client_id, has_scopes=scopes is not None)
+    return _found((*providers, *KNOWN), issuer, client_id, has_scopes=scopes is not None)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _known(issuer: str, client_id: str, *, has_scopes: bool) -> Provider | None:
+    """One of those that are `KNOWN`. It is remembered, because all its URLs are checked when it is made."""
+    return _found(KNOWN, issuer, client_id, has_scopes=has_scopes)
+
+
+def _found(
+    providers: tuple[Provider, ...], issuer: str, client_id: str, *, has_scopes: bool
+) -> Provider | None:
+    def issued(provider: Provider) -> bool:
+        """Whether a login is by a client id that the provider issued. One that may be used by a scope alone
+        says what was granted to it.
+        """
+        return (provider.use_scope is None or has_scopes) and provider.issues(client_id)
+
+    at_issuer = [each for each in providers if each.issuer == issuer]
     for provider in at_issuer:
-        if provider.client_id == credential.client_id:
+        if provider.client_id == client_id:
             return provider
-    found = next((each for each in at_issuer if _issued(each, credential)), None)
-    found = found or next(iter(at_issuer), None)
-    likely = next((each for each in KNOWN if _issued(each, credential)), CODEX)
+    found = next(filter(issued, at_issuer), None) or next(iter(at_issuer), None)
+    likely = next(filter(issued, KNOWN), CODEX)
     try:
-        found = found or attrs.evolve(likely.at(credential.issuer), issuer=credential.issuer)
+        found = found or attrs.evolve(likely.at(issuer), issuer=issuer)
     except ValueError:
         return None
-    return attrs.evolve(found, client_id=credential.client_id)
+    return attrs.evolve(found, client_id=client_id)
 
 
 def for_login(provider: Provider, credential: Credential) -> Provider:
@@ -54,11 +77,3 @@ def identified(credential: Credential, providers: Iterable[Provider] = ()) -> Cr
     """See `Provider.identified`, of the provider that the credential belongs to."""
     provider = provider_of(credential, providers)
     return credential if provider is None else provider.identified(credential)
-
-
-def _issued(provider: Provider, credential: Credential) -> bool:
-    """Whether a login is by a client id that the provider issued. One that may be used by a scope alone says
-    what was granted to it.
-    """
-    says = provider.use_scope is None or credential.scopes is not None
-    return says and provider.issues(credential.client_id)

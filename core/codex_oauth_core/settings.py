@@ -1,4 +1,4 @@
-"""What is wrong with a setting of this machine, as data: a proxy's variable, a variable of certificates.
+"""What is wrong with a setting of this machine, as data: a proxy's variable, one of certificates, the issuer.
 
 Rules of this file: a fault is a word of a closed list with a fixed text; of a setting only its name is known
 here, never its value, because a proxy's URL may hold a password.
@@ -19,6 +19,7 @@ __all__ = ["BadSetting", "SettingFault"]
 class SettingFault(StrEnum):
     """Why a setting cannot be used; the value is `details["reason"]` of the error."""
 
+    NOT_AN_ISSUER = "not_an_issuer"
     NOT_A_URL = "not_a_url"
     UNENCODED = "unencoded"
     UNKNOWN_SCHEME = "unknown_scheme"
@@ -38,6 +39,9 @@ class SettingFault(StrEnum):
 
 
 _TEXTS: Final[Mapping[SettingFault, str]] = {
+    SettingFault.NOT_AN_ISSUER: (
+        "{} is not the URL of an issuer: https://HOST[:PORT][/PATH], or http on a loopback address."
+    ),
     SettingFault.NOT_A_URL: "{} is not the URL of a proxy, such as http://HOST:PORT.",
     SettingFault.UNENCODED: (
         "{} is not the URL of a proxy: in its user name and password, characters such as @ : / ? # must be"

@@ -12,11 +12,12 @@ from typing import Final
 import attrs
 
 from codex_oauth_core.errors import KINDS, PARTICULAR, ErrorKind, KindFacts
+from codex_oauth_core.short_repr import changed_fields
 
 __all__ = ["NO_TEXTS", "Texts"]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Texts:
     """The texts of one provider.
 
@@ -32,6 +33,8 @@ class Texts:
     usage_page: str | None = None
     in_use: str | None = None
     errors: tuple[tuple[ErrorKind, str | None, KindFacts], ...] = ()
+
+    __repr__ = changed_fields
 
     def facts(self, kind: ErrorKind, reason: str | None = None) -> KindFacts:
         """What is true of an error: first what is true of its reason, and of both first what the provider

@@ -14,6 +14,7 @@ from codex_oauth.cli.arguments import DEFAULT_VARIABLE, PROVIDER_VARIABLE
 from codex_oauth.cli.child import ACCOUNT_ID_VARIABLE
 from codex_oauth.cli.fast import ACCOUNT_VARIABLE
 from codex_oauth.cli.fleet_arguments import DSN_VARIABLE, KEYS_VARIABLE
+from codex_oauth.default_provider import ISSUER_VARIABLE
 from codex_oauth.stores.names import CURRENT, HOME_VARIABLE, HOST_ID, LOGINS, REGISTRATIONS
 
 __all__ = ["DESCRIPTION", "EXIT_STATUS", "FILES", "SEE_ALSO", "VARIABLES"]
@@ -30,6 +31,8 @@ VARIABLES: Final = MappingProxyType(
     {
         HOME_VARIABLE: "The directory where logins are kept, an absolute path. --store comes first.",
         ACCOUNT_VARIABLE: "Whose login is used, as with --account, which comes first.",
+        ISSUER_VARIABLE: "The authorization server that login signs in at: https, or http on a loopback "
+        "address. --issuer comes first.",
         PROVIDER_VARIABLE: "The provider that login signs in at, codex or chatgpt. --provider comes first. "
         "Set by exec: that of the token.",
         DEFAULT_VARIABLE: "Set by exec: the access token, in the environment of the command that it runs.",

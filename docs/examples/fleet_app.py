@@ -40,6 +40,7 @@ from starlette.routing import Route
 
 from codex_oauth import (
     CODEX,
+    AiohttpPollTransport,
     DeviceFlow,
     DevicePrompt,
     ErrorKind,
@@ -50,6 +51,7 @@ from codex_oauth import (
     SignInError,
     StoringWorld,
     TokenSources,
+    profile_of,
     run,
 )
 from codex_oauth.fleet import (
@@ -58,12 +60,10 @@ from codex_oauth.fleet import (
     Keys,
     PostgresStore,
     cancel_sign_in,
+    migrate,
     sign_in_state,
     start_sign_in,
 )
-from codex_oauth.fleet.schema import migrate
-from codex_oauth.stores.find import profile_of
-from codex_oauth.transport.aiohttp_poll_transport import AiohttpPollTransport
 
 HERE: Final = Path(__file__).resolve()
 COOKIE: Final = "session"
@@ -220,7 +220,7 @@ def create_app(settings: Settings) -> Starlette:
 
     async def failed(request: Request, error: Exception) -> Response:
         """The provider or the database failed: look at the page again, and send no form again."""
-        text = str(error) if isinstance(error, SignInError) else "The database could not be reached."
+        text = error.message if isinstance(error, SignInError) else "The database could not be reached."
         again = _AGAIN if getattr(error, "kind", None) is ErrorKind.LOGIN_REQUIRED else _LOOK_AGAIN
         return _page("That did not work", f"<p>{escape(text)}</p>{again}", 503)
 

@@ -36,11 +36,13 @@ from codex_oauth import (
     SendRequest,
     SignInError,
     Started,
+    TimeReached,
     Wait,
+    restore,
+    seal,
+    unseal,
 )
 from codex_oauth.fleet import Keys
-from codex_oauth.sealing import seal, unseal
-from codex_oauth_core import TimeReached, restore
 
 TABLE: Final = """CREATE TABLE IF NOT EXISTS example_pending
     (name text PRIMARY KEY, seq bigint NOT NULL, body bytea NOT NULL, busy_until timestamptz NOT NULL)"""

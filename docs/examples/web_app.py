@@ -18,18 +18,28 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from codex_oauth import CODEX, BrowserFlow, Credential, DeviceFlow, Finished, Provider, Secret, Started, Wait
-from codex_oauth.sealing import new_key, seal, unseal
-from codex_oauth.worlds.async_httpx_world import AsyncHttpxWorld
-from codex_oauth_core import (
+from codex_oauth import (
+    CODEX,
+    AsyncHttpxWorld,
+    BrowserFlow,
     CheckpointError,
+    Credential,
+    DeviceFlow,
     DevicePrompt,
+    Finished,
+    Provider,
     Resumed,
+    Secret,
     SendRequest,
     SignInEffect,
     SignInError,
+    Started,
     TimeReached,
+    Wait,
+    new_key,
     restore,
+    seal,
+    unseal,
 )
 
 PENDING = {"status": "pending"}

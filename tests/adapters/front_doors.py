@@ -19,10 +19,12 @@ from codex_oauth import (
     Store,
     afinish_sign_in,
     alogin,
+    astore_login,
     finish_sign_in,
     login,
+    store_login,
 )
-from codex_oauth.store_login import aend_login, end_login
+from codex_oauth.stored_login import aend_login, end_login
 from codex_oauth.testing import FakeWorld
 from codex_oauth.transport.protocol import AsyncSendOutcome
 from codex_oauth.worlds.callbacks import CallbackSource
@@ -61,7 +63,7 @@ class Door:
     def login(
         self,
         *,
-        on_prompt: Callable[[Prompt], None],
+        on_prompt: Callable[[Prompt], None] | None,
         world: FakeWorld | None = None,
         clock: SkippingClock | None = None,
         **options: Any,
@@ -75,10 +77,21 @@ class Door:
             return login(on_prompt=on_prompt, **options)
 
         async def prompted(prompt: Prompt) -> None:
+            assert on_prompt is not None
             on_prompt(prompt)
 
-        given: Any = prompted if self.awaits_prompts else on_prompt
+        given: Any = prompted if self.awaits_prompts and on_prompt else on_prompt
         return run(lambda: alogin(on_prompt=given, **options), self.backend)
+
+    def store_login(
+        self, store: Store, granted: Credential | Record, world: FakeWorld, **options: Any
+    ) -> SignedIn:
+        """`store_login()`, or `astore_login()`."""
+        if self.backend is None:
+            return store_login(store, granted, make_world=lambda: world, **options)
+        return run(
+            lambda: astore_login(store, granted, make_world=lambda: _awaited(world), **options), self.backend
+        )
 
     def finish_sign_in(
         self,

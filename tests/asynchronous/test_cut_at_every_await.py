@@ -17,7 +17,7 @@ import pytest
 
 from codex_oauth import AsyncHttpxWorld, AsyncStoringWorld, FileStore, afinish_sign_in, alogin, arun, login
 from codex_oauth.authority import Authority, AuthorityServer, Policy, serve
-from codex_oauth.store_login import aend_login
+from codex_oauth.stored_login import aend_login
 from codex_oauth.stores.locked_login import FileLockedLogin
 from codex_oauth.stores.store import SaveFailed
 from codex_oauth_core import CODEX, BrowserPrompt, ErrorKind, Record, Renewal, Secret, SignInError

@@ -412,12 +412,18 @@ def test_a_file_says_both_kinds() -> None:
     [
         ({"answer": "alg_nome"}, r"faults\[0\].answer: one of wrong_state, "),
         ({"answer": ["x"]}, r"faults\[0\].answer: one of"),
-        ({"answer": "alg_none", "status": 500}, r"faults\[0\]: unknown: status"),
+        (
+            {"answer": "alg_none", "status": 500},
+            r"faults\[0\]: 'status' is no field; the fields are answer, requests$",
+        ),
         ({"answer": "alg_none", "requests": 0}, r"faults\[0\].requests"),
         ({"endpoint": "poll"}, r"faults\[0\].endpoint: one of any, attacker, "),
-        ({"endpoint": "keys", "statuss": 1}, r"faults\[0\]: unknown: statuss"),
-        ({}, r"faults\[0\]: endpoint is missing"),
-        (7, r"faults\[0\]: endpoint is missing"),
+        (
+            {"endpoint": "keys", "statuss": 1},
+            r"faults\[0\]: 'statuss' is no field; the fields are requests, status, headers, body, delay, reset, truncate, act, endpoint, body_base64$",
+        ),
+        ({}, r"faults\[0\]: 'endpoint' is missing; the fields are "),
+        (7, r"faults\[0\]: a row is an object such as "),
     ],
     ids=str,
 )

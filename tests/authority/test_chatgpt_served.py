@@ -186,7 +186,7 @@ def test_one_file_has_the_faults_of_both() -> None:
         ({"provider": "x", "endpoint": "poll"}, r"faults\[0\].provider"),
         ({"provider": "codex", "endpoint": "keys"}, r"faults\[0\].endpoint"),
         ({"provider": "chatgpt", "endpoint": "poll"}, r"faults\[0\].endpoint"),
-        ({"provider": "codex", "answer": "alg_none"}, r"faults\[0\]: unknown: answer"),
+        ({"provider": "codex", "answer": "alg_none"}, r"faults\[0\].answer: one of token_invalidated, "),
     ],
     ids=str,
 )

@@ -169,6 +169,8 @@ def test_a_file_says_all_that_the_class_can_say() -> None:
         truncate=10,
         act=True,
     )
+    assert isinstance(two, Fault)
+    assert isinstance(three, Fault)
     assert two.body == b'{"error": "x"}'
     assert three.body == b"\xff"
 
@@ -181,10 +183,17 @@ def test_a_file_says_all_that_the_class_can_say() -> None:
         ("[]", "one member"),
         ('{"faults":[],"more":1}', "one member"),
         ('{"faults":{}}', "faults: a list"),
-        ('{"faults":[7]}', r"faults\[0\]: endpoint is missing"),
+        (
+            '{"faults":[7]}',
+            r'faults\[0\]: a row is an object such as \{"endpoint": "token", "status": 503\}$',
+        ),
         ('{"faults":[{"endpoint":"poll"},{"endpoint":"pol"}]}', r"faults\[1\].endpoint: one of"),
+        ('{"faults":[{}]}', r"faults\[0\]: 'endpoint' is missing; the fields are endpoint, requests, "),
         ('{"faults":[{"endpoint":["poll"]}]}', r"faults\[0\].endpoint: one of"),
-        ('{"faults":[{"endpoint":"poll","statuss":1}]}', r"faults\[0\]: unknown: statuss"),
+        (
+            '{"faults":[{"endpoint":"poll","statuss":1}]}',
+            r"faults\[0\]: 'statuss' is no field; the fields are endpoint, requests, status, headers, body, delay, reset, truncate, act, body_base64$",
+        ),
         ('{"faults":[{"endpoint":"poll","status":"503"}]}', r"faults\[0\].status: a whole number"),
         ('{"faults":[{"endpoint":"poll","status":100}]}', r"faults\[0\].status: a whole number from 200"),
         ('{"faults":[{"endpoint":"poll","status":true}]}', r"faults\[0\].status"),

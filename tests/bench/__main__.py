@@ -1,7 +1,8 @@
-"""`python -m tests.bench [--rows P3,P6] [--rounds N] [--write]`: rows side by side with their peers.
+"""`python -m tests.bench [--rows P3,P6] [--rounds N]`: rows side by side with their peers.
 
-Without `--rows` it measures all, and writes docs/performance.md with its charts. Each row runs in a process of
-its own. It exits with 0 whatever the verdicts are, 1 if a row could not be measured, 2 for a usage error. A row whose
+Without `--rows` it measures all, and writes docs/performance.md with its charts. What got slower since the last release
+is in its last lines; `--released VERSION` measures nothing, and keeps what the page says as that release's figures.
+Each row runs in a process of its own. It exits with 0 whatever the verdicts are, 1 if a row could not be measured, 2 for a usage error. A row whose
 servers this machine has not got is left out, with the reason.
 """
 
@@ -17,8 +18,9 @@ from multiprocessing import active_children, get_context
 from typing import Final
 
 from tests.bench.machine import described, versions
-from tests.bench.page import Run, overview, write
+from tests.bench.page import CHARTS, PAGE, Run, overview, slower, write
 from tests.bench.ratios import NotMeasurable, Result
+from tests.bench.released import Released
 from tests.bench.table import Row, chosen
 from tests.bench.words import figure_lines
 
@@ -31,15 +33,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--rows", help="which rows, as in P3,P6 (default: all, and the page is written)")
     parser.add_argument("--rounds", type=int, help="rounds of each row (default: as many as suit it)")
+    parser.add_argument(
+        "--released", metavar="VERSION", help="keep the page's figures as those of this release"
+    )
     asked = parser.parse_args()
+    if asked.released:
+        Released.of_page(asked.released, PAGE.read_text()).write(CHARTS)
+        return 0
     try:
         rows = chosen(asked.rows)
     except ValueError as error:
         parser.error(str(error))
     run = measured(rows, asked.rounds, asked.rows)
-    print("\n".join(overview(run)))
     if not asked.rows:
         write(run)
+    print("\n".join((*overview(run), "", *slower(run))))
     return 1 if run.failed else 0
 
 
@@ -67,7 +75,8 @@ def measured(rows: tuple[Row, ...], rounds: int | None, named: str | None) -> Ru
         )
     command = "make bench" + (f" ROWS={named}" if named else "")
     date = datetime.now(UTC).strftime("%Y-%m-%d")
-    return Run(command, date, machine, versions(), time.monotonic() - began, results, failed, left_out)
+    took, before = time.monotonic() - began, Released.read(CHARTS)
+    return Run(command, date, machine, versions(), took, results, failed, left_out, before)
 
 
 def _apart(row: Row, rounds: int | None) -> Result:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -13,9 +14,10 @@ import pytest
 
 from tests.bench.chart import drawn
 from tests.bench.contest import Contestant, contest
-from tests.bench.page import Run, page, write
+from tests.bench.page import CHARTS, Run, overview, page, slower, write
 from tests.bench.peers import ROOT
 from tests.bench.ratios import TIMES, Figure, Result, Spread, Target, Times, per_round
+from tests.bench.released import Released
 from tests.bench.table import ROWS, chosen
 from tests.bench.words import amount, figure_lines, spread, target_line
 
@@ -91,14 +93,15 @@ def test_everybody_has_a_turn_in_every_round_and_each_time_another_is_first() ->
 
 
 def test_the_table_has_every_row_once_and_each_can_be_loaded() -> None:
-    assert [row.number for row in ROWS] == [f"P{number}" for number in range(1, 16)]
+    numbers = [f"P{number}" for number in range(1, 19)]
+    assert [row.number for row in ROWS] == [*numbers[:12], "P12b", "P12c", *numbers[12:]]
     for row in ROWS:
         module, _, name = row.where.partition(":")
         assert callable(getattr(import_module(f"tests.bench.rows.{module}"), name))
 
 
 def test_rows_are_chosen_by_number() -> None:
-    assert [row.number for row in chosen(" p6,P3")] == ["P3", "P6"]
+    assert [row.number for row in chosen(" p6,P3,p12b")] == ["P3", "P6", "P12b"]
     assert chosen(None) == ROWS
     with pytest.raises(ValueError, match="P99"):
         chosen("P3,P99")
@@ -162,6 +165,87 @@ def test_a_row_without_its_server_is_left_out_and_says_why() -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "P15: left out: postgres is missing" in done.stderr
     assert "| P15 | not measured" in done.stdout
+
+
+def _measured(number: str, *targets: Target) -> Result:
+    return attrs.evolve(RESULT, number=number, targets=targets)
+
+
+@pytest.mark.parametrize(
+    ("now", "at_least", "slower"),
+    [
+        (Spread(2.0, 2.05, 2.1), False, False),
+        (Spread(2.3, 2.4, 2.5), False, True),
+        (Spread(2.19, 2.4, 2.5), False, False),  # the spreads meet
+        (Spread(2.21, 2.21, 2.3), False, True),
+        (Spread(2.21, 2.19, 2.3), False, False),  # less than a tenth
+        (Spread(1.0, 1.0, 1.0), False, False),
+        (Spread(1.0, 1.0, 1.0), True, True),
+        (Spread(1.7, 1.75, 1.79), True, True),
+        (Spread(1.7, 1.75, 1.8), True, False),  # they meet
+        (Spread(1.7, 1.82, 1.79), True, False),
+        (Spread(9.0, 9.0, 9.0), True, False),
+    ],
+)
+def test_slower_is_what_is_worse_in_spite_of_the_spread(now: Spread, at_least: bool, slower: bool) -> None:
+    before = Released("0.1.0", {("P3", "of it"): Spread(1.8, 2.0, 2.2)})
+    target = Target("of it", now, 9, at_least)
+    assert bool(list(before.slower([_measured("P3", target)]))) is slower
+    assert list(before.slower([_measured("P4", target)])) == []
+
+
+def test_a_page_has_a_column_of_the_last_release_and_names_what_got_slower() -> None:
+    before = Released("0.1.0", {("P3", "of the floor"): Spread(1, 1.2, 1.4)})
+    run = attrs.evolve(RUN, before=before)
+    lines = page(run).splitlines()
+    assert "| row | what a user feels | target | measured (quartiles) | at 0.1.0 | verdict |" in lines
+    assert f"| 3 {TIMES} (2 to 4) | 1.2 {TIMES} | missed, barely |" in "\n".join(lines)
+    told = f"Slower than at 0.1.0: P3, of the floor: 3 {TIMES} (2 to 4), then 1.2 {TIMES} (1 to 1.4)."
+    assert list(overview_and_after(run))[-1] == told
+    better = attrs.evolve(run, before=Released("0.1.0", {("P3", "of the floor"): Spread(4, 5, 6)}))
+    assert list(overview_and_after(better))[-1] == "Nothing is slower than at 0.1.0."
+    assert list(overview_and_after(RUN)) == list(overview(RUN))
+
+
+def overview_and_after(run: Run) -> Iterator[str]:
+    yield from overview(run)
+    yield from slower(run)
+
+
+def test_the_figures_of_a_page_are_kept_and_read_again(tmp_path: Path) -> None:
+    targets = (
+        Target("times of `it`", Spread(0.00703, 0.0123, 1.5), 9),
+        Target("bytes", Spread.of([1_048_576.0]), 9, unit="B"),
+        Target("ms", Spread(999.6, 1_234, 12_345), 9, unit="ms"),
+        Target("plain", Spread.of([0.0]), 9, unit=""),
+        Target("more is better", Spread(2, 3, 4), 9, at_least=True),
+    )
+    run = attrs.evolve(RUN, results=[(chosen("P12b")[0], _measured("P12b", *targets))])
+    text = page(attrs.evolve(run, before=Released("0.0.9", {("P12b", "bytes"): Spread.of([5.0])})))
+    Released.of_page("0.1.0", text).write(tmp_path)
+    found = Released.read(tmp_path)
+    assert found is not None
+    assert found.called == "0.1.0"
+    assert {row for row, _ in found.figures} == {"P12b"}
+    for target in targets:
+        kept = found.then("P12b", target)
+        assert kept is not None, target.text
+        told = target.measured
+        assert (kept.low, kept.median, kept.high) == pytest.approx(
+            (told.low, told.median, told.high), rel=0.005
+        )
+
+
+def test_without_figures_there_is_nothing_to_compare_with(tmp_path: Path) -> None:
+    assert Released.read(tmp_path) is None
+
+
+def test_the_figures_that_are_kept_are_of_rows_that_there_are() -> None:
+    kept = Released.read(CHARTS)
+    assert kept is not None
+    assert kept.called
+    assert {row for row, _ in kept.figures} <= {row.number for row in ROWS}
+    assert len(kept.figures) > 30
 
 
 @pytest.mark.parametrize("limit", [2.5, 3.5])

@@ -16,7 +16,7 @@ from codex_oauth.authority import Approve, Authority, AuthorityServer, Fault, Po
 from codex_oauth.cli.errors import EXIT_CODES
 from codex_oauth.stores.file_store import FileSlot
 from codex_oauth.testing import FakeWorld, scripted
-from codex_oauth_core import CODEX, ErrorKind
+from codex_oauth_core import CODEX, ErrorKind, __version__
 from codex_oauth_core.identity import Identity
 from tests.cli.commands import Done, run_command
 
@@ -395,7 +395,7 @@ def test_help_shows_examples_and_version_is_the_packages(tmp_path: Path) -> None
     done = run_command(tmp_path, "--help")
     assert done.code == 0
     assert "codex-oauth login --device" in done.out
-    assert run_command(tmp_path, "--version").out == "codex-oauth 0.1.0\n"
+    assert run_command(tmp_path, "--version").out == f"codex-oauth {__version__}\n"
 
 
 def test_a_bug_is_one_line_and_no_traceback(

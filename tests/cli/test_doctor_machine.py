@@ -83,6 +83,24 @@ def test_variables_are_told_with_what_they_do_and_a_token_without_its_value() ->
     assert all(row.advice for row in rows if row.verdict is WARN)
 
 
+@pytest.mark.parametrize(
+    ("issuer", "verdict"),
+    [
+        ("http://127.0.0.1:8000", OK),
+        ("https://login.example", OK),
+        ("http://login.example", PROBLEM),
+        ("canary", PROBLEM),
+    ],
+)
+def test_the_issuer_that_is_named_is_told_and_what_is_none_is_a_problem(
+    issuer: str, verdict: Verdict
+) -> None:
+    (row,) = found(environment.check, case(environment={"CODEX_OAUTH_ISSUER": issuer}))
+    assert (row.verdict, row.subject) == (verdict, "CODEX_OAUTH_ISSUER")
+    assert (issuer in row.found) is (verdict is OK)
+    assert bool(row.advice) is (verdict is PROBLEM)
+
+
 # -- ports --------------------------------------------------------------------------------------------
 
 

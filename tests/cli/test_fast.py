@@ -325,6 +325,17 @@ def test_a_key_that_is_not_the_files_name_is_no_key(home: Path, key: object) -> 
     assert current_token(["--account", ONE, "--json"]) is None
 
 
+def test_of_a_clock_that_is_far_off_the_usual_way_tells(home: Path) -> None:
+    for offset, fast in ((None, True), (300.0, True), (-300.0, True), (301.0, False), (-301.0, False)):
+        path_in_use_with(home, server_offset=offset)
+        assert (current_token([]) is not None) is fast
+
+
+def path_in_use_with(home: Path, **changes: Any) -> None:
+    record = attrs.evolve(Record(hold(home)), **changes)
+    path_in_use(home).write_bytes(write_record(record))
+
+
 # -- what goes the usual way ------------------------------------------------------------------------
 
 PAST = 1_700_000_000_000
@@ -349,9 +360,10 @@ def test_the_fast_way_is_taken(home: Path) -> None:
     [
         {"expires_at": PAST},
         {"expires_at": round(time.time() * 1000) + 1000},
-        {"issuer": "https://elsewhere.example"},
         {"client_id": "another"},
-        {"refresh_token": None},
+        {"issuer": "https://elsewhere.example/path"},
+        {"issuer": "no issuer"},
+        {"issuer": "https://elsewhere.example", "scopes": ("openid",)},
     ],
 )
 def test_a_login_that_needs_a_judgement_goes_the_usual_way(home: Path, changes: dict[str, Any]) -> None:
@@ -361,9 +373,7 @@ def test_a_login_that_needs_a_judgement_goes_the_usual_way(home: Path, changes: 
 
 @pytest.mark.parametrize("changes", [{"dead_code": "invalid_grant"}, {"spent": True}])
 def test_a_login_that_is_over_goes_the_usual_way(home: Path, changes: dict[str, Any]) -> None:
-    credential = hold(home)
-    record = attrs.evolve(Record(credential), **changes)
-    path_in_use(home).write_bytes(write_record(record))
+    path_in_use_with(home, **changes)
     assert current_token([]) is None
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from codex_oauth.authority import AuthorityServer, serve
 from codex_oauth.cli.main import main
-from codex_oauth.store_login import end_login
+from codex_oauth.stored_login import end_login
 from codex_oauth_core import Record, Secret
 from codex_oauth_core.record import write_record
 from tests.cli.commands import run_command

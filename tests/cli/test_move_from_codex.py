@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 import pytest
 
-from codex_oauth import FileStore, Secret, store_login, transfer
+from codex_oauth import FileStore, Secret, stored_login, transfer
 from codex_oauth.stores import files
 from codex_oauth.stores.store import LockedLogin
 from codex_oauth.transfer import import_codex
@@ -191,14 +191,14 @@ def test_a_directory_that_is_not_durable_does_not_undo_a_move(
 
 def when_stored(monkeypatch: pytest.MonkeyPatch, then: Callable[[], object]) -> None:
     """Do something each time that a login was stored."""
-    finish = store_login.finish_sign_in
+    finish = stored_login.finish_sign_in
 
     def kept(*args: Any, **options: Any) -> Any:
         outcome = finish(*args, **options)
         then()
         return outcome
 
-    monkeypatch.setattr(store_login, "finish_sign_in", kept)
+    monkeypatch.setattr(stored_login, "finish_sign_in", kept)
 
 
 def test_f15_a_renewal_by_the_codex_cli_during_a_move_is_moved_too(

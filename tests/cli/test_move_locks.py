@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from codex_oauth import FileStore, Secret, store_login, transfer
+from codex_oauth import FileStore, Secret, stored_login, transfer
 from codex_oauth.stores.failures import FileProblem
 from codex_oauth.transfer import export_codex, import_codex
 from codex_oauth_core import ErrorKind, Wait, Why
@@ -85,7 +85,7 @@ def test_a_move_compares_and_replaces_under_both_locks_and_stores_under_none(
     def note(name: str) -> Callable[[], None]:
         return lambda: seen.append((name, free(theirs.parent)))
 
-    for owner, name in ((transfer, "read_here"), (store_login, "finish_sign_in"), (transfer, "_commit")):
+    for owner, name in ((transfer, "read_here"), (stored_login, "finish_sign_in"), (transfer, "_commit")):
         after(monkeypatch, owner, name, note(name))
     import_codex(store, move=True)
     assert seen == [
@@ -129,7 +129,7 @@ def test_f15_a_lock_that_is_busy_when_the_login_is_stored_leaves_a_copy(
     store: FileStore, theirs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before, lock = theirs.read_bytes(), held(theirs.parent / "auth.lock")
-    after(monkeypatch, store_login, "finish_sign_in", lock.__enter__)
+    after(monkeypatch, stored_login, "finish_sign_in", lock.__enter__)
     try:
         found = error(lambda: import_codex(store, move=True), E.NETWORK, "lock_busy")
     finally:

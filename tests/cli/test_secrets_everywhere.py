@@ -53,11 +53,12 @@ ROWS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "trace": (("show", "FILE"), ("replay", "FILE")),
     "fleet": (("migrate",), ("check",), ("sweep",), ("reseal",), ("sign-ins",)),
     "completion": (("bash",),),
+    "demo": (("--approve", "auto"),),
     "authority": (("--approve", "auto", "--url-file", "url"),),
 }
 """How each command is run. URL: the server; FILE: a trace."""
 
-ALONE: Final = {"trace", "fleet", "completion", "authority"}
+ALONE: Final = {"trace", "fleet", "completion", "demo", "authority"}
 """What neither the login nor the server makes a difference to."""
 
 MUST: Final = {
@@ -211,7 +212,11 @@ class Rig:
     ) -> tuple[str, ...]:
         trace = str(home / "cwd" / "trace") if command == "login" else str(self.trace)
         filled = tuple({"URL": url, "FILE": trace}.get(word, word) for word in row)
-        more = LOOKS[look][0] if command not in {"trace", "authority"} else ("--json",) * (look == "json")
+        more = (
+            LOOKS[look][0]
+            if command not in {"trace", "demo", "authority"}
+            else ("--json",) * (look == "json")
+        )
         more = () if command == "completion" else more
         wrong = ("--no-such-option",) if situation == "bad arguments" else ()
         if command in {"trace", "fleet"}:

@@ -144,7 +144,7 @@ CONTRACT: Final[Mapping[str, Mapping[str, Checks]]] = {
         "`CLOCK_BOOTTIME`": "the same",
         "On these two": "the same",
         "Elsewhere it is": "the same",
-        "`codex_oauth.clock.now`": "the same",
+        "`codex_oauth.now`": "the same",
         "**Wall-clock time**": ("an_answer_came_with_its_last_byte",),
         "It is compared": "a reason",
         "Take `now` as a parameter": ("the_clocks_are_the_ones_given",),
@@ -164,7 +164,7 @@ CONTRACT: Final[Mapping[str, Mapping[str, Checks]]] = {
         "**At the end of": _READ_LATE,
         "A process that was stopped": _READ_LATE,
         "So a blocking world": "advice",
-        "`codex_oauth.transport.deadline.Deadline`": "advice",
+        "`codex_oauth.Deadline`": "advice",
         "`begin()` before": "advice",
     },
     "What must never happen": {

@@ -12,9 +12,14 @@ from codex_oauth.testing import LISTENING_CHECKS, SCENARIOS, TASK_CHECKS, WORLD_
 from tests.conformance.inventory import CONTRACT
 from tests.house.tree import ROOT
 
+
+def name_of(check: Any) -> str:
+    """What a check is called."""
+    return str(check.__name__)
+
+
 PAGE = (ROOT / "docs" / "porting.md").read_text(encoding="utf-8")
-EACH: tuple[Any, ...] = (*WORLD_CHECKS, *LISTENING_CHECKS, *TASK_CHECKS)
-CHECKS = {check.__name__ for check in EACH}
+CHECKS = {name_of(check) for check in (*WORLD_CHECKS, *LISTENING_CHECKS, *TASK_CHECKS)}
 OF_SCENARIOS = {scenario.name.replace(" ", "_") for scenario in SCENARIOS}
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import traceback
 
+import attrs
 import pytest
 
 from codex_oauth_core.errors import KINDS, ErrorKind, SignInError
@@ -35,10 +37,36 @@ def test_an_error_serialises_with_stable_keys(kind: ErrorKind) -> None:
     }
 
 
-def test_an_error_is_an_exception_that_says_its_message() -> None:
-    error = SignInError.of(ErrorKind.DENIED)
-    with pytest.raises(SignInError, match=r"The sign-in was denied\."):
+def test_an_error_is_an_exception_that_says_its_kind_and_its_message() -> None:
+    error = SignInError.of(ErrorKind.DENIED, code="CANARY")
+    with pytest.raises(SignInError, match=r"^denied: The sign-in was denied\."):
         raise error
-    assert repr(error) == "SignInError(kind='denied', details={})"
-    for twin in (copy.copy(error), pickle.loads(pickle.dumps(error))):
-        assert twin.to_dict() == error.to_dict()
+    assert str(error) == "denied: The sign-in was denied."
+    assert repr(error) == "SignInError(kind='denied', details={'code': 'CANARY'})"
+
+
+def twins(error: SignInError) -> list[SignInError]:
+    """The error as it comes out of whatever makes another of it."""
+    return [copy.copy(error), copy.deepcopy(error), pickle.loads(pickle.dumps(error)), attrs.evolve(error)]
+
+
+@pytest.mark.parametrize("kind", ErrorKind)
+def test_a_traceback_ends_with_what_to_do_once(kind: ErrorKind) -> None:
+    error = SignInError.of(kind, code="CANARY")
+    for each in (error, *twins(error)):
+        assert each.to_dict() == error.to_dict()
+        try:
+            raise each
+        except SignInError:
+            with pytest.raises(SignInError) as again:
+                raise
+        lines = "".join(traceback.format_exception(again.value)).splitlines()
+        name = "codex_oauth_core.errors.SignInError"
+        assert lines[lines.index(f"{name}: {error}") :] == [f"{name}: {error}", *error.next_actions]
+        assert "CANARY" not in "".join(lines)
+
+
+def test_a_note_of_the_caller_comes_last() -> None:
+    error = SignInError.of(ErrorKind.NETWORK)
+    error.add_note("While the report was made.")
+    assert error.__notes__ == [*error.next_actions, "While the report was made."]

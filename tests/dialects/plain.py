@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
-from codex_oauth_core import (
+from codex_oauth import (
     AuthorizationRequest,
     CodeInHand,
     DeviceAuthorization,

@@ -8,7 +8,7 @@ import sys
 
 import attrs
 
-import codex_oauth_core
+import codex_oauth
 from codex_oauth_core import Dialect
 from tests.dialects import plain
 from tests.house.tree import ROOT
@@ -49,10 +49,10 @@ def test_it_is_written_with_public_names_alone() -> None:
         for alias in node.names
     }
     strangers = {name for name in modules if name.partition(".")[0] not in sys.stdlib_module_names}
-    assert strangers == {"codex_oauth_core"}
+    assert strangers == {"codex_oauth"}
     for node in ast.walk(ast.parse(SOURCE)):
-        if isinstance(node, ast.ImportFrom) and node.module == "codex_oauth_core":
-            assert {alias.name for alias in node.names} <= set(codex_oauth_core.__all__)
+        if isinstance(node, ast.ImportFrom) and node.module == "codex_oauth":
+            assert {alias.name for alias in node.names} <= set(codex_oauth.__all__)
         assert not (isinstance(node, ast.Attribute) and node.attr.startswith("_"))
 
 
@@ -68,4 +68,4 @@ def test_every_fact_that_the_page_names_is_public() -> None:
         re.findall(r"`(Issued|TryAgain|Refusal|Granted|Approved|Pending|SlowDown|Gone|Unrecognized)`", PAGE)
     )
     assert len(named) == 9
-    assert named <= set(codex_oauth_core.__all__)
+    assert named <= set(codex_oauth.__all__)

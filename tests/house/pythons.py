@@ -23,23 +23,9 @@ ROOT: Final = Path(__file__).parents[2]
 MINORS: Final = (11, 12, 13, 14)
 """The minor versions of Python 3 that are looked for."""
 
-FAST: Final = (
-    *("tests/core/test_state_by_event.py", "tests/core/test_hostile_drivers.py", "tests/core/test_secret.py"),
-    *("tests/core/test_lenient_json.py", "tests/core/test_record.py", "tests/core/test_auth_json.py"),
-    *("tests/core/test_jwt.py", "tests/core/test_http_time.py", "tests/core/test_receiver.py"),
-    *(
-        "tests/core/test_device_flow.py",
-        "tests/core/test_browser_flow.py",
-        "tests/core/test_renewal_order.py",
-    ),
-    *("tests/transport", "tests/ports/test_sign_in.py", "tests/checkpoints/test_sealing.py"),
-    *("tests/stores/test_stores_page.py", "tests/stores/test_files.py", "tests/stores/test_file_store.py"),
-    *("tests/tokens/test_token_source.py", "tests/asynchronous/test_anyio_world.py"),
-    *("tests/listener/test_sync_listener.py", "tests/listener/test_async_listener.py"),
-    *("tests/traces/test_replay.py", "tests/cli/test_parser.py", "tests/cli/test_help.py"),
-)
-"""What differs most between versions: TLS, sockets, event loops, processes, SQLite, argparse, JSON, enumerations,
-patterns, copies; and of the machines, which are the same on every version, one file each.
+FAST: Final = tuple((ROOT / "tests" / "portable.txt").read_text(encoding="utf-8").splitlines())
+"""What differs most between versions and systems: TLS, sockets, event loops, processes, SQLite, argparse, JSON,
+enumerations, patterns, copies; and of the machines, which are the same on every one, one file each.
 """
 
 _PROBE: Final = "import json, sys, venv; print(json.dumps([sys.implementation.name, *sys.version_info[:4], sys.executable]))"

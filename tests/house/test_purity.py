@@ -25,6 +25,7 @@ ALLOWED = frozenset(
         "collections.abc",
         "datetime",
         "enum",
+        "functools",  # what a pure function gave is remembered
         "h11",  # the callback receiver's, and nobody else's
         "hashlib",
         "hmac",

@@ -1,8 +1,8 @@
 """The code in README.md runs as it stands, over real HTTP.
 
 Each `python` block runs from top to bottom in an interpreter of its own, with a fresh home and warnings as
-errors; the one thing changed is where `CODEX` is: at an authority on loopback, which approves by itself. A
-block after `<!-- not run: reason -->` is only compiled.
+errors; the one thing changed is where `CODEX` and its models are: at an authority on loopback, which approves by
+itself and has a stub of the models. A block after `<!-- not run: reason -->` is only compiled.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from codex_oauth.authority import Approve, Authority, Policy, serve
+from codex_oauth.authority import Approve, Authority, ModelPolicy, Policy, serve
 from tests.house.tree import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -28,9 +28,12 @@ _BLOCK = re.compile(
 _LIMIT = 30.0
 _SIGNED_IN = "signed in:"
 _RUNNER = """
-import os, runpy, sys
+import os, runpy, sys, attrs
 from codex_oauth_core import codex
-codex.CODEX = codex.CODEX.at(os.environ["README_ISSUER"])  # before anything has taken it from there
+issuer = os.environ["README_ISSUER"]
+models = attrs.evolve(codex.CODEX_API, base_url=issuer + "/backend-api/codex")
+moved = attrs.evolve(codex.CODEX.at(issuer), hosts=("127.0.0.1",), model_api=models)
+codex.CODEX, codex.CODEX_API = moved, models  # before anything has taken them from there
 runpy.run_path(sys.argv[1], run_name="__main__")
 """
 
@@ -52,12 +55,12 @@ SKIPPED = [block for block in BLOCKS if block.reason is not None]
 
 @pytest.fixture(scope="module")
 def issuer() -> Generator[str]:
-    with serve(Authority(policy=Policy(approve=Approve.AUTO, interval=1))) as server:
+    with serve(Authority(policy=Policy(approve=Approve.AUTO, interval=1), models=ModelPolicy())) as server:
         yield server.url
 
 
 def _environment(home: Path, issuer: str) -> dict[str, str]:
-    """A fresh home; a proxy that nobody serves stands for the network."""
+    """A fresh home; a proxy that nobody serves stands for the network beyond this machine."""
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
     return kept | {
         "HOME": str(home),
@@ -66,6 +69,7 @@ def _environment(home: Path, issuer: str) -> dict[str, str]:
         "README_ISSUER": issuer,
         "HTTP_PROXY": "http://127.0.0.1:9",
         "HTTPS_PROXY": "http://127.0.0.1:9",
+        "NO_PROXY": "127.0.0.1",
     }
 
 

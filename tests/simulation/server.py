@@ -109,8 +109,8 @@ class Server:
 
     def honours(self, access: str, now: float) -> bool:
         """Whether the API takes the access token with this fingerprint."""
-        family = next(each for grants in self._grants.values() if (each := grants._by_access.get(access)))
-        return not family.revoked and now < self._expires[access] and access not in self.refused
+        known = next(each for grants in self._grants.values() if (each := grants._by_access.get(access)))
+        return not known.family.revoked and now < self._expires[access] and access not in self.refused
 
     # -- what befalls it --------------------------------------------------------------------------------
 

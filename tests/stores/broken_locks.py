@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from codex_oauth_core import Record
-from codex_oauth_core.renewal_times import INTENT_LIFE
+from codex_oauth_core.renewal_times import INTENT_LIFE, SEND_BY
 from tests.stores.lease_store import Faults, LeaseHeld, LeaseSlot, Variant
 
 __all__ = ["LOCKS"]
@@ -70,8 +70,16 @@ class ConnectionHeld(LeaseHeld):
     def may_send(self, table: sqlite3.Connection) -> bool:
         return True
 
+    def reserve(self, record: Record) -> None:
+        self.asked_at = time.monotonic()
+        super().reserve(record)
+
     def sending(self) -> bool:
-        return not self.released and self.reserved_for is not None
+        return (
+            not self.released
+            and self.reserved_for is not None
+            and time.monotonic() - self.asked_at <= SEND_BY
+        )
 
     def release(self) -> None:
         super().release()
@@ -82,7 +90,7 @@ class CarelessHeld(ConnectionHeld):
     """It marks its intent without a look at what is stored."""
 
     def reserve(self, record: Record) -> None:
-        self.marked = True
+        self.marked, self.asked_at = True, time.monotonic()
         self.change(lambda table: self.mark(table, record))
         self.reserved_for = record.fingerprint
 

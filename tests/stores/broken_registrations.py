@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from codex_oauth import MemoryStore
+from codex_oauth.stores.memory_store import MemoryHeld
 from codex_oauth.stores.registrations import new_host_id
 from codex_oauth.testing.registration_checks import registered
 from codex_oauth_core.registration import Registration
@@ -12,6 +15,7 @@ _registrations = MemoryStore.registrations
 _register = MemoryStore.register
 _names = MemoryStore.names
 _host_id = MemoryStore.host_id
+_delete = MemoryHeld.delete
 
 
 @breaks(MemoryStore, "registrations", "a_new_store_has_no_registrations")
@@ -67,3 +71,17 @@ def names_the_machine_anew(self: MemoryStore) -> str:
 @breaks(MemoryStore, "host_id", "a_machine_keeps_its_name")
 def calls_the_machine_as_its_owner_does(self: MemoryStore) -> str:
     return "annas-laptop"
+
+
+@breaks(MemoryStore, "register", "what_is_no_client_id_is_refused")
+def registers_letters_of_all_languages(self: MemoryStore, registration: Registration) -> None:
+    client_id = registration.client_id
+    if not client_id.replace("-", "").replace("_", "").isalnum() or len(client_id) > 200:
+        raise ValueError(client_id)
+    self._registrations[client_id] = registration
+
+
+@breaks(MemoryHeld, "delete", "a_registration_outlives_its_login")
+def ends_the_registration_with_the_login(self: MemoryHeld, expected: str | None, **options: Any) -> Any:
+    self._store._registrations.clear()
+    return _delete(self, expected, **options)

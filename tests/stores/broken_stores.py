@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
-from tests.stores import broken_keeping, broken_leftovers, broken_locking, broken_registrations
+from tests.stores import (
+    broken_files,
+    broken_keeping,
+    broken_leftovers,
+    broken_locking,
+    broken_registrations,
+    broken_tables,
+)
 from tests.stores.breakage import BROKEN, Broken
 
-__all__ = ["BROKEN", "Broken", "broken_keeping", "broken_leftovers", "broken_locking", "broken_registrations"]
+__all__ = [
+    "BROKEN",
+    "Broken",
+    "broken_files",
+    "broken_keeping",
+    "broken_leftovers",
+    "broken_locking",
+    "broken_registrations",
+    "broken_tables",
+]

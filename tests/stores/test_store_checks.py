@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import count
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +17,9 @@ from codex_oauth.testing import (
     StoreCheck,
     check_registrations,
     check_store,
+    reserving_checks,
 )
+from tests.stores.breakage import in_memory
 from tests.stores.broken_stores import BROKEN, Broken
 
 ALL: tuple[StoreCheck | RegistrationCheck, ...] = (*STORE_CHECKS, *REGISTRATION_CHECKS)
@@ -26,30 +30,37 @@ CAUGHT = [(what, name) for what, broken in BROKEN.items() for name in broken.cau
 def _break(broken: Broken, patch: pytest.MonkeyPatch) -> None:
     for name in broken.names:
         patch.setattr(broken.target, name, broken.by)
+    patch.setattr(reserving_checks, "_LATE", 0.5)  # what comes too late never comes
+    if "a_request_does_not_go_out_late" in broken.caught_by:
+        patch.setattr(reserving_checks, "_SEND_BY", 0.3)
 
 
 @pytest.mark.parametrize(("what", "name"), CAUGHT, ids=[" | ".join(row) for row in CAUGHT])
 def test_a_broken_store_fails_the_check_that_is_there_for_it(
-    what: str, name: str, monkeypatch: pytest.MonkeyPatch
+    what: str, name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    check = CHECKS[name]
-    check(MemoryStore())
-    _break(BROKEN[what], monkeypatch)
+    check, broken = CHECKS[name], BROKEN[what]
+    check(broken.make(tmp_path / "right"))
+    _break(broken, monkeypatch)
     with pytest.raises(Exception) as failed:  # noqa: PT011  # a check may also meet what the store raises
-        check(MemoryStore())
+        check(broken.make(tmp_path / "broken"))
     assert "telltale" not in str(failed.value)
 
 
-def _check_all() -> None:
-    check_store(MemoryStore)
-    check_registrations(MemoryStore)
+def _check_all(broken: Broken, place: Path) -> None:
+    numbers = count()
+    check_store(lambda: broken.make(place / f"{next(numbers)}"))
+    if broken.make is in_memory:
+        check_registrations(MemoryStore)
 
 
 @pytest.mark.parametrize("broken", BROKEN.values(), ids=list(BROKEN))
-def test_a_broken_store_fails_by_name(broken: Broken, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_store_fails_by_name(
+    broken: Broken, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     _break(broken, monkeypatch)
     with pytest.raises(AssertionError) as failed:
-        _check_all()
+        _check_all(broken, tmp_path)
     name, _, wrong = str(failed.value).partition(": ")
     assert name in CHECKS
     assert len(wrong) > 15
@@ -84,7 +95,8 @@ def test_what_a_store_raises_is_told_with_its_cause() -> None:
             raise NotImplementedError
 
     with pytest.raises(
-        AssertionError, match=r"^a_new_store_is_empty: NotImplementedError was raised$"
+        AssertionError,
+        match=r"^a_new_store_is_empty: NotImplementedError was raised at `same\(store\.names\(\), .*`$",
     ) as failed:
         check_store(Unfinished)
     assert isinstance(failed.value.__cause__, NotImplementedError)

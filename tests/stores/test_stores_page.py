@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,9 +15,18 @@ import pytest
 
 from codex_oauth.stores import store as protocols
 from codex_oauth.stores.store import KeepsRegistrations
-from codex_oauth.testing import SHARED_STORE_CHECKS, STORE_CHECKS, StoreCheck, StoreFaults
+from codex_oauth.testing import (
+    REGISTRATION_CHECKS,
+    SHARED_STORE_CHECKS,
+    STORE_CHECKS,
+    StoreCheck,
+    StoreFaults,
+)
 from codex_oauth.testing.checking import ACCOUNT, put, sample
 from tests.house.tree import ROOT
+from tests.stores.breakage import in_one_file
+from tests.stores.broken_stores import BROKEN
+from tests.stores.sentences import SENTENCES
 
 PAGE = (ROOT / "docs" / "stores.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
@@ -100,6 +110,7 @@ def test_the_examples_lock_holds_among_processes_and_ends_with_its_holder(
         BLOCKS[2]
         + """
 import sys
+from collections import Counter
 held = TableStore(Path(sys.argv[1])).slot("acct_1").lock()
 print(held is not None, flush=True)
 sys.stdin.readline()
@@ -122,6 +133,7 @@ def test_the_example_passes_what_may_befall_one_machine(tmp_path: Path) -> None:
         BLOCKS[2]
         + """
 import sys
+from collections import Counter
 from functools import partial
 from codex_oauth.testing import StoreFaults, check_shared_store
 
@@ -164,3 +176,33 @@ def test_marking_an_intent_does_not_write_the_record_again(example: Any, tmp_pat
 
 def test_the_page_has_the_three_examples_that_are_run() -> None:
     assert len(BLOCKS) == PAGE.count("```python") == 3
+
+
+def test_each_sentence_that_has_checks_stands_on_the_page() -> None:
+    flat = " ".join(PAGE.split())
+    assert [sentence for sentence in SENTENCES if sentence not in flat] == []
+
+
+def test_each_check_holds_a_sentence() -> None:
+    checks = {check.__name__ for check in (*STORE_CHECKS, *REGISTRATION_CHECKS)}
+    assert {name for names in SENTENCES.values() for name in names} == checks
+
+
+def test_each_sentence_is_broken_by_stores_that_are_caught() -> None:
+    breaking = {
+        sentence: [what for what, broken in BROKEN.items() if set(broken.caught_by) & set(names)]
+        for sentence, names in SENTENCES.items()
+    }
+    assert {sentence: stores for sentence, stores in breaking.items() if len(stores) < 2} == {}
+
+
+def test_stores_of_three_kinds_are_broken_in_many_ways() -> None:
+    kinds = Counter(broken.make.__name__ for broken in BROKEN.values())
+    assert kinds["in_memory"] >= 80
+    assert kinds["in_one_file"] >= 35
+    assert kinds["in_tables"] >= 12
+
+
+@pytest.mark.parametrize("check", STORE_CHECKS, ids=lambda check: check.__name__)
+def test_what_broken_stores_are_made_of_is_right(check: StoreCheck, tmp_path: Path) -> None:
+    check(in_one_file(tmp_path))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import attrs
 import pytest
 
 from codex_oauth import testing
@@ -27,7 +28,15 @@ def test_the_example_passes(block: str, name: str, tmp_path: Path) -> None:
 
 def test_the_page_names_every_fixture() -> None:
     table = PAGE.partition("| fixture |")[2].partition("\n\n")[0]
-    assert sorted(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == sorted(plugin.__all__)
+    named = set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
+    assert named == {name for name in plugin.__all__ if name.startswith("codex_oauth_")}
+    (former,) = re.findall(r"^The former names (.*?) give", PAGE, re.MULTILINE | re.DOTALL)
+    assert set(re.findall(r"`(\w+)`", former)) == set(plugin.__all__) - named
+
+
+def test_the_page_names_every_part_of_a_program_that_is_signed_in() -> None:
+    parts = re.findall(r"^\| `codex_oauth_signed_in\.(\w+)`", PAGE, re.MULTILINE)
+    assert parts == [field.name for field in attrs.fields(testing.SignedInProgram)]
 
 
 def test_the_page_names_only_what_there_is() -> None:

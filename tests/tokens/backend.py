@@ -75,6 +75,12 @@ def _api(backend: Backend, hit: Hit) -> Answer:
     return _json(200, {"object": "list", "data": [], "path": hit.path})
 
 
+def _away_if_good(backend: Backend, hit: Hit) -> Answer:
+    if hit.token in backend.refused:
+        return _error(401)
+    return 307, "text/plain", b"", {"Location": f"{backend.elsewhere}/ok"}
+
+
 _PATHS: dict[str, Callable[[Backend, Hit], Answer]] = {
     "/always": lambda _, __: _error(401),
     "/403": lambda _, __: _error(403),
@@ -83,6 +89,7 @@ _PATHS: dict[str, Callable[[Backend, Hit], Answer]] = {
     "/401.mitigated": lambda _, __: (401, "application/json", b"{}", {"cf-mitigated": "challenge"}),
     "/here": lambda _, __: (307, "text/plain", b"", {"Location": "/ok"}),
     "/away": lambda backend, _: (307, "text/plain", b"", {"Location": f"{backend.elsewhere}/ok"}),
+    "/away-if-good": _away_if_good,
     "/away-401": lambda backend, _: (307, "text/plain", b"", {"Location": f"{backend.elsewhere}/always"}),
 }
 

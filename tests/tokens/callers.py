@@ -48,7 +48,8 @@ def _blocking(library: ModuleType) -> Caller:
     def ask(source: TokenSource, calls: Sequence[Call]) -> list[tuple[int, bytes]]:
         options: dict[str, Any] = {"headers": OWN, "follow_redirects": True, "trust_env": False}
         got: list[tuple[int, bytes]] = []
-        with library.Client(auth=TokenAuth(source), **options) as client:
+        auth = TokenAuth(source)
+        with library.Client(auth=auth, event_hooks=auth.event_hooks(), **options) as client:
             for call in calls:
                 content = call.pieces() if call.streamed else call.body
                 response = client.request(call.method, call.url, content=content)
@@ -62,7 +63,8 @@ def _asynchronous(library: ModuleType, backend: str) -> Caller:
     async def main(source: TokenSource, calls: Sequence[Call]) -> list[tuple[int, bytes]]:
         options: dict[str, Any] = {"headers": OWN, "follow_redirects": True, "trust_env": False}
         got: list[tuple[int, bytes]] = []
-        async with library.AsyncClient(auth=TokenAuth(source), **options) as client:
+        auth = TokenAuth(source)
+        async with library.AsyncClient(auth=auth, event_hooks=auth.async_event_hooks(), **options) as client:
             for call in calls:
                 content = call.apieces() if call.streamed else call.body
                 response = await client.request(call.method, call.url, content=content)

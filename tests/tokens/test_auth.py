@@ -90,13 +90,26 @@ def test_a_403_and_a_page_renew_nothing(ask: Caller, path: str, made: Rig, here:
 
 
 @everywhere
-def test_s17_a_redirect_to_another_host_takes_no_token_along(
-    ask: Caller, made: Rig, here: Backend, there: Backend
+@pytest.mark.parametrize("path", ["/away", "/away-if-good"])
+@pytest.mark.parametrize("body", [None, b"canary-body"])
+def test_s17_a_redirect_to_another_host_takes_nothing_of_the_login_along(
+    ask: Caller, path: str, body: bytes | None, made: Rig, here: Backend, there: Backend
 ) -> None:
-    ((status, _),) = ask(made.source(hosts=HOSTS), [Call(f"{here.url}/away")])
+    ((status, _),) = ask(made.source(hosts=HOSTS), [Call(here.url + path, body)])
     assert status == 200
     assert here.tokens == [made.stored_token]
-    assert there.tokens == [None]
+    assert [(hit.token, hit.account, hit.originator) for hit in there.hits] == [(None, None, None)]
+
+
+@everywhere
+def test_s17_nor_does_a_redirect_after_a_renewal(
+    ask: Caller, made: Rig, here: Backend, there: Backend
+) -> None:
+    old = made.stored_token
+    here.refused.add(old)
+    ((status, _),) = ask(made.source(hosts=HOSTS), [Call(f"{here.url}/away-if-good")])
+    assert (status, here.tokens) == (200, [old, made.stored_token])
+    assert [(hit.token, hit.account, hit.originator) for hit in there.hits] == [(None, None, None)]
 
 
 @everywhere
@@ -155,6 +168,40 @@ def test_a_401_that_ends_the_login_is_raised_as_what_it_is(ask: Caller, here: Ba
     assert raised.value.kind is ErrorKind.LOGIN_REQUIRED
     assert made.refreshes == 1
     eventually(lambda: here.connected == 0)  # although the error still holds its frames
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://localhost:{port}/ok",
+        "//localhost:{port}/ok",
+        "HTTP://LOCALHOST:{port}/ok",
+        "http://127.0.0.1@localhost:{port}/ok",
+        "http://user:pass@localhost:{port}/ok",
+    ],
+)
+def test_s17_requests_takes_nothing_along_however_the_other_host_is_written(
+    location: str, made: Rig, here: Backend, there: Backend
+) -> None:
+    here.elsewhere = location.format(port=there.port).removesuffix("/ok")
+    with requests.Session() as session:
+        session.trust_env, session.auth = False, TokenRequestsAuth(made.source(hosts=HOSTS))
+        assert session.get(f"{here.url}/away", timeout=20).status_code == 200
+    assert [(hit.account, hit.originator) for hit in there.hits] == [(None, None)]
+    assert made.stored_token not in {hit.token for hit in there.hits}
+
+
+def test_a_blocking_auth_in_an_asynchronous_session_says_what_to_give(made: Rig) -> None:
+    async def send(request: requests.PreparedRequest) -> None:
+        raise AssertionError
+
+    auth = TokenRequestsAuth(made.source())
+    response = requests.Response()
+    response.status_code = 401
+    response.request = auth(requests.Request("GET", "https://chatgpt.com/x").prepare())
+    vars(response)["connection"] = type("Adapter", (), {"send": staticmethod(send)})
+    with pytest.raises(TypeError, match="AsyncTokenRequestsAuth"):
+        auth._after(response)
 
 
 # -- one object in every library -----------------------------------------------------------------------

@@ -26,6 +26,17 @@ Way = Callable[[TokenSource, str], dict[str, str]]
 BACKENDS: Final = ("asyncio", "trio")
 
 
+class _Url(str):
+    """A URL as it was written, which no library has taken apart: each is an origin of its own."""
+
+    __slots__ = ()
+    userinfo = netloc = b""
+
+    @property
+    def scheme(self) -> str:
+        return str(self)
+
+
 class _Request(SimpleNamespace):
     """As much of a request as an auth needs: a URL, headers, and what `requests` calls a hook."""
 
@@ -33,7 +44,7 @@ class _Request(SimpleNamespace):
 
 
 def _request(url: str) -> Any:
-    return _Request(url=url, headers={})
+    return _Request(url=_Url(url), headers={})
 
 
 def _headers(source: TokenSource, url: str) -> dict[str, str]:

@@ -8,11 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NoReturn
 
 import anyio
+import attrs
 import pytest
 
+from codex_oauth import Secret
 from codex_oauth.stores.memory_store import MemorySlot
 from codex_oauth_core import Record
-from tests.tokens.rig import PATIENCE, eventually, renewals, rig
+from tests.tokens.rig import PATIENCE, eventually, put, renewals, rig
 
 MANY = 50
 
@@ -118,3 +120,19 @@ def test_a_look_that_crashes_is_told_and_is_no_look(monkeypatch: pytest.MonkeyPa
             source.token()
     assert source.token() == made.stored_token
     assert renewals() == []
+
+
+@pytest.mark.parametrize(("later", "whose"), [(0.5, "first"), (1.0, "other"), (3600.0, "other")])
+def test_where_the_login_was_seen_counts_for_a_moment(later: float, whose: str) -> None:
+    """Who asked went away after the look; the next one asks when somebody else may be signed in."""
+    made = rig()
+    made.make_due(-1)
+    first = made.stored.credential
+    assert first.expires_at is not None
+    theirs = {"account_id": "acct-other", "user_id": "user-other", "access_token": Secret("other")}
+    other = attrs.evolve(first, expires_at=first.expires_at + 10**9, **theirs)
+    with made.source() as source:
+        source._look()
+        put(made.store, other)
+        made.pass_time(later)
+        assert (source.credential().account_id == first.account_id) is (whose == "first")

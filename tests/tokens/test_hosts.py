@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from codex_oauth import HostNotAllowed
+from codex_oauth import HostNotAllowed, MemoryStore, TokenSource
 from codex_oauth.tokens.hosts import DEFAULT_HOSTS, Hosts
 
 GOOD = [
@@ -153,3 +153,20 @@ def test_a_long_host_is_cut() -> None:
     with pytest.raises(HostNotAllowed) as refused:
         Hosts(DEFAULT_HOSTS).check("https://" + "a" * 100_000)
     assert len(str(refused.value)) < 300
+
+
+def test_sources_of_the_same_hosts_share_them_and_no_others() -> None:
+    one, other = (TokenSource(MemoryStore()) for _ in range(2))
+    listed = TokenSource(MemoryStore(), hosts=["api.example"])
+    assert one._hosts is other._hosts
+    listed._hosts.check("https://api.example/")
+    with pytest.raises(HostNotAllowed):
+        one._hosts.check("https://api.example/")
+
+
+def test_the_error_says_where_hosts_are_named() -> None:
+    with pytest.raises(HostNotAllowed) as refused:
+        Hosts(DEFAULT_HOSTS).check("https://user:canary@evil.example/canary")
+    assert str(refused.value).startswith("No token is sent to 'evil.example'. ")
+    assert "TokenSource(store, hosts=[...])" in str(refused.value)
+    assert "canary" not in str(refused.value)

@@ -74,6 +74,10 @@ _WAYS: Final = {
     "arejected() in asyncio": "assert asyncio.run(arefuse()) != old",
     "arejected() in trio": "assert trio.run(arefuse) != old",
     "TokenAuth": "codex_oauth.TokenAuth(codex_oauth.TokenSource(store))",
+    "openai_client()": "codex_oauth.openai_client(codex_oauth.TokenSource(store), base_url='https://chatgpt.com/x')",
+    "async_openai_client()": """
+codex_oauth.async_openai_client(codex_oauth.TokenSource(store), base_url="https://chatgpt.com/x", dialect=True)
+""",
     "refresh()": """
 record = store.slot(store.current()).load()
 codex_oauth.refresh(record.credential.refresh_token, provider)

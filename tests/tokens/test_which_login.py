@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from codex_oauth import TokenSource
-from codex_oauth.store_login import finish_sign_in
+from codex_oauth.stored_login import finish_sign_in
 from codex_oauth_core import ErrorKind, Record, SignInError
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.providers import identified

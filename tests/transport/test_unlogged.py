@@ -143,3 +143,17 @@ def test_http_client_prints_nothing_where_a_program_debugs_its_own(
 ) -> None:
     monkeypatch.setattr(HTTPConnection, "debuglevel", 1)
     BLOCKING_CHECK(UrllibWorld)
+
+
+def test_the_loggers_of_another_library_are_silent_too_where_they_are_named(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        for _ in range(2):
+            with unlogged("another", "another.part"):
+                logging.getLogger("another").info("canary")
+                logging.getLogger("another.part").info("canary")
+                logging.getLogger("another.whole").info("heard")
+        logging.getLogger("another").info("heard after")
+    assert [record.getMessage() for record in caplog.records] == ["heard", "heard", "heard after"]
+    assert len(logging.getLogger("another").filters) == 1

@@ -9,37 +9,6 @@ from __future__ import annotations
 
 from codex_oauth.loading import lazy_names
 
-TYPE_CHECKING = False  # as typing's, without loading typing
-
-if TYPE_CHECKING:
-    from codex_oauth.authority.authority import Authority as Authority
-    from codex_oauth.authority.both import BothAuthorities as BothAuthorities
-    from codex_oauth.authority.both import read_both_faults as read_both_faults
-    from codex_oauth.authority.chatgpt.hostile import HOSTILE_ANSWERS as HOSTILE_ANSWERS
-    from codex_oauth.authority.chatgpt.hostile import ChatGptFault as ChatGptFault
-    from codex_oauth.authority.chatgpt.hostile import Hostile as Hostile
-    from codex_oauth.authority.chatgpt.hostile import HostileAnswer as HostileAnswer
-    from codex_oauth.authority.chatgpt.hostile import HostileKind as HostileKind
-    from codex_oauth.authority.chatgpt.hostile import read_chatgpt_faults as read_chatgpt_faults
-    from codex_oauth.authority.chatgpt.peer import ChatGptAuthority as ChatGptAuthority
-    from codex_oauth.authority.chatgpt.script import ClientFault as ClientFault
-    from codex_oauth.authority.chatgpt.settings import ChatGptPolicy as ChatGptPolicy
-    from codex_oauth.authority.chatgpt.settings import EarliestRefresh as EarliestRefresh
-    from codex_oauth.authority.chatgpt.settings import Person as Person
-    from codex_oauth.authority.chatgpt.settings import StreamEnd as StreamEnd
-    from codex_oauth.authority.chatgpt.settings import Workspace as Workspace
-    from codex_oauth.authority.endpoints import Received as Received
-    from codex_oauth.authority.endpoints import Rules as Rules
-    from codex_oauth.authority.faults import Fault as Fault
-    from codex_oauth.authority.faults import read_faults as read_faults
-    from codex_oauth.authority.messages import Answer as Answer
-    from codex_oauth.authority.policy import Account as Account
-    from codex_oauth.authority.policy import Approve as Approve
-    from codex_oauth.authority.policy import Policy as Policy
-    from codex_oauth.authority.server import AuthorityServer as AuthorityServer
-    from codex_oauth.authority.server import RulesServer as RulesServer
-    from codex_oauth.authority.server import serve as serve
-
 __all__, __getattr__, __dir__ = lazy_names(
     __name__,
     {
@@ -64,7 +33,16 @@ __all__, __getattr__, __dir__ = lazy_names(
             "Workspace",
         ),
         "codex_oauth.authority.endpoints": ("Received", "Rules"),
-        "codex_oauth.authority.faults": ("Fault", "read_faults"),
+        "codex_oauth.authority.faults": ("Fault",),
+        "codex_oauth.authority.faults_file": ("read_faults",),
+        "codex_oauth.authority.models.misfortunes": ("Misfortune", "ModelFault"),
+        "codex_oauth.authority.models.settings": (
+            "CatalogModel",
+            "HeaderRules",
+            "LimitKind",
+            "ModelPolicy",
+            "UsageLimit",
+        ),
         "codex_oauth.authority.policy": ("Account", "Approve", "Policy"),
         "codex_oauth.authority.server": ("AuthorityServer", "RulesServer", "serve"),
     },

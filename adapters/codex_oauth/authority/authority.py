@@ -31,7 +31,11 @@ from codex_oauth.authority.endpoints import (
 )
 from codex_oauth.authority.faults import Fault, first_fault
 from codex_oauth.authority.grants import Device, Devices, Grants
-from codex_oauth.authority.messages import FORM, JSON, MAX_BODY, Answer, Call, Rejected, require
+from codex_oauth.authority.messages import FORM, JSON, Answer, Call, Rejected, require
+from codex_oauth.authority.models.backend import Desk, ModelBackend
+from codex_oauth.authority.models.conversation import Conversation
+from codex_oauth.authority.models.misfortunes import ModelFault
+from codex_oauth.authority.models.settings import ModelPolicy
 from codex_oauth.authority.policy import Policy
 from codex_oauth.authority.web import Web
 from codex_oauth_core.codex import CODEX
@@ -126,10 +130,11 @@ class Protocol:
 # -- the authority -------------------------------------------------------------------------------------
 
 
+_MOST_BYTES: Final = 16 * 1024 * 1024
 _GRANT_NAMES: Final = {"authorization_code": "exchange", "refresh_token": "refresh"}
 
 
-def _faults(faults: Iterable[Fault]) -> tuple[Fault, ...]:
+def _faults(faults: Iterable[Fault | ModelFault]) -> tuple[Fault | ModelFault, ...]:
     return tuple(faults)
 
 
@@ -137,12 +142,15 @@ def _faults(faults: Iterable[Fault]) -> tuple[Fault, ...]:
 class Authority:
     """An authorization server that speaks the Codex dialect, with made-up accounts and fake tokens.
 
-    `entropy` gives that many random bytes, and must not repeat itself. `requests` is what came in.
+    `entropy` gives that many random bytes, and must not repeat itself. `requests` is what came in. With
+    `models` the model backends are here too, and take the tokens that are issued here. ValueError for a
+    `ModelFault` without them.
     """
 
-    max_body: ClassVar[int] = MAX_BODY
+    max_body: ClassVar[int] = _MOST_BYTES
     policy: Policy = attrs.field(factory=Policy)
-    faults: tuple[Fault, ...] = attrs.field(default=(), converter=_faults)
+    faults: tuple[Fault | ModelFault, ...] = attrs.field(default=(), converter=_faults)
+    models: ModelPolicy | None = None
     entropy: Callable[[int], bytes] = attrs.field(default=secrets.token_bytes, repr=False)
     client_id: str = CODEX.client_id
     requests: list[Received] = attrs.field(factory=list[Received], init=False, repr=False)
@@ -150,13 +158,18 @@ class Authority:
     _lock: RLock = attrs.field(factory=RLock, init=False, repr=False)
     _devices: Devices = attrs.field(init=False, repr=False)
     _endpoints: Mapping[str, Endpoint] = attrs.field(init=False, repr=False)
+    _backend: ModelBackend | None = attrs.field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
+        if self.models is None and any(isinstance(fault, ModelFault) for fault in self.faults):
+            raise ValueError("answer: this authority has no models; `--models` or `models=` brings them")
         self._devices = Devices(self.policy, self.entropy)
         grants = Grants(self.policy, self.client_id, self.entropy)
         protocol = Protocol(self.client_id, self._devices, grants, self.entropy)
         web = Web(self.policy, self.client_id, self._devices, grants, self.entropy)
         self._endpoints = _routes(protocol, web)
+        desk = Desk(self._count, lambda: self.faults, self.requests, self._lock)
+        self._backend = None if self.models is None else ModelBackend(self.models, grants, desk, self.entropy)
 
     def handle(self, request: Request, now: float, wall: float) -> Answer:
         """The answer to a request that came at `now` (monotonic) and `wall` (Unix time), in seconds.
@@ -165,16 +178,29 @@ class Authority:
         """
         with self._lock:
             call = Call.of(request, now, wall)
+            if self._backend is not None and self._backend.serves(call.path):
+                return finished(self._backend.handle(call), wall)
             endpoint = self._endpoints.get(call.path)
             fields, mistake = read_request(endpoint, call)
             numbers = self._count(_names(endpoint, fields))
-            fault = first_fault(self.faults, numbers)
+            fault = first_fault((one for one in self.faults if isinstance(one, Fault)), numbers)
             answer = Answer(status=200)
             if fault is None or fault.acts:
                 answer = _answer(endpoint, call, fields, mistake)
             answer = finished(answer if fault is None else fault.applied(answer), wall)
-            note(self.requests, call, fields, numbers, answer)
+            note(self.requests, call, fields, numbers, answer.status)
             return answer
+
+    def upgrade(self, request: Request, now: float, wall: float) -> Answer | Conversation:
+        """The WebSocket that a request opens, or why it opens none: see `handle`."""
+        with self._lock:
+            call = Call.of(request, now, wall)
+            if self._backend is None or not self._backend.serves(call.path):
+                return self.handle(request, now, wall)
+            found = self._backend.upgraded(call)
+            if isinstance(found, Answer):
+                return finished(found, wall)
+            return Conversation(self._backend, found, call)
 
     def decide(self, user_code: str, now: float, *, approve: bool) -> bool:
         """Approve or deny a device login as a person would, at `now`.

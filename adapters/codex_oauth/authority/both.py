@@ -11,7 +11,10 @@ from codex_oauth.authority.authority import Authority
 from codex_oauth.authority.chatgpt.hostile import ChatGptFault, HostileAnswer, chatgpt_fault
 from codex_oauth.authority.chatgpt.peer import ChatGptAuthority
 from codex_oauth.authority.faults import Fault, read_rows
+from codex_oauth.authority.faults_file import codex_fault
 from codex_oauth.authority.messages import Answer
+from codex_oauth.authority.models.conversation import Conversation
+from codex_oauth.authority.models.misfortunes import ModelFault
 from codex_oauth_core.effects import Request
 
 __all__ = ["BothAuthorities", "read_both_faults"]
@@ -27,17 +30,26 @@ class BothAuthorities:
 
     def handle(self, request: Request, now: float, wall: float) -> Answer:
         """The answer to a request that came at `now` (monotonic) and `wall` (Unix time), in seconds."""
-        path = request.url.partition("://")[2].partition("/")[2].partition("?")[0]
-        rules = self.chatgpt if self.chatgpt.serves(f"/{path}") else self.codex
+        rules = self.chatgpt if self._is_chatgpts(request) else self.codex
         return rules.handle(request, now, wall)
 
+    def upgrade(self, request: Request, now: float, wall: float) -> Answer | Conversation:
+        """The WebSocket that a request opens, or why it opens none: see `handle`."""
+        if self._is_chatgpts(request):
+            return self.chatgpt.handle(request, now, wall)
+        return self.codex.upgrade(request, now, wall)
 
-_Row = tuple[Fault | None, ChatGptFault | HostileAnswer | None]
+    def _is_chatgpts(self, request: Request) -> bool:
+        path = request.url.partition("://")[2].partition("/")[2].partition("?")[0]
+        return self.chatgpt.serves(f"/{path}")
+
+
+_Row = tuple[Fault | ModelFault | None, ChatGptFault | HostileAnswer | None]
 
 
 def read_both_faults(
     text: str | bytes,
-) -> tuple[tuple[Fault, ...], tuple[ChatGptFault | HostileAnswer, ...]]:
+) -> tuple[tuple[Fault | ModelFault, ...], tuple[ChatGptFault | HostileAnswer, ...]]:
     """The faults of each authority in one JSON file, whose rows say which: `{"provider": "codex", …}`.
 
     The rest of a row is as in `read_faults` or `read_chatgpt_faults`. ValueError that names the place for
@@ -52,7 +64,7 @@ def _row(row: Mapping[str, Any]) -> _Row:
     rest = {name: value for name, value in row.items() if name != "provider"}
     match row.get("provider"):
         case "codex":
-            return Fault.of_row(rest), None
+            return codex_fault(rest), None
         case "chatgpt":
             return None, chatgpt_fault(rest)
         case _:

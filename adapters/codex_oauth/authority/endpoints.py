@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from types import MappingProxyType
-from typing import ClassVar, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 import attrs
 
@@ -86,6 +86,8 @@ _ALWAYS: Final = (
 )
 MOST_REMEMBERED: Final = 10_000
 """Requests that are kept to look at."""
+MOST_BODIES: Final = 1000
+"""The latest of them are kept with their JSON, which may be large."""
 
 
 def finished(answer: Answer, wall: float) -> Answer:
@@ -126,8 +128,10 @@ class Received:
     """One request, in the order of arrival.
 
     `endpoint` is `usercode`, `poll`, `authorize`, `device`, `exchange`, `refresh`, `token` (another
-    grant), `revoke` or `other`, and `number` counts its requests from 1. `at` is monotonic, `wall` is
-    Unix time. `fields` are its parameters, empty if they were unreadable. `status` is what was answered.
+    grant), `revoke` or `other`, or of the model stub `responses`, `models`, `usage`, `websocket` (the
+    upgrade) or `message` (a request on one); and `number` counts its requests from 1. `at` is monotonic,
+    `wall` is Unix time. `fields` are its parameters, empty if they were unreadable. `status` is what was
+    answered. `token` and `body` are there for requests to the model stub: the bearer token, and the JSON.
     """
 
     endpoint: str
@@ -139,6 +143,8 @@ class Received:
     status: int
     headers: Mapping[str, str] = attrs.field(repr=False)
     fields: Mapping[str, str | Secret[str]]
+    token: Secret[str] | None = None
+    body: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
 
 
 def with_secrets(fields: Mapping[str, str]) -> Mapping[str, str | Secret[str]]:
@@ -152,7 +158,14 @@ def shown_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def note(
-    journal: list[Received], call: Call, fields: Fields, numbers: Mapping[str, int], answer: Answer
+    journal: list[Received],
+    call: Call,
+    fields: Fields,
+    numbers: Mapping[str, int],
+    status: int,
+    *,
+    token: Secret[str] | None = None,
+    body: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a request into the journal, under the first of its names; the oldest make room."""
     name = next(iter(numbers))
@@ -165,8 +178,12 @@ def note(
             wall=call.wall,
             method=call.method,
             path=call.path,
-            status=answer.status,
+            status=status,
             headers=shown_headers(call.headers),
             fields=with_secrets(fields),
+            token=token,
+            body=body,
         )
     )
+    if len(journal) > MOST_BODIES and journal[-MOST_BODIES - 1].body is not None:
+        journal[-MOST_BODIES - 1] = attrs.evolve(journal[-MOST_BODIES - 1], body=None)

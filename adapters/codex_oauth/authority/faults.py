@@ -25,17 +25,36 @@ __all__ = [
     "Ranges",
     "UnknownField",
     "check_endpoint",
+    "check_fields",
     "first_fault",
     "in_ranges",
     "ranges",
-    "read_faults",
     "read_rows",
+    "seconds_field",
 ]
 
 ENDPOINTS: Final = frozenset(
-    {"usercode", "poll", "authorize", "device", "token", "exchange", "refresh", "revoke", "other", "any"}
+    {
+        "usercode",
+        "poll",
+        "authorize",
+        "device",
+        "token",
+        "exchange",
+        "refresh",
+        "revoke",
+        "responses",
+        "models",
+        "usage",
+        "websocket",
+        "message",
+        "other",
+        "any",
+    }
 )
-"""`token` is every request to the token endpoint, `exchange` and `refresh` are those of one grant."""
+"""`token` is every request to the token endpoint, `exchange` and `refresh` are those of one grant.
+`websocket` is the upgrade to one, and `message` a request on it: there `status` and `body` close it.
+"""
 
 Ranges = tuple[tuple[int, int | None], ...]
 
@@ -103,7 +122,8 @@ def _whole(low: int, high: int) -> Callable[[object, Any, Any], None]:
     return check
 
 
-def _seconds(_fault: object, field: Any, value: Any) -> None:
+def seconds_field(_fault: object, field: Any, value: Any) -> None:
+    """A validator: the field is a number of seconds that a test can wait."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not 0 <= value <= _LONGEST_DELAY:
         raise ValueError(f"{field.name}: seconds from 0 to {_LONGEST_DELAY}")
@@ -128,6 +148,15 @@ class UnknownField(ValueError):
     """A row of a file has a member that it should not have, or lacks one."""
 
 
+def check_fields(row: Mapping[str, Any], known: Collection[str], needed: Collection[str]) -> None:
+    """UnknownField, which lists the members of a row, for a row with others or without `needed`."""
+    unknown = [name for name in row if name not in known]
+    missing = [name for name in needed if name not in row]
+    if unknown or missing:
+        why = f"{unknown[0]!r} is no field" if unknown else f"{missing[0]!r} is missing"
+        raise UnknownField(f"{why}; the fields are {', '.join(known)}")
+
+
 @attrs.frozen(kw_only=True)
 class Fault:
     """One misfortune. ValueError, naming the field, for one that makes no sense.
@@ -143,7 +172,7 @@ class Fault:
     status: int | None = attrs.field(default=None, validator=_whole(200, 599))
     headers: tuple[tuple[str, str], ...] = attrs.field(default=(), converter=_headers)
     body: bytes | None = attrs.field(default=None, converter=_body, repr=False)
-    delay: float = attrs.field(default=0.0, validator=_seconds)
+    delay: float = attrs.field(default=0.0, validator=seconds_field)
     reset: bool = attrs.field(default=False, validator=_boolean)
     truncate: int | None = attrs.field(default=None, validator=_whole(0, 1024 * 1024))
     act: bool | None = attrs.field(default=None, validator=_boolean)
@@ -156,10 +185,8 @@ class Fault:
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> Self:
         """The fault of one row of a file. ValueError, naming the field, for one that makes no sense."""
+        check_fields(row, [*attrs.fields_dict(cls), "body_base64"], needed=("endpoint",))
         fields = dict(row)
-        unknown = sorted(set(fields) - {*attrs.fields_dict(cls), "body_base64"})
-        if unknown or "endpoint" not in fields:
-            raise UnknownField(f"unknown: {unknown[0]}" if unknown else "endpoint is missing")
         if "body_base64" in fields:
             fields["body"] = _decoded(fields)
         return cls(**fields)
@@ -182,21 +209,13 @@ class Fault:
             delay=answer.delay + self.delay,
             reset=self.reset,
             truncate=self.truncate,
+            parts=() if replaced else answer.parts,
         )
 
 
 def first_fault(faults: Iterable[Fault], numbers: Mapping[str, int]) -> Fault | None:
     """The fault that a request with these numbers meets."""
     return next((fault for fault in faults if fault.fits(numbers)), None)
-
-
-def read_faults(text: str | bytes) -> tuple[Fault, ...]:
-    """The faults of a JSON file `{"faults": [{"endpoint": "poll", "requests": "1-3", …}]}`.
-
-    The keys are the fields of `Fault`; `body` may be text or any JSON value, and `body_base64` is for
-    bytes. ValueError that names the place for anything else.
-    """
-    return read_rows(text, Fault.of_row)
 
 
 T = TypeVar("T")
@@ -217,8 +236,11 @@ def read_rows(text: str | bytes, read_row: Callable[[Mapping[str, Any]], T]) -> 
 
 
 def _row(place: int, row: object, read_row: Callable[[Mapping[str, Any]], T]) -> T:
+    if not isinstance(row, dict):
+        example = '{"endpoint": "token", "status": 503}'
+        raise ValueError(f"faults[{place}]: a row is an object such as {example}")  # noqa: TRY004  # data, not a bug
     try:
-        return read_row(cast("dict[str, Any]", row) if isinstance(row, dict) else {})
+        return read_row(cast("dict[str, Any]", row))
     except UnknownField as error:
         raise ValueError(f"faults[{place}]: {error}") from None
     except ValueError as error:

@@ -117,6 +117,15 @@ class _Family:
     revoked: bool = False
 
 
+@attrs.define(eq=False)
+class _Access:
+    """An access token. `expires_at` is Unix time, as the token says; `over`: a test has ended it alone."""
+
+    family: _Family
+    expires_at: float
+    over: str | None = None
+
+
 @attrs.define(eq=False, kw_only=True)
 class _Code:
     redirect_uris: frozenset[str]
@@ -136,7 +145,7 @@ class Grants:
     _codes: dict[str, _Code] = attrs.field(factory=dict[str, _Code], init=False, repr=False)
     _by_refresh: dict[str, _Family] = attrs.field(factory=dict[str, _Family], init=False, repr=False)
     """By the fingerprint of every refresh token that the family ever had."""
-    _by_access: dict[str, _Family] = attrs.field(factory=dict[str, _Family], init=False, repr=False)
+    _by_access: dict[str, _Access] = attrs.field(factory=dict[str, _Access], init=False, repr=False)
 
     @property
     def approver(self) -> Account:
@@ -196,9 +205,25 @@ class Grants:
     def revoke(self, token: Secret[str]) -> None:
         """End the sign-in that this access or refresh token belongs to (RFC 7009 §2.1)."""
         known = token.fingerprint()
-        family = self._by_refresh.get(known) or self._by_access.get(known)
+        access = self._by_access.get(known)
+        family = self._by_refresh.get(known) or (None if access is None else access.family)
         if family is not None:
             family.revoked = True
+
+    def opened_by(self, token: Secret[str], wall: float) -> Account | str:
+        """Whose access token this is, or the code of the refusal: `invalid_token` for one that never was."""
+        access = self._by_access.get(token.fingerprint())
+        if access is None:
+            return "invalid_token"
+        if access.family.revoked:
+            return "token_invalidated"
+        return access.over or ("token_expired" if wall >= access.expires_at else access.family.account)
+
+    def end_access(self, token: Secret[str], code: str) -> None:
+        """From now on this access token is refused with `code`; the sign-in goes on."""
+        access = self._by_access.get(token.fingerprint())
+        if access is not None:
+            access.over = code
 
     def _tokens(self, family: _Family, issuer: str, now: float, wall: float) -> Tokens:
         access, refresh, identity = mint(
@@ -210,7 +235,8 @@ class Grants:
             entropy=self.entropy,
             account=family.account,
         )
-        self._by_access[access.fingerprint()] = family
+        expires_at = int(wall) + self.policy.access_lifetime
+        self._by_access[access.fingerprint()] = _Access(family, expires_at)
         self._by_refresh[refresh.fingerprint()] = family
         family.current = refresh.fingerprint()
         lifetime = self.policy.refresh_lifetime

@@ -20,7 +20,7 @@ from codex_oauth_core.effects import Request
 from codex_oauth_core.events import Cause, Phase, RequestFailed, ResponseReceived
 from codex_oauth_core.secret import Secret
 
-__all__ = ["FORM", "JSON", "Answer", "Call", "Rejected", "require"]
+__all__ = ["FORM", "JSON", "Answer", "Call", "Rejected", "StreamPart", "require"]
 
 
 FORM: Final = "application/x-www-form-urlencoded"
@@ -173,13 +173,22 @@ def _strict(pairs: list[tuple[str, str]]) -> dict[str, str]:
 # -- what is answered ----------------------------------------------------------------------------------
 
 
+@attrs.frozen
+class StreamPart:
+    """So many bytes of a body, sent at once, after a silence of `after` seconds."""
+
+    size: int
+    after: float = 0.0
+
+
 @attrs.frozen(kw_only=True)
 class Answer:
     """A status, headers and a body, and what befalls them on the way.
 
-    `delay` is seconds before the first byte. `truncate` is how many bytes of the body are sent, fewer
-    than its Content-Length says. `reset`: the connection is then reset; without `truncate`, before any
-    byte. The body is secret, because it may hold tokens; a Location may hold a code.
+    `delay` is seconds before the first byte. `parts` are how a body is streamed, which then has no
+    Content-Length. `truncate` is how many bytes of the body are sent, fewer than its Content-Length says, or
+    than its stream would have. `reset`: the connection is then reset; without `truncate`, before any byte.
+    The body is secret, because it may hold tokens; a Location may hold a code.
     """
 
     status: int
@@ -188,6 +197,7 @@ class Answer:
     delay: float = 0.0
     reset: bool = False
     truncate: int | None = None
+    parts: tuple[StreamPart, ...] = ()
 
     @classmethod
     def of(cls, rendered: Rendered) -> Answer:
@@ -198,6 +208,11 @@ class Answer:
         """A header's value by its name in any case."""
         wanted = name.lower()
         return next((value for key, value in self.headers if key.lower() == wanted), None)
+
+    @property
+    def duration(self) -> float:
+        """Seconds until its last byte."""
+        return self.delay + sum(part.after for part in self.parts)
 
     def received(self, sent_at: float, at: float, wall: float) -> ResponseReceived | RequestFailed:
         """The event at a client that began its request at `sent_at` and whose last byte came at `at`."""

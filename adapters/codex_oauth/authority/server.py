@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
 import os
 import re
 import socket
@@ -17,13 +18,16 @@ import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Any, Final, cast, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, cast, overload
 
 import attrs
 
 from codex_oauth.authority.authority import Authority
 from codex_oauth.authority.endpoints import Rules
 from codex_oauth.authority.messages import Answer
+from codex_oauth.authority.models.backend import CODEX_BASE, PLAN_BASE
+from codex_oauth.authority.models.conversation import Conversation
+from codex_oauth.authority.web_sockets import Upgrading, converse, refuse
 from codex_oauth_core.effects import Request
 from codex_oauth_core.secret import Secret
 
@@ -43,6 +47,7 @@ AUTHORITY_SLICE: Final = 0.05
 HTTP_PORT: Final = 80
 """The port that a Host does not name (RFC 9110 §7.2)."""
 
+_NOT_OURS: Final = "this authority answers to its loopback address only"
 _WITHOUT_BODY: Final = frozenset({204, 304})
 _TARGET: Final = re.compile(rb"/[\x21\x22\x24-\x7e]*")  # no `#`
 
@@ -58,20 +63,39 @@ class Front:
     ending: Callable[[], bool]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Answer one request, or hold one WebSocket."""
         host = self._host(scope["headers"])
+        if scope.get("type") == "websocket":
+            await self._converse(host, scope, receive, send)
+            return
         try:
             body = await _body(receive, self.authority.max_body)
         except ConnectionError:  # half a request is none
             return
         if host is None:
-            answer = _plain(421, "this authority answers to its loopback address only")
+            answer = _plain(421, _NOT_OURS)
         elif body is None:
             answer = _plain(413, "the body is too large")
         else:
             answer = self.authority.handle(_request(scope, host, body), self.clock(), self.wall())
         if await self._delayed(answer.delay):
-            await _deliver(answer, scope, receive, send)
+            await self._deliver(answer, scope, receive, send)
+
+    async def _converse(self, host: str | None, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer an upgrade, and then the messages."""
+        found: Answer | Conversation
+        if host is None:
+            found = _plain(421, _NOT_OURS)
+        else:
+            request = _request({**scope, "method": "GET"}, host, b"")
+            rules = self.authority
+            upgrade = rules.upgrade if isinstance(rules, Upgrading) else rules.handle
+            found = upgrade(request, self.clock(), self.wall())
+        if isinstance(found, Answer):
+            if await self._delayed(found.delay):
+                await refuse(found, receive, send)
+        elif await self._delayed(found.asked.delay):
+            await converse(found, receive, send, clocks=(self.clock, self.wall), delayed=self._delayed)
 
     def _host(self, headers: Sequence[tuple[bytes, bytes]]) -> str | None:
         """The request's Host if it is a loopback name with our port, and there is only one."""
@@ -79,6 +103,40 @@ class Front:
         port = "" if self.port == HTTP_PORT else f":{self.port}"
         ours = {f"{name}{port}" for name in ("localhost", "127.0.0.1", "[::1]")}
         return hosts[0] if len(hosts) == 1 and hosts[0] in ours else None
+
+    async def _deliver(self, answer: Answer, scope: Scope, receive: Receive, send: Send) -> None:
+        body = b"" if answer.status in _WITHOUT_BODY else answer.body.reveal()
+        whole = answer.truncate is None and not answer.reset
+        if answer.parts and (whole or answer.truncate is not None):
+            if not await self._stream(answer, body, send):
+                return
+        elif whole:
+            await _send(send, answer, body, len(body))
+        elif answer.truncate is not None:
+            part = body[: answer.truncate]
+            await _send(send, answer, part, max(len(body), len(part) + 1), more_body=True)
+        if not whole:
+            scope[RESET_EXTENSION](reset=answer.reset)
+            while (await receive())["type"] != "http.disconnect":
+                pass
+
+    async def _stream(self, answer: Answer, body: bytes, send: Send) -> bool:
+        """Send a body part by part, up to where it is cut. False if the server ends meanwhile."""
+        await send(
+            {"type": "http.response.start", "status": answer.status, "headers": _asgi_headers(answer, None)}
+        )
+        begin, end = 0, len(body) if answer.truncate is None else answer.truncate
+        for part in answer.parts:
+            if begin >= end:
+                break
+            if not await self._delayed(part.after):
+                return False
+            piece = body[begin : min(begin + part.size, end)]
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            begin += part.size
+        if answer.truncate is None:
+            await send({"type": "http.response.body", "body": b""})
+        return True
 
     async def _delayed(self, seconds: float) -> bool:
         """Wait that long. False if the server ends meanwhile."""
@@ -93,9 +151,11 @@ class Front:
 def application(front: Front) -> Starlette:
     """The ASGI application: every path and every method goes to the front."""
     from starlette.applications import Starlette
-    from starlette.routing import Route
+    from starlette.routing import Route, WebSocketRoute
 
-    return Starlette(routes=[Route("/{path:path}", endpoint=front)])
+    return Starlette(
+        routes=[Route("/{path:path}", endpoint=front), WebSocketRoute("/{path:path}", endpoint=front)]
+    )
 
 
 def _request(scope: Scope, host: str, body: bytes) -> Request:
@@ -126,25 +186,19 @@ def _plain(status: int, text: str) -> Answer:
     return Answer(status=status, headers=headers, body=Secret(text.encode()))
 
 
-async def _deliver(answer: Answer, scope: Scope, receive: Receive, send: Send) -> None:
-    body = b"" if answer.status in _WITHOUT_BODY else answer.body.reveal()
-    if answer.truncate is None and not answer.reset:
-        await _send(send, answer, body, len(body))
-        return
-    if answer.truncate is not None:
-        part = body[: answer.truncate]
-        await _send(send, answer, part, max(len(body), len(part) + 1), more_body=True)
-    scope[RESET_EXTENSION](reset=answer.reset)
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
 async def _send(send: Send, answer: Answer, body: bytes, length: int, **extra: Any) -> None:
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
-    if answer.status not in _WITHOUT_BODY:
-        headers.append((b"Content-Length", str(length).encode()))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send(
+        {"type": "http.response.start", "status": answer.status, "headers": _asgi_headers(answer, length)}
+    )
     await send({"type": "http.response.body", "body": body, **extra})
+
+
+def _asgi_headers(answer: Answer, length: int | None) -> list[tuple[bytes, bytes]]:
+    """The headers of an answer, with its length unless that is not told."""
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
+    if length is None or answer.status in _WITHOUT_BODY:
+        return headers
+    return [*headers, (b"Content-Length", str(length).encode())]
 
 
 # -- the port and the thread ---------------------------------------------------------------------------
@@ -166,6 +220,16 @@ class RulesServer:
     def url(self) -> str:
         """The base of every URL, without a trailing slash."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def codex_base_url(self) -> str:
+        """The base URL of the Codex backend, if the rules have models."""
+        return f"{self.url}{CODEX_BASE}"
+
+    @property
+    def official_base_url(self) -> str:
+        """The base URL of the public API, if the rules have models."""
+        return f"{self.url}{PLAN_BASE}"
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -231,7 +295,8 @@ def _served(
         config = uvicorn.Config(
             application(front),
             http=_protocol(),
-            ws="none",
+            ws=_socket_protocol(),
+            ws_max_size=authority.max_body,
             lifespan="off",
             loop="asyncio",
             log_config=None,
@@ -290,6 +355,11 @@ def _bound(family: int, host: str, port: int) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+def _socket_protocol() -> Literal["websockets-sansio", "none"]:
+    """Uvicorn's protocol for WebSockets, where its library is installed."""
+    return "none" if importlib.util.find_spec("websockets") is None else "websockets-sansio"
 
 
 def _protocol() -> type[asyncio.Protocol]:

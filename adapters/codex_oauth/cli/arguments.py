@@ -158,7 +158,7 @@ def login_arguments(command: argparse.ArgumentParser) -> None:
     add("id", metavar="ID", nargs="?", help="what `login start` printed")
     _add_provider(command)
     _add_ways(command)
-    where = "another authorization server: https, or http on loopback"
+    where = "another authorization server: https, or http on loopback; default: CODEX_OAUTH_ISSUER"
     add("--issuer", metavar="URL", type=_issuer, help=where)
     whose = "who is to sign in: an email address, an account id, a user id, or the beginning of a key"
     add("--account", metavar="ACCOUNT", help=whose)
@@ -242,7 +242,9 @@ def check_login(args: argparse.Namespace) -> str | None:
         return "--port, --no-open and --paste belong to the browser, not to --device"
     if args.browser and args.qr:
         return "--qr belongs to the device code, not to --browser"
-    usual = args.issuer in (None, CODEX.issuer) and provider_name(args) == "codex"
+    usual = (
+        args.issuer or os.environ.get("CODEX_OAUTH_ISSUER") or CODEX.issuer
+    ) == CODEX.issuer and provider_name(args) == "codex"
     if usual and args.port not in (None, *CODEX.redirect_ports):
         return f"--port: {CODEX.texts.service} takes only {' and '.join(map(str, CODEX.redirect_ports))}"
     return None
@@ -367,7 +369,7 @@ def doctor_arguments(command: argparse.ArgumentParser) -> None:
     """The options of `doctor`."""
     add = command.add_argument
     add("--offline", action="store_true", help="ask nobody: skip the server and the clock")
-    where = "another authorization server: https, or http on loopback"
+    where = "another authorization server: https, or http on loopback; default: CODEX_OAUTH_ISSUER"
     add("--issuer", metavar="URL", type=_issuer, help=where)
     when = "colours: auto, always or never; NO_COLOR and CLICOLOR_FORCE are honoured"
     add("--color", metavar="WHEN", choices=CHOICES, default="auto", help=when)

@@ -1,8 +1,8 @@
 """`codex-oauth authority`: run a test authority on a loopback port until interrupted.
 
-Rules of this file: stdout carries the base URL and nothing else; SIGINT and SIGTERM are the way to end
-it, so both are exit code 0; what is wrong with the command line or the faults file is known before a
-port is opened.
+Rules of this file: stdout carries the base URL and nothing else; a printed command works as pasted; SIGINT
+and SIGTERM are the way to end it, so both are exit code 0; what is wrong with the command line or the faults
+file is known before a port is opened.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import argparse
 import contextlib
 import errno
 import importlib.util
+import json
 import secrets
+import shlex
 import signal
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
         ChatGptFault,
         Fault,
         HostileAnswer,
+        ModelFault,
         Rules,
     )
 
@@ -37,6 +40,9 @@ __all__ = ["add_arguments", "main", "run_authority"]
 
 _FAULTS: Final = 'a JSON file: {"faults": [{"endpoint": "poll", "requests": "1-3", "status": 502}]}'
 _MISSING: Final = "The authority needs an extra: pip install 'codex-oauth[authority]'"
+_NO_SOCKETS: Final = (
+    "The model stub needs the library websockets, which is in an extra: pip install 'codex-oauth[authority]'"
+)
 _LOOK: Final = 0.5  # seconds; on Windows a wait without a limit would not see Ctrl-C
 
 
@@ -84,6 +90,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help=_FAULTS,
     )
+    add(
+        "--models",
+        nargs="?",
+        choices=("lenient", "usual", "exact"),
+        const="usual",
+        metavar="HEADERS",
+        help="also be the model backends, which demand these headers: lenient, usual (default) or exact",
+    )
     add("--json", action="store_true", help="machine-readable output")
 
 
@@ -91,6 +105,8 @@ def main(args: argparse.Namespace) -> int:
     """Run the command with the options of `add_arguments`. Returns its exit code."""
     if any(importlib.util.find_spec(name) is None for name in ("starlette", "uvicorn")):
         return _complain(_MISSING, USAGE, as_json=args.json)
+    if args.models is not None and importlib.util.find_spec("websockets") is None:
+        return _complain(_NO_SOCKETS, USAGE, as_json=args.json)
     try:
         authority = _authority(args)
     except OSError as error:
@@ -101,7 +117,12 @@ def main(args: argparse.Namespace) -> int:
         why = printable(str(error))
         return _complain(f"The faults file {args.faults} cannot be used: {why}", USAGE, as_json=args.json)
     return run_authority(
-        authority, provider=args.provider, port=args.port, url_file=args.url_file, as_json=args.json
+        authority,
+        provider=args.provider,
+        port=args.port,
+        url_file=args.url_file,
+        as_json=args.json,
+        models=args.models is not None,
     )
 
 
@@ -112,8 +133,10 @@ def run_authority(
     port: int = 0,
     url_file: Path | None = None,
     as_json: bool = False,
+    models: bool = False,
 ) -> int:
-    """Serve `authority`, whose rules are those of `provider`, until SIGINT or SIGTERM.
+    """Serve `authority`, whose rules are those of `provider`, until SIGINT or SIGTERM. `models`: whether it
+    has the model backends.
 
     For the main thread only. Returns the exit code.
     """
@@ -123,7 +146,7 @@ def run_authority(
         try:
             with (
                 serve(authority, port=port) as server,
-                _announced(server.url, provider, url_file, as_json=as_json),
+                _announced(server.url, provider, url_file, as_json=as_json, models=models),
             ):
                 _wait(ended)
         except OSError as error:
@@ -145,8 +168,8 @@ def _authority(args: argparse.Namespace) -> Rules:
     return BothAuthorities(codex=_codex(args, codex), chatgpt=_chatgpt(args, chatgpt))
 
 
-def _codex(args: argparse.Namespace, faults: tuple[Fault, ...]) -> Authority:
-    from codex_oauth.authority import Approve, Authority, Policy
+def _codex(args: argparse.Namespace, faults: tuple[Fault | ModelFault, ...]) -> Authority:
+    from codex_oauth.authority import Approve, Authority, ModelPolicy, Policy
 
     policy = Policy(
         interval=args.interval,
@@ -155,7 +178,8 @@ def _codex(args: argparse.Namespace, faults: tuple[Fault, ...]) -> Authority:
         approve_after=args.approve_after,
         strict_pace=False,
     )
-    return Authority(policy=policy, faults=faults)
+    models = None if args.models is None else ModelPolicy(headers=args.models)
+    return Authority(policy=policy, faults=faults, models=models)
 
 
 def _chatgpt(args: argparse.Namespace, faults: tuple[ChatGptFault | HostileAnswer, ...]) -> ChatGptAuthority:
@@ -189,16 +213,17 @@ def _wait(ended: SimpleQueue[int]) -> None:
 
 
 @contextmanager
-def _announced(url: str, provider: str, url_file: Path | None, *, as_json: bool) -> Generator[None]:
+def _announced(
+    url: str, provider: str, url_file: Path | None, *, as_json: bool, models: bool
+) -> Generator[None]:
     """Say where the authority is; at the end, take the file back."""
     if url_file is not None:
         _write(url_file, f"{url}\n")
     try:
         if as_json:
             device = {} if provider == "chatgpt" else {"verification_uri": f"{url}/codex/device"}
-            emit(
-                {"ok": True, "url": url, **device, **({} if provider == "codex" else {"provider": provider})}
-            )
+            whose = {} if provider == "codex" else {"provider": provider}
+            emit({"ok": True, "url": url, **device, **whose, **_model_urls(url, provider, models=models)})
         else:
             result(url)
         hint("Test authority: its tokens are fake, and only this machine can reach it.")
@@ -208,11 +233,42 @@ def _announced(url: str, provider: str, url_file: Path | None, *, as_json: bool)
         if provider != "codex":
             hint(f"Authorize:  {url}/api/accounts/authorize")
             hint(f"Model API:  {url}/v1")
+        for line in _about_models(url, provider) if models else ():
+            hint(line)
         hint("Ctrl-C ends it.")
         yield
     finally:
         if url_file is not None:
             url_file.unlink(missing_ok=True)
+
+
+def _model_urls(url: str, provider: str, *, models: bool) -> dict[str, dict[str, str]]:
+    codex = {} if provider == "chatgpt" else {"codex": f"{url}/backend-api/codex"}
+    return {"models": {**codex, "official": f"{url}/v1"}} if models else {}
+
+
+def _about_models(url: str, provider: str) -> Generator[str]:
+    """Where the models are, and a command that asks one, once somebody has signed in."""
+    from codex_oauth.authority import Account, ModelPolicy
+
+    urls = _model_urls(url, provider, models=True)["models"]
+    if "codex" in urls:
+        also = f", and as the public API {urls['official']}" if provider == "codex" else ""
+        yield f"Models:     {urls['codex']}{also}"
+    account = {"ChatGPT-Account-Id": Account().account_id, "originator": "curl"} if "codex" in urls else {}
+    headers = {"Content-Type": "application/json", **account}
+    item = {"role": "user", "content": "Hello"}
+    body = {
+        "model": ModelPolicy().models[0].slug,
+        "instructions": "Be brief.",
+        "input": [item],
+        "store": False,
+        "stream": True,
+    }
+    given = [part for name, value in headers.items() for part in ("-H", f"{name}: {value}")]
+    whose = f" --account {Account().email}" if "codex" in urls else ""
+    asked = shlex.join(["-d", json.dumps(body), f"{urls.get('codex', urls['official'])}/responses"])
+    yield f"Ask one:    codex-oauth header{whose} | curl -sN -H @- {shlex.join(given)} {asked}"
 
 
 def _write(path: Path, text: str) -> None:

@@ -223,6 +223,16 @@ _ROWS: Final = (
         "codex_oauth.cli.completion:run_completion",
     ),
     Command(
+        "demo",
+        "try a sign-in and a model call, with a server of its own",
+        "Try it without an account: start a local authorization server, sign in there, make\n"
+        "one model call with the login, and delete everything again. It needs the extra\n"
+        "authority.",
+        ("codex-oauth demo", "codex-oauth demo --approve auto   the server approves by itself"),
+        "codex_oauth.cli.demo:demo_arguments",
+        "codex_oauth.cli.demo:main",
+    ),
+    Command(
         "authority",
         "run a local authorization server with fake tokens, for tests and demos",
         "Run a local authorization server with fake tokens, for tests and demos.",

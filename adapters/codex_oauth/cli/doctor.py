@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
@@ -19,11 +20,13 @@ from codex_oauth.cli.accounts import chosen
 from codex_oauth.cli.errors import LOGIN_REQUIRED, OK, REFUSED, STORAGE, TEMPORARY, UNEXPECTED
 from codex_oauth.cli.output import emit, hint, paint, printable, result, wants_colour
 from codex_oauth.cli.usage import UsageError
+from codex_oauth.default_provider import default_provider
 from codex_oauth.doctor.checks import examine
 from codex_oauth.doctor.context import Area, Context, Finding, Verdict
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core.provider import Provider
 
 __all__ = ["code_of", "run_doctor"]
 
@@ -49,7 +52,7 @@ _LONGEST: Final = 4096
 
 def run_doctor(args: argparse.Namespace) -> int:
     """Look at everything. Exit code 0 if nothing is a problem."""
-    provider = CODEX.at(args.issuer) if args.issuer else CODEX
+    provider = CODEX.at(args.issuer) if args.issuer else _usual_provider()
     in_use = partial(_in_use, args)
     context = Context(provider=provider, chosen_store=args.store, offline=args.offline, in_use=in_use)
     if args.json:
@@ -60,6 +63,12 @@ def run_doctor(args: argparse.Namespace) -> int:
     findings = _shown(context, quiet=args.quiet, colour=colour)
     hint(_summed_up(findings))
     return code_of(findings)
+
+
+def _usual_provider() -> Provider:
+    with suppress(SignInError):  # the check of the environment says what is wrong
+        return default_provider()
+    return CODEX
 
 
 def _in_use(args: argparse.Namespace, store: FileStore) -> str | None:

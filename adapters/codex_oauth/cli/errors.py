@@ -17,6 +17,7 @@ import attrs
 
 from codex_oauth.cli.output import NoOutput, complain, emit, failure_fields, report
 from codex_oauth.cli.usage import UsageError
+from codex_oauth.project import ISSUES_URL
 from codex_oauth_core.errors import ErrorKind, SignInError
 
 __all__ = [
@@ -163,7 +164,7 @@ def _interrupted(*, as_json: bool, event: str | None) -> int:
 def _bug(error: BaseException, *, as_json: bool, event: str | None) -> int:
     if os.environ.get(_DEBUG):
         raise error
-    text = f"unexpected {type(error).__name__}; this is a bug in codex-oauth, please report it."
+    text = f"unexpected {type(error).__name__}; this is a bug in codex-oauth. Please report it: {ISSUES_URL}"
     if as_json:
         emit({**_event(event), **failure_fields("unexpected", text, _TRACEBACK)})
         return UNEXPECTED

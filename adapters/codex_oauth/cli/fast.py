@@ -5,12 +5,14 @@ usual way judges it and says so; what is read is checked by the code that the st
 the arithmetic that renewals are judged with; nothing is written, and no exception leaves. A login is known
 by the name of its file alone, and no other login is read: by its whole key, or by its account id where the
 name of no other login's file begins so. The key is the one that the file says, for nothing is hashed here: it
-counts only where the file has its name.
+counts only where the file has its name. Whose client the login is, and whether its person allows its use, is
+told from its own fields where they leave no doubt; `codex_oauth_core.providers` judges the others.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 
@@ -23,9 +25,16 @@ from codex_oauth.stores.names import (
     login_name,
 )
 from codex_oauth.stores.plain import CLOSED_FLAGS, DIRECTORY_FLAGS, POSIX, is_open_to_others, refused_file
-from codex_oauth_core.flows.lifetime import Freshness, freshness_of
+from codex_oauth_core.flows.lifetime import CLOCK_OFF, Freshness, freshness_of
 from codex_oauth_core.reading.login_document import LONGEST_DOCUMENT, login_fields, read_document
-from codex_oauth_core.registered import CLIENT_ID, ISSUER
+from codex_oauth_core.registered import (
+    CLIENT_ID,
+    ISSUED_CLIENT_IDS,
+    ISSUER,
+    OFFICIAL,
+    PLAN_USE_SCOPE,
+    USUAL,
+)
 
 TYPE_CHECKING = False  # as typing's, without loading typing
 if TYPE_CHECKING:
@@ -35,9 +44,6 @@ if TYPE_CHECKING:
 __all__ = ["ACCOUNT_VARIABLE", "current_token", "document", "leave_no_core_of_token"]
 
 ACCOUNT_VARIABLE: Final = "CODEX_OAUTH_ACCOUNT"
-USUAL_PROVIDER: Final = "codex"
-"""What the provider is called whose tokens are printed from here."""
-
 _VALUES: Final = ("--store", "--account")
 
 
@@ -77,7 +83,7 @@ def document(
     key: str,
     account_id: str | None,
     expires_at: int | None,
-    provider: str | None = USUAL_PROVIDER,
+    provider: str | None,
 ) -> dict[str, Any]:
     """What other programs get of a login (`token --json`)."""
     from codex_oauth.cli.output import moment
@@ -209,9 +215,8 @@ def _judged(file: str, logins: int) -> dict[str, Any] | None:
     stored = read_document(content)
     record = login_fields(stored)
     credential = record["credential"]
-    bound = (credential["issuer"], credential["client_id"])
-    renewable = credential["refresh_token"] is not None and not record["spent"] and not record["dead_code"]
-    if bound != (ISSUER, CLIENT_ID) or not renewable:
+    provider = _provider(credential)
+    if provider is None or record["spent"] or record["dead_code"] or _is_far_off(record["server_offset"]):
         return None
     jitter = int.from_bytes(os.urandom(4), "big") / 2**32
     dates = {name: credential[name] for name in ("expires_at", "obtained_at", "earliest_refresh_at")}
@@ -220,4 +225,31 @@ def _judged(file: str, logins: int) -> dict[str, Any] | None:
         return None
     key = stored["credential"].get("key")
     told = {name: credential[name] for name in ("access_token", "account_id", "expires_at")}
-    return {**told, "key": key if key is not None and file == login_name(key) else None}
+    return {
+        **told,
+        "key": key if key is not None and file == login_name(key) else None,
+        "provider": provider,
+    }
+
+
+_PLAIN_ISSUER: Final = (
+    r"(?=.{1,70}\Z)(https://[a-z0-9]+([.-][a-z0-9]+)*|http://(127\.0\.0\.1|localhost))(:[1-9][0-9]{0,3})?"
+)
+
+
+def _provider(credential: Mapping[str, Any]) -> str | None:
+    """What the provider of a login is called; None if that, or whether it may be used, is to be judged."""
+    issuer, client_id, scopes = credential["issuer"], credential["client_id"], credential["scopes"]
+    if (issuer, client_id) == (ISSUER, CLIENT_ID):
+        return USUAL
+    if not re.fullmatch(_PLAIN_ISSUER, issuer):
+        return None
+    if scopes is None:
+        return None if issuer == ISSUER else USUAL
+    official = PLAN_USE_SCOPE in scopes and re.fullmatch(ISSUED_CLIENT_IDS, client_id, re.ASCII)
+    return OFFICIAL if official else None
+
+
+def _is_far_off(server_offset: float | None) -> bool:
+    """Whether something is to be said of this machine's clock."""
+    return server_offset is not None and abs(server_offset) > CLOCK_OFF

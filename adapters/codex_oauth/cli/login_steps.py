@@ -28,7 +28,7 @@ from codex_oauth.cli.login import Guide, Interrupt, named_both, observed, say_si
 from codex_oauth.cli.output import NoOutput, emit, hint, report, result
 from codex_oauth.cli.providers import chosen_provider, no_device_code
 from codex_oauth.cli.views import View, prompt_lines
-from codex_oauth.store_login import finish_sign_in
+from codex_oauth.stored_login import finish_sign_in
 from codex_oauth.stores.failures import reporting, shown
 from codex_oauth.stores.file_checks import directory_place, file_place
 from codex_oauth.stores.file_store import FileStore

@@ -16,7 +16,7 @@ from codex_oauth.cli.accounts import account_id_of, chosen, names_apart
 from codex_oauth.cli.output import detail, emit, hint, printable, result
 from codex_oauth.elsewhere import is_elsewhere, owner_of
 from codex_oauth.provider_names import is_official
-from codex_oauth.store_login import end_login
+from codex_oauth.stored_login import end_login
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.find import KeptLogin, kept_login, kept_logins
 from codex_oauth_core.codex import CODEX

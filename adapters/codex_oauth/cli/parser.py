@@ -12,6 +12,7 @@ import sys
 
 from codex_oauth.cli.commands import COMMANDS, EXAMPLES, EXIT_CODES_IN_HELP, Command
 from codex_oauth.cli.usage import UsageError, suggestions
+from codex_oauth.project import HOME_URL
 from codex_oauth_core._version import __version__
 from codex_oauth_core.registered import TITLE
 
@@ -81,7 +82,7 @@ def _built(only: Collection[str]) -> tuple[_Parser, dict[str, _Parser]]:
     parser = _Parser(
         prog=_PROGRAM,
         description=_about(f"{TITLE}.", EXAMPLES),
-        epilog=EXIT_CODES_IN_HELP,
+        epilog=f"{EXIT_CODES_IN_HELP}\nproject: {HOME_URL}\n",
         formatter_class=_Format,
         allow_abbrev=False,
     )

@@ -12,6 +12,7 @@ import attrs
 
 from codex_oauth.cli.arguments import provider_name
 from codex_oauth.cli.output import printable
+from codex_oauth.default_provider import issuer_of_environment
 from codex_oauth.provider_names import PROVIDERS, command_to_sign_in, plan_use, sign_in_again
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth_core.credential import Credential
@@ -23,9 +24,13 @@ __all__ = ["chosen_provider", "no_device_code", "plan_use_off", "what_it_uses"]
 
 
 def chosen_provider(args: argparse.Namespace) -> Provider:
-    """The provider to sign in at, at the issuer that is named."""
+    """The provider to sign in at, at the issuer that the option names, else the variable.
+
+    Raises SignInError, `misconfigured`, if the variable is read and names none.
+    """
     provider = PROVIDERS[provider_name(args)]
-    return provider.at(args.issuer) if args.issuer else provider
+    issuer = args.issuer or issuer_of_environment()
+    return provider.at(issuer) if issuer else provider
 
 
 def what_it_uses(credential: Credential) -> str | None:

@@ -24,6 +24,7 @@ from codex_oauth.doctor import (
     versions,
 )
 from codex_oauth.doctor.context import Area, Context, Finding, problem
+from codex_oauth.project import ISSUES_URL
 from codex_oauth.stores.failures import shown
 from codex_oauth_core.errors import ErrorKind, SignInError
 
@@ -48,7 +49,7 @@ CHECKS: Final[tuple[tuple[str, Check], ...]] = (
 )
 """The checks by their names."""
 
-_BUG: Final = "This is a bug in codex-oauth, please report it."
+_BUG: Final = f"This is a bug in codex-oauth. Please report it: {ISSUES_URL}"
 _RIGHTS: Final = "Check whether this user may look at it, and run codex-oauth doctor again."
 _STORAGE: Final = (ErrorKind.CORRUPT_AUTH, ErrorKind.AUTH_READ_FAILED, ErrorKind.AUTH_WRITE_FAILED)
 

@@ -10,7 +10,10 @@ from typing import Final
 
 import attrs
 
-from codex_oauth.doctor.context import Area, Context, Finding, Verdict, ok, warn
+from codex_oauth.default_provider import ISSUER_VARIABLE
+from codex_oauth.doctor.context import Area, Context, Finding, Verdict, ok, problem, warn
+from codex_oauth_core.codex import CODEX
+from codex_oauth_core.settings import BadSetting, SettingFault
 
 __all__ = ["check"]
 
@@ -31,6 +34,7 @@ _KNOWN: Final[Mapping[str, _Meaning]] = {
     "CODEX_OAUTH_HOME": _Meaning("names the directory of the logins", shows=True),
     "CODEX_OAUTH_ACCOUNT": _Meaning("names the account, whatever account is in use", shows=True),
     "CODEX_OAUTH_PROVIDER": _Meaning("names the provider to sign in at", shows=True),
+    ISSUER_VARIABLE: _Meaning("names the authorization server to sign in at", shows=True),
     "CODEX_OAUTH_TOKEN": _Meaning("holds a token for a program that `codex-oauth exec` ran; it is not read"),
     "CODEX_OAUTH_ACCOUNT_ID": _Meaning(
         "holds the account for a program that `codex-oauth exec` ran; it is not read", shows=True
@@ -51,7 +55,18 @@ def check(context: Context) -> Iterator[Finding]:
         yield _told(name, context.environment[name])
 
 
+def _is_issuer(value: str) -> bool:
+    try:
+        CODEX.at(value)
+    except ValueError:
+        return False
+    return True
+
+
 def _told(name: str, value: str) -> Finding:
+    if name == ISSUER_VARIABLE and not _is_issuer(value):
+        fault = BadSetting(name, SettingFault.NOT_AN_ISSUER)
+        return problem(_NAME, Area.ITSELF, str(fault), "Correct it, or unset it.", subject=name)
     meaning = _KNOWN.get(name)
     if meaning is None:
         known = f"Unset it, or use one of {', '.join(_KNOWN)}."

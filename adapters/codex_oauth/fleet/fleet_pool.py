@@ -25,7 +25,7 @@ from codex_oauth.fleet.schema import require_schema
 from codex_oauth.fleet.sign_ins import SCHEMA, sealed_sign_in, unsealed_sign_in
 from codex_oauth.pool.flow_pool import FlowPool
 from codex_oauth.sealing import Keys
-from codex_oauth.store_login import agive_up
+from codex_oauth.stored_login import agive_up
 from codex_oauth.transport.protocol import AsyncTransport
 from codex_oauth.worlds.anyio_world import AnyioWorld
 from codex_oauth_core.checkpoints.codec import CheckpointError

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import heapq
 import math
+import random
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -17,8 +18,15 @@ from anyio import Event as AnyioEvent
 
 from codex_oauth_core.events import CallbackReceived, Event, TimeReached
 from codex_oauth_core.secret import Secret
+from codex_oauth_core.short_repr import Named
 
-__all__ = ["AsyncWaker", "Beginning", "CalledBack", "Deadlines", "Due", "Waiting"]
+__all__ = ["AsyncWaker", "Beginning", "CalledBack", "Deadlines", "Due", "Waiting", "drawn"]
+
+
+@Named
+def drawn() -> float:
+    """A random number from 0 to 1, by which waits are spread."""
+    return random.random()  # noqa: S311  # nobody must be unable to guess it
 
 
 class Waiting(Protocol):

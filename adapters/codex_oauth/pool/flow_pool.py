@@ -10,7 +10,6 @@ flow is small, because there are as many, and lets go of the flow when that is o
 from __future__ import annotations
 
 import math
-import random
 from collections import deque
 from collections.abc import Awaitable, Callable
 from types import TracebackType
@@ -21,7 +20,7 @@ from anyio.lowlevel import checkpoint
 
 from codex_oauth.clock import Clock, now
 from codex_oauth.event_loops import load_anyio, shielded
-from codex_oauth.pool.deadlines import AsyncWaker, Beginning, CalledBack, Deadlines, Due
+from codex_oauth.pool.deadlines import AsyncWaker, Beginning, CalledBack, Deadlines, Due, drawn
 from codex_oauth.pool.handle import Handle, Running, SignIn, alive, prompt_of, unsent
 from codex_oauth.pool.put_down import (
     Checkpoint,
@@ -45,6 +44,7 @@ __all__ = ["FlowPool", "Handle", "Running", "SignIn"]
 
 
 K = TypeVar("K")
+
 
 _Step = SendRequest | Wait | Finished
 
@@ -95,7 +95,7 @@ class FlowPool(Generic[K]):
         on_register: Callable[[K, Registration], None] | None = None,
         before_once: Callable[[K, SignIn], Awaitable[bool]] | None = None,
         jitter: float = 0.5,
-        draw: Callable[[], float] = random.random,
+        draw: Callable[[], float] = drawn,
         now: Clock = now,
     ) -> None:
         if max_requests < 1:

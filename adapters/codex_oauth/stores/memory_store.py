@@ -219,7 +219,9 @@ class MemoryHeld:
                 raise _refusal("changed")
             return attrs.evolve(place, stored=marked), place.stored
 
-        self._before = self._store.change(self.key, mark, self)
+        before = self._store.change(self.key, mark, self)
+        if self._before is None:  # else it was reserved before, and that has our mark in it
+            self._before = before
         self._reserving_since = asked_at
 
     def sending(self) -> bool:

@@ -28,6 +28,7 @@ __all__ = [
     "StoreWarning",
     "keeps_registrations",
     "prepare_store",
+    "refuse_earlier_store",
 ]
 
 
@@ -223,12 +224,17 @@ def keeps_registrations(store: Store) -> TypeGuard[KeepsRegistrations]:
 
 
 def prepare_store(store: Store) -> None:
-    """`store.prepare()`, before anybody is asked to sign in. Raises as that does, and TypeError for a store
-    that was written for an earlier release: it would refuse the login when that is granted.
+    """`store.prepare()`, before anybody is asked to sign in. Raises as that and `refuse_earlier_store` do."""
+    refuse_earlier_store(store)
+    store.prepare()
+
+
+def refuse_earlier_store(store: Store) -> None:
+    """Raise TypeError for a store that was written for an earlier release: it would refuse the login when
+    that is granted.
     """
     if not hasattr(store, "names"):
         raise TypeError(_EARLIER.format(type(store).__name__))
-    store.prepare()
 
 
 _EARLIER: Final = (

@@ -33,7 +33,7 @@ __all__ = [
     "true",
 ]
 
-_E = TypeVar("_E", bound=Exception)
+_E = TypeVar("_E", bound=BaseException)
 
 ACCOUNT: Final = "acct_1"
 TELLTALE: Final = "telltale"
@@ -119,6 +119,9 @@ def refused(kind: type[_E], what: str, work: Callable[..., object], *arguments: 
         work(*arguments)
     except kind as error:
         return error
+    except Exception as error:  # whatever a store or a world raises
+        wrong = f"{what} must raise {kind.__name__}, and raised {type(error).__name__}"
+        raise AssertionError(wrong) from error
     fail(f"{what} was not refused")
 
 

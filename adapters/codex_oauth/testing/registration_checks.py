@@ -7,13 +7,13 @@ Rules of this file: as those of `store_checks`: no test framework, a new store f
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Protocol
 
 import attrs
 
 from codex_oauth.stores.store import KeepsRegistrations
-from codex_oauth.testing.checking import ACCOUNT, check_error, locked, put, refused, same, sample, true
+from codex_oauth.testing.bounded import CHECK_LIMIT, Elsewhere, all_at_once, limited, told
+from codex_oauth.testing.checking import ACCOUNT, locked, put, refused, same, sample, true
 from codex_oauth_core.registration import Registration
 
 __all__ = ["REGISTRATION_CHECKS", "RegistrationCheck", "check_registrations"]
@@ -91,13 +91,11 @@ def a_machine_keeps_its_name(store: KeepsRegistrations) -> None:
 
 
 def all_who_ask_get_one_name_of_the_machine(store: KeepsRegistrations) -> None:
-    with ThreadPoolExecutor(_THREADS) as pool:
-        asking = [pool.submit(store.host_id) for _ in range(_THREADS)]
-        names = {each.result() for each in asking}
+    names = set(all_at_once(lambda _: store.host_id(), range(4 * _THREADS), _THREADS))
     same(len(names), 1, "the number of names that the machine has for those who ask at once")
 
 
-REGISTRATION_CHECKS: Final = (
+_CHECKS: Final = (
     a_new_store_has_no_registrations,
     what_is_registered_is_kept,
     registrations_are_in_the_order_of_their_time,
@@ -108,7 +106,6 @@ REGISTRATION_CHECKS: Final = (
     a_machine_keeps_its_name,
     all_who_ask_get_one_name_of_the_machine,
 )
-"""In the order in which a new store is best built."""
 
 
 class RegistrationCheck(Protocol):
@@ -121,11 +118,15 @@ class RegistrationCheck(Protocol):
         ...
 
 
+REGISTRATION_CHECKS: Final[tuple[RegistrationCheck, ...]] = tuple(limited(check) for check in _CHECKS)
+"""In the order in which a new store is best built. Each ends after `CHECK_LIMIT` seconds, come what may."""
+
+
 def check_registrations(make: Callable[[], KeepsRegistrations]) -> None:
     """Run every check, each against a new store from `make`. Raises AssertionError, as `check_store`."""
     for check in REGISTRATION_CHECKS:
-        store = make()
+        store = Elsewhere(make).result(CHECK_LIMIT)
         try:
             check(store)
         except Exception as error:
-            raise check_error(check, error) from error
+            raise told(check, error) from error

@@ -19,7 +19,7 @@ import attrs
 from codex_oauth.authority import Account, Approve, Authority, Policy
 from codex_oauth.clock import now
 from codex_oauth.stores.store import Store
-from codex_oauth.testing.answered_by import answered_by
+from codex_oauth.testing.answering import answered_by
 from codex_oauth.testing.checking import locked, same, true
 from codex_oauth.testing.fake_world import FakeWorld, Lost, Reply
 from codex_oauth.testing.hosts import Guise, Host, RenewalStep, opened

@@ -16,33 +16,47 @@ Checks of a store: what is saved, loaded, deleted and selected, by one process t
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import attrs
 
 from codex_oauth.stores.store import Conflict, Deleted, Saved, Store
+from codex_oauth.testing.bounded import CHECK_LIMIT, Elsewhere, limited, told
 from codex_oauth.testing.checking import (
     ACCOUNT,
     TELLTALE,
-    check_error,
     locked,
     put,
     refused,
     same,
     sample,
+    settle,
     true,
 )
 from codex_oauth.testing.leftover_checks import LEFTOVER_CHECKS
 from codex_oauth.testing.locking_checks import LOCKING_CHECKS
+from codex_oauth.testing.racing_checks import RACING_CHECKS
+from codex_oauth.testing.reserving_checks import RESERVING_CHECKS
+from codex_oauth.testing.telling_checks import TELLING_CHECKS
 from codex_oauth_core.record import Intent
+from codex_oauth_core.secret import Secret
 
 __all__ = ["KEEPING_CHECKS", "STORE_CHECKS", "StoreCheck", "check_store"]
 
 
 _NO_ACCOUNT_IDS: Final = (
-    "", ".", "..", "../x", "a/b", "a\\b", "a.json", "a b", "a\n", "a\0", "é", "x" * 129,
+    "", ".", "..", "../x", "a/b", "a\\b", "a.json", "a b", " a", "a ", "a\n", "a\r", "\ta", "a\0", "é", "٣",
+    "\uff41", "²", "a:b", "a'b", 'a"b', "a;b", "a%b", "a*b", "a+b", "a=b", "a@b", "a~", "x" * 129, "x" * 1000,
 )  # fmt: skip
+"""Letters and digits are those of ASCII."""
+
+_ALIKE: Final = ("a", "a-", "a-1", "a-10", "a_2", "aX2", "-", "_", "-a", "10", "9", "B", "None", "null")
+"""Names that a pattern, a prefix or a number could take for one another."""
+
+_ONE_NAME_IN_FILES: Final = sys.platform in ("win32", "darwin")
+"""Where names of files that differ in case alone are one, and a store of files cannot tell them apart."""
 
 
 def a_new_store_is_empty(store: Store) -> None:
@@ -59,6 +73,17 @@ def preparing_changes_nothing_and_can_be_repeated(store: Store) -> None:
     store.prepare()
     same(slot.load(), sample(), "the login after the store was prepared again")
     same((store.names(), store.current()), ((ACCOUNT,), ACCOUNT), "a store that was prepared again")
+    slot.rescue(sample(3))
+    with locked(put(store, sample(1, "a"))) as held:
+        held.reserve(sample(1, "a"))
+        before = store.slot("a").load()
+        store.select(None)
+        store.prepare()
+        same(store.slot("a").load(), before, "a login with an intent, after the store was prepared")
+        same(held.sending(), True, "whether a request may go out, after the store was prepared")
+    same(
+        (slot.load(), store.current()), (sample(3), None), "a store with a rescued sign-in that was prepared"
+    )
 
 
 def what_is_saved_is_loaded(store: Store) -> None:
@@ -72,6 +97,18 @@ def what_is_saved_is_loaded(store: Store) -> None:
         server_offset=-2.5,
     )
     same(put(store, record).load(), record, "the record that was saved")
+    for number, (what, credential) in enumerate(_CREDENTIALS.items()):
+        other = sample(credential=attrs.evolve(sample(1, f"other_{number}").credential, **credential))
+        same(put(store, other).load(), other, f"the record that was saved, with {what}")
+
+
+_CREDENTIALS: Final[dict[str, dict[str, Any]]] = {
+    "no ID token": {"id_token": None},
+    "no known end": {"expires_at": None},
+    "an access token of 16,000 letters": {"access_token": Secret(TELLTALE + "x" * 15_992)},
+    "a refresh token of 16,000 letters": {"refresh_token": Secret(TELLTALE + "y" * 15_992)},
+    "a token with signs of other languages": {"refresh_token": Secret(f"{TELLTALE}'\"\\%${{}};--")},
+}
 
 
 def a_login_without_a_refresh_token_is_kept(store: Store) -> None:
@@ -81,11 +118,22 @@ def a_login_without_a_refresh_token_is_kept(store: Store) -> None:
     same(slot.load(), borrowed, "the record that was saved")
     put(store, record, borrowed.fingerprint)
     same(slot.load(), record, "the record that replaced it")
+    other = attrs.evolve(
+        borrowed, credential=attrs.evolve(borrowed.credential, access_token=Secret(f"{TELLTALE}-other"))
+    )
+    with locked(slot) as held:
+        held.save(borrowed, record.fingerprint)
+        answer = held.save(other, other.fingerprint)
+        same(answer, Conflict(borrowed), "the answer to a save over another login without a refresh token")
 
 
 def unknown_fields_survive(store: Store) -> None:
     record = sample(unknown={"color": "blue", "list": [1, {"a": None}], "credential": {"plan": 1}})
     same(put(store, record).load(), record, "a record with fields of a newer release")
+    note = "ß \N{GRINNING FACE} \u2028 \0 \r\n '\"\\ %s"
+    says = {"note": note, "count": 2**60, "part": 0.1, "long": "x" * 100_000}
+    other = sample(1, "a", unknown=says)
+    same(put(store, other).load() == other, True, "whether a record came back that is long and says anything")
 
 
 def a_stored_record_is_a_value_of_its_own(store: Store) -> None:
@@ -140,8 +188,12 @@ def a_record_of_another_account_is_refused(store: Store) -> None:
     slot, other = store.slot(ACCOUNT), sample(1, "acct_2")
     with locked(slot) as held:
         refused(ValueError, "saving another account's record", held.save, other, None)
-    refused(ValueError, "rescuing another account's record", slot.rescue, other)
-    same(store.names(), (), "the accounts, after another account's record was refused")
+        refused(ValueError, "rescuing another account's record", slot.rescue, other)
+        same(store.names(), (), "the accounts, after another account's record was refused")
+        same(held.save(sample(1), None), Saved(), "the answer to the right save after a wrong one")
+        expected = sample(1).fingerprint
+        refused(ValueError, "saving another account's record over a login", held.save, other, expected)
+    same((slot.load(), store.names()), (sample(1), (ACCOUNT,)), "the store, after wrong records were refused")
 
 
 def what_is_deleted_is_gone(store: Store) -> None:
@@ -186,6 +238,40 @@ def accounts_are_separate_and_in_order(store: Store) -> None:
         held.delete(sample(1).fingerprint)
     same(store.names(), ("A-1", "a_2"), "the accounts")
     same(store.slot("a_2").load(), sample(1, "a_2"), "the login beside a deleted one")
+
+
+def names_that_look_alike_are_separate(store: Store) -> None:
+    names = (*_ALIKE, *(() if _ONE_NAME_IN_FILES else ("b", "A")))
+    records = {name: sample(number, name) for number, name in enumerate(names, 1)}
+    for record in records.values():
+        put(store, record)
+    same(store.names(), tuple(sorted(names)), "the accounts, in order")
+    for number, name in enumerate(("aX2", "a-1", "9", "B"), 50):
+        records[name] = sample(number, name)
+        store.slot(name).rescue(records[name])
+    for name, record in records.items():
+        same(store.slot(name).load(), record, f"the login {name!r} for readers, after some were rescued")
+        same(settle(store.slot(name)), record, f"the login {name!r}, after some were rescued")
+    for name in ("a", "a_2", "_", "9", "B"):
+        with locked(store.slot(name)) as held:
+            same(held.delete(records.pop(name).fingerprint), Deleted(), f"the answer to deleting {name!r}")
+    for name, record in records.items():
+        same(settle(store.slot(name)), record, f"the login {name!r}, after others were deleted")
+    same(store.names(), tuple(sorted(records)), "the accounts that are left, in order")
+
+
+def a_login_that_is_over_is_still_kept(store: Store) -> None:
+    overs: tuple[dict[str, Any], ...] = (
+        {"dead_code": "invalid_grant"},
+        {"spent": True},
+        {"uncertain_at": 5.0},
+    )
+    for number, over in enumerate(overs):
+        name = f"acct_{number}"
+        slot = put(store, sample(1, name, **over))
+        store.select(name)
+        same(slot.load(), sample(1, name, **over), "a login that is over")
+        same((store.current(), store.names()[-1]), (name, name), "the store, with a login that is over")
 
 
 def an_account_id_has_up_to_128_characters(store: Store) -> None:
@@ -246,6 +332,18 @@ def the_pointer_follows_the_last_selection(store: Store) -> None:
     for choice in ("a", "b", None, None, "a"):
         store.select(choice)
         same(store.current(), choice, "the current account, after it was selected")
+        logins = [store.slot(account_id).load() for account_id in store.names()]
+        same(logins, [sample(1, "a"), sample(1, "b")], f"the logins, after {choice!r} was selected")
+    put(store, sample(1, "c"))
+    same(store.current(), "a", "the current account, after another login was saved")
+
+
+def a_selection_makes_no_login(store: Store) -> None:
+    store.select("a")
+    same((store.current(), store.names()), (None, ()), "the store, after a name without a login was selected")
+    same(store.slot("a").load(), None, "the place that was selected without a login")
+    put(store, sample(1, "b"))
+    same((store.current(), store.names()), (None, ("b",)), "the store, after another login was saved")
 
 
 def a_pointer_to_a_login_that_is_gone_points_to_nothing(store: Store) -> None:
@@ -256,17 +354,6 @@ def a_pointer_to_a_login_that_is_gone_points_to_nothing(store: Store) -> None:
     same(store.current(), None, "the current account, after its login was deleted")
     put(store, sample(2, "a"))
     same(store.current(), "a", "the current account, after a new login of it")
-
-
-def nothing_shows_a_secret(store: Store) -> None:
-    slot = put(store, sample(1))
-    with locked(slot) as held:
-        values = [store, slot, held, slot.load(), held.load(), held.save(sample(2), None)]
-        values.append(held.save(sample(2), sample(1).fingerprint))
-    true(values[-1] == Saved(), "the last save must be answered by Saved")
-    for value in values:
-        shows = TELLTALE in f"{value!r} {value}"
-        true(not shows, f"the text of a {type(value).__name__} must not show a token")
 
 
 KEEPING_CHECKS: Final = (
@@ -295,7 +382,9 @@ KEEPING_CHECKS: Final = (
     a_slot_tells_whose_it_is,
     the_pointer_follows_the_last_selection,
     a_pointer_to_a_login_that_is_gone_points_to_nothing,
-    nothing_shows_a_secret,
+    a_selection_makes_no_login,
+    names_that_look_alike_are_separate,
+    a_login_that_is_over_is_still_kept,
 )
 """In the order in which a new store is best built."""
 
@@ -313,19 +402,29 @@ class StoreCheck(Protocol):
         ...
 
 
-STORE_CHECKS: Final[tuple[StoreCheck, ...]] = (*KEEPING_CHECKS, *LOCKING_CHECKS, *LEFTOVER_CHECKS)
-"""In the order in which a new store is best built."""
+STORE_CHECKS: Final[tuple[StoreCheck, ...]] = tuple(
+    limited(check)
+    for check in (
+        *KEEPING_CHECKS,
+        *LOCKING_CHECKS,
+        *RESERVING_CHECKS,
+        *LEFTOVER_CHECKS,
+        *RACING_CHECKS,
+        *TELLING_CHECKS,
+    )
+)
+"""In the order in which a new store is best built. Each ends after `CHECK_LIMIT` seconds, come what may."""
 
 
 def check_store(make: Callable[[], Store]) -> None:
     """Run every check, each against a new store from `make`.
 
     Raises AssertionError at the first that fails: its text names the check and says what is wrong. What a
-    store raised, it has as its cause.
+    store raised, it has as its cause. A store that hangs ends its check after `CHECK_LIMIT` seconds.
     """
     for check in STORE_CHECKS:
-        store = make()
+        store = Elsewhere(make).result(CHECK_LIMIT)
         try:
             check(store)
         except Exception as error:
-            raise check_error(check, error) from error
+            raise told(check, error) from error

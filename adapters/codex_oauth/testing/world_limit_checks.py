@@ -61,7 +61,7 @@ async def a_handshake_has_the_time_limit(make: MakeAsyncWorld) -> None:
 
 
 async def the_time_limit_is_one_for_the_whole_exchange(make: MakeAsyncWorld) -> None:
-    """It counts from the beginning: from no connection, head or part of a body that came later."""
+    """It counts from the beginning: neither from the connection nor from the head or a part of the body."""
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 400\r\n\r\n"
     rows: Mapping[str, tuple[bytes, ...]] = {
         "a head that comes late, and a body that does not come": (b"", head),

@@ -1,7 +1,7 @@
 """Checks of a world: nothing of a request or an answer is logged, printed or warned of, or shown by an event.
 
 Rules of this file: answers are good and bad, and hold what to look for wherever a library may quote it; so
-do requests, that succeed and fail at every stage; see `heard` for who is listened to.
+do requests, that succeed and fail at every stage; see `hearing` for who is listened to.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final
 import attrs
 
 from codex_oauth.testing.checking import case, fail
-from codex_oauth.testing.heard import heard_everywhere
+from codex_oauth.testing.hearing import heard_everywhere
 from codex_oauth.testing.loopback import (
     OK_ANSWER,
     Act,

@@ -6,16 +6,19 @@ again as it was.
 
 Whether an answer was written by an API or by something in between.
 
-Auth for `requests`.
+Auth for `requests` and `niquests`.
 
-Rules of this file: the same as for httpx; `requests` itself is not needed to make one.
+Rules of this file: the same as for httpx; neither library is needed to make one; no header of ours follows a
+redirect to a host that is not listed.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from importlib import import_module
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Final, Self
+from urllib.parse import urljoin
 
 from codex_oauth.loading import loading
 from codex_oauth.tokens.token_source import TokenSource
@@ -25,7 +28,14 @@ from codex_oauth_core.secret import Secret
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
 
-__all__ = ["CodexAuth", "CodexRequestsAuth", "TokenAuth", "TokenRequestsAuth", "is_page"]
+__all__ = [
+    "AsyncTokenRequestsAuth",
+    "CodexAuth",
+    "CodexRequestsAuth",
+    "TokenAuth",
+    "TokenRequestsAuth",
+    "is_page",
+]
 
 
 _PAGES: Final = ("text/html", "application/xhtml+xml")
@@ -50,6 +60,11 @@ else:
     _Auth = object
 
 
+_Origin = tuple[str, bytes, bytes]
+"""Scheme, user, and host with port, of a URL as either library has taken it apart."""
+
+_Headers = tuple[tuple[str, str], ...]
+
 _LIBRARIES: Final = ("httpx", "httpx2")
 
 
@@ -59,7 +74,8 @@ class TokenAuth(_Auth):
 
     After a 401 the request is sent once more if there is another token. A 403, a page of a firewall and a
     body that is a stream are left as they are. A request to a host that is not listed raises HostNotAllowed,
-    and one without a usable login SignInError.
+    and one without a usable login SignInError. An auth does not see redirects: leave `follow_redirects` as
+    it is, False, or give the client `event_hooks=auth.event_hooks()`, too.
     """
 
     def __new__(cls, source: TokenSource) -> Self:
@@ -70,36 +86,73 @@ class TokenAuth(_Auth):
 
     def __init__(self, source: TokenSource) -> None:
         self._source = source
+        self._last: tuple[_Origin | None, Credential | None, _Headers] = None, None, ()
+        """Where the last request went, with which login and its headers: nearly all do the same again."""
+        self._names: frozenset[str] = frozenset()
 
     def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:
         """For `Client`."""
-        self._source.check(str(request.url))
+        origin = self._origin(request.url)
         credential = self._source.credential()
-        self._source.check(str(request.url), credential)
-        self._sign(request, credential)
+        self._sign(request, credential, origin)
         response = yield request
         if self._is_refused(response, credential) and _is_repeatable(request):
             other = self._source.credential(rejected=credential.access_token)
             if other.access_token != credential.access_token:
-                self._sign(request, other)
+                self._sign(request, other, origin)
                 yield request
 
     async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
         """For `AsyncClient`."""
-        self._source.check(str(request.url))
+        origin = self._origin(request.url)
         credential = await self._source.acredential()
-        self._source.check(str(request.url), credential)
-        self._sign(request, credential)
+        self._sign(request, credential, origin)
         response = yield request
         if self._is_refused(response, credential) and _is_repeatable(request):
             other = await self._source.acredential(rejected=credential.access_token)
             if other.access_token != credential.access_token:
-                self._sign(request, other)
+                self._sign(request, other, origin)
                 yield request
 
-    def _sign(self, request: Any, credential: Credential) -> None:
-        for name, value in self._source.headers_of(credential).items():  # update() takes four times as long
-            request.headers[name] = value
+    def _origin(self, url: Any) -> _Origin:
+        """What a URL begins with. Raises HostNotAllowed before anybody is asked for a token."""
+        origin = url.scheme, url.userinfo, url.netloc
+        if origin != self._last[0]:
+            self._source.check(str(url))
+        return origin
+
+    def event_hooks(self) -> dict[str, list[Callable[[Any], None]]]:
+        """`event_hooks=` of a `Client` that follows redirects: what is ours does not follow to a host that is
+        not listed. The library itself takes one header off there.
+        """
+        return {"request": [self._keep_ours]}
+
+    def async_event_hooks(self) -> dict[str, list[Callable[[Any], Awaitable[None]]]]:
+        """`event_hooks()` for an `AsyncClient`."""
+
+        async def keep_ours(request: Any) -> None:
+            self._keep_ours(request)
+
+        return {"request": [keep_ours]}
+
+    def _keep_ours(self, request: Any) -> None:
+        try:
+            self._source.check(str(request.url))
+        except ValueError:
+            for name in self._names:
+                request.headers.pop(name, None)
+
+    def _sign(self, request: Any, credential: Credential, origin: _Origin) -> None:
+        """Raises HostNotAllowed where the URL is not for this login, which the request has not got then."""
+        last = self._last
+        if last[1] is not credential or last[0] != origin:
+            self._source.check(str(request.url), credential)
+            ours = self._source.headers_of(credential)
+            self._names |= ours.keys()
+            last = self._last = origin, credential, tuple(ours.items())
+        headers = request.headers
+        for name, value in last[2]:  # update() takes four times as long
+            headers[name] = value
 
     def _is_refused(self, response: Any, credential: Credential) -> bool:
         """Whether an API, and not a page in between, refused the token. After a redirect elsewhere the
@@ -155,29 +208,62 @@ def _is_repeatable(request: Any) -> bool:
 _BEARER: Final = "Bearer "
 
 
-class TokenRequestsAuth:
-    """`auth=` of `requests` and its sessions: adds the token of `source` and what else the API of
-    the login's provider wants.
-
-    After a 401 the request is sent once more if there is another token. A 403, a page of a firewall and a
-    body that is a stream are left as they are. A request to a host that is not listed raises HostNotAllowed,
-    and one without a usable login SignInError.
-    """
+class _RequestsAuth:
+    """What both auths have in common. `_names` are the headers that were added, of any request."""
 
     def __init__(self, source: TokenSource) -> None:
         self._source = source
+        self._names: frozenset[str] = frozenset()
+
+    def _sign(self, request: PreparedRequest, headers: Mapping[str, str]) -> None:
+        self._names |= headers.keys()
+        request.headers.update(headers)
+
+    def _keep_ours(self, response: Response, *requests: PreparedRequest) -> None:
+        """Take our headers off what is about to follow a redirect to where the token may not go: the library
+        itself takes off one of them.
+        """
+        if not response.is_redirect or self._may_follow(response):
+            return
+        for request in requests:
+            for name in self._names:
+                request.headers.pop(name, None)
+
+    def _may_follow(self, response: Response) -> bool:
+        location = response.headers["location"]
+        if not location.isprintable():  # who follows may read it in another way
+            return False
+        try:
+            self._source.check(urljoin(response.url, location))
+        except ValueError:
+            return False
+        return True
+
+
+class TokenRequestsAuth(_RequestsAuth):
+    """`auth=` of `requests` and of blocking `niquests`, and of their sessions: adds the token of `source` and
+    what else the API of the login's provider wants.
+
+    After a 401 the request is sent once more if there is another token. A 403, a page of a firewall and a
+    body that is a stream are left as they are. A request to a host that is not listed raises HostNotAllowed,
+    and one without a usable login SignInError. What follows a redirect to such a host has none of these
+    headers.
+    """
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         """Sign a request that is being prepared."""
-        request.headers.update(self._source.headers(request.url or ""))
+        self._sign(request, self._source.headers(request.url or ""))
         request.register_hook("response", self._after)
         return request
 
     def _after(self, response: Response, **options: Any) -> Response:
         """Repeat the request with another token, if its own was refused."""
-        refused = _refused_token(response)
-        if refused is None or not isinstance(response.request.body, str | bytes | None):
+        refused, first = _refused_token(response), response.request
+        if refused is None:
+            self._keep_ours(response, first)
             return response
+        if iscoroutinefunction(response.connection.send):
+            raise TypeError("an AsyncSession takes AsyncTokenRequestsAuth(source)")
         try:
             other = self._source.credential(rejected=refused)
         except BaseException:
@@ -185,33 +271,73 @@ class TokenRequestsAuth:
             raise
         if other.access_token == refused:
             return response
+        response.content  # noqa: B018  # reads it to its end
+        response.close()
+        self._source.check(response.request.url or "", other)
         again = _copy_after(response)
-        again.headers.update(self._source.headers_of(other))
+        self._sign(again, self._source.headers_of(other))
         repeated: Response = response.connection.send(again, **options)
         repeated.history.append(response)
         repeated.request = again
+        self._keep_ours(repeated, again, first)
+        return repeated
+
+
+class AsyncTokenRequestsAuth(_RequestsAuth):
+    """`TokenRequestsAuth` for the `AsyncSession` of `niquests`."""
+
+    async def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """Sign a request that is being prepared."""
+        self._sign(request, await self._source.aheaders(request.url or ""))
+        request.register_hook("response", self._after)
+        return request
+
+    async def _after(self, response: Any, **options: Any) -> Any:
+        """Repeat the request with another token, if its own was refused."""
+        refused, first = _refused_token(response), response.request
+        if refused is None:
+            self._keep_ours(response, first)
+            return response
+        try:
+            other = await self._source.acredential(rejected=refused)
+        except BaseException:
+            await response.close()
+            raise
+        if other.access_token == refused:
+            return response
+        await response.content  # reads it to its end
+        await response.close()
+        self._source.check(response.request.url or "", other)
+        again = _copy_after(response)
+        self._sign(again, self._source.headers_of(other))
+        repeated = await response.connection.send(again, **options)
+        repeated.history.append(response)
+        repeated.request = again
+        self._keep_ours(repeated, again, first)
         return repeated
 
 
 def _refused_token(response: Response) -> Secret[str] | None:
-    """The token that an API, and not a page in between, refused; None also after a redirect elsewhere,
-    where none was sent.
+    """The token that an API, and not a page in between, refused, if the request can be repeated; None also
+    after a redirect elsewhere, where none was sent.
     """
     sent = response.request.headers.get("Authorization")
     if not isinstance(sent, str) or not sent.startswith(_BEARER):
         return None
     if response.status_code != 401 or is_page(response.headers):
         return None
+    if not isinstance(response.request.body, str | bytes | None):
+        return None
     return Secret(sent.removeprefix(_BEARER))
 
 
 def _copy_after(response: Response) -> PreparedRequest:
-    """The same request for the same connection, which is drained and given back first."""
-    with loading("requests.cookies"):
-        from requests.cookies import extract_cookies_to_jar
+    """The same request, after the answer."""
+    names = [each.__module__.partition(".")[0] for each in type(response).__mro__]
+    cookies_of = next(name for name in names if name in ("requests", "niquests")) + ".cookies"
+    with loading(cookies_of):
+        extract_cookies_to_jar = import_module(cookies_of).extract_cookies_to_jar
 
-    response.content  # noqa: B018  # reads it to its end
-    response.close()
     again = response.request.copy()
     cookies: Any = vars(again)["_cookies"]  # as requests' own digest auth does
     extract_cookies_to_jar(cookies, response.request, response.raw)

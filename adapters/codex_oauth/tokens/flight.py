@@ -116,12 +116,11 @@ class Job(Generic[T]):
 
     def _done_here(self, future: Future[T | _Crashed]) -> Event:
         """One for all tasks of the event loop that runs here; it is set when the future is done."""
-        load_anyio()
-        from anyio import Event
-
         key = (this_loop(), future)
-        done = self._events.get(key)
-        if done is None:
+        if (done := self._events.get(key)) is None:
+            load_anyio()
+            from anyio import Event
+
             done = self._events[key] = Event()
             soon, ring = on_this_loop(), done.set
             future.add_done_callback(lambda _: soon(ring))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 import attrs
@@ -16,7 +17,7 @@ import attrs
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.provider import is_loopback
 
-__all__ = ["DEFAULT_HOSTS", "HostNotAllowed", "Hosts"]
+__all__ = ["DEFAULT_HOSTS", "HostNotAllowed", "Hosts", "shared_hosts"]
 
 DEFAULT_HOSTS: Final = CODEX.hosts
 
@@ -32,11 +33,14 @@ _MOST_SEEN: Final = 64
 
 
 class HostNotAllowed(ValueError):
-    """A URL to which no token is sent. `host` is its host as far as it can be made out, escaped."""
+    """A URL to which no token is sent. `host` is its host as far as it can be told, escaped. A `TokenSource`
+    says which hosts may have its token: those of the login's provider, or its `hosts=`.
+    """
 
     def __init__(self, host: str) -> None:
         super().__init__(
-            f"No token is sent to {host}: only by https or wss, and to the hosts that were listed."
+            f"No token is sent to {host}. A token is sent by https or wss only, and only to the hosts of the "
+            "login's provider; name other hosts where the source is made: TokenSource(store, hosts=[...])."
         )
         self.host = host
 
@@ -97,6 +101,12 @@ class Hosts:
         scheme, host = _COUNTS_AS[found["scheme"].lower()], _bare(found["host"])
         port = _USUAL_PORT[scheme] if found["port"] is None else int(found["port"])
         return any(entry.fits(scheme, host, port) for entry in self._allowed)
+
+
+@lru_cache(maxsize=64)
+def shared_hosts(*of: tuple[str, ...]) -> Hosts:
+    """`Hosts` of several providers', one for all who ask: a program may hold thousands of logins."""
+    return Hosts(name for names in of for name in names)
 
 
 def _shown(url: str) -> str:

@@ -12,7 +12,7 @@ from typing import Final, assert_never
 
 import attrs
 
-from codex_oauth.tokens.renewing import Failure, Landing
+from codex_oauth.tokens.renewing import Failure, Landing, Place
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.flows.renewal_policy import Freshness, RenewalPolicy, freshness
 from codex_oauth_core.outcomes import Adopted, NotRenewed, NotRenewedReason, Renewed
@@ -32,7 +32,8 @@ _PAUSES: Final = {
 """Seconds, and up to twice that, before the next look at a login that was kept as it is."""
 
 _UNSAVED_FOR: Final = 1.0  # seconds, and up to twice that, before the next try to store what is only here
-_JUDGED_FOR: Final = 1.0  # seconds for which a token that was found current counts as current
+_JUDGED_FOR: Final = 1.0
+"""Seconds for which a token that was found current counts as current, and its place as where it is."""
 
 
 @unique
@@ -77,6 +78,7 @@ class Memory:
     failure: Failure | None = None
     unsaved: SignInError | None = None
     """Why the record is nowhere but here, if so: it is stored before anything else is done."""
+    _seen: tuple[Place, float] | None = attrs.field(default=None, init=False)
     _quiet_until: float = attrs.field(default=float("-inf"), init=False)
     _failed_until: float = attrs.field(default=float("-inf"), init=False)
     _force_from: float = attrs.field(default=float("-inf"), init=False)
@@ -106,6 +108,15 @@ class Memory:
                 return Step.RENEW
             case _:
                 assert_never(how)
+
+    def see(self, place: Place, at: float) -> None:
+        """Take in where the login was found at the instant `at`, whatever is to be done about it."""
+        self._seen = place, at
+
+    def seen_just_now(self, at: float) -> Place | None:
+        """Where the login was found a moment before the instant `at`, for a renewal that follows at once."""
+        seen, self._seen = self._seen, None
+        return seen[0] if seen is not None and at - seen[1] < _JUDGED_FOR else None
 
     def begin(self, rejected: Secret[str] | None, at: float) -> Secret[str] | None:
         """Take in that a renewal begins at the instant `at`; which token it must replace whatever its age."""

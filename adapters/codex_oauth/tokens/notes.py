@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Final
 
 from codex_oauth_core.errors import SignInError
+from codex_oauth_core.flows.lifetime import CLOCK_OFF
 from codex_oauth_core.outcomes import Adopted, NotRenewed, Renewed
 
 __all__ = ["CodexOAuthWarning", "Notes", "print_note"]
-
-_CLOCK_OFF: Final = 300.0  # seconds
 
 
 class CodexOAuthWarning(UserWarning):
@@ -50,7 +48,7 @@ def _note(outcome: Renewed | Adopted | NotRenewed) -> str | None:
 
 def _clock(server_offset: float | None) -> str | None:
     """What to say of a clock that is more than five minutes off; tokens are dated by the server's."""
-    if server_offset is None or abs(server_offset) <= _CLOCK_OFF:
+    if server_offset is None or abs(server_offset) <= CLOCK_OFF:
         return None
     way = "slow" if server_offset > 0 else "fast"
     return f"This machine's clock is {round(abs(server_offset) / 60)} minutes {way}: set it."

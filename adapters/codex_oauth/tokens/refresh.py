@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from codex_oauth.clock import now
+from codex_oauth.default_provider import default_provider
 from codex_oauth.event_loops import load_anyio
 from codex_oauth.loading import loading
 from codex_oauth.tokens.renewing import UsualWorld
 from codex_oauth.worlds.world import World
-from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import SendRequest
 from codex_oauth_core.errors import NO_ENDPOINT, ErrorKind, SignInError
@@ -48,7 +48,7 @@ class RefreshIncomplete(SignInError):
 
 def refresh(
     refresh_token: str | Secret[str],
-    provider: Provider = CODEX,
+    provider: Provider | None = None,
     *,
     account_id: str | None = None,
     make_world: Callable[[], World] | None = None,
@@ -60,18 +60,19 @@ def refresh(
     all that. Do not interrupt it: what was issued then is lost. Where the answer has no new refresh token,
     the old one is still good, and comes back.
 
-    `account_id`: whose login it is; by default as the new token says. Raises SignInError, and of it
-    `RefreshIncomplete`, with the tokens, where something was issued that is no credential: no usable access
-    token, or another account than `account_id` (`account_changed`).
+    `provider`: who issued it; by default `CODEX`, at the issuer that the variable `CODEX_OAUTH_ISSUER` names,
+    if it is set. `account_id`: whose login it is; by default as the new token says. Raises SignInError, and
+    of it `RefreshIncomplete`, with the tokens, where something was issued that is no credential: no usable
+    access token, or another account than `account_id` (`account_changed`).
     """
     token = refresh_token if isinstance(refresh_token, Secret) else Secret(refresh_token)
     del refresh_token  # not in the frame of an error
-    return _result(_begun(token, provider, account_id, make_world).wait())
+    return _result(_begun(token, default_provider(provider), account_id, make_world).wait())
 
 
 async def arefresh(
     refresh_token: str | Secret[str],
-    provider: Provider = CODEX,
+    provider: Provider | None = None,
     *,
     account_id: str | None = None,
     make_world: Callable[[], World] | None = None,
@@ -84,7 +85,7 @@ async def arefresh(
 
     token = refresh_token if isinstance(refresh_token, Secret) else Secret(refresh_token)
     del refresh_token  # not in the frame of an error
-    flight = _begun(token, provider, account_id, make_world)
+    flight = _begun(token, default_provider(provider), account_id, make_world)
     with CancelScope(shield=True):
         await flight.wait_async()
     return _result(flight.wait())

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from codex_oauth.worlds.world import World
     from codex_oauth_core.flows.renewal import Renewal
 
-__all__ = ["Failure", "Landing", "LazyWorld", "Outcome", "Renewer", "Seen", "UsualWorld"]
+__all__ = ["Failure", "Landing", "LazyWorld", "Outcome", "Place", "Renewer", "Seen", "UsualWorld"]
 
 
 # the second is loaded by the TLS context
@@ -127,6 +127,9 @@ class LazyWorld:
 
 Outcome = Renewed | Adopted | NotRenewed | SignInError
 
+Place = tuple[str | None, Record]
+"""The name under which a login is kept, and what is there."""
+
 
 @attrs.frozen
 class Seen:
@@ -171,8 +174,10 @@ class Renewer:
     providers: tuple[Provider, ...] = ()
     whole_name: bool = False
 
-    def look(self, jitter: float) -> Landing | None:
-        """What is stored, if there is nothing to do about it; None if a renewal is to judge. Only reads."""
+    def look(self, jitter: float) -> Landing | Place | None:
+        """What is stored, if there is nothing to do about it; else where it is, for a renewal to judge; None
+        if that is not known. Only reads.
+        """
         try:
             place, record = self._stored(None)
         except SignInError:
@@ -188,7 +193,7 @@ class Renewer:
             or not isinstance(verdict, NotRenewed)
             or verdict.why is not NotRenewedReason.CURRENT
         ):
-            return None
+            return None if record is None else (place, record)
         return Landing(verdict, Seen(place, record.fingerprint), None)
 
     def renew(
@@ -200,15 +205,15 @@ class Renewer:
         failure: Failure | None,
         jitter: float,
         had: Record | None = None,
+        seen: Place | None = None,
         meanwhile: Callable[[Landing], None] | None = None,
     ) -> Landing:
         """Renew the login if it is due. `known` is what was had the last time, `had` the same, also if it was
-        gone since then. What was renewed and cannot be
-        stored for 30 s is given to `meanwhile`, and saving it goes on, with the lock; without `meanwhile` it
-        ends.
+        gone since then; `seen` is where it was seen just now. What was renewed and cannot be stored for 30 s
+        is given to `meanwhile`, and saving it goes on, with the lock; without `meanwhile` it ends.
         """
         landing = self._renewed(
-            world, known, rejected, failure, had=known or had, jitter=jitter, meanwhile=meanwhile
+            world, known, rejected, failure, had=known or had, seen=seen, jitter=jitter, meanwhile=meanwhile
         )
         outcome = landing.outcome
         if not isinstance(outcome, SignInError) or outcome.kind not in _UNREADABLE:
@@ -227,6 +232,7 @@ class Renewer:
         failure: Failure | None,
         *,
         had: Record | None,
+        seen: Place | None,
         jitter: float,
         meanwhile: Callable[[Landing], None] | None,
     ) -> Landing:
@@ -235,9 +241,10 @@ class Renewer:
         with world:
             for _ in range(_MOST_PLACES):
                 try:
-                    place, record = self._stored(had)
+                    place, record = seen or self._stored(had)
                 except SignInError as error:
                     return Landing(error, Seen(None, None), rejected)
+                seen = None
                 landing = self._renewed_at(
                     (place, record), world, known, rejected, failure, jitter=jitter, meanwhile=meanwhile
                 )
@@ -365,12 +372,20 @@ class Renewer:
             keep_saving=keep_saving,
         )
 
-    def why_off(self, record: Record) -> SignInError | None:
-        """Why a login that is good may not be used, if its person has not allowed it; None if it may."""
+    def why_off(self, record: Record | None) -> SignInError | None:
+        """Why a login that is good may not be used, if its person has not allowed it; None if it may, or if
+        there is none.
+        """
         provider, kind = self.provider_for(record), ErrorKind.PLAN_USE_OFF
-        if not use_is_off(record.credential, provider):
+        if record is None or not use_is_off(record.credential, provider):
             return None
         return SignInError.by(provider.texts.facts(kind), kind)
+
+    def whose(self, known: Record | None) -> Provider:
+        """Who the login is bound to: the `known` one, or else the one that is stored."""
+        if self.provider is None and known is None and (known := self._stored(None)[1]) is None:
+            raise not_signed_in()
+        return self.provider_for(known)
 
     def provider_for(self, record: Record | None) -> Provider:
         """Who renews this record."""

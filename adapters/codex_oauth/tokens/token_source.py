@@ -20,7 +20,7 @@ import attrs
 from codex_oauth.clock import Clock, now, wall_of
 from codex_oauth.loading import loading
 from codex_oauth.stores.store import Store
-from codex_oauth.tokens.hosts import Hosts
+from codex_oauth.tokens.hosts import Hosts, shared_hosts
 from codex_oauth.tokens.memory import Memory, Step
 from codex_oauth.tokens.notes import Notes, print_note
 from codex_oauth.tokens.renewing import Landing, LazyWorld, Renewer, UsualWorld
@@ -79,24 +79,27 @@ _USUAL_POLICY: Final = RenewalPolicy()
 
 class TokenSource:
     """The access token of a stored login, renewed whenever that is due. For any number of threads, tasks
-    and event loops at once; `token` fits `OpenAI(api_key=...)`, and `atoken` fits `AsyncOpenAI`.
+    and event loops at once; `token` fits `OpenAI(api_key=...)`, and `atoken` fits `AsyncOpenAI`. Use it in a
+    `with` or `async with` block, or call `close()` or `aclose()` at the end.
 
-    `account`: whose login, as people call it: an e-mail address, an account id, a user id, or the beginning
-    of a key; by default the store's current one; and the same login from then on, whoever else is called so.
-    `account_id` is its former name, and takes whole names only.
+    `store`: where the login is. `account`: whose login, as people call it: an e-mail address, an account id,
+    a user id, or the beginning of a key; by default the store's current one. The source keeps to the login
+    that it found first. `account_id` is the former name of `account`, and takes whole names only.
+
     `provider`: by default the one that the login is bound to, of those that codex-oauth knows and of
-    `providers`. `hosts` may be sent the token, by default those of the login's provider: `HOST` or
-    `HOST:PORT`. `make_world` makes the world of one renewal, by default an `HttpxWorld`; its clock is `now`.
-    `jitter`, from 0 to 1, spreads processes; by default it is drawn at random. `on_note` gets one line about
-    a login that works and needs attention, on a renewal's thread; by default it is a `CodexOAuthWarning`.
-    `on_wait` gets, there too, every `Wait` of a renewal: its `why`, whom it waits for, and until when.
-    ValueError for an empty `account` and for what is no host.
+    `providers`. A login is renewed where it was granted, whatever `CODEX_OAUTH_ISSUER` says. `hosts`: where
+    the token may be sent, each `HOST` or `HOST:PORT`; by default the hosts of the login's provider. See
+    `HostNotAllowed`.
 
-    Every method but `close` raises SignInError where there is no usable login: `plan_use_off`, without a
-    request, for one that is good and whose person has not allowed that requests are made with it.
+    `policy` says when a login is renewed. `make_world` makes the world of one renewal, by default an
+    `HttpxWorld`; its clock is `now`. `jitter`, from 0 to 1, spreads the renewals of several processes; by
+    default it is drawn at random. On a renewal's thread `on_note` gets one line about a login that works and
+    needs attention, by default as a `CodexOAuthWarning`, and `on_wait` every `Wait`.
 
-    A signal handler may ask too, but not before the first renewal has loaded what renewals need: Python's
-    imports can't be entered twice.
+    Raises ValueError for an empty `account` and for what is no host. Every method but `close` and `stop`
+    raises SignInError where no login is usable: `login_required` (sign in again), `plan_use_off` (the person
+    has not allowed requests; none is sent), `network` and its like (the token has expired, and no renewal
+    succeeded), `auth_read_failed`, `corrupt_auth`. A signal handler may ask once a renewal has loaded all.
     """
 
     def __init__(
@@ -128,7 +131,9 @@ class TokenSource:
             whole_name=account_id is not None,
         )
         by_provider = (provider,) if provider is not None else (*self._renewer.providers, *KNOWN)
-        self._hosts = Hosts([host for each in by_provider for host in each.hosts] if hosts is None else hosts)
+        self._hosts = (
+            Hosts(hosts) if hosts is not None else shared_hosts(*(each.hosts for each in by_provider))
+        )
         self._hosts_differ = hosts is None and len(by_provider) > 1
         self._hosts_of: dict[tuple[str, str], Hosts] = {}
         self._make_world = make_world or UsualWorld(now)
@@ -142,7 +147,7 @@ class TokenSource:
         self._memory = Memory(
             policy=policy,
             jitter=_drawn() if jitter is None else jitter,
-            is_off=lambda record: self._why_off(record) is not None,
+            is_off=lambda record: self._renewer.why_off(record) is not None,
         )
         self.begin()
         begin_again_in_children(self)
@@ -161,8 +166,10 @@ class TokenSource:
     # -- what callers want ------------------------------------------------------------------------------
 
     def token(self) -> str:
-        """An access token to use now. It is not bound to a host here: give it to clients of the hosts that it
-        is meant for, or use `headers()` or `TokenAuth`.
+        """An access token to use now. Nothing checks where you send it: give it to clients of the login's
+        provider alone, or use `headers()`, `TokenAuth` or `openai_client()`, which check the host.
+
+        After a 401 ask `rejected(token)`. Blocks while a renewal is under way and no token is usable.
         """
         fresh, wall = self._memory.fresh, self._wall
         if fresh is not None and fresh.since <= (at := wall()) and at < fresh.until:  # _fresh(), unrolled
@@ -176,7 +183,9 @@ class TokenSource:
         return (await self._arecord()).credential.access_token.reveal()
 
     def credential(self, *, rejected: Secret[str] | None = None) -> Credential:
-        """The login to use now; `rejected` is an access token that a server refused with 401."""
+        """The login to use now: its account, its expiry, its tokens. `rejected` is an access token that a
+        server refused with 401 (RFC 6750 §3.1): another one is renewed, at most once a minute.
+        """
         if rejected is None and (fresh := self._fresh()) is not None:
             return fresh.credential
         return self._record(rejected).credential
@@ -186,8 +195,8 @@ class TokenSource:
         return (await self._arecord(rejected)).credential
 
     def rejected(self, token: str) -> str:
-        """What to use instead of `token`, which a server refused with 401. The same token again if there is
-        nothing better: at most one renewal a minute is begun by a refusal.
+        """The access token to use instead of `token`, which a server refused with 401 (RFC 6750 §3.1). The
+        same token comes back if there is no other: a refusal begins at most one renewal a minute.
         """
         secret = Secret(token)
         del token  # not in the frame of an error
@@ -200,8 +209,8 @@ class TokenSource:
         return (await self._arecord(secret)).credential.access_token.reveal()
 
     def headers(self, url: str) -> dict[str, str]:
-        """The headers for a request to `url`. Raises HostNotAllowed, a ValueError, for a URL that must not
-        have the token.
+        """The headers for a request to `url`: the token (RFC 6750 §2.1), and what else the API of the login's
+        provider wants. Raises HostNotAllowed, a ValueError, for a URL that must not have the token.
         """
         self.check(url)
         credential = self._record().credential
@@ -225,7 +234,7 @@ class TokenSource:
         bound = credential.issuer, credential.client_id
         if (allowed := self._hosts_of.get(bound)) is None:
             hosts = self._renewer.provider_for(Record(credential)).hosts
-            allowed = self._hosts_of[bound] = Hosts(hosts)
+            allowed = self._hosts_of[bound] = shared_hosts(hosts)
         allowed.check(url)
 
     def headers_of(self, credential: Credential) -> dict[str, str]:
@@ -235,6 +244,10 @@ class TokenSource:
             provider = self._renewer.provider_for(Record(credential))
             seen = self._seen = (credential, plain(provider.dialect.headers(provider, credential)))
         return dict(seen[1])
+
+    def provider(self) -> Provider:
+        """Whose login it is, without a renewal. Its `model_api` says where models answer."""
+        return self._renewer.whose(self._memory.record)
 
     @property
     def is_idle(self) -> bool:
@@ -298,11 +311,17 @@ class TokenSource:
         """See once for all who ask whether what is stored is good as it is: then no renewal is loaded."""
         with self._looking:
             if not self._looked:
-                self._hand_in(self._renewer.look(self._memory.jitter))
+                found = self._renewer.look(self._memory.jitter)
+                if isinstance(found, tuple):
+                    self._memory.see(found, self._now()[0])
+                else:
+                    self._hand_in(found)
                 self._looked = True
 
     def _looked_aside(self) -> Job[None]:
         """The same on a thread."""
+        if (flight := self._look_aside) is not None and not flight.landed:
+            return flight
         with loading("codex_oauth.tokens.flight"):
             from codex_oauth.tokens.flight import Job
 
@@ -326,6 +345,8 @@ class TokenSource:
 
     def _next(self, rejected: Secret[str] | None) -> Record | Job[Landing]:
         """What to use, or the renewal to wait for."""
+        if self._memory.record is None and (flight := self._flight) is not None and not flight.landed:
+            return flight  # thousands may ask while there is nothing yet: they keep nobody from renewing
         with self._lock:
             self._settle()
             step, record = self._memory.step(rejected, *self._now()), self._memory.record
@@ -333,7 +354,7 @@ class TokenSource:
             flight = self._under_way
             if usable is not None and (step is Step.USE or flight is not None or self._closed):
                 return usable
-            if flight is not None and flight.landed and (off := self._why_off(record)) is not None:
+            if flight is not None and flight.landed and (off := self._renewer.why_off(record)) is not None:
                 raise off
             if flight is not None and flight.landed:  # its result cannot be stored: nothing else is begun
                 raise attrs.evolve(self._memory.unsaved or SignInError.of(ErrorKind.AUTH_WRITE_FAILED))
@@ -349,10 +370,6 @@ class TokenSource:
         flight.run()  # without threads everybody renews for himself; the store lets one do it
         return flight
 
-    def _why_off(self, record: Record | None) -> SignInError | None:
-        """Why a login that is good may not be used; None if it may, or if there is none."""
-        return None if record is None else self._renewer.why_off(record)
-
     @property
     def _under_way(self) -> Job[Landing] | None:
         flight = self._flight
@@ -366,8 +383,8 @@ class TokenSource:
                 self._make_world.load()
             from codex_oauth.tokens.flight import Job
 
-        memory = self._memory
-        refused = memory.begin(rejected, self._now()[0])
+        memory, (at, _) = self._memory, self._now()
+        refused, seen = memory.begin(rejected, at), memory.seen_just_now(at)
         known, had, failure, jitter = memory.record, memory.had, memory.failure, memory.jitter
         world = LazyWorld(self._make_world, self._now, self._on_wait)
 
@@ -381,6 +398,7 @@ class TokenSource:
                 failure=failure,
                 jitter=jitter,
                 had=had,
+                seen=seen,
                 meanwhile=meanwhile if flight.on_thread else None,
             )
             self._hand_in(landing)
@@ -415,7 +433,7 @@ class TokenSource:
         if isinstance(outcome, SignInError):
             raise attrs.evolve(outcome)  # one of its own for everybody: a traceback grows with each raise
         record = outcome.record
-        if (off := self._why_off(record)) is not None:  # what was renewed is stored all the same
+        if (off := self._renewer.why_off(record)) is not None:  # what was renewed is stored all the same
             raise off
         if rejected is not None and landing.rejected is None and record.credential.access_token == rejected:
             return None

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from codex_oauth_core.effects import SendRequest
 from codex_oauth_core.events import Cancelled, RequestFailed, ResponseReceived
+from codex_oauth_core.short_repr import Named
 
 __all__ = ["KEPT_ALIVE", "AsyncSendOutcome", "AsyncTransport", "SendOutcome", "Transport", "never"]
 
@@ -35,6 +36,7 @@ class Transport(Protocol):
         ...
 
 
+@Named
 def never() -> bool:
     """`stopped` for a request that nothing may cut."""
     return False

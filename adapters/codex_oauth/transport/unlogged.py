@@ -32,9 +32,11 @@ _OURS: Final[ContextVar[bool]] = ContextVar("codex_oauth_unlogged", default=Fals
 
 
 @contextlib.contextmanager
-def unlogged() -> Generator[None]:
-    """In this block these libraries log nothing: in this thread, or in this task and those it starts."""
-    for logger in _FILTERED:
+def unlogged(*others: str) -> Generator[None]:
+    """In this block these libraries log nothing: in this thread, or in this task and those it starts.
+    `others` are the names of another library's loggers, of each of them: a filter is not inherited.
+    """
+    for logger in (*_FILTERED, *map(logging.getLogger, others)):
         if _drops not in logger.filters:
             logger.filters.insert(0, _drops)  # before filters that look at what is logged
     before = _OURS.set(True)

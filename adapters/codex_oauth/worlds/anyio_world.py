@@ -101,12 +101,14 @@ class AnyioWorld:
         return Cancelled(self._now()[0])
 
     async def _wait(self, wait: Wait, alarm: _AsyncWaker) -> Event:
-        from anyio.lowlevel import checkpoint
+        from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 
-        await checkpoint()
+        await checkpoint_if_cancelled()
         heard = self._sources.listen(wait.callback, alarm.ring, cancelled=self._cancelled)
         if self._on_wait is not None and not self._cancelled:
             await maybe_await(self._on_wait(wait))
+        if self._cancelled or self._now()[0] >= wait.until:  # else it sleeps, which lets others go on as well
+            await checkpoint()
         while True:
             alarm.clear()  # before the look at what it may have rung for
             at, _ = self._now()

@@ -105,7 +105,7 @@ class Storage:
     def _answer(self, effect: StorageEffect) -> StorageAnswer:
         match effect:
             case Load():
-                return Loaded((self._held or self._slot).load())
+                return self._load()
             case Lock():
                 return self._lock()
             case Reserve():
@@ -156,6 +156,11 @@ class Storage:
             raise problem
         return Found()
 
+    def _load(self) -> Loaded:
+        record = (self._held or self._slot).load()
+        self._seen, self._busy = None if record is None else record.intent, 1  # it need not be looked for
+        return Loaded(record)
+
     def _lock(self) -> Locked | LockBusy:
         if self._held is not None:
             raise RuntimeError("the lock is held already")
@@ -169,7 +174,9 @@ class Storage:
             return Locked(None, problem)
 
     def _holder(self) -> Intent | None:
-        """Whose intent keeps the lock busy, if that can be seen; looked for about once a second."""
+        """Whose intent keeps the lock busy, if that can be seen: in what was loaded just now, or in a look
+        about once a second.
+        """
         if self._busy % _LOOKS_APART == 0:
             with suppress(SignInError):
                 record = self._slot.load()

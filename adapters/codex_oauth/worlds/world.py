@@ -66,7 +66,12 @@ class World(PerformerOf[SignInEffect], Protocol):
 
 
 def run(flow: Drivable[E, T], world: PerformerOf[E]) -> T | SignInError:
-    """Drive `flow` to its end in `world`, and return its outcome. A failure is a value here."""
+    """Drive `flow` to its end in `world`, and return its outcome: a `Credential` of a sign-in.
+
+    A failure is a value here, a `SignInError`: raise it, or act by its `kind`. Raises what `world` raises,
+    and IllegalEvent where the world answers an effect with another's event. `store_login()` keeps a
+    credential.
+    """
     effect = flow.receive(Started(*world.now()))
     while not isinstance(effect, Finished):
         effect = flow.receive(world.perform(effect))
@@ -110,7 +115,9 @@ class AsyncWorld(AsyncPerformerOf[SignInEffect], Protocol):
 
 
 async def arun(flow: Drivable[E, T], world: AsyncPerformerOf[E]) -> T | SignInError:
-    """Drive `flow` to its end in `world`, and return its outcome. A failure is a value here."""
+    """`run()` for asyncio and trio: drive `flow` to its end in `world`, and return its outcome. A failure is
+    a value here, a `SignInError`; `astore_login()` keeps a credential.
+    """
     effect = flow.receive(Started(*world.now()))
     while not isinstance(effect, Finished):
         effect = flow.receive(await world.perform(effect))

@@ -11,10 +11,11 @@ from typing import Final
 from codex_oauth_core.chatgpt import codes, keys, render, requests, token_answers
 from codex_oauth_core.chatgpt.texts import TEXTS
 from codex_oauth_core.codex.token_answers import read_revocation
+from codex_oauth_core.model_api import ModelApi
 from codex_oauth_core.provider import Dialect, Provider, Required
-from codex_oauth_core.registered import ISSUER
+from codex_oauth_core.registered import ISSUED_CLIENT_IDS, ISSUER, PLAN_USE_SCOPE
 
-__all__ = ["CHATGPT", "CHATGPT_DIALECT"]
+__all__ = ["CHATGPT", "CHATGPT_API", "CHATGPT_DIALECT"]
 
 CHATGPT_DIALECT: Final = Dialect(
     why_not=requests.why_not,
@@ -36,6 +37,30 @@ CHATGPT_DIALECT: Final = Dialect(
     render=render.RENDERERS,
 )
 
+CHATGPT_API: Final = ModelApi(
+    base_url="https://api.openai.com/v1",
+    refused=frozenset(
+        {
+            "background",
+            "max_output_tokens",
+            "max_tool_calls",
+            "metadata",
+            "moderation",
+            "prompt_cache_retention",
+            "safety_identifier",
+            "service_tier",
+            "temperature",
+            "top_logprobs",
+            "top_p",
+            "truncation",
+            "user",
+        }
+    ),
+)
+"""`conversation`, `multi_agent`, `prompt` and `previous_response_id` are refused, too: without them it would
+be another question.
+"""
+
 CHATGPT: Final = Provider(
     issuer=ISSUER,
     client_id="dynamic_agent_client",
@@ -45,7 +70,7 @@ CHATGPT: Final = Provider(
         "email",
         "offline_access",
         "resource.invoke",
-        "chatgpt.tokens.use.direct",
+        PLAN_USE_SCOPE,
     ),
     authorization_endpoint=f"{ISSUER}/api/accounts/authorize",
     token_endpoint=f"{ISSUER}/api/accounts/oauth/token",
@@ -55,15 +80,16 @@ CHATGPT: Final = Provider(
     redirect_host="127.0.0.1",
     redirect_path="/auth/callback",
     must_grant=frozenset({Required.ACCESS_TOKEN}),
-    issued_client_ids=r"(?!dynamic_agent_client\Z)[A-Za-z0-9_-]{1,200}",
+    issued_client_ids=ISSUED_CLIENT_IDS,
     hosts=("api.openai.com",),
     has_nonce=True,
     resource="https://api.openai.com/v1",
-    use_scope="chatgpt.tokens.use.direct",
+    use_scope=PLAN_USE_SCOPE,
+    model_api=CHATGPT_API,
     texts=TEXTS,
     token_check_url="https://api.openai.com/v1/models",  # noqa: S106  # no token
     dialect=CHATGPT_DIALECT,
-)
+).called("CHATGPT")
 """The official sign-in. Its client id begins a first registration; for a program that has one,
 `CHATGPT.registered(client_id)`. A sign-in needs `application`, `host_id` and `verify_signature`, too.
 """

@@ -10,10 +10,11 @@ from typing import Final
 
 from codex_oauth_core.codex import answers, claims, codes, render, requests, token_answers
 from codex_oauth_core.codex.texts import TEXTS
+from codex_oauth_core.model_api import ModelApi
 from codex_oauth_core.provider import Dialect, Provider, Required
 from codex_oauth_core.registered import CLIENT_ID, ISSUER
 
-__all__ = ["CODEX", "CODEX_DIALECT"]
+__all__ = ["CODEX", "CODEX_API", "CODEX_DIALECT"]
 
 CODEX_DIALECT: Final = Dialect(
     device_authorization_request=requests.device_authorization_request,
@@ -35,6 +36,24 @@ CODEX_DIALECT: Final = Dialect(
     render=render.RENDERERS,
 )
 
+CODEX_API: Final = ModelApi(
+    base_url="https://chatgpt.com/backend-api/codex",
+    needs_instructions=True,
+    refused=frozenset(
+        {
+            "max_completion_tokens",
+            "max_output_tokens",
+            "max_tokens",
+            "metadata",
+            "prompt_cache_breakpoint",
+            "prompt_cache_options",
+            "stream_options",
+            "temperature",
+            "top_p",
+        }
+    ),
+)
+
 CODEX: Final = Provider(
     issuer=ISSUER,
     client_id=CLIENT_ID,
@@ -53,7 +72,8 @@ CODEX: Final = Provider(
     authorize_parameters=(("id_token_add_organizations", "true"), ("codex_cli_simplified_flow", "true")),
     hosts=("chatgpt.com",),
     token_check_url="https://chatgpt.com/backend-api/wham/usage",  # noqa: S106  # no token
+    model_api=CODEX_API,
     texts=TEXTS,
     must_grant=frozenset({Required.ACCESS_TOKEN, Required.REFRESH_TOKEN}),
     dialect=CODEX_DIALECT,
-)
+).called("CODEX")

@@ -6,6 +6,7 @@ every response has exactly one meaning. What the token endpoint answers is read 
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -252,9 +253,31 @@ _CODE: Final = re.compile(r"[\x21-\x7e]{1,2048}")
 _VERIFIER: Final = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 _EXPIRED_TEXT: Final = "code has expired"
 
+_LONGEST_REMEMBERED: Final = 512  # bytes of a body
+_MOST_REMEMBERED: Final = 64
+_PENDING_SEEN: Final[dict[tuple[int, bytes], Pending]] = {}
+"""By status and digest, answers that were read as pending: a server sends the same one a hundred times, and
+nothing but status and body makes it pending. No body is kept, and no answer that means anything else.
+"""
+
 
 def read_poll(provider: Provider, response: ResponseReceived) -> PollFact:
     """What a poll answer means. The caller knows the history that `Unrecognized` and `Gone` need."""
+    body = response.body.reveal()
+    if len(body) > _LONGEST_REMEMBERED:
+        return _read_poll(response)
+    seen = response.status, hashlib.sha256(body).digest()
+    if (pending := _PENDING_SEEN.get(seen)) is not None:
+        return pending
+    fact = _read_poll(response)
+    if isinstance(fact, Pending):
+        if len(_PENDING_SEEN) >= _MOST_REMEMBERED:
+            _PENDING_SEEN.clear()
+        _PENDING_SEEN[seen] = fact
+    return fact
+
+
+def _read_poll(response: ResponseReceived) -> PollFact:
     answer = Answer(response)
     success = is_success(answer.status)
     if success and (approved := _approval(answer)) is not None:

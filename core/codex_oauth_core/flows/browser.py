@@ -146,7 +146,7 @@ LAYOUT: Final = Layout(
 
 @attrs.define(eq=False, kw_only=True, on_setattr=attrs.setters.NO_OP)
 class BrowserFlow(VerifiedSignInFlow):
-    """Sign in with the browser.
+    """Sign in with the browser (RFC 8252, RFC 7636). It ends with a `Credential` or a `SignInError`.
 
     Make it with the `redirect_uri` of a receiver that already listens, and with a fresh `pkce` and `state`,
     and `nonce` if the provider has one. Feed it `Started`; its `Wait` bears the page to open as `prompt`, and

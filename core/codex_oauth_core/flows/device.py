@@ -175,7 +175,7 @@ LAYOUT: Final = Layout(
 
 @attrs.define(eq=False, kw_only=True, on_setattr=attrs.setters.NO_OP)
 class DeviceFlow(SignInFlowOf[SendRequest | Wait]):
-    """Sign in with a device code.
+    """Sign in with a device code (RFC 8628). It ends with a `Credential` or a `SignInError`.
 
     Feed it `Started`, then perform each effect it returns: `SendRequest`, and `Wait`, whose `prompt`
     is what the person must see. `max_lifetime` bounds the login in seconds, whatever the server says.

@@ -17,8 +17,18 @@ TYPE_CHECKING = False  # as typing's, without loading typing
 if TYPE_CHECKING:
     from typing import Final
 
-__all__ = ["USUAL_MAX_AGE", "USUAL_SKEW", "Freshness", "age_of", "freshness_of", "renewal_begins"]
+__all__ = [
+    "CLOCK_OFF",
+    "USUAL_MAX_AGE",
+    "USUAL_SKEW",
+    "Freshness",
+    "age_of",
+    "freshness_of",
+    "renewal_begins",
+]
 
+CLOCK_OFF: Final = 300.0
+"""Seconds by which a clock may be off before anybody is told."""
 USUAL_SKEW: Final = 300.0
 USUAL_MAX_AGE: Final = 8 * 86_400.0
 _SHARE: Final = 0.1

@@ -88,7 +88,7 @@ class TableEvent(StockEvent):
 
     def trigger(self, model: Any, *args: Any, **kwargs: Any) -> bool:
         """Move `model` along the table. Raises MachineError, and moves nothing, where there is no row."""
-        moves = self.transitions.get(model.state.name)
+        moves = self.transitions.get(model.state._name_)
         if not moves:
             raise MachineError(f"Can't trigger event {self.name} from state {model.state.name}!")
         model.state = self.machine.states[str(moves[0].dest)].value

@@ -20,6 +20,7 @@ from codex_oauth_core.provider import Provider
 from codex_oauth_core.record import OWN_WORDS, Intent, Record
 from codex_oauth_core.renewal_times import INTENT_LIFE, REQUEST_TIMEOUT, WAIT_EXPIRED, WAIT_USABLE
 from codex_oauth_core.secret import Secret
+from codex_oauth_core.short_repr import changed_fields
 
 __all__ = [
     "Freshness",
@@ -45,7 +46,7 @@ def _at_most_a_minute(_policy: object, field: attrs.Attribute[float], value: flo
         raise ValueError(f"{field.name}: at most {REQUEST_TIMEOUT:g} seconds")
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class RenewalPolicy:
     """When a login is renewed, and how long that may take. All spans are seconds; ValueError for one that
     is not positive.
@@ -65,6 +66,8 @@ class RenewalPolicy:
     expired_lock_limit: float = attrs.field(default=WAIT_EXPIRED, validator=_positive)
     request_timeout: float = attrs.field(default=REQUEST_TIMEOUT, validator=(_positive, _at_most_a_minute))
     retry_limit: float = attrs.field(default=30.0, validator=_positive)
+
+    __repr__ = changed_fields
 
 
 def freshness(record: Record, wall: float, policy: RenewalPolicy, jitter: float = 0.5) -> Freshness:

@@ -6,7 +6,7 @@ in the process.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -19,8 +19,28 @@ from tests.bench.logins import credential, keep
 from tests.bench.ratios import Result, Target
 
 URL: Final = "https://chatgpt.com/backend-api/codex/responses"
+HOST: Final = "chatgpt.com"
+HAND: Final = "by hand, alone"
 NO_OP: Final = "no-op, alone"
 OURS: Final = "CodexAuth, alone"
+
+
+class ByHand(httpx.Auth):
+    """As short as it can be written: the headers are there, the host is looked at, a 401 is noticed."""
+
+    def __init__(self, headers: dict[str, str]) -> None:
+        self._headers = headers
+
+    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
+        """Sign it."""
+        if request.url.host != HOST:
+            raise ValueError(HOST)
+        headers = request.headers
+        for name, value in self._headers.items():
+            headers[name] = value
+        response = yield request
+        if response.status_code == 401:
+            yield request
 
 
 def driven(auth: httpx.Auth) -> Callable[[], object]:
@@ -55,6 +75,11 @@ def measure(rounds: int) -> Result:
                     OURS, "CodexAuth(source).sync_auth_flow(request)", repeated(driven(auth)), ours=True
                 ),
                 Contestant(
+                    HAND,
+                    "an httpx.Auth that sets the same headers for one host",
+                    repeated(driven(ByHand(source.headers(URL)))),
+                ),
+                Contestant(
                     "no-op, whole request",
                     "client.get(url, auth=httpx.Auth()), MockTransport",
                     repeated(lambda: client.get(URL, auth=nothing)),
@@ -68,6 +93,11 @@ def measure(rounds: int) -> Result:
             ]
             times = contest(all_of, rounds, NO_OP)
     whole = times.ratio("CodexAuth, whole request", "no-op, whole request")
-    notes = (f"A whole request takes {whole.median:.2f} times the time of one without it.",)
-    targets = (Target("the generator, of the no-op", times.ratio(OURS), 2.5),)
+    bare = times.ratio(HAND)
+    notes = (
+        f"A whole request takes {whole.median:.2f} times the time of one without it.",
+        f"One by hand takes {bare.median:.1f} times the no-op, so 3 times is not to be had: httpx sets a header in a "
+        "third of a microsecond and more, and there are three.",
+    )
+    targets = (Target("the generator, of the one by hand, which is the floor", times.ratio(OURS, HAND), 1.2),)
     return Result("P4", NO_OP, figures(all_of, times), targets, notes=notes)

@@ -1,4 +1,4 @@
-"""P12 and P13: the command as a whole process, against an interpreter that does nothing.
+"""P12, P12b, P12c and P13: the command as a whole process, against an interpreter that does nothing.
 
 Rules of this file: all run in the same interpreter and environment; the programs of others are in
 `command_peers`; the time ends when the process has ended.
@@ -6,13 +6,15 @@ Rules of this file: all run in the same interpreter and environment; the program
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import attrs
+
 from codex_oauth import FileStore
-from codex_oauth_core import Record
+from codex_oauth_core import CODEX, Credential, Record
 from codex_oauth_core.record import write_record
 from tests.bench.command_peers import PROGRAMS
 from tests.bench.contest import Contestant, contest, figures
@@ -55,6 +57,65 @@ def token(rounds: int) -> Result:
         others = _programs(folder, ["token", "--store", str(file)])
         assert said(ours).strip() == TOKEN
         return _raced("P12", "`codex-oauth token --store DIR`", ours, others, rounds, 2.6)
+
+
+def every_client(rounds: int) -> Result:
+    """P12b."""
+    logins = {
+        "another issuer": credential(CODEX.at("https://auth.example.com")),
+        "a copy": attrs.evolve(credential(), refresh_token=None),
+    }
+    with TemporaryDirectory() as home:
+        ours = {name: _command("token", FileStore(Path(home, name)), login) for name, login in logins.items()}
+        called = {
+            "another issuer": "`codex-oauth token`, a login of another issuer",
+            "a copy": "`codex-oauth token`, a copy of another program's login, without a refresh token",
+        }
+        for command in ours.values():
+            assert said(command).strip() == TOKEN
+        note = (
+            "A sealed store is for programs: the command reads none. A login whose issuer has a path, say, and one "
+            "that needs a word to the person go the usual way of all commands."
+        )
+        return _against_nothing("P12b", ours, called, rounds, 2.6, note)
+
+
+def accounts(rounds: int) -> Result:
+    """P12c."""
+    with TemporaryDirectory() as home:
+        store = FileStore(Path(home))
+        ours = {name: _command(name, store, credential()) for name in ("status", "list")}
+        called = {name: f"`codex-oauth {name}`, one login" for name in ours}
+        return _against_nothing("P12c", ours, called, rounds, 4)
+
+
+def _command(name: str, store: FileStore, login: Credential) -> list[str]:
+    """The command, with a store that holds this login."""
+    keep(store, login)
+    return [COMMAND, name, "--store", str(store.home)]
+
+
+def _against_nothing(
+    number: str,
+    ours: Mapping[str, Sequence[str]],
+    called: Mapping[str, str],
+    rounds: int,
+    limit: float,
+    *notes: str,
+) -> Result:
+    """Several commands of ours beside an interpreter that does nothing."""
+    all_of = [
+        _process(UNIT, f"`{UNIT}`", [PYTHON, "-c", "pass"]),
+        *(
+            _process(f"codex-oauth, {name}", called[name], command, ours=True)
+            for name, command in ours.items()
+        ),
+    ]
+    times = contest(all_of, rounds, UNIT)
+    targets = tuple(
+        Target(f"{name}: of `{UNIT}`", times.ratio(f"codex-oauth, {name}"), limit) for name in ours
+    )
+    return Result(number, UNIT, figures(all_of, times), targets, notes=notes)
 
 
 def usage(rounds: int) -> Result:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
 
 import anyio
+import anyio.lowlevel
 import httpx
 
 from codex_oauth import AsyncHttpxWorld, Credential, HttpxWorld, arun, run
@@ -17,7 +19,11 @@ from codex_oauth.testing import VirtualClock
 from codex_oauth_core import CODEX, DeviceFlow
 from tests.support import PENDING, approved, issued, tokens
 
-__all__ = ["by_hand", "by_hand_async", "in_loop", "ours", "ours_async"]
+T = TypeVar("T")
+
+_LIMIT: Final = 30.0
+
+__all__ = ["by_hand", "by_hand_async", "by_hand_limited", "in_loop", "ours", "ours_async"]
 
 
 def server(polls: int) -> httpx.MockTransport:
@@ -96,7 +102,7 @@ def by_hand(polls: int) -> None:
 
 
 async def by_hand_async(polls: int) -> None:
-    """The same with `AsyncClient`."""
+    """The same with `AsyncClient`. Its pauses take no time, and let others go on, as ours do."""
     async with httpx.AsyncClient(transport=server(polls)) as client:
         device = (await client.post(_USERCODE, content=_start())).json()
         while True:
@@ -104,10 +110,36 @@ async def by_hand_async(polls: int) -> None:
             if answer.status_code == 200:
                 break
             assert answer.json()["error"]["code"] == "deviceauth_authorization_pending"
+            await anyio.lowlevel.checkpoint()
         found = (await client.post(_TOKEN, data=_exchange(answer.json()))).json()
     assert found["access_token"]
 
 
-def in_loop(work: Callable[[int], Awaitable[None]], polls: int, backend: str) -> None:
+async def by_hand_limited(polls: int) -> None:
+    """The same, with a time limit for each request, and a scope that somebody may cancel it by."""
+
+    async def post(client: httpx.AsyncClient, url: str, **body: Any) -> httpx.Response:
+        with anyio.CancelScope() as scope, anyio.move_on_after(_LIMIT):
+            cancellable.append(scope)
+            try:
+                return await client.post(url, **body)
+            finally:
+                cancellable.pop()
+        raise TimeoutError
+
+    cancellable: list[anyio.CancelScope] = []
+    async with httpx.AsyncClient(transport=server(polls)) as client:
+        device = (await post(client, _USERCODE, content=_start())).json()
+        while True:
+            answer = await post(client, _POLL, json=_poll(device))
+            if answer.status_code == 200:
+                break
+            assert answer.json()["error"]["code"] == "deviceauth_authorization_pending"
+            await anyio.lowlevel.checkpoint()
+        found = (await post(client, _TOKEN, data=_exchange(answer.json()))).json()
+    assert found["access_token"]
+
+
+def in_loop(work: Callable[[T], Awaitable[None]], given: T, backend: str) -> None:
     """Run an asynchronous sign-in in a new event loop."""
-    anyio.run(work, polls, backend=backend)
+    anyio.run(work, given, backend=backend)

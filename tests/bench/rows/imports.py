@@ -16,6 +16,13 @@ from tests.bench.ratios import Result, Spread, Target
 
 HTTPX: Final = "import httpx"
 DEVICE: Final = "from codex_oauth_core import DeviceFlow"
+LOGIN: Final = "from codex_oauth import login"
+FLOOR: Final = "the same libraries and classes"
+CORE_LIBRARIES: Final = (
+    "attrs, transitions, json, re, hashlib, hmac, base64, datetime, ipaddress, zlib, urllib.parse"
+)
+"""What the core stands on."""
+LOGIN_LIBRARIES: Final = f"{CORE_LIBRARIES}, platformdirs, tempfile, threading, contextvars, ssl, socket"
 FORBIDDEN: Final = ("ssl", "socket", "asyncio", "httpx", "h11")
 PEER_IMPORTS: Final = (("MSAL", "msal"), ("Authlib", "authlib.integrations.httpx_client"))
 
@@ -40,6 +47,32 @@ def _loaded(statement: str, path: Path) -> tuple[str, ...]:
     )
 
 
+_FIELDS: Final = """
+import sys
+from collections import Counter
+kinds = (value for name, module in sys.modules.items() if name.startswith("codex_oauth") for value in vars(module).values())
+mine = {kind for kind in kinds if isinstance(kind, type) and kind.__module__.startswith("codex_oauth")}
+print(*(len(kind.__attrs_attrs__) for kind in mine if "__attrs_attrs__" in vars(kind)))
+"""
+"""How many fields the classes of attrs have that were loaded."""
+
+
+def _floor(statement: str, libraries: str, path: Path) -> Path:
+    """A module that has as many classes of attrs as `statement` loads, of as many fields, and `libraries`; and nothing
+    more.
+    """
+    code = f"{statement}\n{_FIELDS}"
+    sizes = [int(size) for size in said([PYTHON, "-S", "-c", code], {"PYTHONPATH": str(path)}).split()]
+    lines = [f"import {libraries}"]
+    for number, fields in enumerate(sizes):
+        lines += ["", "@attrs.frozen", f"class Kind{number}:", "    pass"]
+        lines += [f"    field{field}: str" for field in range(fields)]
+    module = path / f"floor_of_{len(sizes)}.py"
+    module.write_text("\n".join(lines))
+    said([PYTHON, "-S", "-c", f"import {module.stem}"], {"PYTHONPATH": str(path)})  # its byte code is kept
+    return module
+
+
 def _count(text: str, number: int) -> Target:
     return Target(text, Spread.of([float(number)]), 0, unit="")
 
@@ -51,6 +84,7 @@ def core(rounds: int) -> Result:
             _contestant("import httpx", HTTPX, path),
             _contestant("codex-oauth, root", "import codex_oauth_core", path, ours=True),
             _contestant("codex-oauth, DeviceFlow", DEVICE, path, ours=True),
+            _contestant(FLOOR, f"import {_floor(DEVICE, CORE_LIBRARIES, path).stem}", path),
             _contestant("attrs", "import attrs", path),
             _contestant("attrs and transitions", "import attrs, transitions", path),
             *_peers(),
@@ -59,7 +93,7 @@ def core(rounds: int) -> Result:
         loaded = _loaded(DEVICE, path)
     targets = (
         Target("the root alone, of `import httpx`", times.ratio("codex-oauth, root"), 0.05),
-        Target("with DeviceFlow", times.ratio("codex-oauth, DeviceFlow"), 0.9),
+        Target("with DeviceFlow, of the floor", times.ratio("codex-oauth, DeviceFlow", FLOOR), 1.2),
         _count("modules of I/O that it loads", len(loaded)),
     )
     notes = (
@@ -76,8 +110,12 @@ def package(rounds: int) -> Result:
             _contestant("import httpx", HTTPX, path),
             _contestant("codex-oauth", "import codex_oauth", path, ours=True),
             _contestant("codex-oauth, FileStore", "from codex_oauth import FileStore", path, ours=True),
-            _contestant("codex-oauth, login", "from codex_oauth import login", path, ours=True),
+            _contestant("codex-oauth, login", LOGIN, path, ours=True),
+            _contestant(FLOOR, f"import {_floor(LOGIN, LOGIN_LIBRARIES, path).stem}", path),
         ]
         times = contest(all_of, rounds, "import httpx")
-    targets = (Target("of `import httpx`", times.ratio("codex-oauth"), 0.05),)
+    targets = (
+        Target("of `import httpx`", times.ratio("codex-oauth"), 0.05),
+        Target("with login, of the floor", times.ratio("codex-oauth, login", FLOOR), 1.2),
+    )
     return Result("P2", "import httpx", figures(all_of, times), targets)

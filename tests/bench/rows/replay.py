@@ -119,7 +119,7 @@ def measure(rounds: int) -> Result:
         called = "acquire_token_by_device_flow, http_client in memory, interval 0"
         all_of.append(Contestant("MSAL", called, repeated(msal_flow)))
     times = contest(all_of, rounds, "JSON alone")
-    targets = [Target("of the time of parsing JSON", times.ratio("codex-oauth"), 8)]
+    targets = [Target("of the time of parsing JSON", times.ratio("codex-oauth"), 5)]
     if has("msal"):
         targets.append(Target("of MSAL's time", times.ratio("codex-oauth", "MSAL"), 1))
     return Result("P6", "JSON alone", figures(all_of, times), tuple(targets))

@@ -19,8 +19,8 @@ from codex_oauth.authority.faults import (
     EVERY,
     Fault,
     Ranges,
-    UnknownField,
     check_endpoint,
+    check_fields,
     in_ranges,
     ranges,
     read_rows,
@@ -256,8 +256,6 @@ def chatgpt_fault(row: Mapping[str, Any]) -> ChatGptFault | HostileAnswer:
     """The fault of one row. ValueError, with the field, for one that makes no sense."""
     if "answer" not in row:
         return ChatGptFault.of_row(row)
-    unknown = sorted(set(row) - {"answer", "requests"})
-    if unknown:
-        raise UnknownField(f"unknown: {unknown[0]}")
+    check_fields(row, ("answer", "requests"), needed=())
     rest = {name: value for name, value in row.items() if name != "answer"}
     return HostileAnswer(name=row["answer"], **rest)

@@ -2,14 +2,15 @@
 
 Rules of this file: a request is looked at in this order: its path, its token, who may use the plan, its body;
 the first thing that is wrong is what is told. Whatever a program should leave out is refused by its name,
-unless it is null, because many libraries send nulls. The answer is always the same made-up text.
+unless it is null, because many libraries send nulls. What is answered is what the stub of both backends
+answers (`models`).
 """
 
 from __future__ import annotations
 
-import json
+import itertools
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import attrs
 
@@ -18,39 +19,17 @@ from codex_oauth.authority.chatgpt.script import Script
 from codex_oauth.authority.chatgpt.settings import PLAN_REFUSALS, PLAN_SCOPE, ChatGptPolicy, StreamEnd
 from codex_oauth.authority.chatgpt.token_endpoint import as_json_answer
 from codex_oauth.authority.endpoints import Fields
-from codex_oauth.authority.messages import JSON, Answer, Call
+from codex_oauth.authority.messages import Answer, Call
+from codex_oauth.authority.models.events import ModelEvent, empty_response, events_of, reply_to
+from codex_oauth.authority.models.requests import BodyRefused, check_plan, json_object
+from codex_oauth.authority.models.streams import stream_answer
 from codex_oauth_core.secret import Secret
 
 __all__ = ["API_PREFIX", "ModelApi"]
 
 API_PREFIX: Final = "/v1/"
 
-LEFT_OUT: Final = frozenset(
-    {
-        "background",
-        "conversation",
-        "max_output_tokens",
-        "max_tool_calls",
-        "metadata",
-        "moderation",
-        "multi_agent",
-        "previous_response_id",
-        "prompt",
-        "prompt_cache_retention",
-        "safety_identifier",
-        "service_tier",
-        "temperature",
-        "top_logprobs",
-        "top_p",
-        "truncation",
-        "user",
-    }
-)
-"""What a request to the plan must not say."""
-
-TOOLS: Final = frozenset({"namespace", "function", "custom", "web_search", "web_search_preview"})
 _FOREIGN_HEADERS: Final = ("chatgpt-account-id", "originator")
-_UNSUPPORTED: Final = "subscription_sharing_unsupported_capability"
 
 
 class _Refused(Exception):  # a request that is not served, not an error of ours
@@ -101,18 +80,16 @@ class ModelApi:
         if closed is not None:
             return closed
         try:
-            body = _body(call)
-            self._check(body)
-        except _Refused as refused:
-            self.script.accuse("responses", refused.code, refused.why)
-            return refused.answer()
-        events = list(self._events(str(body["model"]), int(call.wall)))
-        text = "".join(
-            f"event: {event['type']}\ndata: {json.dumps({**event, 'sequence_number': number})}\n\n"
-            for number, event in enumerate(events)
-        )
-        headers = (("Content-Type", "text/event-stream; charset=utf-8"),)
-        return Answer(status=200, headers=headers, body=Secret(text.encode()))
+            body = json_object(call)
+            check_plan(
+                body,
+                slugs=[slug for slug, _ in self.policy.models],
+                refuse_flat_tools=self.policy.refuse_flat_tools,
+            )
+        except BodyRefused as wrong:
+            self.script.accuse("responses", str(wrong.code), wrong.why)
+            return _Refused(400, str(wrong.code), wrong.why, wrong.param).answer()
+        return stream_answer((0.0, event) for event in self._events(body, int(call.wall)))
 
     def elsewhere(self, call: Call, endpoint: str) -> Answer:
         """Any other route or method below `API_PREFIX`."""
@@ -148,116 +125,22 @@ class ModelApi:
             return "subscription_sharing_user_not_eligible"
         return self.policy.plan_refusal
 
-    # -- what a request may say ----------------------------------------------------------------------
-
-    def _check(self, body: Mapping[str, Any]) -> None:
-        if not isinstance(body.get("input"), list):
-            raise _Refused(400, "invalid_type", "Input must be a list", "input")
-        for name, wanted in (("store", False), ("stream", True)):
-            if body.get(name) is not wanted:
-                raise _Refused(400, _UNSUPPORTED, f"{name} must be set to {str(wanted).lower()}", name)
-        for place, item in enumerate(body["input"]):
-            if _is_system_message(item):
-                raise _Refused(400, _UNSUPPORTED, "System messages are not allowed", f"input[{place}].role")
-        for name in sorted(LEFT_OUT & body.keys()):
-            if body[name] is not None:
-                raise _Refused(400, _UNSUPPORTED, f"Unsupported parameter: {name}", name)
-        for place, kind in enumerate(_tool_kinds(body)):
-            flat = kind in ("function", "custom") and self.policy.refuse_flat_tools
-            if kind not in TOOLS or flat:
-                raise _Refused(400, _UNSUPPORTED, f"Unsupported tool: {kind}", f"tools[{place}]")
-        if body.get("model") not in [slug for slug, _ in self.policy.models]:
-            raise _Refused(400, "model_not_found", "The model does not exist.", "model")
-
     # -- the answer ----------------------------------------------------------------------------------
 
-    def _events(self, model: str, created_at: int) -> Iterator[dict[str, Any]]:
-        text = self.policy.model_text
-        ids = {"item_id": f"msg_fake_{self.entropy(8).hex()}", "output_index": 0, "content_index": 0}
-        part: dict[str, Any] = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
-        item = {"type": "message", "id": ids["item_id"], "role": "assistant"}
-        done: dict[str, Any] = {**item, "status": "completed", "content": [part]}
-        response = _response(f"resp_fake_{self.entropy(8).hex()}", model, created_at)
-        yield {"type": "response.created", "response": response}
-        yield {"type": "response.in_progress", "response": response}
-        added: dict[str, Any] = {**item, "status": "in_progress", "content": []}
-        yield {"type": "response.output_item.added", "output_index": 0, "item": added}
-        yield {"type": "response.content_part.added", **ids, "part": {**part, "text": ""}}
-        half = (len(text) + 1) // 2
-        for delta in (text[:half], text[half:]):
-            yield {"type": "response.output_text.delta", **ids, "delta": delta, "logprobs": []}
-        if self.policy.stream_end is StreamEnd.CUT:
+    def _events(self, body: Mapping[str, Any], created_at: int) -> Iterator[ModelEvent]:
+        response = empty_response(body, f"resp_fake_{self._new_id()}", created_at)
+        reply = reply_to(body, self.policy.model_text, reasoning=False)
+        whole = events_of(reply, response, self._new_id, empty_output=self.policy.empty_output)
+        if self.policy.stream_end is StreamEnd.COMPLETED:
+            yield from whole
             return
+        yield from itertools.takewhile(lambda event: not str(event["type"]).endswith(".done"), whole)
         if self.policy.stream_end is StreamEnd.FAILED:
             error = {"code": "server_is_overloaded", "message": "This test fails."}
             yield {"type": "response.failed", "response": {**response, "status": "failed", "error": error}}
-            return
-        if self.policy.stream_end is StreamEnd.INCOMPLETE:
+        elif self.policy.stream_end is StreamEnd.INCOMPLETE:
             short = {**response, "status": "incomplete", "incomplete_details": {"reason": "content_filter"}}
             yield {"type": "response.incomplete", "response": short}
-            return
-        yield {"type": "response.output_text.done", **ids, "text": text, "logprobs": []}
-        yield {"type": "response.content_part.done", **ids, "part": part}
-        yield {"type": "response.output_item.done", "output_index": 0, "item": done}
-        output: list[object] = [] if self.policy.empty_output else [done]
-        whole = {**response, "status": "completed", "output": output, "usage": _USAGE}
-        yield {"type": "response.completed", "response": whole}
 
-
-_USAGE: Final = {
-    "input_tokens": 1,
-    "input_tokens_details": {"cached_tokens": 0},
-    "output_tokens": 1,
-    "output_tokens_details": {"reasoning_tokens": 0},
-    "total_tokens": 2,
-}
-
-
-def _response(response_id: str, model: str, created_at: int) -> dict[str, Any]:
-    return {
-        "id": response_id,
-        "object": "response",
-        "created_at": created_at,
-        "status": "in_progress",
-        "model": model,
-        "output": [],
-        "error": None,
-        "incomplete_details": None,
-        "instructions": None,
-        "metadata": {},
-        "parallel_tool_calls": True,
-        "temperature": None,
-        "top_p": None,
-        "tool_choice": "auto",
-        "tools": [],
-        "text": {"format": {"type": "text"}},
-        "reasoning": {"effort": None, "summary": None},
-        "store": False,
-    }
-
-
-def _body(call: Call) -> dict[str, Any]:
-    if call.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
-        raise _Refused(400, "invalid_request", f"the body must be {JSON}")
-    try:
-        body: object = json.loads(call.body)
-    except (ValueError, RecursionError):
-        body = None
-    if not isinstance(body, dict):
-        raise _Refused(400, "invalid_request", "the body is no JSON object")
-    return cast("dict[str, Any]", body)
-
-
-def _is_system_message(item: object) -> bool:
-    return isinstance(item, dict) and cast("dict[str, object]", item).get("role") == "system"
-
-
-def _tool_kinds(body: Mapping[str, Any]) -> list[str]:
-    """The types of the tools; of what is no tool, its text."""
-    tools: object = body.get("tools") or []
-    if not isinstance(tools, list):
-        raise _Refused(400, "invalid_type", "tools is a list", "tools")
-    return [
-        str(cast("dict[str, object]", tool).get("type") if isinstance(tool, dict) else tool)
-        for tool in cast("list[object]", tools)
-    ]
+    def _new_id(self) -> str:
+        return self.entropy(8).hex()

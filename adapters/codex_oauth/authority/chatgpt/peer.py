@@ -154,7 +154,7 @@ class ChatGptAuthority:
             if fault is None or fault.acts:
                 answer = self._answer(endpoint, call, fields, mistake, next(iter(numbers)))
             answer = finished(answer if fault is None else fault.applied(answer), wall)
-            note(self.requests, call, fields, numbers, answer)
+            note(self.requests, call, fields, numbers, answer.status)
             return answer
 
     # -- for tests -----------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 _codex_oauth_trace_subparsers=(show replay)
 _codex_oauth_fleet_subparsers=(new-key migrate check sweep reseal sign-ins)
-_codex_oauth_subparsers=(login status token header exec refresh logout list switch doctor import export trace fleet completion authority)
+_codex_oauth_subparsers=(login status token header exec refresh logout list switch doctor import export trace fleet completion demo authority)
 
 _codex_oauth_login_option_strings=(-h --help --provider --enable-plan --register-anew --app-name --device --browser --no-open --paste --port --issuer --account --yes --revoke-old --trace --qr --copy --accessible --color --store --json -q --quiet -v --verbose)
 _codex_oauth_status_option_strings=(-h --help --check --account --store --json -q --quiet -v --verbose)
@@ -27,7 +27,8 @@ _codex_oauth_fleet_reseal_option_strings=(-h --help --dsn --keys --json -q --qui
 _codex_oauth_fleet_sign_ins_option_strings=(-h --help --room --max-requests --issuer --dsn --keys --json -q --quiet -v --verbose)
 _codex_oauth_fleet_option_strings=(-h --help)
 _codex_oauth_completion_option_strings=(-h --help)
-_codex_oauth_authority_option_strings=(-h --help --provider --port --url-file --approve --approve-after --interval --lifetime --faults --json)
+_codex_oauth_demo_option_strings=(-h --help --approve --json)
+_codex_oauth_authority_option_strings=(-h --help --provider --port --url-file --approve --approve-after --interval --lifetime --faults --models --json)
 _codex_oauth_option_strings=(-h --help --version)
 
 _codex_oauth_login___trace_COMPGEN=_codex_oauth_compgen_files
@@ -64,9 +65,11 @@ _codex_oauth_doctor___color_choices=(auto always never)
 _codex_oauth_trace_pos_0_choices=(show replay)
 _codex_oauth_fleet_pos_0_choices=(new-key migrate check sweep reseal sign-ins)
 _codex_oauth_completion_pos_0_choices=(bash zsh fish)
+_codex_oauth_demo___approve_choices=(ask auto)
 _codex_oauth_authority___provider_choices=(codex chatgpt both)
 _codex_oauth_authority___approve_choices=(ask auto deny never)
-_codex_oauth_pos_0_choices=(login status token header exec refresh logout list switch doctor import export trace fleet completion authority)
+_codex_oauth_authority___models_choices=(lenient usual exact)
+_codex_oauth_pos_0_choices=(login status token header exec refresh logout list switch doctor import export trace fleet completion demo authority)
 
 _codex_oauth_login__h_nargs=0
 _codex_oauth_login___help_nargs=0
@@ -232,8 +235,12 @@ _codex_oauth_fleet__h_nargs=0
 _codex_oauth_fleet___help_nargs=0
 _codex_oauth_completion__h_nargs=0
 _codex_oauth_completion___help_nargs=0
+_codex_oauth_demo__h_nargs=0
+_codex_oauth_demo___help_nargs=0
+_codex_oauth_demo___json_nargs=0
 _codex_oauth_authority__h_nargs=0
 _codex_oauth_authority___help_nargs=0
+_codex_oauth_authority___models_nargs='?'
 _codex_oauth_authority___json_nargs=0
 _codex_oauth_pos_0_nargs=A...
 _codex_oauth__h_nargs=0

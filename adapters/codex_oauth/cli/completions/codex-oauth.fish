@@ -46,8 +46,8 @@ function _codex_oauth_using
   test "$_codex_oauth_cmdpath" = "$argv"
 end
 
-set -g _codex_oauth_commands login status token header exec refresh logout list switch doctor import export trace 'trace show' 'trace replay' fleet 'fleet new-key' 'fleet migrate' 'fleet check' 'fleet sweep' 'fleet reseal' 'fleet sign-ins' completion authority
-set -g _codex_oauth_opts_with_value --account --app-name --approve --approve-after --color --dsn --env --every --faults --from-codex --html --interval --issuer --keys --lifetime --max-per-second --max-requests --port --provider --room --spool --store --tenant --to-codex --trace --url-file
+set -g _codex_oauth_commands login status token header exec refresh logout list switch doctor import export trace 'trace show' 'trace replay' fleet 'fleet new-key' 'fleet migrate' 'fleet check' 'fleet sweep' 'fleet reseal' 'fleet sign-ins' completion demo authority
+set -g _codex_oauth_opts_with_value --account --app-name --approve --approve-after --color --dsn --env --every --faults --from-codex --html --interval --issuer --keys --lifetime --max-per-second --max-requests --models --port --provider --room --spool --store --tenant --to-codex --trace --url-file
 
 complete -c codex-oauth -e
 complete -c codex-oauth -f
@@ -65,7 +65,7 @@ complete -c codex-oauth -n '_codex_oauth_using login' -l browser -d 'sign in wit
 complete -c codex-oauth -n '_codex_oauth_using login' -l no-open -d 'print the page'"'"'s address, and open nothing'
 complete -c codex-oauth -n '_codex_oauth_using login' -l paste -d 'also take the address of the browser'"'"'s last page, pasted here'
 complete -c codex-oauth -n '_codex_oauth_using login' -l port -x -d 'the local port that the browser comes back to; with codex only 1455 or 1457'
-complete -c codex-oauth -n '_codex_oauth_using login' -l issuer -x -d 'another authorization server: https, or http on loopback'
+complete -c codex-oauth -n '_codex_oauth_using login' -l issuer -x -d 'another authorization server: https, or http on loopback; default: CODEX_OAUTH_ISSUER'
 complete -c codex-oauth -n '_codex_oauth_using login' -l account -x -d 'who is to sign in: an email address, an account id, a user id, or the beginning of a key'
 complete -c codex-oauth -n '_codex_oauth_using login' -l yes -d 'keep the login even if it is not that of --account'
 complete -c codex-oauth -n '_codex_oauth_using login' -l revoke-old -d 'end the login that is replaced at the server; other sessions of the account may end too'
@@ -141,7 +141,7 @@ complete -c codex-oauth -n '_codex_oauth_using switch' -s v -l verbose -d 'say m
 complete -c codex-oauth -n '_codex_oauth_using; and test $_codex_oauth_npos -eq 0' -a doctor -d 'look for what stands in the way of a sign-in'
 complete -c codex-oauth -n '_codex_oauth_using doctor' -s h -l help -d 'show this help message and exit'
 complete -c codex-oauth -n '_codex_oauth_using doctor' -l offline -d 'ask nobody: skip the server and the clock'
-complete -c codex-oauth -n '_codex_oauth_using doctor' -l issuer -x -d 'another authorization server: https, or http on loopback'
+complete -c codex-oauth -n '_codex_oauth_using doctor' -l issuer -x -d 'another authorization server: https, or http on loopback; default: CODEX_OAUTH_ISSUER'
 complete -c codex-oauth -n '_codex_oauth_using doctor' -l color -xka "auto always never" -d 'colours: auto, always or never; NO_COLOR and CLICOLOR_FORCE are honoured'
 complete -c codex-oauth -n '_codex_oauth_using doctor' -l store -xka "(__fish_complete_directories)" -d 'where logins are kept; default: CODEX_OAUTH_HOME, else the user'"'"'s state directory'
 complete -c codex-oauth -n '_codex_oauth_using doctor' -l json -d 'machine-readable output'
@@ -230,6 +230,10 @@ complete -c codex-oauth -n '_codex_oauth_using fleet sign-ins' -s v -l verbose -
 complete -c codex-oauth -n '_codex_oauth_using; and test $_codex_oauth_npos -eq 0' -a completion -d 'print the script that completes commands in a shell'
 complete -c codex-oauth -n '_codex_oauth_using completion' -s h -l help -d 'show this help message and exit'
 complete -c codex-oauth -n '_codex_oauth_using completion; and test $_codex_oauth_npos -eq 0' -ka "bash zsh fish" -d 'bash or zsh or fish'
+complete -c codex-oauth -n '_codex_oauth_using; and test $_codex_oauth_npos -eq 0' -a demo -d 'try a sign-in and a model call, with a server of its own'
+complete -c codex-oauth -n '_codex_oauth_using demo' -s h -l help -d 'show this help message and exit'
+complete -c codex-oauth -n '_codex_oauth_using demo' -l approve -xka "ask auto" -d 'who approves: you, on a page of the server (ask), or the server itself; by default you, where there are a terminal and a browser'
+complete -c codex-oauth -n '_codex_oauth_using demo' -l json -d 'machine-readable output'
 complete -c codex-oauth -n '_codex_oauth_using; and test $_codex_oauth_npos -eq 0' -a authority -d 'run a local authorization server with fake tokens, for tests and demos'
 complete -c codex-oauth -n '_codex_oauth_using authority' -s h -l help -d 'show this help message and exit'
 complete -c codex-oauth -n '_codex_oauth_using authority' -l provider -xka "codex chatgpt both" -d 'whose rules: codex (default), chatgpt (the official sign-in), or both'
@@ -240,6 +244,7 @@ complete -c codex-oauth -n '_codex_oauth_using authority' -l approve-after -x -d
 complete -c codex-oauth -n '_codex_oauth_using authority' -l interval -x -d 'how long to wait between polls (default 5)'
 complete -c codex-oauth -n '_codex_oauth_using authority' -l lifetime -x -d 'how long a code is valid (default 900)'
 complete -c codex-oauth -n '_codex_oauth_using authority' -l faults -xka "(__fish_complete_path (commandline -ct))" -d 'a JSON file: {"faults": [{"endpoint": "poll", "requests": "1-3", "status": 502}]}'
+complete -c codex-oauth -n '_codex_oauth_using authority' -l models -xka "lenient usual exact" -d 'also be the model backends, which demand these headers: lenient, usual (default) or exact'
 complete -c codex-oauth -n '_codex_oauth_using authority' -l json -d 'machine-readable output'
 
 # What follows `--`: a command, completed as fish completes that.

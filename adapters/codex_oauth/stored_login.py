@@ -8,12 +8,17 @@ cancelled task finishes what it began, as fast as can be, before the cancellatio
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
-from codex_oauth.stores.store import Store, StoreWarning
+from codex_oauth.clock import now
+from codex_oauth.event_loops import load_anyio
+from codex_oauth.loading import loading
+from codex_oauth.stores.store import Store, StoreWarning, refuse_earlier_store
+from codex_oauth.tokens.renewing import LazyWorld, UsualWorld
 from codex_oauth.worlds.storing import AsyncStoringWorld, StoringWorld
-from codex_oauth.worlds.world import AsyncPerformer, Performer, arun, run
+from codex_oauth.worlds.world import AsyncPerformer, AsyncWorld, Performer, World, arun, run
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import Finished, SignInEffect, Wait
 from codex_oauth_core.errors import SignInError
@@ -22,20 +27,57 @@ from codex_oauth_core.flows.finish_sign_in import FinishSignIn
 from codex_oauth_core.flows.revoke_login import Revocation
 from codex_oauth_core.outcomes import SignedIn
 from codex_oauth_core.provider import Provider
+from codex_oauth_core.providers import provider_of
 from codex_oauth_core.record import Record
 
 __all__ = [
     "aend_login",
     "afinish_sign_in",
     "agive_up",
+    "astore_login",
     "end_login",
     "finish_sign_in",
     "give_up",
     "signed_in_or_raise",
+    "store_login",
 ]
 
 
 _KEPT_BESIDE: Final = "The login is locked by another process: the new one is kept beside it until it is free"
+
+
+def store_login(
+    store: Store,
+    granted: Credential | Record,
+    *,
+    provider: Provider | None = None,
+    revoke_old: bool = False,
+    make_world: Callable[[], World] | None = None,
+) -> SignedIn:
+    """Keep a login that was granted, and make it the store's current one: a credential of a `FlowPool`, of a
+    flow that was restored, or of one that you drive. `login(store=...)` does this itself.
+
+    The login that is kept under the same key is replaced: `SignedIn.replaced` is its record, and with
+    `revoke_old` it is ended at its server, too, which may end other sessions of that account
+    (`SignedIn.replaced_revoked` says whether the server confirmed it). Other logins of the store stay, and
+    are no longer the current one. The same credential again changes nothing.
+
+    A login that cannot be stored is ended at its server, because nobody would ever use or end it:
+    `details["revoked"]` of the error says so, and whether the server confirmed it; without it the login is
+    stored, or may be. Where another process has the login's lock for too long, the login is kept beside until
+    that is free: a `StoreWarning` says so.
+
+    `provider`: who granted it; by default the known provider that the credential is bound to. `make_world`
+    performs the requests that end a login; by default an `HttpxWorld`.
+
+    Raises SignInError: `auth_write_failed`, `auth_read_failed`, `corrupt_auth`; TypeError, before anything is
+    done, for a store of an earlier release's form. A `TokenSource` of the store comes next.
+    """
+    refuse_earlier_store(store)
+    provider = provider or provider_of(_credential_of(granted))
+    with LazyWorld(UsualWorld(now), now) if make_world is None else make_world() as world:
+        outcome = _finished(granted, store, provider, world, revoke_old=revoke_old)
+    return signed_in_or_raise(outcome, stacklevel=3)
 
 
 def finish_sign_in(
@@ -47,7 +89,8 @@ def finish_sign_in(
     revoke_old: bool = False,
     force: bool = False,
 ) -> SignedIn:
-    """Store a login that was granted, and put it in use; if it cannot be stored, end it at `provider`.
+    """`store_login()` in a world that is open already: store a login that was granted, and put it in use; if
+    it cannot be stored, end it at `provider`.
 
     The parameters are those of `FinishSignIn`. `world` waits for the login's lock and sends the revocations;
     it may be that of the sign-in. Where another process has the lock for too long, the login is kept beside,
@@ -56,15 +99,31 @@ def finish_sign_in(
     Raises SignInError: `corrupt_auth`, `auth_read_failed`, `auth_write_failed`; for a copy without a refresh
     token also `invalid_request` (`details.reason`: `renewable_login`) and `network` (`lock_busy`).
     """
+    outcome = _finished(granted, store, provider, world, revoke_old=revoke_old, force=force)
+    return signed_in_or_raise(outcome, stacklevel=3)
+
+
+def _credential_of(granted: Credential | Record) -> Credential:
+    return granted.credential if isinstance(granted, Record) else granted
+
+
+def _finished(
+    granted: Credential | Record,
+    store: Store,
+    provider: Provider | None,
+    world: Performer,
+    *,
+    revoke_old: bool = False,
+    force: bool = False,
+) -> SignedIn | SignInError:
     flow = FinishSignIn(record=granted, provider=provider, revoke_old=revoke_old, force=force)
     try:
         with StoringWorld(world, store, flow.record.credential.key) as storing:
-            outcome = run(flow, storing)
+            return run(flow, storing)
     except BaseException:
         if flow.is_undecided:
             give_up(granted, store, provider, world)
         raise
-    return signed_in_or_raise(outcome, stacklevel=3)
 
 
 def give_up(granted: Credential | Record, store: Store, provider: Provider | None, world: Performer) -> None:
@@ -93,11 +152,13 @@ def end_login(
     *,
     expected: Record | None = None,
 ) -> bool | None:
-    """Revoke the login that is kept under `key` at `provider`, best effort within 10 s, then delete it,
-    whatever it is; with `expected`, the login that it is believed to be, only that one.
+    """Sign out: end the login that is kept under `key` at `provider` (RFC 7009), trying for 10 s, and then
+    delete it, whatever the server said. With `expected` only that login is deleted, and none that
+    another process has stored in its place meanwhile. `provider`: see `provider_of()`; None asks no server.
 
-    Whether the server confirmed; None where nothing was asked of it. Raises SignInError: `network`
-    (`details.reason`: `lock_busy`), `auth_write_failed`.
+    Returns whether the server confirmed that the login is ended; None where nothing was asked of it. Raises
+    SignInError: `network` (`details.reason` is `lock_busy`: another process has the login's lock),
+    `auth_write_failed`.
     """
     with StoringWorld(world, store, key) as storing:
         outcome = run(Revocation(provider=provider, expected=expected), storing)
@@ -107,6 +168,31 @@ def end_login(
 
 
 # -- async store login ---------------------------------------------------------------------------------
+
+
+async def astore_login(
+    store: Store,
+    granted: Credential | Record,
+    *,
+    provider: Provider | None = None,
+    revoke_old: bool = False,
+    make_world: Callable[[], AsyncWorld] | None = None,
+) -> SignedIn:
+    """`store_login()` for asyncio and trio; `make_world` makes by default an `AsyncHttpxWorld`. A cancelled
+    task finishes the storing, as fast as can be, before the cancellation is raised.
+    """
+    load_anyio()
+    refuse_earlier_store(store)
+    provider = provider or provider_of(_credential_of(granted))
+    async with (make_world or _usual_world)() as world:
+        return await afinish_sign_in(granted, store, provider, world, revoke_old=revoke_old)
+
+
+def _usual_world() -> AsyncWorld:
+    with loading("codex_oauth.worlds.async_httpx_world"):
+        from codex_oauth.worlds.async_httpx_world import AsyncHttpxWorld
+
+    return AsyncHttpxWorld()
 
 
 async def afinish_sign_in(
@@ -152,7 +238,9 @@ async def aend_login(
     *,
     expected: Record | None = None,
 ) -> bool | None:
-    """`end_login()` for asyncio and trio. A task that is cancelled after it asked the server deletes, too."""
+    """`end_login()` for asyncio and trio. A task that is cancelled after the server was asked still deletes
+    the login, before the cancellation is raised.
+    """
     async with AsyncStoringWorld(world, store, key) as storing:
         outcome = await arun(Revocation(provider=provider, expected=expected), storing)
     if isinstance(outcome, SignInError):

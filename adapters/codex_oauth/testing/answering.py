@@ -25,4 +25,4 @@ def _as_seen(answer: Answer) -> Reply | Lost:
     if answer.reset or answer.truncate is not None:
         cause = Cause.RESET if answer.reset else Cause.TRUNCATED
         return Lost(cause, Phase.MAYBE_SENT, answer.delay)
-    return Reply(answer.status, answer.body.reveal(), dict(answer.headers), answer.delay)
+    return Reply(answer.status, answer.body.reveal(), dict(answer.headers), answer.duration)

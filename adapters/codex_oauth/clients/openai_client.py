@@ -1,0 +1,138 @@
+"""The OpenAI client, version 2 or 3, for a login.
+
+Rules of this file: `openai` is loaded by a call, and decides which HTTP library is used; what the login's
+provider says decides address and headers; what two would decide is refused with a word on what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, Final
+
+from codex_oauth.clients.client_auth import ClientAuth
+from codex_oauth.clients.transport import AsyncCodexTransport, CodexTransport
+from codex_oauth.loading import LOADING, loading
+from codex_oauth.tokens.token_source import TokenSource
+from codex_oauth_core.codex import CODEX_API
+from codex_oauth_core.errors import SignInError
+from codex_oauth_core.model_api import ModelApi
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI, OpenAI
+
+__all__ = ["async_openai_client", "openai_client"]
+
+_INSTEAD: Final = {
+    "api_key": "leave it out: the token of the login is the key",
+    "admin_api_key": "leave it out: the token of the login is the key",
+    "workload_identity": "leave it out: the login is who asks",
+    "provider": "leave it out: the login is who asks, and base_url is where",
+    "http_client": "leave it out, and give transport= for proxies or certificates of your own",
+}
+
+
+def openai_client(
+    source: TokenSource,
+    *,
+    base_url: str | None = None,
+    dialect: bool = False,
+    app: str | None = None,
+    transport: Any = None,
+    **options: Any,
+) -> OpenAI:
+    """An `openai.OpenAI`, of the version that is installed, that asks with the login of `source`.
+
+    After a 401 the token is renewed, and the request repeated once. No redirect is followed. After an answer
+    that says that the plan's limit is reached, nothing is repeated. A call raises SignInError at once where
+    there is no usable login.
+
+    `base_url` is by default that of the login's provider, for which the store is read now: SignInError if
+    nobody is signed in. `dialect=True` makes plain calls work, and those of libraries that do not know the
+    backend's rules: see `CodexTransport`. `app` names your program in the headers, as `"example-notes/1.2"`.
+    `transport` is what to send with, of the HTTP library that `openai` uses: httpx2 for version 3, httpx for
+    version 2. `options` are those of `OpenAI`; TypeError for those that the login decides, HostNotAllowed for
+    a `base_url` to which the token may not go.
+    """
+    openai = _openai(options)
+    url, api = _address(source, base_url, dialect=dialect)
+    if dialect:
+        transport = CodexTransport(transport, api=api)
+    with _first_time(openai_client, transport):
+        auth = ClientAuth(source, app)
+        http = openai.DefaultHttpxClient(auth=auth, transport=transport, follow_redirects=False)
+        client: OpenAI = openai.OpenAI(base_url=url, api_key=source.token, http_client=http, **options)
+    _forget_others(client, options)
+    return client
+
+
+def async_openai_client(
+    source: TokenSource,
+    *,
+    base_url: str | None = None,
+    dialect: bool = False,
+    app: str | None = None,
+    transport: Any = None,
+    **options: Any,
+) -> AsyncOpenAI:
+    """`openai_client()` for asyncio and trio: an `openai.AsyncOpenAI`. It is no coroutine: where it reads the
+    store, it blocks for so long; with `base_url`, and without `dialect`, nothing is read.
+    """
+    openai = _openai(options)
+    url, api = _address(source, base_url, dialect=dialect)
+    if dialect:
+        transport = AsyncCodexTransport(transport, api=api)
+    with _first_time(async_openai_client, transport):
+        auth = ClientAuth(source, app)
+        http = openai.DefaultAsyncHttpxClient(auth=auth, transport=transport, follow_redirects=False)
+        client: AsyncOpenAI = openai.AsyncOpenAI(
+            base_url=url, api_key=source.atoken, http_client=http, **options
+        )
+    _forget_others(client, options)
+    return client
+
+
+_MADE: Final[set[object]] = set()
+
+
+@contextmanager
+def _first_time(kind: object, transport: object) -> Generator[None]:
+    """In this block one is made, which loads modules the first time."""
+    case = kind, transport is None
+    with nullcontext() if case in _MADE else LOADING:
+        yield
+    _MADE.add(case)
+
+
+def _openai(options: Mapping[str, Any]) -> Any:
+    """The library, if the options are none that the login decides."""
+    for name in options:
+        if name in _INSTEAD:
+            raise TypeError(f"{name}: {_INSTEAD[name]}")
+    with loading("openai"):
+        import openai
+
+    return openai
+
+
+def _address(source: TokenSource, base_url: str | None, *, dialect: bool) -> tuple[str, ModelApi]:
+    """Where to ask, and by which rules."""
+    api: ModelApi | None = None
+    if base_url is None or dialect:
+        try:
+            api = source.provider().model_api
+        except SignInError:
+            if base_url is None:
+                raise
+    if base_url is None and api is None:
+        raise ValueError("base_url: the login's provider names no model API")
+    url = base_url or (api or CODEX_API).base_url
+    source.check(url)
+    return url, api or CODEX_API
+
+
+def _forget_others(client: Any, options: Mapping[str, Any]) -> None:
+    """Leave out the organization and the project that the environment names for API keys."""
+    for name in ("organization", "project"):
+        if name not in options:
+            setattr(client, name, None)
