@@ -36,12 +36,12 @@ class Tolerance:
     what it refuses to send.
     """
 
-    added_headers: frozenset[str] = attrs.field(default=(), converter=_lowered)
+    added_headers: frozenset[str] = attrs.field(default=frozenset[str](), converter=_lowered)
     header_case: bool = False
     header_order: bool = False
     unknown_names: bool = False
     tls: bool = True
-    methods: frozenset[str] = attrs.field(default=(), converter=_kept)
+    methods: frozenset[str] = attrs.field(default=frozenset[str](), converter=_kept)
 
     def __attrs_post_init__(self) -> None:
         if credentials := self.added_headers & CREDENTIALS:
