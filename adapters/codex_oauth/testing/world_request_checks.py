@@ -97,7 +97,11 @@ def ways(request: Request, at: float, timeout: float = 5.0) -> Iterator[SendRequ
 async def every_target_goes_out_as_it_is(make: MakeAsyncWorld) -> None:
     await _go_out(
         make,
-        {name: (Request("GET", path, HEADERS[:3], Secret(b"")), path) for name, path in _TARGETS.items()},
+        {
+            name: (Request("GET", path, HEADERS[:3], Secret(b"")), path)
+            for name, path in _TARGETS.items()
+            if not (path.endswith("?") and tolerated().empty_query)
+        },
     )
 
 

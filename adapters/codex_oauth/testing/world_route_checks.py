@@ -287,7 +287,7 @@ async def a_setting_that_cannot_be_used_is_no_exception(make: MakeAsyncWorld) ->
     ):
         async with make(now=clock) as world:
             event = await world.perform(SendRequest(_told(server.url), 3.0))
-        _not_sent(event, Cause.MISCONFIGURED, Cause.TLS_CERTIFICATE)
+        _not_sent(event, Cause.MISCONFIGURED, Cause.TLS_CERTIFICATE, Cause.CONNECT)
         same(len(server.received), 0, "the number of requests that came")
 
 
