@@ -54,8 +54,8 @@ _FLAGS: Final = (
 _PLAIN: Final = "Name a plain file of your own, in a directory that you can write."
 _ADVICE: Final = {
     "symlink": "Name the file itself, not a symbolic link to it.",
-    "missing": "Create the directory of the named file first.",
-    "no_locks": "Keep the named file on a local disk: where it is, nothing can be locked.",
+    "missing": "Create the directory of the file first.",
+    "no_locks": "Put the file on a local disk: no file can be locked where it is.",
     **dict.fromkeys(
         ("not_a_regular_file", "not_a_directory", "wrong_owner", "read_only", "name_too_long"), _PLAIN
     ),
@@ -116,7 +116,7 @@ def read_here(directory: Directory, where: Path) -> Secret[bytes]:
 
 
 def _nothing_at(where: Path) -> SignInError:
-    text = "There is no file with a login of the Codex CLI here; it may keep its login in the keyring."
+    text = "The Codex CLI has no file with a login here. It may keep its login in the keyring."
     error = SignInError.of(ErrorKind.LOGIN_REQUIRED, text, reason="missing", path=shown(where))
     return attrs.evolve(error, next_actions=("Sign in: codex-oauth login",))
 
@@ -129,7 +129,7 @@ def check_target(directory: Directory, where: Path, *, force: bool) -> None:
     if found is None:
         return
     if not force:
-        text = "There is a file already."
+        text = f"{shown(where)} exists already."
         error = SignInError.of(ErrorKind.AUTH_WRITE_FAILED, text, reason="exists", path=shown(where))
         raise attrs.evolve(error, next_actions=("Name another file, or add --force to replace it.",))
     check_file(directory, where.name, found)

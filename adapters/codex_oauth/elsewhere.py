@@ -17,8 +17,8 @@ from codex_oauth_core.providers import provider_of
 __all__ = ["NEXT", "is_elsewhere", "not_renewed_here", "owner_of"]
 
 NEXT = (
-    "Sign in here again: codex-oauth login",
-    "In a program of that client: TokenSource(store, provider=...) with its Provider renews it.",
+    "A program of that client renews it: TokenSource(store, provider=...).",
+    "Or sign in here: codex-oauth login",
 )
 
 
@@ -34,7 +34,7 @@ def owner_of(credential: Credential) -> str:
 
 def not_renewed_here(credential: Credential) -> SignInError:
     """The error of a renewal that nobody here can make."""
-    text = f"The login belongs to {owner_of(credential)}, and is not renewed by codex-oauth."
+    text = f"The login belongs to {owner_of(credential)}: codex-oauth does not renew it."
     error = SignInError.of(
         ErrorKind.CLIENT_REJECTED, text, reason="other_issuer", issuer=shown(credential.issuer)
     )

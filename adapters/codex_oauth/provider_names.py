@@ -67,11 +67,10 @@ def command_to_sign_in(name: str | None) -> str:
 def sign_in_again(credential: Credential, store: FileStore, *options: str) -> str:
     """The command that signs in this login again: as the same application, at the same server, here."""
     words = [command_to_sign_in(name := provider_called(credential)), *options]
-    if name != "chatgpt":
-        return " ".join(words)
-    if credential.issuer != CHATGPT.issuer:
+    provider = PROVIDERS.get(name or "codex", CODEX)
+    if name is not None and credential.issuer != provider.issuer:
         words += ["--issuer", quote(credential.issuer)]
-    if (application := _application(credential, store)) not in ("", APP_NAME):
+    if name == "chatgpt" and (application := _application(credential, store)) not in ("", APP_NAME):
         words += ["--app-name", quote(application)]
     if not _is_usual(store):
         words += ["--store", quote(str(store.home))]

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ANY_PORT",
     "NOT_CONFIRMED",
+    "NOT_OPENED",
     "OnPrompt",
     "Recording",
     "WorldMaker",
@@ -63,7 +64,10 @@ __all__ = [
 ]
 
 
-NOT_CONFIRMED: Final = "The server did not confirm that it ended the login that was replaced."
+NOT_CONFIRMED: Final = "The server did not confirm that it ended the replaced login."
+
+NOT_OPENED: Final = "The browser was not opened"
+"""How the note begins that says so."""
 
 Recording = Callable[[SignInFlow], Drivable[SignInEffect, Credential]]
 """Makes the flow that is driven in place of another: a `codex_oauth_core.traces.Recorder` of it."""
@@ -107,7 +111,7 @@ def with_a_device_code(error: SignInError) -> str:
 
 def only_a_paste(error: SignInError) -> str:
     """Why nobody listens, for a person."""
-    return f"{error.message} Only a paste can finish this sign-in."
+    return f"{error.message} To finish this sign-in, paste the address of the last page."
 
 
 def browser_flow(
@@ -157,7 +161,7 @@ def open_page(prompt: BrowserPrompt, provider: Provider) -> str | None:
     )
     if not isinstance(outcome, NotOpened):
         return None
-    return f"The browser was not opened: {outcome.reason}. Open the page yourself."
+    return f"{NOT_OPENED}: {outcome.reason}. Open the page yourself."
 
 
 def no_recording(flow: SignInFlow) -> Drivable[SignInEffect, Credential]:

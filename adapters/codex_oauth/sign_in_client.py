@@ -20,7 +20,7 @@ from codex_oauth.stores.store import KeepsRegistrations, Store, keeps_registrati
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.identity import Identity
 from codex_oauth_core.provider import Provider
-from codex_oauth_core.providers import provider_of
+from codex_oauth_core.providers import is_of_provider
 from codex_oauth_core.registration import Registration
 from codex_oauth_core.secret import Secret
 
@@ -144,11 +144,3 @@ def _as(provider: Provider, client_id: str, registered: Sequence[Registration]) 
     """The provider as it knows us by that client id; the path of the redirect URI is the registered one."""
     path = next((each.redirect_path for each in registered if each.client_id == client_id), None)
     return attrs.evolve(provider.registered(client_id), redirect_path=path or provider.redirect_path)
-
-
-def is_of_provider(credential: Credential | None, provider: Provider) -> bool:
-    """Whether a login is one of `provider`, at the same server, whatever client id was issued for it."""
-    if credential is None or credential.issuer != provider.issuer:
-        return False
-    found = provider_of(credential, (provider,))
-    return found is not None and found.dialect is provider.dialect

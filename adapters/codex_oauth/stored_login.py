@@ -43,7 +43,9 @@ __all__ = [
 ]
 
 
-_KEPT_BESIDE: Final = "The login is locked by another process: the new one is kept beside it until it is free"
+_KEPT_BESIDE: Final = (
+    "Another process has locked the login. The new one is stored beside it until the lock is free"
+)
 
 
 def store_login(

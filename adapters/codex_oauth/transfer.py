@@ -85,7 +85,7 @@ def _taken(directory: Directory, path: Path, give_up_at: float) -> LoginLock:
 
 
 def _busy(path: Path) -> SignInError:
-    text = "Another program, probably the Codex CLI, has held the lock of its login for too long."
+    text = "Another program, probably the Codex CLI, uses its login, and did not end in time."
     error = SignInError.of(ErrorKind.NETWORK, text, reason="lock_busy", path=shown(path))
     return attrs.evolve(error, next_actions=("End all running sessions of the Codex CLI, and try again.",))
 
@@ -216,7 +216,7 @@ def _sends_nothing(effect: SendRequest, stopped: Callable[[], bool]) -> NoReturn
 def _refuse_to_replace(stored: Record | SignInError | None) -> None:
     if not isinstance(stored, Record) or not stored.is_renewable:
         return
-    text = "This account is signed in already, with a login that can be renewed."
+    text = "This account has a login here that can be renewed."
     ours = stored.credential
     raise _refused(text, _FORCE, reason="renewable_login", account_id=ours.account_id, key=ours.key)
 
@@ -256,7 +256,7 @@ def _move(store: Store, where: Path, taken: _Taken, *, force: bool) -> Record:
         record = _move_once(store, where, taken, force=force)
         if record is not None:
             return record
-    text = "The Codex CLI's file changes all the time: end its running sessions, and try again."
+    text = "The file of the Codex CLI keeps changing. End its running sessions, and try again."
     raise SignInError.of(ErrorKind.AUTH_WRITE_FAILED, text, reason="contended", path=shown(where))
 
 
@@ -284,7 +284,7 @@ def _move_once(store: Store, where: Path, taken: _Taken, *, force: bool) -> Reco
 def _to_move(directory: Directory, target: Path) -> tuple[Secret[bytes], Credential]:
     content, credential = _login(target, lambda: read_here(directory, target), to_move=True)
     if credential.refresh_token is None:
-        text = "The Codex CLI has no refresh token there that could be moved."
+        text = "The Codex CLI has no refresh token there to move."
         raise _refused(text, "Copy the access token: without --move.", reason="no_refresh_token")
     return content, credential
 
@@ -392,10 +392,10 @@ def _is_stored(slot: Slot, taken: _Taken) -> bool:
 
 def _half_moved(error: SignInError, *, handed_back: bool) -> SignInError:
     if handed_back:
-        text = "The login could not be taken from the Codex CLI: only its access token was copied."
+        text = "The login could not be moved from the Codex CLI. Only its access token was copied."
         return attrs.evolve(error, message=text)
-    text = "The login was copied, and could not be taken from the Codex CLI: now both would renew it."
-    delete = "Delete it here before either renews it: codex-oauth logout --local"
+    text = "The login was copied, but is still in the file of the Codex CLI: now both would renew it."
+    delete = "Delete it here before one of them renews it: codex-oauth logout --local"
     return attrs.evolve(error, message=text, next_actions=(delete, *error.next_actions))
 
 
@@ -414,8 +414,8 @@ def _refuse_useless(record: Record, *, include_refresh: bool) -> None:
     credential = record.credential
     provider = provider_of(credential)
     if provider is not None and provider.issued_client_ids is not None:
-        text = "The Codex CLI cannot use this login: it is for another API."
-        action = "Sign in for it: codex-oauth login --provider codex"
+        text = "The Codex CLI cannot use this login, which is for another API."
+        action = "Sign in for the Codex CLI: codex-oauth login --provider codex"
         raise _refused(text, action, reason="other_provider")
     without = "Export it without the refresh token."
     if not include_refresh:
@@ -425,7 +425,7 @@ def _refuse_useless(record: Record, *, include_refresh: bool) -> None:
     elif not record.is_renewable:
         raise SignInError.of(ErrorKind.LOGIN_REQUIRED, code=record.dead_code)
     elif provider is None:
-        text = "The authorization server of this login is no address to which a refresh token is sent."
+        text = "The authorization server of this login has an address that gets no refresh token."
         raise _refused(text, without, reason="other_issuer")
 
 

@@ -19,7 +19,7 @@ REFRESH_SKEW: Final = 300.0
 """Seconds before its expiry from which an access token counts as stale."""
 
 
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)  # thousands wait in one process
 class DeviceAuthorization:
     """A device authorization as issued (RFC 8628 §3.2; `device_auth_id` is its `device_code`).
 

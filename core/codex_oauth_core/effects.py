@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from codex_oauth_core.callback import CallbackRule
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.dates import utc_date
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.outcomes import Adopted, LoginStored, NotRenewed, Renewed, Revoked, SignedIn
-from codex_oauth_core.record import Intent
-from codex_oauth_core.secret import Secret
+from codex_oauth_core.request import Request, RequestHeaders, plain
 from codex_oauth_core.storage import Register, StorageEffect
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from codex_oauth_core.callback import CallbackRule
+    from codex_oauth_core.record import Intent
+    from codex_oauth_core.secret import Secret
 
 __all__ = [
     "BrowserPrompt",
@@ -38,31 +40,6 @@ __all__ = [
     "Why",
     "plain",
 ]
-
-
-RequestHeaders = tuple[tuple[str, str | Secret[str]], ...]
-"""Names and values in the order in which they are sent; a value may be a secret."""
-
-
-@attrs.frozen
-class Request:
-    """One HTTP request. Send it as it is: follow no redirect, and add no cookie and no credentials. A header
-    may be a `Secret`: send `plain_headers()`.
-    """
-
-    method: str
-    url: str
-    headers: RequestHeaders
-    body: Secret[bytes]
-
-    def plain_headers(self) -> tuple[tuple[str, str], ...]:
-        """The headers as they go on the wire, secrets revealed: to be sent, and not to be logged."""
-        return plain(self.headers)
-
-
-def plain(headers: RequestHeaders) -> tuple[tuple[str, str], ...]:
-    """Headers with their secrets revealed."""
-    return tuple((name, value.reveal() if isinstance(value, Secret) else value) for name, value in headers)
 
 
 @attrs.frozen
@@ -110,7 +87,7 @@ def _printable(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)  # thousands wait in one process
 class DevicePrompt:
     """What a person must see to approve a device login (RFC 8628 §3.3): the page to open, and the code.
     `str()` of it is that in a sentence.
@@ -181,6 +158,7 @@ class Wait:
     `CallbackReceived` is welcome where `callback` is set. `prompt` is a level, not an edge: show it when
     it `is not` the one shown last. `cause` says what the last attempt met when it is tried again. `holder`
     is whom a `QUEUED` one waits for, if that is known, and `give_up_at` the instant until which it does.
+    `trouble` is the `cause` as a clause for people, which names the host; it tells no two waits apart.
     """
 
     until: float
@@ -190,6 +168,7 @@ class Wait:
     cause: ErrorKind | None = None
     holder: Intent | None = None
     give_up_at: float | None = None
+    trouble: str | None = attrs.field(default=None, eq=False, repr=False)
 
 
 Outcome = Credential | Renewed | Adopted | NotRenewed | LoginStored | Revoked | SignedIn | SignInError

@@ -78,45 +78,40 @@ class KindFacts:
     next_actions: tuple[str, ...]
     retryable: bool = False
     """Whether the same operation, started again with nothing changed, can succeed."""
-    login: str = "A login stored before is as good as it was."
-    """What has become of a stored login. Empty where the message says it."""
+    login: str = "You are still signed in as {name}."
+    """What has become of a stored login. With `{name}` it is said only where there is one, of that one."""
 
 
-_AGAIN: Final = "Start the sign-in again."
+_AGAIN: Final = "Sign in again."
 _LATER: Final = "Try again in a few minutes."
-_ENABLE_DEVICE: Final = "Enable sign-in with a device code in the settings of the account."
-_CHECK_NETWORK: Final = "Check the network connection, VPN and proxy settings."
-_STORE_RIGHTS: Final = "Check the owner, the permissions and the free space of the login's directory."
+_BROWSER: Final = "Or sign in with the browser."
+_DEVICE: Final = "Sign in with a device code instead."
+_ENABLE_DEVICE: Final = "Allow device codes in the settings of the account."
+_CHECK_NETWORK: Final = "Check the network, the VPN and the proxy settings."
+_STORE_RIGHTS: Final = "Check the owner and the permissions of the directory, and the room on its disk."
+_UPDATE: Final = "If it happens again, update codex-oauth."
 
 KINDS: Final[Mapping[ErrorKind, KindFacts]] = {
-    ErrorKind.DENIED: KindFacts(
-        "The sign-in was denied.", ("Start the sign-in again and approve it.",), True
-    ),
+    ErrorKind.DENIED: KindFacts("The sign-in was denied.", ("Sign in again, and approve it.",), True),
     ErrorKind.OAUTH_ERROR: KindFacts("The sign-in server ended the sign-in with an error.", (_AGAIN,), True),
     ErrorKind.EXPIRED: KindFacts("The code expired before the sign-in was approved.", (_AGAIN,), True),
-    ErrorKind.TIMEOUT: KindFacts("Nobody finished the sign-in in the browser in time.", (_AGAIN,), True),
-    ErrorKind.APPROVAL_LOST: KindFacts(
-        "The approval did not reach us: an answer was lost on the way.", (_AGAIN,), True
-    ),
+    ErrorKind.TIMEOUT: KindFacts("The sign-in was not finished in the browser in time.", (_AGAIN,), True),
+    ErrorKind.APPROVAL_LOST: KindFacts("The approval was lost on its way to this machine.", (_AGAIN,), True),
     ErrorKind.DEVICE_CODE_UNSUPPORTED: KindFacts(
-        "Sign-in with a device code is not available here.", (_ENABLE_DEVICE, "Or sign in with the browser.")
+        "Sign-in with a device code is not available here.", (_ENABLE_DEVICE, _BROWSER)
     ),
     ErrorKind.DEVICE_AUTH_FAILED: KindFacts(
-        "The sign-in server refused the device code.",
-        (_ENABLE_DEVICE, "Or sign in with the browser."),
+        "The sign-in server refused the device code.", (_ENABLE_DEVICE, _BROWSER)
     ),
     ErrorKind.TOKEN_REQUEST_FAILED: KindFacts(
-        "The sign-in was approved, but no token was issued for it.", (_AGAIN,), True
+        "The sign-in was approved, but the server issued no token for it.", (_AGAIN,), True
     ),
-    ErrorKind.NO_ACCOUNT_ID: KindFacts(
-        "The issued token names no account.",
-        ("Sign in with another account.",),
-    ),
+    ErrorKind.NO_ACCOUNT_ID: KindFacts("The issued token names no account.", ("Use another account.",)),
     ErrorKind.MISSING_AUTHORIZATION_CODE: KindFacts(
         "The browser came back without an authorization code.", (_AGAIN,), True
     ),
     ErrorKind.INVALID_STATE: KindFacts(
-        "The pasted address belongs to another sign-in.", ("Paste the address of the sign-in just started.",)
+        "The pasted address belongs to another sign-in.", ("Paste the address of this sign-in.",)
     ),
     ErrorKind.INVALID_REQUEST: KindFacts(
         "The pasted text is not the address of a finished sign-in.",
@@ -129,67 +124,57 @@ KINDS: Final[Mapping[ErrorKind, KindFacts]] = {
     ErrorKind.ACCOUNT_CHANGED: KindFacts(
         "The server answered with another account than the one signed in.",
         (_AGAIN,),
-        login="The stored login works until its access token expires.",
+        login="The login of {name} works until its access token expires.",
     ),
     ErrorKind.WORKSPACE_RESTRICTED: KindFacts(
-        "The account that signed in is not in a workspace that was asked for.",
-        ("Start the sign-in again and choose an allowed workspace.",),
+        "The account that signed in is not in the workspace that was asked for.",
+        ("Sign in again, and choose that workspace.",),
     ),
     ErrorKind.CLIENT_REJECTED: KindFacts(
-        "The sign-in server does not accept this client.",
-        ("Update codex-oauth.", "Check the configured issuer."),
+        "The sign-in server does not accept this program.",
+        ("Update codex-oauth.", "Check the issuer, if you have named one."),
     ),
     ErrorKind.PLAN_USE_OFF: KindFacts(
-        "Somebody is signed in, but has not allowed this application to use the plan.",
-        ("Sign in again, and allow it.",),
-        login="The login itself is good.",
+        "This application may not use your plan.", ("Sign in again, and allow it.",)
     ),
     ErrorKind.LOGIN_REQUIRED: KindFacts("There is no usable login.", ("Sign in.",), login=""),
     ErrorKind.NETWORK: KindFacts(
-        "No answer came from the sign-in server: it could not be reached, or it failed.",
-        (_CHECK_NETWORK, _LATER),
-        True,
+        "The sign-in server could not be reached, or answered with an error.", (_CHECK_NETWORK, _LATER), True
     ),
     ErrorKind.TLS_UNTRUSTED: KindFacts(
-        "The server's certificate is not trusted.",
+        "The certificate of the server is not trusted.",
         (
-            "On a company network, point SSL_CERT_FILE at the company's root certificate.",
-            "Check this machine's date and time.",
+            "On a company network, set SSL_CERT_FILE to the root certificate of the company.",
+            "Check the date and the time of this machine.",
         ),
     ),
     ErrorKind.BLOCKED: KindFacts(
-        "A web page came instead of an answer: a captive portal, a proxy or a firewall is in between.",
-        ("Open a web page in a browser to pass the network's own sign-in.", _CHECK_NETWORK),
+        "A web page came in place of an answer of the sign-in server.",
+        (
+            "Open any page in a browser: a captive portal may want you to sign in first.",
+            _CHECK_NETWORK,
+        ),
         True,
     ),
     ErrorKind.RATE_LIMITED: KindFacts("The sign-in server asks for fewer requests.", (_LATER,), True),
     ErrorKind.INVALID_RESPONSE: KindFacts(
-        "The sign-in server's answer could not be used.",
-        (_LATER, "If it stays so, update codex-oauth."),
-        True,
+        "The answer of the sign-in server could not be used.", (_LATER, _UPDATE), True
     ),
     ErrorKind.CALLBACK_PORT_UNAVAILABLE: KindFacts(
-        "No port for the browser's answer is free.", ("Sign in with a device code instead.",), True
+        "No port is free for the answer of the browser.", (_DEVICE,), True
     ),
     ErrorKind.CALLBACK_SERVER_FAILED: KindFacts(
-        "The receiver of the browser's answer failed.", ("Sign in with a device code instead.",), True
+        "This machine could not listen for the answer of the browser.", (_DEVICE,), True
     ),
     ErrorKind.MISCONFIGURED: KindFacts(
         "A setting of this machine cannot be used.",
-        (
-            "Correct the setting, or unset it.",
-            "To have all settings looked at, run codex-oauth doctor.",
-        ),
+        ("Correct the setting, or unset it.", "Look at all settings: codex-oauth doctor"),
     ),
     ErrorKind.CORRUPT_AUTH: KindFacts(
-        "The stored login cannot be read as a login.",
-        ("Sign in again.",),
-        login="It cannot be used as it is. Nothing was deleted.",
+        "The stored login cannot be read as a login.", (_AGAIN,), login="Nothing was deleted."
     ),
     ErrorKind.AUTH_READ_FAILED: KindFacts(
-        "The stored login could not be read.",
-        (_STORE_RIGHTS,),
-        login="Whether it is good could not be seen. Nothing was deleted.",
+        "The stored login could not be read.", (_STORE_RIGHTS,), login="Nothing was deleted."
     ),
     ErrorKind.AUTH_WRITE_FAILED: KindFacts(
         "The login could not be stored.", (_STORE_RIGHTS,), login="What was stored before is kept."
@@ -205,24 +190,22 @@ NO_ENDPOINT: Final = "no_endpoint"
 
 PARTICULAR: Final[Mapping[tuple[ErrorKind, Detail], KindFacts]] = {
     (ErrorKind.DENIED, NOT_ENABLED): KindFacts(
-        "The service is not enabled for this account; its administrator can change that.",
-        ("Ask the account's administrator to enable it.", "Or sign in with another account."),
+        "The service is not enabled for this account.",
+        ("Ask the administrator of the account to enable it.", "Or use another account."),
     ),
     (ErrorKind.DEVICE_CODE_UNSUPPORTED, NO_ENDPOINT): KindFacts(
         "This provider has no sign-in with a device code.", ("Sign in with the browser.",)
     ),
     (ErrorKind.OAUTH_ERROR, NO_ENDPOINT): KindFacts(
-        "This provider has no sign-in with the browser.", ("Sign in with a device code.",)
+        "This provider has no sign-in with the browser.", (_DEVICE,)
     ),
     (ErrorKind.TOKEN_REQUEST_FAILED, NO_ENDPOINT): KindFacts(
         "This provider exchanges no code for a token.", ("Sign in in another way.",)
     ),
-    (ErrorKind.LOGIN_REQUIRED, NO_ENDPOINT): KindFacts(
-        "This provider renews no login.", ("Sign in again.",), login=""
-    ),
+    (ErrorKind.LOGIN_REQUIRED, NO_ENDPOINT): KindFacts("This provider renews no login.", (_AGAIN,), login=""),
     (ErrorKind.ACCOUNT_CHANGED, OTHER_PERSON): KindFacts(
-        "Somebody else signed in than was asked for. Nothing was stored.",
-        ("Start the sign-in again, and sign in with the account that was asked for.",),
+        "Another account signed in than the one asked for. Nothing was stored.",
+        ("Sign in again, in the browser with the account that you asked for.",),
     ),
 }
 """Kinds with a `details.reason` of which more is true than of the kind."""

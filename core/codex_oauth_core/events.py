@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum, unique
+from typing import TYPE_CHECKING
 
 import attrs
 
 from codex_oauth_core.secret import Secret
-from codex_oauth_core.settings import BadSetting
-from codex_oauth_core.storage import StorageAnswer
+
+if TYPE_CHECKING:
+    from codex_oauth_core.settings import BadSetting
+    from codex_oauth_core.storage import StorageAnswer
 
 __all__ = [
     "CallbackReceived",
@@ -116,12 +119,15 @@ class RequestFailed:
     the server may have got the request, and `cause` what happened. In doubt the phase is `maybe_sent`.
 
     `setting`: with `misconfigured` and `proxy_auth`, which setting of this machine it is about, if known.
+    `errno`: what the system called it, such as `ECONNREFUSED`, if that is known. Nothing but words for people
+    follows from it.
     """
 
     at: float
     phase: Phase
     cause: Cause
     setting: BadSetting | None = None
+    errno: str | None = None
 
 
 @attrs.frozen

@@ -6,12 +6,15 @@ nothing else. Fields that explain (`code`, `status`, `reason`) are for people; n
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import attrs
 
-from codex_oauth_core.credential import DeviceAuthorization
-from codex_oauth_core.errors import ErrorKind
-from codex_oauth_core.secret import Secret
-from codex_oauth_core.settings import BadSetting
+if TYPE_CHECKING:
+    from codex_oauth_core.credential import DeviceAuthorization
+    from codex_oauth_core.errors import ErrorKind
+    from codex_oauth_core.secret import Secret
+    from codex_oauth_core.settings import BadSetting
 
 __all__ = [
     "Approved",

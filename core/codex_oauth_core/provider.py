@@ -10,16 +10,13 @@ import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum, unique
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 import attrs
 
 from codex_oauth_core._version import __version__
-from codex_oauth_core.credential import Credential, DeviceAuthorization
-from codex_oauth_core.effects import Request, RequestHeaders
 from codex_oauth_core.errors import ErrorKind
-from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import (
     DeviceFact,
     ExchangeFact,
@@ -33,11 +30,16 @@ from codex_oauth_core.facts import (
     TryAgain,
 )
 from codex_oauth_core.identity import Profile
-from codex_oauth_core.model_api import ModelApi
-from codex_oauth_core.rendering import Renderers
 from codex_oauth_core.secret import Secret
 from codex_oauth_core.short_repr import Named
 from codex_oauth_core.texts import NO_TEXTS, Texts
+
+if TYPE_CHECKING:
+    from codex_oauth_core.credential import Credential, DeviceAuthorization
+    from codex_oauth_core.events import ResponseReceived
+    from codex_oauth_core.model_api import ModelApi
+    from codex_oauth_core.rendering import Renderers
+    from codex_oauth_core.request import Request, RequestHeaders
 
 __all__ = [
     "AuthorizationRequest",

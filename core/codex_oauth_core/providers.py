@@ -17,7 +17,7 @@ from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.provider import Provider
 
-__all__ = ["KNOWN", "for_login", "identified", "provider_of"]
+__all__ = ["KNOWN", "for_login", "identified", "is_of_provider", "provider_of"]
 
 KNOWN: Final[tuple[Provider, ...]] = (CODEX, CHATGPT)
 """The providers that come with this library."""
@@ -77,3 +77,11 @@ def identified(credential: Credential, providers: Iterable[Provider] = ()) -> Cr
     """See `Provider.identified`, of the provider that the credential belongs to."""
     provider = provider_of(credential, providers)
     return credential if provider is None else provider.identified(credential)
+
+
+def is_of_provider(credential: Credential | None, provider: Provider) -> bool:
+    """Whether a login is one of `provider`, at the same server, whatever client id was issued for it."""
+    if credential is None or credential.issuer != provider.issuer:
+        return False
+    found = provider_of(credential, (provider,))
+    return found is not None and found.dialect is provider.dialect

@@ -7,13 +7,15 @@ state. What it writes is its own: the text that a server sent never passes throu
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from codex_oauth_core.events import ResponseReceived
-from codex_oauth_core.facts import DeviceFact, ExchangeFact, KeysFact, MetadataFact, PollFact
-from codex_oauth_core.secret import Secret
+
+if TYPE_CHECKING:
+    from codex_oauth_core.facts import DeviceFact, ExchangeFact, KeysFact, MetadataFact, PollFact
+    from codex_oauth_core.secret import Secret
 
 __all__ = ["FAKE_ISSUER", "FAKE_NONCE", "Headers", "Rendered", "Renderers"]
 

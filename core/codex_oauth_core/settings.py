@@ -47,10 +47,8 @@ _TEXTS: Final[Mapping[SettingFault, str]] = {
         "{} is not the URL of a proxy: in its user name and password, characters such as @ : / ? # must be"
         " written as %40 %3A %2F %3F %23."
     ),
-    SettingFault.UNKNOWN_SCHEME: (
-        "{} names a kind of proxy that is not known here; http, https and socks5 are known."
-    ),
-    SettingFault.HTTP_ONLY: "{} names a proxy of another kind than http, the only one that is known here.",
+    SettingFault.UNKNOWN_SCHEME: ("{} names a proxy of an unknown kind. Use http, https or socks5."),
+    SettingFault.HTTP_ONLY: "{} names a proxy of another kind than http, the only one that works here.",
     SettingFault.NO_HOST: "{} is the URL of a proxy without a usable host name.",
     SettingFault.BAD_PORT: "{} is the URL of a proxy whose port is not a number from 1 to 65535.",
     SettingFault.SOCKSIO_MISSING: (
@@ -60,12 +58,12 @@ _TEXTS: Final[Mapping[SettingFault, str]] = {
         "The proxy that {0} names asks for a user name and a password, or refuses those it was given."
         " Put them into {0} before the host, as in http://USER:PASSWORD@HOST:PORT."
     ),
-    SettingFault.NOT_THERE: "{} names something that is not there.",
-    SettingFault.NOT_A_FILE: "{} names something that is not a file.",
-    SettingFault.NOT_A_DIRECTORY: "{} names something that is not a directory.",
-    SettingFault.UNREADABLE: "{} names something that cannot be read.",
-    SettingFault.EMPTY: "{} names something that is empty: there is no certificate in it.",
-    SettingFault.NO_CERTIFICATE: "{} names something that holds no certificate that can be read.",
+    SettingFault.NOT_THERE: "{} names a file or directory that does not exist.",
+    SettingFault.NOT_A_FILE: "{} does not name a file.",
+    SettingFault.NOT_A_DIRECTORY: "{} does not name a directory.",
+    SettingFault.UNREADABLE: "{} names a file or directory that cannot be read.",
+    SettingFault.EMPTY: "{} names an empty file: there is no certificate in it.",
+    SettingFault.NO_CERTIFICATE: "{} names a file without a certificate that can be read.",
     SettingFault.NOT_WRITABLE: "{} names a file that cannot be opened for writing.",
 }
 

@@ -21,13 +21,14 @@ __all__ = ["NO_TEXTS", "Texts"]
 class Texts:
     """The texts of one provider.
 
-    `service` is what people know it as, and `title` what a sign-in is called. `end_sessions` says where a
-    person ends sessions without this library, `usage_page` where they see and limit what is used. `in_use` is
-    what is said where a login is used. `errors` are facts about errors of a kind, and of a
-    `details.reason` if that is not None.
+    `service` is what people know it as, `company` who runs it, and `title` what a sign-in is called.
+    `end_sessions` says where a person ends sessions without this library, `usage_page` where they see and
+    limit what is used. `in_use` is what is said where a login is used. `errors` are facts about errors of a
+    kind, and of a `details.reason` if that is not None.
     """
 
     service: str = "the sign-in server"
+    company: str = "the sign-in server"
     title: str = "Sign in"
     end_sessions: str | None = None
     usage_page: str | None = None

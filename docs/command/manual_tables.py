@@ -20,7 +20,7 @@ from codex_oauth.stores.names import CURRENT, HOME_VARIABLE, HOST_ID, LOGINS, RE
 __all__ = ["DESCRIPTION", "EXIT_STATUS", "FILES", "SEE_ALSO", "VARIABLES"]
 
 DESCRIPTION: Final = (
-    "codex-oauth signs in with ChatGPT (Codex), keeps the login, renews it, and gives its access token to "
+    "codex-oauth signs in with ChatGPT (Codex), stores the login, renews it, and gives its access token to "
     "other programs.",
     "Results are printed on stdout, everything else on stderr. With --json a result, or the error, is one "
     "JSON document a line. A secret is printed by the commands token, header and fleet new-key only.",
@@ -29,8 +29,8 @@ DESCRIPTION: Final = (
 
 VARIABLES: Final = MappingProxyType(
     {
-        HOME_VARIABLE: "The directory where logins are kept, an absolute path. --store comes first.",
-        ACCOUNT_VARIABLE: "Whose login is used, as with --account, which comes first.",
+        HOME_VARIABLE: "The directory of the logins, an absolute path. --store comes first.",
+        ACCOUNT_VARIABLE: "The account to use, as with --account, which comes first.",
         ISSUER_VARIABLE: "The authorization server that login signs in at: https, or http on a loopback "
         "address. --issuer comes first.",
         PROVIDER_VARIABLE: "The provider that login signs in at, codex or chatgpt. --provider comes first. "
@@ -38,10 +38,10 @@ VARIABLES: Final = MappingProxyType(
         DEFAULT_VARIABLE: "Set by exec: the access token, in the environment of the command that it runs.",
         ACCOUNT_ID_VARIABLE: "Set by exec: the account id of that token.",
         DSN_VARIABLE: "The database of the fleet commands. --dsn comes first.",
-        KEYS_VARIABLE: "The keys of the fleet commands, with spaces or commas between them: the first seals. "
-        "--keys comes first.",
-        "CODEX_OAUTH_DEBUG": "If set, a fault of this program ends with a traceback. Look through it before "
-        "you share it.",
+        KEYS_VARIABLE: "The keys of the fleet commands, with spaces or commas between them: the first "
+        "encrypts. --keys comes first.",
+        "CODEX_OAUTH_DEBUG": "If set, a fault of this program shows a traceback. Look through it before you "
+        "share it.",
         "CODEX_HOME": "The directory of the Codex CLI, for import; default: ~/.codex",
         "XDG_STATE_HOME": "The user's state directory, an absolute path; default on Linux: ~/.local/state",
         "BROWSER": "The programs that login tries to open a page with, before the usual ones.",
@@ -49,7 +49,7 @@ VARIABLES: Final = MappingProxyType(
         "CODEX_CA_CERTIFICATE, SSL_CERT_FILE, SSL_CERT_DIR": "Root certificates in place of the system's. "
         "The first comes before the second.",
         "SSLKEYLOGFILE": "A file for the keys of TLS connections, to look into them.",
-        "CI": "If set, and neither 0 nor false, login fails at once unless a flag names the way.",
+        "CI": "If set, and neither 0 nor false, login needs --device or --browser.",
         "NO_COLOR, CLICOLOR, CLICOLOR_FORCE": "Whether there are colours. --color comes first.",
         "ACCESSIBLE": "If set, and not 0, login prints plain lines, as with --accessible.",
     }
@@ -58,12 +58,12 @@ VARIABLES: Final = MappingProxyType(
 
 FILES: Final = MappingProxyType(
     {
-        "~/.local/state/codex-oauth": "Where logins are kept on Linux, if nothing else is said; the command "
-        "status shows the place. Only its owner can read it.",
-        f"{LOGINS}/ACCOUNT.json": "There: a login. It holds secrets.",
-        f"{REGISTRATIONS}/CLIENT_ID.json": "There: a client id that a server issued to this program.",
-        HOST_ID: "There: what this machine is called at such servers. Do not copy it to another machine.",
-        CURRENT: "There: the account id of the login in use.",
+        "~/.local/state/codex-oauth": "The directory of the logins on Linux, if no other is named. The "
+        "command status shows it. Only its owner can read it.",
+        f"{LOGINS}/ACCOUNT.json": "In it: a login. It holds secrets.",
+        f"{REGISTRATIONS}/CLIENT_ID.json": "In it: a client id that a server issued to this program.",
+        HOST_ID: "In it: the name of this machine at such servers. Do not copy it to another machine.",
+        CURRENT: "In it: the key of the login in use.",
         "~/.codex/auth.json": "The login of the Codex CLI, which import takes.",
     }
 )
@@ -71,13 +71,13 @@ FILES: Final = MappingProxyType(
 
 EXIT_STATUS: Final = MappingProxyType(
     {
-        errors.OK: "It is done.",
+        errors.OK: "Done.",
         errors.UNEXPECTED: "A fault of this program, or the output could not be written.",
         errors.USAGE: "An option or argument that the command does not take, or a setting of this "
         "machine that cannot be used.",
         errors.REFUSED: "Denied, expired or refused.",
         errors.LOGIN_REQUIRED: "There is no usable login: sign in (again).",
-        errors.TEMPORARY: "No answer, or one that could not be used: trying again later may help.",
+        errors.TEMPORARY: "No answer, or one that could not be used. Try again later.",
         errors.STORAGE: "The login could not be read from disk or written to it.",
         errors.INTERRUPTED: "Interrupted.",
     }

@@ -238,7 +238,7 @@ def test_an_icon_and_a_connection_that_stays_silent_do_no_harm(
     icon = other.goto(sign_in.redirect_uri.replace("/auth/callback", "/favicon.ico"))
     assert icon is not None
     assert icon.status == 404
-    assert other.get_by_role("heading", level=1).inner_text() == "This page is not for you."
+    assert other.get_by_role("heading", level=1).inner_text() == "This request is not part of a sign-in."
     other.goto("about:blank")
     assert other.evaluate(CONNECT, sign_in.redirect_uri) == "held back"
     assert set(answers) == {NOT_FOR_YOU[404]}

@@ -223,10 +223,11 @@ def test_without_the_option_it_is_the_codex_one_and_says_what_it_said() -> None:
         process.terminate()
         _, hints = process.communicate(timeout=120)
     assert hints.splitlines() == [
-        "Test authority: its tokens are fake, and only this machine can reach it.",
-        f"Sign in:    codex-oauth login --device --issuer {url}",
+        "This is a test authority: its tokens are fake. Only this machine can reach it.",
+        "Sign in:",
+        f"  codex-oauth login --device --issuer {url} --store fake-logins",
         f"Enter code: {url}/codex/device",
-        "Ctrl-C ends it.",
+        "Ctrl-C stops it.",
     ]
 
 

@@ -199,6 +199,12 @@ def test_general_faults_meet_the_models_too_and_the_first_that_fits_is_the_only_
     assert [one.status for one in asker.authority.received("responses")] == [502, 503, 599, 200, 200]
 
 
+def test_an_answer_that_is_replaced_is_no_stream_any_more() -> None:
+    asker = Asker(Fault(endpoint="responses", status=500, body="x", act=True))
+    answer = asker.ask()
+    assert (answer.status, answer.body.reveal(), answer.parts) == (500, b"x", ())
+
+
 def test_what_is_not_of_the_models_meets_no_misfortune() -> None:
     asker = Asker(ModelFault(answer="overloaded"))
     assert asker.refresh(asker.tokens["refresh_token"]).status == 200

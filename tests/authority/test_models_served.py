@@ -104,12 +104,14 @@ def test_a_stream_that_is_cut_breaks_off(client: httpx.Client) -> None:
 
 
 def test_a_stream_may_be_cut_in_the_middle_of_an_event(client: httpx.Client) -> None:
+    seen: list[bytes] = []
     with (
         signed_in(Fault(endpoint="responses", truncate=20)) as (server, source),
         ask(server, client, source) as answer,
         pytest.raises(httpx.RemoteProtocolError),
     ):
-        answer.read()
+        seen.extend(answer.iter_raw())
+    assert b"event: response.created".startswith(b"".join(seen))
 
 
 def test_another_host_is_asked_by_who_follows_and_without_the_login(client: httpx.Client) -> None:
@@ -181,6 +183,16 @@ def test_a_websocket_answers_again_and_again() -> None:
         assert types(heard(connection)) == OF_A_TEXT
 
 
+def test_a_websocket_is_silent_for_a_while() -> None:
+    with (
+        signed_in(ModelFault(answer="silence", endpoint="message", seconds=SILENCE)) as (server, source),
+        connected(server, source) as connection,
+    ):
+        begun = time.monotonic()
+        assert types(heard(connection)) == OF_A_TEXT
+        assert time.monotonic() - begun > 0.9 * SILENCE
+
+
 def test_a_refused_token_is_a_401_to_the_upgrade() -> None:
     with signed_in() as (server, source):
         with pytest.raises(InvalidStatus) as refused:
@@ -242,10 +254,12 @@ def test_the_server_ends_while_a_websocket_is_open() -> None:
 # -- as a command ---------------------------------------------------------------------------------------
 
 
-def pasted(command: str, environment: dict[str, str]) -> str:
+def pasted(command: str, environment: dict[str, str], where: Path) -> str:
     """What a command prints that was pasted into a shell."""
     shell = ["/bin/sh", "-c", command]
-    done = subprocess.run(shell, capture_output=True, text=True, env=environment, timeout=120, check=False)
+    done = subprocess.run(
+        shell, capture_output=True, text=True, env=environment, cwd=where, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -263,11 +277,12 @@ def test_the_command_that_it_prints_works_as_pasted(tmp_path: Path) -> None:
         hints: list[str] = []
         while not (hints and hints[-1].startswith("Ctrl-C")):
             hints.append(process.stderr.readline())
-        commands = {name: text.strip() for name, _, text in (hint.partition(":") for hint in hints)}
+        told = "".join(hints).replace(":\n  codex-oauth", ": codex-oauth").splitlines()
+        commands = {name: text.strip() for name, _, text in (hint.partition(":") for hint in told)}
         assert f"{url}/backend-api/codex" in commands["Models"]
         assert f"{url}/v1" in commands["Models"]
-        pasted(commands["Sign in"], environment)
-        answer = pasted(commands["Ask one"], environment)
+        pasted(commands["Sign in"], environment, tmp_path)
+        answer = pasted(commands["Ask one"], environment, tmp_path)
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=120)
     lines = answer.splitlines()

@@ -132,7 +132,7 @@ def test_the_whole_way(page: Page, machine: Machine, complaints: list[str]) -> N
     assert len(machine.run("token").stdout) == len(before)
 
     done = machine.run("logout")
-    assert (done.returncode, done.stdout) == (0, "Signed out; the server has confirmed it.\n")
+    assert (done.returncode, done.stdout) == (0, "Signed out, here and at the server.\n")
     assert machine.store.names() == ()
     assert machine.store.registrations() == (registration,)
     assert complaints == []

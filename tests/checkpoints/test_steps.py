@@ -350,15 +350,15 @@ def test_a_checkpoint_that_cannot_be_saved_does_not_end_a_sign_in(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("start", "--browser"), "device code"),
-        (("start", "--port", "1455"), "device code"),
-        (("start", "--paste"), "device code"),
+        (("start", "--browser"), "the flags for the browser"),
+        (("start", "--port", "1455"), "the flags for the browser"),
+        (("start", "--paste"), "the flags for the browser"),
         (("start", "--trace", "file"), "--trace"),
         (("start", "0123456789abcdef"), "takes no ID"),
         (("start", "--revoke-old"), "--revoke-old"),
-        (("finish",), "takes the ID"),
+        (("finish",), "needs the ID"),
         (("finish", "0123456789abcdef", "--issuer", "https://x.example"), "--issuer"),
-        (("finish", "0123456789abcdef", "--no-open"), "device code"),
+        (("finish", "0123456789abcdef", "--no-open"), "the flags for the browser"),
         (("middle",), "invalid choice"),
     ],
 )

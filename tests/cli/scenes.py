@@ -11,9 +11,11 @@ from typing import Any, Final
 
 import attrs
 
-from codex_oauth.cli.login import Guide
-from codex_oauth.cli.output import report, result
+from codex_oauth.cli.guide import Guide
+from codex_oauth.cli.output import hint, result, say_action
 from codex_oauth.cli.parser import parsed
+from codex_oauth.cli.pasteable import remember
+from codex_oauth.cli.report import report
 from codex_oauth.cli.views.line_view import LineView, QuietView
 from codex_oauth.cli.views.live_view import LiveView
 from codex_oauth_core import (
@@ -51,11 +53,11 @@ View = LineView
 Act = Callable[[View, Prompt], None]
 
 
-def waits(why: Why, cause: ErrorKind | None = None) -> Act:
+def waits(why: Why, cause: ErrorKind | None = None, trouble: str | None = None) -> Act:
     """A wait, and the first second of it."""
 
     def act(view: View, prompt: Prompt) -> None:
-        wait = Wait(5.0, why, prompt, cause=cause)
+        wait = Wait(5.0, why, prompt, cause=cause, trouble=trouble)
         view.wait(wait)
         view.tick(wait, 1.0)
 
@@ -88,7 +90,8 @@ def succeeds(view: View, prompt: Prompt) -> None:
     exchanges(view, prompt)
     view.done()
     view.close()
-    result("Signed in as somebody@example.com (00000000-0000-4000-8000-0000000000fa, plus).")
+    result("Signed in as somebody@example.com (plus).")
+    say_action("See the login: codex-oauth status", hint)
 
 
 def pastes(view: View, prompt: Prompt) -> None:
@@ -105,10 +108,15 @@ class Scene:
     prompt: Prompt = _CODE
     view: Callable[[Any], View] = LiveView
     columns: int = 80
+    rows: int = 40
+    desktop: bool = False
+    """Whether a page can be opened, and somebody is at the keyboard."""
     can: Mapping[str, bool] = attrs.field(factory=dict[str, bool])
     options: tuple[str, ...] = ()
     environ: Mapping[str, str] = attrs.field(factory=dict[str, str])
     note: str = ""
+    then: str = ""
+    """A note that comes after the prompt."""
 
     @property
     def args(self) -> argparse.Namespace:
@@ -118,10 +126,13 @@ class Scene:
 
     def play(self, view: View) -> None:
         """All of it, on a terminal."""
+        remember(self.args, "login")
         guide = Guide(view, self.args, CODEX)
         if self.note:
             guide.note(self.note)
         guide.prompt(self.prompt)
+        if self.then:
+            guide.note(self.then)
         for act in self.acts:
             act(view, self.prompt)
 
@@ -131,7 +142,10 @@ _ACCESSIBLE: Final = {"redraws": False, "colour": False, "links": False}
 _SSH: Final = {"SSH_CONNECTION": "192.0.2.7 50000 198.51.100.4 22", "LOGNAME": "ada"}
 _REMOTE_NOTE: Final = "Signing in with a device code: this is an SSH session."
 _SLOWER: Final = (waits(Why.PENDING), waits(Why.SLOW_DOWN))
-_AGAIN: Final = (waits(Why.PENDING), waits(Why.RETRY, ErrorKind.NETWORK))
+_REFUSED: Final = "auth.openai.com refused the connection"
+_AGAIN: Final = (waits(Why.PENDING), waits(Why.RETRY, ErrorKind.NETWORK, _REFUSED))
+_SIGNED_IN: Final = "You are signed in as somebody@example.com (plus). This sign-in takes its place; --revoke-old also ends that login."
+_KEYS: Final = "Signing in with the browser: one can be opened here."
 
 SCENES: Final[Mapping[str, Scene]] = {
     "device-waiting": Scene(note="Signing in with a device code: there is no display."),
@@ -146,6 +160,21 @@ SCENES: Final[Mapping[str, Scene]] = {
     "device-20-columns-done": Scene(columns=20, acts=(*_AGAIN, succeeds)),
     "device-ascii": Scene(can={"utf8": False}, acts=_AGAIN),
     "device-qr": Scene(can={"qr": True}),
+    "device-qr-24-rows": Scene(can={"qr": True}, rows=24),
+    "device-qr-23-rows": Scene(can={"qr": True}, rows=23),
+    "device-desktop": Scene(desktop=True, options=("--device",), note=_SIGNED_IN),
+    "device-unknown-trouble": Scene(acts=(waits(Why.PENDING), waits(Why.RETRY, ErrorKind.BLOCKED))),
+    "device-rate-limited": Scene(acts=(waits(Why.PENDING), waits(Why.RATE_LIMITED))),
+    "browser-desktop": Scene(
+        prompt=_PAGE, acts=(waits(Why.CALLBACK),), desktop=True, can={"short_links": True}, note=_KEYS
+    ),
+    "browser-not-opened": Scene(
+        prompt=_PAGE,
+        acts=(waits(Why.CALLBACK),),
+        desktop=True,
+        can={"short_links": True},
+        then="The browser was not opened: the browser could not be started. Open the page yourself.",
+    ),
     "browser-waiting": Scene(prompt=_PAGE, acts=(waits(Why.CALLBACK),)),
     "browser-remote-shell": Scene(prompt=_PAGE, acts=(waits(Why.CALLBACK),), environ=_SSH),
     "browser-paste": Scene(prompt=_PAGE, acts=(waits(Why.CALLBACK), pastes), options=("--paste",)),

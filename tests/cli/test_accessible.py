@@ -33,7 +33,7 @@ def signs_in(person: Person, server: AuthorityServer) -> None:
     rows = [row.strip() for row in person.text.splitlines()]
     assert rows.count(code) == 1
     assert rows.count(f"{server.url}/codex/device") == 1
-    assert "Never share the code." in " ".join(person.text.split())
+    assert "Never share this code." in " ".join(person.text.split())
     assert "Signed in as" in person.text
 
 

@@ -62,7 +62,7 @@ def test_a_login_is_named_by_id_email_or_the_beginning_of_one(home: Path, named:
     assert token(home, CODEX_OAUTH_ACCOUNT=named) == f"token-of-{ONE}"
     assert stored(home).current() == KEYS[1]  # naming is not switching
     done = run_command(home, "switch", named)
-    assert done.out.startswith("Now in use: One@example.com (acct_one")
+    assert done.out.startswith("Now in use: One@example.com")
     assert token(home) == f"token-of-{ONE}"
 
 
@@ -78,8 +78,13 @@ def test_an_account_that_is_not_here_is_never_replaced_by_another(home: Path, co
     by_option = run_command(home, command, "--account", "nobody")
     by_variable = run_command(home, command, CODEX_OAUTH_ACCOUNT="nobody")
     assert (by_option.code, by_variable.code) == (4, 4)
-    assert "named_by: --account" in by_option.err
-    assert "named_by: CODEX_OAUTH_ACCOUNT" in by_variable.err
+    assert "named_by" not in by_option.err
+    assert "named_by: --account" in run_command(home, command, "--account", "nobody", "-v").err
+    assert (
+        "named_by: CODEX_OAUTH_ACCOUNT" in run_command(home, command, "-v", CODEX_OAUTH_ACCOUNT="nobody").err
+    )
+    assert "No login of nobody is stored here." in by_option.err
+    assert "No login of nobody is stored here (CODEX_OAUTH_ACCOUNT names it)." in by_variable.err
     assert "codex-oauth list" in by_option.err
     assert stored(home).names() == KEYS
 
@@ -88,9 +93,9 @@ def test_a_name_that_fits_several_lists_them(home: Path) -> None:
     done = run_command(home, "token", "--account", "acct")
     assert (done.code, done.out) == (2, "")
     assert done.err.splitlines() == [
-        "codex-oauth: acct fits 2 logins; name one by its key",
-        f"  -> {KEYS[0]}  One@example.com ({ONE})",
-        f"  -> {KEYS[1]}  two@example.com ({TWO})",
+        "codex-oauth: acct fits 2 logins: name one by its key",
+        f"  -> {KEYS[0]}  One@example.com",
+        f"  -> {KEYS[1]}  two@example.com",
     ]
 
 
@@ -102,14 +107,17 @@ def test_switch_without_a_name_offers_all(home: Path) -> None:
     done = run_command(home, "switch")
     assert done.code == 2
     assert done.err.splitlines()[1:] == [
-        "  -> codex-oauth switch One@example.com",
-        "  -> codex-oauth switch two@example.com",
+        "  -> One@example.com: codex-oauth switch One@example.com",
+        "  -> two@example.com: codex-oauth switch two@example.com",
     ]
 
 
 def test_a_variable_that_makes_a_switch_useless_is_told(home: Path) -> None:
     done = run_command(home, "switch", ONE, CODEX_OAUTH_ACCOUNT=TWO)
-    assert (done.code, "no effect for now" in done.err) == (0, True)
+    assert (done.code, f"CODEX_OAUTH_ACCOUNT is set: commands use {TWO} while it is." in done.err) == (
+        0,
+        True,
+    )
     assert token(home, CODEX_OAUTH_ACCOUNT=TWO) == f"token-of-{TWO}"
 
 
@@ -117,8 +125,10 @@ def test_with_logins_but_none_in_use_the_way_on_is_told(home: Path) -> None:
     assert run_command(home, "logout", "--local").code == 0
     done = run_command(home, "token")
     assert done.code == 4
-    assert "codex-oauth switch ACCOUNT" in done.err
-    assert "None of them is in use" in run_command(home, "list").err
+    assert "codex-oauth list" in done.err
+    listed = run_command(home, "list").err
+    assert "None of them is in use" in listed
+    assert "codex-oauth switch One@example.com" in listed
 
 
 def test_a_login_that_cannot_be_read_is_in_the_list_and_hides_no_other(home: Path) -> None:

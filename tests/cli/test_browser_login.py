@@ -79,8 +79,8 @@ def test_as_json_the_page_is_an_event(tmp_path: Path, server: AuthorityServer) -
         (("--browser", "--port", "8080", "--issuer", "https://auth.openai.com/"), "only 1455 and 1457"),
         (("--browser", "--port", "70000", "--issuer", "http://127.0.0.1:9"), "not a port"),
         (("--browser", "--port", "-1"), "not a port"),
-        (("--device", "--paste"), "belong to the browser"),
-        (("--device", "--no-open"), "belong to the browser"),
+        (("--device", "--paste"), "are for the browser"),
+        (("--device", "--no-open"), "are for the browser"),
     ],
 )
 def test_usage_errors(tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
@@ -99,7 +99,7 @@ def test_a_taken_port_is_explained(tmp_path: Path, server: AuthorityServer) -> N
         )
     assert done.code == 5
     assert f"{port}" in done.err
-    assert "Sign in with a device code instead." in done.err
+    assert "Sign in with a device code instead:" in done.err
 
 
 def test_ctrl_c_while_it_waits_leaves_no_listener(tmp_path: Path, server: AuthorityServer) -> None:
@@ -134,9 +134,9 @@ def test_a_paste_wrong_and_then_right(tmp_path: Path, server: AuthorityServer) -
         "0",
     ]
     child: Any = at_a_terminal(tmp_path, arguments)
-    child.expect("anyone who has it, it is your sign-in")
     child.expect(r"\r\n    (http\S+)\r\n")
     url = str(child.match[1])
+    child.expect("whoever has that address can sign in as you")
     child.expect("Waiting for the browser")
     child.sendline("http://localhost:1/elsewhere?code=x&state=y")
     child.expect("That is another address")
@@ -152,7 +152,7 @@ def test_a_paste_wrong_and_then_right(tmp_path: Path, server: AuthorityServer) -
 def test_over_ssh_it_chooses_a_device_code_and_says_so(tmp_path: Path, server: AuthorityServer) -> None:
     done = run_command(tmp_path, "login", "--issuer", server.url, SSH_CONNECTION="1.2.3.4 5 6.7.8.9 22")
     assert done.code == 0
-    assert "Signing in with a device code: this is an SSH session. Use --browser to change that." in done.err
+    assert "Signing in with a device code: this is an SSH session (or use --browser)." in done.err
 
 
 def test_the_page_is_refused_by_a_listener_for_others(tmp_path: Path, server: AuthorityServer) -> None:

@@ -56,7 +56,7 @@ def test_a_program_gets_it_on_standard_input_and_not_as_an_argument(
     taken = programs.folder / "taken"
     programs.add("xclip", f"/bin/cat > {taken}")
     said = copy(CODE, "the code", on_stderr(monkeypatch), programs.environ(), "linux")
-    assert said == "Copied the code to the clipboard, with xclip."
+    assert said == "Copied the code to the clipboard with xclip."
     assert taken.read_text(encoding="utf-8") == CODE
     assert CODE not in programs.argv("xclip")
 
@@ -89,7 +89,7 @@ def test_a_terminal_that_would_show_it_is_not_asked(
 ) -> None:
     window = on_stderr(monkeypatch, escapes=escapes)
     said = copy(text, "the code", window, programs.environ(), "linux")
-    assert said == "No clipboard was found: the code was not copied."
+    assert said == "Could not copy the code: no clipboard was found."
     assert window.text == ""
 
 
@@ -103,7 +103,7 @@ def test_a_sign_in_copies_the_code_only_on_request_and_never_a_token(
         flags = ["--copy"] if asked else []
         person = Person(tmp_path, server, "--device", *flags, PATH=str(programs.bin), DISPLAY=":0")
         assert person.leaves() == 0
-    assert ("Copied the code to the clipboard, with xclip." in person.text) is asked
+    assert ("Copied the code to the clipboard with xclip." in person.text) is asked
     copied = taken.read_text(encoding="utf-8") if taken.exists() else ""
     assert bool(copied) is asked
     assert copied in [row.strip() for row in person.text.splitlines()] or not asked

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
-import sys
+import re
 from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import Any
@@ -53,14 +52,36 @@ def row(found: Iterable[dict[str, Any]], name: str) -> dict[str, Any]:
 
 def test_each_finding_is_a_line_that_begins_with_a_word(tmp_path: Path, server: AuthorityServer) -> None:
     hold(tmp_path)
-    done = examined(tmp_path, server)
+    done = examined(tmp_path, server, "-v")
     assert done.code in (OK, TEMPORARY), done.out  # another program may hold the ports of this machine
-    words = {line.split()[0] for line in done.out.splitlines()}
-    assert words <= {"ok", "warning", "PROBLEM", "skipped", "->"}
+    rows = [line for line in done.out.splitlines() if re.match(r"  \S", line)]
+    words = {line.split()[0] for line in rows}
+    assert words <= {"ok", "warning", "PROBLEM", "skipped"}
+    assert {"This program", "Network", "Storage", "Logins"} <= set(done.out.splitlines())
     assert "\x1b" not in done.out
-    assert f"ok       server        {server.url}: answers" in done.out
-    assert "ok       clock         as the server's, within 60 s" in done.out
-    assert done.err.strip().endswith(".")
+    assert f"  ok      server        {server.url}: answers" in done.out
+    assert "  ok      clock         as the server's, within 60 s" in done.out
+
+
+def test_where_all_is_well_it_is_one_line_and_the_way_to_the_rest(tmp_path: Path) -> None:
+    hold(tmp_path)
+    with serve() as server:
+        done = examined(tmp_path, server)
+    if done.code == OK and "warning" not in done.out:  # another program may hold the ports of this machine
+        assert re.fullmatch(r"No problems found \(\d+ checks passed(?:, \d+ skipped)?\)\.\n", done.out)
+        assert "codex-oauth doctor -v" in " ".join(done.err.split())
+
+
+def test_two_columns_wrap_by_word_at_the_width_of_the_window(tmp_path: Path) -> None:
+    def words(text: str) -> str:
+        return re.sub(r"[\d,]+ MiB", "MiB", " ".join(text.split()))  # what others do meanwhile
+
+    wide = run_command(tmp_path, "doctor", "--offline", "-v", COLUMNS="100").out
+    for columns in (60, 80):
+        text = run_command(tmp_path, "doctor", "--offline", "-v", COLUMNS=str(columns)).out
+        long = [line for line in text.splitlines() if len(line) > columns]
+        assert all(len(line.split()) <= 4 for line in long), long  # a path or a command, which stays whole
+        assert words(text) == words(wide)
 
 
 def test_json_is_what_its_schema_says(tmp_path: Path, server: AuthorityServer) -> None:
@@ -72,7 +93,8 @@ def test_json_is_what_its_schema_says(tmp_path: Path, server: AuthorityServer) -
 
 def test_quiet_shows_only_what_somebody_should_know(tmp_path: Path, server: AuthorityServer) -> None:
     done = examined(tmp_path, server, "--quiet")
-    assert {line.split()[0] for line in done.out.splitlines()} <= {"warning", "PROBLEM", "->"}
+    rows = [line for line in done.out.splitlines() if re.match(r"  \S", line)]
+    assert {line.split()[0] for line in rows} <= {"warning", "PROBLEM"}
     assert "nobody is signed in" in done.out
     assert done.err == ""
 
@@ -91,7 +113,7 @@ def test_a_wrong_argument_is_a_mistake_of_usage(tmp_path: Path, arguments: tuple
 
 def test_only_the_issuer_is_asked_once_and_without_a_token(tmp_path: Path, server: AuthorityServer) -> None:
     hold(tmp_path)
-    done = examined(tmp_path, server)  # any other host would be the proxy's, where nobody is
+    done = examined(tmp_path, server, "-v")  # any other host would be the proxy's, where nobody is
     assert done.out.count("answers, in") == 1
     assert [(each.endpoint, each.method, each.fields) for each in server.authority.requests] == [
         ("other", "GET", {})
@@ -161,7 +183,7 @@ def test_an_account_that_the_environment_names_in_vain(
     hold(tmp_path, account_id="acct_2")
     done = examined(tmp_path, server, CODEX_OAUTH_ACCOUNT=named)
     assert done.code == LOGIN_REQUIRED
-    assert "PROBLEM  login         in use: " in done.out
+    assert "  PROBLEM login         in use: " in done.out
 
 
 def test_an_account_that_the_environment_names_is_the_one_in_use(
@@ -231,12 +253,12 @@ def _secret(text: str) -> Any:
     return Secret(text)
 
 
-def test_what_a_terminal_would_obey_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_terminal_would_obey_is_escaped() -> None:
     hostile = "\x1b]0;x\x07\r\u202e\n"
-    screen = io.StringIO()
-    monkeypatch.setattr(sys, "stdout", screen)
-    doctor._show(Finding("x", Area.LOGIN, Verdict.WARN, hostile, (hostile,), hostile), colour=False)
-    text = screen.getvalue()
+    lines = doctor._lines(
+        Finding("x", Area.LOGIN, Verdict.WARN, hostile, (hostile,), hostile), 80, colour=False
+    )
+    text = "\n".join(lines)
     assert not set(text) & set("\x1b\x07\r\u202e")
     assert len(text.splitlines()) == 2
 
@@ -247,7 +269,7 @@ def test_what_a_terminal_would_obey_is_escaped(monkeypatch: pytest.MonkeyPatch) 
 def test_the_page_names_every_finding_and_every_exit_code() -> None:
     for name in _names():
         assert f"| `{name}` |" in PAGE
-    for _, code in doctor._GRAVEST:
+    for _, code in doctor._WORST_FIRST:
         assert f"| {code} |" in PAGE
 
 

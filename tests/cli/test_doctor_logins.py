@@ -44,8 +44,8 @@ def looked(check: Callable[..., Any], store: FileStore, **changes: object) -> li
     ("name", "said"),
     [
         (f"{KEY}.json.{HEX}.rescue", "could not be stored"),
-        (f"{KEY}.json.{HEX}.tmp", "cut off"),
-        (f"{KEY}.json.corrupt-1", "put aside"),
+        (f"{KEY}.json.{HEX}.tmp", "was interrupted"),
+        (f"{KEY}.json.corrupt-1", "could not be read"),
         (f"{KEY}.softlock", "soft locks"),
         ("notes.txt", "no file of codex-oauth"),
     ],
@@ -62,7 +62,7 @@ def test_each_leftover_is_told_and_left_alone(store: FileStore, login: Path, nam
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        (f"logins/pending/0123456789abcdef.json.{HEX}.tmp", "being started"),
+        (f"logins/pending/0123456789abcdef.json.{HEX}.tmp", "interrupted at its start"),
         (f"logins/current.{HEX}.tmp", "account in use"),
         (f"codex/auth.json.{HEX}.tmp", "may hold tokens"),
     ],
@@ -114,9 +114,9 @@ def test_a_good_login_is_told_with_its_expiry(store: FileStore) -> None:
         ({"refresh_token": None, "expires_at": 1000}, PROBLEM, "has expired"),
         ({"uncertain_at": 1.0}, WARN, "was lost"),
         ({"intent": Intent(1, "elsewhere", 1.0)}, WARN, "was lost"),
-        ({"expires_at": 1000}, OK, "renewed when it is used"),
+        ({"expires_at": 1000}, OK, "renewed at its next use"),
         ({"expires_at": None}, OK, "unknown time"),
-        ({"expires_at": 10**15 - 1}, OK, "out of reach"),
+        ({"expires_at": 10**15 - 1}, OK, "cannot be shown"),
     ],
 )
 def test_each_state_of_a_login_is_told(
@@ -154,7 +154,7 @@ def test_an_account_that_is_named_and_not_kept_is_a_problem(store: FileStore, lo
     def nobody(store: FileStore) -> str | None:
         from codex_oauth_core.errors import ErrorKind
 
-        raise SignInError.of(ErrorKind.LOGIN_REQUIRED, "No login of that account is kept here.")
+        raise SignInError.of(ErrorKind.LOGIN_REQUIRED, "No login of that account is stored here.")
 
     rows = looked(logins.check, store, in_use=nobody)
     row = of(rows, "login", "in use")

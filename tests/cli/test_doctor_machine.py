@@ -234,7 +234,7 @@ def test_a_keyring_that_hangs_is_left_after_its_limit() -> None:
     ended = threading.Event()
     row = examined_keyring(ended.wait, limit=0.1)
     ended.set()
-    assert (row.verdict, "does not answer" in row.found, bool(row.advice)) == (WARN, True, True)
+    assert (row.verdict, "did not answer" in row.found, bool(row.advice)) == (WARN, True, True)
     assert case().keyring_limit == 3.0
 
 
@@ -259,4 +259,4 @@ def test_no_keyring_is_started_where_none_runs(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(keyring_key, "_needs_a_bus", lambda: True)
     monkeypatch.setattr(keyring_key, "_has_a_bus", lambda: False)
     (row,) = found(keyring.check, case())
-    assert (row.verdict, "none here" in row.found) == (SKIPPED, True)
+    assert (row.verdict, "none found" in row.found) == (SKIPPED, True)

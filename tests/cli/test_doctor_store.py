@@ -47,7 +47,7 @@ def looked(check: Callable[..., Any], store: FileStore, **changes: object) -> li
 @pytest.mark.parametrize(
     ("variables", "why"),
     [
-        ({}, "the usual one of this user"),
+        ({}, "the default of this user"),
         ({"CODEX_OAUTH_HOME": "there"}, "named by CODEX_OAUTH_HOME"),
         ({"XDG_STATE_HOME": "state"}, "under XDG_STATE_HOME"),
     ],
@@ -64,7 +64,7 @@ def test_the_path_is_told_with_its_reason(
 def test_a_store_that_is_named_says_so(store: FileStore) -> None:
     rows = looked(place.check, store)
     assert of(rows, "store").found.endswith("named by --store")
-    assert of(rows, "directory").found == "not there yet; a sign-in makes it"
+    assert of(rows, "directory").found == "does not exist yet; a sign-in makes it"
     assert not store.home.exists()
 
 
@@ -79,8 +79,8 @@ def test_a_store_without_a_place_is_a_problem(monkeypatch: pytest.MonkeyPatch) -
 def test_a_sound_store_has_no_problem(store: FileStore, login: Path) -> None:
     rows = looked(place.check, store)
     assert verdicts(rows) == {OK}
-    assert of(rows, "directory", str(store.home / "logins")).found == "ours, mode 0700"
-    assert of(rows, "file").found.startswith("2 looked at")
+    assert of(rows, "directory", str(store.home / "logins")).found == "yours, mode 0700"
+    assert of(rows, "file").found.startswith("2 files, all of them yours")
 
 
 @pytest.mark.parametrize(("mode", "verdict"), [(0o755, WARN), (0o777, PROBLEM), (0o720, PROBLEM)])
@@ -124,7 +124,7 @@ def test_a_directory_that_locks_us_out_is_a_problem(
 
     monkeypatch.setattr(os, "access", access)
     row = of(looked(place.check, store), "directory", str(store.home))
-    assert (row.verdict, "locks us out" in row.found) == (PROBLEM, True)
+    assert (row.verdict, "cannot use it" in row.found) == (PROBLEM, True)
 
 
 def test_a_place_that_cannot_be_made_is_a_problem(monkeypatch: pytest.MonkeyPatch, store: FileStore) -> None:

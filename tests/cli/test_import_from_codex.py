@@ -184,7 +184,7 @@ def test_a_login_that_can_be_renewed_stays_unless_forced(store: FileStore, their
     ours, before = put(store), theirs.read_bytes()
     refusal = error(lambda: import_codex(store, move=move), E.INVALID_REQUEST, "renewable_login")
     assert any("--force" in action for action in refusal.next_actions)
-    assert refusal.message == "This account is signed in already, with a login that can be renewed."
+    assert refusal.message == "This account has a login here that can be renewed."
     assert stored(store) == ours.credential
     assert theirs.read_bytes() == before
     import_codex(store, move=move, force=True)

@@ -29,7 +29,7 @@ def test_it_says_that_the_server_confirmed_and_what_that_may_mean(
 ) -> None:
     assert login(tmp_path, server).code == 0
     done = run_command(tmp_path, "logout")
-    assert (done.code, done.out) == (0, "Signed out; the server has confirmed it.\n")
+    assert (done.code, done.out) == (0, "Signed out, here and at the server.\n")
     assert done.err == "Other sessions of the account may have ended too.\n"
     assert len(server.authority.received("revoke")) == 1
 
@@ -40,7 +40,7 @@ def test_a_server_that_cannot_do_it_now_is_asked_again(tmp_path: Path, fault: di
         assert login(tmp_path, server).code == 0
         done = run_command(tmp_path, "logout")
         assert len(server.authority.received("revoke")) == 2
-    assert (done.code, done.out) == (0, "Signed out; the server has confirmed it.\n")
+    assert (done.code, done.out) == (0, "Signed out, here and at the server.\n")
     assert stored(tmp_path).names() == ()
 
 
@@ -56,7 +56,7 @@ def test_it_deletes_whatever_the_server_says(tmp_path: Path, status: int) -> Non
         done = run_command(tmp_path, "logout")
         assert len(server.authority.received("revoke")) == 1
     assert (done.code, "did not confirm" in done.out) == (0, True)
-    assert done.err.startswith("To end it for sure, use the settings of the account at http://127.0.0.1:")
+    assert done.err.startswith("You can end it in the settings of the account at http://127.0.0.1:")
     assert stored(tmp_path).names() == ()
 
 
@@ -85,7 +85,7 @@ def test_leftovers_and_rescued_files_go_too(tmp_path: Path, server: AuthoritySer
 def test_who_is_signed_out_already_is_fine(tmp_path: Path) -> None:
     for _ in range(2):
         done = run_command(tmp_path, "logout")
-        assert (done.code, done.out, done.err) == (0, "Nobody was signed in.\n", "")
+        assert (done.code, done.out, done.err) == (0, "No one was signed in.\n", "")
 
 
 def test_local_sends_nothing(tmp_path: Path, server: AuthorityServer) -> None:

@@ -106,7 +106,7 @@ def test_f15_what_an_earlier_release_had_taken_is_handed_back_where_it_is(
     store.slot(KEY).path.rename(store.slot("acct_cli").path)
     monkeypatch.setattr(transfer, "_commit", denied)
     found = error(lambda: import_codex(store, move=True), E.AUTH_WRITE_FAILED, "denied")
-    assert "only its access token was copied" in found.message
+    assert "Only its access token was copied" in found.message
     left = store.slot("acct_cli").load()
     assert left == Record(attrs.evolve(taken.credential, refresh_token=None))
     assert store.names() == ("acct_cli",)
@@ -172,7 +172,7 @@ def test_f15_f11_if_the_second_try_cannot_be_stored_the_first_is_handed_back(
 
     on_each_try(monkeypatch, and_the_cli_renews, disk_full)
     found = error(lambda: import_codex(store, move=True, force=force), E.AUTH_WRITE_FAILED, "disk_full")
-    assert "only its access token was copied" in found.message
+    assert "Only its access token was copied" in found.message
     assert stored(store).refresh_token is None
     assert stored(store).access_token == Secret(ACCESS)
     assert json.loads(theirs.read_text())["tokens"]["refresh_token"] == "canary-second"
@@ -208,7 +208,7 @@ def test_f15_what_was_only_rescued_is_handed_back_too(
     way = rescue_while_locked(store, lambda: write(theirs, refresh_token="canary-second"))
     on_each_try(monkeypatch, way, disk_full)
     found = error(lambda: import_codex(store, move=True, force=True), E.AUTH_WRITE_FAILED, "disk_full")
-    assert "only its access token was copied" in found.message
+    assert "Only its access token was copied" in found.message
     held = store.slot(KEY).lock()
     assert held is not None
     with held:
@@ -227,7 +227,7 @@ def test_f15_what_was_rescued_and_stays_locked_is_told(
     assert held is not None
     with held:
         monkeypatch.setattr(transfer, "_commit", denied)
-        with pytest.warns(StoreWarning, match="locked by another process"):
+        with pytest.warns(StoreWarning, match="has locked the login"):
             found = error(lambda: import_codex(store, move=True, force=True), E.AUTH_WRITE_FAILED, "denied")
     assert "both would renew it" in found.message
 

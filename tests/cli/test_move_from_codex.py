@@ -152,7 +152,7 @@ def test_f12_a_login_that_cannot_be_taken_away_stays_a_copy(
     before = theirs.read_bytes()
     fail_to_replace(monkeypatch, lambda: None)
     found = error(lambda: import_codex(store, move=True), E.AUTH_WRITE_FAILED, "denied")
-    assert "only its access token was copied" in found.message
+    assert "Only its access token was copied" in found.message
     assert theirs.read_bytes() == before
     assert stored(store).refresh_token is None
     assert stored(store).access_token == Secret(ACCESS)

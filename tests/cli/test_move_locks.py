@@ -134,7 +134,7 @@ def test_f15_a_lock_that_is_busy_when_the_login_is_stored_leaves_a_copy(
         found = error(lambda: import_codex(store, move=True), E.NETWORK, "lock_busy")
     finally:
         lock.__exit__(None, None, None)
-    assert "only its access token was copied" in found.message
+    assert "Only its access token was copied" in found.message
     assert theirs.read_bytes() == before
     assert stored(store).refresh_token is None
     assert stored(store).access_token == Secret(ACCESS)

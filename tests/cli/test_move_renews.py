@@ -20,7 +20,7 @@ from codex_oauth_core import Adopted, ErrorKind, NotRenewed, Record, Renewed
 from codex_oauth_core.outcomes import NotRenewedReason
 from tests.cli.commands import Done, run_command
 from tests.cli.schemas import valid
-from tests.cli.test_commands import ACCOUNT, AT_ONCE, slot_in_use
+from tests.cli.test_commands import AT_ONCE, slot_in_use
 from tests.cli.test_transfer import run
 from tests.cli.transfers import KEY, put, write
 
@@ -62,10 +62,10 @@ def test_it_is_renewed_at_the_issuer_of_the_file_with_its_client(
     file = signed_in(tmp_path, server)
     before = refresh_token(file)
     done = run_command(tmp_path, *MOVE)
-    assert (done.code, done.err) == (0, "")
+    assert (done.code, done.err) == (0, "  -> To use the Codex CLI again: codex login\n")
     first, _, last = done.out.splitlines()
-    assert first == f"Took over the login of somebody@example.com ({ACCOUNT}, plus)."
-    assert last.startswith("Renewed it; the access token is valid for ")
+    assert first == "Moved the login of somebody@example.com (plus) here."
+    assert last.startswith("Renewed it. The access token is valid for ")
     assert refreshes(server) == [CLIENT]
     record = slot_in_use(tmp_path).load()
     assert record is not None
@@ -141,9 +141,9 @@ def test_a_renewal_that_must_wait_leaves_the_login_here_and_says_what_to_run(tmp
         token = refresh_token(file)
         done = run_command(tmp_path, *MOVE)
     assert done.code == 0
-    assert done.out.startswith("Took over the login of ")
-    assert "could not be renewed now" in done.err
-    assert "  -> Renew it as soon as you can: codex-oauth refresh" in done.err.splitlines()
+    assert done.out.startswith("Moved the login of ")
+    assert "could not be renewed." in done.err
+    assert "  -> Renew it soon: codex-oauth refresh" in done.err.splitlines()
     record = slot_in_use(tmp_path).load()
     assert record is not None
     assert record.credential.refresh_token is not None
@@ -175,7 +175,7 @@ def test_f15_a_login_that_was_renewed_elsewhere_meanwhile_is_told_as_lost(tmp_pa
     (document,) = valid("import", done)
     error = document["error"]
     assert (done.code, document["ok"], error["kind"]) == (4, False, "login_required")
-    assert error["message"].startswith("The login was taken over, and is of no use any more. ")
+    assert error["message"].startswith("The login was moved here, and cannot be used any more. ")
     assert error["next_actions"] == ["Sign in: codex-oauth login"]
 
 
@@ -189,10 +189,8 @@ def test_f15_if_the_codex_cli_has_it_again_it_can_be_moved_again(
     monkeypatch.setattr(transfer, "renew_moved", lost)
     with pytest.raises(SignInError) as raised:
         run(store, *MOVE)
-    assert raised.value.message == (
-        "The Codex CLI renewed the login while it was taken over, and has it again."
-    )
-    assert raised.value.next_actions[0].endswith("codex-oauth import --from-codex --move")
+    assert raised.value.message == ("The Codex CLI renewed the login while it was moved, and has it again.")
+    assert f"codex-oauth import --from-codex {theirs} --move" in raised.value.next_actions[0]
     assert raised.value.details["code"] == "refresh_token_reused"
 
 

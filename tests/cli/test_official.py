@@ -18,7 +18,7 @@ import pytest
 
 from codex_oauth.authority import HostileAnswer
 from codex_oauth.cli.main import main
-from codex_oauth.cli.stored import ask_server
+from codex_oauth.cli.status_check import ask_server
 from codex_oauth_core import CHATGPT, Credential, ResponseReceived, Secret
 from tests.conformance.official import APP, Desk, desk
 
@@ -59,8 +59,8 @@ def test_login_help_says_in_a_sentence_what_each_is_for(
         main(["login", "--help"])
     said = " ".join(capsys.readouterr().out.split())
     assert (
-        "codex, for yourself, beside the Codex CLI; or chatgpt, the official sign-in, for open-source tools that "
-        "people run themselves; default: CODEX_OAUTH_PROVIDER, else codex"
+        "codex: the sign-in of the Codex CLI, for yourself; chatgpt: the official sign-in, for open-source tools; "
+        "default: CODEX_OAUTH_PROVIDER, else codex"
     ) in said
 
 
@@ -69,13 +69,13 @@ def test_login_help_says_in_a_sentence_what_each_is_for(
     [
         (("--provider", "openai"), "", "invalid choice"),
         ((), "openai", "CODEX_OAUTH_PROVIDER is 'openai': use codex or chatgpt"),
-        (("--enable-plan",), "", "--enable-plan belongs to --provider chatgpt"),
-        (("--register-anew",), "codex", "--register-anew belongs to --provider chatgpt"),
-        (("--app-name", "X"), "", "--app-name belongs to --provider chatgpt"),
-        (("start", "--provider", "chatgpt", "--enable-plan"), "", "--enable-plan belongs to"),
+        (("--enable-plan",), "", "--enable-plan is for --provider chatgpt"),
+        (("--register-anew",), "codex", "--register-anew is for --provider chatgpt"),
+        (("--app-name", "X"), "", "--app-name is for --provider chatgpt"),
+        (("start", "--provider", "chatgpt", "--enable-plan"), "", "--enable-plan is for"),
         (("finish", "0" * 16, "--provider", "chatgpt"), "", "no --provider"),
-        (("--provider", "chatgpt", "--app-name", "a\nb"), "", "no name that can be shown"),
-        (("--provider", "chatgpt", "--app-name", " "), "", "no name that can be shown"),
+        (("--provider", "chatgpt", "--app-name", "a\nb"), "", "1 to 100 printable"),
+        (("--provider", "chatgpt", "--app-name", " "), "", "1 to 100 printable"),
         (("--provider", "codex", "--port", "8765"), "chatgpt", "1455 and 1457"),
     ],
 )
@@ -129,12 +129,12 @@ def test_the_first_sign_in_says_once_that_a_plan_is_used(
     said = capsys.readouterr()
     assert "Continue with ChatGPT" in said.err
     assert lines(said.out)[0] == "Signed in as somebody@example.com."
-    assert lines(said.out)[2:] == [
+    assert lines(said.out)[1:] == [
         "Requests use your ChatGPT plan.",
         "Manage usage: https://chatgpt.com/settings/usage",
     ]
     assert signed_in(there, monkeypatch) == 0
-    assert lines(capsys.readouterr().out)[2:] == ["Using ChatGPT plan."]
+    assert lines(capsys.readouterr().out)[1:] == ["Using ChatGPT plan."]
 
 
 def test_somebody_else_than_before_is_named_and_the_way_for_them_too(
@@ -145,9 +145,10 @@ def test_somebody_else_than_before_is_named_and_the_way_for_them_too(
     capsys.readouterr()
     assert signed_in(there, monkeypatch) == 3
     said = capsys.readouterr().err
-    named = "else@example.com (user-fake-else) signed in, and not who signed in here before."
-    assert f"codex-oauth: {named} Nothing was stored." in lines(said)
-    assert "  -> To sign in as somebody else, add --register-anew." in lines(said)
+    flat = " ".join(said.split())
+    named = "else@example.com (user-fake-else) signed in, and not the account that signed in here before."
+    assert f"codex-oauth: {named} Nothing was stored." in flat
+    assert "-> Or sign in as another account: codex-oauth login --register-anew --provider chatgpt" in flat
 
 
 def test_the_name_is_that_of_the_application(there: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,8 +164,8 @@ def test_without_the_plan_the_way_to_it_works_as_it_is_printed(
     with desk(tmp_path / "a home", plan_use=False) as there:
         assert signed_in(there, monkeypatch) == 0
         out = capsys.readouterr().out
-        assert "This application may not use your ChatGPT plan: no request can be made yet." in lines(out)
-        command = shlex.split(lines(out)[-1].removeprefix("To ask for it again: "))
+        assert "This application may not use your ChatGPT plan, and can make no request yet." in lines(out)
+        command = shlex.split(lines(out)[-1].removeprefix("Ask for it again: "))
         there.authority.policy.plan_use = True
         assert command[0] == "codex-oauth"
         assert main(command[1:]) == 0
@@ -216,8 +217,8 @@ def test_where_the_plan_is_off_no_token_is_given_out(
     said = capsys.readouterr()
     assert said.out == ""
     assert lines(said.err)[:2] == [
-        "codex-oauth: Signed in, but this application may not use your ChatGPT plan.",
-        "  The login itself is good.",
+        "codex-oauth: This application may not use your ChatGPT plan.",
+        "  You are still signed in as somebody@example.com.",
     ]
     assert "--enable-plan" in said.err
     assert fits(said.err)
@@ -227,7 +228,7 @@ def test_where_the_plan_is_off_no_token_is_given_out(
 def test_status_list_and_doctor_say_that_the_plan_is_off(without_a_plan: Desk, capsys: Captured) -> None:
     assert without_a_plan.command("status") == 0
     said = capsys.readouterr()
-    assert "  plan use:      off: no request may be made with this login" in lines(said.out)
+    assert "  plan use:      off: this login can make no request" in lines(said.out)
     assert "--enable-plan" in said.err
     assert without_a_plan.command("status", "--check", "--json") == 0
     assert json.loads(capsys.readouterr().out)["check"]["not_asked"] == "plan_use_off"
@@ -261,7 +262,7 @@ def test_the_codex_cli_gets_no_such_login(there: Desk, tmp_path: Path, capsys: C
     target = tmp_path / "auth.json"
     for more in ((), ("--include-refresh", "--yes")):
         assert there.command("export", "--to-codex", str(target), *more) == 3
-        assert "The Codex CLI cannot use this login: it is for another API." in capsys.readouterr().err
+        assert "The Codex CLI cannot use this login, which is for another API." in capsys.readouterr().err
     assert not target.exists()
 
 
@@ -271,9 +272,10 @@ def test_a_login_that_is_over_names_the_command_that_signs_in_again(there: Desk,
     there.expire()
     assert there.command("status") == 4
     said = capsys.readouterr()
-    assert "Sign in again: codex-oauth login --provider chatgpt --issuer" in said.err
+    assert "Sign in again: codex-oauth login --provider chatgpt --issuer" in " ".join(said.err.split())
     assert there.command("token") == 4
-    assert "Sign in: codex-oauth login --provider chatgpt --issuer" in capsys.readouterr().err
+    flat = " ".join(capsys.readouterr().err.split())
+    assert "Sign in: codex-oauth login --provider chatgpt --issuer" in flat
 
 
 def test_a_logout_says_what_stays(there: Desk, capsys: Captured) -> None:
@@ -282,7 +284,7 @@ def test_a_logout_says_what_stays(there: Desk, capsys: Captured) -> None:
     capsys.readouterr()
     assert there.command("logout", "--all") == 0
     said = capsys.readouterr()
-    stays = "The registration of this application stays. Signing in again asks nothing new."
+    stays = "The registration of this application stays: the next sign-in does not ask again."
     assert lines(said.err).count(stays) == 1
     assert "Other sessions" not in said.err
     assert len(there.store.registrations()) == 2

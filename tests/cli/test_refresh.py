@@ -54,7 +54,7 @@ def test_it_renews_what_is_not_due(tmp_path: Path, server: AuthorityServer) -> N
 def test_if_due_leaves_a_current_token_alone(tmp_path: Path, server: AuthorityServer) -> None:
     assert login(tmp_path, server).code == 0
     done = run_command(tmp_path, "refresh", "--if-due")
-    assert (done.code, done.out.splitlines()[0]) == (0, "Not renewed: that is not due.")
+    assert (done.code, done.out.splitlines()[0]) == (0, "Nothing to renew.")
     (document,) = valid("refresh", run_command(tmp_path, "refresh", "--if-due", "--json"))
     assert (document["outcome"], document["why"]) == ("kept", "current")
     assert server.authority.received("refresh") == []
@@ -108,7 +108,7 @@ def test_ctrl_c_waits_for_what_was_sent_and_stores_it(tmp_path: Path) -> None:
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=120)
     assert (process.returncode, out) == (130, "")
-    assert "Stopping; a renewal that is on its way is awaited and stored." in err
+    assert "Stopping when the renewal that was sent is stored." in err
     assert "Traceback" not in err
     new = run_command(tmp_path, "token").out.strip()
     assert new not in ("", old.access_token.reveal())

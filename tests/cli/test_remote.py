@@ -88,11 +88,11 @@ def test_u1_u6_a_remote_shell_gets_a_device_code_and_two_other_ways_to_copy(
     assert person.leaves() == 0
     text = person.text.replace("\r\n", "\n")
     words = " ".join(text.split())
-    assert "Signing in with a device code: this is an SSH session. Use --browser to change that." in words
+    assert "Signing in with a device code: this is an SSH session (or use --browser)." in words
     for line in (
         "    ssh -L 1455:127.0.0.1:1455 -p 2222 ada@198.51.100.4",
-        "    codex-oauth login --browser --no-open",
-        "    codex-oauth login --browser --no-open --paste",
+        f"    codex-oauth login --browser --no-open --issuer {server.url}",
+        f"    codex-oauth login --browser --no-open --paste --issuer {server.url}",
     ):
         assert line in text.splitlines()
     assert text.index("ssh -L") < text.index("/codex/device")
@@ -160,5 +160,5 @@ def test_u2_the_page_is_shown_at_once_whatever_the_browser_does_and_the_sign_in_
     browse(page_of(person))
     assert person.leaves() == 0
     if says and behaviour is None:
-        assert "browser" in person.text.split("This waits", 1)[1].split("Waiting", 1)[0]
+        assert "browser" in person.text.split("Only go on", 1)[1].split("Waiting", 1)[0]
     assert "Signed in as" in person.text

@@ -39,9 +39,10 @@ LOGGING: Final = (
 
 ROWS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "login": (("--device", "--issuer", "URL", "--trace", "FILE"), ("start", "--issuer", "URL")),
+    "whoami": ((),),
     "status": ((), ("--check",)),
     "token": ((),),
-    "header": ((),),
+    "header": ((), ("--all",), ("--curl",)),
     "exec": (("--", sys.executable, "-c", SHOW),),
     "refresh": ((),),
     "logout": ((), ("--local",)),

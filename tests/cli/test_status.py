@@ -13,7 +13,7 @@ import pytest
 
 from codex_oauth import Secret
 from codex_oauth.cli.account import last_failure
-from codex_oauth.cli.stored import URL, ask_server
+from codex_oauth.cli.status_check import URL, ask_server
 from codex_oauth_core import (
     CODEX,
     Cause,
@@ -46,13 +46,14 @@ def test_it_tells_who_until_when_and_where(tmp_path: Path) -> None:
     path = path_in_use(tmp_path)
     assert done.code == 0
     lines = done.out.splitlines()
-    assert lines[0].startswith("Signed in as me@example.com (acct_1")
+    assert lines[0].startswith("Signed in as me@example.com")
     assert "until 2096-10-02T07:06:40Z" in lines[1]
-    assert lines[3].startswith("  obtained at:   2026-01-01T00:00:00Z, ")
+    assert lines[3].startswith("  signed in at:  2026-01-01T00:00:00Z, ")
     assert lines[4] == "  provider:      codex"
-    assert lines[5] == f"  stored in:     {path}"
-    assert lines[6] == "  store:         named by CODEX_OAUTH_HOME"
-    assert len(lines) == 7
+    assert lines[5] == "  workspace:     acct_1"
+    assert lines[6] == f"  stored in:     {path}"
+    assert lines[7] == "  store:         named by CODEX_OAUTH_HOME"
+    assert len(lines) == 8
 
 
 def test_it_says_why_the_store_is_where_it_is_and_what_overrides_that(tmp_path: Path) -> None:
@@ -64,13 +65,13 @@ def test_it_says_why_the_store_is_where_it_is_and_what_overrides_that(tmp_path: 
     usual.mkdir(parents=True)
     Path(elsewhere).rename(usual / "codex-oauth")
     done = run_command(tmp_path, "status", CODEX_OAUTH_HOME="", XDG_STATE_HOME="")
-    assert "the usual one of this user; CODEX_OAUTH_HOME or --store would name another" in done.out
+    assert "the default of this user; --store or CODEX_OAUTH_HOME names another" in done.out
 
 
 def test_it_says_what_names_the_account(tmp_path: Path) -> None:
     hold(tmp_path)
     done = run_command(tmp_path, "status", CODEX_OAUTH_ACCOUNT="acct")
-    assert "  account:       named by CODEX_OAUTH_ACCOUNT, whatever account is in use\n" in done.out
+    assert "  account:       named by CODEX_OAUTH_ACCOUNT\n" in done.out
     (document,) = valid("status", run_command(tmp_path, "status", "--json", "--account", "acct_1"))
     assert (document["store_chosen_by"], document["account_chosen_by"]) == ("CODEX_OAUTH_HOME", "--account")
 

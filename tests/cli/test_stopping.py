@@ -75,7 +75,7 @@ def test_the_second_ctrl_c_stops_at_once_though_tokens_are_on_their_way(tmp_path
         person = Person(tmp_path, server, "--device")
         asked("exchange")(person, server)
         person.presses_ctrl_c()
-        person.sees("tokens that are on their way are awaited")
+        person.sees("when the answer of the server has come")
         code, seconds = person.stops()
     assert code == 130
     assert seconds < 1 + BUSY

@@ -66,9 +66,10 @@ def tokens_in(path: Path) -> Any:
 def test_a_copy_says_until_when_it_works(store: FileStore, theirs: Path, capsys: Out) -> None:
     assert run(store, "import", "--from-codex") == 0
     said = capsys.readouterr()
-    assert said.err == ""
+    assert said.err.splitlines()[0] == "  -> To have a login that is renewed:"
+    assert said.err.splitlines()[1].startswith("     codex-oauth login")
     first, second = said.out.splitlines()
-    assert first == "Copied the access token of somebody@example.com (acct_cli)."
+    assert first == "Copied the access token of somebody@example.com."
     assert second.startswith("It works until 20")
     assert "cannot be renewed here" in second
     assert stored(store).refresh_token is None
@@ -92,9 +93,9 @@ def test_a_move_asks_and_says_what_becomes_of_the_codex_cli(
     said = capsys.readouterr()
     assert f"    {theirs}" in said.err.splitlines()
     assert "codex login" in said.err
-    assert said.err.splitlines()[-1] == "Type yes to go on:"
-    assert said.out.splitlines()[0] == "Took over the login of somebody@example.com (acct_cli)."
-    assert "codex login" in said.out
+    assert "Type yes to go on:" in said.err.splitlines()
+    assert said.out.splitlines()[0] == "Moved the login of somebody@example.com here."
+    assert said.err.splitlines()[-1] == "  -> To use the Codex CLI again: codex login"
     assert stored(store).refresh_token == Secret(REFRESH)
     assert tokens_in(theirs) is None
 
@@ -134,7 +135,7 @@ def test_s21_an_export_of_another_servers_login_says_whose_it_is(
     answer(monkeypatch, "yes\n")
     assert run(store, "export", "--to-codex", str(tmp_path / "out.json"), "--include-refresh") == 0
     said = capsys.readouterr().err
-    assert "https://login.example.com (client app_theirs); a Codex CLI before 0.169" in said
+    assert "https://login.example.com (client app_theirs). A Codex CLI before 0.169" in said
 
 
 OPTIONS = {"import": ("--from-codex", "--move"), "export": ("--include-refresh", "--to-codex", "out.json")}
@@ -197,7 +198,7 @@ def test_an_export_says_that_it_cannot_be_renewed(store: FileStore, tmp_path: Pa
     out = tmp_path / "out.json"
     assert run(store, "export", "--to-codex", str(out)) == 0
     said = capsys.readouterr()
-    assert said.out == f"Wrote the login of an account without an email (acct_cli) to {out}\n"
+    assert said.out == f"Wrote the login of an account without an email (acct_cli) to {out}.\n"
     assert "no refresh token" in said.err
     assert tokens_in(out)["refresh_token"] == ""
 

@@ -84,7 +84,7 @@ def test_news_that_a_narrow_window_cannot_hold_is_said_above(monkeypatch: pytest
     view.tick(wait, 0.0)
     view.wait(wait)
     screen = shown(window)
-    assert screen[-3:-1] == ["Trying again: the server's", "certificate is not trusted."]
+    assert screen[-3:-1] == ["The certificate of the server", "is not trusted."]
     assert screen[-1].endswith("Trying again")
     assert " ".join(screen).count("is not trusted") == 1
 
@@ -171,10 +171,10 @@ def test_lines_are_plain_complete_and_only_appended(monkeypatch: pytest.MonkeyPa
     assert text.isascii()
     wanted = (
         "    https://auth.openai.com/codex/device\n",
-        "\n    ABCD-12345\n\n",
-        "Only go on if you started this sign-in yourself just now. Never share the code.\n",
-        "Waiting for your approval (the server asked for a slower pace).\n",
-        "Trying again: the server's certificate is not trusted.\n",
+        "\n    ABCD-12345\n",
+        "Only go on if you started this sign-in yourself.\n",
+        "Waiting for your approval (the server asks for fewer requests).\n",
+        "The certificate of the server is not trusted.\n",
         "Finishing the sign-in.\n",
     )
     assert [line for line in wanted if line not in text] == []
@@ -186,7 +186,7 @@ def test_u24_the_heartbeat_comes_each_half_minute(monkeypatch: pytest.MonkeyPatc
     wait = Wait(400.0, Why.PENDING, given)
     for at in range(1, 92):
         view.tick(wait, float(at))
-    assert shown(window) == ["Waiting for your approval; 14 minutes left."] * 3
+    assert shown(window) == ["Waiting for your approval; 15 minutes left."] * 3
 
 
 def test_u25_quiet_leaves_the_page_the_code_and_what_went_wrong(monkeypatch: pytest.MonkeyPatch) -> None:

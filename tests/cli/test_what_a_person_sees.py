@@ -27,7 +27,8 @@ def test_each_kind_is_told_as_it_was_looked_at(
         raise SignInError.by(CODEX.texts.facts(kind), kind)
 
     monkeypatch.setattr(FileStore, "current", fail)
-    code = main(["status", "--store", str(tmp_path)])
+    monkeypatch.setenv("CODEX_OAUTH_HOME", str(tmp_path))
+    code = main(["status"])
     said = capsys.readouterr()
     text = f"{said.err}exit code {code}\n"
     kept = HERE / f"{kind.value}.txt"

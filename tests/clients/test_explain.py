@@ -86,11 +86,12 @@ def test_the_backend_s_words(made: Make, body: object, said: str | None) -> None
 
 
 @pytest.mark.parametrize("made", WAYS.values(), ids=WAYS)
-@pytest.mark.parametrize("more", [{"resets_in_seconds": 5400}, {"resets_at": time.time() + 5400}])
-def test_a_usage_limit_says_how_long_it_lasts(made: Make, more: dict[str, Any]) -> None:
+@pytest.mark.parametrize("field", ["resets_in_seconds", "resets_at"])
+def test_a_usage_limit_says_how_long_it_lasts(made: Make, field: str) -> None:
+    more = {field: 5400 + (time.time() if field == "resets_at" else 0)}
     said = explain(made({"error": {"message": "The usage limit has been reached", **more}}))
     assert re.fullmatch(
-        r"The usage limit has been reached\. It is over in 1 h (30|29) min, at 20\d\d-\d\d-\d\d \d\d:\d\d\.",
+        r"The usage limit has been reached\. It is over in 1 h (30|29|28) min, at 20\d\d-\d\d-\d\d \d\d:\d\d\.",
         said or "",
     )
 

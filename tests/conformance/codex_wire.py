@@ -15,7 +15,7 @@ from typing import Any, Final
 import attrs
 
 from codex_oauth import MemoryStore, TokenSource, run
-from codex_oauth.cli.stored import ask_server
+from codex_oauth.cli.status_check import ask_server
 from codex_oauth.testing import FakeWorld, Reply, scripted
 from codex_oauth_core import (
     CODEX,

@@ -278,8 +278,8 @@ def test_f14_a_file_that_is_none_is_a_typed_error(content: bytes, why: str) -> N
         (b" \n", "The file is empty."),
         (b'{\n"canary": }', "The file is not JSON (line 2)."),
         (b"\xff", "The file is not UTF-8 text."),
-        (b"[" * 100_000, "The file is nested too deep."),
-        (b"[]", "The file is JSON, and not a JSON object."),
+        (b"[" * 100_000, "The file is nested too deeply."),
+        (b"[]", "The file is JSON, but no JSON object."),
         (b" " * (LONGEST_AUTH_JSON + 1), "The file is longer than 1 MiB."),
     ],
 )

@@ -184,7 +184,7 @@ def test_f16_a_newer_login_wins_over_a_renewal_of_the_old_one() -> None:
 
 def test_f17_a_logout_wins_over_a_renewal() -> None:
     world, outcome = run_with(MANDATORY, None)
-    assert (outcome.kind, outcome.message) == (E.LOGIN_REQUIRED, "Nobody is signed in.")
+    assert (outcome.kind, outcome.message) == (E.LOGIN_REQUIRED, "No one is signed in.")
     assert world.stored is None
     assert world.order == SENT_ONCE
 

@@ -129,7 +129,7 @@ def test_f17_a_login_that_was_ended_before_we_had_the_lock_is_gone() -> None:
 
     world = StoreWorld(EXPIRED, before=meanwhile)
     outcome = world.run(Renewal())
-    assert (outcome.kind, outcome.message) == (ErrorKind.LOGIN_REQUIRED, "Nobody is signed in.")
+    assert (outcome.kind, outcome.message) == (ErrorKind.LOGIN_REQUIRED, "No one is signed in.")
     assert world.order == ["Load", "Lock", "Release"]
 
 

@@ -201,7 +201,7 @@ def test_r0_a_wait_says_for_whom_and_until_when(holder: Intent | None) -> None:
     ended: Any = looks_again(flow, 210.0, EXPIRED, holder)
     assert parts_of(ended.outcome) == busy(holder)
     assert ended.outcome.next_actions == (
-        "Look for a codex-oauth or a program using it that hangs, and end it.",
+        "End a program that uses this login and hangs.",
         "Try again.",
     )
 

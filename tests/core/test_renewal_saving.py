@@ -106,7 +106,7 @@ def test_f16_f17_what_somebody_else_did_meanwhile_counts_at_a_later_try_too(stor
     world = StoreWorld(EXPIRED, [tokens()], answers={Save: [FAIL, Conflict(stored)]})
     outcome = world.run(Renewal(keep_saving=True))
     if stored is None:
-        assert (outcome.kind, outcome.message) == (E.LOGIN_REQUIRED, "Nobody is signed in.")
+        assert (outcome.kind, outcome.message) == (E.LOGIN_REQUIRED, "No one is signed in.")
     else:
         assert outcome == Adopted(stored)
     assert world.order == [*TO_SAVE, "Wait", "Save", "Release"]

@@ -241,7 +241,7 @@ def judged(record: Record | None, *, wall: float = NOW, first: Record | None = N
 @pytest.mark.parametrize("first", [None, login(5 * DAY)], ids=["first look", "logged out meanwhile"])
 def test_f17_where_nothing_is_stored_nobody_is_signed_in(first: Record | None) -> None:
     verdict = judged(None, first=first, forced=True)
-    assert (verdict.kind, verdict.message) == (ErrorKind.LOGIN_REQUIRED, "Nobody is signed in.")
+    assert (verdict.kind, verdict.message) == (ErrorKind.LOGIN_REQUIRED, "No one is signed in.")
 
 
 @pytest.mark.parametrize("change", [{"issuer": "https://else.example"}, {"client_id": "app_else"}])

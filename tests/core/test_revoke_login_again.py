@@ -259,7 +259,7 @@ def test_f16_a_login_of_another_sign_in_is_left_as_it_is(at: type[Effect]) -> No
     outcome = world.run(revocation())
     assert isinstance(outcome, SignInError)
     assert (outcome.kind, outcome.details) == (E.AUTH_WRITE_FAILED, {"reason": "contended"})
-    assert outcome.message == "Somebody signed in meanwhile: that login was left as it is."
+    assert outcome.message == "A new sign-in has replaced this login meanwhile. It was left as it is."
     assert world.order == ([*AGAIN, "Lock", "Release"] if at is Wait else ORDER)
     assert (world.stored, numbers_sent(world)) == (ANOTHER, [1])
 

@@ -346,10 +346,10 @@ TOLD_BY_DOCTOR: list[tuple[int, str, str, str]] = [
         errno.EACCES,
         "linux",
         "the system forbids it",
-        "Let the system, or the sandbox, allow programs to listen there.",
+        "Allow programs to listen there, in the system or the sandbox.",
     ),
 ]
-DEVICE = "Or sign in with a code instead: codex-oauth login --device"
+DEVICE = "Or sign in with a code: codex-oauth login --device"
 
 
 @pytest.mark.parametrize(("code", "platform", "text", "advice"), TOLD_BY_DOCTOR)

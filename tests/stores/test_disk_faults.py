@@ -143,7 +143,7 @@ print(slot.load() == login(2), {name.rpartition(".")[2] for name in tree(here)} 
 """
     assert lines(code, tmp_path) == [
         "auth_write_failed busy_mount EBUSY",
-        "Mount the directory of the login, not the single file.",
+        "Mount the directory, not the single file.",
         "True {'rescue'}",
     ]
 

@@ -129,7 +129,7 @@ def test_a_missing_extra_is_named(missing: str, monkeypatch: pytest.MonkeyPatch,
         save(store.slot("acct_1"), login(1), None)
     for failed in (prepared, saved):
         assert failed.value.details["reason"] == "extra_missing"
-        assert failed.value.next_actions == ("Install the extra: pip install 'codex-oauth[keyring]'.",)
+        assert failed.value.next_actions == ("Install the extra: pip install 'codex-oauth[keyring]'",)
 
 
 def test_neither_library_is_loaded_before_it_is_needed() -> None:

@@ -159,7 +159,7 @@ def both_at_once(nursery: Nursery, home: Path, rounds: int) -> Row:
                 (signed_in.how, signed_in.token) == ("SignedIn", token_mark(granted)), f"{where} {signed_in}"
             )
             tally.check(asked.how == "token", f"{where} {asked}")
-            told = earlier.how in ("Renewed", "Adopted", "Kept") or earlier.message == "Nobody is signed in."
+            told = earlier.how in ("Renewed", "Adopted", "Kept") or earlier.message == "No one is signed in."
             tally.check(told, f"{where} the earlier release is told {earlier}")
             tally.check(
                 store.names() == (key,) and store.current() == key, f"{where} there is {store.names()}"

@@ -191,6 +191,62 @@ def test_s17_requests_takes_nothing_along_however_the_other_host_is_written(
     assert made.stored_token not in {hit.token for hit in there.hits}
 
 
+@pytest.mark.parametrize(
+    ("location", "stays"),
+    [
+        ("/x", True),
+        ("https://chatgpt.com/x", True),
+        ("https://api.openai.com/v1", False),  # another provider's, and listed by default
+        ("http://chatgpt.com/x", False),
+        ("https://chatgpt.com.example/x", False),
+        ("https://chatgpt.com\\@other.example/", False),
+        ("https://chat\tgpt.com/x", False),
+        ("//other.example/x", False),
+        ("\x00", False),
+    ],
+)
+def test_s17_headers_stay_where_a_redirect_is_to_the_login_s_own_host(
+    location: str, stays: bool, made: Rig
+) -> None:
+    auth = TokenRequestsAuth(made.source())
+    response = requests.Response()
+    response.status_code, response.url = 307, "https://chatgpt.com/x"
+    response.headers["location"] = location
+    response.request = auth(requests.Request("GET", response.url).prepare())
+    assert auth._after(response) is response
+    left = {"authorization", "chatgpt-account-id", "originator"} & {*map(str.lower, response.request.headers)}
+    assert len(left) == (3 if stays else 0)
+
+
+def test_s17_another_provider_s_host_is_no_host_of_the_login(made: Rig) -> None:
+    auth = TokenAuth(made.source())
+    (keep,) = auth.event_hooks()["request"]
+    for url, count in (("https://chatgpt.com/x", 3), ("https://api.openai.com/v1", 0)):
+        request = httpx.Request("GET", "https://chatgpt.com/x")
+        request = next(auth.sync_auth_flow(request))
+        request.url = httpx.URL(url)
+        keep(request)
+        assert len({"authorization", "chatgpt-account-id", "originator"} & {*request.headers}) == count
+    own = httpx.Request("GET", "https://other.example", headers={"Authorization": "Basic canary"})
+    keep(own)
+    assert own.headers["Authorization"] == "Basic canary"
+
+
+def test_s17_a_token_stays_here_also_when_another_one_was_had_since(made: Rig) -> None:
+    auth = TokenAuth(made.source())
+    (keep,) = auth.event_hooks()["request"]
+    request = next(auth.sync_auth_flow(httpx.Request("GET", "https://chatgpt.com/x")))
+    old = request.headers["Authorization"]
+    made.make_due(-1)
+    assert (
+        next(auth.sync_auth_flow(httpx.Request("GET", "https://chatgpt.com/x"))).headers["Authorization"]
+        != old
+    )
+    request.url = httpx.URL("https://other.example/x")
+    keep(request)
+    assert not {"authorization", "chatgpt-account-id", "originator"} & {*request.headers}
+
+
 def test_a_blocking_auth_in_an_asynchronous_session_says_what_to_give(made: Rig) -> None:
     async def send(request: requests.PreparedRequest) -> None:
         raise AssertionError

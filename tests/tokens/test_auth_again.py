@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import BytesIO
 from itertools import product
 from typing import Any
 
@@ -12,6 +13,7 @@ import httpx
 import httpx2
 import pytest
 import requests
+from requests.adapters import HTTPAdapter
 
 from codex_oauth import HostNotAllowed, MemoryStore, TokenAuth, TokenRequestsAuth, TokenSource
 from codex_oauth_core import CHATGPT, CODEX, Credential, Provider, Secret
@@ -147,12 +149,29 @@ def test_what_a_refusal_brings_is_not_sent_where_it_may_not_go(send: Send) -> No
     assert seen == ["Bearer codex-token"]
 
 
+class Refusing(HTTPAdapter):
+    """A server that refuses every token that comes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+        self.seen.append(str(request.headers["Authorization"]))
+        response = requests.Response()
+        response.status_code, response.url, response.request = 401, request.url or "", request
+        response.raw, response.connection = BytesIO(), self
+        return response
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
 def test_nor_does_it_with_requests() -> None:
-    source = Source()
+    source, server = Source(), Refusing()
     source.after_refusal = LOGINS["chatgpt"]
-    request = requests.Request("GET", HERE["codex"], auth=TokenRequestsAuth(source)).prepare()
-    refused = requests.Response()
-    refused.status_code, refused.request = 401, request
-    [hook] = request.hooks["response"]
-    with pytest.raises(HostNotAllowed):
-        hook(refused)
+    with requests.Session() as session:
+        session.mount("https://", server)
+        with pytest.raises(HostNotAllowed):
+            session.get(HERE["codex"], auth=TokenRequestsAuth(source))
+    assert server.seen == ["Bearer codex-token"]

@@ -44,7 +44,7 @@ class _Request(SimpleNamespace):
 
 
 def _request(url: str) -> Any:
-    return _Request(url=_Url(url), headers={})
+    return _Request(url=_Url(url), headers={}, extensions={})
 
 
 def _headers(source: TokenSource, url: str) -> dict[str, str]:

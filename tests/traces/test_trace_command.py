@@ -310,7 +310,7 @@ def test_a_gap_is_told(tmp_path: Path) -> None:
         (None, "No such file or directory."),
         (b"", "It is empty."),
         (b"\xff\n", "It is not UTF-8."),
-        (b"{}\n", "It is no trace of codex-oauth."),
+        (b"{}\n", "The file is no trace of codex-oauth."),
         (b'{"format":"codex-oauth-trace","version":2}\n', "It was written by a newer codex-oauth"),
     ],
 )

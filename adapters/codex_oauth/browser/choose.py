@@ -101,9 +101,7 @@ def choose_flow(
     if against is None and not browser_found():
         against = "no graphical browser was found"
     return (
-        FlowChoice("browser", "a browser can be opened here")
-        if against is None
-        else FlowChoice("device", against)
+        FlowChoice("browser", "one can be opened here") if against is None else FlowChoice("device", against)
     )
 
 

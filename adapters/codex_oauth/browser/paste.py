@@ -29,6 +29,7 @@ __all__ = [
     "PasteBuffer",
     "PasteSource",
     "Typing",
+    "open_typing",
     "pastes",
 ]
 
@@ -115,27 +116,23 @@ def pastes(read: Callable[[float], bytes | None]) -> Iterator[str]:
 # -- the source of a world -----------------------------------------------------------------------------
 
 
-WARNING: Final = (
-    "Paste that address here and nowhere else: to anyone who has it, it is your sign-in. "
-    "Nobody who asks you for it means well."
-)
+WARNING: Final = "Paste it nowhere else: whoever has that address can sign in as you."
 """Belongs beside every invitation to paste."""
 
 EXPLANATIONS: Final[Mapping[Reason, str]] = MappingProxyType(
     {
         Reason.EMPTY: "That was empty. Paste the whole address of the last page.",
-        Reason.TOO_LONG: "That is too long to be the address of the sign-in. Paste that address alone.",
-        Reason.UNREADABLE: "That cannot be read as an address. Copy the whole address bar of the last page.",
-        Reason.OTHER_ADDRESS: "That is another address. Copy the one of the last page, after you approved.",
-        Reason.REPEATED: "That holds the same thing twice. Copy the address again, once.",
+        Reason.TOO_LONG: "That is too long for the address of a sign-in. Paste that address alone.",
+        Reason.UNREADABLE: "That is no address. Copy the whole address bar of the last page.",
+        Reason.OTHER_ADDRESS: "That is another address. Copy the one of the last page, after your approval.",
+        Reason.REPEATED: "That has the same part twice. Copy the address again, once.",
         Reason.NO_STATE: "That is not the whole address: its state is missing. Copy the whole address bar.",
-        Reason.WRONG_STATE: "That belongs to another sign-in. Use the page that this sign-in has opened.",
-        Reason.WRONG_ISSUER: "That comes from another authorization server. "
-        "Use the page that this sign-in has opened.",
-        Reason.TOKEN: "That holds a token, which no address may hold. "
-        "Start the sign-in again, and tell nobody that address.",
-        Reason.NO_CODE: "That is a part of the address: its code is missing. "
-        "Approve the sign-in, then copy the whole address bar of the page that follows.",
+        Reason.WRONG_STATE: "That belongs to another sign-in. Use the page of this sign-in.",
+        Reason.WRONG_ISSUER: "That comes from another server. Use the page of this sign-in.",
+        Reason.TOKEN: "That has a token in it, which no address may have. "
+        "Sign in again, and show that address to no one.",
+        Reason.NO_CODE: "That is not the whole address: its code is missing. "
+        "Approve the sign-in, then copy the whole address bar of the last page.",
     }
 )
 """A sentence for each reason to refuse a paste; the wait goes on."""
@@ -178,7 +175,7 @@ class PasteSource:
         without a thread to read it.
         """
         self.stop()
-        typing = _open(self._fd)
+        typing = open_typing(self._fd)
         if typing is None:
             return
         work = (typing, rule, accept)
@@ -222,8 +219,8 @@ class PasteSource:
         return None
 
 
-def _open(fd: int | None) -> Typing | None:
-    """The input to read; None where there is none."""
+def open_typing(fd: int | None = None) -> Typing | None:
+    """The input to read, by default standard input; None where there is none."""
     if sys.platform == "win32":  # there `fd` is not looked at
         return _console()
     with loading("codex_oauth.browser.terminal"):

@@ -9,7 +9,7 @@ import argparse
 import os
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -22,7 +22,18 @@ from codex_oauth.cli.accounts import (
     to_type,
 )
 from codex_oauth.cli.fast import ACCOUNT_VARIABLE
-from codex_oauth.cli.output import emit, hint, hint_from_a_signal, left, moment, printable, result
+from codex_oauth.cli.output import (
+    detail,
+    emit,
+    hint,
+    hint_from_a_signal,
+    left,
+    moment,
+    printable,
+    result,
+    say_action,
+)
+from codex_oauth.cli.pasteable import as_pasted, command, invoked_by
 from codex_oauth.cli.process import interrupted_once
 from codex_oauth.cli.providers import plan_use_off, what_it_uses
 from codex_oauth.cli.usage import UsageError
@@ -36,7 +47,7 @@ from codex_oauth_core.codex import CODEX
 from codex_oauth_core.codex.codes import ended_by
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.flows.renewal_policy import age
+from codex_oauth_core.flows.lifetime import age_of
 from codex_oauth_core.providers import identified, provider_of
 from codex_oauth_core.reading.iso_time import iso_date
 from codex_oauth_core.record import Record
@@ -53,13 +64,14 @@ __all__ = [
     "renewing",
     "run_list",
     "run_switch",
+    "still_signed_in",
     "summary",
     "validity",
     "why_over",
 ]
 
 
-STOPPING: Final = "Stopping; a renewal that is on its way is awaited and stored."
+STOPPING: Final = "Stopping when the renewal that was sent is stored."
 
 
 def is_expired(credential: Credential) -> bool:
@@ -77,7 +89,7 @@ def why_over(record: Record) -> str | None:
     if record.spent:
         return "The server answered with another account when this login was renewed."
     if credential.refresh_token is None and is_expired(credential):
-        return "The access token, copied from another program, has expired."
+        return "The access token was copied from another program, and has expired."
     if is_expired(credential) and is_elsewhere(credential):
         return f"The access token has expired, and only {owner_of(credential)} can renew it."
     return None
@@ -88,6 +100,18 @@ def _last_word(credential: Credential, code: str) -> str:
     provider = provider_of(credential)
     said = None if provider is None else provider.dialect.login_over_message(code)
     return said or ended_by(code)
+
+
+def still_signed_in() -> str | None:
+    """What to call the login that this invocation is about, if there is one that can be used."""
+    with suppress(Exception):  # it is said beside an error, and never in its place
+        store = FileStore(invoked_by("--store"))
+        named = invoked_by("--account") or os.environ.get(ACCOUNT_VARIABLE)
+        login = find_account(store, named) if named else login_in_use(store)
+        record = None if login is None else login.found
+        if login is not None and isinstance(record, Record) and why_over(record) is None:
+            return name_of(record.credential)
+    return None
 
 
 def last_failure(record: Record) -> dict[str, str | None] | None:
@@ -130,8 +154,8 @@ def renewing(store: FileStore, key: str) -> Generator[TokenSource, None, None]:
 def _with_a_command(error: SignInError, credential: Credential | None, store: FileStore) -> SignInError:
     if error.kind is not ErrorKind.LOGIN_REQUIRED:
         return plan_use_off(error, credential, store)
-    command = "codex-oauth login" if credential is None else sign_in_again(credential, store)
-    return attrs.evolve(error, next_actions=(f"Sign in: {command}",))
+    again = command("login") if credential is None else sign_in_again(credential, store)
+    return attrs.evolve(error, next_actions=(f"Sign in: {again}",))
 
 
 def summary(record: Record, store: FileStore, place: str) -> dict[str, Any]:
@@ -165,9 +189,10 @@ def describe(record: Record, store: FileStore, place: str) -> list[str]:
         f"Signed in as {name_of(credential)}",
         f"  access token:  {validity(credential)}",
         f"  renewal:       {_renewal(record)}",
-        f"  {'renewed at:' if record.generation else 'obtained at:':<15}{_since(record)}",
-        f"  provider:      {provider_called(credential) or 'none that is known here'}",
+        f"  {'renewed at:' if record.generation else 'signed in at:':<15}{_since(record)}",
+        f"  provider:      {provider_called(credential) or 'unknown'}",
         *([f"  plan use:      {uses}"] if (uses := what_it_uses(credential)) else []),
+        *([f"  workspace:     {printable(credential.account_id)}"] if credential.account_id else []),
         f"  stored in:     {printable(str(store.slot(place).path), 4096)}",
     ]
     if failure := last_failure(record):
@@ -176,13 +201,13 @@ def describe(record: Record, store: FileStore, place: str) -> list[str]:
         lines.append(f"  issuer:        {printable(credential.issuer)}")
     if is_elsewhere(credential):
         lines.append(f"  client:        {printable(credential.client_id)}")
-        lines += [f"  -> {line}" for line in ELSEWHERE]
+        lines += [f"  -> {as_pasted(line)}" for line in ELSEWHERE]
     return lines
 
 
 def _since(record: Record) -> str:
     """When the tokens were obtained, and how long ago that is."""
-    ago = age(record, time.time())
+    ago = age_of(record.credential.obtained_at, time.time())
     said = printable(record.credential.obtained_at, 40)
     return said if ago is None else f"{said}, {left(ago)} ago"
 
@@ -197,8 +222,8 @@ def _renewal(record: Record) -> str:
     if _is_under_way(record):
         return "under way, by another process"
     if record.in_doubt:
-        return "in doubt: the answer to an earlier renewal was lost; it is tried again when it must be"
-    return "by itself, when it is due"
+        return "in doubt: an answer was lost; codex-oauth tries again when the token is about to expire"
+    return "automatic"
 
 
 def _is_under_way(record: Record) -> bool:
@@ -229,11 +254,14 @@ def run_list(args: argparse.Namespace) -> int:
         return 0
     for login, name in zip(logins, names_apart(logins), strict=True):
         result(f"{'*' if login.key == current else ' '} {name}{_of_which(login)}: {_state(login.found)}")
+        detail(f"    {login.key}, in {printable(str(store.slot(login.place).path), 4096)}")
     if not logins:
-        hint(f"No login is kept in {printable(str(store.home), 4096)}. Sign in: codex-oauth login")
+        hint(f"No login is stored in {printable(str(store.home), 4096)}.")
+        say_action(f"Sign in: {command('login')}", hint)
     elif current is None:
-        hint("None of them is in use. Use one: codex-oauth switch ACCOUNT")
-    _tell_of_the_variable("The account in use is passed over")
+        hint("None of them is in use.")
+        say_action(f"Use one: {command('switch', to_type(logins[0], logins))}", hint)
+    _tell_of_the_variable()
     return 0
 
 
@@ -254,19 +282,22 @@ def run_switch(args: argparse.Namespace) -> int:
         emit({"ok": True, "key": login.key, "account_id": account_id_of(login)})
     else:
         result(f"Now in use: {_name(login)}")
-    _tell_of_the_variable("This has no effect for now")
+        detail(f"Stored in {printable(str(store.slot(login.place).path), 4096)}.")
+    _tell_of_the_variable()
     return 0
 
 
-def _tell_of_the_variable(what: str) -> None:
+def _tell_of_the_variable() -> None:
     if named := os.environ.get(ACCOUNT_VARIABLE):
-        hint(f"{what}: {ACCOUNT_VARIABLE} names {printable(named, 130)}.")
+        hint(f"{ACCOUNT_VARIABLE} is set: commands use {printable(named, 130)} while it is.")
 
 
 def _which(store: FileStore) -> UsageError:
     logins = kept_logins(store)
-    lines = [f"codex-oauth switch {to_type(login, logins)}" for login in logins] or ["codex-oauth login"]
-    return UsageError("name the account to use" if logins else "there is no login to use", *lines)
+    if not logins:
+        return UsageError("no login is stored here", f"Sign in: {command('login')}")
+    lines = (f"{_name(login)}: {command('switch', to_type(login, logins))}" for login in logins)
+    return UsageError("name the account to use", *lines)
 
 
 def _row(login: KeptLogin, store: FileStore, *, current: bool) -> dict[str, Any]:
@@ -285,7 +316,7 @@ def _name(login: KeptLogin) -> str:
 
 def _state(found: Record | SignInError | None) -> str:
     if not isinstance(found, Record):
-        return "gone meanwhile" if found is None else found.message
+        return "deleted meanwhile" if found is None else found.message
     if over := why_over(found):
         return over
     expires_at = found.credential.expires_at
@@ -297,5 +328,5 @@ def _state(found: Record | SignInError | None) -> str:
         until = moment(expires_at)
         return f"valid until {until}; not renewed here: it belongs to {owner_of(found.credential)}"
     if is_expired(found.credential):
-        return f"expired at {moment(expires_at)}; renewed when it is used"
+        return f"expired at {moment(expires_at)}; renewed at its next use"
     return f"valid for {left(expires_at / 1000 - now()[1])}, until {moment(expires_at)}"

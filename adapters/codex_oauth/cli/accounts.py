@@ -18,16 +18,16 @@ import attrs
 
 from codex_oauth.cli.fast import ACCOUNT_VARIABLE
 from codex_oauth.cli.output import printable
+from codex_oauth.cli.pasteable import command
 from codex_oauth.cli.usage import UsageError
-from codex_oauth.sign_in_client import is_of_provider
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.find import KeptLogin, find_logins, kept_logins, login_in_use, profile_of
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.flows.sign_in import LONGEST_NAME
 from codex_oauth_core.identity import Identity, folded
 from codex_oauth_core.provider import Provider
+from codex_oauth_core.providers import is_of_provider
 from codex_oauth_core.record import Record
 
 __all__ = [
@@ -44,7 +44,6 @@ __all__ = [
 ]
 
 _OPTION: Final = "--account"
-_SIGN_IN: Final = "Sign in: codex-oauth login"
 _NAMELESS: Final = "an account without an email"
 
 
@@ -52,11 +51,11 @@ _NAMELESS: Final = "an account without an email"
 
 
 def name_of(credential: Credential) -> str:
-    """What to call the login: by its email address, with the workspace and the plan. One without an email
-    address is called by its person, or by its key.
+    """What to call the login: by its email address, with the plan. One without an email address is called by
+    its account, its person or its key.
     """
     profile = profile_of(credential)
-    whose = credential.account_id or (None if profile.email else credential.user_id or credential.key)
+    whose = None if profile.email else credential.account_id or credential.user_id or credential.key
     about = ", ".join(printable(each, 60) for each in (whose, profile.plan) if each)
     return f"{printable(profile.email or _NAMELESS)}{f' ({about})' if about else ''}"
 
@@ -129,7 +128,7 @@ def chosen(args: argparse.Namespace, store: FileStore) -> ChosenAccount:
     """The account that a command is about. Raises SignInError, UsageError."""
     named: str | None = getattr(args, "account", None)
     if named == "":
-        raise UsageError("--account names nobody", "codex-oauth list")
+        raise UsageError("--account is empty", f"See the logins: {command('list')}")
     by = _OPTION if named else ACCOUNT_VARIABLE
     named = named or os.environ.get(ACCOUNT_VARIABLE)
     return ChosenAccount(find_account(store, named, by), by) if named else ChosenAccount(login_in_use(store))
@@ -153,10 +152,14 @@ def nobody(store: FileStore) -> SignInError:
     """The error where no login is in use."""
     others = len(kept_logins(store)) or None
     error = SignInError.of(
-        ErrorKind.LOGIN_REQUIRED, "Nobody is signed in.", path=str(store.home), other_logins=others
+        ErrorKind.LOGIN_REQUIRED, "No one is signed in.", path=str(store.home), other_logins=others
     )
-    use = ("Or use a login that is kept here: codex-oauth switch ACCOUNT",) if others else ()
-    return attrs.evolve(error, next_actions=(_SIGN_IN, *use))
+    see = (f"Or use one of the logins here: {command('list')}",) if others else ()
+    return attrs.evolve(error, next_actions=(_sign_in(), *see))
+
+
+def _sign_in() -> str:
+    return f"Sign in: {command('login')}"
 
 
 def find_account(store: FileStore, named: str, by: str | None = None) -> KeptLogin:
@@ -173,7 +176,7 @@ def find_account(store: FileStore, named: str, by: str | None = None) -> KeptLog
 def _only(found: Sequence[KeptLogin], named: str) -> KeptLogin:
     if len(found) == 1:
         return found[0]
-    message = f"{printable(named, 60)} fits {len(found)} logins; name one by its key"
+    message = f"{printable(named, 60)} fits {len(found)} logins: name one by its key"
     raise UsageError(message, *map(_listed, found))
 
 
@@ -184,11 +187,13 @@ def _listed(login: KeptLogin) -> str:
 
 
 def _unknown(store: FileStore, named: str, by: str | None) -> SignInError:
-    text = "No login of that account is kept here."
+    who = printable(named, 130)
+    by_variable = f" ({by} names it)" if by == ACCOUNT_VARIABLE else ""
+    text = f"No login of {who} is stored here{by_variable}."
     error = SignInError.of(
         ErrorKind.LOGIN_REQUIRED, text, account=printable(named, 130), named_by=by, path=str(store.home)
     )
-    return attrs.evolve(error, next_actions=("See which there are: codex-oauth list", _SIGN_IN))
+    return attrs.evolve(error, next_actions=(f"See the logins: {command('list')}", _sign_in()))
 
 
 # -- who is to sign in ---------------------------------------------------------------------------------
@@ -201,9 +206,11 @@ def signing_in(
     that `--account` names, if one of that provider is kept here, else what people call it. None, and any, if
     nobody is named, or if anybody will be kept. Raises SignInError, UsageError.
     """
+    from codex_oauth_core.flows.sign_in import LONGEST_NAME
+
     named: str | None = args.account
     if named is not None and not (0 < len(named) <= LONGEST_NAME and named.isprintable()):
-        raise UsageError("--account names nobody", "codex-oauth list")
+        raise UsageError("--account names no account", f"See the logins: {command('list')}")
     if named is None or args.yes:
         return None, ()
     found = [login for login in find_logins(store, named) if _is_of(login, provider)]

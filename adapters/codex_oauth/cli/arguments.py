@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import Final
 
 from codex_oauth.cli.output import CHOICES
+from codex_oauth.stores.names import HOME_VARIABLE
 from codex_oauth_core.registered import SERVICE
 
 __all__ = [
@@ -26,6 +27,8 @@ __all__ = [
     "doctor_arguments",
     "exec_arguments",
     "export_arguments",
+    "finish_arguments",
+    "header_arguments",
     "import_arguments",
     "login_arguments",
     "logout_arguments",
@@ -34,6 +37,7 @@ __all__ = [
     "refresh_arguments",
     "run_login_or_step",
     "run_trace",
+    "start_arguments",
     "status_arguments",
     "store_command",
     "switch_arguments",
@@ -50,7 +54,7 @@ PROVIDER_VARIABLE: Final = "CODEX_OAUTH_PROVIDER"
 
 def common(command: argparse.ArgumentParser) -> None:
     """The options of nearly every command."""
-    where = "where logins are kept; default: CODEX_OAUTH_HOME, else the user's state directory"
+    where = "the directory of the logins; default: CODEX_OAUTH_HOME, else the user's state directory"
     command.add_argument("--store", metavar="PATH", type=_place, help=where)
     command.add_argument("--json", action="store_true", help="machine-readable output")
 
@@ -58,8 +62,8 @@ def common(command: argparse.ArgumentParser) -> None:
 def loudness(command: argparse.ArgumentParser) -> None:
     """How much is said on stderr."""
     how = command.add_mutually_exclusive_group()
-    how.add_argument("-q", "--quiet", action="store_true", help="say nothing but results and errors")
-    how.add_argument("-v", "--verbose", action="store_true", help="say more; never a secret")
+    how.add_argument("-q", "--quiet", action="store_true", help="print results and errors only")
+    how.add_argument("-v", "--verbose", action="store_true", help="print more, but never a secret")
 
 
 def store_command(command: argparse.ArgumentParser) -> None:
@@ -71,8 +75,8 @@ def store_command(command: argparse.ArgumentParser) -> None:
 def account(command: argparse.ArgumentParser) -> None:
     """Which login it is about."""
     whose = (
-        "whose login: an email address, an account id, a user id, or the beginning of a key; "
-        "default: CODEX_OAUTH_ACCOUNT, else the one in use"
+        "the account: an email address, an account id, a user id, or the beginning of a key; "
+        "default: CODEX_OAUTH_ACCOUNT, else the account in use"
     )
     command.add_argument("--account", metavar="ACCOUNT", help=whose)
 
@@ -90,23 +94,31 @@ def status_arguments(command: argparse.ArgumentParser) -> None:
     account_command(command)
 
 
+def header_arguments(command: argparse.ArgumentParser) -> None:
+    """The options of `header`."""
+    form = command.add_mutually_exclusive_group()
+    form.add_argument("--all", action="store_true", help="every header that the service wants, one a line")
+    form.add_argument("--curl", action="store_true", help="the same as a configuration for curl -K -")
+    account_command(command)
+
+
 def exec_arguments(command: argparse.ArgumentParser) -> None:
     """The options of `exec`."""
-    name = f"the variable that holds the token; default: {DEFAULT_VARIABLE}"
+    name = f"the variable for the token; default: {DEFAULT_VARIABLE}"
     command.add_argument("--env", metavar="NAME", type=_variable, default=DEFAULT_VARIABLE, help=name)
     account_command(command)
 
 
 def refresh_arguments(command: argparse.ArgumentParser) -> None:
     """The options of `refresh`."""
-    command.add_argument("--if-due", action="store_true", help="only if the token is near its end")
+    command.add_argument("--if-due", action="store_true", help="only if the token is about to expire")
     account_command(command)
 
 
 def logout_arguments(command: argparse.ArgumentParser) -> None:
     """The options of `logout`."""
     command.add_argument("--local", action="store_true", help="only delete it here")
-    command.add_argument("--all", action="store_true", help="every login that is kept here")
+    command.add_argument("--all", action="store_true", help="every login that is stored here")
     account_command(command)
 
 
@@ -120,7 +132,7 @@ def switch_arguments(command: argparse.ArgumentParser) -> None:
 def check_exec(args: argparse.Namespace) -> str | None:
     """What is wrong with the arguments of `exec` together."""
     if not args.command or not args.command[0]:
-        return "what is to be run follows `--`, as in: codex-oauth exec -- CMD ARG"
+        return "the program to run must stand after `--`"
     return None
 
 
@@ -132,13 +144,13 @@ def check_logout(args: argparse.Namespace) -> str | None:
 def _place(text: str) -> str:
     if text:
         return text
-    raise argparse.ArgumentTypeError("it names no directory")
+    raise argparse.ArgumentTypeError("the directory has no name")
 
 
 def _variable(text: str) -> str:
     if text.isascii() and text.isidentifier():
         return text
-    raise argparse.ArgumentTypeError(f"{text!r} is not the name of a variable")
+    raise argparse.ArgumentTypeError(f"{text!r} is no name of a variable")
 
 
 # -- login ---------------------------------------------------------------------------------------------
@@ -153,40 +165,76 @@ _STEPS: Final = {
 def login_arguments(command: argparse.ArgumentParser) -> None:
     """The arguments of `login`."""
     add = command.add_argument
-    two = "sign in with a device code in two steps: `start` prints an id, `finish ID` waits for the end"
+    two = "sign in with a device code in two steps: `start` prints an id, `finish ID` stores the login"
     add("step", metavar="start|finish", nargs="?", choices=tuple(_STEPS), help=two)
-    add("id", metavar="ID", nargs="?", help="what `login start` printed")
+    add("id", metavar="ID", nargs="?", help=_THE_ID)
     _add_provider(command)
     _add_ways(command)
-    where = "another authorization server: https, or http on loopback; default: CODEX_OAUTH_ISSUER"
-    add("--issuer", metavar="URL", type=_issuer, help=where)
-    whose = "who is to sign in: an email address, an account id, a user id, or the beginning of a key"
-    add("--account", metavar="ACCOUNT", help=whose)
-    add("--yes", action="store_true", help="keep the login even if it is not that of --account")
-    ended = "end the login that is replaced at the server; other sessions of the account may end too"
-    add("--revoke-old", action="store_true", help=ended)
-    trace = "write what happens to this new file, without secrets: see `codex-oauth trace`"
+    _add_issuer(command)
+    _add_account(command)
+    add("--yes", action="store_true", help="store the login even if it is not the one of --account")
+    _add_revoke_old(command)
+    trace = "write a trace to this new file, without secrets: see `codex-oauth trace`"
     add("--trace", metavar="FILE", help=trace)
     _add_looks(command)
     common(command)
     loudness(command)
 
 
+def start_arguments(command: argparse.ArgumentParser) -> None:
+    """What `login start` takes, for its help."""
+    _add_which(command)
+    _add_issuer(command)
+    _add_account(command)
+    common(command)
+    loudness(command)
+
+
+def finish_arguments(command: argparse.ArgumentParser) -> None:
+    """What `login finish` takes, for its help."""
+    command.add_argument("id", metavar="ID", help=_THE_ID)
+    _add_revoke_old(command)
+    _add_looks(command)
+    common(command)
+    loudness(command)
+
+
+_THE_ID: Final = "the id that `login start` printed"
 _PROVIDERS: Final = ("codex", "chatgpt")
+_ISSUER_VARIABLE: Final = "CODEX_OAUTH_ISSUER"  # as `default_provider` has it, which loads more
+
+
+def _add_issuer(command: argparse.ArgumentParser) -> None:
+    where = "another authorization server: https, or http on this machine; default: CODEX_OAUTH_ISSUER"
+    command.add_argument("--issuer", metavar="URL", type=_issuer, help=where)
+
+
+def _add_account(command: argparse.ArgumentParser) -> None:
+    whose = "the account to sign in: an email address, an account id, a user id, or the beginning of a key"
+    command.add_argument("--account", metavar="ACCOUNT", help=whose)
+
+
+def _add_revoke_old(command: argparse.ArgumentParser) -> None:
+    ended = "end the replaced login at the server; other sessions of its account may end too"
+    command.add_argument("--revoke-old", action="store_true", help=ended)
+
+
+def _add_which(command: argparse.ArgumentParser) -> None:
+    which = (
+        "codex: the sign-in of the Codex CLI, for yourself; chatgpt: the official sign-in, for "
+        f"open-source tools; default: {PROVIDER_VARIABLE}, else codex"
+    )
+    command.add_argument("--provider", metavar="codex|chatgpt", choices=_PROVIDERS, help=which)
 
 
 def _add_provider(command: argparse.ArgumentParser) -> None:
+    _add_which(command)
     add = command.add_argument
-    which = (
-        "codex, for yourself, beside the Codex CLI; or chatgpt, the official sign-in, for open-source "
-        f"tools that people run themselves; default: {PROVIDER_VARIABLE}, else codex"
-    )
-    add("--provider", metavar="codex|chatgpt", choices=_PROVIDERS, help=which)
-    plan = "chatgpt only: ask once more whether this application may use the plan"
+    plan = "chatgpt only: ask again whether this application may use the plan"
     add("--enable-plan", action="store_true", help=plan)
-    anew = "chatgpt only: register anew, for another person or workspace; the old registration is kept"
+    anew = "chatgpt only: register again, for another person or workspace; the old registration stays"
     add("--register-anew", action="store_true", help=anew)
-    called = "chatgpt only: what the application is called, for the person to see; default: codex-oauth"
+    called = "chatgpt only: the name of the application, which the person sees; default: codex-oauth"
     add("--app-name", metavar="NAME", type=_app_name, help=called)
 
 
@@ -198,27 +246,29 @@ def provider_name(args: argparse.Namespace) -> str:
 def _app_name(text: str) -> str:
     if text.strip() and text.isprintable() and len(text) <= 100:
         return text
-    raise argparse.ArgumentTypeError("it is no name that can be shown")
+    raise argparse.ArgumentTypeError("the name must be 1 to 100 printable characters")
 
 
 def _add_ways(command: argparse.ArgumentParser) -> None:
     way = command.add_mutually_exclusive_group()
-    way.add_argument("--device", action="store_true", help="sign in with a code to type on any device")
+    way.add_argument(
+        "--device", action="store_true", help="sign in with a code, which you type on any device"
+    )
     way.add_argument("--browser", action="store_true", help="sign in with the browser on this machine")
     add = command.add_argument
-    add("--no-open", action="store_true", help="print the page's address, and open nothing")
-    add("--paste", action="store_true", help="also take the address of the browser's last page, pasted here")
-    ports = "the local port that the browser comes back to; with codex only 1455 or 1457"
+    add("--no-open", action="store_true", help="print the address of the page, and do not open it")
+    add("--paste", action="store_true", help="also accept the address of the last page, pasted here")
+    ports = "the local port for the answer of the browser; with codex only 1455 or 1457"
     add("--port", metavar="N", type=_port, help=ports)
 
 
 def _add_looks(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("--qr", action="store_true", help="also show the page as a QR code, where the terminal can")
-    add("--copy", action="store_true", help="copy the code, or the page's address, to the clipboard")
+    add("--qr", action="store_true", help="also show a QR code of the page, if the terminal can")
+    add("--copy", action="store_true", help="copy the code, or the address of the page, to the clipboard")
     plain = "plain lines, for screen readers; also with ACCESSIBLE=1"
     add("--accessible", action="store_true", help=plain)
-    when = "colours: auto, always or never; NO_COLOR and CLICOLOR_FORCE are honoured"
+    when = "colours: auto, always or never; default: auto, with NO_COLOR and CLICOLOR_FORCE"
     add("--color", metavar="WHEN", choices=CHOICES, default="auto", help=when)
 
 
@@ -233,21 +283,43 @@ def check_login(args: argparse.Namespace) -> str | None:
     from codex_oauth_core.codex import CODEX
 
     if args.yes and not args.account:
-        return "--yes is about --account"
+        return "--yes needs --account"
     if (mistake := _check_provider(args)) is not None:
         return mistake
     if args.step is not None:
-        return _check_step(args)
+        return _check_step(args) or _check_store(args)
     if args.device and (args.port is not None or args.no_open or args.paste):
-        return "--port, --no-open and --paste belong to the browser, not to --device"
+        return "--port, --no-open and --paste are for the browser: leave out --device"
     if args.browser and args.qr:
-        return "--qr belongs to the device code, not to --browser"
-    usual = (
-        args.issuer or os.environ.get("CODEX_OAUTH_ISSUER") or CODEX.issuer
-    ) == CODEX.issuer and provider_name(args) == "codex"
+        return "--qr is for the device code: leave out --browser"
+    usual = _issuer_named(args) in (None, CODEX.issuer) and provider_name(args) == "codex"
     if usual and args.port not in (None, *CODEX.redirect_ports):
         return f"--port: {CODEX.texts.service} takes only {' and '.join(map(str, CODEX.redirect_ports))}"
-    return None
+    return _check_store(args)
+
+
+def _issuer_named(args: argparse.Namespace) -> str | None:
+    """The issuer that the option names, else the variable."""
+    named: str | None = args.issuer or os.environ.get(_ISSUER_VARIABLE)
+    return named or None
+
+
+def _check_store(args: argparse.Namespace) -> str | None:
+    """What is wrong with where the login of a server on this machine is to go: such logins are fake."""
+    from urllib.parse import urlsplit
+
+    from codex_oauth_core.provider import is_loopback
+
+    issuer = _issuer_named(args)
+    if issuer is None or args.store or os.environ.get(HOME_VARIABLE):
+        return None
+    try:
+        host = urlsplit(issuer).hostname or ""
+    except ValueError:  # whoever reads it says what is wrong with it
+        return None
+    if not is_loopback(host):
+        return None
+    return "a server on this machine is for tests: add --store PATH, so that its login stays apart from yours"
 
 
 def _check_provider(args: argparse.Namespace) -> str | None:
@@ -256,7 +328,7 @@ def _check_provider(args: argparse.Namespace) -> str | None:
     if name not in _PROVIDERS:
         return f"{PROVIDER_VARIABLE} is {name!a}: use {' or '.join(_PROVIDERS)}"
     if args.step == "finish" and args.provider is not None:
-        return "login finish takes the ID that login start printed, and no --provider"
+        return "login finish takes no --provider: login start was told it"
     given = {
         "--enable-plan": args.enable_plan,
         "--register-anew": args.register_anew,
@@ -264,22 +336,24 @@ def _check_provider(args: argparse.Namespace) -> str | None:
     }
     option = next((option for option, value in given.items() if value), None)
     if option is not None and (name != "chatgpt" or args.step is not None):
-        return f"{option} belongs to --provider chatgpt"
+        return f"{option} is for --provider chatgpt"
     return None
 
 
 def _check_step(args: argparse.Namespace) -> str | None:
     """What is wrong with the arguments of `login start` or `login finish` together."""
     if args.browser or args.no_open or args.paste or args.port is not None or args.trace is not None:
-        return f"login {args.step} is for a device code, and takes no flag for the browser and no --trace"
+        return f"login {args.step} takes no --trace, and none of the flags for the browser"
     if args.step == "finish":
-        named = "login finish takes the ID that login start printed, and no --issuer and no --account"
+        if args.id is None:
+            return "login finish needs the ID that login start printed"
         known = args.issuer is not None or args.account is not None
-        return named if args.id is None or known else None
+        return "login finish takes no --issuer and no --account: login start was told them" if known else None
     if args.qr or args.copy:
-        return "login start takes no --qr and no --copy: they are for login finish"
-    wrong = args.id is not None or args.revoke_old
-    return "login start takes no ID, and no --revoke-old: that is for login finish" if wrong else None
+        return "--qr and --copy are for login finish"
+    if args.id is not None:
+        return "login start takes no ID"
+    return "--revoke-old is for login finish" if args.revoke_old else None
 
 
 def _issuer(text: str) -> str:
@@ -303,9 +377,9 @@ def _port(text: str) -> int:
 def import_arguments(command: argparse.ArgumentParser) -> None:
     """The arguments of `import`."""
     add = command.add_argument
-    where = "the Codex CLI's auth.json; default: in CODEX_HOME, else in ~/.codex"
+    where = "the auth.json of the Codex CLI; default: in CODEX_HOME, else in ~/.codex"
     add("--from-codex", metavar="PATH", nargs="?", const="", required=True, help=where)
-    whole = "take the whole login over, and renew it: the Codex CLI must sign in again"
+    whole = "take over the whole login, and renew it: the Codex CLI must sign in again"
     add("--move", action="store_true", help=whole)
     add("--force", action="store_true", help="replace a login of the same account that can be renewed")
     add("--yes", action="store_true", help="do not ask")
@@ -315,11 +389,11 @@ def import_arguments(command: argparse.ArgumentParser) -> None:
 def export_arguments(command: argparse.ArgumentParser) -> None:
     """The arguments of `export`."""
     add = command.add_argument
-    what = "the auth.json to write; without a refresh token it works until the access token expires"
+    what = "the auth.json to write; it works until the access token expires"
     add("--to-codex", metavar="PATH", required=True, help=what)
-    whole = "write the refresh token, too: from then on only that copy may renew"
+    whole = "also write the refresh token: from then on only that copy may renew the login"
     add("--include-refresh", action="store_true", help=whole)
-    add("--force", action="store_true", help="replace the file if it is there")
+    add("--force", action="store_true", help="replace the file if it exists")
     add("--yes", action="store_true", help="do not ask")
     account(command)
     store_command(command)
@@ -340,19 +414,19 @@ def trace_arguments(command: argparse.ArgumentParser) -> None:
         formatter_class=command.formatter_class,
         allow_abbrev=False,
     )
-    page = "write a page with the states and the times to this file instead"
+    page = "write an HTML page with the states and the times to this file instead"
     show.add_argument("--html", metavar="OUT", help=page)
     replay = actions.add_parser(
         "replay",
-        help="say whether today's code does the same",
-        description="Run the same again with today's code, without a network: exit code 0 if it does\n"
-        "the same, 1 if not.\n\nexamples:\n"
+        help="check that this version does the same",
+        description="Run the sign-in of the trace again with this version, without a network: exit code\n"
+        "0 if it does the same, 1 if not.\n\nexamples:\n"
         "  codex-oauth trace replay FILE",
         formatter_class=command.formatter_class,
         allow_abbrev=False,
     )
     for action, function in ((show, "run_show"), (replay, "run_replay")):
-        action.add_argument("file", metavar="FILE", help="the trace")
+        action.add_argument("file", metavar="FILE", help="the trace to read")
         action.add_argument("--json", action="store_true", help="machine-readable output")
         action.set_defaults(function=function)
 
@@ -368,9 +442,8 @@ def run_trace(args: argparse.Namespace) -> int:
 def doctor_arguments(command: argparse.ArgumentParser) -> None:
     """The options of `doctor`."""
     add = command.add_argument
-    add("--offline", action="store_true", help="ask nobody: skip the server and the clock")
-    where = "another authorization server: https, or http on loopback; default: CODEX_OAUTH_ISSUER"
-    add("--issuer", metavar="URL", type=_issuer, help=where)
-    when = "colours: auto, always or never; NO_COLOR and CLICOLOR_FORCE are honoured"
+    add("--offline", action="store_true", help="send no request: skip the server and the clock")
+    _add_issuer(command)
+    when = "colours: auto, always or never; default: auto, with NO_COLOR and CLICOLOR_FORCE"
     add("--color", metavar="WHEN", choices=CHOICES, default="auto", help=when)
     store_command(command)

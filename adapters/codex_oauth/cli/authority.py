@@ -39,10 +39,11 @@ if TYPE_CHECKING:
 __all__ = ["add_arguments", "main", "run_authority"]
 
 _FAULTS: Final = 'a JSON file: {"faults": [{"endpoint": "poll", "requests": "1-3", "status": 502}]}'
-_MISSING: Final = "The authority needs an extra: pip install 'codex-oauth[authority]'"
-_NO_SOCKETS: Final = (
-    "The model stub needs the library websockets, which is in an extra: pip install 'codex-oauth[authority]'"
-)
+_MISSING: Final = "The authority needs an extra. Install it: pip install 'codex-oauth[authority]'"
+_NO_SOCKETS: Final = "The model stub needs the library websockets: pip install 'codex-oauth[authority]'"
+_FAKE_LOGINS: Final = "fake-logins"
+"""The directory for what signs in here: never the person's own store."""
+
 _LOOK: Final = 0.5  # seconds; on Windows a wait without a limit would not see Ctrl-C
 
 
@@ -226,16 +227,17 @@ def _announced(
             emit({"ok": True, "url": url, **device, **whose, **_model_urls(url, provider, models=models)})
         else:
             result(url)
-        hint("Test authority: its tokens are fake, and only this machine can reach it.")
+        hint("This is a test authority: its tokens are fake. Only this machine can reach it.")
         if provider != "chatgpt":
-            hint(f"Sign in:    codex-oauth login --device --issuer {url}")
+            hint("Sign in:")
+            hint(f"  codex-oauth login --device --issuer {url} --store {_FAKE_LOGINS}")
             hint(f"Enter code: {url}/codex/device")
         if provider != "codex":
             hint(f"Authorize:  {url}/api/accounts/authorize")
             hint(f"Model API:  {url}/v1")
         for line in _about_models(url, provider) if models else ():
             hint(line)
-        hint("Ctrl-C ends it.")
+        hint("Ctrl-C stops it.")
         yield
     finally:
         if url_file is not None:
@@ -268,7 +270,8 @@ def _about_models(url: str, provider: str) -> Generator[str]:
     given = [part for name, value in headers.items() for part in ("-H", f"{name}: {value}")]
     whose = f" --account {Account().email}" if "codex" in urls else ""
     asked = shlex.join(["-d", json.dumps(body), f"{urls.get('codex', urls['official'])}/responses"])
-    yield f"Ask one:    codex-oauth header{whose} | curl -sN -H @- {shlex.join(given)} {asked}"
+    ours = f"{whose} --store {_FAKE_LOGINS}"
+    yield f"Ask one:    codex-oauth header{ours} | curl -sN -H @- {shlex.join(given)} {asked}"
 
 
 def _write(path: Path, text: str) -> None:

@@ -41,9 +41,9 @@ def run_exec(args: argparse.Namespace) -> int:
     try:
         return _become(command, environment)
     except FileNotFoundError:
-        return _complain(args, "is not there", command[0], NOT_FOUND)
+        return _complain(args, "was not found", command[0], NOT_FOUND)
     except (OSError, ValueError):
-        return _complain(args, "cannot be run", command[0], CANNOT_RUN)
+        return _complain(args, "could not be run", command[0], CANNOT_RUN)
 
 
 def _environment(credential: Credential, variable: str) -> dict[str, str]:

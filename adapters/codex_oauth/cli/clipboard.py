@@ -44,10 +44,10 @@ def copy(
     until = time.monotonic() + COPY_LIMIT
     for command in tools(environ, platform):
         if _gave(command, text, environ, until):
-            return f"Copied {what} to the clipboard, with {command[0]}."
+            return f"Copied {what} to the clipboard with {command[0]}."
     if _asked(text, terminal):
         return f"Asked your terminal to copy {what} to its clipboard."
-    return f"No clipboard was found: {what} was not copied."
+    return f"Could not copy {what}: no clipboard was found."
 
 
 def tools(

@@ -1,15 +1,16 @@
-"""`codex-oauth doctor`: what may stand in the way of a sign-in on this machine, and what to do about it.
+"""`codex-oauth doctor`: why a sign-in may fail on this machine, and what to do about it.
 
-Rules of this file: a finding is a line, and begins with a word; advice stands below it; all that is shown was
-filtered; the exit code is the gravest problem's.
+Rules of this file: what needs somebody is shown, group by group, with the advice below it, and the rest with
+`--verbose`; all that is shown was filtered; the exit code is the one of the worst problem.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final
@@ -18,7 +19,19 @@ import attrs
 
 from codex_oauth.cli.accounts import chosen
 from codex_oauth.cli.errors import LOGIN_REQUIRED, OK, REFUSED, STORAGE, TEMPORARY, UNEXPECTED
-from codex_oauth.cli.output import emit, hint, paint, printable, result, wants_colour
+from codex_oauth.cli.output import (
+    action_lines,
+    counted,
+    emit,
+    hint,
+    lines_of,
+    paint,
+    printable,
+    result,
+    say_action,
+    wants_colour,
+)
+from codex_oauth.cli.pasteable import as_pasted, command
 from codex_oauth.cli.usage import UsageError
 from codex_oauth.default_provider import default_provider
 from codex_oauth.doctor.checks import examine
@@ -30,14 +43,14 @@ from codex_oauth_core.provider import Provider
 
 __all__ = ["code_of", "run_doctor"]
 
-_GRAVEST: Final[tuple[tuple[Area, int], ...]] = (
+_WORST_FIRST: Final[tuple[tuple[Area, int], ...]] = (
     (Area.STORAGE, STORAGE),
     (Area.LOGIN, LOGIN_REQUIRED),
     (Area.REFUSED, REFUSED),
     (Area.NETWORK, TEMPORARY),
     (Area.ITSELF, UNEXPECTED),
 )
-"""The exit code of a problem by what it is about, the gravest first."""
+"""The exit code of a problem by what it is about, the worst first."""
 
 _WORDS: Final[Mapping[Verdict, tuple[str, str]]] = {
     Verdict.OK: ("ok", "done"),
@@ -47,7 +60,17 @@ _WORDS: Final[Mapping[Verdict, tuple[str, str]]] = {
 }
 """The word for people, and its look."""
 
+_GROUPS: Final[Mapping[str, tuple[Area, ...]]] = {
+    "This program": (Area.ITSELF,),
+    "Network": (Area.NETWORK, Area.REFUSED),
+    "Storage": (Area.STORAGE,),
+    "Logins": (Area.LOGIN,),
+}
+"""What is told together, in this order."""
+
 _LONGEST: Final = 4096
+_WIDEST: Final = 100  # columns; longer lines are hard to read
+_NAME: Final = 13  # columns of a finding's name
 
 
 def run_doctor(args: argparse.Namespace) -> int:
@@ -55,14 +78,24 @@ def run_doctor(args: argparse.Namespace) -> int:
     provider = CODEX.at(args.issuer) if args.issuer else _usual_provider()
     in_use = partial(_in_use, args)
     context = Context(provider=provider, chosen_store=args.store, offline=args.offline, in_use=in_use)
+    findings = [_with_commands(finding) for finding in examine(context)]
     if args.json:
-        findings = list(examine(context))
         _as_json(findings)
         return code_of(findings)
     colour = wants_colour(sys.stdout, os.environ, args.color)
-    findings = _shown(context, quiet=args.quiet, colour=colour)
-    hint(_summed_up(findings))
+    shown = [finding for finding in findings if args.verbose or finding.verdict in _TOLD]
+    for line in _report(shown, _width(), colour=colour):
+        result(line)
+    _sum_up(findings, verbose=args.verbose, quiet=args.quiet)
     return code_of(findings)
+
+
+_TOLD: Final = (Verdict.WARN, Verdict.PROBLEM)
+"""What somebody should know; the rest is told with `--verbose`."""
+
+
+def _with_commands(finding: Finding) -> Finding:
+    return attrs.evolve(finding, advice=tuple(map(as_pasted, finding.advice)))
 
 
 def _usual_provider() -> Provider:
@@ -80,41 +113,63 @@ def _in_use(args: argparse.Namespace, store: FileStore) -> str | None:
 
 
 def code_of(findings: Sequence[Finding]) -> int:
-    """The exit code of the gravest problem; 0 if there is none."""
+    """The exit code of the worst problem; 0 if there is none."""
     areas = {finding.area for finding in findings if finding.verdict is Verdict.PROBLEM}
-    return next((code for area, code in _GRAVEST if area in areas), OK)
+    return next((code for area, code in _WORST_FIRST if area in areas), OK)
 
 
-def _shown(context: Context, *, quiet: bool, colour: bool) -> list[Finding]:
-    """Each finding as soon as it is there; with `--quiet` only what somebody should know."""
-    findings: list[Finding] = []
-    for finding in examine(context):
-        findings.append(finding)
-        if not quiet or finding.verdict in (Verdict.WARN, Verdict.PROBLEM):
-            _show(finding, colour=colour)
-    return findings
+def _width() -> int:
+    return max(40, min(_WIDEST, shutil.get_terminal_size().columns))
 
 
-def _show(finding: Finding, *, colour: bool) -> None:
+def _report(findings: Sequence[Finding], width: int, *, colour: bool) -> Iterator[str]:
+    """The findings group by group, in two columns: what it is about, and what was found."""
+    first = True
+    for title, areas in _GROUPS.items():
+        rows = [finding for finding in findings if finding.area in areas]
+        if not rows:
+            continue
+        if not first:
+            yield ""
+        first = False
+        yield paint(title, "title", colour=colour)
+        for finding in rows:
+            yield from _lines(finding, width, colour=colour)
+
+
+def _lines(finding: Finding, width: int, *, colour: bool) -> Iterator[str]:
     word, role = _WORDS[finding.verdict]
+    name = f"{finding.name:<{_NAME}}"
+    column = len(f"  {word:<8}{name} ")
     subject = f"{printable(finding.subject, _LONGEST)}: " if finding.subject else ""
     said = f"{subject}{printable(finding.found, _LONGEST)}"
-    result(f"{paint(f'{word:<8}', role, colour=colour)} {finding.name:<13} {said}")
-    for line in finding.advice:
-        result(f"         -> {printable(line, _LONGEST)}")
+    first, *rest = lines_of(said, width - column, "")
+    yield f"  {paint(f'{word:<8}', role, colour=colour)}{name} {first}"
+    for line in rest:
+        yield f"{' ' * column}{line}"
+    for advice in finding.advice:
+        yield from action_lines(printable(advice, _LONGEST), width, " " * column)
 
 
-def _summed_up(findings: Sequence[Finding]) -> str:
+def _sum_up(findings: Sequence[Finding], *, verbose: bool, quiet: bool) -> None:
+    """How many there were of what; where all is well that is the whole result."""
     problems, warnings = _count(findings, Verdict.PROBLEM), _count(findings, Verdict.WARN)
-    return f"{_times(problems, 'problem')}, {_times(warnings, 'warning')}."
+    fine, skipped = _count(findings, Verdict.OK), _count(findings, Verdict.SKIPPED)
+    left_out = f", {skipped} skipped" if skipped else ""
+    if not (problems or warnings):
+        if not quiet:
+            result(f"No problems found ({counted(fine, 'check')} passed{left_out}).")
+    else:
+        told = [counted(problems, "problem")] if problems else []
+        told += [counted(warnings, "warning")] if warnings else []
+        hint("")
+        hint(f"{', '.join(told)}; {counted(fine, 'check')} passed{left_out}.")
+    if not verbose:
+        say_action(f"See all checks: {command('doctor', '-v')}", hint)
 
 
 def _count(findings: Sequence[Finding], verdict: Verdict) -> int:
     return sum(finding.verdict is verdict for finding in findings)
-
-
-def _times(count: int, word: str) -> str:
-    return f"{count or 'No'} {word}{'' if count == 1 else 's'}"
 
 
 def _as_json(findings: Sequence[Finding]) -> None:

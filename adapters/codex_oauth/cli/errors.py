@@ -15,7 +15,16 @@ from typing import Final
 
 import attrs
 
-from codex_oauth.cli.output import NoOutput, complain, emit, failure_fields, report
+from codex_oauth.cli.output import (
+    NoOutput,
+    complain,
+    complain_in_lines,
+    emit,
+    failure_fields,
+    say_action,
+)
+from codex_oauth.cli.pasteable import as_pasted
+from codex_oauth.cli.report import report
 from codex_oauth.cli.usage import UsageError
 from codex_oauth.project import ISSUES_URL
 from codex_oauth_core.errors import ErrorKind, SignInError
@@ -102,7 +111,7 @@ EXIT_CODES: Final[Mapping[ErrorKind, int]] = MappingProxyType(
 
 
 _DEBUG: Final = "CODEX_OAUTH_DEBUG"
-_TRACEBACK: Final = f"Set {_DEBUG}=1 for a traceback, and look through it before you share it."
+_TRACEBACK: Final = f"Set {_DEBUG}=1 for a traceback. Look through it before you share it."
 
 
 def asks_for_json(arguments: Sequence[str]) -> bool:
@@ -135,7 +144,8 @@ def _told(error: BaseException, *, as_json: bool, event: str | None) -> int:
             return _interrupted(as_json=as_json, event=event)
         case NoOutput():
             _discard_stdout()
-            complain(f"codex-oauth: the output could not be written: {error}.")
+            if not error.nobody_reads:  # as in `codex-oauth list | head`: whoever left wants no more
+                complain(f"codex-oauth: the output could not be written: {error}.")
             return UNEXPECTED
         case _:
             return _bug(error, as_json=as_json, event=event)
@@ -143,13 +153,14 @@ def _told(error: BaseException, *, as_json: bool, event: str | None) -> int:
 
 def _misused(mistake: UsageError, *, as_json: bool, event: str | None) -> int:
     if as_json:
-        emit({**_event(event), **mistake.to_dict()})
+        advice = map(as_pasted, mistake.advice)
+        emit({**_event(event), **failure_fields("usage", str(mistake), *advice)})
         return USAGE
+    complain_in_lines(f"{mistake.command or 'codex-oauth'}: {mistake}")
+    for line in mistake.advice:
+        say_action(as_pasted(line))
     if mistake.usage:
         complain(mistake.usage.rstrip())
-    complain(f"{mistake.command or 'codex-oauth'}: {mistake}")
-    for line in mistake.advice:
-        complain(f"  -> {line}")
     return USAGE
 
 
@@ -164,12 +175,14 @@ def _interrupted(*, as_json: bool, event: str | None) -> int:
 def _bug(error: BaseException, *, as_json: bool, event: str | None) -> int:
     if os.environ.get(_DEBUG):
         raise error
-    text = f"unexpected {type(error).__name__}; this is a bug in codex-oauth. Please report it: {ISSUES_URL}"
+    text = f"unexpected {type(error).__name__}. This is a bug in codex-oauth: please report it."
+    actions = (f"Report it: {ISSUES_URL}", _TRACEBACK)
     if as_json:
-        emit({**_event(event), **failure_fields("unexpected", text, _TRACEBACK)})
+        emit({**_event(event), **failure_fields("unexpected", text, *actions)})
         return UNEXPECTED
-    complain(f"codex-oauth: {text}")
-    complain(f"  -> {_TRACEBACK}")
+    complain_in_lines(f"codex-oauth: {text}")
+    for action in actions:
+        say_action(action)
     return UNEXPECTED
 
 

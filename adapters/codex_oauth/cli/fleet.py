@@ -26,7 +26,7 @@ import attrs
 
 from codex_oauth.cli.errors import INTERRUPTED, OK, STORAGE
 from codex_oauth.cli.fleet_arguments import DSN_VARIABLE, KEYS_VARIABLE
-from codex_oauth.cli.output import complain, detail, emit, hint, printable, result
+from codex_oauth.cli.output import complain, detail, emit, hint, hint_in_lines, printable, result
 from codex_oauth.cli.usage import UsageError
 from codex_oauth.sealing import KEY_LENGTH, Keys, new_key
 from codex_oauth.stores.failures import reporting, store_error
@@ -60,8 +60,10 @@ def run_new_key(args: argparse.Namespace) -> int:
         emit({"ok": True, "key_id": key_id, "key": text})
     else:
         result(text)
-    hint(f"Key {key_id}. It is a secret: keep its file to yourself (chmod 600), and a copy of it.")
-    hint("At the end of a key file it opens; in the first line it seals, once every program has it.")
+    hint(f"Key {key_id}. It is a secret: let only yourself read its file (chmod 600), and keep a copy.")
+    hint_in_lines(
+        "First add it at the end of every key file. Then move it to the first line, to encrypt with it."
+    )
     return OK
 
 
@@ -207,7 +209,7 @@ def _database(args: argparse.Namespace) -> Generator[Database]:
     """The database that is named. What goes wrong with it is said in its own words."""
     dsn = args.dsn or os.environ.get(DSN_VARIABLE)
     if not dsn:
-        raise UsageError("no database is named", f"Name it with --dsn, or in {DSN_VARIABLE}.")
+        raise UsageError("no database was given", f"Name it with --dsn, or in {DSN_VARIABLE}.")
     try:
         import_module("cryptography")
         from psycopg import Error
@@ -267,7 +269,7 @@ def _keys(path: str | None) -> Keys:
         return _parsed(content, "the key file", str.splitlines)
     text = os.environ.get(KEYS_VARIABLE)
     if not text:
-        raise UsageError("no key is named", f"Name a file with --keys, or set {KEYS_VARIABLE}.", _MAKE)
+        raise UsageError("no key was given", f"Name a file with --keys, or set {KEYS_VARIABLE}.", _MAKE)
     return _parsed(Secret(text.encode()), KEYS_VARIABLE, lambda each: re.split(r"[\s,]+", each))
 
 
@@ -295,7 +297,7 @@ def _make_private(path: Path, fd: int, found: os.stat_result, us: int) -> None:
     if found.st_uid != us:
         raise store_error(_READ, "too_open", path)
     os.fchmod(fd, 0o600)
-    hint("The key file could be read by others; now only its owner can. If somebody did, change the key.")
+    hint_in_lines("Others could read the key file. Now only its owner can. Change the key if someone did.")
 
 
 def _parsed(content: Secret[bytes], where: str, lines_of: Callable[[str], list[str]]) -> Keys:

@@ -22,7 +22,7 @@ KEYS_VARIABLE: Final = "CODEX_OAUTH_KEYS"
 
 _DSN: Final = (
     f"the PostgreSQL database: postgresql://USER@HOST/NAME, or host=... dbname=...; default: {DSN_VARIABLE}. "
-    "Others see what you type here: a password belongs in the variable, or in ~/.pgpass"
+    "Other users can see what you type here: put a password into the variable, or ~/.pgpass"
 )
 _KEYS: Final = (
     "a file with the keys, readable by its owner only: one key a line, of which the first seals, and the "
@@ -45,9 +45,9 @@ def _sealed(action: argparse.ArgumentParser) -> None:
 
 def _sweep(action: argparse.ArgumentParser) -> None:
     add = action.add_argument
-    most = "how many logins are renewed in a second at the most; default: 5"
+    most = "the most logins renewed in a second; default: 5"
     add("--max-per-second", metavar="N", type=_positive, default=5.0, help=most)
-    again = "go on, and look again after so many seconds; default: end when nothing is due"
+    again = "look again after so many seconds; default: end when nothing needs renewal"
     add("--every", metavar="SECONDS", type=_positive, help=again)
     add("--tenant", metavar="TENANT", help="only the logins of this tenant")
     spool = "the directory where stores of this machine keep what the database does not take"
@@ -57,29 +57,29 @@ def _sweep(action: argparse.ArgumentParser) -> None:
 
 def _sign_ins(action: argparse.ArgumentParser) -> None:
     add = action.add_argument
-    room = "how many sign-ins this worker drives at the most; default: 10000"
+    room = "the most sign-ins at a time; default: 10000"
     add("--room", metavar="N", type=_whole, default=10_000, help=room)
-    most = "how many requests are in flight at the most; default: 64"
+    most = "the most requests at a time; default: 64"
     add("--max-requests", metavar="N", type=_whole, default=64, help=most)
-    issuer = "drive also the sign-ins at this server, one of your own or a test's; may be repeated"
+    issuer = "also work on the sign-ins at this server, such as a test authority; may be repeated"
     add("--issuer", metavar="URL", action="append", default=[], help=issuer)
     _sealed(action)
 
 
 _ACTIONS: Final = (
     ("new-key", "print a new key", "Print a new key, for the end of a key file.", _nothing),
-    ("migrate", "make the tables, or bring them up to date",
-     "Make the tables in a database, or bring them up to date. Needs the right to make tables.", _database),
-    ("check", "say whether a database can be used, and what is in it",
-     "Look at a database: its tables, rights and clock, how many logins it has, and which\nkeys have sealed "
-     "them. Nothing is changed.", _sealed),
-    ("sweep", "renew the logins that are due",
-     "Renew the logins that are due, before anybody asks. Any number of sweeps may run.\nSIGTERM ends it "
-     "when what was sent is stored.", _sweep),
-    ("reseal", "seal with the current key what older ones have sealed",
-     "Seal with the first key what the others have sealed, while everybody goes on working.", _sealed),
-    ("sign-ins", "drive the sign-ins that wait for their people",
-     "Be a worker: drive the sign-ins that an application has begun, until SIGTERM; what\nwaits then is "
+    ("migrate", "make or update the tables",
+     "Make the tables in a database, or update them. Needs the right to make tables.", _database),
+    ("check", "check a database, and show what is in it",
+     "Check the tables, rights and clock of a database, and show how many logins it has and\n"
+     "which keys have encrypted them. Nothing is changed.", _sealed),
+    ("sweep", "renew the logins that need it",
+     "Renew the logins that need it, before anybody asks. Any number of sweeps may run.\nSIGTERM ends it "
+     "when what was renewed is stored.", _sweep),
+    ("reseal", "encrypt everything with the current key",
+     "Encrypt with the first key what older keys have encrypted. Programs can go on working.", _sealed),
+    ("sign-ins", "work on the sign-ins that are under way",
+     "Work on the sign-ins that applications have begun, until SIGTERM. What waits then is\n"
      "handed to other workers. Any number of workers may run.", _sign_ins),
 )  # fmt: skip
 """Each action: its name, what is said about it, and its arguments."""
@@ -114,7 +114,7 @@ def fleet_arguments(command: argparse.ArgumentParser) -> None:
 def run_fleet(args: argparse.Namespace) -> int:
     """Run an action. What fails is about a database or a key file, and about nobody's login."""
     from codex_oauth.cli.errors import EXIT_CODES
-    from codex_oauth.cli.output import report
+    from codex_oauth.cli.report import report
     from codex_oauth_core.errors import SignInError
 
     try:

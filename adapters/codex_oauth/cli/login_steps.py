@@ -17,16 +17,20 @@ import os
 import re
 import time
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final, cast
 
 import attrs
 
 from codex_oauth.cli.accounts import name_of, signing_in
-from codex_oauth.cli.login import Guide, Interrupt, named_both, observed, say_signed_in, view_for
-from codex_oauth.cli.output import NoOutput, emit, hint, report, result
+from codex_oauth.cli.guide import Guide, view_for
+from codex_oauth.cli.login import named_both, say_signed_in
+from codex_oauth.cli.observing import Interrupt, observed
+from codex_oauth.cli.output import NoOutput, emit, hint, result, say_action
+from codex_oauth.cli.pasteable import command
 from codex_oauth.cli.providers import chosen_provider, no_device_code
+from codex_oauth.cli.report import report
 from codex_oauth.cli.views import View, prompt_lines
 from codex_oauth.stored_login import finish_sign_in
 from codex_oauth.stores.failures import reporting, shown
@@ -59,7 +63,7 @@ _SUFFIX: Final = ".json"
 _LOCK: Final = ".lock"
 _VERSION: Final = 1
 _LONGEST: Final = 256 * 1024
-_START: Final = ("Start a sign-in: codex-oauth login start --device",)
+_START: Final = ("Start a sign-in: codex-oauth login start",)
 
 
 @attrs.frozen
@@ -109,7 +113,7 @@ class ClaimedSignIn:
 
     def damaged(self, reason: str) -> SignInError:
         """The error for what cannot be read. `reason` is a word for programs."""
-        text = "The pending sign-in cannot be read."
+        text = "The started sign-in cannot be read."
         error = SignInError.of(ErrorKind.CORRUPT_AUTH, text, reason=reason, path=shown(self.path))
         return attrs.evolve(error, next_actions=_START)
 
@@ -236,27 +240,27 @@ def _is_over(directory: Directory, name: str, wall: float) -> bool:
 
 
 def _unknown() -> SignInError:
-    text = "No sign-in is pending under this id: it is over, has expired, or was started elsewhere."
+    text = "No sign-in with this id: it is over, has expired, or was started with another store."
     return attrs.evolve(SignInError.of(ErrorKind.EXPIRED, text, reason="unknown_id"), next_actions=_START)
 
 
 def _busy() -> SignInError:
     text = "Another process is finishing this sign-in."
     error = SignInError.of(ErrorKind.NETWORK, text, reason="lock_busy")
-    return attrs.evolve(error, next_actions=("Let it finish, or end it and try again.",))
+    return attrs.evolve(error, next_actions=("Wait until it is done, or end it and try again.",))
 
 
 # -- the two commands ----------------------------------------------------------------------------------
 
 
-_UNSAVED: Final = "The sign-in goes on, but could not be saved: it cannot be finished by another process."
+_UNSAVED: Final = "The sign-in could not be saved. It goes on, but no other process can finish it."
 
 
 def run_start(args: argparse.Namespace) -> int:
     """Begin a sign-in with a device code, keep it, and say how to go on. Raises SignInError."""
     provider = chosen_provider(args)
     if provider.device_authorization_endpoint is None:
-        raise no_device_code(provider, args.issuer)
+        raise no_device_code(provider)
     store = FileStore(args.store)
     store.prepare()
     pending = PendingSignIns(store.home)
@@ -301,7 +305,7 @@ def _say_started(args: argparse.Namespace, flow: DeviceFlow, prompt: DevicePromp
         return
     for line in prompt_lines(prompt):
         hint(line)
-    hint(f"Then finish the sign-in: codex-oauth login finish {made}")
+    say_action(f"Then finish the sign-in: {command('login', 'finish', made)}", hint)
     result(made)
 
 
@@ -325,7 +329,7 @@ def run_finish(args: argparse.Namespace) -> int:
     try:
         say_signed_in(args, credential, store)
     except NoOutput:
-        hint("codex-oauth: you are signed in; the login was stored before its description failed.")
+        hint("codex-oauth: you are signed in, but the result could not be printed.")
         raise
     return 0
 
@@ -339,9 +343,9 @@ def _finish(args: argparse.Namespace, store: FileStore, view: View, interrupt: I
         flow = _restored(claimed, kept)
         check_settings(flow.provider)
         store.prepare()
-        with PromptedWorld(
-            interrupt.cancels(observed(_world(view), view, args)), Guide(view, args, flow.provider).prompt
-        ) as world:
+        guide = Guide(view, args, flow.provider)
+        world = interrupt.cancels(observed(_world(view), view, args))
+        with closing(guide), PromptedWorld(world, guide.prompt) as world:
             outcome = _go_on(flow, world, _saving(claimed, kept, view))
             if isinstance(outcome, SignInError):
                 raise _left(claimed, named_both(outcome, _asked(flow, store)))
@@ -413,7 +417,7 @@ def _left(claimed: ClaimedSignIn, error: SignInError) -> SignInError:
     """How a sign-in that failed is left: one that was cancelled here can be finished later, and
     one that a setting of this machine stops, too.
     """
-    later = f"Finish the sign-in later: codex-oauth login finish {claimed.id}"
+    later = f"Finish it later: {command('login', 'finish', claimed.id)}"
     if error.kind is ErrorKind.MISCONFIGURED:
         return attrs.evolve(error, next_actions=(*error.next_actions, later))
     if error.kind is not ErrorKind.CANCELLED:

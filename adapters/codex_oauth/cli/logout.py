@@ -12,8 +12,9 @@ from typing import Any, Final
 
 import attrs
 
-from codex_oauth.cli.accounts import account_id_of, chosen, names_apart
-from codex_oauth.cli.output import detail, emit, hint, printable, result
+from codex_oauth.cli.accounts import account_id_of, chosen, names_apart, to_type
+from codex_oauth.cli.output import counted, detail, emit, hint, printable, result, say_action
+from codex_oauth.cli.pasteable import command
 from codex_oauth.elsewhere import is_elsewhere, owner_of
 from codex_oauth.provider_names import is_official
 from codex_oauth.stored_login import end_login
@@ -29,12 +30,11 @@ __all__ = ["run_logout"]
 
 _SAID: Final = {
     None: "Signed out here.",
-    True: "Signed out; the server has confirmed it.",
-    False: "Signed out here; the server did not confirm that it ended the login.",
+    True: "Signed out, here and at the server.",
+    False: "Signed out here. The server did not confirm that it ended the login.",
 }
-_LOCAL: Final = "Or delete the login here only: codex-oauth logout --local"
 _OTHERS: Final = "Other sessions of the account may have ended too."
-_REGISTERED: Final = "The registration of this application stays. Signing in again asks nothing new."
+_REGISTERED: Final = "The registration of this application stays: the next sign-in does not ask again."
 
 
 def run_logout(args: argparse.Namespace) -> int:
@@ -44,9 +44,11 @@ def run_logout(args: argparse.Namespace) -> int:
         return _run_all(args, store)
     login = chosen(args, store).login
     if login is None:
-        _say(args, {"revoked": None, "message": "Nobody was signed in."})
+        _say(args, {"revoked": None, "message": "No one was signed in."})
     else:
-        _say(args, _ended(args, store, login))
+        ended = _ended(args, store, login)
+        _say(args, ended)
+        _tell_more([(login, ended["revoked"])])
         _tell_of_registrations([login])
     _tell_of_others(store)
     return 0
@@ -69,14 +71,13 @@ def _run_all(args: argparse.Namespace, store: FileStore) -> int:
         for line in lines:
             hint(line)
         raise failed
-    _tell_of_registrations(logins)
     if args.json:
         emit({"ok": True, "accounts": ended})
-        return 0
-    for line in lines:
-        result(line)
-    if not ended:
-        result("Nobody was signed in.")
+    else:
+        for line in lines or ["No one was signed in."]:
+            result(line)
+    _tell_more([(login, each["revoked"]) for login, each in zip(logins, ended, strict=True)])
+    _tell_of_registrations(logins)
     return 0
 
 
@@ -92,12 +93,21 @@ def _ended(args: argparse.Namespace, store: FileStore, login: KeptLogin) -> dict
     revoked = next((each for each in (False, True) if each in answers), None)
     if current is None or current in [each.place for each in places]:
         store.select(None)
-    official = record is not None and is_official(_provider(record, local=False) or CODEX)
-    if revoked and not official:
-        hint(_OTHERS)
-    elif revoked is False:
-        hint(_unconfirmed(record))
     return {"revoked": revoked, "message": _farewell(record, revoked=revoked)}
+
+
+def _tell_more(ended: Sequence[tuple[KeptLogin, bool | None]]) -> None:
+    """What the end of these logins means elsewhere, each thing once."""
+    lines: list[str] = []
+    for login, revoked in ended:
+        record = _readable(login)
+        official = record is not None and is_official(_provider(record, local=False) or CODEX)
+        if revoked and not official:
+            lines.append(_OTHERS)
+        elif revoked is False:
+            lines.append(_unconfirmed(record))
+    for line in dict.fromkeys(lines):
+        hint(line)
 
 
 def _check(provider: Provider) -> None:
@@ -107,7 +117,8 @@ def _check(provider: Provider) -> None:
     try:
         check_settings(provider)
     except SignInError as error:
-        raise attrs.evolve(error, next_actions=(*error.next_actions, _LOCAL)) from None
+        local = f"Or only delete the login here: {command('logout', '--local')}"
+        raise attrs.evolve(error, next_actions=(*error.next_actions, local)) from None
 
 
 def _places(store: FileStore, login: KeptLogin) -> list[KeptLogin]:
@@ -135,11 +146,11 @@ def _is_elsewhere(record: Record) -> bool:
 def _unconfirmed(record: Record | None) -> str:
     """What to do next: ChatGPT's settings know nothing of a login at another server."""
     if record is not None and _is_elsewhere(record):
-        return f"To end it, too, use a program of {owner_of(record.credential)}."
+        return f"A program of {owner_of(record.credential)} can end it."
     if record is None or record.credential.issuer == CODEX.issuer:
         texts = (_provider(record, local=False) or CODEX).texts
-        return f"To end it for sure: {texts.end_sessions}."
-    return f"To end it for sure, use the settings of the account at {printable(record.credential.issuer)}."
+        return f"You can end it {texts.end_sessions}."
+    return f"You can end it in the settings of the account at {printable(record.credential.issuer)}."
 
 
 def _end(store: FileStore, login: KeptLogin, provider: Provider | None) -> bool | None:
@@ -153,10 +164,10 @@ def _end(store: FileStore, login: KeptLogin, provider: Provider | None) -> bool 
 
 def _farewell(record: Record | None, *, revoked: bool | None) -> str:
     if record is not None and record.credential.refresh_token is None:
-        return "Deleted the copied token here; the program that it came from stays signed in."
+        return "Deleted the copied token here. The program that it came from stays signed in."
     if revoked is False and record is not None and _is_elsewhere(record):
         owner = owner_of(record.credential)
-        return f"Deleted the login here; it was not revoked, because it belongs to {owner}."
+        return f"Deleted the login here. It was not ended at the server: it belongs to {owner}."
     return _SAID[revoked]
 
 
@@ -175,12 +186,13 @@ def _tell_of_registrations(logins: Sequence[KeptLogin]) -> None:
         if provider is not None and is_official(provider):
             hint(_REGISTERED)
             if provider.texts.end_sessions and provider.issuer == CODEX.issuer:
-                hint(f"To remove it: {provider.texts.end_sessions}.")
+                hint(f"You can remove it {provider.texts.end_sessions}.")
             return
 
 
 def _tell_of_others(store: FileStore) -> None:
-    if others := len(kept_logins(store)):
-        hint(f"Other logins that stay in {printable(str(store.home), 4096)}: {others}.")
-        hint("  -> See them: codex-oauth list")
-        hint("  -> Use one: codex-oauth switch ACCOUNT")
+    if others := kept_logins(store):
+        one = len(others) == 1
+        hint(f"{counted(len(others), 'other login')} {'stays' if one else 'stay'} here.")
+        say_action(f"See {'it' if one else 'them'}: {command('list')}", hint)
+        say_action(f"Use {'it' if one else 'one'}: {command('switch', to_type(others[0], others))}", hint)

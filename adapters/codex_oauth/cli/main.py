@@ -72,7 +72,8 @@ def _printed(arguments: list[str]) -> int | None:
         from codex_oauth.cli.errors import report_error
         from codex_oauth.cli.output import NoOutput
 
-        return report_error(NoOutput(error.strerror or type(error).__name__), ())
+        gone = isinstance(error, BrokenPipeError)
+        return report_error(NoOutput(error.strerror or type(error).__name__, nobody_reads=gone), ())
     return 0
 
 
@@ -81,6 +82,7 @@ def _run(arguments: list[str]) -> int:
 
     if sys.stderr is None:
         _process().give_streams()
+    _remember(None)
     try:
         args = parsed(arguments)
         if args is None:
@@ -88,6 +90,7 @@ def _run(arguments: list[str]) -> int:
         _process().leave_no_core()
         _process().show_warnings(_warn)
         _set_loudness(args)
+        _remember(args, arguments[0])
         return int(args.run(args))
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the outermost handler
         from codex_oauth.cli.errors import report_error
@@ -106,6 +109,12 @@ def _set_loudness(args: argparse.Namespace) -> None:
 
     quiet, verbose = getattr(args, "quiet", False), getattr(args, "verbose", False)
     speak(Loudness.QUIET if quiet else Loudness.VERBOSE if verbose else Loudness.USUAL)
+
+
+def _remember(args: argparse.Namespace | None, subcommand: str = "") -> None:
+    from codex_oauth.cli.pasteable import remember
+
+    remember(args, subcommand)
 
 
 def _warn(text: str) -> None:

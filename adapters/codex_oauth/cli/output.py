@@ -12,33 +12,36 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sys
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Final, TextIO
-
-if TYPE_CHECKING:
-    from codex_oauth_core.errors import SignInError
+from typing import Any, Final, TextIO
 
 __all__ = [
     "CHOICES",
     "Loudness",
     "NoOutput",
+    "action_lines",
     "clock",
     "complain",
+    "complain_in_lines",
+    "counted",
     "detail",
     "emit",
     "failure_fields",
     "hint",
     "hint_from_a_signal",
+    "hint_in_lines",
     "left",
+    "lines_of",
     "moment",
     "paint",
     "printable",
-    "report",
     "result",
+    "say_action",
     "speak",
     "wants_colour",
 ]
@@ -65,13 +68,23 @@ def clock(seconds: float) -> str:
 
 
 def left(seconds: float) -> str:
-    """A duration in words, rounded down to its largest unit: `9 days`, `1 hour`, `12 minutes`."""
+    """A duration in words, rounded down to its largest unit: `10 days`, `1 hour`, `12 minutes`. Less than a
+    twentieth of a unit does not count: a token of ten days has them when it has just been issued.
+    """
     seconds = max(0.0, seconds)
-    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        count = int(seconds // size)
-        if count:
-            return f"{count} {unit}{'' if count == 1 else 's'}"
-    return f"{int(seconds)} seconds"
+    if seconds >= 60:
+        for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
+            if count := int(seconds / size + _NEARLY):
+                return counted(count, unit)
+    return counted(int(seconds), "second")
+
+
+_NEARLY: Final = 0.05
+
+
+def counted(count: int, word: str) -> str:
+    """`1 day`, `2 days`."""
+    return f"{count} {word}{'' if count == 1 else 's'}"
 
 
 def moment(milliseconds: int | None) -> str | None:
@@ -130,6 +143,51 @@ def complain(text: str) -> None:
         _write(sys.stderr, text)
 
 
+LONGEST_LINE: Final = 80
+"""Columns of what is told on stderr: it is folded between words."""
+
+
+def complain_in_lines(text: str, indent: str = "  ") -> None:
+    """`complain`, in lines of at most `LONGEST_LINE`; all but the first are indented."""
+    for line in lines_of(text, LONGEST_LINE, indent):
+        complain(line)
+
+
+def hint_in_lines(text: str) -> None:
+    """`hint`, in lines of at most `LONGEST_LINE`."""
+    for line in lines_of(text, LONGEST_LINE, ""):
+        hint(line)
+
+
+def say_action(text: str, say: Callable[[str], None] = complain) -> None:
+    """What to do next."""
+    for line in action_lines(text, LONGEST_LINE, "  "):
+        say(line)
+
+
+def action_lines(text: str, width: int, indent: str) -> list[str]:
+    """What to do next, in lines of at most `width` that begin with `indent`. A command at its end stays
+    whole: on a line of its own, where it needs one.
+    """
+    arrow, below = f"{indent}-> ", f"{indent}   "
+    typed = _TO_TYPE.fullmatch(text)
+    if typed is not None and len(arrow) + len(text) > width:
+        return [*lines_of(f"{arrow}{typed['said']}", width, below), f"{below}{typed['command']}"]
+    return lines_of(f"{arrow}{text}", width, below)
+
+
+_TO_TYPE: Final = re.compile(r"(?P<said>.*:) (?P<command>(?:codex-oauth|codex|ssh|pip|chmod) .*)")
+
+
+def lines_of(text: str, width: int, indent: str) -> list[str]:
+    """`text` in lines that end between words; all but the first begin with `indent`."""
+    if len(text) <= width:
+        return [text]
+    from textwrap import wrap
+
+    return wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False) or [""]
+
+
 def hint_from_a_signal(text: str) -> None:
     """A line for the person, from a signal handler: `print` may be under way, and cannot be entered twice."""
     with contextlib.suppress(OSError):
@@ -137,7 +195,11 @@ def hint_from_a_signal(text: str) -> None:
 
 
 class NoOutput(Exception):
-    """A stream is closed, full, or has no reader. Its text says why."""
+    """A stream is closed, full, or has no reader. Its text says why; `nobody_reads`: the reader has left."""
+
+    def __init__(self, why: str, *, nobody_reads: bool = False) -> None:
+        super().__init__(why)
+        self.nobody_reads = nobody_reads
 
 
 def _write(stream: TextIO | None, text: str) -> None:
@@ -147,7 +209,8 @@ def _write(stream: TextIO | None, text: str) -> None:
     try:
         print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
     except OSError as error:
-        raise NoOutput(error.strerror or type(error).__name__) from None
+        gone = isinstance(error, BrokenPipeError)
+        raise NoOutput(error.strerror or type(error).__name__, nobody_reads=gone) from None
 
 
 def emit(fields: Mapping[str, Any]) -> None:
@@ -164,26 +227,6 @@ def failure_fields(kind: str, message: str, *next_actions: str) -> dict[str, Any
         "next_actions": list(next_actions),
     }
     return {"ok": False, "error": {"kind": kind, **error}}
-
-
-def report(error: SignInError, *, as_json: bool, event: str | None = None, about_login: bool = True) -> None:
-    """Say what happened, whether a stored login is good, and what to do: stderr, or JSON on stdout.
-    `about_login`: there is one login that is meant.
-    """
-    if as_json:
-        emit({**({"event": event} if event else {}), **error.to_dict()})
-        return
-    from codex_oauth_core.errors import KINDS, PARTICULAR  # here, not above: a fresh token does without
-
-    complain(f"codex-oauth: {error.message}")
-    facts = PARTICULAR.get((error.kind, error.details.get("reason")), KINDS[error.kind])
-    if about_login and facts.login:
-        complain(f"  {facts.login}")
-    for action in error.next_actions:
-        complain(f"  -> {action}")
-    details = ", ".join(f"{name}: {printable(str(value))}" for name, value in error.details.items())
-    if details:
-        complain(f"  ({details})")
 
 
 # -- colours -------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import argparse
 import os
 import sys
 
-from codex_oauth.cli.commands import COMMANDS, EXAMPLES, EXIT_CODES_IN_HELP, Command
+from codex_oauth.cli.commands import COMMANDS, EXAMPLES, EXIT_CODES_IN_HELP, STEPS, Command
 from codex_oauth.cli.usage import UsageError, suggestions
 from codex_oauth.project import HOME_URL
 from codex_oauth_core._version import __version__
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["build_parser", "parsed"]
 
 _PROGRAM: Final = "codex-oauth"
-_BEHIND: Final = "What is to be run follows `--`, as in: codex-oauth exec -- CMD ARG"
+_BEHIND: Final = "The program to run must stand after `--`."
+_HELP: Final = ("-h", "--help")
 
 
 class _Format(argparse.RawDescriptionHelpFormatter):
@@ -69,7 +70,7 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         mistake = message.removeprefix("argument COMMAND: ")
-        raise UsageError(mistake, f"{self.prog} --help", usage=self.format_usage(), command=self.prog)
+        raise UsageError(mistake, _see(self.prog), usage=_short_usage(self), command=self.prog)
 
 
 def build_parser(only: Sequence[str] | None = None) -> argparse.ArgumentParser:
@@ -86,7 +87,8 @@ def _built(only: Collection[str]) -> tuple[_Parser, dict[str, _Parser]]:
         formatter_class=_Format,
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"{_PROGRAM} {__version__}")
+    shown = f"{_PROGRAM} {__version__}"
+    parser.add_argument("-V", "--version", action="version", version=shown, help="show the version")
     commands = parser.add_subparsers(metavar="COMMAND", title="commands")
     rows: dict[str, _Parser] = {}
     for command in COMMANDS.values():
@@ -110,9 +112,12 @@ def parsed(argv: Sequence[str]) -> argparse.Namespace | None:
     if not argv:
         build_parser(()).print_help(sys.stderr)
         return None
+    if argv[0] == "help":
+        argv = [*argv[1:], "--help"]
     command = COMMANDS.get(argv[0])
     if command is None:
         return _without_a_command(argv)
+    _help_of_a_step(argv)
     ours, theirs = _divided(argv, command)
     parser, rows = _built((command.name,))
     row = rows[command.name]
@@ -134,9 +139,39 @@ def _without_a_command(argv: Sequence[str]) -> argparse.Namespace | None:
     if first.startswith("-"):
         _, extra = parser.parse_known_args(list(argv[:1]))  # help or the version, and then the end
         raise _unknown(extra[0] if extra else first, parser)
-    advice = (*suggestions(first, list(COMMANDS)), f"{_PROGRAM} --help")
-    message = f"there is no command {_shown(first)}"
-    raise UsageError(message, *advice, usage=parser.format_usage(), command=_PROGRAM)
+    advice = (*suggestions(first, [*COMMANDS, "help"]), _see(_PROGRAM))
+    raise UsageError(f"No command {_shown(first)}.", *advice, usage=_short_usage(parser), command=_PROGRAM)
+
+
+def _help_of_a_step(argv: Sequence[str]) -> None:
+    """Print the help of `login start` or `login finish`, where that is asked for, and end."""
+    step = next((STEPS[name] for word in argv[1:] if (name := f"{argv[0]} {word}") in STEPS), None)
+    if step is None or not any(word in _HELP for word in argv):
+        return
+    row = _Parser(
+        prog=f"{_PROGRAM} {step.name}",
+        description=_about(step.about, step.examples),
+        formatter_class=_Format,
+        allow_abbrev=False,
+    )
+    _complete(row, step)
+    row.print_help()
+    row.exit()
+
+
+def _see(program: str) -> str:
+    return f"See the help: {program} --help"
+
+
+def _short_usage(parser: argparse.ArgumentParser) -> str:
+    """How a command is used, on one line."""
+    if parser.usage:
+        return f"usage: {parser.usage}"
+    parts = [parser.prog]
+    for action in parser._get_positional_actions():  # noqa: SLF001  # argparse has no other way to ask
+        name = str(action.metavar or action.dest)
+        parts.append(f"[{name}]" if action.nargs == "?" else name)
+    return f"usage: {' '.join((*parts, '[options]'))}"
 
 
 def _unknown(typed: str, parser: argparse.ArgumentParser, *, advice: Sequence[str] = ()) -> UsageError:
@@ -145,10 +180,9 @@ def _unknown(typed: str, parser: argparse.ArgumentParser, *, advice: Sequence[st
     known = [option for action in parser._actions for option in action.option_strings]  # noqa: SLF001  # argparse has no other way to ask
     kind = "option" if name.startswith("-") else "argument"
     close = suggestions(name, known) if kind == "option" else ()
-    message = f"there is no {kind} {_shown(name)}"
-    return UsageError(
-        message, *close, *advice, f"{parser.prog} --help", usage=parser.format_usage(), command=parser.prog
-    )
+    message = f"No {kind} {_shown(name)}."
+    more = (*close, *advice, _see(parser.prog))
+    return UsageError(message, *more, usage=_short_usage(parser), command=parser.prog)
 
 
 def _divided(argv: Sequence[str], command: Command) -> tuple[list[str], list[str]]:

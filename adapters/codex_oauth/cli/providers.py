@@ -1,19 +1,19 @@
 """The provider that a command is about, and what is said where it cannot do what was asked for.
 
-Rules of this file: what people are told of a provider comes from its own texts; every command that is shown
-works as it is shown.
+Rules of this file: what people are told of a provider comes from its own texts.
 """
 
 from __future__ import annotations
 
 import argparse
+from typing import Final
 
 import attrs
 
 from codex_oauth.cli.arguments import provider_name
-from codex_oauth.cli.output import printable
+from codex_oauth.cli.pasteable import command
 from codex_oauth.default_provider import issuer_of_environment
-from codex_oauth.provider_names import PROVIDERS, command_to_sign_in, plan_use, sign_in_again
+from codex_oauth.provider_names import PROVIDERS, plan_use, sign_in_again
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import NO_ENDPOINT, ErrorKind, SignInError
@@ -38,7 +38,7 @@ def what_it_uses(credential: Credential) -> str | None:
     provider, uses = provider_of(credential), plan_use(credential)
     if provider is None or uses is None:
         return None
-    return provider.texts.in_use if uses else "off: no request may be made with this login"
+    return provider.texts.in_use if uses else "off: this login can make no request"
 
 
 def plan_use_off(error: SignInError, credential: Credential | None, store: FileStore) -> SignInError:
@@ -46,25 +46,25 @@ def plan_use_off(error: SignInError, credential: Credential | None, store: FileS
     if error.kind is not ErrorKind.PLAN_USE_OFF or credential is None:
         return error
     return attrs.evolve(
-        error, next_actions=(f"Ask for it: {sign_in_again(credential, store, '--enable-plan')}",)
+        error, next_actions=(f"Ask for it again: {sign_in_again(credential, store, '--enable-plan')}",)
     )
 
+
+_PORT: Final = 8765
+"""Any port, for a provider that has registered none."""
 
 # -- without a browser ---------------------------------------------------------------------------------
 
 
-def no_device_code(provider: Provider, issuer: str | None) -> SignInError:
-    """The error of who wants a device code of a provider that has none, with the ways that there are."""
+def no_device_code(provider: Provider) -> SignInError:
+    """The error where a device code is wanted of a provider that has none, with the ways that there are."""
     kind = ErrorKind.DEVICE_CODE_UNSUPPORTED
     error = SignInError.by(provider.texts.facts(kind, NO_ENDPOINT), kind, reason=NO_ENDPOINT)
-    login = command_to_sign_in("chatgpt") + (f" --issuer {printable(issuer)}" if issuer else "")
+    port = str((*provider.redirect_ports, _PORT)[0])
     ways = (
-        "Without a browser on this machine, paste the address of the last page:",
-        f"    {login} --no-open --paste",
-        "Or forward a port. On a computer that has a browser, run:",
-        "    ssh -L 8765:127.0.0.1:8765 HOST",
-        "and then here:",
-        f"    {login} --no-open --port 8765",
-        "Or sign in there, and move the login here: see docs/providers.md",
+        f"Paste the address of the last page here: {command('login', '--no-open', '--paste')}",
+        f"Or use a computer with a browser. Run there first: ssh -L {port}:127.0.0.1:{port} HOST",
+        f"And then here: {command('login', '--no-open', '--port', port)}",
+        "Or sign in on another computer, and move the login here: docs/providers.md",
     )
     return attrs.evolve(error, next_actions=ways)

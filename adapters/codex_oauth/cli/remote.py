@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
+from codex_oauth.cli.pasteable import command
 from codex_oauth_core.effects import BrowserPrompt
 
 __all__ = ["by_tunnel", "is_remote_shell", "listening_port", "other_ways", "tunnel"]
@@ -65,24 +66,25 @@ def listening_port(prompt: BrowserPrompt) -> int | None:
     return None
 
 
-def other_ways(command: str) -> tuple[str, ...]:
+def other_ways(tunnelled: str) -> tuple[str, ...]:
     """What else there is, beside the device code that was chosen."""
     return (
-        "Or use the browser of your own machine. Run there:",
-        f"    {command}",
+        "To use the browser of your own machine instead, run there:",
+        f"    {tunnelled}",
         "and then here:",
-        "    codex-oauth login --browser --no-open",
+        f"    {command('login', '--browser', '--no-open')}",
         "Or, without ssh, run this here, and paste the address of the last page:",
-        "    codex-oauth login --browser --no-open --paste",
+        f"    {command('login', '--browser', '--no-open', '--paste')}",
     )
 
 
-def by_tunnel(command: str, *, pastes: bool, device: bool = True) -> tuple[str, ...]:
+def by_tunnel(tunnelled: str, *, pastes: bool, device: bool = True) -> tuple[str, ...]:
     """How a browser on the person's own machine comes back here. `device`: there is a device code, too."""
-    instead = "" if pastes else f" Or stop, and use --paste{', or --device' if device else ''}."
+    instead = () if pastes else (f"Or stop with Ctrl-C, and add --paste{' or --device' if device else ''}.",)
     return (
         "This is a remote shell. To use the browser of your own machine, run there first:",
-        f"    {command}",
-        "with the name by which you reach this machine, if that is another, "
-        f"and open the page below in that browser.{instead}",
+        f"    {tunnelled}",
+        "Replace the address by another name of this machine if you use one.",
+        "Then open the page below in that browser.",
+        *instead,
     )

@@ -7,35 +7,39 @@ still works is success only where nothing went wrong and nothing that was asked 
 from __future__ import annotations
 
 import argparse
+import time
 from contextlib import suppress
 from typing import Any, Final, assert_never
 
 from codex_oauth.cli.account import STOPPING, validity
 from codex_oauth.cli.accounts import chosen_record, name_of
 from codex_oauth.cli.errors import EXIT_CODES, OK, TEMPORARY
-from codex_oauth.cli.output import detail, emit, hint_from_a_signal, moment, report, result
+from codex_oauth.cli.output import detail, emit, hint_from_a_signal, moment, printable, result
 from codex_oauth.cli.process import interrupted_once
+from codex_oauth.cli.report import report
 from codex_oauth.elsewhere import is_elsewhere, not_renewed_here
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.find import same_place
 from codex_oauth.tokens.renewing import Outcome
 from codex_oauth_core.errors import ErrorKind, SignInError
+from codex_oauth_core.flows.renewal_policy import age
 from codex_oauth_core.outcomes import Adopted, NotRenewed, NotRenewedReason, Renewed
 from codex_oauth_core.providers import identified
 from codex_oauth_core.record import Record
 
 __all__ = ["renew_moved", "run_refresh"]
 
-_KEPT: Final = {
-    NotRenewedReason.CURRENT: "Not renewed: that is not due.",
-    NotRenewedReason.BUSY: "Not renewed: another process is renewing it.",
+_NOT_RENEWED: Final = {
+    NotRenewedReason.CURRENT: "Nothing to renew.",
+    NotRenewedReason.BUSY: "Not renewed: another process is renewing the login.",
     NotRenewedReason.UNCERTAIN: (
         "Not renewed: the answer to an earlier renewal was lost, and another try could end the login. "
-        "It is made when the token is near its end."
+        "codex-oauth tries again when the token is about to expire."
     ),
-    NotRenewedReason.SPACED: "Not renewed: it was renewed, or tried, less than a minute ago.",
-    NotRenewedReason.FAILED: "Not renewed; the old token still works.",
+    NotRenewedReason.SPACED: "Not renewed: the last try was less than a minute ago.",
+    NotRenewedReason.FAILED: "Not renewed.",
 }
+_JUST_NOW: Final = 60.0  # seconds, within which nothing is renewed again
 _OUTCOMES: Final = {Renewed: "renewed", Adopted: "adopted", NotRenewed: "kept"}
 """What the JSON document calls them."""
 _LEFT_UNDONE: Final = (NotRenewedReason.BUSY, NotRenewedReason.UNCERTAIN)
@@ -58,13 +62,14 @@ def run_refresh(args: argparse.Namespace) -> int:
         return code
     result(_said(outcome))
     result(f"The access token is {validity(outcome.record.credential)}.")
+    detail(f"Stored in {printable(str(store.slot(str(choice.place)).path), 4096)}.")
     if error is not None:
         report(error, as_json=False)
     return code
 
 
 def _renewed(store: FileStore, place: str, record: Record, *, forced: bool) -> Outcome:
-    """How a renewal ended. Ctrl-C ends the wait for it when what was sent is stored."""
+    """How a renewal ended. Ctrl-C ends the wait for it when what was renewed is stored."""
     from codex_oauth.cli.waiting import WaitNotice
     from codex_oauth.clock import now
     from codex_oauth.tokens.flight import Job
@@ -108,7 +113,7 @@ def renew_moved(store: FileStore, record: Record) -> tuple[Record, bool, SignInE
         return store.slot(place).load() or record, False, outcome
     error = _error(outcome)
     if isinstance(outcome, NotRenewed) and outcome.why in _LEFT_UNDONE:
-        error = SignInError.of(ErrorKind.NETWORK, _KEPT[outcome.why], reason="lock_busy")
+        error = SignInError.of(ErrorKind.NETWORK, _NOT_RENEWED[outcome.why], reason="lock_busy")
     return outcome.record, not isinstance(outcome, NotRenewed), error
 
 
@@ -136,13 +141,22 @@ def _said(outcome: Renewed | Adopted | NotRenewed) -> str:
         case Renewed(unsaved=None):
             return "Renewed."
         case Renewed():
-            return "Renewed, and not stored: what is stored has no use any more."
+            return "Renewed, but not stored. The stored login cannot be used any more."
         case Adopted():
-            return "Another process has renewed it meanwhile."
+            return "Another process has renewed the login."
+        case NotRenewed(why=NotRenewedReason.SPACED, record=record) if _is_new(record):
+            done = "renewed" if record.generation else "made"
+            return f"Nothing to renew: the login was {done} less than a minute ago."
         case NotRenewed():
-            return _KEPT[outcome.why]
+            return _NOT_RENEWED[outcome.why]
         case _:
             assert_never(outcome)
+
+
+def _is_new(record: Record) -> bool:
+    """Whether its tokens were issued just now: then that was the last try."""
+    ago = age(record, time.time())
+    return ago is not None and ago < _JUST_NOW
 
 
 def _document(

@@ -1,53 +1,47 @@
-"""`codex-oauth status`, `token` and `header`: the commands that tell about a stored login.
+"""`codex-oauth status`, `whoami`, `token` and `header`: the commands that tell about a stored login.
 
-Rules of this file: `status --check` asks ChatGPT once whether it takes the access token: one request, which
-costs and changes nothing, and only to the host that tokens of the Codex provider are for. What is known
-beforehand (the token has expired, another server issued it) is not asked; what the server writes is never
-shown.
+Rules of this file: only `status --check` sends anything, and `token` and `header` where the login is due;
+what these need is loaded then, because people have `status` in the prompts of their shells.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-from typing import Any, Final, assert_never
+from typing import TYPE_CHECKING, Any, Final
 
-import attrs
-
-from codex_oauth.cli.account import describe, is_expired, renewing, summary, why_over
+from codex_oauth.cli.account import describe, renewing, summary, why_over
 from codex_oauth.cli.accounts import ChosenAccount, chosen_record, name_of
 from codex_oauth.cli.errors import EXIT_CODES, LOGIN_REQUIRED, OK
 from codex_oauth.cli.fast import document
-from codex_oauth.cli.output import detail, emit, hint, printable, report, result
+from codex_oauth.cli.output import complain_in_lines, detail, emit, hint, printable, result, say_action
+from codex_oauth.cli.pasteable import as_pasted, command
+from codex_oauth.cli.report import report
 from codex_oauth.provider_names import plan_use, provider_called, sign_in_again
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.find import kept_logins
 from codex_oauth.stores.names import HOME_VARIABLE
-from codex_oauth.transport.protocol import Transport, never
 from codex_oauth_core.codex import CODEX
-from codex_oauth_core.codex.answers import Answer, is_success, no_answer, says_nothing
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import Request, SendRequest
-from codex_oauth_core.errors import Detail, ErrorKind, SignInError
-from codex_oauth_core.events import Cancelled, RequestFailed, ResponseReceived
-from codex_oauth_core.flows.machine import error_of, refusal_of, transient_of
-from codex_oauth_core.provider import Provider, use_is_off
 from codex_oauth_core.providers import identified, provider_of
-from codex_oauth_core.secret import Secret, leaks
+from codex_oauth_core.request import plain
 
-__all__ = ["URL", "Checked", "ask_server", "current_credential", "run_header", "run_status", "run_token"]
+if TYPE_CHECKING:
+    from codex_oauth.cli.status_check import Checked
+
+__all__ = ["current_credential", "run_header", "run_status", "run_token", "run_whoami"]
 
 
 _NOT_ASKED: Final = {
-    "expired": "not asked: the access token has expired, and is renewed when it is used",
-    "other_issuer": f"not asked: the login is not {CODEX.texts.service}'s, but another server's",
-    "plan_use_off": "not asked: plan use is off, and no request may be made with the login",
+    "expired": "not asked: the access token has expired, and is renewed at its next use",
+    "other_issuer": f"not asked: the login belongs to another server than {CODEX.texts.service}",
+    "plan_use_off": "not asked: plan use is off, and the login can make no request",
 }
-_USUAL: Final = f"the usual one of this user; {HOME_VARIABLE} or --store would name another"
+_USUAL: Final = f"the default of this user; --store or {HOME_VARIABLE} names another"
 _ACCEPTED: Final = {
-    True: f"{CODEX.texts.service} takes the access token",
-    False: f"{CODEX.texts.service} does not take the access token",
-    None: f"{CODEX.texts.service} did not say",
+    True: f"{CODEX.texts.service} accepts the access token",
+    False: f"{CODEX.texts.service} does not accept the access token",
+    None: f"{CODEX.texts.service} did not say whether it accepts the access token",
 }
 
 
@@ -71,15 +65,18 @@ def run_status(args: argparse.Namespace) -> int:
     ):
         result(line)
     if over is not None:
-        hint(f"Sign in again: {sign_in_again(record.credential, store)}")
+        say_action(as_pasted(f"Sign in again: {sign_in_again(record.credential, store)}"), hint)
     elif plan_use(record.credential) is False:
-        hint(f"To ask for plan use: {sign_in_again(record.credential, store, '--enable-plan')}")
+        ask = sign_in_again(record.credential, store, "--enable-plan")
+        say_action(as_pasted(f"Ask for plan use: {ask}"), hint)
     if checked is not None and checked.error is not None:
         report(checked.error, as_json=False)
     return code
 
 
 def _checked(credential: Credential) -> Checked:
+    from codex_oauth.cli.status_check import ask_server
+
     return ask_server(credential)
 
 
@@ -111,10 +108,32 @@ def _origin_lines(args: argparse.Namespace, choice: ChosenAccount, others: int) 
     by = _origins(args, choice)["store_chosen_by"]
     lines = [f"  store:         {f'named by {by}' if by else _USUAL}"]
     if choice.by is not None:
-        lines.append(f"  account:       named by {choice.by}, whatever account is in use")
+        lines.append(f"  account:       named by {choice.by}")
     if others:
-        lines.append(f"  other logins:  {others} (codex-oauth list)")
+        lines.append(f"  other logins:  {others}; {command('list')} shows them")
     return lines
+
+
+def run_whoami(args: argparse.Namespace) -> int:
+    """Print whose login it is. Exit code 4 if it cannot be used. Raises SignInError, UsageError."""
+    store = FileStore(args.store)
+    record, choice = chosen_record(args, store)
+    over, credential = why_over(record), identified(record.credential)
+    code = OK if over is None else LOGIN_REQUIRED
+    if args.json:
+        about = summary(record, store, str(choice.place))
+        emit({"ok": code == OK, **{name: about[name] for name in _WHO}})
+        return code
+    result(name_of(credential))
+    detail(f"Account:  {printable(credential.account_id or 'none')}")
+    detail(f"Provider: {provider_called(credential) or 'unknown'}, at {printable(credential.issuer)}")
+    if over is not None:
+        complain_in_lines(f"codex-oauth: {over}")
+        say_action(as_pasted(f"Sign in again: {sign_in_again(record.credential, store)}"))
+    return code
+
+
+_WHO: Final = ("key", "account_id", "user_id", "email", "plan", "provider", "issuer")
 
 
 def run_token(args: argparse.Namespace) -> int:
@@ -141,9 +160,13 @@ def run_token(args: argparse.Namespace) -> int:
 
 
 def run_header(args: argparse.Namespace) -> int:
-    """Print the Authorization header (RFC 6750 §2.1) in one line; the token is renewed if that is due."""
+    """Print the Authorization header (RFC 6750 §2.1) in one line, or all headers of a request; the token is
+    renewed if that is due.
+    """
     credential = current_credential(args)
-    value = f"Bearer {credential.access_token.reveal()}"
+    headers = {"Authorization": f"Bearer {credential.access_token.reveal()}"}
+    if args.all or args.curl:
+        headers |= _all_headers(credential)
     if args.json:
         emit(
             {
@@ -151,12 +174,27 @@ def run_header(args: argparse.Namespace) -> int:
                 "key": credential.key,
                 "account_id": credential.account_id,
                 "provider": provider_called(credential),
-                "headers": {"Authorization": value},
+                "headers": headers,
             }
         )
-    else:
-        result(f"Authorization: {value}")
+        return 0
+    for name, value in headers.items():
+        line = f"{name}: {value}"
+        result(f'header = "{_escaped(line)}"' if args.curl else line)
     return 0
+
+
+def _all_headers(credential: Credential) -> dict[str, str]:
+    """What the service of a login wants beside its token: whose it is, and which program asks."""
+    provider = provider_of(credential)
+    if provider is None:
+        return {}
+    return dict(plain((*provider.dialect.headers(provider, credential), *provider.headers)))
+
+
+def _escaped(text: str) -> str:
+    """As curl reads what is within quotes (curl(1), --config)."""
+    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def current_credential(args: argparse.Namespace) -> Credential:
@@ -172,94 +210,3 @@ def current_credential(args: argparse.Namespace) -> Credential:
     renewed = credential.access_token != record.credential.access_token
     detail(f"Token:   {'renewed just now' if renewed else 'not renewed'}")
     return credential
-
-
-# -- status --check ------------------------------------------------------------------------------------
-
-
-URL: Final = CODEX.token_check_url or ""
-"""How much of the plan is used: the smallest answer that needs a token, and counts as no use. That of another
-provider is its own `token_check_url`.
-"""
-
-_LIMIT: Final = 20.0
-_UNANSWERED: Final = f"{CODEX.texts.service} did not say whether it takes the access token."
-_REFUSED: Final = f"{CODEX.texts.service} does not take the access token."
-_RENEW: Final = ("Renew it: codex-oauth refresh", "If that does not help, sign in again: codex-oauth login")
-
-
-@attrs.frozen
-class Checked:
-    """What came of it: `accepted`, or `error`, or a word that says why ChatGPT was not asked."""
-
-    accepted: bool | None = None
-    not_asked: str | None = None
-    error: SignInError | None = None
-
-
-def ask_server(credential: Credential, transport: Transport | None = None) -> Checked:
-    """Ask whether the access token is taken, by default over the usual transport."""
-    provider = provider_of(credential)
-    if provider is not None and use_is_off(credential, provider):
-        return Checked(not_asked="plan_use_off")
-    if credential.issuer != CODEX.issuer or provider is None or not _may_check(credential, provider):
-        return Checked(not_asked="other_issuer")
-    if is_expired(credential):
-        return Checked(not_asked="expired")
-    answer = (transport or _usual())(_request(credential, provider), never)
-    match answer:
-        case RequestFailed():
-            failure = transient_of(answer)
-            if failure.setting is not None:
-                return Checked(error=error_of(refusal_of(failure)))
-            return Checked(error=_unanswered(failure.kind, cause=failure.cause))
-        case ResponseReceived():
-            return _verdict(Answer(answer), credential)
-        case Cancelled():
-            return Checked(error=SignInError.of(ErrorKind.CANCELLED))
-        case _:
-            assert_never(answer)
-
-
-def _usual() -> Transport:
-    from codex_oauth.transport.httpx_transport import HttpxTransport
-
-    return HttpxTransport()
-
-
-def _may_check(credential: Credential, provider: Provider) -> bool:
-    """Whether the provider has an answer that costs nothing, for a client that is its own."""
-    own = provider.issued_client_ids is not None or credential.client_id == CODEX.client_id
-    return own and provider.token_check_url is not None
-
-
-def _request(credential: Credential, provider: Provider) -> SendRequest:
-    url, carried = provider.token_check_url or URL, provider.dialect.headers(provider, credential)
-    return SendRequest(Request("GET", url, (*provider.headers, *carried), Secret(b"")), _LIMIT)
-
-
-def _verdict(answer: Answer, credential: Credential) -> Checked:
-    """What an answer says. A page is a firewall's, whatever its status; only JSON is ChatGPT's."""
-    status = answer.status
-    if is_success(status) and answer.readable:
-        return Checked(accepted=True)
-    if status == 401 and not answer.is_page:
-        error = SignInError.of(
-            ErrorKind.LOGIN_REQUIRED, _REFUSED, status=status, code=_server_code(answer, credential)
-        )
-        return Checked(accepted=False, error=attrs.evolve(error, next_actions=_RENEW))
-    if answer.region_blocked:
-        return Checked(error=SignInError.of(ErrorKind.REGION_BLOCKED, status=status))
-    kind = no_answer(answer).kind if says_nothing(answer) or status == 429 else ErrorKind.INVALID_RESPONSE
-    return Checked(error=_unanswered(kind, status=status, code=_server_code(answer, credential)))
-
-
-def _server_code(answer: Answer, credential: Credential) -> str | None:
-    """The server's error code, unless it repeats the token."""
-    code = answer.code
-    return "other" if code and leaks(code, credential.access_token) else code
-
-
-def _unanswered(kind: ErrorKind, **details: Detail) -> SignInError:
-    own = kind in (ErrorKind.NETWORK, ErrorKind.INVALID_RESPONSE, ErrorKind.RATE_LIMITED)
-    return SignInError.of(kind, _UNANSWERED if own else None, **details)

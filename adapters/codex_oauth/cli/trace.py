@@ -21,6 +21,7 @@ import attrs
 from codex_oauth.cli.errors import OK, UNEXPECTED, USAGE
 from codex_oauth.cli.output import complain, emit, failure_fields, hint, printable, result
 from codex_oauth.cli.trace_rows import replay_lines, rows_of, timeline
+from codex_oauth.cli.usage import UsageError
 from codex_oauth.sign_in import Recording
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import SignInEffect
@@ -67,10 +68,10 @@ class _TraceFile:
 
 @contextmanager
 def tracing(path: str | None, on_note: Callable[[str], None]) -> Generator[Recording | None, None, None]:
-    """What records a sign-in at `path`; None if there is no path, or no file can be made there: `on_note`
-    is told why.
+    """What records a sign-in at `path`; None if there is no path. `on_note` is told what goes wrong later.
+    Raises UsageError if no file can be made there.
     """
-    trace = None if path is None else _created(path, on_note)
+    trace = None if path is None else _created(path)
     if trace is None:
         yield None
         return
@@ -79,15 +80,16 @@ def tracing(path: str | None, on_note: Callable[[str], None]) -> Generator[Recor
     finally:
         trace.close()
         if trace.failure is not None:
-            on_note(f"The trace is not whole: {trace.failure}.")
+            on_note(f"The trace {printable(str(path), 4096)} is not complete: {trace.failure}.")
 
 
-def _created(path: str, on_note: Callable[[str], None]) -> _TraceFile | None:
+def _created(path: str) -> _TraceFile:
     try:
         descriptor = os.open(path, _NEW | getattr(os, "O_CLOEXEC", 0), 0o600)
+    except FileExistsError:
+        raise UsageError(f"--trace: {printable(path, 4096)} exists already", "Name a new file.") from None
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
-        on_note(f"No trace is written: {_reason(error)}.")
-        return None
+        raise UsageError(f"--trace: {printable(path, 4096)} cannot be written: {_reason(error)}") from None
     return _TraceFile(os.fdopen(descriptor, "w", encoding="ascii", newline="\n"))
 
 
@@ -109,12 +111,12 @@ def read_text(path: str) -> Text:
         with open(path, "rb") as file:  # noqa: PTH123  # a name with a zero byte is the caller's ValueError
             data = file.read(_LONGEST + 1)
         if len(data) > _LONGEST:
-            raise ValueError("It is too long.")
+            raise ValueError("The file is too long for a trace.")
         lines = data.decode("utf-8").split("\n")
     except OSError as error:
         raise ValueError(f"{_reason(error)}.") from None
     except UnicodeDecodeError:
-        raise ValueError("It is not UTF-8.") from None
+        raise ValueError("The file is not UTF-8 text.") from None
     last = lines.pop()
     cut = bool(last) and not _is_json(last)
     return Text(lines + ([last] if last and not cut else []), cut)
@@ -131,7 +133,7 @@ def _is_json(text: str) -> bool:
 # -- the command ---------------------------------------------------------------------------------------
 
 
-_CUT = "codex-oauth: the last line is cut, and left out."
+_CUT = "codex-oauth: the last line of the trace is not complete, and was left out."
 
 
 def run_show(args: argparse.Namespace) -> int:
@@ -164,7 +166,7 @@ def run_replay(args: argparse.Namespace) -> int:
         for line in replay_lines(replayed):
             result(line)
         if replayed.trace.gap is not None:
-            hint("codex-oauth: the trace stops before the end of its sign-in.")
+            hint("codex-oauth: the trace ends before its sign-in does.")
     return OK if replayed.same else UNEXPECTED
 
 
@@ -192,7 +194,7 @@ def _write_page(path: str, source: str, trace: Trace) -> None:
     text = page_of(trace)
     try:
         if os.path.realpath(path) == os.path.realpath(source):
-            raise ValueError("The page would take the place of the trace.")
+            raise ValueError("The page would replace the trace.")
         descriptor = os.open(Path(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)

@@ -18,8 +18,20 @@ from codex_oauth.auth_file import modified_at, read_anywhere
 from codex_oauth.cli.account import summary, validity
 from codex_oauth.cli.accounts import chosen_record, name_of
 from codex_oauth.cli.errors import OK, USAGE
-from codex_oauth.cli.output import complain, emit, hint, moment, printable, report, result
+from codex_oauth.cli.output import (
+    complain,
+    detail,
+    emit,
+    hint,
+    hint_in_lines,
+    moment,
+    printable,
+    result,
+    say_action,
+)
+from codex_oauth.cli.pasteable import command
 from codex_oauth.cli.renew import renew_moved
+from codex_oauth.cli.report import report
 from codex_oauth.cli.waiting import WaitNotice
 from codex_oauth.stores.failures import reporting
 from codex_oauth.stores.file_store import FileStore
@@ -34,19 +46,16 @@ from codex_oauth_core.record import Record
 __all__ = ["run_export", "run_import"]
 
 _MOVE: Final = (
-    "This takes the login away from the Codex CLI: it is stored here, and its tokens are removed from",
+    "This moves the login of the Codex CLI here, and removes its tokens from",
     "    {path}",
-    "End all running sessions of the Codex CLI first. To use it again, sign in there anew: codex login",
+    "End all running sessions of the Codex CLI first. It must then sign in again: codex login",
 )
 _OWNER: Final = "It belongs to {owner}, and is renewed there."
-_OLD_CLI: Final = (
-    "It belongs to {owner}; a Codex CLI before 0.169 would send its refresh token to another server."
-)
+_OLD_CLI: Final = "It belongs to {owner}. A Codex CLI before 0.169 sends its refresh token to another server."
 _HAND_OUT: Final = (
-    "This writes the refresh token, with which anybody can use your account until you sign out, to",
+    "This writes the refresh token. Whoever has it can use your account until you sign out:",
     "    {path}",
-    "Two programs that renew one login end it: from then on only that copy may renew it.",
-    "Delete the login here right after: codex-oauth logout --local",
+    "From then on only that copy may renew the login: two programs that renew one login end it.",
 )
 
 
@@ -63,7 +72,9 @@ def run_import(args: argparse.Namespace) -> int:
         emit({"ok": True, **summary(record, store, _place_of(store, record)), "renewed": None})
         return OK
     result(f"Copied the access token of {name_of(record.credential)}.")
+    detail(f"From {printable(str(where), 4096)} to {printable(str(store.home), 4096)}.")
     result(_until(record.credential))
+    say_action(f"To have a login that is renewed: {command('login')}", hint)
     return OK
 
 
@@ -78,35 +89,35 @@ def _moved(args: argparse.Namespace, store: FileStore, record: Record, where: Pa
     """
     path = printable(str(where), 4096)
     if not args.json:
-        result(f"Took over the login of {name_of(record.credential)}.")
-        result(f"Its tokens are removed from {path}; to use the Codex CLI again, run: codex login")
+        result(f"Moved the login of {name_of(record.credential)} here.")
+        result(f"Its tokens are removed from {path}.")
+        say_action("To use the Codex CLI again: codex login", hint)
     record, renewed, error = renew_moved(store, record)
     if error is not None and (renewed or error.kind is ErrorKind.LOGIN_REQUIRED):
         raise error if renewed else _raced(error, where)
     if error is not None:
-        text = f"The login is taken over, and could not be renewed now. {error.message}"
-        error = attrs.evolve(error, message=text, next_actions=(_RENEW, *error.next_actions))
+        text = f"The login was moved here, but could not be renewed. {error.message}"
+        renew = f"Renew it soon: {command('refresh')}"
+        error = attrs.evolve(error, message=text, next_actions=(renew, *error.next_actions))
     if args.json:
         problem = {} if error is None else {"error": error.to_dict()["error"]}
         emit({"ok": True, **summary(record, store, _place_of(store, record)), "renewed": renewed, **problem})
     elif error is not None:
         report(error, as_json=False)
     elif renewed:
-        result(f"Renewed it; the access token is {validity(record.credential)}.")
+        result(f"Renewed it. The access token is {validity(record.credential)}.")
     return OK
-
-
-_RENEW: Final = "Renew it as soon as you can: codex-oauth refresh"
 
 
 def _raced(error: SignInError, where: Path) -> SignInError:
     """Why a login is over that was just taken from another program."""
     found = _found(where)
     if found is None or found.refresh_token is None:
-        text = f"The login was taken over, and is of no use any more. {error.message}"
-        return attrs.evolve(error, message=text, next_actions=("Sign in: codex-oauth login",))
-    text = "The Codex CLI renewed the login while it was taken over, and has it again."
-    again = "End all running sessions of the Codex CLI, and then: codex-oauth import --from-codex --move"
+        text = f"The login was moved here, and cannot be used any more. {error.message}"
+        return attrs.evolve(error, message=text, next_actions=(f"Sign in: {command('login')}",))
+    text = "The Codex CLI renewed the login while it was moved, and has it again."
+    move = command("import", "--from-codex", str(where), "--move")
+    again = f"End all running sessions of the Codex CLI, and then: {move}"
     return attrs.evolve(error, message=text, next_actions=(again,))
 
 
@@ -130,7 +141,7 @@ def _owner(credential: Credential | None, text: str) -> tuple[str, ...]:
 def _until(credential: Credential) -> str:
     expires_at = credential.expires_at
     until = "until an unknown time" if expires_at is None else f"until {moment(expires_at)}"
-    return f"It works {until}, and cannot be renewed here: import it again then, or run: codex-oauth login"
+    return f"It works {until}, and cannot be renewed here."
 
 
 def run_export(args: argparse.Namespace) -> int:
@@ -139,7 +150,8 @@ def run_export(args: argparse.Namespace) -> int:
     record = chosen_record(args, store)[0]
     credential = identified(record.credential)
     _refuse_own_home(where, store)
-    warning = (*_HAND_OUT, *_owner(credential, _OLD_CLI))
+    delete = f"Delete the login here right after: {command('logout', '--local')}"
+    warning = (*_HAND_OUT, delete, *_owner(credential, _OLD_CLI))
     if args.include_refresh and not _agreed(args, "--include-refresh", warning, where):
         return USAGE
     export_codex(record, where, include_refresh=args.include_refresh, force=args.force)
@@ -155,8 +167,12 @@ def run_export(args: argparse.Namespace) -> int:
             }
         )
         return OK
-    result(f"Wrote the login of {name_of(credential)} to {printable(str(where), 4096)}")
-    hint(_exported(renewable=args.include_refresh))
+    result(f"Wrote the login of {name_of(credential)} to {printable(str(where), 4096)}.")
+    if args.include_refresh:
+        hint("Only that copy may renew the login now.")
+        say_action(f"Delete the login here: {command('logout', '--local')}", hint)
+    else:
+        hint_in_lines("It holds no refresh token: the Codex CLI can use it until the access token expires.")
     return OK
 
 
@@ -165,15 +181,9 @@ def _refuse_own_home(where: Path, store: FileStore) -> None:
     with reporting(ErrorKind.AUTH_WRITE_FAILED, where):
         ours = where.resolve().is_relative_to(store.home.resolve())
     if ours:
-        text = "Logins of this program are kept there: the file would take the place of one."
+        text = "That is in the directory of the logins: the file could take the place of one."
         error = SignInError.of(ErrorKind.INVALID_REQUEST, text, reason="own_store", path=str(where))
         raise attrs.evolve(error, next_actions=("Name another path.",))
-
-
-def _exported(*, renewable: bool) -> str:
-    if renewable:
-        return "Only that copy may renew it now. Delete the login here: codex-oauth logout --local"
-    return "It holds no refresh token: the Codex CLI can use it until the access token expires."
 
 
 # -- asking -----------------------------------------------------------------------------------------
@@ -186,7 +196,7 @@ def _agreed(args: argparse.Namespace, option: str, warning: tuple[str, ...], whe
     for line in warning:
         complain(line.replace("{path}", printable(str(where), 4096)))
     if not _is_terminal():
-        text = f"{option} needs --yes where nobody can be asked."
+        text = f"{option} needs --yes, because there is no terminal to ask on."
         unasked = SignInError.of(ErrorKind.INVALID_REQUEST, text, reason="not_confirmed")
         report(attrs.evolve(unasked, next_actions=()), as_json=args.json)
         return False

@@ -1,14 +1,10 @@
-"""A command line that cannot be understood, or asks for what is not there: exit code 2.
+"""A command line that cannot be understood, or asks for what does not exist: exit code 2.
 
 Rules of this file: nothing is loaded here, for help begins with it; what the person typed is shown escaped;
 advice is a command or an option to type.
 """
 
 from __future__ import annotations
-
-TYPE_CHECKING = False  # as typing's, without loading typing
-if TYPE_CHECKING:
-    from typing import Any
 
 __all__ = ["UsageError", "suggestions"]
 
@@ -21,12 +17,6 @@ class UsageError(Exception):
         self.advice = advice
         self.usage = usage
         self.command = command
-
-    def to_dict(self) -> dict[str, Any]:
-        """As `SignInError.to_dict`, with the kind `usage`."""
-        from codex_oauth.cli.output import failure_fields
-
-        return failure_fields("usage", str(self), *self.advice)
 
 
 def suggestions(typed: str, known: list[str]) -> tuple[str, ...]:

@@ -1,1 +1,1 @@
-"""What may stand in the way of a sign-in on this machine: looked at, judged, and told with what to do."""
+"""Why a sign-in may fail on this machine, and what to do about it."""

@@ -1,6 +1,6 @@
 """Which certificate authorities are trusted, and whether what is named can be read.
 
-Rules of this file: what stands in the way of a request is said by the code that requests ask; certificates
+Rules of this file: a setting that stops requests is found by the code that requests ask; certificates
 are counted, never shown.
 """
 
@@ -35,9 +35,9 @@ _FILE: Final = FILES[-1]
 _OTHERS: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 """Variables in which other programs find a bundle, and this one does not."""
 
-_BUNDLE: Final = "Point {} at a file of certificates in PEM form that you can read, or unset it."
-_REHASH: Final = f"Name a directory that `openssl rehash` went over, or use {_FILE}."
-_WRITE: Final = f"Point {KEYLOG} at a file that you can write, or unset it."
+_BUNDLE: Final = "Set {} to a file of certificates in PEM form that you can read, or unset it."
+_REHASH: Final = f"Run `openssl rehash` on the directory, or use {_FILE}."
+_WRITE: Final = f"Set {KEYLOG} to a file that you can write, or unset it."
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -53,7 +53,9 @@ def check(context: Context) -> Iterator[Finding]:
         for name in _OTHERS:
             if context.environment.get(name):
                 advice = f"To trust those certificates here too, set {_FILE} to the same file."
-                yield warn(_NAME, _AREA, "is for other programs, and not read", advice, subject=name)
+                yield warn(
+                    _NAME, _AREA, "is for other programs: codex-oauth does not read it", advice, subject=name
+                )
     if found.keylog:
         yield _of_keylog(found.keylog)
 
@@ -68,7 +70,7 @@ def _usual() -> Finding:
         text = f"the system's certificates and certifi's cannot be loaded: {type(error).__name__}"
         return problem(_NAME, _AREA, text, "Install certifi again.")
     if not count:
-        return problem(_NAME, _AREA, "no authority is trusted at all", "Install certifi again.")
+        return problem(_NAME, _AREA, "no certificate authority is trusted", "Install certifi again.")
     return ok(_NAME, _AREA, f"{count} of the system and of certifi")
 
 
@@ -107,8 +109,8 @@ def _of_keylog(path: str) -> Finding:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).keylog_filename = path
     except (OSError, ValueError):
         return _broken(KEYLOG, SettingFault.NOT_WRITABLE, path, _WRITE)
-    text = f"whoever can read {path} can read what is sent to the server, tokens too"
-    return warn(_NAME, _AREA, text, f"Unset {KEYLOG} when you have what you need.", subject=KEYLOG)
+    text = f"whoever can read {path} can read your tokens"
+    return warn(_NAME, _AREA, text, f"Unset {KEYLOG} when you no longer need it.", subject=KEYLOG)
 
 
 def _broken(variable: str, fault: SettingFault, value: str, advice: str) -> Finding:

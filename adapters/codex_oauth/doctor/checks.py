@@ -50,7 +50,7 @@ CHECKS: Final[tuple[tuple[str, Check], ...]] = (
 """The checks by their names."""
 
 _BUG: Final = f"This is a bug in codex-oauth. Please report it: {ISSUES_URL}"
-_RIGHTS: Final = "Check whether this user may look at it, and run codex-oauth doctor again."
+_RIGHTS: Final = "Check the rights of this user, and try again: codex-oauth doctor"
 _STORAGE: Final = (ErrorKind.CORRUPT_AUTH, ErrorKind.AUTH_READ_FAILED, ErrorKind.AUTH_WRITE_FAILED)
 
 

@@ -62,7 +62,7 @@ class Verdict(StrEnum):
     WARN = "warn"
     """It works, or will, but somebody should know."""
     PROBLEM = "problem"
-    """It stands in the way of a sign-in, or of the login that is in use."""
+    """A sign-in fails because of it, or the login that is in use does."""
     SKIPPED = "skipped"
     """It could not be looked at, or there was no need to."""
 
@@ -76,7 +76,7 @@ class Area(StrEnum):
     NETWORK = "network"
     """The way to the server, the clock, and the ports that the browser comes back to."""
     REFUSED = "refused"
-    """The server serves nobody here."""
+    """The service is not available here."""
     LOGIN = "login"
     STORAGE = "storage"
 
@@ -111,5 +111,5 @@ def warn(name: str, area: Area, found: str, *advice: str, subject: str | None = 
 
 
 def problem(name: str, area: Area, found: str, *advice: str, subject: str | None = None) -> Finding:
-    """Something stands in the way."""
+    """A sign-in, or the login in use, fails because of it."""
     return Finding(name, area, Verdict.PROBLEM, found, advice, subject)

@@ -32,16 +32,18 @@ class _Meaning:
 
 _KNOWN: Final[Mapping[str, _Meaning]] = {
     "CODEX_OAUTH_HOME": _Meaning("names the directory of the logins", shows=True),
-    "CODEX_OAUTH_ACCOUNT": _Meaning("names the account, whatever account is in use", shows=True),
+    "CODEX_OAUTH_ACCOUNT": _Meaning("names the account to use", shows=True),
     "CODEX_OAUTH_PROVIDER": _Meaning("names the provider to sign in at", shows=True),
     ISSUER_VARIABLE: _Meaning("names the authorization server to sign in at", shows=True),
-    "CODEX_OAUTH_TOKEN": _Meaning("holds a token for a program that `codex-oauth exec` ran; it is not read"),
+    "CODEX_OAUTH_TOKEN": _Meaning(
+        "holds a token for a program of `codex-oauth exec`; codex-oauth does not read it"
+    ),
     "CODEX_OAUTH_ACCOUNT_ID": _Meaning(
-        "holds the account for a program that `codex-oauth exec` ran; it is not read", shows=True
+        "holds an account for a program of `codex-oauth exec`; codex-oauth does not read it", shows=True
     ),
     "CODEX_OAUTH_DEBUG": _Meaning(
-        "lets unexpected errors show a traceback",
-        advice="Unset it when you have what you need: look through a traceback before you share it.",
+        "shows a traceback after an unexpected error",
+        advice="Unset it when you no longer need it. Look through a traceback before you share it.",
     ),
 }
 
@@ -70,7 +72,7 @@ def _told(name: str, value: str) -> Finding:
     meaning = _KNOWN.get(name)
     if meaning is None:
         known = f"Unset it, or use one of {', '.join(_KNOWN)}."
-        return warn(_NAME, Area.ITSELF, "is set, and means nothing to codex-oauth", known, subject=name)
+        return warn(_NAME, Area.ITSELF, "is set, but codex-oauth knows no such variable", known, subject=name)
     said = f"{meaning.does}: {value}" if meaning.shows else meaning.does
     verdict = Verdict.OK if meaning.advice is None else Verdict.WARN
     return Finding(_NAME, Area.ITSELF, verdict, said, (meaning.advice,) if meaning.advice else (), name)

@@ -22,8 +22,8 @@ _SERVICE: Final = "codex-oauth doctor"
 _USERNAME: Final = "nothing is kept here"
 _SAID: Final[Mapping[str, str]] = {
     "extra_missing": "the extra `keyring` is not installed; only sealed stores need it",
-    "keyring_unavailable": "there is none here that can keep a key; only sealed stores need one",
-    "keyring_timeout": "does not answer within {limit:.0f} s; only sealed stores need it",
+    "keyring_unavailable": "none found; only sealed stores need one",
+    "keyring_timeout": "did not answer in {limit:.0f} s; only sealed stores need it",
 }
 
 

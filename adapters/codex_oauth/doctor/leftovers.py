@@ -39,37 +39,37 @@ class _Kind:
 _TEMPORARY: Final = re.compile(r".+\.[0-9a-f]{16}\.tmp", re.ASCII)
 _STARTED: Final = _Kind(
     _TEMPORARY,
-    "a sign-in that was being started, and was cut off",
-    "If it stays for ten minutes: the next codex-oauth login start removes it.",
+    "a sign-in that was interrupted at its start",
+    "After ten minutes the next start removes it: codex-oauth login start",
 )
 _POINTER: Final = _Kind(
-    _TEMPORARY, "a change of the account in use, cut off", "It holds no token. Delete it if it stays."
+    _TEMPORARY, "an interrupted change of the account in use", "It holds no token. Delete it if it stays."
 )
 _EXPORTED: Final = _Kind(
     _TEMPORARY,
-    "an export or a move of a login, cut off: it may hold tokens",
-    "If it stays for ten minutes, delete it; the next export to this place does so, too.",
+    "an interrupted export or move of a login, which may hold tokens",
+    "Delete it if it is older than ten minutes. The next export to this place does so, too.",
 )
 _KINDS: Final = (
     _Kind(
         re.compile(r".+\.[0-9a-f]{16}\.rescue", re.ASCII),
         "a login that could not be stored in its place",
-        "It is read, and put in its place by the next sign-in or renewal: codex-oauth refresh",
+        "The next renewal puts it in its place: codex-oauth refresh",
     ),
     _Kind(
         _TEMPORARY,
-        "a write is under way, or was cut off",
-        "If it stays: the next sign-in or renewal uses or removes it: codex-oauth refresh",
+        "a write that is under way, or was interrupted",
+        "If it stays, the next renewal uses or removes it: codex-oauth refresh",
     ),
     _Kind(
         re.compile(r".+\.corrupt-\d+", re.ASCII),
-        "a stored login that could not be read, put aside",
-        "Delete it if nobody wants to look into it: it may hold tokens.",
+        "a stored login that could not be read",
+        "Delete it if you do not need it. It may hold tokens.",
     ),
     _Kind(
         re.compile(r".+\.softlock", re.ASCII),
         "a lock of a program that uses soft locks",
-        "If no such program runs any more, delete it.",
+        "Delete it if no such program runs any more.",
     ),
 )
 _STRANGE: Final = _Kind(re.compile(""), "no file of codex-oauth", "Move it elsewhere if it is yours.")

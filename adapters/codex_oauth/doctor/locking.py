@@ -34,7 +34,7 @@ _THIS: Final = "this process"
 _OTHER: Final = "another process"
 _NAME: Final = "lock"
 _AREA: Final = Area.STORAGE
-_BROKEN: Final = "Two programs could renew the login at once, and end it. " + ADVICE["no_locks"]
+_BROKEN: Final = "Two programs could renew the login at once, which ends it. " + ADVICE["no_locks"]
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -47,7 +47,7 @@ def check(context: Context) -> Iterator[Finding]:
     try:
         directory = open_directory(where)
         if directory is None:
-            yield skipped(_NAME, _AREA, "not tried: the directory is gone meanwhile")
+            yield skipped(_NAME, _AREA, "not tried: the directory was deleted meanwhile")
             return
         with directory:
             yield _tried(directory, f"doctor-{os.urandom(8).hex()}.lock")

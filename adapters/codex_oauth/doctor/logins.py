@@ -74,15 +74,15 @@ def _judged(store: FileStore, account: str, found: Record | SignInError, *, in_u
         verdict = Verdict.PROBLEM if in_use else Verdict.WARN
         return Finding(_NAME, Area.LOGIN, verdict, over, (_again(found, store),), account)
     if found.in_doubt:
-        text = "the answer to a renewal was lost, or one is under way"
-        advice = "It is tried again when it must be. If that fails, sign in again: codex-oauth login"
+        text = "the answer to a renewal was lost, or a renewal is under way"
+        advice = "codex-oauth tries again when the token is about to expire. If that fails: codex-oauth login"
         return warn(_NAME, Area.LOGIN, text, advice, subject=account)
     if found.credential.refresh_token is not None and is_elsewhere(found.credential):
         text = f"{_validity(found)}, and not renewed here: it belongs to {owner_of(found.credential)}"
         return warn(_NAME, Area.LOGIN, text, *ELSEWHERE, subject=account)
     if plan_use(found.credential) is False:
         ask = sign_in_again(found.credential, store, "--enable-plan")
-        text = "plan use is off: no request may be made with it"
+        text = "plan use is off: the login can make no request"
         return warn(_NAME, Area.LOGIN, text, f"Ask for it: {ask}", subject=account)
     which = provider_called(found.credential)
     of = "" if which in (None, "codex") else f", {which}"
@@ -106,7 +106,7 @@ def _why_over(record: Record) -> str | None:
     if record.spent:
         return "The server answered with another account when this login was renewed."
     if record.credential.refresh_token is None and _has_expired(record):
-        return "The access token, copied from another program, has expired."
+        return "The access token was copied from another program, and has expired."
     if _has_expired(record) and is_elsewhere(record.credential):
         return f"The access token has expired, and only {owner_of(record.credential)} can renew it."
     return None
@@ -122,8 +122,8 @@ def _validity(record: Record) -> str:
     if expires_at is None:
         return "good until an unknown time"
     if _has_expired(record):
-        return "the access token has expired, and is renewed when it is used"
+        return "the access token has expired, and is renewed at its next use"
     try:
         return f"good until {datetime.fromtimestamp(expires_at / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
     except (OverflowError, ValueError, OSError):
-        return "good until a time out of reach"
+        return "good until a time that cannot be shown"

@@ -22,7 +22,7 @@ __all__ = ["check", "nearest"]
 
 _AREA: Final = Area.STORAGE
 _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
-_TELLS: Final = "Whoever could read it may have the tokens: to be safe, run codex-oauth logout, then login."
+_TELLS: Final = "If others could read it, sign out and sign in again: codex-oauth logout"
 _WORDS: Final = {
     "symlink": "is a symbolic link",
     "not_a_directory": "is not a directory",
@@ -57,7 +57,7 @@ def _why(context: Context) -> str:
         return f"named by {HOME_VARIABLE}"
     if Path(context.environment.get("XDG_STATE_HOME", "")).is_absolute():
         return "under XDG_STATE_HOME"
-    return "the usual one of this user"
+    return "the default of this user"
 
 
 def nearest(path: Path) -> Path:
@@ -69,7 +69,7 @@ def nearest(path: Path) -> Path:
 def _to_be_made(home: Path) -> Finding:
     above = nearest(home)
     if os.access(above, os.W_OK | os.X_OK):
-        return ok("directory", _AREA, "not there yet; a sign-in makes it", str(home))
+        return ok("directory", _AREA, "does not exist yet; a sign-in makes it", str(home))
     return problem("directory", _AREA, f"cannot be made: {above} cannot be written", ADVICE["read_only"])
 
 
@@ -83,11 +83,13 @@ def _directory(path: Path) -> Finding:
         return problem("directory", _AREA, _WORDS[reason], ADVICE[reason], subject=name)
     mode = stat.S_IMODE(found.st_mode)
     if POSIX and not os.access(path, os.R_OK | os.W_OK | os.X_OK):
-        return problem("directory", _AREA, f"mode {mode:04o} locks us out", ADVICE["denied"], subject=name)
+        return problem(
+            "directory", _AREA, f"mode {mode:04o}: this user cannot use it", ADVICE["denied"], subject=name
+        )
     if is_open_to_others(found) and path.name in (LOGINS, REGISTRATIONS):
-        tighten = f"A sign-in or a renewal sets it to 0700; or do it now: chmod 700 {name}"
+        tighten = f"A sign-in or a renewal sets it to 0700. To do it now: chmod 700 {name}"
         return warn("directory", _AREA, f"mode {mode:04o}: others can look into it", tighten, subject=name)
-    return ok("directory", _AREA, f"ours, mode {mode:04o}" if POSIX else "there", name)
+    return ok("directory", _AREA, f"yours, mode {mode:04o}" if POSIX else "there", name)
 
 
 _REFUSED: Final[tuple[tuple[str, Callable[[os.stat_result], bool]], ...]] = (
@@ -113,7 +115,7 @@ def _files(home: Path) -> Iterator[Finding]:
             return
     names = [path for path in inside if path.suffix in (".json", ".rescue", ".lock")]
     rows = [row for path in (*names, home / CURRENT, home / HOST_ID) if (row := _file(path)) is not None]
-    yield from rows or [ok("file", _AREA, f"{len(names)} looked at, all plain, ours and private")]
+    yield from rows or [ok("file", _AREA, f"{len(names)} files, all of them yours and private")]
 
 
 def _file(path: Path) -> Finding | None:
@@ -129,7 +131,7 @@ def _file(path: Path) -> Finding | None:
         return problem("file", _AREA, _WORDS[reason], ADVICE[reason], subject=name)
     if is_open_to_others(found) and path.suffix != ".lock":
         mode = stat.S_IMODE(found.st_mode)
-        advice = f"Whenever it is read it is made private, as by this command. {_TELLS}"
+        advice = f"codex-oauth makes it private when it reads it. {_TELLS}"
         text = f"mode {mode:04o}: open to other users"
         return warn("file", _AREA, text, *((advice,) if path.name != CURRENT else ()), subject=name)
     return None
@@ -137,6 +139,6 @@ def _file(path: Path) -> Finding | None:
 
 def _unseen(name: str, path: str, error: OSError) -> Finding:
     if isinstance(error, FileNotFoundError):
-        return skipped(name, _AREA, "gone meanwhile", path)
+        return skipped(name, _AREA, "deleted meanwhile", path)
     text = f"cannot be looked at: {error.strerror or type(error).__name__}"
     return problem(name, _AREA, text, ADVICE["denied"], subject=path)

@@ -21,7 +21,7 @@ __all__ = ["check"]
 _NAME: Final = "port"
 _AREA: Final = Area.NETWORK
 _HOSTS: Final = ("127.0.0.1", "[::1]")
-_DEVICE: Final = "Or sign in with a code instead: codex-oauth login --device"
+_DEVICE: Final = "Or sign in with a code: codex-oauth login --device"
 _WHO: Final[Mapping[str, str]] = {
     "linux": "ss -ltnp 'sport = :{}'",
     "darwin": "lsof -nP -iTCP:{} -sTCP:LISTEN",
@@ -59,8 +59,8 @@ def _judged(trouble: Trouble, port: int, subject: str) -> Finding:
     if trouble is Trouble.ABSENT:
         return skipped(_NAME, _AREA, "this machine has no such address", subject)
     if trouble is Trouble.FORBIDDEN:
-        allow = "Let the system, or the sandbox, allow programs to listen there."
+        allow = "Allow programs to listen there, in the system or the sandbox."
         return warn(_NAME, _AREA, "the system forbids it", allow, _DEVICE, subject=subject)
     see = f"See which: {_WHO.get(sys.platform, _WHO['linux']).format(port)}"
-    end = "End the other program: it may be another sign-in, of the Codex CLI too."
+    end = "End the other program. It may be another sign-in, also one of the Codex CLI."
     return warn(_NAME, _AREA, "in use by another program", end, see, _DEVICE, subject=subject)

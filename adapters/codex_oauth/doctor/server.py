@@ -18,6 +18,7 @@ from codex_oauth_core.effects import Request, SendRequest
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Cancelled, RequestFailed, ResponseReceived
 from codex_oauth_core.flows.machine import error_of, refusal_of, transient_of
+from codex_oauth_core.flows.no_answer import naming, why_no_answer
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.reading.times import http_date
 from codex_oauth_core.secret import Secret
@@ -33,7 +34,7 @@ MUCH: Final = 300.0
 _LIMIT: Final = 15.0
 _PATH: Final = "/.well-known/openid-configuration"
 _AREA: Final = Area.NETWORK
-_SET_CLOCK: Final = "Let this machine set its clock from the network (NTP), and check its time zone."
+_SET_CLOCK: Final = "Let this machine set its clock from the network (NTP). Check its time zone."
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -42,10 +43,12 @@ def check(context: Context) -> Iterator[Finding]:
         yield skipped("server", _AREA, "not asked: --offline", context.provider.issuer)
         yield skipped("clock", _AREA, "not compared: --offline")
         return
-    answer = (context.transport or _usual())(_request(context.provider), never)
+    request = _request(context.provider)
+    answer = (context.transport or _usual())(request, never)
     match answer:
         case RequestFailed():
-            yield _unreached(context, error_of(refusal_of(transient_of(answer))))
+            error = error_of(refusal_of(transient_of(answer)))
+            yield _unreached(context, naming(why_no_answer(request, answer, error.kind), error))
             yield _no_clock()
         case Cancelled():
             yield _unreached(context, SignInError.of(ErrorKind.CANCELLED))
@@ -72,7 +75,8 @@ def _answered(context: Context, answer: Answer) -> Iterator[Finding]:
         error = SignInError.of(ErrorKind.REGION_BLOCKED, status=answer.status)
         yield attrs.evolve(_unreached(context, error), area=Area.REFUSED)
     elif answer.is_page or answer.status >= 500 or answer.status in (407, 408, 429) or _leads_away(answer):
-        yield _unreached(context, SignInError.of(no_answer(answer).kind, status=answer.status))
+        error = SignInError.of(no_answer(answer).kind, status=answer.status)
+        yield _unreached(context, naming(why_no_answer(_request(context.provider), None, error.kind), error))
     else:
         took = max(0.0, answer.response.at - answer.response.sent_at)
         yield ok("server", _AREA, f"answers, in {took:.1f} s", context.provider.issuer)

@@ -49,9 +49,9 @@ _TOOLS: Final = (
     _Tool(
         "the Codex CLI",
         codex_auth_path,
-        "Sign in there again (codex login), so that each has a login of its own; or sign in here again.",
+        "Sign in there again, so that each has its own login: codex login",
     ),
-    _Tool("LangChain", _langchain, "Sign in here again, so that each has its own: codex-oauth login"),
+    _Tool("LangChain", _langchain, "Sign in here again, so that each has its own login: codex-oauth login"),
 )
 
 

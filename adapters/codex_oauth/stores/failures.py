@@ -29,20 +29,20 @@ class FileProblem(Exception):  # never leaves the stores: it becomes a SignInErr
 
 
 _SET_HOME: Final = "Set CODEX_OAUTH_HOME to the absolute path of a directory of your own."
-_INSPECT: Final = "Look at the named path: codex-oauth keeps only plain files of its own there."
-_RIGHTS: Final = "Check the owner and the permissions of the named path."
+_INSPECT: Final = "Look at the path: codex-oauth uses only plain files of its own there."
+_RIGHTS: Final = "Check the owner and the permissions of the path."
 
 ADVICE: Final[Mapping[str, str]] = {
     "not_a_regular_file": _INSPECT,
     "not_a_directory": _INSPECT,
     "symlink": "Replace the symbolic link by what it points to, or set CODEX_OAUTH_HOME to that directory.",
-    "hard_link": "Remove the other hard links of the named file.",
-    "wrong_owner": "Run as the user that owns the named path, or set CODEX_OAUTH_HOME to another directory.",
-    "too_open": "Take from other users the right to change the named path (chmod go-rwx).",
+    "hard_link": "Remove the other hard links of the file.",
+    "wrong_owner": "Run as the user that owns the path, or set CODEX_OAUTH_HOME to another directory.",
+    "too_open": "Take away the rights of other users: chmod go-rwx PATH",
     "denied": _RIGHTS,
     "disk_full": "Make room on the disk, or raise the quota.",
     "read_only": "Set CODEX_OAUTH_HOME to a directory that can be written.",
-    "busy_mount": "Mount the directory of the login, not the single file.",
+    "busy_mount": "Mount the directory, not the single file.",
     "name_too_long": _SET_HOME,
     "missing": "Try again: another program removed a file meanwhile.",
     "too_many_open_files": "Close other files or programs, or raise the limit of open files.",
@@ -53,46 +53,46 @@ ADVICE: Final[Mapping[str, str]] = {
     "no_home": _SET_HOME,
     "root_home": _SET_HOME,
     "unusable_path": _SET_HOME,
-    "no_current_directory": "Change to a directory that is there, or name the store by an absolute path.",
+    "no_current_directory": "Change to a directory that exists, or name the store by an absolute path.",
     "not_storable": "Update codex-oauth.",
     "schema_too_new": "Update codex-oauth, or sign out and sign in again.",
-    "other_account": "Sign out of the named account, and sign in again.",
-    "other_client": "Remove the named file: it is not the registration that its name says.",
-    "host_id_locked": "Remove the named file's lock, if no program of this kind runs, and try again.",
+    "other_account": "Sign out of that account, and sign in again.",
+    "other_client": "Remove the file: it is another registration than its name says.",
+    "host_id_locked": "Remove the lock of the file if no such program runs, and try again.",
     "no_locks": "Set CODEX_OAUTH_HOME to a directory on a local disk, or open the store with soft_lock=True.",
-    "lock_lost": "Try again, and let no program remove the lock files of codex-oauth.",
-    "changed": "Try again: the stored login was changed meanwhile.",
+    "lock_lost": "Try again. No program may remove the lock files of codex-oauth.",
+    "changed": "Try again: the stored login has changed meanwhile.",
     "sealed": "Open this store with its seal, as the program that sealed it does, or name another directory.",
     "no_key": "Restore the store's key in the keyring, or sign out and sign in again.",
     "keyring_timeout": "Unlock the keyring that holds the store's key, and try again.",
     "keyring_unavailable": "Unlock the keyring of this computer, or keep the login in a FileStore.",
-    "extra_missing": "Install the extra: pip install 'codex-oauth[keyring]'.",
+    "extra_missing": "Install the extra: pip install 'codex-oauth[keyring]'",
     "seal_too_new": "Update codex-oauth.",
     "other_seal_key": "Give the key that sealed it, after the one that seals now: Keys(new, old).",
-    "postgres_missing": "Install the extra: pip install 'codex-oauth[postgres]'.",
-    "unanswered": "Look again in ten seconds: whether the login was stored cannot be seen yet.",
+    "postgres_missing": "Install the extra: pip install 'codex-oauth[postgres]'",
+    "unanswered": "Look again in ten seconds: it is not known yet whether the login was stored.",
     "database_away": "Start the database, or check the host and the port of the DSN; then try again.",
-    "database_busy": "Try again; if that goes on, look at the load and the locks of the database.",
-    "database_denied": "Check the user of the DSN, and what it was granted: docs/fleet.md.",
+    "database_busy": "Try again. If it happens again, check the load and the locks of the database.",
+    "database_denied": "Check the rights of the user of the DSN: docs/fleet.md",
     "database_full": "Make room on the disk of the database.",
     "database_read_only": "Name the primary server: this one is a standby, or read-only.",
-    "database": "Look at the log of the database: it refused a statement of codex-oauth.",
+    "database": "See the log of the database: it refused a statement of codex-oauth.",
     "no_database": "Check the name of the database in the DSN.",
-    "no_schema": "Make the tables: codex-oauth fleet migrate.",
-    "old_schema": "Bring the tables up to date: codex-oauth fleet migrate.",
+    "no_schema": "Make the tables: codex-oauth fleet migrate",
+    "old_schema": "Update the tables: codex-oauth fleet migrate",
     "new_schema": "Update codex-oauth: a newer release made the tables.",
-    "changed_migration": "Use the release that made the tables, or an official one: its files differ.",
+    "changed_migration": "Use the release that made the tables: the files of this one differ.",
     "unusable_dsn": "Check the DSN: postgresql://USER@HOST/DATABASE, or host=... dbname=...",
     "sealed_wrong": "Sign in again: the stored login was sealed with another key, or damaged.",
 }
 
 _NO_PLACE: Final[Mapping[str, str]] = {
-    "relative_home": "The directory of the logins is named by a relative path.",
-    "no_home": "This user has no home directory, and no other directory is named.",
+    "relative_home": "The path of the directory of the logins is relative.",
+    "no_home": "This user has no home directory, and no other directory was given.",
     "root_home": "The directory of the logins would be the root of the file system.",
-    "unusable_path": "The directory of the logins is named by no usable path.",
+    "unusable_path": "The path of the directory of the logins cannot be used.",
     "no_current_directory": (
-        "The directory of the logins is named by a relative path, and there is no current directory."
+        "The path of the directory of the logins is relative, and there is no current directory."
     ),
 }
 """Messages of a store that has no place: nothing was read, and nothing written."""

@@ -35,7 +35,7 @@ __all__ = [
 @attrs.frozen
 class KeptLogin:
     """A login of a store: `place` is the name that it is kept under, `found` its record, why it cannot be
-    read, or None if it is gone meanwhile.
+    read, or None if it is deleted meanwhile.
     """
 
     place: str
@@ -157,9 +157,9 @@ def one_login(store: Store, named: str, *, whole: bool = False) -> KeptLogin:
     if len(found) == 1:
         return found[0]
     if not found:
-        text = "No login of that account is kept here."
+        text = "No login of that account is stored here."
         raise SignInError.of(ErrorKind.LOGIN_REQUIRED, text, account=shown(named))
-    text = f"{shown(named)} fits {len(found)} logins; name one by its key."
+    text = f"{shown(named)} fits {len(found)} logins: name one by its key."
     error = SignInError.of(ErrorKind.INVALID_REQUEST, text, reason="ambiguous", account=shown(named))
     raise attrs.evolve(error, next_actions=tuple(map(_listed, found)))
 

@@ -20,7 +20,10 @@ from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urljoin
 
+import attrs
+
 from codex_oauth.loading import loading
+from codex_oauth.tokens.hosts import HostNotAllowed
 from codex_oauth.tokens.token_source import TokenSource
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.secret import Secret
@@ -63,7 +66,17 @@ else:
 _Origin = tuple[str, bytes, bytes]
 """Scheme, user, and host with port, of a URL as either library has taken it apart."""
 
-_Headers = tuple[tuple[str, str], ...]
+
+@attrs.frozen(repr=False, eq=False)
+class _Signature:
+    """The login that a request was signed with, and the headers that it got."""
+
+    credential: Credential
+    headers: tuple[tuple[str, str], ...]
+
+
+_SIGNATURE: Final = "codex_oauth"
+"""Under this name a request's extensions have it."""
 
 _LIBRARIES: Final = ("httpx", "httpx2")
 
@@ -86,9 +99,8 @@ class TokenAuth(_Auth):
 
     def __init__(self, source: TokenSource) -> None:
         self._source = source
-        self._last: tuple[_Origin | None, Credential | None, _Headers] = None, None, ()
-        """Where the last request went, with which login and its headers: nearly all do the same again."""
-        self._names: frozenset[str] = frozenset()
+        self._last: tuple[_Origin | None, _Signature | None] = None, None
+        """Where the last request went, and what it was signed with: nearly all do the same again."""
 
     def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:
         """For `Client`."""
@@ -136,22 +148,23 @@ class TokenAuth(_Auth):
         return {"request": [keep_ours]}
 
     def _keep_ours(self, request: Any) -> None:
-        try:
-            self._source.check(str(request.url))
-        except ValueError:
-            for name in self._names:
-                request.headers.pop(name, None)
+        signed: _Signature | None = request.extensions.get(_SIGNATURE)  # which a redirect takes along
+        if signed is None or _may_go(self._source, signed.credential, str(request.url)):
+            return
+        for name, value in signed.headers:
+            if request.headers.get(name) == value:  # else it is another one's, who asks without this auth
+                del request.headers[name]
 
     def _sign(self, request: Any, credential: Credential, origin: _Origin) -> None:
         """Raises HostNotAllowed where the URL is not for this login, which the request has not got then."""
-        last = self._last
-        if last[1] is not credential or last[0] != origin:
+        before, signed = self._last
+        if signed is None or signed.credential is not credential or before != origin:
             self._source.check(str(request.url), credential)
-            ours = self._source.headers_of(credential)
-            self._names |= ours.keys()
-            last = self._last = origin, credential, tuple(ours.items())
+            signed = _Signature(credential, tuple(self._source.headers_of(credential).items()))
+            self._last = origin, signed
+        request.extensions[_SIGNATURE] = signed
         headers = request.headers
-        for name, value in last[2]:  # update() takes four times as long
+        for name, value in signed.headers:  # update() takes four times as long
             headers[name] = value
 
     def _is_refused(self, response: Any, credential: Credential) -> bool:
@@ -163,6 +176,15 @@ class TokenAuth(_Auth):
         sent, ours = response.request.headers, self._source.headers_of(credential)
         token = {name: value for name, value in ours.items() if _is_token(value, credential)} or ours
         return all(sent.get(name) == value for name, value in token.items())
+
+
+def _may_go(source: TokenSource, credential: Credential, url: str) -> bool:
+    """Whether a login may be sent to `url`."""
+    try:
+        source.check(url, credential)
+    except HostNotAllowed:
+        return False
+    return True
 
 
 def _is_token(value: str, credential: Credential) -> bool:
@@ -209,35 +231,30 @@ _BEARER: Final = "Bearer "
 
 
 class _RequestsAuth:
-    """What both auths have in common. `_names` are the headers that were added, of any request."""
+    """What both auths have in common. `_signed` is the login that a request was signed with last."""
 
     def __init__(self, source: TokenSource) -> None:
         self._source = source
-        self._names: frozenset[str] = frozenset()
+        self._signed: Credential | None = None
 
-    def _sign(self, request: PreparedRequest, headers: Mapping[str, str]) -> None:
-        self._names |= headers.keys()
-        request.headers.update(headers)
+    def _sign(self, request: PreparedRequest, credential: Credential) -> None:
+        self._source.check(request.url or "", credential)
+        self._signed = credential
+        request.headers.update(self._source.headers_of(credential))
 
     def _keep_ours(self, response: Response, *requests: PreparedRequest) -> None:
         """Take our headers off what is about to follow a redirect to where the token may not go: the library
         itself takes off one of them.
         """
-        if not response.is_redirect or self._may_follow(response):
+        if not response.is_redirect or (signed := self._signed) is None:
+            return
+        location = response.headers["location"]
+        # what cannot be printed, who follows may read in another way
+        if location.isprintable() and _may_go(self._source, signed, urljoin(response.url, location)):
             return
         for request in requests:
-            for name in self._names:
+            for name in self._source.headers_of(signed):
                 request.headers.pop(name, None)
-
-    def _may_follow(self, response: Response) -> bool:
-        location = response.headers["location"]
-        if not location.isprintable():  # who follows may read it in another way
-            return False
-        try:
-            self._source.check(urljoin(response.url, location))
-        except ValueError:
-            return False
-        return True
 
 
 class TokenRequestsAuth(_RequestsAuth):
@@ -252,7 +269,8 @@ class TokenRequestsAuth(_RequestsAuth):
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         """Sign a request that is being prepared."""
-        self._sign(request, self._source.headers(request.url or ""))
+        self._source.check(request.url or "")
+        self._sign(request, self._source.credential())
         request.register_hook("response", self._after)
         return request
 
@@ -275,7 +293,7 @@ class TokenRequestsAuth(_RequestsAuth):
         response.close()
         self._source.check(response.request.url or "", other)
         again = _copy_after(response)
-        self._sign(again, self._source.headers_of(other))
+        self._sign(again, other)
         repeated: Response = response.connection.send(again, **options)
         repeated.history.append(response)
         repeated.request = again
@@ -288,7 +306,8 @@ class AsyncTokenRequestsAuth(_RequestsAuth):
 
     async def __call__(self, request: PreparedRequest) -> PreparedRequest:
         """Sign a request that is being prepared."""
-        self._sign(request, await self._source.aheaders(request.url or ""))
+        self._source.check(request.url or "")
+        self._sign(request, await self._source.acredential())
         request.register_hook("response", self._after)
         return request
 
@@ -309,7 +328,7 @@ class AsyncTokenRequestsAuth(_RequestsAuth):
         await response.close()
         self._source.check(response.request.url or "", other)
         again = _copy_after(response)
-        self._sign(again, self._source.headers_of(other))
+        self._sign(again, other)
         repeated = await response.connection.send(again, **options)
         repeated.history.append(response)
         repeated.request = again

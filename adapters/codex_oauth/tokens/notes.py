@@ -40,9 +40,9 @@ class Notes:
 
 def _note(outcome: Renewed | Adopted | NotRenewed) -> str | None:
     if isinstance(outcome, Renewed) and outcome.unsaved is not None:
-        return f"The login was renewed, and could not be stored: {_advice(outcome.unsaved)}"
+        return f"The login was renewed, but could not be stored: {_advice(outcome.unsaved)}"
     if isinstance(outcome, NotRenewed) and outcome.error is not None:
-        return f"The login still works, and could not be renewed: {_advice(outcome.error)}"
+        return f"The login still works, but could not be renewed: {_advice(outcome.error)}"
     return _clock(outcome.record.server_offset)
 
 

@@ -24,6 +24,7 @@ from codex_oauth_core.events import Event, RequestFailed, ResponseReceived
 from codex_oauth_core.facts import Granted, Refusal, Tokens, TryAgain
 from codex_oauth_core.flows.grant import UNUSABLE, renewed_credential
 from codex_oauth_core.flows.machine import error_of, refusal_of, transient_of
+from codex_oauth_core.flows.no_answer import naming, why_no_answer
 from codex_oauth_core.flows.renewal_policy import RenewalPolicy
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.secret import Secret
@@ -105,8 +106,8 @@ def _begun(
         if request is None:
             return SignInError.of(ErrorKind.LOGIN_REQUIRED, reason=NO_ENDPOINT)
         with (make_world or UsualWorld(now))() as world:
-            event = world.perform(SendRequest(request, _TIMEOUT, once=True))
-        return _judged(event, token, provider, account_id)
+            sent = SendRequest(request, _TIMEOUT, once=True)
+            return _judged(sent, world.perform(sent), token, provider, account_id)
 
     flight = Job(work, after=lambda _: None, cancel=lambda: None)
     if not flight.start():
@@ -121,10 +122,11 @@ def _result(outcome: Credential | SignInError) -> Credential:
 
 
 def _judged(
-    event: Event, token: Secret[str], provider: Provider, account_id: str | None
+    request: SendRequest, event: Event, token: Secret[str], provider: Provider, account_id: str | None
 ) -> Credential | SignInError:
     if isinstance(event, RequestFailed):
-        return _failed(transient_of(event), token, provider)
+        failure = transient_of(event)
+        return naming(why_no_answer(request, event, failure.kind), _failed(failure, token, provider))
     if not isinstance(event, ResponseReceived):
         return SignInError.of(ErrorKind.CANCELLED)
     fact = provider.dialect.read_refresh(provider, event)

@@ -28,6 +28,7 @@ from codex_oauth.transport.bad_settings import UnusableSettingError, wants_crede
 from codex_oauth.transport.deadline import Deadline, TimeUp
 from codex_oauth.transport.progress import Stage
 from codex_oauth.transport.proxies import HttpProxy, http_proxy_for
+from codex_oauth.transport.system_error import errno_name
 from codex_oauth.transport.tls import tls_context
 from codex_oauth.transport.unlogged import unlogged
 from codex_oauth.transport.writable import check_writable, request_target
@@ -113,7 +114,7 @@ def request_failed_of(error: BaseException, progress: AiohttpProgress, at: float
         case aiohttp.ClientHttpProxyError(status=407):
             return wants_credentials(progress.proxy_setting, at)
         case OSError() | aiohttp.ClientError() | UnicodeError() | TimeUp():
-            return RequestFailed(at, *_judge(error, progress.stage))
+            return RequestFailed(at, *_judge(error, progress.stage), errno=errno_name(error))
         case _:
             raise error.with_traceback(None) from None
 

@@ -18,6 +18,7 @@ import httpx
 from codex_oauth.transport.bad_settings import UnusableSettingError, wants_credentials
 from codex_oauth.transport.deadline import TimeUp
 from codex_oauth.transport.progress import Progress, Stage
+from codex_oauth.transport.system_error import errno_name
 from codex_oauth_core.events import Cause, Phase, RequestFailed
 
 __all__ = ["BUGS", "FAILURES", "classify", "request_failed"]
@@ -94,7 +95,7 @@ def request_failed(error: Exception, progress: Progress, at: float) -> RequestFa
     phase, cause = classify(error, progress.stage)
     if cause is Cause.PROXY and any(_ASKS.match(str(link)) for link in _chain(error)):
         return wants_credentials(progress.proxy_setting, at)
-    return RequestFailed(at, phase, cause)
+    return RequestFailed(at, phase, cause, errno=errno_name(error))
 
 
 def classify(error: Exception, stage: Stage) -> PhaseAndCause:

@@ -26,6 +26,7 @@ from codex_oauth.transport.dial import BoundedSocket, ReceivedTooMuch, dial, res
 from codex_oauth.transport.progress import Stage
 from codex_oauth.transport.protocol import SendOutcome, never
 from codex_oauth.transport.proxies import PORTS, HttpProxy, http_proxy_for
+from codex_oauth.transport.system_error import errno_name
 from codex_oauth.transport.tls import system_tls_context
 from codex_oauth.transport.writable import check_writable, request_target
 from codex_oauth.worlds.callbacks import CallbackSource
@@ -89,7 +90,8 @@ class UrllibTransport:
         except _AsksForCredentials as error:
             return wants_credentials(error.setting, self._instant())
         except _FAILURES as error:
-            return RequestFailed(self._instant(), *_judge(error, exchange.stage))
+            failed = _judge(error, exchange.stage)
+            return RequestFailed(self._instant(), *failed, errno=errno_name(error))
         except BaseException as error:  # noqa: BLE001  # raised again
             raise error.with_traceback(None) from None  # its frames hold the bodies, as bytes
 

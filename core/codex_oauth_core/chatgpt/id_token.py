@@ -13,13 +13,15 @@ import binascii
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import attrs
 
-from codex_oauth_core.facts import PublicKey
 from codex_oauth_core.reading.strict_json import NotStrictJsonError, read_object
 from codex_oauth_core.secret import Secret
+
+if TYPE_CHECKING:
+    from codex_oauth_core.facts import PublicKey
 
 __all__ = [
     "ID_TOKEN_CHECKS",

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import urlsplit
 
 from codex_oauth_core.codex.answers import Answer, is_success, no_answer
 from codex_oauth_core.errors import ErrorKind
-from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import KeySet, KeysFact, MetadataFact, PublicKey, Refusal, ServerMetadata
 from codex_oauth_core.provider import Provider, is_page
 from codex_oauth_core.reading.json_body import as_object
+
+if TYPE_CHECKING:
+    from codex_oauth_core.events import ResponseReceived
 
 __all__ = ["read_keys", "read_metadata"]
 

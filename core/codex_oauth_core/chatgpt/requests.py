@@ -9,15 +9,17 @@ no endpoint there is no request.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 from codex_oauth_core.callback import read_client_id
-from codex_oauth_core.effects import Request, RequestHeaders
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.facts import Refusal
-from codex_oauth_core.provider import AuthorizationRequest, CodeInHand, Provider
+from codex_oauth_core.request import Request, RequestHeaders
 from codex_oauth_core.secret import Secret
+
+if TYPE_CHECKING:
+    from codex_oauth_core.provider import AuthorizationRequest, CodeInHand, Provider
 
 __all__ = [
     "authorize_url",

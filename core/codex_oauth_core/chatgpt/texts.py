@@ -9,39 +9,41 @@ from codex_oauth_core.texts import Texts
 
 __all__ = ["TEXTS"]
 
-_AGAIN: Final = "Start the sign-in again."
+_AGAIN: Final = "Sign in again."
 _LATER: Final = "Try again in a few minutes."
+_UPDATE: Final = "If it happens again, update codex-oauth."
 
 
 def _unverified(what: str) -> KindFacts:
-    text = f"The answer could not be shown to be ChatGPT's: its ID token {what}. Nothing was stored."
-    return KindFacts(text, (_AGAIN, "If it stays so, update codex-oauth."), True)
+    """`what` goes on after "Its ID token"."""
+    text = f"The answer is not surely ChatGPT's. Its ID token {what}. Nothing was stored."
+    return KindFacts(text, (_AGAIN, _UPDATE), True)
 
 
 def _redirect(what: str) -> KindFacts:
-    text = f"The browser came back, but {what}. Nothing was exchanged, and what was stored is as it was."
-    return KindFacts(text, (_AGAIN,), True)
+    return KindFacts(f"The browser came back, but {what}. Nothing was stored.", (_AGAIN,), True)
 
 
 _ID_TOKEN: Final = {
     "id_token": "is missing or cannot be read",
-    "alg": "is not signed as it must be",
-    "crit": "asks for what is not known here",
+    "alg": "has no signature of the kind that is needed",
+    "crit": "has a part that codex-oauth does not know",
     "kid": "was signed with a key that ChatGPT has not published",
     "signature": "has a wrong signature",
-    "iss": "is of another issuer",
+    "iss": "comes from another issuer",
     "aud": "is for another application",
     "azp": "was given to another application",
-    "exp": "has expired; this machine's clock may be wrong",
-    "iat": "does not say when it was made; this machine's clock may be wrong",
-    "sub": "names nobody",
+    "exp": "has expired: check the clock of this machine",
+    "iat": "says no time, or one in the future: check the clock of this machine",
+    "sub": "names no person",
     "nonce": "belongs to another sign-in",
 }
 
 TEXTS: Final = Texts(
     service="ChatGPT",
+    company="OpenAI",
     title="Continue with ChatGPT",
-    end_sessions="in ChatGPT's settings, by disconnecting this application",
+    end_sessions="in the settings of ChatGPT: disconnect this application",
     usage_page="https://chatgpt.com/settings/usage",
     in_use="Using ChatGPT plan",
     errors=(
@@ -49,9 +51,8 @@ TEXTS: Final = Texts(
             ErrorKind.PLAN_USE_OFF,
             None,
             KindFacts(
-                "Signed in, but this application may not use your ChatGPT plan.",
+                "This application may not use your ChatGPT plan.",
                 ("Sign in again, and allow this application to use your plan.",),
-                login="The login itself is good.",
             ),
         ),
         (
@@ -61,7 +62,7 @@ TEXTS: Final = Texts(
                 "ChatGPT does not accept this application's registration.",
                 (
                     "Update codex-oauth.",
-                    "If the registration was deleted in ChatGPT's settings, register this application anew.",
+                    "If you have removed this application in ChatGPT, register it anew.",
                 ),
             ),
         ),
@@ -69,7 +70,7 @@ TEXTS: Final = Texts(
             ErrorKind.MISCONFIGURED,
             "extra_missing",
             KindFacts(
-                "To continue with ChatGPT, signatures must be checked, and the package for that is missing.",
+                "The package that checks the signatures of ChatGPT is not installed.",
                 ("Install it: pip install 'codex-oauth[chatgpt]'",),
             ),
         ),
@@ -77,27 +78,27 @@ TEXTS: Final = Texts(
             ErrorKind.MISCONFIGURED,
             "host_id",
             KindFacts(
-                "ChatGPT asks for an id of this installation, and none was given.",
-                ("Give the provider a host_id that stays the same.",),
+                "The provider has no host_id, and ChatGPT asks for one.",
+                ("Give the provider a host_id that stays the same on this machine.",),
             ),
         ),
         (
             ErrorKind.MISCONFIGURED,
             "application",
             KindFacts(
-                "ChatGPT asks what the application is called, and no name was given.",
-                ("Give the application's own name.",),
+                "ChatGPT asks for the name of the application, and there is none.",
+                ("Give the name of your application.",),
             ),
         ),
         (
             ErrorKind.INVALID_RESPONSE,
             "client_id_missing",
-            _redirect("the registration is incomplete: ChatGPT issued no client id"),
+            _redirect("ChatGPT issued no client id"),
         ),
         (
             ErrorKind.INVALID_RESPONSE,
             "client_id_unusable",
-            _redirect("the registration is incomplete: the client id is none that ChatGPT issues"),
+            _redirect("its client id cannot be used"),
         ),
         (
             ErrorKind.INVALID_RESPONSE,
@@ -108,12 +109,12 @@ TEXTS: Final = Texts(
         (
             ErrorKind.DEVICE_CODE_UNSUPPORTED,
             NO_ENDPOINT,
-            KindFacts("The official sign-in of ChatGPT has no device code.", ("Use the browser.",)),
+            KindFacts("The official sign-in of ChatGPT has no device code.", ("Sign in with the browser.",)),
         ),
         (
             ErrorKind.NO_ACCOUNT_ID,
             None,
-            KindFacts("The issued tokens name nobody.", (_AGAIN, _LATER), True),
+            KindFacts("The issued tokens name no person.", (_AGAIN, _LATER), True),
         ),
     ),
 )

@@ -8,7 +8,7 @@ is wrong beside it. Where two readings of an answer are possible both work.
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -32,13 +32,15 @@ from codex_oauth_core.codex.token_answers import (
     read_token_fields,
     refresh_answer,
 )
-from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind
-from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import ExchangeFact, Granted, RefreshFact, Refusal, Tokens, TryAgain
 from codex_oauth_core.identity import Profile
-from codex_oauth_core.provider import CodeInHand, Provider
-from codex_oauth_core.secret import Secret
+
+if TYPE_CHECKING:
+    from codex_oauth_core.credential import Credential
+    from codex_oauth_core.events import ResponseReceived
+    from codex_oauth_core.provider import CodeInHand, Provider
+    from codex_oauth_core.secret import Secret
 
 __all__ = ["identify", "profile", "read_exchange", "read_refresh"]
 

@@ -10,12 +10,11 @@ import hashlib
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Final, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 from codex_oauth_core.codex.codes import REGION_BLOCKED, PollCode, error_code, known_poll_code
 from codex_oauth_core.credential import DeviceAuthorization
 from codex_oauth_core.errors import ErrorKind
-from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import (
     Approved,
     DeviceFact,
@@ -29,7 +28,6 @@ from codex_oauth_core.facts import (
     Unrecognized,
 )
 from codex_oauth_core.pkce import s256
-from codex_oauth_core.provider import Provider
 from codex_oauth_core.reading.json_body import UNREADABLE, as_object, read_json
 from codex_oauth_core.reading.times import (
     DEFAULT_INTERVAL,
@@ -41,6 +39,10 @@ from codex_oauth_core.reading.times import (
     retry_after,
 )
 from codex_oauth_core.secret import Secret, leaks, without_traceback
+
+if TYPE_CHECKING:
+    from codex_oauth_core.events import ResponseReceived
+    from codex_oauth_core.provider import Provider
 
 __all__ = [
     "DEFAULT_LIFETIME",

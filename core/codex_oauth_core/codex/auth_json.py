@@ -85,9 +85,7 @@ _WHY: Final[Mapping[str, str]] = {
     "tokens.access_token": _NO_TEXT,
     "tokens.refresh_token": _NO_TEXT,
     "tokens.account_id": "it must be printable ASCII text without white space, at most 255 characters",
-    "last_refresh": (
-        "it must be a time (2026-01-15T08:00:18Z): nothing else there says when the tokens were issued"
-    ),
+    "last_refresh": ("it must be a time such as 2026-01-15T08:00:18Z"),
     _PROVENANCE: "it must be a JSON object",
     f"{_PROVENANCE}.issuer": (
         "it must be the https address of an authorization server (http only on this machine), without "
@@ -100,14 +98,14 @@ _REASONS: Final[Mapping[str, str]] = {
         each.reason: f"The Codex CLI signs in there with {each.named}: there is no ChatGPT login to share."
         for each in _WAYS
     },
-    "other_mode": "The Codex CLI signs in there in a way of its own: there is no ChatGPT login to share.",
+    "other_mode": "The Codex CLI signs in there in another way: there is no ChatGPT login to share.",
     "no_tokens": "The Codex CLI has no login there.",
     "too_big": "The file is longer than 1 MiB.",
-    "not_an_object": "The file is JSON, and not a JSON object.",
+    "not_an_object": "The file is JSON, but no JSON object.",
     **{member: f"The file's member {member} cannot be used: {why}." for member, why in _WHY.items()},
 }
 _HELP: Final = (
-    "Sign in with the Codex CLI (codex login), and try again.",
+    "Sign in with the Codex CLI, and try again: codex login",
     "Or sign in here: codex-oauth login",
 )
 
@@ -188,8 +186,8 @@ def _document(content: Secret[bytes]) -> object:
 _FAULTS: Final = {
     "not_utf8": "is not UTF-8 text",
     "not_json": "is not JSON (line {})",
-    "ambiguous": "is ambiguous: a name stands twice, or a number is NaN, infinite or too long",
-    "too_deep": "is nested too deep",
+    "ambiguous": "has a name twice, or a number that is NaN, infinite or too long",
+    "too_deep": "is nested too deeply",
 }
 
 

@@ -6,16 +6,18 @@ every way in which a token leaves; whether it may leave is asked elsewhere.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from codex_oauth_core.codex.token_answers import CLAIMS
-from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import RequestHeaders
 from codex_oauth_core.identity import Profile
-from codex_oauth_core.provider import Provider
 from codex_oauth_core.reading.json_body import as_object
 from codex_oauth_core.reading.jwt import read_claims
 from codex_oauth_core.secret import Secret
+
+if TYPE_CHECKING:
+    from codex_oauth_core.credential import Credential
+    from codex_oauth_core.provider import Provider
+    from codex_oauth_core.request import RequestHeaders
 
 __all__ = ["headers", "is_fedramp", "read_profile"]
 

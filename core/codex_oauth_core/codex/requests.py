@@ -8,13 +8,15 @@ there is no request; a flow that lacks one of its steps is not begun.
 from __future__ import annotations
 
 import json
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
-from codex_oauth_core.credential import DeviceAuthorization
-from codex_oauth_core.effects import Request, RequestHeaders, plain
-from codex_oauth_core.provider import AuthorizationRequest, CodeInHand, Provider
+from codex_oauth_core.request import Request, RequestHeaders, plain
 from codex_oauth_core.secret import Secret
+
+if TYPE_CHECKING:
+    from codex_oauth_core.credential import DeviceAuthorization
+    from codex_oauth_core.provider import AuthorizationRequest, CodeInHand, Provider
 
 __all__ = [
     "authorize_url",

@@ -10,40 +10,44 @@ from codex_oauth_core.texts import Texts
 
 __all__ = ["TEXTS"]
 
-_ENABLE_DEVICE: Final = (
-    "Enable device code sign-in in ChatGPT: Settings > Security; in a workspace an administrator allows it."
-)
+_ENABLE_DEVICE: Final = "Allow device codes in ChatGPT: Settings > Security."
+_ASK_ADMIN: Final = "In a workspace, ask an administrator to allow them."
 _OR_BROWSER: Final = "Or sign in with the browser."
 
 TEXTS: Final = Texts(
     service=SERVICE,
+    company="OpenAI",
     title=TITLE,
-    end_sessions="in ChatGPT, Settings > Security > Log out of all devices",
+    end_sessions="in ChatGPT: Settings > Security > Log out of all devices",
     errors=(
         (
             ErrorKind.DEVICE_CODE_UNSUPPORTED,
             None,
-            KindFacts("Sign-in with a device code is not available here.", (_ENABLE_DEVICE, _OR_BROWSER)),
+            KindFacts(
+                "Sign-in with a device code is not available here.", (_ENABLE_DEVICE, _ASK_ADMIN, _OR_BROWSER)
+            ),
         ),
         (
             ErrorKind.DEVICE_AUTH_FAILED,
             None,
-            KindFacts("The sign-in server refused the device code.", (_ENABLE_DEVICE, _OR_BROWSER)),
+            KindFacts(
+                "The sign-in server refused the device code.", (_ENABLE_DEVICE, _ASK_ADMIN, _OR_BROWSER)
+            ),
         ),
         (
             ErrorKind.NO_ACCOUNT_ID,
             None,
             KindFacts(
                 "The issued token names no ChatGPT account.",
-                ("Sign in with an account that has a ChatGPT plan.",),
+                ("Use an account that has a ChatGPT plan.",),
             ),
         ),
         (
             ErrorKind.DENIED,
             NOT_ENABLED,
             KindFacts(
-                "Codex is not enabled for this workspace; its administrator can change that.",
-                ("Ask the workspace's administrator to enable Codex.", "Or sign in with another workspace."),
+                "Codex is not enabled for this workspace.",
+                ("Ask an administrator of the workspace to enable Codex.", "Or use another workspace."),
             ),
         ),
     ),

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import attrs
 
 from codex_oauth_core.codex.answers import Answer, is_success, no_answer, says_nothing, usable_secret
 from codex_oauth_core.codex.codes import CLIENT_REJECTED, LOGIN_OVER
 from codex_oauth_core.errors import ErrorKind
-from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import (
     ExchangeFact,
     Granted,
@@ -25,12 +24,15 @@ from codex_oauth_core.facts import (
     Tokens,
     TryAgain,
 )
-from codex_oauth_core.provider import CodeInHand, Provider
 from codex_oauth_core.reading.json_body import as_object, read_json
 from codex_oauth_core.reading.jwt import expiry, read_claims
 from codex_oauth_core.reading.lenient_json import DAMAGED, read_members
 from codex_oauth_core.reading.times import header, http_date, iso_date, plausible_time, read_seconds
-from codex_oauth_core.secret import Secret
+
+if TYPE_CHECKING:
+    from codex_oauth_core.events import ResponseReceived
+    from codex_oauth_core.provider import CodeInHand, Provider
+    from codex_oauth_core.secret import Secret
 
 __all__ = [
     "LONGEST_TOKEN",

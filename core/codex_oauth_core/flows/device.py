@@ -298,6 +298,7 @@ class DeviceFlow(SignInFlowOf[SendRequest | Wait]):
         self._move(Trigger.CODE_ISSUED)
         self._device, self._failure = device, None
         self._deadline = min(self._deadline, min(response.sent_at, self._now) + device.expires_in)
+        self._code_limit = self._deadline  # of no use now; one of its own takes memory
         self._pace = Pace(device.interval, self._deadline)
         self._prompt = self._shown(device, response.wall)
         return self._wait(self._pace.first(self._now), Why.PENDING)

@@ -109,8 +109,9 @@ def _failure(event: Any) -> str | None:
         return "phase is no Phase"
     if not isinstance(event.cause, Cause):
         return "cause is no Cause"
-    known = event.setting is None or isinstance(event.setting, BadSetting)
-    return None if known else "setting is no BadSetting"
+    if not (event.setting is None or isinstance(event.setting, BadSetting)):
+        return "setting is no BadSetting"
+    return None if event.errno is None or isinstance(event.errno, str) else "errno is no text"
 
 
 def _callback(event: Any) -> str | None:

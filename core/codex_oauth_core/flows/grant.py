@@ -70,7 +70,9 @@ def accept_tokens(
     if account is not None and not is_asked_for(account, credential, provider):
         return Refusal(ErrorKind.ACCOUNT_CHANGED, reason=OTHER_PERSON, signed_in=_who(credential, provider))
     if workspaces and tokens.account_id not in workspaces:
-        return Refusal(ErrorKind.WORKSPACE_RESTRICTED)
+        who = _who(credential, provider)
+        text = None if who is None else f"{who} signed in, and is not in the workspace that was asked for."
+        return Refusal(ErrorKind.WORKSPACE_RESTRICTED, message=text)
     return credential
 
 

@@ -35,6 +35,7 @@ from codex_oauth_core.events import (
 )
 from codex_oauth_core.facts import Refusal, TryAgain
 from codex_oauth_core.flows.event_fields import invalid_field
+from codex_oauth_core.flows.no_answer import kind_told, told_with, why_no_answer
 from codex_oauth_core.flows.pace import Pace
 from codex_oauth_core.secret import Secret, leaks
 from codex_oauth_core.storage import (
@@ -214,6 +215,7 @@ class Flow(Drivable[E_co, T_co], ABC):
     _now: float = attrs.field(default=-math.inf, init=False, repr=False)
     _seq: int = attrs.field(default=0, init=False, repr=False)  # events received
     _turn: None = attrs.field(default=None, init=False, repr=False)  # absent while a driver has it
+    _trouble: str | None = attrs.field(default=None, init=False, repr=False)  # of the last request, in words
 
     @property
     def effect(self) -> Effect | None:
@@ -235,7 +237,12 @@ class Flow(Drivable[E_co, T_co], ABC):
             if (wrong := invalid_field(event)) is not None:
                 raise IllegalEvent(f"{type(event).__name__}: {wrong}")
             self._now = max(self._now, event.at)
-            self._effect = self._next(event)
+            before, effect = self._effect, self._next(event)
+            if isinstance(before, SendRequest):
+                self._trouble = _trouble_of(before, event, effect)
+            if self._trouble is not None and isinstance(effect, Wait | Finished) and kind_told(effect):
+                effect = told_with(self._trouble, effect)
+            self._effect = effect
             self._seq += 1
             return cast("E_co | Finished", self._effect)
         finally:
@@ -314,6 +321,14 @@ class Flow(Drivable[E_co, T_co], ABC):
     def _end(self, trigger: str, error: SignInError) -> Finished:
         self._move(trigger)
         return Finished(error)
+
+
+def _trouble_of(request: SendRequest, event: Event, effect: Effect) -> str | None:
+    """What was wrong with the last request, in words; None if nothing was, as far as is known by now."""
+    if isinstance(event, RequestFailed):
+        return why_no_answer(request, event, _KINDS[event.cause])
+    kind = kind_told(effect) if isinstance(effect, Wait | Finished) else None
+    return None if kind is None else why_no_answer(request, None, kind)
 
 
 def take_turn(driven: Any) -> None:

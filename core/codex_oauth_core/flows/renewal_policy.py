@@ -98,7 +98,7 @@ _MOST_TIMES: Final = 4
 
 def not_signed_in() -> SignInError:
     """The error where nothing is stored."""
-    return SignInError.of(ErrorKind.LOGIN_REQUIRED, "Nobody is signed in.")
+    return SignInError.of(ErrorKind.LOGIN_REQUIRED, "No one is signed in.")
 
 
 @attrs.frozen(kw_only=True)
@@ -249,7 +249,7 @@ class RenewalRequest:
     def _not_renewable(self, record: Record) -> SignInError | None:
         over = ErrorKind.LOGIN_REQUIRED
         if record.credential.refresh_token is None:
-            text = "The access token was copied from another program, and cannot be renewed here."
+            text = "The access token was copied from another program. It cannot be renewed here."
             return SignInError.of(over, text, reason="borrowed")
         if record.dead_code is not None:
             said = OWN_WORDS.get(record.dead_code) or self.provider.dialect.login_over_message(
@@ -270,7 +270,7 @@ class RenewalRequest:
             live = record.intent is not None and abs(wall - record.intent.at) < INTENT_LIFE
             return NotRenewed(record, NotRenewedReason.BUSY if live else NotRenewedReason.UNCERTAIN)
         if _within(record.uncertain_at, wall, self.policy.spacing):
-            text = "The answer to the last renewal was lost; the next one has to wait a minute."
+            text = "The answer to the last renewal was lost. The next one must wait a minute."
             lost = SignInError.of(ErrorKind.NETWORK, text, reason="uncertain")
             return self._spaced(record, wall, lost)
         if self.is_rejected(record):
@@ -288,7 +288,7 @@ class RenewalRequest:
 
 def expired_at_birth() -> SignInError:
     """The error of an access token that is of no use from the start."""
-    text = "The server issued an access token that has already expired. This machine's clock may be wrong."
+    text = "The new access token has already expired. The clock of this machine may be wrong."
     return SignInError.of(ErrorKind.INVALID_RESPONSE, text, reason="expired_token")
 
 

@@ -372,4 +372,4 @@ def _changed() -> SignInError:
     return SignInError.of(ErrorKind.AUTH_WRITE_FAILED, _CHANGED, reason="contended")
 
 
-_CHANGED: Final = "Somebody signed in meanwhile: that login was left as it is."
+_CHANGED: Final = "A new sign-in has replaced this login meanwhile. It was left as it is."

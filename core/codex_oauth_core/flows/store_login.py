@@ -194,7 +194,7 @@ class StoreLogin(StoringFlow[LoginStored]):
     def _not_to_replace(self, stored: Record | None) -> SignInError | None:
         if stored is None or self.force or not self._is_borrowed or not stored.is_renewable:
             return None
-        text = "This account is signed in already, with a login that can be renewed; a copied token cannot."
+        text = "This account has a login here that can be renewed. A copied token cannot be renewed."
         error = SignInError.of(ErrorKind.INVALID_REQUEST, text, reason="renewable_login")
         return attrs.evolve(error, next_actions=("Keep that login, or replace it with --force.",))
 

@@ -43,7 +43,7 @@ def busy_too_long(holder: Intent | None) -> SignInError:
     error = SignInError.of(ErrorKind.NETWORK, text, reason="lock_busy", pid=pid, host=host)
     return attrs.evolve(
         error,
-        next_actions=("Look for a codex-oauth or a program using it that hangs, and end it.", "Try again."),
+        next_actions=("End a program that uses this login and hangs.", "Try again."),
     )
 
 

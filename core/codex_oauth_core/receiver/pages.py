@@ -148,8 +148,8 @@ def _answer(status: int, page: _Page) -> PageAnswer:
 
 
 _STRANGER: Final = _Page(
-    title="This page is not for you",
-    text="This address waits for one sign-in, and this request is not part of it. Nothing was changed. "
+    title="This request is not part of a sign-in",
+    text="This address waits for one sign-in. Nothing was changed. "
     "If you are signing in, go on in the page that the application opened.",
     mark="i",
     kind="",

@@ -318,7 +318,7 @@ def _gap(fields: Fields, *, begun: bool) -> Gap:
 def _header(fields: Fields) -> Header:
     version = fields.members.get("version")
     if fields.members.get("format") != FORMAT or isinstance(version, bool) or not isinstance(version, int):
-        raise TraceError("It is no trace of codex-oauth.")
+        raise TraceError("The file is no trace of codex-oauth.")
     if version > VERSION:
         raise TraceError(f"It was written by a newer codex-oauth: this one reads version {VERSION}.")
     if version != VERSION:

@@ -19,22 +19,32 @@ from gevent import socket
 from gevent.event import Event as Bell
 from gevent.ssl import SSLContext
 
-from codex_oauth.clock import Clock, now
-from codex_oauth.transport.deadline import Deadline, TimeUp
-from codex_oauth.transport.protocol import SendOutcome
-from codex_oauth.worlds.callbacks import CallbackSource, Sources, answer_of
-from codex_oauth_core.effects import Request, SendRequest, SignInEffect, Wait
-from codex_oauth_core.events import (
+from codex_oauth import (
+    MAX_BODY,
+    CallbackSource,
     Cancelled,
     Cause,
+    Clock,
+    Deadline,
     Event,
     Phase,
+    Register,
+    Registered,
+    Request,
     RequestFailed,
     ResponseReceived,
+    SendOutcome,
+    SendRequest,
+    SignInEffect,
+    Sources,
     StoreAnswered,
+    TimeUp,
+    Wait,
+    answer_of,
+    check_writable,
+    now,
+    request_target,
 )
-from codex_oauth_core.reading.json_body import MAX_BODY
-from codex_oauth_core.storage import Register, Registered
 
 __all__ = ["GeventWorld"]
 
@@ -179,17 +189,15 @@ class Exchange:
         self._deadline = deadline
         self._sock: Any = None
         self._http = h11.Connection(h11.CLIENT)
+        check_writable(request)
         self._url = url = urlsplit(request.url)
-        if url.scheme not in ("http", "https") or not url.hostname:
-            raise ValueError("the request cannot be sent as HTTP")
         self._port = url.port or {"http": 80, "https": 443}[url.scheme]
         self._host = url.hostname
         body = request.body.reveal()
-        target = (url.path or "/") + (f"?{url.query}" if "?" in request.url.partition("#")[0] else "")
         headers = [("Host", url.netloc.rpartition("@")[2]), *request.plain_headers()]
         headers += [("Content-Length", str(len(body))), ("Connection", "close")]
         try:
-            head = h11.Request(method=request.method, target=target, headers=headers)
+            head = h11.Request(method=request.method, target=request_target(request.url), headers=headers)
             self._bytes = b"".join(
                 self._http.send(part) or b"" for part in (head, h11.Data(data=body), h11.EndOfMessage())
             )
@@ -230,7 +238,10 @@ class Exchange:
         if self._url.scheme == "https":
             context = SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.load_verify_locations(os.environ.get("SSL_CERT_FILE") or certifi.where())
-            self._sock = context.wrap_socket(self._sock, server_hostname=self._host)
+            self._sock = context.wrap_socket(
+                self._sock, server_hostname=self._host, do_handshake_on_connect=False
+            )
+            self._sock.do_handshake()  # apart: a greenlet that is killed in it closes this very socket
 
     def _next(self) -> Any:
         while (event := self._http.next_event()) is h11.NEED_DATA:

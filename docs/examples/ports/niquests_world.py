@@ -16,16 +16,27 @@ from niquests.adapters import AsyncHTTPAdapter
 from urllib3.exceptions import HTTPError, NameResolutionError, ProtocolError, SSLError
 from urllib3.util import SKIP_HEADER
 
-from codex_oauth.clock import Clock, now
-from codex_oauth.transport.async_limit import within
-from codex_oauth.transport.deadline import Deadline, TimeUp
-from codex_oauth.transport.protocol import AsyncSendOutcome
-from codex_oauth.transport.unlogged import unlogged
-from codex_oauth.worlds.anyio_world import AnyioWorld
-from codex_oauth.worlds.callbacks import CallbackSource
-from codex_oauth_core.effects import Request, SendRequest, Wait
-from codex_oauth_core.events import Cause, Phase, RequestFailed, ResponseReceived
-from codex_oauth_core.reading.json_body import MAX_BODY
+from codex_oauth import (
+    MAX_BODY,
+    AnyioWorld,
+    AsyncSendOutcome,
+    CallbackSource,
+    Cause,
+    Clock,
+    Deadline,
+    Phase,
+    Request,
+    RequestFailed,
+    ResponseReceived,
+    SendRequest,
+    TimeUp,
+    Wait,
+    check_writable,
+    now,
+    unlogged,
+    within,
+)
+from codex_oauth.testing import Tolerance
 
 __all__ = ["NiquestsTransport", "NiquestsWorld"]
 
@@ -49,7 +60,7 @@ class NiquestsTransport:
         try:
             with unlogged(*LOGGERS):
                 status, headers, body = await within(deadline, exchange.run)
-        except (OSError, HTTPError, TimeUp, niquests.RequestException, UnicodeError) as error:
+        except (OSError, HTTPError, TimeUp, niquests.RequestException, UnicodeError, RecursionError) as error:
             phase = Phase.MAYBE_SENT if deadline.begun else Phase.NOT_SENT
             return RequestFailed(self._now()[0], phase, exchange.judge(error))
         if len(body) > MAX_BODY:
@@ -93,9 +104,16 @@ class Exchange:
         prepared = niquests.PreparedRequest()
         prepared.method = self._request.method
         prepared.url = self._url
-        prepared.headers = niquests.structures.CaseInsensitiveDict(self._headers())
+        prepared.headers = niquests.structures.CaseInsensitiveDict(self._joined_headers())
         prepared.body = self._request.body.reveal() or None
         return prepared
+
+    def _joined_headers(self) -> dict[str, str]:
+        """Several of one name are one (RFC 9110 §5.3): niquests keeps the last."""
+        found: dict[str, str] = {}
+        for name, value in self._headers():
+            found[name] = f"{found[name]}, {value}" if name in found else value
+        return found
 
     def _headers(self) -> Iterable[tuple[str, str]]:
         given = {name.lower() for name, _ in self._request.plain_headers()}
@@ -148,14 +166,9 @@ def behind(error: Any) -> Iterable[BaseException]:
 
 def checked(request: Request) -> str:
     """The URL, without user information. Raises ValueError."""
-    url = urlsplit(request.url)
-    if url.scheme not in ("http", "https") or not url.hostname or not request.url.isascii():
-        raise ValueError("the request cannot be sent as HTTP")
-    texts = [request.url, request.method, *(text for header in request.plain_headers() for text in header)]
-    if any(letter in text for text in texts for letter in "\r\n\0") or " " in request.url + request.method:
-        raise ValueError("the request cannot be sent as HTTP")
-    url.port  # noqa: B018  # raises for what is none
-    return request.url.replace(url.netloc, url.netloc.rpartition("@")[2], 1)
+    check_writable(request)
+    authority = urlsplit(request.url).netloc
+    return request.url.replace(authority, authority.rpartition("@")[2], 1)
 
 
 def joined(headers: Any) -> dict[str, str]:
@@ -182,3 +195,5 @@ class NiquestsWorld(AnyioWorld):
 
 make = NiquestsWorld
 AWAITS = True
+TOLERATED = Tolerance(target_form=True)
+"""What niquests cannot help."""

@@ -10,19 +10,34 @@ import contextlib
 import os
 from collections.abc import Callable, Iterable
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 import certifi
 import pycurl
 
-from codex_oauth.clock import Clock, now
-from codex_oauth.transport.deadline import LATE_READS, Deadline, StopRequested, TimeUp
-from codex_oauth.transport.protocol import SendOutcome, never
-from codex_oauth.worlds.callbacks import CallbackSource
-from codex_oauth.worlds.sync_world import SyncWorld
-from codex_oauth_core.effects import Request, SendRequest, Wait
-from codex_oauth_core.events import Cancelled, Cause, Phase, RequestFailed, ResponseReceived
-from codex_oauth_core.reading.json_body import MAX_BODY
+from codex_oauth import (
+    LATE_READS,
+    MAX_BODY,
+    CallbackSource,
+    Cancelled,
+    Cause,
+    Clock,
+    Deadline,
+    Phase,
+    Request,
+    RequestFailed,
+    ResponseReceived,
+    SendOutcome,
+    SendRequest,
+    StopRequested,
+    SyncWorld,
+    TimeUp,
+    Wait,
+    check_writable,
+    never,
+    now,
+    request_target,
+)
 
 __all__ = ["PycurlTransport", "PycurlWorld"]
 
@@ -78,7 +93,7 @@ class Transfer:
         body = request.body.reveal()
         for option, value in (
             (pycurl.URL, url.encode()),
-            (pycurl.PATH_AS_IS, 1),
+            (pycurl.REQUEST_TARGET, request_target(request.url)),
             (pycurl.CUSTOMREQUEST, request.method),
             (pycurl.HTTPHEADER, header_lines(request)),
             (pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1),
@@ -133,7 +148,7 @@ class Transfer:
 
     def _judge(self, number: int) -> Cause | None:
         if number == pycurl.E_OK:
-            return None if self.status else Cause.RESET
+            return None if self._head_is_over else Cause.RESET
         if len(self.body) > MAX_BODY:
             return Cause.TOO_BIG
         if not self._deadline.begun:
@@ -168,20 +183,14 @@ class Transfer:
 
 def checked(request: Request) -> str:
     """The URL, without user information. Raises ValueError."""
-    url: SplitResult = urlsplit(request.url)
-    if url.scheme not in ("http", "https") or not url.hostname or not request.method:
-        raise ValueError("the request cannot be sent as HTTP")
-    if any(not "!" <= letter <= "~" for letter in request.url + request.method):
-        raise ValueError("the request cannot be sent as HTTP")
-    url.port  # noqa: B018  # raises for what is none
-    return request.url.replace(url.netloc, url.netloc.rpartition("@")[2], 1)
+    check_writable(request)
+    authority = urlsplit(request.url).netloc
+    return request.url.replace(authority, authority.rpartition("@")[2], 1)
 
 
 def header_lines(request: Request) -> list[bytes]:
     """Ours, and what libcurl must not add."""
     lines = [f"{name}: {value}" if value else f"{name};" for name, value in request.plain_headers()]
-    if any("\r" in line or "\n" in line or "\0" in line for line in lines):
-        raise ValueError("the request cannot be sent as HTTP")
     given = {name.lower() for name, _ in request.plain_headers()}
     unwanted = ("Accept", "Content-Type", "Expect", "User-Agent")
     lines += [f"{name}:" for name in unwanted if name.lower() not in given]

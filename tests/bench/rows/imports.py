@@ -5,6 +5,7 @@ Rules of this file: the time is that of the import statement alone; Python's own
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -57,19 +58,20 @@ print(*(len(kind.__attrs_attrs__) for kind in mine if "__attrs_attrs__" in vars(
 """How many fields the classes of attrs have that were loaded."""
 
 
-def _floor(statement: str, libraries: str, path: Path) -> Path:
-    """A module that has as many classes of attrs as `statement` loads, of as many fields, and `libraries`; and nothing
-    more.
+def floor(statement: str, libraries: str, path: Path, environment: Mapping[str, str] | None = None) -> Path:
+    """A module in `path` that has as many classes of attrs as `statement` loads, of as many fields, and `libraries`;
+    and nothing more.
     """
-    code = f"{statement}\n{_FIELDS}"
-    sizes = [int(size) for size in said([PYTHON, "-S", "-c", code], {"PYTHONPATH": str(path)}).split()]
+    environment = environment or {"PYTHONPATH": str(path)}
+    told = said([PYTHON, "-S", "-c", f"{statement}\n{_FIELDS}"], environment).splitlines()[-1]
+    sizes = [int(size) for size in told.split()]
     lines = [f"import {libraries}"]
     for number, fields in enumerate(sizes):
         lines += ["", "@attrs.frozen", f"class Kind{number}:", "    pass"]
         lines += [f"    field{field}: str" for field in range(fields)]
     module = path / f"floor_of_{len(sizes)}.py"
     module.write_text("\n".join(lines))
-    said([PYTHON, "-S", "-c", f"import {module.stem}"], {"PYTHONPATH": str(path)})  # its byte code is kept
+    said([PYTHON, "-S", "-c", f"import {module.stem}"], environment)  # its byte code is kept
     return module
 
 
@@ -84,7 +86,7 @@ def core(rounds: int) -> Result:
             _contestant("import httpx", HTTPX, path),
             _contestant("codex-oauth, root", "import codex_oauth_core", path, ours=True),
             _contestant("codex-oauth, DeviceFlow", DEVICE, path, ours=True),
-            _contestant(FLOOR, f"import {_floor(DEVICE, CORE_LIBRARIES, path).stem}", path),
+            _contestant(FLOOR, f"import {floor(DEVICE, CORE_LIBRARIES, path).stem}", path),
             _contestant("attrs", "import attrs", path),
             _contestant("attrs and transitions", "import attrs, transitions", path),
             *_peers(),
@@ -111,7 +113,7 @@ def package(rounds: int) -> Result:
             _contestant("codex-oauth", "import codex_oauth", path, ours=True),
             _contestant("codex-oauth, FileStore", "from codex_oauth import FileStore", path, ours=True),
             _contestant("codex-oauth, login", LOGIN, path, ours=True),
-            _contestant(FLOOR, f"import {_floor(LOGIN, LOGIN_LIBRARIES, path).stem}", path),
+            _contestant(FLOOR, f"import {floor(LOGIN, LOGIN_LIBRARIES, path).stem}", path),
         ]
         times = contest(all_of, rounds, "import httpx")
     targets = (

@@ -2,12 +2,13 @@
 
 _codex_oauth_trace_subparsers=(show replay)
 _codex_oauth_fleet_subparsers=(new-key migrate check sweep reseal sign-ins)
-_codex_oauth_subparsers=(login status token header exec refresh logout list switch doctor import export trace fleet completion demo authority)
+_codex_oauth_subparsers=(login whoami status token header exec refresh logout list switch doctor import export trace fleet completion demo authority)
 
 _codex_oauth_login_option_strings=(-h --help --provider --enable-plan --register-anew --app-name --device --browser --no-open --paste --port --issuer --account --yes --revoke-old --trace --qr --copy --accessible --color --store --json -q --quiet -v --verbose)
+_codex_oauth_whoami_option_strings=(-h --help --account --store --json -q --quiet -v --verbose)
 _codex_oauth_status_option_strings=(-h --help --check --account --store --json -q --quiet -v --verbose)
 _codex_oauth_token_option_strings=(-h --help --account --store --json -q --quiet -v --verbose)
-_codex_oauth_header_option_strings=(-h --help --account --store --json -q --quiet -v --verbose)
+_codex_oauth_header_option_strings=(-h --help --all --curl --account --store --json -q --quiet -v --verbose)
 _codex_oauth_exec_option_strings=(-h --help --env --account --store --json -q --quiet -v --verbose)
 _codex_oauth_refresh_option_strings=(-h --help --if-due --account --store --json -q --quiet -v --verbose)
 _codex_oauth_logout_option_strings=(-h --help --local --all --account --store --json -q --quiet -v --verbose)
@@ -29,10 +30,11 @@ _codex_oauth_fleet_option_strings=(-h --help)
 _codex_oauth_completion_option_strings=(-h --help)
 _codex_oauth_demo_option_strings=(-h --help --approve --json)
 _codex_oauth_authority_option_strings=(-h --help --provider --port --url-file --approve --approve-after --interval --lifetime --faults --models --json)
-_codex_oauth_option_strings=(-h --help --version)
+_codex_oauth_option_strings=(-h --help -V --version)
 
 _codex_oauth_login___trace_COMPGEN=_codex_oauth_compgen_files
 _codex_oauth_login___store_COMPGEN=_codex_oauth_compgen_dirs
+_codex_oauth_whoami___store_COMPGEN=_codex_oauth_compgen_dirs
 _codex_oauth_status___store_COMPGEN=_codex_oauth_compgen_dirs
 _codex_oauth_token___store_COMPGEN=_codex_oauth_compgen_dirs
 _codex_oauth_header___store_COMPGEN=_codex_oauth_compgen_dirs
@@ -69,7 +71,7 @@ _codex_oauth_demo___approve_choices=(ask auto)
 _codex_oauth_authority___provider_choices=(codex chatgpt both)
 _codex_oauth_authority___approve_choices=(ask auto deny never)
 _codex_oauth_authority___models_choices=(lenient usual exact)
-_codex_oauth_pos_0_choices=(login status token header exec refresh logout list switch doctor import export trace fleet completion demo authority)
+_codex_oauth_pos_0_choices=(login whoami status token header exec refresh logout list switch doctor import export trace fleet completion demo authority)
 
 _codex_oauth_login__h_nargs=0
 _codex_oauth_login___help_nargs=0
@@ -89,6 +91,13 @@ _codex_oauth_login__q_nargs=0
 _codex_oauth_login___quiet_nargs=0
 _codex_oauth_login__v_nargs=0
 _codex_oauth_login___verbose_nargs=0
+_codex_oauth_whoami__h_nargs=0
+_codex_oauth_whoami___help_nargs=0
+_codex_oauth_whoami___json_nargs=0
+_codex_oauth_whoami__q_nargs=0
+_codex_oauth_whoami___quiet_nargs=0
+_codex_oauth_whoami__v_nargs=0
+_codex_oauth_whoami___verbose_nargs=0
 _codex_oauth_status__h_nargs=0
 _codex_oauth_status___help_nargs=0
 _codex_oauth_status___check_nargs=0
@@ -106,6 +115,8 @@ _codex_oauth_token__v_nargs=0
 _codex_oauth_token___verbose_nargs=0
 _codex_oauth_header__h_nargs=0
 _codex_oauth_header___help_nargs=0
+_codex_oauth_header___all_nargs=0
+_codex_oauth_header___curl_nargs=0
 _codex_oauth_header___json_nargs=0
 _codex_oauth_header__q_nargs=0
 _codex_oauth_header___quiet_nargs=0
@@ -245,6 +256,7 @@ _codex_oauth_authority___json_nargs=0
 _codex_oauth_pos_0_nargs=A...
 _codex_oauth__h_nargs=0
 _codex_oauth___help_nargs=0
+_codex_oauth__V_nargs=0
 _codex_oauth___version_nargs=0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from codex_oauth.cli.output import emit, hint, printable
+from codex_oauth.cli.views.view import NO_OFFERS, Offers
 from codex_oauth_core.effects import BrowserPrompt, DevicePrompt, Prompt, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.reading.times import rfc3339
@@ -18,7 +19,10 @@ class JsonView:
     def __init__(self) -> None:
         self._said: tuple[Why, ErrorKind | None] | None = None
 
-    def prompt(self, prompt: Prompt) -> None:
+    def whole_page(self) -> None:
+        """Nothing: the address was given whole."""
+
+    def prompt(self, prompt: Prompt, offers: Offers = NO_OFFERS) -> None:
         shared = {"expires_at": rfc3339(prompt.expires_at), "issuer": prompt.issuer}
         match prompt:
             case DevicePrompt():

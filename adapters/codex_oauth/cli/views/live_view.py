@@ -1,10 +1,10 @@
 """The view for a terminal: what to do stays in sight, and one line below it says what is happening.
 
-Rules of this file: what a person must read is appended and never erased; only the last line is written
-over. No mode of the terminal is changed (its cursor stays visible, its screen stays the same), so that
-there is nothing to put back, even after SIGKILL. The page is a link where the terminal knows links; it and
-the code stay whole, each alone on its line, for a mouse to copy. When the window becomes too narrow for
-what was shown, that is shown again.
+Rules of this file: what a person must read is appended and never erased; only the last line is written over.
+No mode of the terminal is changed here (its cursor stays visible, its screen stays the same). The page is a
+link where the terminal knows links; it and the code are each alone on a line, for a mouse to copy. A long
+address is shortened only where the link surely works and the page is being opened. When the window becomes
+too narrow for what was shown, that is shown again.
 """
 
 from __future__ import annotations
@@ -14,11 +14,21 @@ import threading
 import time
 from typing import Final
 
+import attrs
+
 from codex_oauth.cli.output import clock, hint, paint
 from codex_oauth.cli.views.line_view import LineView
 from codex_oauth.cli.views.terminal import Terminal
-from codex_oauth.cli.views.view import FINISHING, Part, parts_of, role_of, short_status, status_of
-from codex_oauth_core.effects import Prompt, SendRequest, Wait
+from codex_oauth.cli.views.view import (
+    FINISHING,
+    NO_OFFERS,
+    Offers,
+    Part,
+    role_of,
+    short_status,
+    status_of,
+)
+from codex_oauth_core.effects import BrowserPrompt, DevicePrompt, Prompt, SendRequest, Wait
 
 __all__ = ["LiveView"]
 
@@ -39,14 +49,25 @@ class LiveView(LineView):
     def __init__(self, terminal: Terminal) -> None:
         super().__init__(terminal)
         self._prompt: Prompt | None = None
+        self._offers = NO_OFFERS
         self._status = _StatusLine(terminal)
         self._shown_width = 0  # what the prompt on the screen needs to stay as it is
         self._last_columns = terminal.columns()
 
-    def prompt(self, prompt: Prompt) -> None:
+    def prompt(self, prompt: Prompt, offers: Offers = NO_OFFERS) -> None:
         self._status.clear()
-        self._prompt = prompt
-        super().prompt(prompt)
+        self._prompt, self._offers = prompt, offers
+        super().prompt(prompt, offers)
+
+    def whole_page(self) -> None:
+        """The whole address, for a person to copy."""
+        if isinstance(self._prompt, BrowserPrompt) and self._is_shortened(
+            self._prompt.authorize_url.reveal()
+        ):
+            self._offers = attrs.evolve(self._offers, opens=False)
+            self._status.clear()
+            for line in self._lines_of(Part("page", self._prompt.authorize_url.reveal())):
+                hint(line)
 
     def sending(self, effect: SendRequest) -> None:
         if effect.once:
@@ -55,15 +76,16 @@ class LiveView(LineView):
             self._draw(_ASKING, "waiting")
 
     def wait(self, wait: Wait) -> None:
-        status = status_of(wait)
-        if status != self._said and not self._fits(status):
+        status, shown = status_of(wait), status_of(wait, wait.until)
+        if status != self._said and not self._fits(shown):
             self._tell(f"{status}.")
         self._said = status
 
     def tick(self, wait: Wait, at: float) -> None:
         self._fit_again()
         rest = f"{clock(wait.prompt.expires_at - time.time())}  " if wait.prompt else ""
-        self._draw(f"{rest}{status_of(wait)}", role_of(wait), f"{rest}{short_status(wait)}", rest.strip())
+        shown = f"{rest}{status_of(wait, at)}"
+        self._draw(shown, role_of(wait), f"{rest}{short_status(wait)}", rest.strip())
 
     def done(self) -> None:
         self._draw(_DONE, "done")
@@ -82,19 +104,22 @@ class LiveView(LineView):
         for line in folded(text, self._terminal):
             hint(line)
 
-    def _show(self, prompt: Prompt) -> None:
-        for row in self._qr(prompt):
-            hint(row)
-        for part in parts_of(prompt):
-            for line in self._lines(part):
-                hint(line)
-            if part.role == "code":
-                self._shown_width = self._terminal.indent(part.text) + len(part.text)
+    def _show(self, prompt: Prompt, offers: Offers) -> None:
+        super()._show(prompt, offers)
+        if isinstance(prompt, DevicePrompt):
+            self._shown_width = self._terminal.indent(prompt.user_code) + len(prompt.user_code)
 
-    def _lines(self, part: Part) -> list[str]:
+    def _is_shortened(self, address: str) -> bool:
+        """Whether a link stands for the address: where it surely works, and the page opens anyway."""
+        return self._offers.opens and self._terminal.short_links and len(address) > _LONGEST
+
+    def _lines_of(self, part: Part) -> list[str]:
+        if part.role == "limit":  # the line below counts down
+            return []
         if part.role == "page" and self._terminal.links:
-            address = paint(part.text, part.role, colour=self._terminal.colour)
-            return [" " * self._terminal.indent(part.text) + _LINK.format(part.text, address)]
+            text = _shortened(part.text) if self._is_shortened(part.text) else part.text
+            address = paint(text, part.role, colour=self._terminal.colour)
+            return [" " * self._terminal.indent(text) + _LINK.format(part.text, address)]
         if part.role in ("page", "code"):
             return [self._line(part)]
         lines = folded(part.text, self._terminal) or [""]
@@ -110,7 +135,12 @@ class LiveView(LineView):
         if self._prompt is not None and columns == before and columns < self._shown_width:
             self._status.clear()
             hint()
-            self._show(self._prompt)
+            self._show(self._prompt, self._offers)
+
+
+def _shortened(address: str) -> str:
+    """The address without what only the browser needs."""
+    return f"{address.partition('?')[0]}?..."
 
 
 def folded(text: str, terminal: Terminal) -> list[str]:

@@ -22,6 +22,29 @@ _INDENT: Final = 4
 _NO_LINKS: Final = ("linux", "vt")
 """Terminals, by how their names begin, that may print what belongs to a link."""
 
+_KNOWN_BY: Final = (
+    "VTE_VERSION",
+    "KITTY_WINDOW_ID",
+    "WT_SESSION",
+    "KONSOLE_VERSION",
+    "GHOSTTY_RESOURCES_DIR",
+    "WEZTERM_PANE",
+    "DOMTERM",
+)
+"""Variables that a terminal sets which surely shows links."""
+
+_KNOWN_PROGRAMS: Final = (
+    "iTerm.app",
+    "WezTerm",
+    "vscode",
+    "ghostty",
+    "Hyper",
+    "Tabby",
+    "rio",
+    "WarpTerminal",
+)
+_KNOWN_NAMES: Final = ("xterm-kitty", "xterm-ghostty", "alacritty", "foot", "wezterm", "contour")
+
 _C_LOCALES: Final = ("", "C", "POSIX")
 _COERCED: Final = ("C.UTF-8", "C.utf8", "UTF-8")
 
@@ -39,7 +62,8 @@ class ViewOptions:
 @attrs.frozen(kw_only=True)
 class Terminal:
     """Where a view writes. `redraws`: a line can be written over; `utf8`: more than ASCII can be shown;
-    `links` (OSC 8) and `escapes` (any other order) are understood, or passed over.
+    `links` (OSC 8) and `escapes` (any other order) are understood, or passed over; `short_links`: links are
+    surely understood.
     """
 
     stream: TextIO
@@ -48,6 +72,7 @@ class Terminal:
     colour: bool = False
     utf8: bool = False
     links: bool = False
+    short_links: bool = False
     escapes: bool = False
     qr: bool = False
 
@@ -82,16 +107,26 @@ def terminal_of(
     colourless = plain or (is_terminal and name == "dumb")
     auto = "never" if colourless and wishes.color == "auto" else wishes.color
     redraws = is_terminal and name != "dumb" and not plain
+    links = redraws and not name.startswith(_NO_LINKS)
     return Terminal(
         stream=stream,
         is_terminal=is_terminal,
         redraws=redraws,
         colour=wants_colour(stream, environ, auto),
         utf8=_is_utf8(stream, environ, platform),
-        links=redraws and not name.startswith(_NO_LINKS),
+        links=links,
+        short_links=links and _surely_shows_links(environ, name),
         escapes=is_terminal and name != "dumb" and not name.startswith(_NO_LINKS),
         qr=wishes.qr,
     )
+
+
+def _surely_shows_links(environ: Mapping[str, str], name: str) -> bool:
+    """Whether it is known to: within tmux and screen it depends on their settings."""
+    if name.startswith(("tmux", "screen")) or environ.get("TMUX") or environ.get("STY"):
+        return False
+    by_name = name.startswith(_KNOWN_NAMES) or environ.get("TERM_PROGRAM") in _KNOWN_PROGRAMS
+    return by_name or any(environ.get(variable) for variable in _KNOWN_BY)
 
 
 def _is_utf8(stream: TextIO, environ: Mapping[str, str], platform: str) -> bool:

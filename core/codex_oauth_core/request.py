@@ -1,0 +1,37 @@
+"""One HTTP request, as a dialect writes it and a driver sends it.
+
+Rules of this file: it is loaded by whoever reads or writes for a provider, and loads no effect.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from codex_oauth_core.secret import Secret
+
+__all__ = ["Request", "RequestHeaders", "plain"]
+
+
+RequestHeaders = tuple[tuple[str, str | Secret[str]], ...]
+"""Names and values in the order in which they are sent; a value may be a secret."""
+
+
+@attrs.frozen
+class Request:
+    """One HTTP request. Send it as it is: follow no redirect, and add no cookie and no credentials. A header
+    may be a `Secret`: send `plain_headers()`.
+    """
+
+    method: str
+    url: str
+    headers: RequestHeaders
+    body: Secret[bytes]
+
+    def plain_headers(self) -> tuple[tuple[str, str], ...]:
+        """The headers as they go on the wire, secrets revealed: to be sent, and not to be logged."""
+        return plain(self.headers)
+
+
+def plain(headers: RequestHeaders) -> tuple[tuple[str, str], ...]:
+    """Headers with their secrets revealed."""
+    return tuple((name, value.reveal() if isinstance(value, Secret) else value) for name, value in headers)
