@@ -43,7 +43,7 @@ from codex_oauth import (
     answer_of,
     check_writable,
     now,
-    target_of,
+    request_target,
 )
 
 __all__ = ["GeventWorld"]
@@ -197,7 +197,7 @@ class Exchange:
         headers = [("Host", url.netloc.rpartition("@")[2]), *request.plain_headers()]
         headers += [("Content-Length", str(len(body))), ("Connection", "close")]
         try:
-            head = h11.Request(method=request.method, target=target_of(request.url), headers=headers)
+            head = h11.Request(method=request.method, target=request_target(request.url), headers=headers)
             self._bytes = b"".join(
                 self._http.send(part) or b"" for part in (head, h11.Data(data=body), h11.EndOfMessage())
             )

@@ -35,10 +35,11 @@ from codex_oauth import (
     Wait,
     check_writable,
     now,
-    target_of,
+    request_target,
     unlogged,
     within,
 )
+from codex_oauth.testing import Tolerance
 
 __all__ = ["NiquestsTransport", "NiquestsWorld"]
 
@@ -92,7 +93,7 @@ class AsItIs(niquests.PreparedRequest):  # type: ignore[misc]
     @property
     def path_url(self) -> str:
         """What stands in the request line."""
-        return target_of(self.url)
+        return request_target(self.url)
 
 
 class Exchange:
@@ -228,6 +229,6 @@ class NiquestsWorld(AnyioWorld):
 
 
 make = NiquestsWorld
-CANNOT_OBEY = {"every_target_goes_out_as_it_is": "encoded dot segments"}
+TOLERATED = Tolerance(target_form=True)
 """urllib3-future writes `%2e` as `%2E`, which means the same."""
 AWAITS = True

@@ -36,7 +36,7 @@ from codex_oauth import (
     check_writable,
     never,
     now,
-    target_of,
+    request_target,
 )
 
 __all__ = ["PycurlTransport", "PycurlWorld"]
@@ -93,7 +93,10 @@ class Transfer:
         body = request.body.reveal()
         for option, value in (
             (pycurl.URL, without_user(request.url).encode()),
-            (pycurl.REQUEST_TARGET, target_of(request.url)),  # as it is: libcurl would write `%2d` as `%2D`
+            (
+                pycurl.REQUEST_TARGET,
+                request_target(request.url),
+            ),  # libcurl would write `%2d` as `%2D`
             (pycurl.CUSTOMREQUEST, request.method),
             (pycurl.HTTPHEADER, header_lines(request)),
             (pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1),
@@ -210,5 +213,3 @@ class PycurlWorld(SyncWorld):
 
 
 make = PycurlWorld
-CANNOT_OBEY = {"no_redirect_of_any_kind_is_followed": "two Locations"}
-"""libcurl takes an answer that leads to two places for none: `maybe_sent`, `reset`."""
