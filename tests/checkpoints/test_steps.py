@@ -177,7 +177,7 @@ def test_an_id_that_nobody_knows(tmp_path: Path, made: str) -> None:
     for_people, for_programs = finish(tmp_path, made), finish(tmp_path, made, "--json")
     assert (for_people.code, for_programs.code) == (3, 3)
     assert "No sign-in with this id" in for_people.err
-    assert "codex-oauth login start --device" in for_people.err
+    assert "codex-oauth login start\n" in for_people.err
     error = for_programs.documents[0]["error"]
     assert (error["kind"], error["details"]) == ("expired", {"reason": "unknown_id"})
     assert not home_of(tmp_path).exists()
