@@ -107,7 +107,7 @@ def test_a_new_login_replaces_the_old_one_of_its_account_and_revokes_nothing(
     assert not any("revoke" in request.request.url for request in world.requests)
 
 
-NOT_CONFIRMED = "The server did not confirm that it ended the login that was replaced."
+NOT_CONFIRMED = "The server did not confirm that it ended the replaced login."
 
 
 @each_door

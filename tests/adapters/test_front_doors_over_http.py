@@ -277,7 +277,7 @@ def test_a_paste_alone_can_finish_it_where_no_port_can_be_had(door: Door, server
     assert credential.account_id
     assert verdicts == ["Rejected", "Accepted"]
     assert source.stopped == 1
-    assert notes[-1].endswith("Only a paste can finish this sign-in.")
+    assert notes[-1].endswith("To finish this sign-in, paste the address of the last page.")
 
 
 # -- the page ------------------------------------------------------------------------------------------

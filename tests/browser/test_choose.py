@@ -13,7 +13,7 @@ from codex_oauth.browser.choose import FlowChoice, choose_flow, choose_here
 X11 = {"DISPLAY": ":0"}
 WAYLAND = {"WAYLAND_DISPLAY": "wayland-0"}
 INTEROP = "/proc/sys/fs/binfmt_misc/WSLInterop"
-BROWSER = FlowChoice("browser", "a browser can be opened here")
+BROWSER = FlowChoice("browser", "one can be opened here")
 SSH = FlowChoice("device", "this is an SSH session")
 CONTAINER = FlowChoice("device", "this is a container")
 NOTEBOOK = FlowChoice("device", "this is a remote notebook")

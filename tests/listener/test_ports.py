@@ -320,7 +320,7 @@ def test_of_each_port_the_error_says_why_it_cannot_be_had(
     assert (error.kind, error.message) == (ErrorKind.CALLBACK_PORT_UNAVAILABLE, said)
     assert error.next_actions == ("Sign in with a device code instead.",)
     assert with_a_device_code(error) == f"Signing in with a device code: {said}"
-    assert only_a_paste(error) == f"{said} Only a paste can finish this sign-in."
+    assert only_a_paste(error) == f"{said} To finish this sign-in, paste the address of the last page."
 
 
 @pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM])
