@@ -92,7 +92,7 @@ __all__, __getattr__, __dir__ = lazy_names(
             "never",
         ),
         "codex_oauth.transport.unlogged": ("unlogged",),
-        "codex_oauth.transport.writable": ("check_writable", "target_of"),
+        "codex_oauth.transport.writable": ("check_writable", "request_target"),
         "codex_oauth.worlds.anyio_world": ("AnyioWorld",),
         "codex_oauth.worlds.async_httpx_world": ("AsyncHttpxWorld",),
         "codex_oauth.worlds.callbacks": ("CallbackSource", "Sources", "answer_of"),

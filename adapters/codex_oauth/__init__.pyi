@@ -94,7 +94,7 @@ from codex_oauth.transport.protocol import Transport as Transport
 from codex_oauth.transport.protocol import never as never
 from codex_oauth.transport.unlogged import unlogged as unlogged
 from codex_oauth.transport.writable import check_writable as check_writable
-from codex_oauth.transport.writable import target_of as target_of
+from codex_oauth.transport.writable import request_target as request_target
 from codex_oauth.worlds.aiohttp_world import AiohttpWorld as AiohttpWorld
 from codex_oauth.worlds.anyio_world import AnyioWorld as AnyioWorld
 from codex_oauth.worlds.async_httpx_world import AsyncHttpxWorld as AsyncHttpxWorld
@@ -431,13 +431,13 @@ __all__ = [
     "read_trace",
     "refresh",
     "replay",
+    "request_target",
     "restore",
     "retry_after",
     "run",
     "seal",
     "shielded",
     "store_login",
-    "target_of",
     "unlogged",
     "unseal",
     "use_is_off",

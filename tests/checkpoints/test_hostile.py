@@ -34,7 +34,6 @@ from tests.support import T0, W0
 MARKS = ("canary", "CANARY")
 SINCE: set[tuple[str | int, ...]] = {
     ("fields", "account"),
-    ("fields", "trouble"),
     ("fields", "unwanted", "client_id"),
     ("fields", "verdict", "signed_in"),
     ("fields", "answer", "headers", "content-type"),

@@ -14,7 +14,7 @@ from codex_oauth import HostNotAllowed, TokenSource, aiohttp_middleware
 from codex_oauth.authority import Fault
 from codex_oauth_core import ErrorKind, SignInError
 from tests.tokens.backend import Backend, backends
-from tests.tokens.rig import Rig, eventually, rig
+from tests.tokens.rig import PATIENCE, Rig, eventually, rig
 
 HOSTS = ("127.0.0.1",)
 REFUSED = Fault(endpoint="refresh", status=401, body={"error": {"code": "refresh_token_expired"}})
@@ -139,6 +139,11 @@ def test_another_host_gets_nothing_at_all(made: Rig, here: Backend, there: Backe
     assert (here.hits, there.hits) == ([], [])
 
 
+def test_another_provider_s_host_is_no_host_of_the_login(made: Rig) -> None:
+    with pytest.raises(HostNotAllowed):
+        ask(made.source(), "https://api.openai.com/v1/responses")
+
+
 def test_without_a_login_nothing_is_sent(made: Rig, here: Backend) -> None:
     made.store.select(None)
     with pytest.raises(SignInError) as raised:
@@ -152,6 +157,19 @@ def test_a_401_that_ends_the_login_is_raised_as_what_it_is(here: Backend) -> Non
         ask(rig(REFUSED).source(hosts=HOSTS), f"{here.url}/always")
     assert raised.value.kind is ErrorKind.LOGIN_REQUIRED
     eventually(lambda: here.connected == 0)
+
+
+def test_an_answer_that_ends_the_login_gives_its_connection_back(here: Backend) -> None:
+    async def main() -> int:
+        sign = aiohttp_middleware(rig(REFUSED).source(hosts=HOSTS))
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as session:
+            with pytest.raises(SignInError) as raised:
+                await session.get(f"{here.url}/long-401", middlewares=[sign])
+            assert raised.tb is not None  # it still holds its frames
+            async with asyncio.timeout(PATIENCE), session.get(f"{here.url}/ok") as response:
+                return response.status
+
+    assert asyncio.run(main()) == 200
 
 
 def test_it_can_be_given_for_one_request(made: Rig, here: Backend) -> None:

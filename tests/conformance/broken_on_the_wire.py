@@ -30,6 +30,7 @@ from codex_oauth_core import (
 from tests.conformance.breakage import answering, broken, performing, sending
 
 Header = tuple[str, Any]
+Change = Callable[[Request], Request]
 
 
 def _url(change: Callable[[str], str]) -> Callable[[Request], Request]:
@@ -69,7 +70,7 @@ def _sorted(path: str) -> str:
     return f"{head}{mark}{'&'.join(sorted(query.split('&')))}"
 
 
-TARGETS: Final = {
+TARGETS: Final[dict[str, Change]] = {
     "takes dot segments out": _url(lambda url: str(httpx.URL(url))),
     "parses and writes the URL again": _url(lambda url: urlunsplit(urlsplit(url))),
     "writes escapes in capitals": _target(lambda path: re.sub("%..", lambda found: found[0].upper(), path)),
@@ -116,7 +117,7 @@ broken(
     "every_method_goes_out_as_it_is",
 )
 
-BODIES: Final = {
+BODIES: Final[dict[str, Callable[[bytes], bytes]]] = {
     "strips the body": bytes.strip,
     "strips the end of the body": bytes.rstrip,
     "cuts a large body": lambda body: body[: 1 << 16],
@@ -129,7 +130,7 @@ BODIES: Final = {
 for what, of_a_body in BODIES.items():
     broken(f"{what} that it sends", sending(_body(of_a_body)), "every_body_goes_out_as_it_is")
 
-HEADERS: Final = {
+HEADERS: Final[dict[str, Change]] = {
     "adds what tracing adds": _with(
         ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
     ),
@@ -226,13 +227,14 @@ class Refers(HttpxWorld):
         return super().perform(effect)
 
 
-for what, make in {
+REMEMBERED: Final[dict[str, type[HttpxWorld]]] = {
     "validates what it has": remembering("etag", "If-None-Match"),
     "asks whether it changed": remembering("last-modified", "If-Modified-Since"),
     "keeps cookies": remembering("set-cookie", "Cookie"),
     "caches": Caches,
     "refers": Refers,
-}.items():
+}
+for what, make in REMEMBERED.items():
     broken(what, make, "nothing_is_remembered_for_the_next_request")
 
 
@@ -285,7 +287,7 @@ def _told(change: Callable[[dict[str, str]], dict[str, Any]]) -> type[HttpxWorld
     return answering(lambda event: attrs.evolve(event, headers=change(dict(event.headers))))
 
 
-for what, of_told in {
+OF_HEADERS: Final[dict[str, Callable[[dict[str, str]], dict[str, Any]]]] = {
     "tells the last of several headers": lambda told: {
         name: value.split(", ")[-1] for name, value in told.items()
     },
@@ -309,7 +311,8 @@ for what, of_told in {
         name: ", ".join(sorted(value.split(", "))) for name, value in told.items()
     },
     "makes names of variables": lambda told: {name.replace("-", "_"): value for name, value in told.items()},
-}.items():
+}
+for what, of_told in OF_HEADERS.items():
     broken(what, _told(of_told), "every_header_is_delivered")
 
 
@@ -386,7 +389,7 @@ def _location(event: ResponseReceived) -> str:
     return event.headers.get("location", "")
 
 
-for what, when in {
+FOLLOWED: Final[dict[str, Callable[[SendRequest, ResponseReceived], str]]] = {
     "follows redirects of GET": lambda sent, came: _location(came) if sent.request.method == "GET" else "",
     "follows 303": lambda sent, came: _location(came) if came.status == 303 else "",
     "follows 300": lambda sent, came: _location(came) if came.status == 300 else "",
@@ -397,7 +400,8 @@ for what, when in {
     "loads what is linked": lambda sent, came: (
         came.headers.get("link", "").partition("<")[2].partition(">")[0]
     ),
-}.items():
+}
+for what, when in FOLLOWED.items():
     broken(what, following(when), "no_redirect_of_any_kind_is_followed")
 broken(
     "keeps a Location for itself",

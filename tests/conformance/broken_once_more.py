@@ -436,12 +436,13 @@ def _knows_none(_: HttpxWorld) -> Event:
     raise TypeError("an effect that is none")
 
 
-for what, answer in {
+REGISTERED: dict[str, Callable[[HttpxWorld], Event]] = {
     "knows no registrations": _knows_none,
     "takes a registration for a wait": lambda world: TimeReached(world.now()[0]),
     "answers a registration as something else": lambda world: StoreAnswered(
         world.now()[0], world.now()[1], Reserved()
     ),
     "answers a registration at no time": lambda world: StoreAnswered(0.0, 0.0, Reserved()),
-}.items():
+}
+for what, answer in REGISTERED.items():
     broken(what, registering(answer), "a_registration_is_answered")

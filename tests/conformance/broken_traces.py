@@ -81,19 +81,20 @@ ANSWERED: Final = "nothing_stays_whatever_was_answered"
 REACHED: Final = "nothing_stays_of_what_was_not_reached"
 HANDSHAKE: Final = "nothing_stays_of_a_bad_handshake"
 CANCELLED: Final = "nothing_stays_of_what_was_cancelled"
+AFTER: Final[tuple[tuple[str, Callable[[SendRequest | None, Event], bool], str], ...]] = (
+    ("an answer", lambda _, event: isinstance(event, ResponseReceived), ANSWERED),
+    ("a reset", _failed(Cause.RESET), ANSWERED),
+    ("a truncated answer", _failed(Cause.TRUNCATED), ANSWERED),
+    ("too large an answer", _failed(Cause.TOO_BIG), ANSWERED),
+    ("a `once` request", lambda sent, _: sent is not None and sent.once, ANSWERED),
+    ("a refusal", _failed(Cause.CONNECT), REACHED),
+    ("a lookup", _failed(Cause.DNS), REACHED),
+    ("a bad certificate", _failed(Cause.TLS_CERTIFICATE), HANDSHAKE),
+    ("a bad handshake", _failed(Cause.TLS_EOF), HANDSHAKE),
+    ("a cancel", lambda _, event: isinstance(event, Cancelled), CANCELLED),
+)
 for what, leave in LEAVING.items():
-    for where, when, check in (
-        ("an answer", lambda _, event: isinstance(event, ResponseReceived), ANSWERED),
-        ("a reset", _failed(Cause.RESET), ANSWERED),
-        ("a truncated answer", _failed(Cause.TRUNCATED), ANSWERED),
-        ("too large an answer", _failed(Cause.TOO_BIG), ANSWERED),
-        ("a `once` request", lambda sent, _: sent is not None and sent.once, ANSWERED),
-        ("a refusal", _failed(Cause.CONNECT), REACHED),
-        ("a lookup", _failed(Cause.DNS), REACHED),
-        ("a bad certificate", _failed(Cause.TLS_CERTIFICATE), HANDSHAKE),
-        ("a bad handshake", _failed(Cause.TLS_EOF), HANDSHAKE),
-        ("a cancel", lambda _, event: isinstance(event, Cancelled), CANCELLED),
-    ):
+    for where, when, check in AFTER:
         broken(f"leaves {what} after {where}", leaving(leave, when), check)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.conformance import (
     broken_answers,
+    broken_details,
     broken_failures,
     broken_in_time,
     broken_listening,
@@ -13,6 +14,7 @@ from tests.conformance import (
     broken_requests,
     broken_times,
     broken_traces,
+    broken_waits,
 )
 from tests.conformance.breakage import BROKEN, Broken
 
@@ -20,6 +22,7 @@ __all__ = [
     "BROKEN",
     "Broken",
     "broken_answers",
+    "broken_details",
     "broken_failures",
     "broken_in_time",
     "broken_listening",
@@ -29,6 +32,7 @@ __all__ = [
     "broken_requests",
     "broken_times",
     "broken_traces",
+    "broken_waits",
     "close_what_was_left",
 ]
 
@@ -37,6 +41,7 @@ def close_what_was_left() -> None:
     """Close what the broken worlds left open."""
     broken_failures.close_what_was_left()
     broken_traces.close_what_was_left()
+    broken_details.KeepsForAll.told.clear()
     while broken_once_more.ClosesWhenItIsCollected.kept:
         broken_once_more.ClosesWhenItIsCollected.kept.pop().close()
     while broken_times.LEFT:

@@ -24,6 +24,8 @@ _LIMITS = (
     "a_handshake_has_the_time_limit",
     "a_once_request_has_the_time_limit_too",
     "the_time_limit_is_one_for_the_whole_exchange",
+    "the_time_limit_begins_before_the_lookup",
+    "the_time_limit_begins_before_the_handshake",
 )
 _SENT_TWICE = (
     "nothing_is_sent_twice",
@@ -32,11 +34,13 @@ _SENT_TWICE = (
     "nothing_that_had_no_time_is_sent_again",
     "no_answer_makes_it_send_again",
     "no_other_address_is_tried_after_it_was_sent",
+    "nothing_is_sent_again_on_another_connection",
     "a_once_request_has_a_connection_of_its_own",
 )
 _CUT = (
     "a_cancel_never_cuts_a_once_request",
     "a_cancel_cuts_no_once_request_wherever_it_is",
+    "a_cancel_leaves_a_once_request_its_time",
     "a_cancelled_task_never_cuts_a_once_request",
     "a_once_request_outlives_the_cancellation_of_asyncio",
 )
@@ -140,7 +144,7 @@ CONTRACT: Final[Mapping[str, Mapping[str, Checks]]] = {
         "`CLOCK_BOOTTIME`": "the same",
         "On these two": "the same",
         "Elsewhere it is": "the same",
-        "`codex_oauth.clock.now`": "the same",
+        "`codex_oauth.now`": "the same",
         "**Wall-clock time**": ("an_answer_came_with_its_last_byte",),
         "It is compared": "a reason",
         "Take `now` as a parameter": ("the_clocks_are_the_ones_given",),
@@ -160,7 +164,7 @@ CONTRACT: Final[Mapping[str, Mapping[str, Checks]]] = {
         "**At the end of": _READ_LATE,
         "A process that was stopped": _READ_LATE,
         "So a blocking world": "advice",
-        "`codex_oauth.transport.deadline.Deadline`": "advice",
+        "`codex_oauth.Deadline`": "advice",
         "`begin()` before": "advice",
     },
     "What must never happen": {
@@ -172,6 +176,7 @@ CONTRACT: Final[Mapping[str, Mapping[str, Checks]]] = {
             "a_reset_connection_may_have_been_sent",
             "a_connection_that_ends_without_an_answer_may_have_been_sent",
             "nothing_that_was_lost_is_sent_again",
+            "what_is_lost_in_an_upload_may_have_been_sent",
             "every_place_has_the_time_limit",
         ),
         "| a redirect is followed": _REDIRECTS,
@@ -233,6 +238,7 @@ CONTRACT: Final[Mapping[str, Mapping[str, Checks]]] = {
         "**`world.cancel()`**": (
             *_REMEMBERED,
             "a_cancel_does_not_block",
+            "a_cancel_by_the_display_ends_the_wait",
             "a_cancel_after_the_end_does_no_harm",
         ),
         "A wait is answered": (
@@ -245,7 +251,7 @@ CONTRACT: Final[Mapping[str, Mapping[str, Checks]]] = {
         "A `once` request is finished": _CUT,
         "**Cancelling the task**": _TASKS,
         "It leaves the loop": (*_TASKS, *_OPEN),
-        "A `once` request that is under way": _CUT[2:],
+        "A `once` request that is under way": _CUT[3:],
         "On asyncio and trio": "advice",
         "Everything else may be cut": (*_TASKS, "other_tasks_go_on_meanwhile"),
         "A poll that was cut": "a reason",
@@ -260,6 +266,7 @@ CONTRACT: Final[Mapping[str, Mapping[str, Checks]]] = {
             "an_exception_stops_the_sources",
             "a_source_that_cannot_start_is_told_and_the_others_stop",
             "a_redirect_that_comes_late_changes_nothing",
+            "a_rule_starts_its_sources_once",
             "a_redirect_ends_the_wait",
         ),
         "`Sources` and `answer_of`": "advice",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from operator import attrgetter
 
 import pytest
 
@@ -11,14 +12,8 @@ from codex_oauth.testing import LISTENING_CHECKS, SCENARIOS, TASK_CHECKS, WORLD_
 from tests.conformance.inventory import CONTRACT
 from tests.house.tree import ROOT
 
-
-def name_of(check: Callable[..., object]) -> str:
-    """What a check is called."""
-    return check.__name__
-
-
 PAGE = (ROOT / "docs" / "porting.md").read_text(encoding="utf-8")
-CHECKS = {name_of(check) for check in (*WORLD_CHECKS, *LISTENING_CHECKS, *TASK_CHECKS)}
+CHECKS: set[str] = {*map(attrgetter("__name__"), (*WORLD_CHECKS, *LISTENING_CHECKS, *TASK_CHECKS))}
 OF_SCENARIOS = {scenario.name.replace(" ", "_") for scenario in SCENARIOS}
 
 

@@ -184,7 +184,7 @@ def test_a_workspace_without_codex_is_its_administrators_to_change(error: str, d
     told = outcome(effect)
     assert (told.kind, signing_in.state) == (E.DENIED, State.DENIED)
     assert dict(told.details) == {"code": "access_denied", "reason": "not_enabled"}
-    assert told.message == "Codex is not enabled for this workspace; its administrator can change that."
+    assert told.message == "Codex is not enabled for this workspace."
     assert "administrator" in told.next_actions[0]
     assert not told.retryable
     for name in (*DISABLED, "PROSE", "canary"):

@@ -207,7 +207,7 @@ def test_an_incomplete_registration_exchanges_and_keeps_nothing(name: Hostile, r
     desk = hostile(name)
     error = failed(desk.run(flow()))
     assert (error.kind, error.details) == (E.INVALID_RESPONSE, {"reason": reason})
-    assert "registration is incomplete" in error.message
+    assert "client id" in error.message
     assert (desk.kept, desk.count("token")) == ([], 0)
 
 

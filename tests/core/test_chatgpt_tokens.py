@@ -139,7 +139,7 @@ def test_a_deleted_registration_is_a_client_that_is_not_accepted() -> None:
     desk.changed = forgotten
     error = failed(desk.run(again))
     assert (error.kind, error.details["code"]) == (E.CLIENT_REJECTED, "invalid_client")
-    assert any("register this application anew" in action for action in error.next_actions)
+    assert any("register it anew" in action for action in error.next_actions)
 
 
 @pytest.mark.parametrize("query", ["state={}", "error=%1b&state={}", "code=x&state={}&access_token=y"])

@@ -117,6 +117,7 @@ WRONG: Final[dict[str, tuple[Any, ...]]] = {
     "phase": (None, "not_sent", "maybe_sent", 7, True),
     "cause": (None, "dns", 7),
     "setting": ("HTTP_PROXY", 7, ("HTTP_PROXY", "bad_port"), True),
+    "errno": (111, True, b"ECONNREFUSED", ("ECONNREFUSED",)),
     "query": (None, "code=x", b"code=x", Secret(b"code=x"), 7),
 }
 

@@ -157,7 +157,9 @@ def test_an_account_id_that_is_no_header_value_is_none(account_id: object) -> No
 
 
 def test_a_workspace_that_was_not_asked_for_is_refused() -> None:
-    assert judged(tokens(), "acct_other") == Refusal(E.WORKSPACE_RESTRICTED)
+    refused = judged(tokens(), "acct_other")
+    text = "acct_fake signed in, and is not in the workspace that was asked for."
+    assert refused == Refusal(E.WORKSPACE_RESTRICTED, message=text)
     assert isinstance(judged(tokens(), "acct_other", "acct_fake"), Credential)
 
 

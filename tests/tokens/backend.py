@@ -83,6 +83,7 @@ def _away_if_good(backend: Backend, hit: Hit) -> Answer:
 
 _PATHS: dict[str, Callable[[Backend, Hit], Answer]] = {
     "/always": lambda _, __: _error(401),
+    "/long-401": lambda _, __: (401, "text/plain", b"x" * 2**21, {}),
     "/403": lambda _, __: _error(403),
     "/403.html": lambda _, __: (403, "text/html; charset=utf-8", PAGE, {"cf-mitigated": "challenge"}),
     "/401.html": lambda _, __: (401, "text/html; charset=utf-8", PAGE, {}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import anyio
 import attrs
@@ -129,7 +129,7 @@ def test_where_the_login_was_seen_counts_for_a_moment(later: float, whose: str) 
     made.make_due(-1)
     first = made.stored.credential
     assert first.expires_at is not None
-    theirs = {"account_id": "acct-other", "user_id": "user-other", "access_token": Secret("other")}
+    theirs: dict[str, Any] = {"account_id": "acct-2", "user_id": "user-2", "access_token": Secret("other")}
     other = attrs.evolve(first, expires_at=first.expires_at + 10**9, **theirs)
     with made.source() as source:
         source._look()

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from codex_oauth.tokens import flight, token_source
+from codex_oauth.tokens import flight, forks
 from codex_oauth.transport import tls
 from codex_oauth_core import SignInError
 from tests.tokens.rig import LIFETIME, PATIENCE, eventually, renewals, rig
@@ -103,12 +103,12 @@ def test_a_child_does_not_renew_in_step_with_its_parent() -> None:
 @needs_fork
 def test_a_source_that_is_gone_costs_a_child_nothing() -> None:
     gc.collect()
-    before = len(token_source._OWNERS)
+    before = len(forks._OWNERS)
     source = rig().source()
-    assert len(token_source._OWNERS) == before + 1
+    assert len(forks._OWNERS) == before + 1
     del source
     gc.collect()
-    assert len(token_source._OWNERS) == before
+    assert len(forks._OWNERS) == before
 
 
 # -- threads -------------------------------------------------------------------------------------------

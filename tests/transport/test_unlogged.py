@@ -30,7 +30,9 @@ from tests.transport.polls import PollWorld
 from tests.transport.servers import Server, answering, post
 from tests.transport.worlds import WORLDS, each_at_debug
 
-(BLOCKING_CHECK,) = (check for check in WORLD_CHECKS if check.__name__.endswith("is_logged"))
+(BLOCKING_CHECK,) = (
+    check for check in WORLD_CHECKS if check.__name__ == nothing_of_a_request_or_an_answer_is_logged.__name__
+)
 REDIRECT = b"HTTP/1.1 302 Found\r\nLocation: /?code=canary\r\nContent-Length: 0\r\n\r\n"
 GARBAGE = b'{"access_token":"canary"}\r\n\r\n'
 

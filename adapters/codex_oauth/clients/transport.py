@@ -47,9 +47,9 @@ class _Translator:
         self._lock = threading.Lock()
 
     def concerns(self, request: Any) -> bool:
-        """Whether a request asks for a model answer, and its body can be read."""
-        is_to_answer = request.method == "POST" and request.url.path.rstrip("/").endswith("/responses")
-        return is_to_answer and "content-encoding" not in request.headers
+        """Whether a request asks for a model answer."""
+        method, path = str(request.method), str(request.url.path)
+        return method == "POST" and path.rstrip("/").endswith("/responses")
 
     def translate(self, content: bytes) -> Translation | None:
         """The body as the backend wants it; None where it is to be sent as it is."""

@@ -7,18 +7,17 @@ cancelled.
 
 from __future__ import annotations
 
-import contextvars
 import sys
-import threading
-import traceback
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 import anyio
 
-__all__ = ["CHECK_LIMIT", "run_limited", "run_limited_async"]
+from codex_oauth.testing.bounded import Elsewhere
 
-CHECK_LIMIT: Final = 60.0
+__all__ = ["WORLD_CHECK_LIMIT", "run_limited", "run_limited_async"]
+
+WORLD_CHECK_LIMIT: Final = 60.0
 """Seconds after which a check is given up. The longest of a right world takes less than 10."""
 
 _ADIEU: Final = 1.0
@@ -27,31 +26,7 @@ _ADIEU: Final = 1.0
 
 def run_limited(work: Callable[[], None]) -> None:
     """Run `work`, which blocks, and raise what it raises; AssertionError if it does not end."""
-    raised: list[BaseException] = []
-    context = contextvars.copy_context()
-
-    def guarded() -> None:
-        try:
-            context.run(work)
-        except BaseException as error:  # noqa: BLE001  # raised below, in the caller's thread
-            raised.append(error)
-
-    thread = threading.Thread(target=guarded, name="codex-oauth check", daemon=True)
-    thread.start()
-    thread.join(CHECK_LIMIT)
-    if thread.is_alive():
-        raise AssertionError(f"it did not end within {CHECK_LIMIT:.0f} s{_standing(thread)}")
-    if raised:
-        raise raised[0]
-
-
-def _standing(thread: threading.Thread) -> str:
-    """Where a thread stands."""
-    frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001  # as faulthandler does
-    if frame is None:
-        return ""
-    places = traceback.extract_stack(frame)[-3:]
-    return "; it stands in " + ", ".join(f"{place.filename}:{place.lineno} {place.name}" for place in places)
+    Elsewhere(work).result(WORLD_CHECK_LIMIT)
 
 
 async def run_limited_async(work: Callable[[], Awaitable[None]]) -> None:
@@ -60,7 +35,7 @@ async def run_limited_async(work: Callable[[], Awaitable[None]]) -> None:
     if loop == "asyncio":
         await _on_asyncio(work)
     elif loop == "trio":
-        with anyio.move_on_after(CHECK_LIMIT):
+        with anyio.move_on_after(WORLD_CHECK_LIMIT):
             await work()
             return
         raise _too_long()
@@ -69,7 +44,7 @@ async def run_limited_async(work: Callable[[], Awaitable[None]]) -> None:
 
 
 def _too_long() -> AssertionError:
-    return AssertionError(f"it did not end within {CHECK_LIMIT:.0f} s")
+    return AssertionError(f"it did not end within {WORLD_CHECK_LIMIT:.0f} s")
 
 
 def _running() -> str:
@@ -95,7 +70,7 @@ async def _on_asyncio(work: Callable[[], Awaitable[None]]) -> None:
 
     task = asyncio.get_running_loop().create_task(checking(), name="codex-oauth check")
     try:
-        await asyncio.wait([task], timeout=CHECK_LIMIT)
+        await asyncio.wait([task], timeout=WORLD_CHECK_LIMIT)
     except asyncio.CancelledError:
         task.cancel()
         await asyncio.wait([task], timeout=_ADIEU)

@@ -84,7 +84,8 @@ Act = Callable[[socket.socket, LoopbackRequest], None]
 class LoopbackServer:
     """Listens on `host` while its `with` block lasts. `received` is what came in.
 
-    `raw`: the act gets each connection as it comes, with `NO_REQUEST`, and nothing is read before.
+    `raw`: the act gets each connection as it comes, with `NO_REQUEST`, and nothing is read before; little
+    fits in its buffers, so that a client that uploads has to wait.
     """
 
     def __init__(
@@ -102,6 +103,8 @@ class LoopbackServer:
         self._raw = raw
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._listener = socket.create_server((host, port), family=family)
+        if raw:
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         self.port: int = self._listener.getsockname()[1]
         self.received: list[LoopbackRequest] = []
         self.connections = 0

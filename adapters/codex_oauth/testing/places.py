@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Generator
 from typing import Any, Final
 
-__all__ = ["full_backlog", "named", "slow_lookup"]
+__all__ = ["full_backlog", "known_as", "slow_lookup"]
 
 _NUMBERS: Final = itertools.count(1)
 _FILL: Final = 8
@@ -40,7 +40,7 @@ Lookup = Callable[[str], list[str]]
 
 
 @contextlib.contextmanager
-def named(lookup: Lookup) -> Generator[str]:
+def known_as(lookup: Lookup) -> Generator[str]:
     """A name whose addresses `lookup` gives to who asks Python's resolver while the block lasts."""
     name = f"host-{next(_NUMBERS)}.codex-oauth.invalid"
     theirs: Any = socket.getaddrinfo
@@ -73,7 +73,7 @@ def slow_lookup() -> Generator[str]:
         over.wait(_LOOKUP)
         return []
 
-    with named(lookup) as name:
+    with known_as(lookup) as name:
         try:
             yield f"http://{name}"
         finally:

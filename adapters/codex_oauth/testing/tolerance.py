@@ -32,16 +32,18 @@ class Tolerance:
     `Accept-Language`, `Sec-Fetch-Mode`, ...). A header that carries a credential is tolerated in no case.
     `header_case`: it writes the names of headers in letters of its own. `header_order`: it sends them in an
     order of its own. `unknown_names`: it does not tell a name that is not found from a host that is not
-    reached, so that the cause may be `connect`. `tls`: whether it has TLS where it is tested. `methods`:
-    what it refuses to send.
+    reached, so that the cause may be `connect`. `target_form`: it writes the target of a URL in
+    a form of its own that means the same: escapes in capitals, no dot segments, no empty query. `tls`:
+    whether it has TLS where it is tested. `methods`: what it refuses to send.
     """
 
-    added_headers: frozenset[str] = attrs.field(default=(), converter=_lowered)
+    added_headers: frozenset[str] = attrs.field(default=frozenset[str](), converter=_lowered)
     header_case: bool = False
     header_order: bool = False
     unknown_names: bool = False
+    target_form: bool = False
     tls: bool = True
-    methods: frozenset[str] = attrs.field(default=(), converter=_kept)
+    methods: frozenset[str] = attrs.field(default=frozenset[str](), converter=_kept)
 
     def __attrs_post_init__(self) -> None:
         if credentials := self.added_headers & CREDENTIALS:

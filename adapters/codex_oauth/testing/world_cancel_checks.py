@@ -7,6 +7,7 @@ half second that a cancel may take, see `prompt`.
 from __future__ import annotations
 
 import contextlib
+import functools
 import socket
 import threading
 import time
@@ -51,7 +52,10 @@ _LIMIT: Final = 3.5
 """The time limit of what is cancelled."""
 
 _LONG: Final = 3.0
-_LARGE: Final = BODY * 80_000
+_AT_ONCE: Final = 0.4
+"""Seconds within which `cancel()` returns: it leaves the rest to others."""
+
+_LARGE: Final = BODY * 3600
 """More than the buffers of a connection hold."""
 
 
@@ -216,26 +220,46 @@ async def _cancelled_during(during: str, world: AsyncWorld, clock: CheckedClock)
 
 
 async def a_cancel_does_not_block(make: MakeAsyncWorld) -> None:
-    """Whoever cancels goes on at once: also while a `once` request is under way, which is finished first."""
-    returned = threading.Event()
+    """Whoever cancels goes on at once: before the run, in it and after it, and also while a `once` request is
+    under way, which is finished first.
+    """
+    for when in ("before the run", "during a wait", "during a `once` request", "after the run"):
+        with case(when):
+            await promptly("`cancel()`", functools.partial(_cancelling, make, when), _AT_ONCE)
 
-    def act(sock: socket.socket, request: LoopbackRequest) -> None:
-        threading.Thread(target=cancel, daemon=True).start()
-        answered_after.append(returned.wait(2.0))
-        sock.sendall(OK_ANSWER)
+
+async def _cancelling(make: MakeAsyncWorld, when: str) -> float:
+    """Seconds that `cancel()` takes; what is under way waits for it, but not for ever."""
+    returned = threading.Event()
+    clock = CheckedClock()
+    world = make(now=clock)
+    took: list[float] = []
 
     def cancel() -> None:
-        cancels[-1]()
+        begun = time.monotonic()
+        world.cancel()
+        took.append(time.monotonic() - begun)
         returned.set()
 
-    answered_after: list[bool] = []
-    cancels: list[Callable[[], None]] = []
-    clock = CheckedClock()
+    def act(sock: socket.socket, request: LoopbackRequest) -> None:
+        thread = threading.Thread(target=cancel, daemon=True)
+        thread.start()
+        returned.wait(1.0)
+        sock.sendall(OK_ANSWER)
+
+    if when == "before the run":
+        cancel()
     with LoopbackServer(act) as server:
-        async with make(now=clock) as world:
-            cancels.append(world.cancel)
-            response(await world.perform(post(server.url, 10.0, once=True)))
-    same(answered_after, [True], "whether `cancel()` returned while a `once` request was under way")
+        async with world:
+            if when == "during a wait":
+                with soon(cancel, _AFTER):
+                    await world.perform(wait(clock, 1.0))
+            elif when == "during a `once` request":
+                response(await world.perform(post(server.url, 10.0, once=True)))
+    if when == "after the run":
+        cancel()
+    returned.wait(2.0)
+    return took[0] if took else 2.0
 
 
 async def a_cancel_cuts_no_once_request_wherever_it_is(make: MakeAsyncWorld) -> None:
@@ -279,6 +303,23 @@ async def a_cancel_cuts_no_once_request_wherever_it_is(make: MakeAsyncWorld) -> 
                     same(len(server.received), 1, "the number of requests that came for one")
 
 
+async def a_cancel_leaves_a_once_request_its_time(make: MakeAsyncWorld) -> None:
+    """Also where it has not been connected yet: it is no `Cancelled`, and ends by its limit."""
+    for place in ("connecting", "before the answer"):
+        with case(place), PLACES[place]() as url:
+            clock = CheckedClock()
+            async with make(now=clock) as world:
+                watch = Stopwatch()
+                with soon(world.cancel, _AFTER):
+                    event = await world.perform(asked_at(place, url, 0.4, once=True))
+                watch.stop()
+                if not isinstance(event, RequestFailed):
+                    fail(f"the event of a `once` request without an answer is {type(event).__name__}")
+                same(event.cause, Cause.TIMEOUT, "the cause")
+                true((watch.took or 0.0) > 0.2, "a cancelled `once` request was given up before its limit")
+                _is_cancelled(await world.perform(wait(clock, _LONG)), clock)
+
+
 def _is_cancelled(event: Event, clock: CheckedClock) -> None:
     if not isinstance(event, Cancelled):
         fail(f"the event after a cancel is {type(event).__name__}")
@@ -295,4 +336,5 @@ CANCEL_CHECKS: Final = (
     every_effect_after_a_cancel_is_cancelled,
     a_cancel_does_not_block,
     a_cancel_cuts_no_once_request_wherever_it_is,
+    a_cancel_leaves_a_once_request_its_time,
 )

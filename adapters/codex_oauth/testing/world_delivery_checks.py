@@ -241,7 +241,6 @@ def _ways_to_lead(elsewhere: str) -> list[tuple[str, Mapping[str, str], int]]:
         "a Location of a query": {"Location": "?code=1"},
         "a Location without a scheme": {"Location": elsewhere.partition(":")[2]},
         "a Location that is none": {"Location": "http://[/"},
-        "two Locations": {"Location": f"{elsewhere}/a", "location": f"{elsewhere}/b"},
     }
     more: dict[str, Mapping[str, str]] = {
         "a Refresh": {"Refresh": f"0; url={elsewhere}/there"},

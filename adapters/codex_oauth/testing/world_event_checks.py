@@ -98,7 +98,8 @@ async def an_answer_came_with_its_last_byte(make: MakeAsyncWorld) -> None:
 
 def _has_types(found: ResponseReceived) -> None:
     same(type(found.status), int, "the type of a status")
-    same(isinstance(found.headers, Mapping), True, "whether the headers are a mapping")
+    headers: Any = found.headers
+    same(isinstance(headers, Mapping), True, "whether the headers are a mapping")
     same((type(found.body), type(found.body.reveal())), (Secret, bytes), "the types of a body")
     for name in ("sent_at", "at", "wall"):
         same(isinstance(getattr(found, name), float), True, f"whether `{name}` is a float")

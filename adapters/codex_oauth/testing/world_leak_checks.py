@@ -34,7 +34,7 @@ from codex_oauth.testing.loopback import (
     silent,
 )
 from codex_oauth.testing.performing import CheckedClock, MakeAsyncWorld, post, soon, wait
-from codex_oauth.testing.places import named
+from codex_oauth.testing.places import known_as
 from codex_oauth.testing.untrusted import untrusted_context
 from codex_oauth.testing.world_failure_checks import SOON, all_left, nobody_listens
 from codex_oauth_core.reading.json_body import MAX_BODY
@@ -76,7 +76,7 @@ async def nothing_stays_whatever_was_answered(make: MakeAsyncWorld) -> None:
 
 async def nothing_stays_of_what_was_not_reached(make: MakeAsyncWorld) -> None:
     async def run() -> None:
-        with nobody_listens() as url, named(lambda _: []) as nobody:
+        with nobody_listens() as url, known_as(lambda _: []) as nobody:
             async with make(now=CheckedClock()) as world:
                 for once in (False, True):
                     await world.perform(post(url, once=once))

@@ -15,9 +15,12 @@ from typing import Final
 import attrs
 
 from codex_oauth.testing.checking import case, fail, same, true
-from codex_oauth.testing.loopback import LoopbackRequest, LoopbackServer, until_left
+from codex_oauth.testing.loopback import LoopbackRequest, LoopbackServer, silent, until_left
 from codex_oauth.testing.performing import CheckedClock, MakeAsyncWorld, post
+from codex_oauth.testing.places import known_as
 from codex_oauth.testing.prompt import Stopwatch, promptly
+from codex_oauth.testing.surroundings import trusting
+from codex_oauth.testing.untrusted import Certificate
 from codex_oauth.testing.world_cancel_checks import IN_A_HANDSHAKE, PLACES, asked_at, asks_elsewhere
 from codex_oauth_core.events import Cause, Event, Phase, RequestFailed
 
@@ -85,6 +88,50 @@ async def the_time_limit_is_one_for_the_whole_exchange(make: MakeAsyncWorld) -> 
 
         with case(name):
             await promptly(f"a time limit of {_LONGER} s", measured, _LONGER + 0.6 * _WAIT, least=_LONGER / 2)
+
+
+async def the_time_limit_begins_before_the_lookup(make: MakeAsyncWorld) -> None:
+    """What looking up a name takes is a part of it."""
+
+    def lookup(_: str) -> list[str]:
+        time.sleep(_WAIT)
+        return ["127.0.0.1"]
+
+    with LoopbackServer(silent) as server, known_as(lookup) as name:
+        url = server.url.replace("127.0.0.1", name)
+        await promptly(
+            f"a time limit of {_LONGER} s, with a slow lookup in it",
+            lambda: _until_it_is_left(make, url),
+            _LONGER + 0.6 * _WAIT,
+        )
+
+
+async def the_time_limit_begins_before_the_handshake(make: MakeAsyncWorld) -> None:
+    """What TLS takes is a part of it, with a certificate that is trusted where it can be."""
+    certificate = Certificate()
+
+    def slow(sock: socket.socket, request: LoopbackRequest) -> None:
+        time.sleep(_WAIT)
+        with certificate.context().wrap_socket(sock.dup(), server_side=True) as line:
+            until_left(line)
+
+    with LoopbackServer(slow, raw=True) as server, trusting(certificate.pem):
+        url = server.url.replace("http:", "https:")
+        await promptly(
+            f"a time limit of {_LONGER} s, with a slow handshake in it",
+            lambda: _until_it_is_left(make, url),
+            _LONGER + 0.6 * _WAIT,
+        )
+
+
+async def _until_it_is_left(make: MakeAsyncWorld, url: str) -> float:
+    async with make(now=CheckedClock()) as world:
+        watch = Stopwatch()
+        event = await world.perform(post(url, _LONGER))
+        watch.stop()
+    if not isinstance(event, RequestFailed):
+        fail(f"no whole answer was sent, and the event is {type(event).__name__}")
+    return watch.took or 0.0
 
 
 async def an_answer_that_does_not_end_is_left(make: MakeAsyncWorld) -> None:
@@ -162,7 +209,7 @@ def _timed_out(event: Event, phase: Phase) -> None:
     same((event.phase, event.cause), (phase, Cause.TIMEOUT), "the phase and the cause")
 
 
-LIMIT_OVER_TLS: Final = (a_handshake_has_the_time_limit,)
+LIMIT_OVER_TLS: Final = (a_handshake_has_the_time_limit, the_time_limit_begins_before_the_handshake)
 """Those that need TLS."""
 
 LIMIT_CHECKS: Final = (
@@ -170,5 +217,6 @@ LIMIT_CHECKS: Final = (
     *LIMIT_OVER_TLS,
     a_once_request_has_the_time_limit_too,
     the_time_limit_is_one_for_the_whole_exchange,
+    the_time_limit_begins_before_the_lookup,
     an_answer_that_does_not_end_is_left,
 )

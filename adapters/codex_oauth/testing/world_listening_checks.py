@@ -215,6 +215,35 @@ async def a_redirect_that_comes_twice_is_told_once(make: MakeAsyncListeningWorld
         )
 
 
+async def a_rule_starts_its_sources_once(make: MakeAsyncListeningWorld) -> None:
+    """The same `Wait` comes again when it was answered early; the sources of its rule do not start anew."""
+    clock = CheckedClock()
+    steps: list[str] = []
+    effect = _wait(clock, 0.02)
+    async with make(now=clock, callbacks=(_Source(steps),), on_wait=_unseen) as world:
+        for _ in range(3):
+            await world.perform(effect)
+    same(steps.count("start"), 1, "how often a source was started by one rule")
+    true("stop" in steps, "the source was not stopped")
+
+
+async def a_cancel_by_the_display_ends_the_wait(make: MakeAsyncListeningWorld) -> None:
+    """`cancel()` may be called by whoever is shown a wait."""
+    clock = CheckedClock()
+    cancels: list[Callable[[], None]] = []
+    source = _Source([])
+    async with make(now=clock, callbacks=(source,), on_wait=lambda _: cancels[0]()) as world:
+        cancels.append(world.cancel)
+        begun = time.monotonic()
+        event = await world.perform(_wait(clock, _LONG))
+        true(
+            isinstance(event, Cancelled),
+            f"the event of a wait whose display cancels is {type(event).__name__}",
+        )
+        true(time.monotonic() - begun < SOON, "a cancel must end a wait at once")
+    same(source.steps, ["start", "stop"], "what was done to the source")
+
+
 async def every_wait_is_shown(make: MakeAsyncListeningWorld) -> None:
     """As it came, before it waits: one with a callback, and one without."""
     clock = CheckedClock()
@@ -273,6 +302,8 @@ ASYNC_LISTENING_CHECKS: Final = (
     a_source_that_cannot_start_is_told_and_the_others_stop,
     a_redirect_that_comes_late_changes_nothing,
     a_redirect_that_comes_twice_is_told_once,
+    a_rule_starts_its_sources_once,
+    a_cancel_by_the_display_ends_the_wait,
     every_wait_is_shown,
     nothing_of_a_redirect_is_logged,
     a_registration_is_answered,

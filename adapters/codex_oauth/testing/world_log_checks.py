@@ -1,7 +1,7 @@
 """Checks of a world: nothing of a request or an answer is logged, printed or warned of, or shown by an event.
 
 Rules of this file: answers are good and bad, and hold what to look for wherever a library may quote it; so
-do requests, that succeed and fail at every stage; see `heard` for who is listened to.
+do requests, that succeed and fail at every stage; see `hearing` for who is listened to.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final
 import attrs
 
 from codex_oauth.testing.checking import case, fail
-from codex_oauth.testing.heard import heard_everywhere
+from codex_oauth.testing.hearing import heard_everywhere
 from codex_oauth.testing.loopback import (
     OK_ANSWER,
     Act,
@@ -28,7 +28,7 @@ from codex_oauth.testing.loopback import (
     trickling,
 )
 from codex_oauth.testing.performing import HEADERS, CheckedClock, MakeAsyncWorld, soon, wait
-from codex_oauth.testing.places import named
+from codex_oauth.testing.places import known_as
 from codex_oauth.testing.surroundings import environment, proxies
 from codex_oauth.testing.tolerance import tolerated
 from codex_oauth.testing.untrusted import untrusted_context
@@ -105,7 +105,7 @@ async def nothing_of_a_request_that_fails_is_logged(make: MakeAsyncWorld) -> Non
                 await _let_it_speak(make)
         with looked_at("a port that refuses"), nobody_listens() as url:
             await _perform_both(make, url)
-        with looked_at("a name that is not found"), named(lambda _: []) as host:
+        with looked_at("a name that is not found"), known_as(lambda _: []) as host:
             await _perform_both(make, f"http://{host}")
         with looked_at("no time to begin"), LoopbackServer(in_turn(OK_ANSWER)) as server:
             clock = CheckedClock()
@@ -130,7 +130,7 @@ async def _asks_a_proxy(
     with (
         looking,
         LoopbackServer(in_turn(sent)) as proxy,
-        named(lambda _: []) as host,
+        known_as(lambda _: []) as host,
         proxies(proxy.url.replace("http://", f"{scheme}://me:{MARK}@")),
     ):
         await _perform_both(make, f"https://{host}")

@@ -50,6 +50,15 @@ _TARGETS: Final[Mapping[str, str]] = {
 }
 """What follows the host and the port of a URL. It is the target, with a slash where no path is."""
 
+_REWRITTEN: Final = frozenset(
+    {
+        *("an empty query", "an empty query after a path"),
+        *("dot segments", "dot segments at the beginning", "encoded dot segments"),
+        *("lower-case escapes", "an escape of what needs none", "an escape beyond ASCII"),
+    }
+)
+"""What RFC 3986 §6.2 calls equal to something shorter."""
+
 _BODIES: Final[Mapping[str, bytes]] = {
     "a form": b"grant_type=refresh_token&refresh_token=a%2Bb+c%20d%2f",
     "JSON": b'{"b": 1,\n "a": "\xc3\xa9\\u00e9"}',
@@ -97,7 +106,11 @@ def ways(request: Request, at: float, timeout: float = 5.0) -> Iterator[SendRequ
 async def every_target_goes_out_as_it_is(make: MakeAsyncWorld) -> None:
     await _go_out(
         make,
-        {name: (Request("GET", path, HEADERS[:3], Secret(b"")), path) for name, path in _TARGETS.items()},
+        {
+            name: (Request("GET", path, HEADERS[:3], Secret(b"")), path)
+            for name, path in _TARGETS.items()
+            if not (name in _REWRITTEN and tolerated().target_form)
+        },
     )
 
 
@@ -153,13 +166,15 @@ async def nothing_is_remembered_for_the_next_request(make: MakeAsyncWorld) -> No
     get = Request("GET", "/next", HEADERS[:3], Secret(b""))
     clock = CheckedClock()
     with LoopbackServer(in_turn(answer(200, b"ok", told))) as server:
-        async with make(now=clock) as world:
-            twice = (*ways(get, clock.instant()), *ways(get, clock.instant()))
-            for sent, effect in enumerate(twice, 1):
-                at_the_server = attrs.evolve(effect.request, url=server.url + get.url)
-                response(await world.perform(attrs.evolve(effect, request=at_the_server)))
-                same(len(server.received), sent, "the number of requests that came for so many")
-                _same_headers(server.received[-1], get.headers)
+        sent = 0
+        for _ in range(2):  # nor for another world
+            async with make(now=clock) as world:
+                for effect in (*ways(get, clock.instant()), *ways(get, clock.instant())):
+                    at_the_server = attrs.evolve(effect.request, url=server.url + get.url)
+                    response(await world.perform(attrs.evolve(effect, request=at_the_server)))
+                    sent += 1
+                    same(len(server.received), sent, "the number of requests that came for so many")
+                    _same_headers(server.received[-1], get.headers)
 
 
 async def user_information_is_not_sent(make: MakeAsyncWorld) -> None:

@@ -19,11 +19,12 @@ from codex_oauth.testing.loopback import (
     chunked,
     closing,
     in_turn,
+    reset,
     resetting,
     silent,
 )
 from codex_oauth.testing.performing import BODY, HEADERS, CheckedClock, MakeAsyncWorld
-from codex_oauth.testing.places import named
+from codex_oauth.testing.places import known_as
 from codex_oauth.testing.tolerance import tolerated
 from codex_oauth.testing.world_request_checks import ways
 from codex_oauth_core.effects import Request, SendRequest
@@ -136,7 +137,7 @@ async def no_other_address_is_tried_after_it_was_sent(make: MakeAsyncWorld) -> N
     for name in ("is reset", "ends without an answer", "ends in the answer's body"):
         with ExitStack() as open_while:
             servers = _at_several_addresses(_LOST[name], open_while)
-            host = open_while.enter_context(named(lambda _: ["127.0.0.1", "127.0.0.2"]))
+            host = open_while.enter_context(known_as(lambda _: ["127.0.0.1", "127.0.0.2"]))
             for method, body in (("POST", BODY), ("GET", b"")):
                 for once in (False, True):
                     with case(f"a connection that {name}, after {method}{', once' if once else ''}"):
@@ -148,6 +149,53 @@ async def no_other_address_is_tried_after_it_was_sent(make: MakeAsyncWorld) -> N
                         came = sum(len(server.received) for server in servers) - before
                         true(came < 2, f"one request came {came} times, at several addresses")
                         _failed(event, Phase.MAYBE_SENT if came else Phase.NOT_SENT)
+
+
+async def nothing_is_sent_again_on_another_connection(make: MakeAsyncWorld) -> None:
+    """A connection that was kept dies under the next request, which is not sent on a new one."""
+
+    def act(sock: socket.socket, request: LoopbackRequest) -> None:
+        first = request.connection not in seen
+        seen.add(request.connection)
+        if first:
+            sock.sendall(answer(200, b"ok"))
+        else:
+            reset(sock)
+
+    seen: set[int] = set()
+    for method, body in (("GET", b""), ("POST", BODY), ("PUT", BODY), ("HEAD", b"")):
+        if method in tolerated().methods:
+            continue
+        with case(method), LoopbackServer(act) as server:
+            seen.clear()
+            async with make(now=CheckedClock()) as world:
+                for sent in range(1, 4):
+                    request = Request(method, f"{server.url}/here", HEADERS[:3], Secret(body))
+                    await world.perform(SendRequest(request, 5.0))
+                    same(len(server.received), sent, "the number of requests that came for so many")
+
+
+async def what_is_lost_in_an_upload_may_have_been_sent(make: MakeAsyncWorld) -> None:
+    def resets(sock: socket.socket, request: LoopbackRequest) -> None:
+        if data := sock.recv(2000):
+            came.append(data)
+        reset(sock)
+
+    def ends(sock: socket.socket, request: LoopbackRequest) -> None:
+        if data := sock.recv(2000):
+            came.append(data)
+        sock.shutdown(socket.SHUT_RDWR)
+
+    for name, act in {"is reset": resets, "ends": ends}.items():
+        for method in ("POST", "PUT"):
+            for once in (False, True):
+                came: list[bytes] = []
+                with case(f"an upload that {name}, {method}"), LoopbackServer(act, raw=True) as server:
+                    async with make(now=CheckedClock()) as world:
+                        request = Request(method, f"{server.url}/here", HEADERS[:3], Secret(BODY * 3600))
+                        event = await world.perform(SendRequest(request, 5.0, once))
+                    same(len(came), 1, "the number of requests that came for one")
+                    _failed(event)
 
 
 def _at_several_addresses(act: Act, open_while: ExitStack) -> list[LoopbackServer]:
@@ -193,4 +241,6 @@ RESEND_CHECKS: Final = (
     nothing_that_had_no_time_is_sent_again,
     no_answer_makes_it_send_again,
     no_other_address_is_tried_after_it_was_sent,
+    nothing_is_sent_again_on_another_connection,
+    what_is_lost_in_an_upload_may_have_been_sent,
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Final
 
 from codex_oauth.testing.checking import case, fail, same, true
@@ -26,7 +27,7 @@ from codex_oauth.testing.loopback import (
     until_left,
 )
 from codex_oauth.testing.performing import BODY, HEADERS, CheckedClock, MakeAsyncWorld
-from codex_oauth.testing.places import named
+from codex_oauth.testing.places import known_as
 from codex_oauth.testing.surroundings import environment, proxies, trusting
 from codex_oauth.testing.tolerance import tolerated
 from codex_oauth.testing.untrusted import Certificate, untrusted_context
@@ -46,9 +47,6 @@ _NAMES: Final = {
     "a name with an empty label": "a..invalid",
     "a name of 260 letters": ".".join(["x" * 50] * 5) + ".invalid",
 }
-_RESERVED: Final = "auth.codex-oauth.invalid"
-"""Behind a proxy: nobody is reached under this name (RFC 6761 §6.4)."""
-
 _TELLTALE: Final = b"telltale"
 
 
@@ -59,7 +57,7 @@ def _schemes() -> tuple[str, ...]:
 async def a_name_that_is_not_found_was_not_sent(make: MakeAsyncWorld) -> None:
     clock = CheckedClock()
     may_be = (Cause.DNS, Cause.CONNECT) if tolerated().unknown_names else (Cause.DNS,)
-    with named(lambda _: []) as nobody:
+    with known_as(lambda _: []) as nobody:
         async with make(now=clock) as world:
             for name, host in {"a name that nobody has": nobody, **_NAMES}.items():
                 for scheme in _schemes() if host is nobody else ("http",):
@@ -75,20 +73,17 @@ async def a_name_that_is_not_found_was_not_sent(make: MakeAsyncWorld) -> None:
 async def what_is_not_reached_was_not_sent(make: MakeAsyncWorld) -> None:
     """Refused at every address, by every way to send."""
     clock = CheckedClock()
-    with socket.socket() as taken, named(lambda _: ["127.0.0.1", "127.0.0.2"]) as name:
+    with socket.socket() as taken, known_as(lambda _: ["127.0.0.1", "127.0.0.2"]) as name:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         async with make(now=clock) as world:
             for host in ("127.0.0.1", "localhost", name):
                 for method, body in (("POST", BODY), ("GET", b"")):
                     request = Request(method, f"http://{host}:{port}/", HEADERS[:3], Secret(body))
-                    for effect in ways(request, clock.instant()):
+                    asks_elsewhere = (Cause.DNS, Cause.TIMEOUT) if host is name else ()
+                    for effect in ways(request, clock.instant(), 1.0 if host is name else 5.0):
                         with case(f"{method} to a port of {host} that refuses"):
-                            _not_sent(
-                                await world.perform(effect),
-                                Cause.CONNECT,
-                                *([Cause.DNS] if host is name else []),
-                            )
+                            _not_sent(await world.perform(effect), Cause.CONNECT, *asks_elsewhere)
 
 
 # -- TLS -----------------------------------------------------------------------------------------------
@@ -200,6 +195,12 @@ def _nothing_in_plain(came: list[bytes]) -> None:
 _OF_PROXIES: Final = (Cause.PROXY, Cause.DNS, Cause.CONNECT, Cause.TIMEOUT)
 """A world that knows no proxies does not ask them, and finds no host of that name, however slowly."""
 
+
+def _behind_it() -> AbstractContextManager[str]:
+    """A name for what is behind a proxy: nobody is reached under it."""
+    return known_as(lambda _: [])
+
+
 _PROXIES: Final[Mapping[str, tuple[Act, tuple[Cause, ...]]]] = {
     "refuses": (in_turn(answer(403)), _OF_PROXIES),
     "does not reach it": (in_turn(answer(502, b"x" * 500)), _OF_PROXIES),
@@ -223,24 +224,24 @@ _PROXIES: Final[Mapping[str, tuple[Act, tuple[Cause, ...]]]] = {
 async def nothing_was_sent_where_a_proxy_fails(make: MakeAsyncWorld) -> None:
     clock = CheckedClock()
     for name, (act, causes) in _PROXIES.items():
-        with LoopbackServer(act) as proxy, proxies(proxy.url):
+        with LoopbackServer(act) as proxy, proxies(proxy.url), _behind_it() as host:
             async with make(now=clock) as world:
                 for once in (False, True):
                     with case(f"a proxy that {name}{', once' if once else ''}"):
                         timeout = 0.3 if act is silent else 3.0
-                        request = _told(f"https://{_RESERVED}")
+                        request = _told(f"https://{host}")
                         _not_sent(await world.perform(SendRequest(request, timeout, once)), *causes)
             _tunnels_only(proxy)
 
 
 async def a_proxy_that_is_not_reached_was_not_sent(make: MakeAsyncWorld) -> None:
     clock = CheckedClock()
-    with socket.socket() as taken:
+    with socket.socket() as taken, _behind_it() as host:
         taken.bind(("127.0.0.1", 0))
         with proxies(f"http://127.0.0.1:{taken.getsockname()[1]}"):
             async with make(now=clock) as world:
                 for scheme in _schemes():
-                    for effect in ways(_told(f"{scheme}://{_RESERVED}"), clock.instant()):
+                    for effect in ways(_told(f"{scheme}://{host}"), clock.instant()):
                         with case(f"a proxy that is not reached, for {scheme}"):
                             _not_sent(await world.perform(effect), *_OF_PROXIES)
 
@@ -255,9 +256,9 @@ async def no_certificate_is_trusted_behind_a_proxy(make: MakeAsyncWorld) -> None
             came.append(line.recv(65536))
 
     came: list[bytes] = []
-    with LoopbackServer(tunnel) as proxy, proxies(proxy.url), trusting(certificate.pem):
+    with LoopbackServer(tunnel) as proxy, proxies(proxy.url), trusting(certificate.pem), _behind_it() as host:
         async with make(now=clock) as world:
-            for effect in ways(_told(f"https://{_RESERVED}"), clock.instant()):
+            for effect in ways(_told(f"https://{host}"), clock.instant()):
                 event = await world.perform(effect)
                 _not_sent(event, Cause.TLS_CERTIFICATE, *_OF_PROXIES[1:])
         _tunnels_only(proxy)
@@ -274,10 +275,10 @@ async def a_setting_that_cannot_be_used_is_no_exception(make: MakeAsyncWorld) ->
         "http://",
         "socks9://127.0.0.1:9",
     ):
-        with case(f"a proxy {value!r}"), proxies(value):
+        with case(f"a proxy {value!r}"), proxies(value), _behind_it() as host:
             async with make(now=clock) as world:
                 for once in (False, True):
-                    request = _told(f"https://{_RESERVED}")
+                    request = _told(f"https://{host}")
                     _not_sent(await world.perform(SendRequest(request, 3.0, once)), *may_be)
     with (
         case("a file of certificates that is not there"),
@@ -286,7 +287,7 @@ async def a_setting_that_cannot_be_used_is_no_exception(make: MakeAsyncWorld) ->
     ):
         async with make(now=clock) as world:
             event = await world.perform(SendRequest(_told(server.url), 3.0))
-        _not_sent(event, Cause.MISCONFIGURED, Cause.TLS_CERTIFICATE)
+        _not_sent(event, Cause.MISCONFIGURED, Cause.TLS_CERTIFICATE, Cause.CONNECT)
         same(len(server.received), 0, "the number of requests that came")
 
 

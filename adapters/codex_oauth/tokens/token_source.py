@@ -8,18 +8,18 @@ remembered is judged in `memory`, and a renewal is done in `renewing`. A forked 
 from __future__ import annotations
 
 import os
-import weakref
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from importlib import import_module
 from threading import RLock
-from typing import TYPE_CHECKING, Final, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import attrs
 
 from codex_oauth.clock import Clock, now, wall_of
 from codex_oauth.loading import loading
 from codex_oauth.stores.store import Store
+from codex_oauth.tokens.forks import begin_again_in_children
 from codex_oauth.tokens.hosts import Hosts, shared_hosts
 from codex_oauth.tokens.memory import Memory, Step
 from codex_oauth.tokens.notes import Notes, print_note
@@ -37,34 +37,7 @@ if TYPE_CHECKING:
     from codex_oauth.tokens.flight import Job
     from codex_oauth.worlds.world import World
 
-__all__ = ["TokenSource", "begin_again_in_children"]
-
-
-class Beginner(Protocol):
-    """Something that can begin again."""
-
-    def begin(self) -> None:
-        """Forget what does not exist in a forked child."""
-
-
-_OWNERS: Final = weakref.WeakSet[Beginner]()
-
-
-def begin_again_in_children(owner: Beginner) -> None:
-    """Have `owner.begin()` called in every forked child, for as long as `owner` lives."""
-    _OWNERS.add(owner)
-
-
-def _begin_again() -> None:
-    for owner in list(_OWNERS):
-        owner.begin()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
-    os.register_at_fork(after_in_child=_begin_again)
-
-
-# -- the source ----------------------------------------------------------------------------------------
+__all__ = ["TokenSource"]
 
 
 T = TypeVar("T")

@@ -15,7 +15,8 @@ from threading import RLock
 from typing import Any, Final, Self
 
 from codex_oauth.stores.store import Store
-from codex_oauth.tokens.token_source import TokenSource, begin_again_in_children
+from codex_oauth.tokens.forks import begin_again_in_children
+from codex_oauth.tokens.token_source import TokenSource
 from codex_oauth_core.errors import ErrorKind, SignInError
 
 __all__ = ["TokenSources"]

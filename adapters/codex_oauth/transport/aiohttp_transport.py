@@ -31,7 +31,7 @@ from codex_oauth.transport.proxies import HttpProxy, http_proxy_for
 from codex_oauth.transport.system_error import errno_name
 from codex_oauth.transport.tls import tls_context
 from codex_oauth.transport.unlogged import unlogged
-from codex_oauth.transport.writable import check_writable, target_of
+from codex_oauth.transport.writable import check_writable, request_target
 from codex_oauth_core.effects import SendRequest
 from codex_oauth_core.events import Cause, Phase, RequestFailed, ResponseReceived
 from codex_oauth_core.reading.json_body import MAX_BODY
@@ -196,7 +196,7 @@ def url_as_it_is(url: str) -> URL:
     """The URL for aiohttp, which asks for its path. User information would become a header."""
     parts = urlsplit(url)
     authority = parts.netloc.rpartition("@")[2]
-    return URL.build(scheme=parts.scheme, authority=authority, path=target_of(url), encoded=True)
+    return URL.build(scheme=parts.scheme, authority=authority, path=request_target(url), encoded=True)
 
 
 async def received(

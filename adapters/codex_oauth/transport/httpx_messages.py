@@ -19,7 +19,7 @@ import httpx
 from codex_oauth.transport.bad_settings import UnusableSettingError
 from codex_oauth.transport.proxies import Proxy, UnusableProxyError, proxy_to
 from codex_oauth.transport.tls import tls_context
-from codex_oauth.transport.writable import target_of
+from codex_oauth.transport.writable import request_target
 from codex_oauth_core.effects import Request, SendRequest
 from codex_oauth_core.flows.machine import error_of, refusal_of, transient_of
 from codex_oauth_core.provider import Provider
@@ -75,7 +75,7 @@ def to_httpx(
         extensions={
             "timeout": timeouts or dict.fromkeys(_TIMEOUTS),
             "trace": trace,
-            _TARGET: target_of(request.url).encode("ascii"),
+            _TARGET: request_target(request.url).encode("ascii"),
         },
     )
     made.read()  # as `content` does: whoever looks at requests finds their content

@@ -28,7 +28,7 @@ from codex_oauth.transport.async_limit import LATE_TURNS, TURN
 from codex_oauth.transport.deadline import NETWORK_SLICE, Deadline, TimeUp
 from codex_oauth.transport.dial import MOST_RECEIVED
 from codex_oauth.transport.progress import Stage
-from codex_oauth.transport.writable import check_writable, target_of
+from codex_oauth.transport.writable import check_writable, request_target
 from codex_oauth_core.effects import SendRequest
 from codex_oauth_core.events import Cause, Phase, RequestFailed, ResponseReceived
 from codex_oauth_core.reading.json_body import MAX_BODY
@@ -104,7 +104,8 @@ class _ExactAgent(_Agent):  # type: ignore[misc]  # Twisted does not type it
 
     def _requestWithEndpoint(self, *args: Any) -> Any:  # noqa: N802  # Twisted's name
         *others, _parsed_target = args
-        return super()._requestWithEndpoint(*others, self.target)
+        theirs: Any = super()
+        return theirs._requestWithEndpoint(*others, self.target)  # noqa: SLF001  # the one place for it
 
 
 class _Exchange:
@@ -122,7 +123,7 @@ class _Exchange:
         reactor = cast("Any", self._reactor)
         pool = _Pool(reactor, persistent=False)
         agent = _ExactAgent.usingEndpointFactory(reactor, self._where, pool)
-        agent.target = target_of(request.url).encode("ascii")
+        agent.target = request_target(request.url).encode("ascii")
         headers = Headers()
         for name, value in request.plain_headers():
             headers.addRawHeader(name, value)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from codex_oauth_core.effects import Request
 
-__all__ = ["check_writable", "target_of"]
+__all__ = ["check_writable", "request_target"]
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """RFC 9110 §5.6.2: the name of a header, and a method."""
@@ -37,7 +37,7 @@ def check_writable(request: Request) -> None:
             raise ValueError("the request cannot be sent as HTTP: one of its headers is none")
 
 
-def target_of(url: str) -> str:
+def request_target(url: str) -> str:
     """What stands in the request line (RFC 9112 §3.2.1): all from the path on but the fragment, as it is.
     (What parses URLs drops an empty query, and may take out dot segments.)
     """

@@ -28,7 +28,7 @@ from codex_oauth.transport.protocol import SendOutcome, never
 from codex_oauth.transport.proxies import PORTS, HttpProxy, http_proxy_for
 from codex_oauth.transport.system_error import errno_name
 from codex_oauth.transport.tls import system_tls_context
-from codex_oauth.transport.writable import check_writable, target_of
+from codex_oauth.transport.writable import check_writable, request_target
 from codex_oauth.worlds.callbacks import CallbackSource
 from codex_oauth.worlds.sync_world import SyncWorld
 from codex_oauth_core.effects import Request, SendRequest, Wait
@@ -199,7 +199,7 @@ def _written(request: Request, url: SplitResult, proxy: HttpProxy | None) -> HTT
     if not url.hostname:
         raise ValueError("the request cannot be sent as HTTP")
     host = url.netloc.rpartition("@")[2]
-    path = target_of(request.url)
+    path = request_target(request.url)
     connection = HTTPConnection(url.hostname, 80)
     connection.auto_open = 0
     connection.set_debuglevel(0)  # a program that debugs its own requests sets it for all: it prints

@@ -15,9 +15,10 @@ import attrs
 from codex_oauth_core.effects import Finished, SendRequest, Wait
 from codex_oauth_core.errors import KINDS, ErrorKind, SignInError
 from codex_oauth_core.events import Cause, RequestFailed
+from codex_oauth_core.facts import TryAgain
 from codex_oauth_core.outcomes import NotRenewed
 
-__all__ = ["kind_told", "naming", "sentence", "told_with", "why_no_answer"]
+__all__ = ["kind_told", "naming", "sentence", "told_with", "why_failed", "why_no_answer"]
 
 _BY_ERRNO: Final[Mapping[str, str]] = {
     "ECONNREFUSED": "{host} refused the connection",
@@ -62,14 +63,27 @@ def why_no_answer(request: SendRequest, failure: RequestFailed | None, kind: Err
     """A clause such as `auth.example.com refused the connection`; None where the host is not what matters.
     `failure`: what came of the request; without one an answer came, which meant an error of that kind.
     """
-    host = urlsplit(request.request.url).hostname
+    cause, errno = (None, None) if failure is None else (failure.cause, failure.errno)
+    return _clause(request.request.url, kind, cause, errno, request.timeout)
+
+
+def why_failed(failure: TryAgain | None, url: str, seconds: float) -> str | None:
+    """The same of a failure that is remembered, as far as that knows it: one that was put down, say."""
+    if failure is None:
+        return None
+    cause = next((each for each in Cause if each.value == failure.cause), None)
+    return _clause(url, failure.kind, cause, None, seconds)
+
+
+def _clause(url: str, kind: ErrorKind, cause: Cause | None, errno: str | None, seconds: float) -> str | None:
+    host = urlsplit(url).hostname
     if host is None or kind not in _ANSWERED:
         return None
-    if failure is None:
+    if cause is None:
         return _ANSWERED[kind].format(host=host)
-    by_system = _BY_ERRNO.get(failure.errno or "") if failure.cause in _OF_A_CONNECTION else None
-    text = by_system or _BY_CAUSE.get(failure.cause)
-    return None if text is None else text.format(host=host, seconds=f"{request.timeout:g}")
+    by_system = _BY_ERRNO.get(errno or "") if cause in _OF_A_CONNECTION else None
+    text = by_system or _BY_CAUSE.get(cause)
+    return None if text is None else text.format(host=host, seconds=f"{seconds:g}")
 
 
 def sentence(clause: str) -> str:

@@ -47,6 +47,7 @@ from codex_oauth_core.events import Event, ResponseReceived, Resumed
 from codex_oauth_core.facts import Granted, Refusal, Tokens, TryAgain
 from codex_oauth_core.flows.grant import accept_tokens
 from codex_oauth_core.flows.machine import HOPELESS, E_co, Flow, error_of, refusal_of, safe_code
+from codex_oauth_core.flows.no_answer import why_failed
 from codex_oauth_core.identity import Identity
 from codex_oauth_core.provider import CodeInHand, Provider
 from codex_oauth_core.secret import Secret
@@ -139,7 +140,6 @@ SIGN_IN_FIELDS: Final[Mapping[str, FieldCodec[Any]]] = {
     ),
     "_tries": COUNT,
     "_failure": optional(TRY_AGAIN),
-    "_trouble": omitted(TEXT),
     "_verdict": optional(REFUSED),
     "_unwanted": optional(record(_TokenToRevoke, token=SECRET, hint=NAME, client_id=omitted(NAME))),
 }
@@ -397,6 +397,7 @@ class SignInFlowOf(Flow[E_co, Credential]):
         by = self._now - asleep
         for name, codec in self.layout.fields.items():
             setattr(self, name, codec.shift(getattr(self, name), by))
+        self._trouble = why_failed(self._failure, self.provider.issuer, self.request_timeout)
         return self._outstanding(attrs.evolve(resting, wait=WAIT.shift(resting.wait, by)), event.wall)
 
     @abstractmethod

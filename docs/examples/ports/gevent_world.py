@@ -19,22 +19,32 @@ from gevent import socket
 from gevent.event import Event as Bell
 from gevent.ssl import SSLContext
 
-from codex_oauth.clock import Clock, now
-from codex_oauth.transport.deadline import Deadline, TimeUp
-from codex_oauth.transport.protocol import SendOutcome
-from codex_oauth.worlds.callbacks import CallbackSource, Sources, answer_of
-from codex_oauth_core.effects import Request, SendRequest, SignInEffect, Wait
-from codex_oauth_core.events import (
+from codex_oauth import (
+    MAX_BODY,
+    CallbackSource,
     Cancelled,
     Cause,
+    Clock,
+    Deadline,
     Event,
     Phase,
+    Register,
+    Registered,
+    Request,
     RequestFailed,
     ResponseReceived,
+    SendOutcome,
+    SendRequest,
+    SignInEffect,
+    Sources,
     StoreAnswered,
+    TimeUp,
+    Wait,
+    answer_of,
+    check_writable,
+    now,
+    request_target,
 )
-from codex_oauth_core.reading.json_body import MAX_BODY
-from codex_oauth_core.storage import Register, Registered
 
 __all__ = ["GeventWorld"]
 
@@ -179,17 +189,15 @@ class Exchange:
         self._deadline = deadline
         self._sock: Any = None
         self._http = h11.Connection(h11.CLIENT)
+        check_writable(request)
         self._url = url = urlsplit(request.url)
-        if url.scheme not in ("http", "https") or not url.hostname:
-            raise ValueError("the request cannot be sent as HTTP")
         self._port = url.port or {"http": 80, "https": 443}[url.scheme]
-        self._host = url.hostname
+        self._host = url.hostname or ""
         body = request.body.reveal()
-        target = (url.path or "/") + (f"?{url.query}" if "?" in request.url.partition("#")[0] else "")
         headers = [("Host", url.netloc.rpartition("@")[2]), *request.plain_headers()]
         headers += [("Content-Length", str(len(body))), ("Connection", "close")]
         try:
-            head = h11.Request(method=request.method, target=target, headers=headers)
+            head = h11.Request(method=request.method, target=request_target(request.url), headers=headers)
             self._bytes = b"".join(
                 self._http.send(part) or b"" for part in (head, h11.Data(data=body), h11.EndOfMessage())
             )
@@ -199,7 +207,11 @@ class Exchange:
     def run(self) -> tuple[int, dict[str, str], bytes] | Cause:
         """Status, headers and body, or why there are none."""
         try:
-            self._connect()
+            context = self._trust()
+        except (OSError, ssl.SSLError):
+            return Cause.MISCONFIGURED
+        try:
+            self._connect(context)
         except (OSError, UnicodeError) as error:
             return next((cause for kind, cause in FAILURES if isinstance(error, kind)), Cause.CONNECT)
         answered = False
@@ -225,12 +237,21 @@ class Exchange:
         if self._sock is not None:
             self._sock.close()
 
-    def _connect(self) -> None:
+    def _trust(self) -> Any:
+        if self._url.scheme != "https":
+            return None
+        context = SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(os.environ.get("SSL_CERT_FILE") or certifi.where())
+        return context
+
+    def _connect(self, context: Any) -> None:
+        self._host.encode("idna")  # a host that can be none: gevent's own threads would print why
         self._sock = socket.create_connection((self._host, self._port))
-        if self._url.scheme == "https":
-            context = SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.load_verify_locations(os.environ.get("SSL_CERT_FILE") or certifi.where())
-            self._sock = context.wrap_socket(self._sock, server_hostname=self._host)
+        if context is not None:
+            self._sock = context.wrap_socket(
+                self._sock, server_hostname=self._host, do_handshake_on_connect=False
+            )
+            self._sock.do_handshake()  # only now, so that it is closed whatever becomes of that
 
     def _next(self) -> Any:
         while (event := self._http.next_event()) is h11.NEED_DATA:

@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from codex_oauth import Request, Secret
 from codex_oauth.authority import Answer, Authority, Policy, serve
-from codex_oauth_core import Request, Secret
 
 __all__ = ["PageAndAuthority"]
 

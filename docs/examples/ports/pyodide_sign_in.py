@@ -9,8 +9,7 @@ from collections.abc import Callable
 
 from pyodide_world import PyodideWorld
 
-from codex_oauth.worlds.world import arun
-from codex_oauth_core import CODEX, Credential, DeviceFlow, DevicePrompt, Wait
+from codex_oauth import CODEX, Credential, DeviceFlow, DevicePrompt, Wait, arun
 
 __all__ = ["cancel", "sign_in"]
 
