@@ -341,3 +341,19 @@ def test_a_prompt_is_shown_once_by_a_function_or_a_coroutine_function(backend: s
     for on_prompt in (shown.append, show):
         shown.clear()
         run(lambda on_prompt=on_prompt: main(on_prompt), backend)  # type: ignore[misc]  # a default binds it
+
+
+@each_backend
+def test_who_is_cancelled_already_shows_nothing_and_listens_nowhere(backend: str) -> None:
+    shown: list[Wait] = []
+    source = Source()
+
+    async def main() -> None:
+        async with AnyioWorld(unsendable, on_wait=shown.append, callbacks=(source,)) as world:
+            with anyio.CancelScope() as scope:
+                scope.cancel()
+                await world.perform(browser_wait(rule()))
+            assert scope.cancelled_caught
+
+    run(main, backend)
+    assert (shown, source.calls) == ([], [])

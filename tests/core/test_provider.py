@@ -70,6 +70,7 @@ def test_the_same_paths_on_another_issuer(issuer: str) -> None:
         "https://auth example",
         "https://auth.example\r\nX: y",
         "https://auth.example\\@evil",
+        "https://auth.example/a\\b",
         "https://exämple",
         "https://[::1",
         "https://[v1.x]",
