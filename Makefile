@@ -58,12 +58,12 @@ $(PORTS:%=$(VENV)/ports/%/.installed): $(VENV)/ports/%/.installed: tests/ports/%
 	$(BIN)/uv --quiet pip install --python $(@D)/bin/python --no-deps --require-hashes -r $<
 	@touch $@
 
-$(VENV)/ports/pyodide/.installed: tests/ports/pyodide.lock tests/ports/pyodide/package-lock.json $(STAMP)
+$(VENV)/ports/pyodide/.installed: tests/ports/pyodide/package-lock.json tests/ports/libraries.py $(STAMP)
 	rm -rf $(@D)
 	mkdir -p $(@D)
 	cp tests/ports/pyodide/package.json tests/ports/pyodide/package-lock.json $(@D)
 	npm --prefix $(@D) ci --silent --ignore-scripts --no-audit --no-fund
-	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --target $(@D)/python -r $<
+	$(BIN)/python -m tests.ports.libraries $(@D)/python
 	@touch $@
 
 .PHONY: ports ## environments for the ports of docs/ports.md, and all their checks (needs npm)
@@ -237,7 +237,6 @@ lock: $(STAMP)
 	$(RESOLVE) --extra dev pyproject.toml -o requirements.lock
 	$(RESOLVE) --extra bench pyproject.toml -o tests/bench/peers.lock
 	for port in $(PORTS); do $(RESOLVE) pyproject.toml tests/ports/$$port.in -o tests/ports/$$port.lock; done
-	$(RESOLVE) tests/ports/pyodide.in -o tests/ports/pyodide.lock
 	$(RESOLVE) --resolution lowest-direct --extra aiohttp --extra authority --extra chatgpt --extra cli --extra keyring --extra postgres \
 		pyproject.toml tests/house/lowest.in -o tests/house/lowest.lock
 	for each in tests/consumers/locks/*.in; do $(RESOLVE) pyproject.toml $$each -o $${each%.in}.lock; done

@@ -114,7 +114,7 @@ def test_started_in_one_process_and_finished_in_another(tmp_path: Path, server: 
 
     again = finish(tmp_path, started["id"])
     assert (again.code, again.out) == (3, "")
-    assert "No sign-in is pending under this id" in again.err
+    assert "No sign-in with this id" in again.err
 
 
 def test_for_a_person_the_id_alone_is_on_stdout(tmp_path: Path, server: AuthorityServer) -> None:
@@ -124,7 +124,7 @@ def test_for_a_person_the_id_alone_is_on_stdout(tmp_path: Path, server: Authorit
     assert done.out == f"{made}\n"
     assert f"Then finish the sign-in: codex-oauth login finish {made}" in done.err
     assert f"    {server.url}/codex/device" in done.err.splitlines()
-    assert "Only go on if you started this sign-in yourself just now." in done.err
+    assert "Only go on if you started this sign-in yourself." in done.err
 
 
 def test_finished_as_json_it_says_what_login_says(tmp_path: Path, server: AuthorityServer) -> None:
@@ -176,8 +176,8 @@ def test_a_start_that_fails_says_so_and_leaves_nothing(tmp_path: Path) -> None:
 def test_an_id_that_nobody_knows(tmp_path: Path, made: str) -> None:
     for_people, for_programs = finish(tmp_path, made), finish(tmp_path, made, "--json")
     assert (for_people.code, for_programs.code) == (3, 3)
-    assert "No sign-in is pending under this id" in for_people.err
-    assert "codex-oauth login start --device" in for_people.err
+    assert "No sign-in with this id" in for_people.err
+    assert "codex-oauth login start\n" in for_people.err
     error = for_programs.documents[0]["error"]
     assert (error["kind"], error["details"]) == ("expired", {"reason": "unknown_id"})
     assert not home_of(tmp_path).exists()
@@ -244,7 +244,7 @@ def test_interrupted_it_can_be_finished_later(tmp_path: Path) -> None:
             process.send_signal(signal.SIGINT)
             _, err = process.communicate(timeout=LIMIT)
             assert process.returncode == 130
-        assert f"Finish the sign-in later: codex-oauth login finish {started['id']}" in err
+        assert f"Finish it later: codex-oauth login finish {started['id']}" in err
         assert server.authority.decide(started["user_code"], time.monotonic(), approve=True)
         assert finish(tmp_path, started["id"]).code == 0
 
@@ -343,22 +343,22 @@ def test_a_checkpoint_that_cannot_be_saved_does_not_end_a_sign_in(
     assert args is not None
     assert run_finish(args) == 0
     said = capsys.readouterr()
-    assert said.err.count("The sign-in goes on, but could not be saved") == 1
+    assert said.err.count("The sign-in could not be saved.") == 1
     assert "Signed in as" in said.out
 
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("start", "--browser"), "the flags for the browser"),
-        (("start", "--port", "1455"), "the flags for the browser"),
-        (("start", "--paste"), "the flags for the browser"),
+        (("start", "--browser"), "none of the flags for"),
+        (("start", "--port", "1455"), "none of the flags for"),
+        (("start", "--paste"), "none of the flags for"),
         (("start", "--trace", "file"), "--trace"),
         (("start", "0123456789abcdef"), "takes no ID"),
         (("start", "--revoke-old"), "--revoke-old"),
         (("finish",), "needs the ID"),
         (("finish", "0123456789abcdef", "--issuer", "https://x.example"), "--issuer"),
-        (("finish", "0123456789abcdef", "--no-open"), "the flags for the browser"),
+        (("finish", "0123456789abcdef", "--no-open"), "none of the flags for"),
         (("middle",), "invalid choice"),
     ],
 )

@@ -118,9 +118,8 @@ def test_a_page_is_readable_by_everybody(one: PageAnswer) -> None:
         *(
             (
                 each,
-                "This request is not part of a sign-in. This address waits for one sign-in, and this request is not part "
-                "of it. Nothing was changed. If you are signing in, go on in the page that the application "
-                "opened.",
+                "This request is not part of a sign-in. This address waits for one sign-in. Nothing was changed. "
+                "If you are signing in, go on in the page that the application opened.",
             )
             for each in NOT_FOR_YOU.values()
         ),

@@ -256,7 +256,7 @@ def test_a_login_of_another_server_or_client_is_an_error_and_never_used(left: fl
 def test_f31_f32_a_token_born_expired_is_not_renewed_again_within_a_minute(old: float) -> None:
     record = login(expires_at=round((NOW - old - 5) * 1000), obtained_at=rfc3339(NOW - old))
     assert described(judged(record)) == "error invalid_response expired_token"
-    assert judged(record).message.endswith("clock may be wrong.")
+    assert judged(record).message.endswith("The clock of this machine may be wrong.")
     assert judged(record, wall=NOW + 61) is None
 
 

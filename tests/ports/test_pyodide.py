@@ -115,12 +115,12 @@ CASES: Final = {
     "a wait that is cancelled": Case(
         {"kind": "Cancelled"}, asked={"wait": 30.0, "cancel_after": 0.1}, came=0, within=(0.0, 10.0)
     ),
-    "user information": Case(
-        {"kind": "ValueError"}, asked={"url": "http://anna:secret@127.0.0.1:9/"}, came=0
-    ),
+    "user information": Case(OK, asked={"user": "anna:secret@"}),
     "no URL": Case({"kind": "ValueError"}, asked={"url": "/nowhere"}, came=0),
     "another scheme": Case({"kind": "ValueError"}, asked={"url": "ftp://127.0.0.1/"}, came=0),
     "a space": Case({"kind": "ValueError"}, asked={"url": "http://127.0.0.1:9/a b"}, came=0),
+    "a method that is none": Case({"kind": "ValueError"}, asked={"method": "GET:"}, came=0),
+    "a header without a name": Case({"kind": "ValueError"}, asked={"headers": [["", "b"]]}, came=0),
     "two headers in one": Case({"kind": "ValueError"}, asked={"headers": [["A", "b\r\nC: d"]]}, came=0),
 }
 
@@ -145,7 +145,8 @@ def found() -> Iterator[dict[str, Came]]:
             more = dict(case.asked)
             if more.get("url") == "where nobody listens":
                 more["url"] = f"http://127.0.0.1:{silent_port.getsockname()[1]}"
-            asked.append({"url": running[name].url + more.pop("path", "/"), **more})
+            server = running[name].url.replace("//", f"//{more.pop('user', '')}")
+            asked.append({"url": server + more.pop("path", "/"), **more})
         told = in_pyodide(asked)
         yield {name: Came(each, running[name]) for name, each in zip(CASES, told, strict=True)}
 
@@ -179,6 +180,11 @@ def test_a_request_goes_out_as_it_is_but_for_headers_that_the_page_names(found: 
         re.findall(r"`([\w-]+)`", PAGE.partition("Headers that `fetch` adds:")[2].partition("\n\n")[0])
     )
     assert added <= {name.lower() for name in named}
+
+
+def test_user_information_is_not_sent(found: dict[str, Came]) -> None:
+    (request,) = found["user information"].server.received
+    assert request.header("Authorization") == ()
 
 
 def test_a_redirect_is_not_followed() -> None:

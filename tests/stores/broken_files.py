@@ -344,6 +344,17 @@ def settles_while_reading(self: OneFileSlot) -> Record | None:
     return found
 
 
+@_breaks(OneFileSlot, "load", "readers_keep_the_lock_from_nobody")
+def reads_under_the_lock(self: OneFileSlot) -> Record | None:
+    held = _lock(self)
+    if held is None:
+        return _load(self)
+    found = held.load()
+    time.sleep(0.02)
+    held.give_back()
+    return found
+
+
 @_breaks(OneFileSlot, "rescue", "a_rescued_sign_in_is_stored_for_whoever_locks_next")
 def rescues_each_record_once(self: OneFileSlot, record: Record) -> None:
     if self.written(record) in self.place(self.store.read())["rescued"]:

@@ -55,6 +55,7 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
     "Takes no lock, changes nothing, never sees half a record.": (
         "reading_needs_no_lock",
         "readers_change_nothing",
+        "readers_keep_the_lock_from_nobody",
         "nobody_ever_sees_half_a_record",
     ),
     "A `LockedLogin`, or None if somebody else holds the lock": (

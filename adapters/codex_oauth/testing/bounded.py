@@ -18,13 +18,13 @@ from typing import Any, Final, Generic, TypeVar, cast
 
 from codex_oauth.testing.checking import check_error, fail
 
-__all__ = ["CHECK_LIMIT", "ELSEWHERE_LIMIT", "Elsewhere", "all_at_once", "elsewhere", "limited", "told"]
+__all__ = ["ELSEWHERE_LIMIT", "STORE_CHECK_LIMIT", "Elsewhere", "all_at_once", "elsewhere", "limited", "told"]
 
 _T = TypeVar("_T")
 _A = TypeVar("_A")
 _C = TypeVar("_C", bound=Callable[..., None])
 
-CHECK_LIMIT: Final = 90.0
+STORE_CHECK_LIMIT: Final = 90.0
 """Seconds for a check. The slowest one of a store that is right takes a few."""
 
 ELSEWHERE_LIMIT: Final = 30.0
@@ -86,7 +86,7 @@ def all_at_once(work: Callable[[_A], _T], arguments: Iterable[_A], threads: int 
     return [done[number] for number in sorted(done)]
 
 
-def limited(check: _C, seconds: float = CHECK_LIMIT) -> _C:
+def limited(check: _C, seconds: float = STORE_CHECK_LIMIT) -> _C:
     """The same check, which ends after so many seconds."""
 
     @functools.wraps(check)

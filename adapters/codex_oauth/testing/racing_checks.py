@@ -6,6 +6,7 @@ store loses only sometimes is run often enough to be seen.
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Final
 
@@ -62,6 +63,27 @@ def nobody_ever_sees_half_a_record(store: Store) -> None:
     same(store.names(), (ACCOUNT,), "the accounts after the race")
 
 
+def readers_keep_the_lock_from_nobody(store: Store) -> None:
+    slot = put(store, sample(1))
+    store.select(ACCOUNT)
+    over = threading.Event()
+
+    def read(_: int) -> None:
+        while not over.is_set():
+            same(slot.load(), sample(1), "the login, while others read it and take its lock")
+            store.names()
+            store.current()
+
+    reading = Elsewhere(lambda: all_at_once(read, range(4)))
+    try:
+        for _ in range(30):
+            time.sleep(0.003)  # at some other moment of their reading
+            locked(slot).release()
+    finally:
+        over.set()
+    reading.result()
+
+
 def logins_saved_at_once_are_all_kept(store: Store) -> None:
     accounts = [f"acct_{number}" for number in range(10, 22)]
 
@@ -108,6 +130,7 @@ RACING_CHECKS: Final = (
     one_of_many_gets_the_lock,
     no_update_is_lost_in_a_race,
     nobody_ever_sees_half_a_record,
+    readers_keep_the_lock_from_nobody,
     logins_saved_at_once_are_all_kept,
     sign_ins_rescued_at_once_are_all_seen,
 )

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 import attrs
 
 from codex_oauth.stores.store import KeepsRegistrations
-from codex_oauth.testing.bounded import CHECK_LIMIT, Elsewhere, all_at_once, limited, told
+from codex_oauth.testing.bounded import STORE_CHECK_LIMIT, Elsewhere, all_at_once, limited, told
 from codex_oauth.testing.checking import ACCOUNT, locked, put, refused, same, sample, true
 from codex_oauth_core.registration import Registration
 
@@ -119,13 +119,13 @@ class RegistrationCheck(Protocol):
 
 
 REGISTRATION_CHECKS: Final[tuple[RegistrationCheck, ...]] = tuple(limited(check) for check in _CHECKS)
-"""In the order in which a new store is best built. Each ends after `CHECK_LIMIT` seconds, come what may."""
+"""In the order in which a new store is best built. Each ends after `STORE_CHECK_LIMIT` seconds."""
 
 
 def check_registrations(make: Callable[[], KeepsRegistrations]) -> None:
     """Run every check, each against a new store from `make`. Raises AssertionError, as `check_store`."""
     for check in REGISTRATION_CHECKS:
-        store = Elsewhere(make).result(CHECK_LIMIT)
+        store = Elsewhere(make).result(STORE_CHECK_LIMIT)
         try:
             check(store)
         except Exception as error:

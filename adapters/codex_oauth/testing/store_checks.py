@@ -23,7 +23,7 @@ from typing import Any, Final, Protocol
 import attrs
 
 from codex_oauth.stores.store import Conflict, Deleted, Saved, Store
-from codex_oauth.testing.bounded import CHECK_LIMIT, Elsewhere, limited, told
+from codex_oauth.testing.bounded import STORE_CHECK_LIMIT, Elsewhere, limited, told
 from codex_oauth.testing.checking import (
     ACCOUNT,
     TELLTALE,
@@ -413,17 +413,17 @@ STORE_CHECKS: Final[tuple[StoreCheck, ...]] = tuple(
         *TELLING_CHECKS,
     )
 )
-"""In the order in which a new store is best built. Each ends after `CHECK_LIMIT` seconds, come what may."""
+"""In the order in which a new store is best built. Each ends after `STORE_CHECK_LIMIT` seconds."""
 
 
 def check_store(make: Callable[[], Store]) -> None:
     """Run every check, each against a new store from `make`.
 
     Raises AssertionError at the first that fails: its text names the check and says what is wrong. What a
-    store raised, it has as its cause. A store that hangs ends its check after `CHECK_LIMIT` seconds.
+    store raised, it has as its cause. A store that hangs ends its check after `STORE_CHECK_LIMIT` seconds.
     """
     for check in STORE_CHECKS:
-        store = Elsewhere(make).result(CHECK_LIMIT)
+        store = Elsewhere(make).result(STORE_CHECK_LIMIT)
         try:
             check(store)
         except Exception as error:

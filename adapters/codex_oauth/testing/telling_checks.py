@@ -12,7 +12,7 @@ from typing import Final
 
 from codex_oauth.stores.store import Saved, Store
 from codex_oauth.testing.checking import TELLTALE, fail, locked, put, renewed, same, sample, true
-from codex_oauth.testing.hearing import heard_everywhere
+from codex_oauth.testing.heard import heard_everywhere
 
 __all__ = ["TELLING_CHECKS"]
 

@@ -192,7 +192,7 @@ class Exchange:
         check_writable(request)
         self._url = url = urlsplit(request.url)
         self._port = url.port or {"http": 80, "https": 443}[url.scheme]
-        self._host = url.hostname
+        self._host = url.hostname or ""
         body = request.body.reveal()
         headers = [("Host", url.netloc.rpartition("@")[2]), *request.plain_headers()]
         headers += [("Content-Length", str(len(body))), ("Connection", "close")]
@@ -207,7 +207,11 @@ class Exchange:
     def run(self) -> tuple[int, dict[str, str], bytes] | Cause:
         """Status, headers and body, or why there are none."""
         try:
-            self._connect()
+            context = self._trust()
+        except (OSError, ssl.SSLError):
+            return Cause.MISCONFIGURED
+        try:
+            self._connect(context)
         except (OSError, UnicodeError) as error:
             return next((cause for kind, cause in FAILURES if isinstance(error, kind)), Cause.CONNECT)
         answered = False
@@ -233,15 +237,21 @@ class Exchange:
         if self._sock is not None:
             self._sock.close()
 
-    def _connect(self) -> None:
+    def _trust(self) -> Any:
+        if self._url.scheme != "https":
+            return None
+        context = SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(os.environ.get("SSL_CERT_FILE") or certifi.where())
+        return context
+
+    def _connect(self, context: Any) -> None:
+        self._host.encode("idna")  # a host that can be none: gevent's own threads would print why
         self._sock = socket.create_connection((self._host, self._port))
-        if self._url.scheme == "https":
-            context = SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.load_verify_locations(os.environ.get("SSL_CERT_FILE") or certifi.where())
+        if context is not None:
             self._sock = context.wrap_socket(
                 self._sock, server_hostname=self._host, do_handshake_on_connect=False
             )
-            self._sock.do_handshake()  # apart: a greenlet that is killed in it closes this very socket
+            self._sock.do_handshake()  # only now, so that it is closed whatever becomes of that
 
     def _next(self) -> Any:
         while (event := self._http.next_event()) is h11.NEED_DATA:

@@ -7,12 +7,14 @@ itself is turned off, or left out with its session: OCSP, redirects, cookies, `.
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
 import niquests
 from niquests.adapters import AsyncHTTPAdapter
+from urllib3 import HTTPHeaderDict
 from urllib3.exceptions import HTTPError, NameResolutionError, ProtocolError, SSLError
 from urllib3.util import SKIP_HEADER
 
@@ -33,6 +35,7 @@ from codex_oauth import (
     Wait,
     check_writable,
     now,
+    request_target,
     unlogged,
     within,
 )
@@ -44,6 +47,22 @@ LOGGERS = tuple(
     f"urllib3.{name}" for name in ("_async.connection", "_async.connectionpool", "connection", "response")
 )
 """What urllib3-future, which carries the requests, logs them by."""
+
+
+class UnusableCertificates(Exception):
+    """The file that SSL_CERT_FILE names is none of certificates."""
+
+
+FAILURES = (
+    OSError,
+    HTTPError,
+    TimeUp,
+    niquests.RequestException,
+    UnicodeError,
+    UnusableCertificates,
+    RecursionError,
+)
+"""The last: urllib3-future calls itself for each interim answer, of which there may be many."""
 
 
 class NiquestsTransport:
@@ -60,12 +79,21 @@ class NiquestsTransport:
         try:
             with unlogged(*LOGGERS):
                 status, headers, body = await within(deadline, exchange.run)
-        except (OSError, HTTPError, TimeUp, niquests.RequestException, UnicodeError, RecursionError) as error:
+        except FAILURES as error:
             phase = Phase.MAYBE_SENT if deadline.begun else Phase.NOT_SENT
             return RequestFailed(self._now()[0], phase, exchange.judge(error))
         if len(body) > MAX_BODY:
             return RequestFailed(self._now()[0], Phase.MAYBE_SENT, Cause.TOO_BIG)
         return ResponseReceived(sent_at, *self._now(), status, headers, body)
+
+
+class AsItIs(niquests.PreparedRequest):  # type: ignore[misc]
+    """A request whose target is written as it is: niquests drops an empty query."""
+
+    @property
+    def path_url(self) -> str:
+        """What stands in the request line."""
+        return request_target(self.url)
 
 
 class Exchange:
@@ -75,7 +103,8 @@ class Exchange:
         self._request = request
         self._deadline = deadline
         self._answered = False
-        self._url = checked(request)
+        check_writable(request)
+        self._url = without_user(request.url)
 
     async def run(self) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body."""
@@ -91,7 +120,7 @@ class Exchange:
                 self._prepared(),
                 stream=True,
                 timeout=None,
-                verify=os.environ.get("SSL_CERT_FILE") or True,
+                verify=trusted(),
                 on_post_connection=self._begin,
             )
             self._answered = True
@@ -101,19 +130,12 @@ class Exchange:
 
     def _prepared(self) -> niquests.PreparedRequest:
         """The request as it is. A session would change it, and read where a redirect leads."""
-        prepared = niquests.PreparedRequest()
+        prepared = AsItIs()
         prepared.method = self._request.method
         prepared.url = self._url
-        prepared.headers = niquests.structures.CaseInsensitiveDict(self._joined_headers())
+        prepared.headers = HTTPHeaderDict(self._headers())
         prepared.body = self._request.body.reveal() or None
         return prepared
-
-    def _joined_headers(self) -> dict[str, str]:
-        """Several of one name are one (RFC 9110 §5.3): niquests keeps the last."""
-        found: dict[str, str] = {}
-        for name, value in self._headers():
-            found[name] = f"{found[name]}, {value}" if name in found else value
-        return found
 
     def _headers(self) -> Iterable[tuple[str, str]]:
         given = {name.lower() for name, _ in self._request.plain_headers()}
@@ -140,6 +162,8 @@ class Exchange:
         """Why there is no answer."""
         if isinstance(error, TimeUp):
             return Cause.TIMEOUT
+        if isinstance(error, UnusableCertificates):
+            return Cause.MISCONFIGURED
         if self._deadline.begun:
             return Cause.TRUNCATED if self._answered else Cause.RESET
         causes = list(behind(error))
@@ -164,11 +188,22 @@ def behind(error: Any) -> Iterable[BaseException]:
     return seen
 
 
-def checked(request: Request) -> str:
-    """The URL, without user information. Raises ValueError."""
-    check_writable(request)
-    authority = urlsplit(request.url).netloc
-    return request.url.replace(authority, authority.rpartition("@")[2], 1)
+def trusted() -> str | bool:
+    """Whose certificates: the system's, or those of a file that can be read."""
+    path = os.environ.get("SSL_CERT_FILE")
+    if not path:
+        return True
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError:  # an SSLError is one
+        raise UnusableCertificates from None
+    return path
+
+
+def without_user(url: str) -> str:
+    """The URL without user information, which would become a header."""
+    netloc = urlsplit(url).netloc
+    return url.replace(netloc, netloc.rpartition("@")[2], 1)
 
 
 def joined(headers: Any) -> dict[str, str]:
@@ -194,6 +229,6 @@ class NiquestsWorld(AnyioWorld):
 
 
 make = NiquestsWorld
-AWAITS = True
 TOLERATED = Tolerance(target_form=True)
-"""What niquests cannot help."""
+"""urllib3-future writes `%2e` as `%2E`, which means the same."""
+AWAITS = True

@@ -89,11 +89,14 @@ class Transfer:
         self._late = False
         self._head_is_over = False
         self._handle = handle = pycurl.Curl()
-        url = checked(request)
+        check_writable(request)
         body = request.body.reveal()
         for option, value in (
-            (pycurl.URL, url.encode()),
-            (pycurl.REQUEST_TARGET, request_target(request.url)),
+            (pycurl.URL, without_user(request.url).encode()),
+            (
+                pycurl.REQUEST_TARGET,
+                request_target(request.url),
+            ),  # libcurl would write `%2d` as `%2D`
             (pycurl.CUSTOMREQUEST, request.method),
             (pycurl.HTTPHEADER, header_lines(request)),
             (pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1),
@@ -148,7 +151,7 @@ class Transfer:
 
     def _judge(self, number: int) -> Cause | None:
         if number == pycurl.E_OK:
-            return None if self._head_is_over else Cause.RESET
+            return None if self._head_is_over else Cause.RESET  # libcurl takes a head that breaks off
         if len(self.body) > MAX_BODY:
             return Cause.TOO_BIG
         if not self._deadline.begun:
@@ -181,11 +184,10 @@ class Transfer:
         return None if len(self.body) <= MAX_BODY else 0
 
 
-def checked(request: Request) -> str:
-    """The URL, without user information. Raises ValueError."""
-    check_writable(request)
-    authority = urlsplit(request.url).netloc
-    return request.url.replace(authority, authority.rpartition("@")[2], 1)
+def without_user(url: str) -> str:
+    """The URL without user information, which would become a header."""
+    netloc = urlsplit(url).netloc
+    return url.replace(netloc, netloc.rpartition("@")[2], 1)
 
 
 def header_lines(request: Request) -> list[bytes]:
