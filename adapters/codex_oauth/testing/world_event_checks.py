@@ -33,7 +33,7 @@ from codex_oauth.testing.performing import (
     soon,
     wait,
 )
-from codex_oauth.testing.prompt import Stopwatch, promptly
+from codex_oauth.testing.prompt import TRIES, Stopwatch, promptly
 from codex_oauth.testing.world_first_byte_checks import stopped_while_it_connects
 from codex_oauth.worlds.world import AsyncWorld
 from codex_oauth_core.effects import Wait, Why
@@ -57,7 +57,7 @@ async def sent_at_is_before_it_connects(make: MakeAsyncWorld) -> None:
 
     def request(url: str, at: float) -> Any:
         begun.append(at)
-        return post(url, 60.0, once=True, write_by=at + 100.0)
+        return post(url, 20.0, once=True, write_by=at + 100.0)
 
     event, _ = await stopped_while_it_connects(make, _STEP, request)
     found = response(event)
@@ -249,10 +249,13 @@ async def every_time_limit_of_an_effect_is_its_own(make: MakeAsyncWorld) -> None
     with LoopbackServer(act) as server:
         async with make(now=clock) as world:
             for limit in (5.0, 0.1, 5.0):
+                wanted = ResponseReceived if limit > 1 else RequestFailed
                 with case(f"a limit of {limit} s after another"):
-                    event = await world.perform(post(server.url, limit))
-                    wanted = ResponseReceived if limit > 1 else RequestFailed
-                    same(type(event).__name__, wanted.__name__, "the event")
+                    found: list[str] = []
+                    while wanted.__name__ not in found and len(found) < TRIES:
+                        # again, because a world that is stopped for long finds the answer: see `prompt`
+                        found.append(type(await world.perform(post(server.url, limit))).__name__)
+                    same(found[-1], wanted.__name__, "the event")
 
 
 EVENT_CHECKS: Final = (
