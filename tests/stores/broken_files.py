@@ -116,7 +116,7 @@ def takes_all_borrowed_logins_for_one(
 def writes_back_what_was_read_before(self: OneFileStore) -> Generator[Document]:
     document = self.read()
     yield document
-    time.sleep(0.002)
+    time.sleep(0.006)  # long enough for the others to begin
     self.write(document)
 
 
