@@ -93,8 +93,8 @@ ROWS: Final = (
         "contention:measure",
         5,
         "after a fork each process copies some 1 200 pages as it first touches what a renewal needs, some 10 ms of a "
-        "core, and all share the cores of this machine. Tasks are woken one after the other; the event by hand shows "
-        "what that takes at the least.",
+        "core, and all share the cores of this machine. Tasks are woken twice, after the look at what is stored and after "
+        "the renewal, whose thread shares the interpreter with them; the event by hand wakes them once.",
     ),
     Row("P12", "`codex-oauth token` with a fresh token, a whole process", "command:token", 25),
     Row(

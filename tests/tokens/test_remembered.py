@@ -85,7 +85,7 @@ def test_a_failure_with_a_usable_token_is_told_once_and_tried_again_a_minute_lat
     assert [source.token() for _ in range(20)] == [old] * 20
     assert made.refreshes == 1
     assert len(made.notes) == 1
-    assert "still works, and could not be renewed" in made.notes[0]
+    assert "still works, but could not be renewed" in made.notes[0]
     made.pass_time(61)
     assert source.token() == old
     assert made.refreshes == 2
