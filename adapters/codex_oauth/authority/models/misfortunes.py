@@ -66,7 +66,7 @@ TELLING: Final[Mapping[Misfortune, str]] = {
     Misfortune.USAGE_LIMIT_IN_STREAM: "the stream begins, and fails because of the usage limit",
     Misfortune.CUT: "the connection is closed after the second piece of the answer",
     Misfortune.NO_CONTENT_TYPE: "the stream has no Content-Type",
-    Misfortune.UNKNOWN_EVENTS: "events that nobody knows are between the others",
+    Misfortune.UNKNOWN_EVENTS: "events of unknown types are between the others",
     Misfortune.HUGE_EVENT: "one event has 1 MB",
     Misfortune.SILENCE: "nothing comes for `seconds` before the first piece of the answer",
 }
