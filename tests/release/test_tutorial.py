@@ -27,7 +27,8 @@ def test_it_takes_at_most_ten_commands() -> None:
 
 
 @pytest.mark.parametrize("line", [line for line in COMMANDS if line.startswith("codex-oauth ")])
-def test_a_command_of_it_is_one(line: str) -> None:
+def test_a_command_of_it_is_one(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CODEX_OAUTH_HOME", "logins")  # as the page says before
     words = shlex.split(line.partition(" | ")[0].removesuffix(" &"))
     assert parsed(words[1:]) is not None
 
@@ -40,7 +41,7 @@ def test_every_file_has_a_name_of_its_own() -> None:
 def test_what_is_installed_is_this_project() -> None:
     (line,) = (line for line in COMMANDS if line.startswith(tutorial.INSTALL))
     assert Requirement(shlex.split(line)[2]).name == "codex-oauth"
-    assert "pip install './dist/x.whl[authority,cli]' openai pytest" in tutorial.script(
+    assert "pip install './dist/x.whl[authority,cli,openai]' pytest" in tutorial.script(
         TEXT, install="./dist/x.whl", port=1
     )
 

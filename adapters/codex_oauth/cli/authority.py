@@ -257,8 +257,6 @@ def _about_models(url: str, provider: str) -> Generator[str]:
     if "codex" in urls:
         also = f", and as the public API {urls['official']}" if provider == "codex" else ""
         yield f"Models:     {urls['codex']}{also}"
-    account = {"ChatGPT-Account-Id": Account().account_id, "originator": "curl"} if "codex" in urls else {}
-    headers = {"Content-Type": "application/json", **account}
     item = {"role": "user", "content": "Hello"}
     body = {
         "model": ModelPolicy().models[0].slug,
@@ -267,11 +265,10 @@ def _about_models(url: str, provider: str) -> Generator[str]:
         "store": False,
         "stream": True,
     }
-    given = [part for name, value in headers.items() for part in ("-H", f"{name}: {value}")]
     whose = f" --account {Account().email}" if "codex" in urls else ""
-    asked = shlex.join(["-d", json.dumps(body), f"{urls.get('codex', urls['official'])}/responses"])
     ours = f"{whose} --store {_FAKE_LOGINS}"
-    yield f"Ask one:    codex-oauth header{ours} | curl -sN -H @- {shlex.join(given)} {asked}"
+    asked = shlex.join(["--json", json.dumps(body), f"{urls.get('codex', urls['official'])}/responses"])
+    yield f"Ask one:    codex-oauth header --curl{ours} | curl -sN -K - {asked}"
 
 
 def _write(path: Path, text: str) -> None:
