@@ -71,7 +71,7 @@ def _nameless(_credential: Credential) -> Profile:
 
 @unique
 class Required(StrEnum):
-    """What a sign-in may be bound to grant; the value is `details.reason` where it is missing."""
+    """What a sign-in must grant. The value is `details.reason` of the error if it was not granted."""
 
     ACCESS_TOKEN = "access_token"  # noqa: S105  # what it is called
     REFRESH_TOKEN = "refresh_token"  # noqa: S105
@@ -82,12 +82,12 @@ class Required(StrEnum):
 
 @attrs.frozen(kw_only=True)
 class AuthorizationRequest:
-    """What the page of a browser sign-in is opened with (RFC 6749 §4.1.1, RFC 7636 §4.3).
+    """The parameters of the page that starts a browser sign-in (RFC 6749 §4.1.1, RFC 7636 §4.3).
 
-    `nonce` is there if the provider wants one (OpenID Connect Core §3.1.2.1). `workspaces` are the accounts
-    that may sign in; any, where there are none. `id_token_hint` and `login_hint` say who is about to sign in,
-    by an ID token of before and by an e-mail address; a URL with the former is shown to nobody. `prompt` is
-    what the person is to be asked all the same: `consent`, say.
+    `nonce` is set if the provider wants one (OpenID Connect Core §3.1.2.1). `workspaces` are the accounts
+    that may sign in; without them, any account may. `id_token_hint` (an earlier ID token) and `login_hint`
+    (an e-mail address) say who is about to sign in; never show a URL that has an `id_token_hint`. `prompt` is
+    what the server must ask the person again, such as `consent`.
     """
 
     redirect_uri: str
@@ -102,10 +102,10 @@ class AuthorizationRequest:
 
 @attrs.frozen(kw_only=True)
 class CodeInHand:
-    """An authorization code, and all that its exchange is made of, and judged by.
+    """An authorization code, and everything that its exchange needs.
 
-    `query` is that of the redirect that brought it, None in a device flow; `nonce` is what the sign-in was
-    begun with; `keys` are those that an ID token may be signed with.
+    `query` is the query string of the redirect that brought the code; None in a device flow. `nonce` is the
+    one that the sign-in began with. `keys` are the keys that may have signed the ID token.
     """
 
     authorization_code: Secret[str]
@@ -162,9 +162,9 @@ class Dialect:
     """Pure functions that build each request and read each answer into facts.
 
     A builder returns None for a step that this provider does not offer: then nothing is sent, and the flow
-    ends with an error that says so. A dialect leaves out the fields of what it never offers. A reader never
-    raises, whatever the answer is; it gets the provider, and what the answer must be checked against. See
-    docs/dialects.md for a whole one.
+    ends with an error that says so. A dialect leaves out the fields of steps that it never offers. A reader
+    never raises, whatever the answer is; it gets the provider, and the values that the answer is checked
+    against. docs/dialects.md shows a whole dialect.
     """
 
     device_authorization_request: Callable[[Provider], Request | None] = _no_request
@@ -357,7 +357,7 @@ class Provider:
     _constant: str = attrs.field(default="", init=False, eq=False)
 
     def called(self, constant: str) -> Provider:
-        """The same provider, with `constant` as its repr, for help texts. A provider that is made from it has
+        """The same provider, with `constant` as its repr, for help texts. A provider made from this one has
         the usual repr again.
         """
         twin = attrs.evolve(self)
@@ -368,8 +368,8 @@ class Provider:
         return self._constant or f"Provider(issuer={self.issuer!r}, client_id={self.client_id!r})"
 
     def at(self, issuer: str) -> Provider:
-        """This provider with the same paths on another issuer, with a slash at its end if this one's has one.
-        Raises ValueError as the class does.
+        """This provider at another issuer, with the same paths. The issuer gets a slash at its end if this
+        one has a slash there. Raises ValueError as the class does.
         """
         slash = "/" if self.issuer.endswith("/") else ""
         old, new = self.issuer.rstrip("/"), _checked_issuer(issuer).rstrip("/")
@@ -394,26 +394,26 @@ class Provider:
 
     @property
     def needs_signatures(self) -> bool:
-        """Whether its ID tokens are believed by their signature alone."""
+        """Whether the library believes this provider's ID tokens only by their signature."""
         return self.jwks_uri is not None
 
     @property
     def is_registered(self) -> bool:
-        """Whether its client id is one to sign in with, and not one that a sign-in exchanges for another."""
+        """Whether the client id can sign in as it is, and is not one that a sign-in exchanges for another."""
         return self.issued_client_ids is None or self.issues(self.client_id)
 
     def issues(self, client_id: str) -> bool:
-        """Whether a redirect of this provider may issue this client id."""
+        """Whether a redirect from this provider may issue this client id."""
         issued = self.issued_client_ids
         return issued is not None and re.fullmatch(issued, client_id, re.ASCII) is not None
 
     def registered(self, client_id: str) -> Provider:
-        """This provider as it knows a program to which it issued this client id before."""
+        """This provider, with the client id that it issued to this program before."""
         return attrs.evolve(self, client_id=client_id)
 
     def identified(self, credential: Credential) -> Credential:
-        """The credential with the account and the person that its own tokens name, where it does not say
-        them: an earlier release stored no person.
+        """The credential, with the account and the person that its tokens name, if it does not name them
+        itself. An earlier release stored no person.
         """
         if credential.account_id and credential.user_id:
             return credential
@@ -423,14 +423,14 @@ class Provider:
         )
 
     def redirect_uri(self, port: int | None = None, host: str | None = None) -> str:
-        """The redirect URI of the browser flow (RFC 8252 §7.3), by default on the first registered port, and
-        without a port where any will do.
+        """The redirect URI of the browser flow (RFC 8252 §7.3): by default on the first registered port, and
+        without a port if the provider accepts any port.
         """
         port = port or next(iter(self.redirect_ports), 0)
         return f"http://{host or self.redirect_host}{f':{port}' if port else ''}{self.redirect_path}"
 
 
 def use_is_off(credential: Credential, provider: Provider) -> bool:
-    """Whether a login is good, and its person has not allowed that requests are made with it."""
+    """Whether the login is good but its person has not allowed requests with it."""
     scope = provider.use_scope
     return scope is not None and scope not in (credential.scopes or ())

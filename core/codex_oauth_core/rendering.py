@@ -35,13 +35,15 @@ class Rendered:
     body: Secret[bytes]
 
     def received(self, sent_at: float, at: float, wall: float) -> ResponseReceived:
-        """The event of this answer at the client that began its request at `sent_at`."""
+        """The event that this answer causes at a client that began its request at `sent_at`."""
         return ResponseReceived(sent_at, at, wall, self.status, dict(self.headers), self.body)
 
 
 @attrs.frozen(kw_only=True)
 class Renderers:
-    """A dialect's answers in a sign-in, and its own words: all that a trace can be made of."""
+    """A dialect's functions that write a server's answers in a sign-in, and the dialect's own words. A trace
+    is made with these alone.
+    """
 
     name: str
     """Names the dialect, in a trace."""

@@ -70,7 +70,7 @@ _TEXTS: Final[Mapping[SettingFault, str]] = {
 
 @attrs.frozen
 class BadSetting:
-    """A setting that cannot be used. `name` is the variable's."""
+    """A setting that cannot be used. `name` is the name of the variable."""
 
     name: str
     fault: SettingFault

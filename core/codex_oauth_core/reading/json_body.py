@@ -36,5 +36,5 @@ def read_json(body: bytes) -> object:
 
 
 def as_object(value: object) -> Mapping[str, object]:
-    """`value` if it is a JSON object, else an empty one."""
+    """`value` if it is a JSON object, and an empty object otherwise."""
     return cast("Mapping[str, object]", value) if isinstance(value, dict) else {}
