@@ -42,7 +42,7 @@ def _percent(_policy: object, field: Any, value: float) -> None:
 
 @unique
 class HeaderRules(StrEnum):
-    """Which request headers the Codex backend demands."""
+    """Which request headers the Codex backend requires."""
 
     LENIENT = "lenient"
     """The bearer token, and nothing else."""
@@ -54,7 +54,7 @@ class HeaderRules(StrEnum):
 
 @unique
 class LimitKind(StrEnum):
-    """Why a plan gives no answer."""
+    """The reason why a plan gives no answer."""
 
     REACHED = "usage_limit_reached"
     NOT_INCLUDED = "usage_not_included"
@@ -63,7 +63,7 @@ class LimitKind(StrEnum):
 
 @attrs.frozen(kw_only=True)
 class CatalogModel:
-    """A model of the list. A client that is older than `minimal_client_version` is not shown it."""
+    """A model of the list. The list for a client older than `minimal_client_version` leaves it out."""
 
     slug: str
     display_name: str
@@ -71,14 +71,16 @@ class CatalogModel:
     minimal_client_version: str = attrs.field(default="0.144.0", validator=_version)
 
     def is_shown_to(self, version: str) -> bool:
-        """Whether a client of this version may use it; 0.0.0, and what is no version, may use every model."""
+        """Whether a client of this version may use the model. A client with version 0.0.0, or with a text
+        that is not a version, may use every model.
+        """
         client = version_of(version)
         return client in (None, (0, 0, 0)) or client >= (version_of(self.minimal_client_version) or ())
 
 
 @attrs.frozen(kw_only=True)
 class UsageLimit:
-    """A usage limit that is reached, until `resets_in` seconds after a request that is refused."""
+    """A usage limit that is reached. It ends `resets_in` seconds after the request that it refuses."""
 
     kind: LimitKind = attrs.field(default=LimitKind.REACHED, converter=LimitKind)
     resets_in: int = 3600
@@ -94,12 +96,11 @@ _MODELS: Final = (
 
 @attrs.define(kw_only=True)
 class ModelPolicy:
-    """The switches of the model stub; a test may turn them while it runs. ValueError for one that makes no
-    sense.
+    """The settings of the model stub. A test may change them while it runs. ValueError for an impossible one.
 
-    `text` is what the model says. `reasoning`: whether a reasoning item comes before the answer.
-    `usage_limit` refuses every request with a good token. `used_percent` is what the headers of an answer
-    say of the five-hour limit. `socket_lifetime` is how long a WebSocket may live.
+    `text` is the model's answer. `reasoning`: whether a reasoning item comes before the answer. `usage_limit`
+    refuses every request with a good token. `used_percent` is the used part of the five-hour limit in the
+    headers of an answer. `socket_lifetime` is how many seconds a WebSocket may stay open.
     """
 
     headers: HeaderRules = attrs.field(default=HeaderRules.USUAL, converter=HeaderRules)
