@@ -275,10 +275,10 @@ class SharedStoreReport:
 
 
 def check_shared_store(make: Callable[[], Store], faults: StoreFaults) -> SharedStoreReport:
-    """Run every check of a store that hosts share. `make` opens the store as one host does, and is called
-    once for each host: every store that it returns must hold the same logins. For hosts that are processes
-    `make` is pickled, so it must be a function of a module, or a `functools.partial` of one. A store with a
-    method `close` is closed.
+    """Run every check of a store that hosts share. `make` opens the store as one host does, and is called for
+    each host: every store that it returns must hold the same logins. For hosts that are processes `make` is
+    pickled, so it must be a function of a module, or a `functools.partial` of one. A store with a method
+    `close` is closed.
 
     Raises AssertionError at the first check that fails: its text names the check, and says what is wrong and
     which steps led there. Raises TypeError for a `make` that cannot be pickled. The report lists the checks

@@ -305,7 +305,7 @@ class AsyncTokenRequestsAuth(_RequestsAuth):
     """`TokenRequestsAuth` for the `AsyncSession` of `niquests`."""
 
     async def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Sign a request that is being prepared."""
+        """Add the headers to a request that is being prepared."""
         self._source.check(request.url or "")
         self._sign(request, await self._source.acredential())
         request.register_hook("response", self._after)
