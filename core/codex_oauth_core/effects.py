@@ -67,19 +67,19 @@ class Why(StrEnum):
     """The reason for a wait, so that a display can say what is happening."""
 
     PENDING = "pending"
-    """Nobody has approved yet; the next poll comes at its usual time."""
+    """The person has not approved yet; the next poll comes at its usual time."""
     SLOW_DOWN = "slow_down"
     """The server asked for fewer polls (RFC 8628 §3.5)."""
     RETRY = "retry"
-    """A request failed, and is tried again."""
+    """A request failed, and the flow will try it again."""
     RATE_LIMITED = "rate_limited"
     """The server counts requests, and asked to wait (RFC 6585 §4)."""
     QUEUED = "queued"
-    """Another process has the login's lock."""
+    """Another process holds the login's lock."""
     SAVING = "saving"
-    """The store failed, and is tried again."""
+    """The store failed, and the flow will try it again."""
     CALLBACK = "callback"
-    """The browser has not come back yet."""
+    """The browser has not returned yet."""
 
 
 def _printable(text: str) -> str:
@@ -104,7 +104,7 @@ class DevicePrompt:
     issuer: str
     verification_uri_complete: str | None = None
     title: str = ""
-    """What the provider calls the sign-in."""
+    """The provider's name for the sign-in."""
 
     @property
     def expires(self) -> datetime:
@@ -133,7 +133,7 @@ class BrowserPrompt:
     expires_at: float
     issuer: str
     title: str = ""
-    """What the provider calls the sign-in."""
+    """The provider's name for the sign-in."""
     open_url: Secret[str] | None = None
 
     @property
@@ -184,6 +184,6 @@ class Finished:
 
 
 SignInEffect = SendRequest | Wait | Register
-"""What a sign-in asks for. Who keeps no registrations answers `Register` with `Registered`."""
+"""The effects of a sign-in. A driver that keeps no registrations answers `Register` with `Registered`."""
 
 Effect = SendRequest | Wait | StorageEffect | Finished

@@ -79,7 +79,7 @@ class KindFacts:
     retryable: bool = False
     """Whether the same operation, started again with nothing changed, can succeed."""
     login: str = "You are still signed in as {name}."
-    """What has become of a stored login. With `{name}` it is said only where there is one, of that one."""
+    """What happened to a stored login. A text with `{name}` is shown only if that login exists."""
 
 
 _AGAIN: Final = "Sign in again."

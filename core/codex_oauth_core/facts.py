@@ -193,7 +193,7 @@ class TryAgain:
     status: int | None = None
     cause: str | None = None
     setting: BadSetting | None = None
-    """The setting of this machine that it is about."""
+    """The setting of this machine that caused it."""
 
 
 @attrs.frozen
@@ -212,11 +212,11 @@ class Refusal:
     uncertain: bool = False
     cause: str | None = None
     message: str | None = None
-    """A fixed text of the dialect that is more exact than the kind's."""
+    """A fixed text of the dialect, more exact than the kind's."""
     setting: BadSetting | None = None
-    """The setting of this machine that it is about; what is wrong with it is the message."""
+    """The setting of this machine that caused it; `message` says what is wrong with it."""
     signed_in: str | None = None
-    """Who signed in, where that is the reason."""
+    """The account that signed in, if it is the reason."""
 
 
 DeviceFact = Issued | TryAgain | Refusal

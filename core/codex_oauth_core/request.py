@@ -13,7 +13,7 @@ __all__ = ["Request", "RequestHeaders", "plain"]
 
 
 RequestHeaders = tuple[tuple[str, str | Secret[str]], ...]
-"""Names and values in the order in which they are sent; a value may be a secret."""
+"""Names and values, in the order in which they are sent. A value may be a `Secret`."""
 
 
 @attrs.frozen

@@ -33,13 +33,13 @@ class Approve(StrEnum):
     """Who decides a sign-in."""
 
     ASK = "ask"
-    """A person, on the pages, or a test, by `Authority.decide`."""
+    """A person decides on the pages, or a test by `Authority.decide`."""
     AUTO = "auto"
-    """It is approved after `Policy.approve_after` seconds, if nobody decided before."""
+    """The sign-in is approved after `Policy.approve_after` seconds, if nobody decided before."""
     DENY = "deny"
-    """It is denied after `Policy.approve_after` seconds, if nobody decided before."""
+    """The sign-in is denied after `Policy.approve_after` seconds, if nobody decided before."""
     NEVER = "never"
-    """Nobody: it stays pending until it expires."""
+    """Nobody decides: the sign-in stays pending until it expires."""
 
 
 @attrs.frozen(kw_only=True)

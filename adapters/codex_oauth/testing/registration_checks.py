@@ -119,7 +119,7 @@ class RegistrationCheck(Protocol):
 
 
 REGISTRATION_CHECKS: Final[tuple[RegistrationCheck, ...]] = tuple(limited(check) for check in _CHECKS)
-"""In the order in which a new store is best built. Each ends after `STORE_CHECK_LIMIT` seconds."""
+"""The checks, in the best order to build a new store. Each ends after `STORE_CHECK_LIMIT` seconds."""
 
 
 def check_registrations(make: Callable[[], KeepsRegistrations]) -> None:

@@ -263,7 +263,7 @@ SHARED_STORE_CHECKS: Final = (
     ),
     *_rows("the_server_restarts", _WHILE_HELD, _another_comes(), "restart"),
 )
-"""Every row; those that cost most come last."""
+"""All checks; the slowest come last."""
 
 
 @attrs.frozen

@@ -413,7 +413,7 @@ STORE_CHECKS: Final[tuple[StoreCheck, ...]] = tuple(
         *TELLING_CHECKS,
     )
 )
-"""In the order in which a new store is best built. Each ends after `STORE_CHECK_LIMIT` seconds."""
+"""The checks, in the best order to build a new store. Each ends after `STORE_CHECK_LIMIT` seconds."""
 
 
 def check_store(make: Callable[[], Store]) -> None:

@@ -128,7 +128,7 @@ ASYNC_WORLD_CHECKS: Final[tuple[AsyncWorldCheck, ...]] = (
     *LEAK_CHECKS,
     *SCENARIO_CHECKS,
 )
-"""In the order in which a new world is best built."""
+"""The checks, in the best order to build a new world."""
 
 ASYNC_TLS_CHECKS: Final[tuple[AsyncWorldCheck, ...]] = (
     *(check for check in FAILURE_CHECKS if check in OVER_TLS),
@@ -140,7 +140,7 @@ ASYNC_TLS_CHECKS: Final[tuple[AsyncWorldCheck, ...]] = (
     *LEAK_OVER_TLS,
     *(check for check in SCENARIO_CHECKS if check.over_tls),
 )
-"""Those that need TLS."""
+"""The checks that need TLS."""
 
 
 async def check_async_world(
@@ -242,14 +242,14 @@ def _of_listening_worlds(check: AsyncListeningCheck) -> ListeningCheck:
 
 
 WORLD_CHECKS: Final = tuple(_of_worlds(check) for check in ASYNC_WORLD_CHECKS)
-"""In the order in which a new world is best built."""
+"""The checks, in the best order to build a new world."""
 
 _OVER_TLS: Final = {check.__name__ for check in ASYNC_TLS_CHECKS}
 TLS_CHECKS: Final = tuple(check for check in WORLD_CHECKS if check.__name__ in _OVER_TLS)
-"""Those that need TLS."""
+"""The checks that need TLS."""
 
 LISTENING_CHECKS: Final = tuple(_of_listening_worlds(check) for check in ASYNC_LISTENING_CHECKS)
-"""For a world that takes callbacks."""
+"""The checks of a world that takes callbacks."""
 
 
 def check_world(

@@ -24,7 +24,7 @@ NETWORK_SLICE: Final = 0.25
 """Seconds that one step blocks at most."""
 
 LATE_READS: Final = 256
-"""How often something is read after the end. The largest answer fits; a peer that never stops does not."""
+"""The number of reads after the end. The largest answer fits; a peer that never stops is cut off."""
 
 
 class TimeUp(Exception):  # not an error: the limit did its work

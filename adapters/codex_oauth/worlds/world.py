@@ -47,7 +47,7 @@ class PerformerOf(Protocol[E_contra]):
 
 
 Performer = PerformerOf[SignInEffect]
-"""Performs what a sign-in asks for: a port to another I/O stack begins with these two methods."""
+"""Performs the effects of a sign-in. To port to another I/O stack, begin with these two methods."""
 
 
 class World(PerformerOf[SignInEffect], Protocol):
@@ -96,7 +96,7 @@ class AsyncPerformerOf(Protocol[E_contra]):
 
 
 AsyncPerformer = AsyncPerformerOf[SignInEffect]
-"""Performs what a sign-in asks for: a port to another event loop begins with these two methods."""
+"""Performs the effects of a sign-in. To port to another event loop, begin with these two methods."""
 
 
 class AsyncWorld(AsyncPerformerOf[SignInEffect], Protocol):

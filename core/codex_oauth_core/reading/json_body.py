@@ -13,7 +13,7 @@ from typing import Final, cast
 __all__ = ["MAX_BODY", "UNREADABLE", "Unreadable", "as_object", "read_json"]
 
 MAX_BODY: Final = 1024 * 1024
-"""Bytes of a body that are read at most."""
+"""The most bytes of a body that are read."""
 
 
 class Unreadable(Enum):

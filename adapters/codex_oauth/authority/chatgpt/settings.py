@@ -77,7 +77,7 @@ class StreamEnd(StrEnum):
     FAILED = "failed"
     INCOMPLETE = "incomplete"
     CUT = "cut"
-    """No last event at all."""
+    """There is no last event."""
 
 
 def _scopes(given: Iterable[str]) -> frozenset[str]:
@@ -140,7 +140,7 @@ class ChatGptPolicy:
     refresh_lifetime: float = attrs.field(default=THIRTY_DAYS, validator=_positive)
 
     client_id_on_return: bool = True
-    """Whether the redirect of a returning sign-in names the client id, too."""
+    """Whether the redirect of a returning sign-in also names the client id."""
     iss_in_callback: bool = False
     """Whether the redirect names the issuer (RFC 9207)."""
     audience_as_list: bool = True
@@ -152,7 +152,7 @@ class ChatGptPolicy:
     withheld_scopes: frozenset[str] = attrs.field(default=frozenset[str](), converter=_scopes)
     """Scopes that no approval grants; without `offline_access` there is no refresh token."""
     rotate_refresh_tokens: bool = True
-    """Whether a refresh brings a new refresh token; else the old one stays good."""
+    """Whether a refresh issues a new refresh token; otherwise the old one stays valid."""
     id_token_on_refresh: bool = False
     scope_on_refresh: bool = True
     reuse_ends_session: bool = True
@@ -170,9 +170,11 @@ class ChatGptPolicy:
     """Whether `response.completed` leaves out the items that came before it."""
     refuse_flat_tools: bool = False
     plan_refusal: str | None = attrs.field(default=None, validator=_refusal)
-    """One of `PLAN_REFUSALS`, that every model request is refused with."""
+    """One of `PLAN_REFUSALS`: the authority refuses every model request with it."""
     admission: int | None = attrs.field(default=None, validator=_admission)
-    """401, 403 or 503, that every model request with a good token is refused with, without a code."""
+    """401, 403 or 503: the authority refuses every model request that has a good token with it, without a
+    code.
+    """
 
     def at_the_browser(self) -> tuple[Person, Workspace]:
         """The person who decides without a page. LookupError if there is no such person or workspace."""

@@ -45,11 +45,11 @@ class HeaderRules(StrEnum):
     """Which request headers the Codex backend requires."""
 
     LENIENT = "lenient"
-    """The bearer token, and nothing else."""
+    """Only the bearer token."""
     USUAL = "usual"
-    """Also `ChatGPT-Account-Id`, that of the token, and `originator`."""
+    """Also `ChatGPT-Account-Id`, with the account of the token, and `originator`."""
     EXACT = "exact"
-    """Also a `User-Agent` whose first part is the `originator`."""
+    """Also a `User-Agent` that begins with the `originator`."""
 
 
 @unique
@@ -58,7 +58,7 @@ class LimitKind(StrEnum):
 
     REACHED = "usage_limit_reached"
     NOT_INCLUDED = "usage_not_included"
-    """The plan has no Codex."""
+    """The plan does not include Codex."""
 
 
 @attrs.frozen(kw_only=True)
@@ -110,11 +110,11 @@ class ModelPolicy:
     empty_output: bool = True
     """Whether `response.completed` leaves out the items that came before it, as the live one often does."""
     content_type: bool = True
-    """Whether a stream says its Content-Type; the live backend was seen to leave it out."""
+    """Whether a stream has a Content-Type; the live backend was seen to leave it out."""
     official_instructions: str | None = None
-    """The only instructions that the Codex backend takes, as in 2025; None: any."""
+    """The only instructions that the Codex backend accepts, as in 2025; None: any."""
     refuse_flat_tools: bool = False
-    """Whether the public API refuses functions and custom tools that are in no namespace."""
+    """Whether the public API refuses functions and custom tools outside a namespace."""
     usage_limit: UsageLimit | None = None
     used_percent: int = attrs.field(default=12, validator=_percent)
     socket_lifetime: float = attrs.field(default=SOCKET_LIFETIME, validator=_positive)
