@@ -248,7 +248,7 @@ def login(
 
     `device`: sign in with a device code (True, RFC 8628), with the browser (False, RFC 8252), or as suits
     this machine (None). `on_prompt` gets a `DevicePrompt` or a `BrowserPrompt` for the person to see;
-    `on_note` gets one plain line where there is a choice to explain. Without `on_prompt` both are printed on
+    `on_note` gets one plain line if a choice needs an explanation. Without `on_prompt` both are printed on
     stderr. `provider`: by default `CODEX`, at the issuer that the variable `CODEX_OAUTH_ISSUER` names, if it
     is set.
 

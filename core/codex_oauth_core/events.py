@@ -77,7 +77,7 @@ class ResponseReceived:
 
 @unique
 class Phase(StrEnum):
-    """Whether a failed request may have reached the server. If in doubt, say that it may have."""
+    """Whether a failed request may have reached the server. If in doubt, use `MAYBE_SENT`."""
 
     NOT_SENT = "not_sent"
     """No byte of the request went out: the flow may send it again, even a `once` request."""

@@ -285,7 +285,7 @@ class Provider:
 
     A provider that lacks an endpoint has None for it: what needs the endpoint ends with an error, and nothing
     is sent anywhere else. The `issuer` is kept to the letter: a slash at its end is part of it (RFC 8414
-    §3.3). The names of the fields are those of RFC 8414 §2, where it has them.
+    §3.3). The names of the fields are those of RFC 8414 §2, if it has the field.
 
     Raises ValueError for an issuer or endpoint that is neither `https` nor loopback `http`.
     """

@@ -30,7 +30,7 @@ def provider_of(credential: Credential, providers: Iterable[Provider] = ()) -> P
 
     The first match counts: the provider with its issuer and client; then one at its issuer that issues such
     client ids; then one at its issuer. A login of any other issuer belongs, at that issuer, to the known
-    provider that issues such client ids, if the login says its scopes where that provider needs them, or else
+    provider that issues such client ids (one with a `use_scope` only if the login says its scopes), or else
     to Codex; None if that is not a valid issuer.
     """
     issuer, client_id, scopes = credential.issuer, credential.client_id, credential.scopes

@@ -111,8 +111,8 @@ def without_intent(record: Record) -> Record:
 
 
 def write_record(record: Record) -> bytes:
-    """The record as UTF-8 JSON. It holds every secret of the login: write it only where nobody but its owner
-    can read it.
+    """The record as UTF-8 JSON. It holds every secret of the login: write it only to a place that its owner
+    alone can read.
     """
     extra = dict(record.unknown)
     credential = {**as_object(extra.pop("credential", None)), **_credential_fields(record.credential)}
