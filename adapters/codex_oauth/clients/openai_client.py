@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from codex_oauth.clients.client_auth import ClientAuth
 from codex_oauth.clients.transport import AsyncCodexTransport, CodexTransport
+from codex_oauth.extras import needed
 from codex_oauth.loading import LOADING, loading
 from codex_oauth.tokens.token_source import TokenSource
 from codex_oauth_core.codex import CODEX_API
@@ -109,7 +110,7 @@ def _openai(options: Mapping[str, Any]) -> Any:
     for name in options:
         if name in _INSTEAD:
             raise TypeError(f"{name}: {_INSTEAD[name]}")
-    with loading("openai"):
+    with needed("openai", by="An OpenAI client", extra="openai"), loading("openai"):
         import openai
 
     return openai
