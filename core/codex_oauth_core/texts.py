@@ -35,7 +35,8 @@ class Texts:
     in_use: str | None = None
     errors: tuple[tuple[ErrorKind, str | None, KindFacts], ...] = ()
 
-    __repr__ = changed_fields
+    def __repr__(self) -> str:
+        return changed_fields(self)
 
     def facts(self, kind: ErrorKind, reason: str | None = None) -> KindFacts:
         """What is true of an error: first what is true of its reason, and of both first what the provider

@@ -67,7 +67,8 @@ class RenewalPolicy:
     request_timeout: float = attrs.field(default=REQUEST_TIMEOUT, validator=(_positive, _at_most_a_minute))
     retry_limit: float = attrs.field(default=30.0, validator=_positive)
 
-    __repr__ = changed_fields
+    def __repr__(self) -> str:
+        return changed_fields(self)
 
 
 def freshness(record: Record, wall: float, policy: RenewalPolicy, jitter: float = 0.5) -> Freshness:
