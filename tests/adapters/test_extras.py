@@ -19,7 +19,7 @@ def test_a_client_without_openai(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(ModuleNotFoundError) as raised:
         make(TokenSource(FileStore(tmp_path)))
     assert str(raised.value) == (
-        "An OpenAI client needs the package openai, which is not installed. "
+        "This client needs the package openai, which is not installed. "
         "Install it: pip install 'codex-oauth[openai]'"
     )
     assert raised.value.name == "openai"

@@ -119,7 +119,7 @@ def _openai(options: Mapping[str, Any]) -> Any:
     for name in options:
         if name in _INSTEAD:
             raise TypeError(f"{name}: {_INSTEAD[name]}")
-    with needed("openai", by="An OpenAI client", extra="openai"), loading("openai"):
+    with needed("openai", by="This client", extra="openai"), loading("openai"):
         import openai
 
     return openai
