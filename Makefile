@@ -151,12 +151,13 @@ types: $(STAMP)
 imports: $(STAMP)
 	$(BIN)/lint-imports --config tests/house/imports.ini
 
-.PHONY: fmt ## write: format, fix what ruff can fix, completion files, man page, .pyi files
+.PHONY: fmt ## write: format, fixes of ruff, completion files, man page, .pyi files, list of the wheel
 fmt: $(STAMP)
 	$(BIN)/ruff check --fix $(LINTED)
 	$(BIN)/ruff format $(LINTED)
 	$(BIN)/python -m docs.command.write
 	$(BIN)/python -m docs.stubs.write
+	$(BIN)/python -m docs.release.check --write
 
 .PHONY: props ## the property tests, with many more examples
 props: $(STAMP)

@@ -218,7 +218,7 @@ def check_tutorial(work: Path) -> str:
 def write_contents(work: Path) -> None:
     """Write the kept list anew, from a wheel of now."""
     (work / "dist").mkdir()
-    *_, wheel = built(copied(work / "project"), work / "dist")
+    (wheel,) = (path for path in built(copied(work / "a"), work / "dist") if path.suffix == ".whl")
     names = sorted(contents.wheel_names(wheel, version()))
     contents.KEPT.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
 
@@ -271,12 +271,7 @@ def main(arguments: list[str] | None = None) -> int:
         work = Path(folder)
         try:
             if args.write:
-                (work / "dist").mkdir()
-                (wheel,) = (
-                    path for path in built(copied(work / "a"), work / "dist") if path.suffix == ".whl"
-                )
-                names = sorted(contents.wheel_names(wheel, version()))
-                contents.KEPT.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+                write_contents(work)
                 return 0
             print(f"ok: {check_version(args.tag)}", flush=True)
             for check in CHECKS:

@@ -16,7 +16,7 @@ from typing import Final
 
 from tests.house.tree import ROOT, own_files
 
-__all__ = ["KEPT", "differences", "expected_of_sdist", "sdist_names", "wheel_names"]
+__all__ = ["KEPT", "differences", "expected_of_sdist", "sdist_names", "source_names", "wheel_names"]
 
 KEPT: Final = Path(__file__).resolve().parent / "wheel.txt"
 """The files of the wheel, one a line."""
@@ -26,6 +26,18 @@ def wheel_names(path: Path, version: str) -> set[str]:
     """The files of a wheel."""
     with zipfile.ZipFile(path) as archive:
         return {name.replace(f"-{version}.", "-VERSION.") for name in archive.namelist()}
+
+
+def source_names() -> set[str]:
+    """The project's own files that a wheel takes, named as in it: those of its packages."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    packages = [ROOT / each for each in project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]]
+    return {
+        path.relative_to(package.parent).as_posix()
+        for path in own_files()
+        for package in packages
+        if path.is_relative_to(package)
+    }
 
 
 def sdist_names(path: Path) -> set[str]:

@@ -128,7 +128,10 @@ def test_a_url_file_that_cannot_be_written_is_said(tmp_path: Path) -> None:
 def test_without_the_extra_it_says_how_to_get_it() -> None:
     done = finished(command=WITHOUT_EXTRA)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "The authority needs an extra. Install it: pip install 'codex-oauth[authority]'\n"
+    assert done.stderr == (
+        "codex-oauth: The authority needs the extra `authority`.\n"
+        "  -> Install it: pip install 'codex-oauth[authority]'\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -170,3 +173,12 @@ def test_the_rules_need_neither_a_server_nor_a_socket() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, env={**os.environ}
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_where_the_models_are_fits_a_terminal_and_each_address_is_whole() -> None:
+    with running("--models", "--port", "0") as (process, url):
+        assert process.stderr is not None
+        told = [process.stderr.readline().rstrip("\n") for _ in range(6)]
+    assert f"Models:     {url}/backend-api/codex" in told
+    assert f"Public API: {url}/v1" in told
+    assert all(len(line) <= 80 for line in told)

@@ -75,6 +75,7 @@ def test_without_the_extra_it_says_what_to_install(tmp_path: Path, library: str)
             out, err = running.communicate(60)
         assert running.returncode == 2
         assert "pip install 'codex-oauth[authority]'" in (out if more else err)
+        assert all(len(line) <= 80 for line in err.splitlines())
         assert "Traceback" not in err
 
 

@@ -150,6 +150,12 @@ def test_the_kept_list_is_sorted_and_has_both_packages() -> None:
     assert {"codex_oauth/py.typed", "codex_oauth_core/py.typed"} <= contents.kept()
 
 
+def test_the_kept_list_has_the_files_of_today() -> None:
+    kept = {name for name in contents.kept() if not name.startswith("codex_oauth-VERSION.")}
+    mistakes = list(contents.differences(contents.source_names(), kept, "The source"))
+    assert mistakes == [], "`make fmt` writes docs/release/wheel.txt"
+
+
 # -- README --------------------------------------------------------------------------------------------
 
 

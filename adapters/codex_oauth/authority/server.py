@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Literal, cast, overload
 
 import attrs
@@ -28,6 +29,7 @@ from codex_oauth.authority.messages import Answer
 from codex_oauth.authority.models.backend import CODEX_BASE, PLAN_BASE
 from codex_oauth.authority.models.conversation import Conversation
 from codex_oauth.authority.web_sockets import Upgrading, converse, refuse
+from codex_oauth.extras import needed
 from codex_oauth_core.effects import Request
 from codex_oauth_core.secret import Secret
 
@@ -284,7 +286,9 @@ def serve(
 def _served(
     authority: Rules, port: int, clock: Callable[[], float], wall: Callable[[], float]
 ) -> Generator[AuthorityServer | RulesServer]:
-    import uvicorn
+    with needed("uvicorn", "starlette", by="The authority's server", extra="authority"):
+        import_module("starlette")
+        import uvicorn
 
     sockets = _listen(port)
     with contextlib.ExitStack() as stack:

@@ -23,6 +23,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 from codex_oauth.cli.errors import OK, UNEXPECTED, USAGE
+from codex_oauth.cli.missing import say_missing
 from codex_oauth.cli.output import complain, emit, failure_fields, hint, printable, result
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
 __all__ = ["add_arguments", "main", "run_authority"]
 
 _FAULTS: Final = 'a JSON file: {"faults": [{"endpoint": "poll", "requests": "1-3", "status": 502}]}'
-_MISSING: Final = "The authority needs an extra. Install it: pip install 'codex-oauth[authority]'"
-_NO_SOCKETS: Final = "The model stub needs the library websockets: pip install 'codex-oauth[authority]'"
+_MISSING: Final = "The authority needs the extra `authority`."
+_NO_SOCKETS: Final = "The model stub needs the package websockets, of the extra `authority`."
 _FAKE_LOGINS: Final = "fake-logins"
 """The directory for what signs in here: never the person's own store."""
 
@@ -105,9 +106,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Run the command with the options of `add_arguments`. Returns its exit code."""
     if any(importlib.util.find_spec(name) is None for name in ("starlette", "uvicorn")):
-        return _complain(_MISSING, USAGE, as_json=args.json)
+        return say_missing(_MISSING, "authority", as_json=args.json)
     if args.models is not None and importlib.util.find_spec("websockets") is None:
-        return _complain(_NO_SOCKETS, USAGE, as_json=args.json)
+        return say_missing(_NO_SOCKETS, "authority", as_json=args.json)
     try:
         authority = _authority(args)
     except OSError as error:
@@ -255,8 +256,9 @@ def _about_models(url: str, provider: str) -> Generator[str]:
 
     urls = _model_urls(url, provider, models=True)["models"]
     if "codex" in urls:
-        also = f", and as the public API {urls['official']}" if provider == "codex" else ""
-        yield f"Models:     {urls['codex']}{also}"
+        yield f"Models:     {urls['codex']}"
+        if provider == "codex":
+            yield f"Public API: {urls['official']}"
     item = {"role": "user", "content": "Hello"}
     body = {
         "model": ModelPolicy().models[0].slug,

@@ -18,8 +18,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
-from codex_oauth.cli.errors import OK, TEMPORARY, USAGE
-from codex_oauth.cli.output import NoOutput, complain, emit, failure_fields, hint, result
+from codex_oauth.cli.errors import OK, TEMPORARY
+from codex_oauth.cli.missing import say_missing
+from codex_oauth.cli.output import NoOutput, complain, emit, hint, result
 
 if TYPE_CHECKING:
     import argparse
@@ -29,9 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["ask", "demo_arguments", "main", "texts"]
 
 _NEEDED: Final = ("starlette", "uvicorn", "websockets")
-_MISSING: Final = (
-    "The demo runs a server of its own, which needs an extra: pip install 'codex-oauth[authority]'"
-)
+_MISSING: Final = "The demo runs a server of its own, which needs the extra `authority`."
 _KEPT: Final = frozenset({"CODEX_OAUTH_DEBUG"})
 _PREFIX: Final = "CODEX_OAUTH_"
 _QUESTION: Final = "Say that the sign-in worked."
@@ -57,11 +56,7 @@ def demo_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Run the demo; its exit code."""
     if any(importlib.util.find_spec(name) is None for name in _NEEDED):
-        if args.json:
-            emit(failure_fields("authority", _MISSING))
-        else:
-            complain(_MISSING)
-        return USAGE
+        return say_missing(_MISSING, "authority", as_json=args.json)
     asks = args.approve == "ask" or (args.approve is None and _is_at_a_desktop())
     with _own_settings(), TemporaryDirectory(prefix="codex-oauth-demo-") as home:
         return _shown(Path(home), asks=asks, as_json=args.json)

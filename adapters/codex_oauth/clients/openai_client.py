@@ -1,7 +1,8 @@
 """The OpenAI client, version 2 or 3, for a login.
 
 Rules of this file: `openai` is loaded by a call, and decides which HTTP library is used; what the login's
-provider says decides address and headers; what two would decide is refused with a word on what to do.
+provider says decides address and headers, but the login of a test server on this machine needs an address;
+what two would decide is refused with a word on what to do.
 """
 
 from __future__ import annotations
@@ -9,14 +10,17 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from codex_oauth.clients.client_auth import ClientAuth
 from codex_oauth.clients.transport import AsyncCodexTransport, CodexTransport
+from codex_oauth.extras import needed
 from codex_oauth.loading import LOADING, loading
 from codex_oauth.tokens.token_source import TokenSource
 from codex_oauth_core.codex import CODEX_API
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.model_api import ModelApi
+from codex_oauth_core.provider import is_loopback
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, OpenAI
@@ -30,6 +34,11 @@ _INSTEAD: Final = {
     "provider": "leave it out: the login is who asks, and base_url is where",
     "http_client": "leave it out, and give transport= for proxies or certificates of your own",
 }
+
+_OF_A_TEST: Final = (
+    "base_url: the login is of a test server, {}, and opens nothing elsewhere. Name the address of its "
+    "models, and allow its host: TokenSource(store, hosts=[...])"
+)
 
 
 def openai_client(
@@ -47,8 +56,9 @@ def openai_client(
     says that the plan's limit is reached, it repeats nothing. A call raises SignInError at once if no login
     is usable.
 
-    `base_url` is by default that of the login's provider. To find it, this function reads the store, and
-    raises SignInError if nobody is signed in. `dialect=True` makes plain calls work, also those of libraries
+    `base_url` is by default that of the login's provider. To find it, this function reads the store. It
+    raises SignInError if nobody is signed in, and ValueError for a login of a test server on this machine.
+    `dialect=True` makes plain calls work, also those of libraries
     that do not know the backend's rules: see `CodexTransport`. `app` names your program in the headers, such
     as `"example-notes/1.2"`. `transport` sends the requests; it belongs to the HTTP library that `openai`
     uses: httpx2 for version 3, httpx for version 2. `options` are those of `OpenAI`. Raises TypeError for
@@ -109,7 +119,7 @@ def _openai(options: Mapping[str, Any]) -> Any:
     for name in options:
         if name in _INSTEAD:
             raise TypeError(f"{name}: {_INSTEAD[name]}")
-    with loading("openai"):
+    with needed("openai", by="This client", extra="openai"), loading("openai"):
         import openai
 
     return openai
@@ -120,15 +130,24 @@ def _address(source: TokenSource, base_url: str | None, *, dialect: bool) -> tup
     api: ModelApi | None = None
     if base_url is None or dialect:
         try:
-            api = source.provider().model_api
+            provider = source.provider()
+            api = provider.model_api
         except SignInError:
             if base_url is None:
                 raise
+        else:
+            if base_url is None and api is not None and _is_here(provider.issuer) > _is_here(api.base_url):
+                raise ValueError(_OF_A_TEST.format(provider.issuer))
     if base_url is None and api is None:
         raise ValueError("base_url: the login's provider names no model API")
     url = base_url or (api or CODEX_API).base_url
     source.check(url)
     return url, api or CODEX_API
+
+
+def _is_here(url: str) -> bool:
+    """Whether it is a server of this machine."""
+    return is_loopback(urlsplit(url).hostname or "")
 
 
 def _forget_others(client: Any, options: Mapping[str, Any]) -> None:
