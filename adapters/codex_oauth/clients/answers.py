@@ -81,6 +81,7 @@ class _Items:
     most: int
     _items: dict[int, Any] = attrs.field(factory=dict[int, Any], init=False)
     kept: int = attrs.field(default=0, init=False)
+    _next: int = attrs.field(default=0, init=False)
 
     def learn(self, told: dict[str, Any], event: ServerEvent) -> None:
         """Keep the item that an event brings."""
@@ -89,7 +90,9 @@ class _Items:
         self.kept += len(event.raw)
         if self.kept <= self.most:
             at = told.get("output_index")
-            self._items[at if isinstance(at, int) else len(self._items)] = told["item"]
+            at = at if isinstance(at, int) else self._next
+            self._next = max(self._next, at + 1)
+            self._items[at] = told["item"]
 
     def fill(self, response: dict[str, Any]) -> bool:
         """Whether an answer had no items, and has them now."""
@@ -130,14 +133,17 @@ class Gathering:
             return self._after > _MOST_AFTER
         try:
             for event in self._decoder.feed(data):
-                self._answer = self._answer or self._read(event)
-            is_too_large = self._items.kept > self._items.most
+                self._answer = self._read(event)
+                if self._answer is not None:
+                    return False
+                if self._items.kept > self._items.most:
+                    break
+            else:
+                return False
         except EventTooLongError:
-            is_too_large = True
-        if is_too_large and self._answer is None:
-            self._answer = _too_large()
-            return True
-        return False
+            pass
+        self._answer = _too_large()
+        return True
 
     def end(self) -> WholeAnswer:
         """The answer, or an error in its place."""
