@@ -90,7 +90,7 @@ def test_items_come_in_the_order_of_their_index_and_an_answer_s_own_are_kept() -
 
 def test_an_item_without_a_place_follows_those_before_it() -> None:
     items = [{"id": name} for name in "abcd"]
-    places = ({"output_index": 1}, {}, {"output_index": 3}, {"output_index": 0})
+    places: list[dict[str, int]] = [{"output_index": 1}, {}, {"output_index": 3}, {"output_index": 0}]
     done = [
         {"type": "response.output_item.done", **place, "item": item}
         for place, item in zip(places, items, strict=True)
