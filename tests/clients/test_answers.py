@@ -176,11 +176,20 @@ def test_what_comes_after_an_answer_is_read_for_a_while_and_changes_nothing() ->
     assert not gathering.has_answer
     assert not gathering.feed(EMPTY + stream_of([failed("server_error")]))
     assert gathering.has_answer
-    read = 0
-    while not gathering.feed(stream_of([failed("server_error")] * 10)):
-        read += 1
-    assert 1 < read < 1000
+    assert not gathering.feed(stream_of([failed("server_error")] * 10))
+    assert gathering.feed(stream_of([failed("server_error")] * 10))
     assert gathering.end().status == 200
+
+
+def test_a_stream_that_is_kept_open_after_the_answer_is_left() -> None:
+    pieces = [EMPTY, *[b": ping\n\n"] * 1000]
+    assert gathered(*pieces).status == 200
+    gathering = Gathering()
+    assert [gathering.feed(piece) for piece in pieces].index(True) < 5
+    gathering = Gathering()
+    assert [gathering.feed(piece) for piece in (EMPTY, b"data: [DONE]\n\n")] == [False, False]  # to the end
+    gathering = Gathering()
+    assert [gathering.feed(piece) for piece in (EMPTY, b": " + b"x" * 2**17)] == [False, True]
 
 
 def test_a_usage_limit_in_the_stream_says_all_that_it_says() -> None:

@@ -21,7 +21,8 @@ MOST_OF_AN_ANSWER: Final = 64 * 2**20
 """Bytes that are kept of one answer."""
 
 _MOST_AFTER: Final = 2**16
-"""Bytes that are read after the answer."""
+_MOST_PIECES_AFTER: Final = 2
+"""Bytes, and pieces of a stream, that are read after the answer: comments may keep one open without end."""
 
 _NOT_AGAIN: Final = ("x-should-retry", "false")
 """OpenAI's clients repeat nothing that says so."""
@@ -119,7 +120,7 @@ class Gathering:
         self._decoder = EventDecoder(most)
         self._items = _Items(most)
         self._answer: WholeAnswer | None = None
-        self._after = 0
+        self._after = self._pieces_after = 0
 
     @property
     def has_answer(self) -> bool:
@@ -130,7 +131,8 @@ class Gathering:
         """Whether it is enough, though it is not the end."""
         if self._answer is not None:  # a connection whose answer is read to the end is used again
             self._after += len(data)
-            return self._after > _MOST_AFTER
+            self._pieces_after += 1
+            return self._after > _MOST_AFTER or self._pieces_after >= _MOST_PIECES_AFTER
         try:
             for event in self._decoder.feed(data):
                 self._answer = self._read(event)
