@@ -56,10 +56,10 @@ from codex_oauth_core.provider import Provider
 __all__ = ["AsyncOnPrompt", "AsyncWorldMaker", "alogin"]
 
 AsyncWorldMaker = Callable[[Sequence[CallbackSource]], AsyncWorld]
-"""Makes the world of one sign-in; the sources bring the browser's redirect, if it is to bring one."""
+"""Makes the world of one sign-in. It gets the sources that bring the browser's redirect, if there are any."""
 
 AsyncOnPrompt = Callable[[Prompt], Awaitable[None] | None]
-"""Shows a person what they must see; a coroutine function may, too."""
+"""Shows a person the prompt. It may be a coroutine function."""
 
 
 @overload
@@ -126,11 +126,11 @@ async def alogin(
     """Sign in, on asyncio or trio. The parameters are those of `login()`; `on_prompt` may be a coroutine
     function. Raises what `login()` raises.
 
-    The task may be cancelled at any time, by asyncio, anyio or trio. It leaves the sign-in at once, but for
-    what is at stake: an exchange that was begun is finished, and what it grants is stored, or revoked where
-    there is no store; then the cancellation is raised. `make_world` performs the effects; by default an
-    `AsyncHttpxWorld`. It may be asked for a second world, which revokes what was granted and cannot be handed
-    over.
+    The task may be cancelled at any time, by asyncio, anyio or trio. It leaves the sign-in at once. Only an
+    exchange that has begun is finished first: its login is stored, or revoked without a store, and then the
+    cancellation is raised. `make_world` makes the world that performs the effects; by default an
+    `AsyncHttpxWorld`. It may be called a second time, for a world that revokes a login which cannot be
+    returned.
     """
     provider = default_provider(provider)
     if on_prompt is None:

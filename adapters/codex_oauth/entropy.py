@@ -11,12 +11,12 @@ __all__ = ["new_nonce", "new_pkce", "new_state"]
 
 
 def new_pkce() -> Pkce:
-    """A fresh PKCE pair (RFC 7636 §4.1): use it for one sign-in."""
+    """A fresh PKCE pair (RFC 7636 §4.1). Use it for one sign-in."""
     return Pkce.from_entropy(secrets.token_bytes(ENTROPY_BYTES))
 
 
 def new_state() -> Secret[str]:
-    """A fresh `state` of 256 bits (RFC 6749 §10.12): use it for one sign-in."""
+    """A fresh `state` of 256 bits (RFC 6749 §10.12). Use it for one sign-in."""
     return state_from(secrets.token_bytes(ENTROPY_BYTES))
 
 

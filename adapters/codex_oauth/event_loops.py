@@ -44,7 +44,9 @@ def load_anyio() -> None:
 
 
 def on_this_loop() -> Scheduler:
-    """How to have something done in the event loop that runs here. Nothing happens once it has ended."""
+    """A function that has work done in the event loop that runs here. It does nothing once the loop has
+    ended.
+    """
     trio = _trio()
     if trio is not None:
         soon = trio.lowlevel.current_trio_token().run_sync_soon
@@ -74,9 +76,10 @@ def this_loop() -> object:
 
 
 async def shielded(call: Callable[[], Awaitable[T]]) -> T:
-    """What `call` returns or raises. No cancellation cuts it, neither of a scope nor of asyncio's task, nor
-    the end of `asyncio.run`; one that came meanwhile is raised by the caller's next await. Ctrl-C is a
-    cancellation in `asyncio.run`; in trio it is KeyboardInterrupt, which leaves at once, as in blocking code.
+    """Return what `call` returns, or raise what it raises. No cancellation interrupts it: not that of a
+    scope, not that of an asyncio task, not the end of `asyncio.run`. The caller's next await raises a
+    cancellation that came in the meantime. Ctrl-C is a cancellation in `asyncio.run`; in trio it is
+    KeyboardInterrupt, which interrupts the call at once, as in blocking code.
     """
     load_anyio()
     if _trio() is None:

@@ -39,7 +39,7 @@ _TAG: Final = 16
 
 
 def new_key() -> Secret[bytes]:
-    """A fresh key. Keep `reveal()` of it where the application keeps its other keys."""
+    """A fresh key. Store what `reveal()` returns where the application stores its other keys."""
     return Secret(secrets.token_bytes(KEY_LENGTH))
 
 
@@ -55,9 +55,9 @@ class SealError(ValueError):
 
 
 class Keys:
-    """The key that seals, and those that sealed before it, which still open: `Keys(new, old)`.
+    """The key that seals, and the earlier keys that still unseal: `Keys(new, old)`.
 
-    A key has 32 bytes, as `new_key()` makes it; ValueError for another.
+    A key has 32 bytes, as `new_key()` makes it; ValueError for any other length.
     """
 
     __slots__ = ("_by_id", "current")
@@ -74,15 +74,15 @@ class Keys:
 
     @property
     def current_id(self) -> str:
-        """What the key that seals is told by: 16 hexadecimal digits, which give nothing of it away."""
+        """The id of the key that seals: 16 hexadecimal digits, which reveal nothing of the key."""
         return _which(self.current).hex()
 
     def has(self, key_id: str) -> bool:
-        """Whether a key is among these; `key_id`: as `current_id`."""
+        """Whether the key with this `key_id` is one of these. Its form is that of `current_id`."""
         return any(which.hex() == key_id for which in self._by_id)
 
     def key(self, which: bytes) -> Secret[bytes]:
-        """The key that is told by `which`. Raises SealError: `other_key`."""
+        """The key with the id `which`. Raises SealError: `other_key`."""
         try:
             return self._by_id[which]
         except KeyError:
@@ -141,8 +141,8 @@ _CHECKPOINTS: Final = Sealing("checkpoint")
 def seal(mapping: Mapping[str, Any], key: Secret[bytes] | Keys, *, belongs_to: str = "") -> bytes:
     """A checkpoint as bytes that only the holder of the key can read or make.
 
-    `belongs_to`, a session's id say, is not in them, but must be given again to unseal them: nobody can put
-    one session's checkpoint in another's place. Raises ValueError for a key that is not of 32 bytes, and
+    `belongs_to`, such as a session's id, is not in the bytes, but `unseal()` needs the same value: so nobody
+    can use one session's checkpoint for another. Raises ValueError for a key that does not have 32 bytes, and
     CheckpointError (`extra_missing`) without `cryptography`.
     """
     content = Secret(json.dumps(mapping, separators=(",", ":"), allow_nan=False).encode())
@@ -153,11 +153,11 @@ def seal(mapping: Mapping[str, Any], key: Secret[bytes] | Keys, *, belongs_to: s
 
 
 def unseal(data: bytes, key: Secret[bytes] | Keys, *, belongs_to: str = "") -> dict[str, Any]:
-    """The checkpoint that was sealed, for `restore()`.
+    """The checkpoint in the sealed bytes. Give it to `restore()` next.
 
-    Raises CheckpointError: `not_a_checkpoint` (it was never sealed here), `too_new` (a newer release sealed
-    it), `other_key` (try the key that was used before), `sealed_wrong` (damaged, or of somebody else), and as
-    `seal` does.
+    Raises CheckpointError: `not_a_checkpoint` (`seal()` did not make the bytes), `too_new` (a newer release
+    made them), `other_key` (try an earlier key), `sealed_wrong` (they are damaged, or have another
+    `belongs_to`). Also raises what `seal` raises.
     """
     return without_traceback(lambda: _unsealed(data, _keys(key), belongs_to))
 

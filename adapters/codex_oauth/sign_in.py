@@ -70,7 +70,7 @@ NOT_OPENED: Final = "The browser was not opened"
 """How the note begins that says so."""
 
 Recording = Callable[[SignInFlow], Drivable[SignInEffect, Credential]]
-"""Makes the flow that is driven in place of another: a `codex_oauth_core.traces.Recorder` of it."""
+"""Makes the flow that is driven in place of another, such as its `codex_oauth_core.traces.Recorder`."""
 
 ANY_PORT: Final = (0,)
 """For a provider that has registered none (RFC 8252 §7.3)."""
@@ -177,10 +177,10 @@ def ignore_note(note: str) -> None:
 
 
 OnPrompt = Callable[[Prompt], None]
-"""Shows a person what they must see."""
+"""Shows a person the prompt."""
 
 WorldMaker = Callable[[Sequence[CallbackSource]], World]
-"""Makes the world of one sign-in; the sources bring the browser's redirect, if it is to bring one."""
+"""Makes the world of one sign-in. It gets the sources that bring the browser's redirect, if there are any."""
 
 
 @overload
@@ -248,7 +248,7 @@ def login(
 
     `device`: sign in with a device code (True, RFC 8628), with the browser (False, RFC 8252), or as suits
     this machine (None). `on_prompt` gets a `DevicePrompt` or a `BrowserPrompt` for the person to see;
-    `on_note` gets one plain line where there is a choice to explain. Without `on_prompt` both are printed on
+    `on_note` gets one plain line if a choice needs an explanation. Without `on_prompt` both are printed on
     stderr. `provider`: by default `CODEX`, at the issuer that the variable `CODEX_OAUTH_ISSUER` names, if it
     is set.
 
@@ -256,23 +256,24 @@ def login(
     gives its token. `revoke_old` then ends the login that it replaces at the server, which may end other
     sessions of that account too. Without a store, `store_login()` keeps the credential later.
 
-    `workspaces`: the account must be one of these. `account`: whose login it must be, as people call it (an
-    e-mail address, an account id, a user id, the beginning of a key), or as the identity of one that is
-    known; another person's is revoked (`account_changed`).
+    `workspaces`: the account must be one of these. `account`: who must sign in, by an e-mail address, an
+    account id, a user id, the beginning of a key, or the `Identity` of a known login; the login of another
+    person is revoked (`account_changed`).
 
-    Of the browser: `open_browser` also opens the page; `ports` are where to listen instead of the
-    provider's; `callbacks` are further ways in which the redirect can come, such as a `PasteSource`.
+    For the browser: `open_browser` also opens the page; `ports` replace the provider's ports for the
+    redirect; `callbacks` are further ways in which the redirect can come, such as a `PasteSource`.
     `make_world` performs the effects; by default an `HttpxWorld`. `record` may wrap the flow in a `Recorder`.
 
-    Of a provider that issues client ids (`CHATGPT`): `app_name` is what your application is called, which the
-    person sees at its first registration. With a `store` the client id that was issued is kept, and used
-    again: that of the login named by `account`, else of the one in use, else the only one that is kept.
-    `register_anew` asks for a new one: for another person or workspace, or where the old one was deleted.
+    For a provider that issues client ids (`CHATGPT`): `app_name` is the name of your application, which the
+    person sees at its first registration. A `store` keeps the issued client id for the next sign-in, which
+    uses the client id of the login named by `account`, else of the current login, else the only one that is
+    kept. `register_anew` asks for a new one: for another person or workspace, or if the old one was deleted.
     `enable_plan` asks the person once more to let the application use the plan.
 
     Raises SignInError: its `kind` says why, and docs/errors.md what to do. Raises ValueError before anything
-    is shown: without `on_prompt` where there is no stderr; of a provider that issues client ids without an
-    `app_name`, or with a store that keeps no registrations; for `enable_plan` or `register_anew` of another.
+    is shown: without `on_prompt` if there is no stderr; without `app_name`, or with a store that keeps no
+    registrations, for a provider that issues client ids; with `enable_plan` or `register_anew` for another
+    provider.
     """
     provider = default_provider(provider)
     if on_prompt is None:

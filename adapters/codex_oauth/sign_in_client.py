@@ -36,8 +36,8 @@ _ISSUES_NONE: Final = "enable_plan and register_anew are for a provider that iss
 
 @attrs.frozen(kw_only=True)
 class SignInClient:
-    """What one sign-in is begun with: the provider, with this program's client id there, and what is known of
-    the person. `store` keeps a new registration; None where nothing is kept.
+    """The values that one sign-in begins with: the provider, with this program's client id at it, and what is
+    known of the person. `store` keeps a new registration; None if nothing keeps it.
     """
 
     provider: Provider
@@ -57,11 +57,11 @@ def client_for(
     enable_plan: bool = False,
     register_anew: bool = False,
 ) -> SignInClient:
-    """The client of a sign-in at `provider`: what `login()` begins with. The parameters are those of
-    `login()`; make a flow with what it returns.
+    """The client of a sign-in at `provider`, as `login()` makes it. The parameters are those of `login()`.
+    Make a flow with the result.
 
-    Raises ValueError for parameters that do not go with this provider or this store, and SignInError if the
-    store cannot be read, or if several logins are called `account`.
+    Raises ValueError for parameters that do not fit this provider or this store. Raises SignInError if the
+    store cannot be read, or if `account` fits several logins.
     """
     if provider.issued_client_ids is None:
         if enable_plan or register_anew:

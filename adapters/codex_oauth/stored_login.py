@@ -56,24 +56,24 @@ def store_login(
     revoke_old: bool = False,
     make_world: Callable[[], World] | None = None,
 ) -> SignedIn:
-    """Keep a login that was granted, and make it the store's current one: a credential of a `FlowPool`, of a
-    flow that was restored, or of one that you drive. `login(store=...)` does this itself.
+    """Store a new login and make it the store's current one: a credential of a `FlowPool`, of a restored
+    flow, or of a flow that you drive. `login(store=...)` does this itself.
 
-    The login that is kept under the same key is replaced: `SignedIn.replaced` is its record, and with
-    `revoke_old` it is ended at its server, too, which may end other sessions of that account
+    It replaces the login under the same key: `SignedIn.replaced` is the record of that one. With `revoke_old`
+    it also ends the replaced login at its server, which may end other sessions of that account
     (`SignedIn.replaced_revoked` says whether the server confirmed it). Other logins of the store stay, and
-    are no longer the current one. The same credential again changes nothing.
+    are no longer the current one. To store the same credential again changes nothing.
 
-    A login that cannot be stored is ended at its server, because nobody would ever use or end it:
-    `details["revoked"]` of the error says so, and whether the server confirmed it; without it the login is
-    stored, or may be. Where another process has the login's lock for too long, the login is kept beside until
-    that is free: a `StoreWarning` says so.
+    If the login cannot be stored, this ends it at its server, because nobody would ever use or end it.
+    `details["revoked"]` of the error then says whether the server confirmed it; without that detail the login
+    is stored, or may be. If another process holds the login's lock for too long, the new login is kept beside
+    the old one until the lock is free, and a `StoreWarning` says so.
 
-    `provider`: who granted it; by default the known provider that the credential is bound to. `make_world`
+    `provider`: the server that granted it; by default the known provider of the credential. `make_world`
     performs the requests that end a login; by default an `HttpxWorld`.
 
-    Raises SignInError: `auth_write_failed`, `auth_read_failed`, `corrupt_auth`; TypeError, before anything is
-    done, for a store of an earlier release's form. A `TokenSource` of the store comes next.
+    Raises SignInError: `auth_write_failed`, `auth_read_failed`, `corrupt_auth`. Raises TypeError, before it
+    does anything, for a store in the form of an earlier release. Make a `TokenSource` of the store next.
     """
     refuse_earlier_store(store)
     provider = provider or provider_of(_credential_of(granted))
@@ -91,12 +91,12 @@ def finish_sign_in(
     revoke_old: bool = False,
     force: bool = False,
 ) -> SignedIn:
-    """`store_login()` in a world that is open already: store a login that was granted, and put it in use; if
-    it cannot be stored, end it at `provider`.
+    """Store a new login and make it the current one, in a world that is already open. If it cannot be stored,
+    end it at `provider`. `store_login()` does the same in a world of its own.
 
     The parameters are those of `FinishSignIn`. `world` waits for the login's lock and sends the revocations;
-    it may be that of the sign-in. Where another process has the lock for too long, the login is kept beside,
-    and a `StoreWarning` says so.
+    it may be the world of the sign-in. If another process holds the lock for too long, the new login is kept
+    beside the old one, and a `StoreWarning` says so.
 
     Raises SignInError: `corrupt_auth`, `auth_read_failed`, `auth_write_failed`; for a copy without a refresh
     token also `invalid_request` (`details.reason`: `renewable_login`) and `network` (`lock_busy`).
@@ -154,12 +154,12 @@ def end_login(
     *,
     expected: Record | None = None,
 ) -> bool | None:
-    """Sign out: end the login that is kept under `key` at `provider` (RFC 7009), trying for 10 s, and then
-    delete it, whatever the server said. With `expected` only that login is deleted, and none that
-    another process has stored in its place meanwhile. `provider`: see `provider_of()`; None asks no server.
+    """Sign out: end the stored login `key` at `provider` (RFC 7009), trying for 10 s, and then delete it,
+    whatever the server answered. With `expected` only that login is deleted, and not one that another process
+    has stored in the meantime. `provider`: see `provider_of()`; None asks no server.
 
-    Returns whether the server confirmed that the login is ended; None where nothing was asked of it. Raises
-    SignInError: `network` (`details.reason` is `lock_busy`: another process has the login's lock),
+    Returns whether the server confirmed that it ended the login; None if no server was asked. Raises
+    SignInError: `network` (`details.reason` is `lock_busy`: another process holds the login's lock),
     `auth_write_failed`.
     """
     with StoringWorld(world, store, key) as storing:
@@ -181,7 +181,7 @@ async def astore_login(
     make_world: Callable[[], AsyncWorld] | None = None,
 ) -> SignedIn:
     """`store_login()` for asyncio and trio; `make_world` makes by default an `AsyncHttpxWorld`. A cancelled
-    task finishes the storing, as fast as can be, before the cancellation is raised.
+    task finishes storing the login, as fast as possible, before the cancellation is raised.
     """
     load_anyio()
     refuse_earlier_store(store)
@@ -206,8 +206,8 @@ async def afinish_sign_in(
     revoke_old: bool = False,
     force: bool = False,
 ) -> SignedIn:
-    """`finish_sign_in()` for asyncio and trio. A cancelled task does not wait for the login's lock: the login
-    is kept beside.
+    """`finish_sign_in()` for asyncio and trio. A cancelled task does not wait for the login's lock: the new
+    login is kept beside the old one.
     """
     flow = FinishSignIn(record=granted, provider=provider, revoke_old=revoke_old, force=force)
     with _Hurried(world) as hurried:
@@ -240,8 +240,8 @@ async def aend_login(
     *,
     expected: Record | None = None,
 ) -> bool | None:
-    """`end_login()` for asyncio and trio. A task that is cancelled after the server was asked still deletes
-    the login, before the cancellation is raised.
+    """`end_login()` for asyncio and trio. If the task is cancelled after the server was asked, the login is
+    deleted before the cancellation is raised.
     """
     async with AsyncStoringWorld(world, store, key) as storing:
         outcome = await arun(Revocation(provider=provider, expected=expected), storing)

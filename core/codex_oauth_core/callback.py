@@ -55,14 +55,14 @@ class Reason(StrEnum):
 
 @attrs.frozen
 class Accepted:
-    """The genuine redirect; `query` is its query string. Feed it to the flow as `CallbackReceived`."""
+    """The genuine redirect. `query` is its query string: feed it to the flow as `CallbackReceived`."""
 
     query: Secret[str]
 
 
 @attrs.frozen
 class Rejected:
-    """Not the redirect of this sign-in. Go on waiting."""
+    """The text is not the redirect of this sign-in. Go on waiting."""
 
     reason: Reason
 
@@ -81,11 +81,11 @@ class Redirect:
 
 @attrs.frozen
 class CallbackRule:
-    """What a redirect must match: the URI it comes to, our `state` (or it plus one of
-    `state_suffixes`), and `issuer` where the redirect names one, which it must if the server promises it
-    (`names_itself`, RFC 9207 §2.4).
+    """What a redirect must match: the redirect URI, our `state` (alone, or followed by one of
+    `state_suffixes`), and `issuer`, if the redirect names one. With `names_itself` the server promised to
+    name its issuer, and a redirect without one is refused (RFC 9207 §2.4).
 
-    The URI may be of a scheme of one's own, `com.example.app:/callback` (RFC 8252 §7.1).
+    The URI may have a scheme of the application's own, such as `com.example.app:/callback` (RFC 8252 §7.1).
     """
 
     redirect_uri: str
@@ -95,12 +95,13 @@ class CallbackRule:
     names_itself: bool = False
 
     def judge(self, text: str) -> Accepted | Rejected:
-        """Whether the redirect is in `text`, which somebody pasted: a URL, with or without its scheme, a
-        request target, a query string, or `code#state`, also among other words.
+        """Look for the redirect in `text`, which a person pasted: a URL with or without its scheme, a request
+        target, a query string, or `code#state`. Other words may surround it.
 
-        Quotes, line wraps and escapes of a terminal around or in it do not matter (RFC 6749 §4.1.2,
-        §10.12; RFC 9207 §2.4). A bare code is refused: nothing would show that it is ours. So is a redirect
-        with neither a code nor an error: it is a part of one, and the whole may follow.
+        Quotes, line wraps and terminal escapes around it or in it do not matter (RFC 6749 §4.1.2, §10.12; RFC
+        9207 §2.4). A bare code is refused, because nothing shows that it belongs to this sign-in. A redirect
+        with neither a code nor an error is refused too: it is incomplete, and the person may paste all of it
+        next.
         """
         if len(text) > LONGEST:
             return Rejected(Reason.TOO_LONG)
@@ -113,8 +114,8 @@ class CallbackRule:
         return Rejected(Reason.NO_CODE if Reason.NO_CODE in reasons else _plainest(reasons))
 
     def judge_redirect(self, target: str) -> Accepted | Rejected:
-        """Whether a request target, or `?` and a query string, is the redirect, exactly as it came. One that
-        has neither a code nor an error is the redirect all the same: who knows `state` has sent it.
+        """Judge a request target, or `?` and a query string, exactly as it came. A redirect with neither a
+        code nor an error is accepted here: only a sender that knows `state` could have sent it.
         """
         return Rejected(Reason.TOO_LONG) if len(target) > LONGEST else self._judged(target)
 

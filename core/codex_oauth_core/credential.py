@@ -23,8 +23,8 @@ REFRESH_SKEW: Final = 300.0
 class DeviceAuthorization:
     """A device authorization as issued (RFC 8628 §3.2; `device_auth_id` is its `device_code`).
 
-    `interval` and `expires_in` are seconds. `user_code` is exactly as received. `verification_uri_complete`,
-    with which no code need be typed, is None where the server gives none (§3.3.1).
+    `interval` and `expires_in` are seconds. `user_code` is exactly as received. `verification_uri_complete`
+    is the page for which a person types no code (§3.3.1); None if the server gives none.
     """
 
     device_auth_id: Secret[str]
@@ -38,14 +38,16 @@ class DeviceAuthorization:
 @attrs.frozen
 class Credential:
     """A login. It belongs to `issuer` and `client_id`: refresh and revoke it only there. `account_id` names
-    the workspace and `user_id` the person, each None where the tokens do not say it.
+    the workspace and `user_id` the person, each None if the tokens do not say it.
 
-    Without a `refresh_token` it is borrowed from another program, and cannot be renewed or revoked here.
+    Without a `refresh_token` the login is borrowed from another program, and this library cannot renew or
+    revoke it.
 
-    `expires_at`, when the access token ends, and `earliest_refresh_at`, before which no renewal is welcome,
-    are Unix **milliseconds**, None when unknown; `expires` and `earliest_refresh` are the same as aware
-    datetimes. `obtained_at` is RFC 3339 in UTC. `scopes` are those that were granted (RFC 6749 §3.3), None
-    where nobody has said it. `id_token` is that of OpenID Connect Core §2, None where none was issued.
+    `expires_at` is when the access token expires, and `earliest_refresh_at` is the earliest time at which the
+    server wants a renewal. Both are Unix **milliseconds**, None when unknown; `expires` and
+    `earliest_refresh` are the same as aware datetimes. `obtained_at` is RFC 3339 in UTC. `scopes` are the
+    granted scopes (RFC 6749 §3.3), None if the server did not say them. `id_token` is the ID token (OpenID
+    Connect Core §2), None if the server issued none.
     """
 
     access_token: Secret[str]
@@ -63,7 +65,7 @@ class Credential:
 
     @property
     def identity(self) -> Identity:
-        """Whose login it is."""
+        """The issuer, client, account and person of this login."""
         return Identity(self.issuer, self.client_id, self.account_id, self.user_id)
 
     @property

@@ -47,13 +47,13 @@ class SendRequest:
     """Send `request`; answer with `ResponseReceived`, or with `RequestFailed` after `timeout` seconds at
     the latest (the whole exchange, not one read).
 
-    `once` marks a code exchange, a refresh or a revocation: use a new connection, do not retry, and let
-    neither a cancel nor a signal cut it. Any other request may be answered with `Cancelled`.
+    `once` marks a code exchange, a refresh or a revocation: use a new connection, do not retry, and do not
+    let a cancellation or a signal interrupt it. Any other request may be answered with `Cancelled`.
 
-    `write_by` is the instant from which on no byte of the request may go out any more. Look at the clock
-    when the connection is ready (after TLS), right before the first byte; if it is too late, close the
+    `write_by` is an instant: at that instant and later, no byte of the request may go out. Read the clock
+    when the connection is ready (after TLS), right before the first byte. If it is too late, close the
     connection and answer `RequestFailed` with phase `not_sent` and cause `timeout`. With `write_by` set,
-    `timeout` counts from that first byte, and connecting is limited by `write_by` alone.
+    `timeout` counts from that first byte, and only `write_by` limits the time to connect.
     """
 
     request: Request
@@ -67,19 +67,19 @@ class Why(StrEnum):
     """The reason for a wait, so that a display can say what is happening."""
 
     PENDING = "pending"
-    """Nobody has approved yet; the next poll comes at its usual time."""
+    """The person has not approved yet; the next poll comes at its usual time."""
     SLOW_DOWN = "slow_down"
     """The server asked for fewer polls (RFC 8628 §3.5)."""
     RETRY = "retry"
-    """A request failed, and is tried again."""
+    """A request failed, and the flow will try it again."""
     RATE_LIMITED = "rate_limited"
     """The server counts requests, and asked to wait (RFC 6585 §4)."""
     QUEUED = "queued"
-    """Another process has the login's lock."""
+    """Another process holds the login's lock."""
     SAVING = "saving"
-    """The store failed, and is tried again."""
+    """The store failed, and the flow will try it again."""
     CALLBACK = "callback"
-    """The browser has not come back yet."""
+    """The browser has not returned yet."""
 
 
 def _printable(text: str) -> str:
@@ -90,11 +90,12 @@ def _printable(text: str) -> str:
 @attrs.frozen(weakref_slot=False)  # thousands wait in one process
 class DevicePrompt:
     """What a person must see to approve a device login (RFC 8628 §3.3): the page to open, and the code.
-    `str()` of it is that in a sentence.
+    `str()` says this in a sentence.
 
     `expires_at` is Unix time in **seconds** by the driver's wall clock, and `expires` the same as a datetime.
-    `issuer` is who asks: show it when it is not the provider people expect. `verification_uri_complete` bears
-    the code: for a QR code, say, and beside the code all the same (§3.3.1); None where there is none.
+    `issuer` is the server that asks: show it when it is not the provider people expect.
+    `verification_uri_complete` is the page with the code in its URL, for a QR code: show the code beside it
+    (§3.3.1). It is None if the server gives none.
     """
 
     verification_uri: str
@@ -103,7 +104,7 @@ class DevicePrompt:
     issuer: str
     verification_uri_complete: str | None = None
     title: str = ""
-    """What the provider calls the sign-in."""
+    """The provider's name for the sign-in."""
 
     @property
     def expires(self) -> datetime:
@@ -117,23 +118,22 @@ class DevicePrompt:
 
 @attrs.frozen
 class BrowserPrompt:
-    """The page to open in this machine's browser (RFC 8252 §4.1). `str()` of it is that in a sentence.
+    """The page to open in this machine's browser (RFC 8252 §4.1). `str()` says this in a sentence.
 
-    The URL holds `state`, hence a `Secret`: reveal it to the browser and to the person, not to a log.
+    The URL holds `state`, so it is a `Secret`: reveal it to the browser and to the person, not to a log.
     `str()` is for the person, so it **shows the URL**; `repr()` is for logs, and does not.
 
     `expires_at` is Unix time in **seconds** by the driver's wall clock, and `expires` the same as a datetime.
 
-    `open_url` is the same page with a token in its URL that says who is signing in. It is for a browser that
-    this program opens itself, and for nothing else: never show it, copy it or hand it on. Without one, open
-    `authorize_url`.
+    `open_url` is the same page with a token in its URL that says who is signing in. Use it only in a browser
+    that this program opens itself: never show it, copy it or pass it on. If it is None, open `authorize_url`.
     """
 
     authorize_url: Secret[str]
     expires_at: float
     issuer: str
     title: str = ""
-    """What the provider calls the sign-in."""
+    """The provider's name for the sign-in."""
     open_url: Secret[str] | None = None
 
     @property
@@ -151,14 +151,14 @@ Prompt = DevicePrompt | BrowserPrompt
 
 @attrs.frozen
 class Wait:
-    """Nothing is to be sent before the instant `until`, in seconds by the driver's monotonic clock; answer
-    with `TimeReached` then.
+    """Send nothing before the instant `until`, in seconds by the driver's monotonic clock; then answer with
+    `TimeReached`.
 
-    Waking early is harmless (the same `Wait` comes again), `Cancelled` is always welcome, and
-    `CallbackReceived` is welcome where `callback` is set. `prompt` is a level, not an edge: show it when
-    it `is not` the one shown last. `cause` says what the last attempt met when it is tried again. `holder`
-    is whom a `QUEUED` one waits for, if that is known, and `give_up_at` the instant until which it does.
-    `trouble` is the `cause` as a clause for people, which names the host; it tells no two waits apart.
+    An early `TimeReached` is harmless: the same `Wait` comes again. `Cancelled` may answer at any time, and
+    `CallbackReceived` may if `callback` is set. Show `prompt` when it `is not` the one shown last: each
+    `Wait` repeats it. `cause` says how the last attempt failed, if the flow tries again. `holder` names the
+    process that a `QUEUED` wait is for, if it is known, and `give_up_at` is the instant at which that wait
+    ends. `trouble` is the `cause` as a clause for people, with the host's name; never compare waits by it.
     """
 
     until: float
@@ -176,14 +176,14 @@ Outcome = Credential | Renewed | Adopted | NotRenewed | LoginStored | Revoked | 
 
 @attrs.frozen
 class Finished:
-    """The flow is over; every further event raises `IllegalEvent`. `outcome` is what the flow was for, a
-    `Credential` of a sign-in, or a `SignInError`: a failure is a value here.
+    """The flow is over; every further event raises `IllegalEvent`. `outcome` is the result, such as the
+    `Credential` of a sign-in, or a `SignInError`: a failure is a value here, and is not raised.
     """
 
     outcome: Outcome
 
 
 SignInEffect = SendRequest | Wait | Register
-"""What a sign-in asks for. Who keeps no registrations answers `Register` with `Registered`."""
+"""The effects of a sign-in. A driver that keeps no registrations answers `Register` with `Registered`."""
 
 Effect = SendRequest | Wait | StorageEffect | Finished

@@ -72,14 +72,14 @@ class ErrorKind(StrEnum):
 
 @attrs.frozen
 class KindFacts:
-    """What is true of every error of one kind."""
+    """Facts that are true of every error of one kind."""
 
     message: str
     next_actions: tuple[str, ...]
     retryable: bool = False
     """Whether the same operation, started again with nothing changed, can succeed."""
     login: str = "You are still signed in as {name}."
-    """What has become of a stored login. With `{name}` it is said only where there is one, of that one."""
+    """What happened to a stored login. A text with `{name}` is shown only if that login exists."""
 
 
 _AGAIN: Final = "Sign in again."
@@ -213,7 +213,7 @@ PARTICULAR: Final[Mapping[tuple[ErrorKind, Detail], KindFacts]] = {
 
 @attrs.define(eq=False, repr=False)
 class SignInError(Exception):
-    """A failed operation: a value in `Finished`, raised only by front doors such as `login()`.
+    """A failed operation: a value in `Finished`. Only functions such as `login()` raise it.
 
     `message` and `next_actions` are fixed texts for people; `details` holds facts for programs (a
     server's error code, a status) and never a secret or a server's prose. `retryable`: the same operation,
@@ -233,9 +233,9 @@ class SignInError(Exception):
 
     @classmethod
     def of(cls, kind: ErrorKind, message: str | None = None, **details: Detail) -> SignInError:
-        """The error of one kind, with that kind's message unless another fixed text is given.
+        """An error of one kind, with that kind's message unless you give another fixed text.
 
-        Details that are None are left out. A `reason` of `PARTICULAR` brings facts of its own.
+        Details that are None are left out. A `reason` in `PARTICULAR` has its own message and next actions.
         """
         facts = PARTICULAR.get((kind, details.get("reason")), KINDS[kind])
         return cls.by(facts, kind, message, **details)
@@ -244,12 +244,12 @@ class SignInError(Exception):
     def by(
         cls, facts: KindFacts, kind: ErrorKind, message: str | None = None, /, **details: Detail
     ) -> SignInError:
-        """The same by other facts than the kind's: those of a provider, say."""
+        """The same error with other facts than the kind's, such as a provider's."""
         known = {name: value for name, value in details.items() if value is not None}
         return cls(kind, message or facts.message, known, facts.retryable, facts.next_actions)
 
     def to_dict(self) -> dict[str, Any]:
-        """`{"ok": false, "error": {...}}` with stable keys: what the command line prints as JSON."""
+        """`{"ok": false, "error": {...}}` with stable keys. The command line prints this as JSON."""
         return {
             "ok": False,
             "error": {
@@ -269,7 +269,7 @@ class SignInError(Exception):
 
 
 class IllegalEvent(Exception):
-    """An event that does not answer the outstanding effect: the driver's bug, never a server's.
+    """The event does not answer the outstanding effect. This is a bug of the driver, never of a server.
 
-    The flow is unchanged. It names the state and the type of the event, and no value of either.
+    The flow is unchanged. The error names the state and the type of the event, and none of their values.
     """

@@ -62,9 +62,9 @@ def _wrap_body(body: bytes | Secret[bytes]) -> Secret[bytes]:
 class ResponseReceived:
     """A whole HTTP answer, whatever its status (RFC 9110 §15): answers `SendRequest`.
 
-    `sent_at` is the instant at which the request was begun, `at` the one at which the last byte came, and
-    `wall` the Unix time then; all in seconds. A header is looked up by its name in any case. `body` is
-    wrapped at once, because it may hold tokens.
+    `sent_at` is the instant when the request began, `at` is the instant when the last byte came, and `wall`
+    is the Unix time then; all in seconds. Look up a header by its name in any case. `body` is wrapped at
+    once, because it may hold tokens.
     """
 
     sent_at: float
@@ -77,7 +77,7 @@ class ResponseReceived:
 
 @unique
 class Phase(StrEnum):
-    """Whether a failed request may have reached the server. In doubt it may have."""
+    """Whether a failed request may have reached the server. If in doubt, use `MAYBE_SENT`."""
 
     NOT_SENT = "not_sent"
     """No byte of the request went out: the flow may send it again, even a `once` request."""
@@ -87,28 +87,28 @@ class Phase(StrEnum):
 
 @unique
 class Cause(StrEnum):
-    """What ended a request without a usable answer."""
+    """Why a request ended without a usable answer."""
 
     DNS = "dns"
     """No address was found for the host's name."""
     CONNECT = "connect"
-    """No connection came about: the host refused it, or cannot be reached."""
+    """No connection was made: the host refused it, or cannot be reached."""
     PROXY = "proxy"
     """The proxy could not be reached, or made no connection to the host."""
     PROXY_AUTH = "proxy_auth"
-    """The proxy asks for credentials, or refuses those it got (RFC 9110 §15.5.8)."""
+    """The proxy asks for credentials, or refuses the given ones (RFC 9110 §15.5.8)."""
     MISCONFIGURED = "misconfigured"
-    """A setting of this machine cannot be used, so that nobody was asked."""
+    """A setting of this machine cannot be used, so that no request was sent."""
     TLS_CERTIFICATE = "tls_certificate"
-    """The host's certificate is not trusted, or is another host's."""
+    """The host's certificate is not trusted, or belongs to another host."""
     TLS_EOF = "tls_eof"
-    """The TLS handshake failed for another reason: the connection was closed in it, say."""
+    """The TLS handshake failed for another reason, for example because the connection was closed."""
     TIMEOUT = "timeout"
     """The time of the request was over, or `write_by` had come before its first byte."""
     RESET = "reset"
     """The connection was closed or reset before an answer, or spoke no HTTP."""
     TRUNCATED = "truncated"
-    """The answer ended before its end."""
+    """The answer stopped before its end."""
     TOO_BIG = "too_big"
     """The answer's body is larger than `MAX_BODY` bytes."""
 
@@ -116,11 +116,11 @@ class Cause(StrEnum):
 @attrs.frozen
 class RequestFailed:
     """No whole HTTP answer came: answers `SendRequest`. `at` is the instant, in seconds; `phase` says whether
-    the server may have got the request, and `cause` what happened. In doubt the phase is `maybe_sent`.
+    the server may have received the request, and `cause` says what happened. If in doubt, the phase is
+    `maybe_sent`.
 
-    `setting`: with `misconfigured` and `proxy_auth`, which setting of this machine it is about, if known.
-    `errno`: what the system called it, such as `ECONNREFUSED`, if that is known. Nothing but words for people
-    follows from it.
+    `setting` names the setting of this machine that caused `misconfigured` or `proxy_auth`, if known. `errno`
+    is the system's name for the error, such as `ECONNREFUSED`, if known; it only changes texts for people.
     """
 
     at: float
@@ -144,7 +144,7 @@ class CallbackReceived:
     """A redirect that `CallbackRule` accepted: answers a `Wait` with a `callback`.
 
     `query` is the redirect's query string, undecoded (RFC 6749 §4.1.2): `Accepted.query`. `at` is the instant
-    at which it came, in seconds.
+    when it came, in seconds.
     """
 
     at: float
@@ -153,8 +153,8 @@ class CallbackReceived:
 
 @attrs.frozen
 class Cancelled:
-    """The user gave up at the instant `at`, in seconds: answers any effect except a `once` request. A sign-in
-    ends with the error `cancelled`.
+    """The user cancelled at the instant `at`, in seconds: answers any effect except a `once` request. A
+    sign-in ends with the error `cancelled`.
     """
 
     at: float
@@ -162,8 +162,8 @@ class Cancelled:
 
 @attrs.frozen
 class StoreAnswered:
-    """What the store says to a storage effect: `answer`, at the instant `at` and the Unix time `wall`, both
-    in seconds. A `StoringWorld` or a `RegisteringWorld` makes it.
+    """The store's `answer` to a storage effect, at the instant `at` and the Unix time `wall`, both in
+    seconds. A `StoringWorld` or a `RegisteringWorld` makes it.
     """
 
     at: float

@@ -49,8 +49,8 @@ class Issued:
 
 @attrs.frozen
 class Pending:
-    """Nobody has approved yet (RFC 8628 §3.5): the flow waits and polls again. `named`: the server said so by
-    a code, and not by a status alone.
+    """The person has not approved yet (RFC 8628 §3.5): the flow waits and polls again. `named`: the server
+    said this with an error code, and not only with a status.
     """
 
     named: bool = True
@@ -58,8 +58,8 @@ class Pending:
 
 @attrs.frozen
 class Unrecognized:
-    """An error under a name that the dialect does not know: a refusal, or a pending. The flow takes it for
-    pending until the server has named a pending (`Pending.named`), and for a refusal from then on.
+    """An error with a name that the dialect does not know: it is a refusal or it is pending. The flow treats
+    it as pending until the server has named a pending (`Pending.named`), and as a refusal from then on.
     """
 
     code: str
@@ -68,8 +68,8 @@ class Unrecognized:
 
 @attrs.frozen
 class SlowDown:
-    """Poll less often: by 5 s (RFC 8628 §3.5) or at `interval` seconds if that is more, for good; and
-    not before `retry_after` seconds from now. `limited`: the server counts requests (429).
+    """Poll less often from now on: 5 s slower (RFC 8628 §3.5), or every `interval` seconds if that is slower.
+    Do not poll before `retry_after` seconds from now. `limited`: the server counts requests (429).
     """
 
     interval: float | None = None
@@ -79,8 +79,8 @@ class SlowDown:
 
 @attrs.frozen
 class Gone:
-    """The server knows no such login: not yet, not any more, or already handed out. `certain`: not "not yet",
-    for the dialect can tell.
+    """The server knows no such login: not yet, not any more, or already handed out. `certain`: the dialect
+    can tell that it is not "not yet".
     """
 
     code: str
@@ -102,20 +102,22 @@ class Approved:
 class Tokens:
     """A token answer, field by field; an unusable field is None and `problem` says what was wrong.
 
-    `refresh_token_unusable`: one was issued and cannot be used; where none was issued the old one stays good.
+    `refresh_token_unusable`: the server issued a refresh token that cannot be used. If it issued none, the
+    old one stays valid.
 
     `expires_in` is seconds from the start of the request; `token_expires_at` and `server_time` are Unix
     seconds by the server's clock, as the token itself and the answer say; `earliest_refresh_at` is Unix
     milliseconds.
 
-    `scopes` are those that the server says it granted, None if it does not say: then they are what was asked
-    for (RFC 6749 §5.1). `account_id` and `user_id` are 1 to 255 visible letters of ASCII, None where the
-    tokens do not say them: a sign-in with any other is refused, and a renewal leaves such out. `client_id`:
-    the redirect issued one, to which these tokens are bound. `refusal`: the dialect does not take the grant
-    (a nonce or an audience is another); it is revoked, and the sign-in ends with that.
+    `scopes` are those that the server says it granted. None means that it does not say: then it granted those
+    that were requested (RFC 6749 §5.1). `account_id` and `user_id` are 1 to 255 visible letters of ASCII,
+    None if the tokens do not say them. A sign-in with any other value is refused, and a renewal ignores such
+    a value. `client_id`: the client id that the redirect issued; these tokens are bound to it. `refusal`: the
+    dialect refuses the grant, because of another nonce or audience for example; the flow revokes it, and ends
+    with this refusal.
 
-    `key_id` is that of the key which the ID token says it was signed with. `unknown_key`: it is none of those
-    in hand, and may be a new one; `refusal` holds if it is not.
+    `key_id` names the key that signed the ID token, as the token says. `unknown_key`: the key is not one of
+    the known keys, and may be new; `refusal` applies if it is not.
     """
 
     access_token: Secret[str] | None
@@ -180,8 +182,8 @@ class TryAgain:
     """No usable answer; the flow tries again if it can. `maybe_answered`: the server may have acted, and its
     answer was lost. `retry_after`: seconds that the server asked for, from the end of its answer.
 
-    Of a refresh, `maybe_answered` leaves open whether the refresh token is spent; without it, it surely is
-    not, and may be sent again.
+    In a refresh, `maybe_answered` means that the refresh token may be spent. Without it the refresh token is
+    certainly unspent, and may be sent again.
     """
 
     kind: ErrorKind
@@ -191,7 +193,7 @@ class TryAgain:
     status: int | None = None
     cause: str | None = None
     setting: BadSetting | None = None
-    """The setting of this machine that it is about."""
+    """The setting of this machine that caused it."""
 
 
 @attrs.frozen
@@ -199,8 +201,8 @@ class Refusal:
     """The server refused (RFC 6749 §5.2), and the flow ends with an error of this `kind`. `uncertain`: the
     server may have acted all the same.
 
-    Of a refresh, `LOGIN_REQUIRED` is the end of the login; any other kind leaves it as it was, its refresh
-    token unspent, but is not worth another try now.
+    In a refresh, `LOGIN_REQUIRED` ends the login. Any other kind leaves the login as it was, with its refresh
+    token unspent; do not try again now.
     """
 
     kind: ErrorKind
@@ -210,11 +212,11 @@ class Refusal:
     uncertain: bool = False
     cause: str | None = None
     message: str | None = None
-    """A fixed text of the dialect that is more exact than the kind's."""
+    """A fixed text of the dialect, more exact than the kind's."""
     setting: BadSetting | None = None
-    """The setting of this machine that it is about; what is wrong with it is the message."""
+    """The setting of this machine that caused it; `message` says what is wrong with it."""
     signed_in: str | None = None
-    """Who signed in, where that is the reason."""
+    """The account that signed in, if it is the reason."""
 
 
 DeviceFact = Issued | TryAgain | Refusal

@@ -25,8 +25,9 @@ _DIGEST_BYTES: Final = 10  # 80 bits, which are 16 letters
 
 @attrs.frozen
 class Identity:
-    """Whose login it is: `account_id` (the workspace) and `user_id` (the person), as the authorization server
-    `issuer` calls them to the client `client_id`. Either is None where nobody has said it.
+    """The person and the workspace of a login: `account_id` (the workspace) and `user_id` (the person), as
+    the authorization server `issuer` names them to the client `client_id`. Either is None if nothing has said
+    it.
     """
 
     issuer: str
@@ -36,9 +37,9 @@ class Identity:
 
     @property
     def key(self) -> str:
-        """The name of the login, in stores and for people: at most 81 letters, digits, `_` and `-`. It begins
-        with the account id, else with the user id, where that is made of these; what follows the last `-`
-        tells it from all others.
+        """The name of the login, for stores and for people: at most 81 letters, digits, `_` and `-`. It
+        begins with the account id, or else with the user id, if that id has only these characters. The part
+        after the last `-` makes it unique.
         """
         parts = [self.issuer, self.client_id, self.account_id, self.user_id]
         digest = hashlib.sha256(json.dumps(parts).encode()).digest()[:_DIGEST_BYTES]
@@ -48,21 +49,22 @@ class Identity:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All names that the login may be stored under: its key; those that it had while less was known of
-        it; and, last, its account id, by which earlier releases stored it, where that may be a file's name.
+        """All names that may hold the login in a store: its key, then the keys that it had while less was
+        known of it, and last its account id, if that can be a file's name. Earlier releases stored a login
+        under its account id.
         """
         return _names(self)
 
     def fits(self, other: Identity) -> bool:
-        """Whether nothing that is known of both says that they are different logins."""
+        """Whether the two may be the same login: nothing that is known of both differs."""
         return (self.issuer, self.client_id) == (other.issuer, other.client_id) and all(
             ours is None or theirs is None or ours == theirs
             for ours, theirs in ((self.account_id, other.account_id), (self.user_id, other.user_id))
         )
 
     def continues(self, before: Identity) -> bool:
-        """Whether it is surely the login that `before` was: all that was known of that one is the same; more
-        may be known now, and never less.
+        """Whether this is certainly the same login as `before`: everything that was known of `before` is the
+        same here. More may be known now, never less.
         """
         return (self.issuer, self.client_id) == (before.issuer, before.client_id) and all(
             then is None or now == then
@@ -88,7 +90,9 @@ def usable_id(named: str | None) -> str | None:
 
 @attrs.frozen
 class Profile:
-    """What to call a person. The server's own words: filter them before they reach a terminal."""
+    """How to address a person. These are the server's own words: filter them before you print them to a
+    terminal.
+    """
 
     email: str | None = None
     plan: str | None = None

@@ -17,12 +17,12 @@ __all__ = ["best_leftover", "is_worth_keeping", "succeeds"]
 def best_leftover(
     stored: Record | None, rescued: Iterable[Record] = (), strays: Iterable[Record] = ()
 ) -> Record | None:
-    """The record to put in place of `stored`, which may be nothing; None if `stored` stays.
+    """The record that must replace `stored`, which may be None; None if `stored` stays.
 
-    `rescued` were put beside on purpose, complete. `strays` are complete too, but nobody got to say so.
-    A sign-in (a record without `parent`) that was rescued wins over a renewal that is stored, and the last
-    sign-in over the others, stored or not. A renewal wins if it was exchanged for exactly what is stored.
-    All others are to be removed.
+    `rescued` records were kept beside on purpose, and are complete. `strays` are complete too, but their
+    writer ended before it could say so. A rescued sign-in (a record without `parent`) replaces a stored
+    renewal. The last sign-in replaces the others, stored or not. A renewal replaces the stored record only if
+    it renews exactly that one. The caller removes all others.
     """
     rescues = list(rescued)
     sign_ins = [record for record in rescues if record.parent is None]

@@ -31,8 +31,8 @@ __all__ = [
 class Renewed:
     """The login was renewed, and is stored as `record`.
 
-    `unsaved`: why it could not be stored in its place; None if it was. Use such a login from memory, and tell
-    the person.
+    `unsaved`: why the login could not be stored; None if it was stored. Use an unsaved login from memory, and
+    tell the person.
     """
 
     record: Record
@@ -41,7 +41,7 @@ class Renewed:
 
 @attrs.frozen
 class Adopted:
-    """Another process has stored a newer login meanwhile: use `record`. Nothing was sent."""
+    """Another process has stored a newer login in the meantime: use `record`. No request was sent."""
 
     record: Record
 
@@ -75,10 +75,10 @@ class NotRenewed:
 
 @attrs.frozen
 class LoginStored:
-    """A sign-in is stored as `record`, in place of `replaced`.
+    """The new login is stored as `record`. It replaces `replaced`.
 
-    `rescued`: another process had the login's lock for too long. The sign-in is kept beside, and the next
-    holder of the lock puts it in its place.
+    `rescued`: another process held the login's lock for too long. The new login is kept beside the old one,
+    and the next holder of the lock puts it in place.
     """
 
     record: Record
@@ -88,8 +88,8 @@ class LoginStored:
 
 @attrs.frozen
 class Revoked:
-    """The login is ended here. `confirmed`: whether the server confirmed that it ended it, too (RFC 7009
-    §2.2); None where nothing was asked of it.
+    """The login is deleted here. `confirmed`: whether the server confirmed that it ended the login too (RFC
+    7009 §2.2); None if no server was asked.
     """
 
     confirmed: bool | None
@@ -100,7 +100,7 @@ class SignedIn:
     """A sign-in is stored as `record`, in place of `replaced`, and is the login in use.
 
     `rescued`: as in `LoginStored`. `replaced_revoked`: whether the server confirmed that it ended the login
-    that was replaced; None where that was not asked for, or there was none to end.
+    that was replaced; None if that was not asked for, or if no login was replaced.
     """
 
     record: Record

@@ -31,9 +31,9 @@ class Pkce:
 
     @classmethod
     def from_entropy(cls, entropy: bytes) -> Pkce:
-        """The pair made of 32 to 96 random bytes.
+        """The pair made from 32 to 96 random bytes.
 
-        Raises ValueError for fewer or more: the verifier would be outside 43 to 128 characters.
+        Raises ValueError for fewer or more bytes: the verifier would not have 43 to 128 characters.
         """
         if not ENTROPY_BYTES <= len(entropy) <= _LONGEST:
             raise ValueError(f"a verifier takes {ENTROPY_BYTES} to {_LONGEST} bytes of entropy")

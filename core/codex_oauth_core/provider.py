@@ -71,23 +71,23 @@ def _nameless(_credential: Credential) -> Profile:
 
 @unique
 class Required(StrEnum):
-    """What a sign-in may be bound to grant; the value is `details.reason` where it is missing."""
+    """What a sign-in must grant. The value is `details.reason` of the error if it was not granted."""
 
     ACCESS_TOKEN = "access_token"  # noqa: S105  # what it is called
     REFRESH_TOKEN = "refresh_token"  # noqa: S105
     ACCOUNT = "account"
     SCOPE = "scope"
-    """Every scope that was asked for; what the server does not name counts as granted (RFC 6749 §5.1)."""
+    """Every requested scope. A scope that the server does not name counts as granted (RFC 6749 §5.1)."""
 
 
 @attrs.frozen(kw_only=True)
 class AuthorizationRequest:
-    """What the page of a browser sign-in is opened with (RFC 6749 §4.1.1, RFC 7636 §4.3).
+    """The parameters of the page that starts a browser sign-in (RFC 6749 §4.1.1, RFC 7636 §4.3).
 
-    `nonce` is there if the provider wants one (OpenID Connect Core §3.1.2.1). `workspaces` are the accounts
-    that may sign in; any, where there are none. `id_token_hint` and `login_hint` say who is about to sign in,
-    by an ID token of before and by an e-mail address; a URL with the former is shown to nobody. `prompt` is
-    what the person is to be asked all the same: `consent`, say.
+    `nonce` is set if the provider wants one (OpenID Connect Core §3.1.2.1). `workspaces` are the accounts
+    that may sign in; without them, any account may. `id_token_hint` (an earlier ID token) and `login_hint`
+    (an e-mail address) say who is about to sign in; never show a URL that has an `id_token_hint`. `prompt` is
+    what the server must ask the person again, such as `consent`.
     """
 
     redirect_uri: str
@@ -102,10 +102,10 @@ class AuthorizationRequest:
 
 @attrs.frozen(kw_only=True)
 class CodeInHand:
-    """An authorization code, and all that its exchange is made of, and judged by.
+    """An authorization code, and everything that its exchange needs.
 
-    `query` is that of the redirect that brought it, None in a device flow; `nonce` is what the sign-in was
-    begun with; `keys` are those that an ID token may be signed with.
+    `query` is the query string of the redirect that brought the code; None in a device flow. `nonce` is the
+    one that the sign-in began with. `keys` are the keys that may have signed the ID token.
     """
 
     authorization_code: Secret[str]
@@ -162,62 +162,61 @@ class Dialect:
     """Pure functions that build each request and read each answer into facts.
 
     A builder returns None for a step that this provider does not offer: then nothing is sent, and the flow
-    ends with an error that says so. A dialect leaves out the fields of what it never offers. A reader never
-    raises, whatever the answer is; it gets the provider, and what the answer must be checked against. See
-    docs/dialects.md for a whole one.
+    ends with an error that says so. A dialect leaves out the fields of steps that it never offers. A reader
+    never raises, whatever the answer is; it gets the provider, and the values that the answer is checked
+    against. docs/dialects.md shows a whole dialect.
     """
 
     device_authorization_request: Callable[[Provider], Request | None] = _no_request
-    """RFC 8628 §3.1. None where the provider lacks the device flow, or one of its steps."""
+    """RFC 8628 §3.1. None if the provider lacks the device flow, or one of its steps."""
     read_device_authorization: Callable[[Provider, ResponseReceived], DeviceFact] = _no_answer
     poll_request: Callable[[Provider, DeviceAuthorization], Request | None] = _no_request
     read_poll: Callable[[Provider, ResponseReceived], PollFact] = _no_answer
     authorize_url: Callable[[Provider, AuthorizationRequest], Secret[str] | None] = _no_request
-    """The page to open (RFC 6749 §4.1.1). None where the provider lacks the browser flow, or one of its
+    """The page to open (RFC 6749 §4.1.1). None if the provider lacks the browser flow, or one of its
     steps.
     """
     why_not: Callable[[Provider], Refusal | None] = _nothing
-    """What a browser sign-in cannot be begun without, and the provider lacks; None where nothing is
-    missing.
-    """
+    """What the provider lacks for a browser sign-in; None if it lacks nothing."""
     metadata_request: Callable[[Provider], Request | None] = _no_request
     read_metadata: Callable[[Provider, ResponseReceived], MetadataFact] = _no_answer
-    """What the server says of itself. What is no `ServerMetadata` is not used, and what the provider says
-    is.
+    """The server's metadata. An answer that is not a `ServerMetadata` is ignored, and the provider's own
+    values count.
     """
     keys_request: Callable[[Provider], Request | None] = _no_request
-    """Asked of a provider that needs signatures, before a page is shown, and once more for a key unknown."""
+    """The flow sends it before it shows a page, if the provider needs signatures, and again for an unknown
+    key.
+    """
     read_keys: Callable[[Provider, ResponseReceived], KeysFact] = _no_keys
     issued_client_id: Callable[[Provider, CodeInHand], str | Refusal | None] = _nothing
-    """The client id that a redirect newly issues; it is kept before the code is exchanged. None where it
+    """The client id that a redirect newly issues; the flow keeps it before it exchanges the code. None if it
     issues none. A `Refusal` ends the sign-in before anything is kept or sent.
     """
     exchange_request: Callable[[Provider, CodeInHand], Request | Refusal | None] = _no_request
-    """A `Refusal` ends the sign-in before anything is sent: of a redirect that lacks what it must bring, say.
-    """
+    """A `Refusal` ends the sign-in before anything is sent, for example if the redirect lacks a parameter."""
     read_exchange: Callable[[Provider, CodeInHand, ResponseReceived], ExchangeFact] = _no_exchange
     refresh_request: Callable[[Provider, Secret[str]], Request | None] = _no_request
     """Takes provider and refresh token."""
     read_refresh: Callable[[Provider, ResponseReceived], RefreshFact] = _no_answer
     login_over_message: Callable[[str], str | None] = _no_message
-    """Takes the error code that ended a login; a fixed text for people, None for the usual one."""
+    """Takes the error code that ended a login. Returns a fixed text for people, or None for the usual one."""
     revocation_request: Callable[[Provider, Secret[str], str], Request | None] = _no_request
     """Takes provider, token and token type hint."""
     read_revocation: Callable[[Provider, ResponseReceived], RevocationFact] = _not_confirmed
     headers: Callable[[Provider, Credential], RequestHeaders] = _bearer
-    """What a request to the provider's API bears: by default the access token, and nothing else."""
+    """The headers of a request to the provider's API: by default the access token alone."""
     identify: Callable[[Secret[str] | None, Secret[str] | None], tuple[str | None, str | None]] = _nobody
-    """Takes an access token and an id token, either of which may be missing; the account and the person that
-    they name, each None where they do not say.
+    """Takes an access token and an ID token; either may be missing. Returns the account and the person that
+    they name; None for one that they do not name.
     """
     profile: Callable[[Credential], Profile] = _nameless
-    """What to call the person of a login."""
+    """How to address the person of a login."""
     why_denied: Callable[[str, Secret[str]], str | None] | None = None
-    """Takes a redirect's error code and its description; a fixed word for `details.reason`, None for nothing
-    more exact than the code.
+    """Takes a redirect's error code and its description. Returns a fixed word for `details.reason`, or None
+    if the code says enough.
     """
     render: Renderers | None = None
-    """The inverse of the readers. Without it a sign-in in this dialect leaves no trace."""
+    """The inverse of the readers. Without it, a sign-in in this dialect writes no trace."""
 
 
 def _checked_issuer(issuer: str) -> str:
@@ -286,7 +285,7 @@ class Provider:
 
     A provider that lacks an endpoint has None for it: what needs the endpoint ends with an error, and nothing
     is sent anywhere else. The `issuer` is kept to the letter: a slash at its end is part of it (RFC 8414
-    §3.3). The names of the fields are those of RFC 8414 §2, where it has them.
+    §3.3). The names of the fields are those of RFC 8414 §2, if it has the field.
 
     Raises ValueError for an issuer or endpoint that is neither `https` nor loopback `http`.
     """
@@ -301,9 +300,9 @@ class Provider:
     device_token_endpoint: str | None = _endpoint()
     verification_uri: str | None = _endpoint()
     metadata_endpoint: str | None = _endpoint()
-    """Where the server says what it is (OpenID Connect Discovery §4, RFC 8414 §3)."""
+    """The URL of the server's metadata (OpenID Connect Discovery §4, RFC 8414 §3)."""
     jwks_uri: str | None = _endpoint()
-    """Where the keys are that it signs ID tokens with (RFC 7517 §5)."""
+    """The URL of the keys that sign its ID tokens (RFC 7517 §5)."""
     device_redirect_uri: str | None = _endpoint()
     redirect_host: str = "localhost"
     redirect_ports: tuple[int, ...] = ()
@@ -311,41 +310,45 @@ class Provider:
     state_suffixes: tuple[str, ...] = ()
     authorize_parameters: tuple[tuple[str, str | Secret[str]], ...] = ()
     must_grant: frozenset[Required] = frozenset({Required.ACCESS_TOKEN})
-    """What a sign-in needs, an access token always: if it is missing, the grant is refused, and revoked."""
+    """What a sign-in must grant, beside an access token. If it is missing, the grant is refused and
+    revoked.
+    """
     issued_client_ids: str | None = None
-    """A regular expression: the client ids that a redirect of this provider may issue; None where it issues
+    """A regular expression for the client ids that a redirect of this provider may issue; None if it issues
     none.
     """
     names_itself: bool = False
-    """Whether every redirect bears `iss` (`authorization_response_iss_parameter_supported`, RFC 9207 §3)."""
+    """Whether every redirect has `iss` (`authorization_response_iss_parameter_supported`, RFC 9207 §3)."""
     hosts: tuple[str, ...] = ()
-    """Where its access tokens may go, by https: `HOST` or `HOST:PORT`. With none they go nowhere."""
+    """The hosts that may get its access tokens, by https: `HOST` or `HOST:PORT`. Without any, no host may."""
     has_nonce: bool = False
-    """Whether a browser sign-in bears a nonce."""
+    """Whether a browser sign-in has a nonce."""
     resource: str | None = None
-    """What access tokens are for (RFC 8707)."""
+    """The resource that access tokens are for (RFC 8707)."""
     use_scope: str | None = None
-    """The scope without which a login of this provider is good, and no request may be made with it."""
+    """The scope that requests need. A login without it is valid, but no request may be made with it."""
     application: str | None = None
-    """What the program that embeds this library is called, for people who decide about it."""
+    """The name of the program that embeds this library, for the people who approve it."""
     host_id: str | None = attrs.field(default=None, repr=False)
-    """Names this installation, where a provider asks for that; it says nothing about the person."""
+    """Names this installation, if a provider asks for that; it says nothing about the person."""
     verify_signature: Callable[[Mapping[str, Any], bytes, bytes], bool] | None = attrs.field(
         default=None, repr=False, eq=False
     )
-    """Takes a key as a JWK (RFC 7517), what was signed and a signature: whether the key made it. It comes
-    from outside, because signatures are a library's affair.
+    """Takes a key as a JWK (RFC 7517), the signed bytes and a signature. Returns whether the key made the
+    signature. It is a parameter because a library must check signatures.
     """
     texts: Texts = attrs.field(default=NO_TEXTS, repr=False)
     token_check_url: str | None = _endpoint()
-    """Of the API: a GET that costs and changes nothing, and says whether an access token is taken."""
+    """A URL of the API: a GET there is free, changes nothing, and tells whether the API accepts an access
+    token.
+    """
     model_api: ModelApi | None = attrs.field(default=None, repr=False)
-    """Where its access tokens get model answers; None where they get none."""
+    """The API that gives model answers for its access tokens; None if there is none."""
     originator: str = "codex-oauth"
     """Names the application that embeds this library; never another client."""
     more: object = attrs.field(default=None, repr=False)
-    """Whatever else its dialect must know, in a type of the dialect's own: the keys that tokens are signed
-    with, say.
+    """Everything else that its dialect must know, in a type of the dialect's own, such as the keys that sign
+    its tokens.
     """
     dialect: Dialect = attrs.field(repr=False)
     headers: RequestHeaders = (
@@ -357,7 +360,7 @@ class Provider:
     _constant: str = attrs.field(default="", init=False, eq=False)
 
     def called(self, constant: str) -> Provider:
-        """The same provider, with `constant` as its repr, for help texts. A provider that is made from it has
+        """The same provider, with `constant` as its repr, for help texts. A provider made from this one has
         the usual repr again.
         """
         twin = attrs.evolve(self)
@@ -368,8 +371,8 @@ class Provider:
         return self._constant or f"Provider(issuer={self.issuer!r}, client_id={self.client_id!r})"
 
     def at(self, issuer: str) -> Provider:
-        """This provider with the same paths on another issuer, with a slash at its end if this one's has one.
-        Raises ValueError as the class does.
+        """This provider at another issuer, with the same paths. The issuer gets a slash at its end if this
+        one has a slash there. Raises ValueError as the class does.
         """
         slash = "/" if self.issuer.endswith("/") else ""
         old, new = self.issuer.rstrip("/"), _checked_issuer(issuer).rstrip("/")
@@ -394,26 +397,26 @@ class Provider:
 
     @property
     def needs_signatures(self) -> bool:
-        """Whether its ID tokens are believed by their signature alone."""
+        """Whether the library believes this provider's ID tokens only by their signature."""
         return self.jwks_uri is not None
 
     @property
     def is_registered(self) -> bool:
-        """Whether its client id is one to sign in with, and not one that a sign-in exchanges for another."""
+        """Whether the client id can sign in as it is, and is not one that a sign-in exchanges for another."""
         return self.issued_client_ids is None or self.issues(self.client_id)
 
     def issues(self, client_id: str) -> bool:
-        """Whether a redirect of this provider may issue this client id."""
+        """Whether a redirect from this provider may issue this client id."""
         issued = self.issued_client_ids
         return issued is not None and re.fullmatch(issued, client_id, re.ASCII) is not None
 
     def registered(self, client_id: str) -> Provider:
-        """This provider as it knows a program to which it issued this client id before."""
+        """This provider, with the client id that it issued to this program before."""
         return attrs.evolve(self, client_id=client_id)
 
     def identified(self, credential: Credential) -> Credential:
-        """The credential with the account and the person that its own tokens name, where it does not say
-        them: an earlier release stored no person.
+        """The credential, with the account and the person that its tokens name, if it does not name them
+        itself. An earlier release stored no person.
         """
         if credential.account_id and credential.user_id:
             return credential
@@ -423,14 +426,14 @@ class Provider:
         )
 
     def redirect_uri(self, port: int | None = None, host: str | None = None) -> str:
-        """The redirect URI of the browser flow (RFC 8252 §7.3), by default on the first registered port, and
-        without a port where any will do.
+        """The redirect URI of the browser flow (RFC 8252 §7.3): by default on the first registered port, and
+        without a port if the provider accepts any port.
         """
         port = port or next(iter(self.redirect_ports), 0)
         return f"http://{host or self.redirect_host}{f':{port}' if port else ''}{self.redirect_path}"
 
 
 def use_is_off(credential: Credential, provider: Provider) -> bool:
-    """Whether a login is good, and its person has not allowed that requests are made with it."""
+    """Whether the login is good but its person has not allowed requests with it."""
     scope = provider.use_scope
     return scope is not None and scope not in (credential.scopes or ())

@@ -26,12 +26,12 @@ _REMEMBERED: Final = 64  # logins' issuers and clients
 
 
 def provider_of(credential: Credential, providers: Iterable[Provider] = ()) -> Provider | None:
-    """The provider that a login belongs to, with the login's client: of `providers`, or of those that are
-    `KNOWN`.
+    """The provider of a login, with the login's client: one of `providers`, or one of `KNOWN`.
 
-    The one with its issuer and client counts; then one at its issuer that issues such client ids; then one at
-    its issuer. A login of any other issuer is taken for one of the known provider that issues such client ids
-    and says what was granted, else of Codex, at that issuer; None if that is no issuer.
+    The first match counts: the provider with its issuer and client; then one at its issuer that issues such
+    client ids; then one at its issuer. A login of any other issuer belongs, at that issuer, to the known
+    provider that issues such client ids (one with a `use_scope` only if the login says its scopes), or else
+    to Codex; None if that is not a valid issuer.
     """
     issuer, client_id, scopes = credential.issuer, credential.client_id, credential.scopes
     if not (providers := tuple(providers)):

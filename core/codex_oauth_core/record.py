@@ -53,8 +53,8 @@ OWN_WORDS: Final[Mapping[str, str]] = {
 class Intent:
     """Who is about to spend the refresh token, and since when (Unix seconds, by the store's clock).
 
-    `owner` is drawn at random for each hold of a lock, so that no two holds are taken for one, whatever the
-    host, the fork or the thread; empty in what an earlier release wrote. `pid` and `host` are for people.
+    `owner` is random for each hold of a lock, so that no two holds look the same, whatever the host, process
+    or thread; it is empty in records of an earlier release. `pid` and `host` are for people.
     """
 
     pid: int
@@ -67,11 +67,11 @@ class Intent:
 class Record:
     """A stored login.
 
-    `generation` counts its renewals. `parent` is the SHA-256 of the refresh token that this one was
-    exchanged for, None of a sign-in. `uncertain_at` (Unix seconds) marks a refresh whose answer was
-    lost, `spent` a refresh token that must not be sent again, `dead_code` the server's last word, or one
-    of `OWN_WORDS`.
-    `server_offset` is the server's clock less ours, in seconds. `unknown` holds what a newer release wrote.
+    `generation` counts its renewals. `parent` is the SHA-256 of the refresh token that was exchanged for this
+    one; None after a sign-in. `uncertain_at` (Unix seconds) marks a refresh whose answer was lost. `spent`
+    marks a refresh token that must not be sent again. `dead_code` is the server's last error code, or one of
+    `OWN_WORDS`. `server_offset` is the server's clock minus ours, in seconds. `unknown` holds fields that a
+    newer release wrote.
     """
 
     credential: Credential
@@ -86,19 +86,19 @@ class Record:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the refresh token (of the access token, where there is no other): the version that a
-        compare-and-set compares.
+        """SHA-256 of the refresh token, or of the access token if there is no refresh token. A
+        compare-and-set compares this version.
         """
         return (self.credential.refresh_token or self.credential.access_token).fingerprint()
 
     @property
     def in_doubt(self) -> bool:
-        """Whether the refresh token may have been spent by a renewal whose answer nobody stored."""
+        """Whether a renewal may have spent the refresh token, because its answer was not stored."""
         return self.uncertain_at is not None or self.intent is not None
 
     @property
     def is_renewable(self) -> bool:
-        """Whether there is a refresh token that is not known to be worthless."""
+        """Whether the record has a refresh token that is not known to be invalid."""
         return self.credential.refresh_token is not None and not self.spent and self.dead_code is None
 
 
@@ -111,7 +111,9 @@ def without_intent(record: Record) -> Record:
 
 
 def write_record(record: Record) -> bytes:
-    """The record as UTF-8 JSON. It holds every secret of the login: write it where only its owner reads."""
+    """The record as UTF-8 JSON. It holds every secret of the login: write it only to a place that its owner
+    alone can read.
+    """
     extra = dict(record.unknown)
     credential = {**as_object(extra.pop("credential", None)), **_credential_fields(record.credential)}
     intent = record.intent
@@ -146,10 +148,10 @@ def _credential_fields(credential: Credential) -> dict[str, Any]:
 
 
 def read_record(data: bytes) -> Record | SignInError:
-    """The record in `data`, or an error of kind `corrupt_auth` whose `details.reason` says what is wrong:
+    """The record in `data`, or an error of kind `corrupt_auth`. Its `details.reason` says what is wrong:
     `too_big`, `not_json`, `not_an_object`, `too_deep` or the name of the first field that does not fit.
 
-    A newer schema is `details.reason == "schema_too_new"`: leave such a file alone.
+    `schema_too_new` means that a newer release wrote the file: do not change such a file.
     """
     try:
         document = read_document(data)

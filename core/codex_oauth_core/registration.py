@@ -27,11 +27,10 @@ _LONGEST: Final = 4096
 
 @attrs.frozen
 class Registration:
-    """This program as `issuer` knows it by `client_id`, which it issued at a sign-in.
+    """This program's registration: `issuer` issued `client_id` to it at a sign-in.
 
-    `redirect_path` is the path of the redirect URI that was registered: it stays the same for ever.
-    `application` is the name that the program gave itself, empty where it gave none. `registered_at` is
-    RFC 3339 in UTC.
+    `redirect_path` is the path of the registered redirect URI: it never changes. `application` is the name
+    that the program gave; empty if it gave none. `registered_at` is RFC 3339 in UTC.
     """
 
     issuer: str
@@ -48,9 +47,9 @@ def write_registration(registration: Registration) -> bytes:
 
 
 def read_registration(data: bytes) -> Registration | SignInError:
-    """The registration in `data`, or an error of kind `corrupt_auth` whose `details.reason` says what is
+    """The registration in `data`, or an error of kind `corrupt_auth`. Its `details.reason` says what is
     wrong: `too_big`, `not_json`, `not_an_object`, `too_deep` or the name of the first field that does not
-    fit. A newer schema is `details.reason == "schema_too_new"`: leave such a file alone.
+    fit. `schema_too_new` means that a newer release wrote the file: do not change such a file.
     """
     try:
         document = read_object(data, LONGEST_REGISTRATION)

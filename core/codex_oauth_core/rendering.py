@@ -35,30 +35,32 @@ class Rendered:
     body: Secret[bytes]
 
     def received(self, sent_at: float, at: float, wall: float) -> ResponseReceived:
-        """The event of this answer at the client that began its request at `sent_at`."""
+        """The event that this answer causes at a client that began its request at `sent_at`."""
         return ResponseReceived(sent_at, at, wall, self.status, dict(self.headers), self.body)
 
 
 @attrs.frozen(kw_only=True)
 class Renderers:
-    """A dialect's answers in a sign-in, and its own words: all that a trace can be made of."""
+    """A dialect's functions that write a server's answers in a sign-in, and the dialect's own words. A trace
+    is made with these alone.
+    """
 
     name: str
-    """Names the dialect, in a trace."""
+    """The name of the dialect, in a trace."""
     device_authorization: Callable[[DeviceFact], Rendered]
     poll: Callable[[PollFact], Rendered]
     exchange: Callable[[ExchangeFact], Rendered]
     revocation: Callable[[bool], Rendered]
-    """Takes whether the server confirms."""
+    """Takes whether the server confirms the revocation."""
     token: Callable[[str, float | None, str | None, str | None], Secret[str]]
-    """A token that proves nothing. Takes a mark that tells it from others, the Unix time at which it
-    expires, and the account and the person that it names; None for what it does not say.
+    """A token that proves nothing. Takes a mark that makes it unique, the Unix time in seconds when it
+    expires, and the account and the person that it names; None for one that it leaves out.
     """
     known_code: Callable[[str], str]
-    """An error code in this dialect's own words: the same, another of the same meaning, or `other`."""
+    """An error code that this dialect knows: the same one, another with the same meaning, or `other`."""
     denial: Callable[[str], str | None] | None = None
-    """A redirect's description from which `why_denied` reads this word; None where it reads none."""
+    """A redirect's description from which `why_denied` reads this word; None if there is none."""
     metadata: Callable[[MetadataFact], Rendered] | None = None
     keys: Callable[[KeysFact], Rendered] | None = None
     verify_signature: Callable[[Mapping[str, Any], bytes, bytes], bool] | None = None
-    """Takes what `exchange` signs with, which proves nothing: see `Provider.verify_signature`."""
+    """Checks the signatures of `exchange`, which prove nothing: see `Provider.verify_signature`."""

@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 SEND_BY: Final = 5.0
-"""From the moment before the reservation was asked for: after it, `Held.sending()` says no."""
+"""Seconds from the moment before the reservation: after them, `LockedLogin.sending()` says no."""
 
 WRITE_BY: Final = 15.0
 """From the same moment: the first byte of the request goes out before it, or not at all. The holder may be
@@ -40,7 +40,7 @@ SAVE_WITHIN: Final = 30.0
 """From the answer: so long a save that fails is repeated before the caller is answered."""
 
 INTENT_LIFE: Final = WRITE_BY + REQUEST_TIMEOUT + SAVE_WITHIN
-"""From the mark: so long others believe that its owner may still send, or save."""
+"""Seconds from the mark: other processes believe for so long that its owner may still send or save."""
 
 WAIT_USABLE: Final = 20.0
 """For another process, while the old access token is usable."""

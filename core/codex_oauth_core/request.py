@@ -13,12 +13,12 @@ __all__ = ["Request", "RequestHeaders", "plain"]
 
 
 RequestHeaders = tuple[tuple[str, str | Secret[str]], ...]
-"""Names and values in the order in which they are sent; a value may be a secret."""
+"""Names and values, in the order in which they are sent. A value may be a `Secret`."""
 
 
 @attrs.frozen
 class Request:
-    """One HTTP request. Send it as it is: follow no redirect, and add no cookie and no credentials. A header
+    """One HTTP request. Send it unchanged: follow no redirect, and add no cookie and no credentials. A header
     may be a `Secret`: send `plain_headers()`.
     """
 
@@ -28,7 +28,7 @@ class Request:
     body: Secret[bytes]
 
     def plain_headers(self) -> tuple[tuple[str, str], ...]:
-        """The headers as they go on the wire, secrets revealed: to be sent, and not to be logged."""
+        """The headers with their secrets revealed. Send them, and never log them."""
         return plain(self.headers)
 
 

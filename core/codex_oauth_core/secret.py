@@ -33,11 +33,11 @@ class Secret(Generic[T]):
         self.__value: T = value
 
     def reveal(self) -> T:
-        """The value itself. Call it where the value is sent, compared or stored, and nowhere else."""
+        """The value itself. Call it only where the value is sent, compared or stored."""
         return self.__value
 
     def fingerprint(self) -> str:
-        """SHA-256 of the value in hexadecimal: tells two secrets apart without showing either."""
+        """SHA-256 of the value in hexadecimal. It tells two secrets apart without showing them."""
         return hashlib.sha256(_as_bytes(self.__value)).hexdigest()
 
     def __repr__(self) -> str:
@@ -78,7 +78,7 @@ def leaks(text: str, secret: Secret[str]) -> bool:
 
 
 def without_traceback(work: Callable[[], R]) -> R:
-    """What `work` returns. If it fails, no traceback shows its frames and their variables."""
+    """Return what `work` returns. If it fails, no traceback shows its frames and their variables."""
     try:
         return work()
     except BaseException as error:  # noqa: BLE001  # raised again

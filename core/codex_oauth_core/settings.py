@@ -28,7 +28,7 @@ class SettingFault(StrEnum):
     BAD_PORT = "bad_port"
     SOCKSIO_MISSING = "socksio_missing"
     CREDENTIALS = "credentials"
-    """The proxy answered 407: it asks for credentials, or refuses those it was given."""
+    """The proxy answered 407: it asks for credentials, or refuses the given ones."""
     NOT_THERE = "not_there"
     NOT_A_FILE = "not_a_file"
     NOT_A_DIRECTORY = "not_a_directory"
@@ -70,7 +70,7 @@ _TEXTS: Final[Mapping[SettingFault, str]] = {
 
 @attrs.frozen
 class BadSetting:
-    """A setting that cannot be used. `name` is the variable's."""
+    """A setting that cannot be used. `name` is the name of the variable."""
 
     name: str
     fault: SettingFault

@@ -128,8 +128,8 @@ class Find:
 
 @attrs.frozen
 class Register:
-    """Keep `registration`, by its client id, before anything is asked for with it: `Registered`. It needs no
-    lock, and to register again what is kept changes nothing. Who keeps nothing answers the same.
+    """Keep `registration` under its client id before any request uses that id; the answer is `Registered`. It
+    needs no lock, and it is safe to repeat. A store that keeps no registrations gives the same answer.
     """
 
     registration: Registration
@@ -176,8 +176,8 @@ class Saved:
 
 @attrs.frozen
 class Conflict:
-    """Something else is stored than the caller believes: `record`, or nothing, because somebody has signed
-    out. Nothing was changed.
+    """The store holds something else than the caller expects: `record`, or nothing, because a sign-out
+    deleted the login. Nothing was changed.
     """
 
     record: Record | None
@@ -190,7 +190,7 @@ class Rescued:
 
 @attrs.frozen
 class Deleted:
-    """Nothing of the login is stored any more."""
+    """The store holds nothing of the login any more."""
 
 
 @attrs.frozen

@@ -21,9 +21,9 @@ __all__ = ["NO_TEXTS", "Texts"]
 class Texts:
     """The texts of one provider.
 
-    `service` is what people know it as, `company` who runs it, and `title` what a sign-in is called.
-    `end_sessions` says where a person ends sessions without this library, `usage_page` where they see and
-    limit what is used. `in_use` is what is said where a login is used. `errors` are facts about errors of a
+    `service` is its name for people, `company` is who runs it, and `title` is the name of a sign-in.
+    `end_sessions` says where a person ends sessions without this library, and `usage_page` is where they see
+    and limit usage. `in_use` is the sentence for a login that is in use. `errors` are facts about errors of a
     kind, and of a `details.reason` if that is not None.
     """
 
@@ -35,11 +35,12 @@ class Texts:
     in_use: str | None = None
     errors: tuple[tuple[ErrorKind, str | None, KindFacts], ...] = ()
 
-    __repr__ = changed_fields
+    def __repr__(self) -> str:
+        return changed_fields(self)
 
     def facts(self, kind: ErrorKind, reason: str | None = None) -> KindFacts:
-        """What is true of an error: first what is true of its reason, and of both first what the provider
-        says.
+        """The facts about an error. Facts about its reason come before facts about its kind, and the
+        provider's come before the general ones.
         """
         own = {(of, why): facts for of, why, facts in self.errors}
         if reason is not None:

@@ -88,7 +88,7 @@ def test_a_rescued_login_is_not_revoked_by_a_warning_that_is_an_error(
     with warnings.catch_warnings(), locked(store.slot(NEW.key)):
         warnings.simplefilter("error")
         impatient(door, world)
-        with pytest.raises(UserWarning, match="kept beside"):
+        with pytest.raises(UserWarning, match="stored beside"):
             door.finish_sign_in(NEW, store, CODEX, world)
     assert world.requests == []
     assert adopted(store)
@@ -267,7 +267,7 @@ def test_who_stored_what_is_told_and_the_warning_names_the_caller(
     assert door.finish_sign_in(NEW, store, CODEX, world) == SignedIn(Record(NEW), OLD)
     assert store.current() == NEW.key
     world.cancel()
-    with locked(store.slot(NEW.key)), pytest.warns(StoreWarning, match="kept beside") as warned:
+    with locked(store.slot(NEW.key)), pytest.warns(StoreWarning, match="stored beside") as warned:
         assert door.finish_sign_in(NEW, store, CODEX, world) == SignedIn(Record(NEW), rescued=True)
     assert [warning.filename for warning in warned] == [front_doors.__file__]
 

@@ -93,7 +93,7 @@ def test_a_cancelled_task_does_not_wait_for_the_lock_and_keeps_the_login_beside(
 
     with (
         locked(store.slot(NEW.key)),
-        pytest.warns(StoreWarning, match="kept beside") as warned,
+        pytest.warns(StoreWarning, match="stored beside") as warned,
         at_most(3),
     ):
         run(main, backend)

@@ -128,7 +128,7 @@ def test_a_url_file_that_cannot_be_written_is_said(tmp_path: Path) -> None:
 def test_without_the_extra_it_says_how_to_get_it() -> None:
     done = finished(command=WITHOUT_EXTRA)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "The authority needs an extra: pip install 'codex-oauth[authority]'\n"
+    assert done.stderr == "The authority needs an extra. Install it: pip install 'codex-oauth[authority]'\n"
 
 
 @pytest.mark.parametrize(

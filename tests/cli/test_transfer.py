@@ -66,8 +66,8 @@ def tokens_in(path: Path) -> Any:
 def test_a_copy_says_until_when_it_works(store: FileStore, theirs: Path, capsys: Out) -> None:
     assert run(store, "import", "--from-codex") == 0
     said = capsys.readouterr()
-    assert said.err.splitlines()[0] == "  -> To have a login that is renewed:"
-    assert said.err.splitlines()[1].startswith("     codex-oauth login")
+    hints = " ".join(said.err.split())  # where a line ends depends on how long the path of the store is
+    assert hints.startswith("-> To have a login that is renewed: codex-oauth login")
     first, second = said.out.splitlines()
     assert first == "Copied the access token of somebody@example.com."
     assert second.startswith("It works until 20")

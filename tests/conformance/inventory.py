@@ -246,8 +246,8 @@ CONTRACT: Final[Mapping[str, Mapping[str, Checks]]] = {
             "a_cancelled_request_ends_by_its_limit",
             "a_cancel_ends_a_request_soon_wherever_it_is",
             "a_cancel_ends_a_handshake_soon",
-            *_REMEMBERED,
         ),
+        "The world remembers the cancel": _REMEMBERED,
         "A `once` request is finished": _CUT,
         "**Cancelling the task**": _TASKS,
         "It leaves the loop": (*_TASKS, *_OPEN),
@@ -259,7 +259,7 @@ CONTRACT: Final[Mapping[str, Mapping[str, Checks]]] = {
     "Redirects": {
         "A world for device codes": "a permission",
         "For sign-ins in the browser": ("the_first_redirect_of_any_source_counts",),
-        "When a `Wait` bears a `callback`": (
+        "When a `Wait` has a `callback`": (
             "sources_start_before_the_wait_is_shown_and_stop_at_its_end",
             "a_wait_without_a_callback_starts_no_source",
             "a_cancel_stops_the_sources",

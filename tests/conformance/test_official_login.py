@@ -172,8 +172,8 @@ def test_21_a_logout_revokes_with_a_form_and_an_empty_200_is_success(
         "client_id": credential.client_id,
     }
     said = capsys.readouterr()
-    assert "the server has confirmed it" in said.out
-    assert "The registration of this application stays." in said.err
+    assert "Signed out, here and at the server." in said.out
+    assert "The registration of this application stays: the next sign-in does not ask again." in said.err
 
 
 def test_21_where_it_is_not_confirmed_the_person_is_told_and_the_tokens_are_gone(

@@ -57,7 +57,7 @@ def post(provider: Provider, url: str | None, fields: Mapping[str, str]) -> Requ
 
 
 def device_authorization_request(provider: Provider) -> Request | None:
-    if provider.token_endpoint is None:  # nobody could poll
+    if provider.token_endpoint is None:  # a poll would have no address
         return None
     fields = {"client_id": provider.client_id, "scope": " ".join(provider.scopes)}
     return post(provider, provider.device_authorization_endpoint, fields)

@@ -75,6 +75,22 @@ RAISING = (
 )
 """Front doors, whose docstrings say what they raise; those for event loops refer to these."""
 
+HARD = (
+    r"\b[Ww]hat is (?:no|there|ours|not there|on its way)\b",
+    r"\b[Ww]hose (?:login|affair)\b",
+    r", say\b|\bsay[,)]",
+    r"\b[Ww]ho (?:asks|asked|cannot|go|goes|keeps|drives)\b(?! (?:a|the) sign-in\b)",
+    r"\b[Ww]hoever\b|\b[Ss]omebody\b|\b[Aa]nybody\b",
+    r"\bmisfortunes?\b",
+    r"\bbefalls?\b|\bhence\b|\bin vain\b|\bat stake\b|\bfor ever\b|\bas good as\b",
+    r"\bare theirs\b|\bTwice is once\b|\bas ever\b",
+    r"\bmakes? no sense\b",
+    r"\bbears?\b",
+    r"\bwhere (?:none|nothing|nobody|that|it|there)\b",
+    r"\bwhat is (?:right|left over|at hand|in hand)\b|\bof before\b|\bfrom (?:when|which|where) on\b",
+)
+"""Inverted and literary clauses that were met in public docstrings: the reference is made of these texts."""
+
 
 def _public() -> Iterator[tuple[str, object]]:
     for package in ROOTS:
@@ -119,6 +135,33 @@ def test_what_is_of_a_standard_names_it(name: str) -> None:
 @pytest.mark.parametrize("name", RAISING)
 def test_a_front_door_says_what_it_raises(name: str) -> None:
     assert re.search(r"\bRaises\b", _doc(name))
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_public_docstring_is_told_in_plain_clauses(name: str) -> None:
+    text = " ".join((inspect.getdoc(PUBLIC[name]) or "").split())
+    assert [found.group() for phrase in HARD for found in re.finditer(phrase, text)] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ValueError for what is no key.",
+        "Whose login it is.",
+        "`belongs_to`, a session's id say, is not in them.",
+        "Who asked for no stream gets one answer.",
+        "Another process, or somebody else, has it.",
+        "One misfortune.",
+        "The URL holds `state`, hence a `Secret`.",
+        "`SyncWorld` with `HttpxTransport`; the parameters are theirs.",
+        "ValueError for one that makes no sense.",
+        "Any `Wait` that bears a `callback`.",
+        "None where nothing was asked of it.",
+        "An ID token of before.",
+    ],
+)
+def test_a_clause_that_was_met_would_be_found(text: str) -> None:
+    assert any(re.search(phrase, text) for phrase in HARD)
 
 
 def test_there_is_something_to_look_at() -> None:

@@ -333,7 +333,7 @@ def test_a_system_without_sockets_is_another_error_that_says_which(
         ErrorKind.CALLBACK_SERVER_FAILED,
         {"reason": errno.errorcode[code]},
     )
-    assert error.message == "The receiver of the browser's answer failed."
+    assert error.message == "This machine could not listen for the answer of the browser."
 
 
 IN_USE = "in use by another program"
@@ -363,6 +363,8 @@ def test_doctor_says_of_each_address_why_it_cannot_be_had_and_what_to_do(
     assert row.found == text
     assert advice in row.advice
     assert row.advice[-1] == DEVICE
-    assert (text == IN_USE) is any("it may be another sign-in, of the Codex CLI too" in a for a in row.advice)
+    assert (text == IN_USE) is any(
+        "It may be another sign-in, also one of the Codex CLI." in a for a in row.advice
+    )
     absent = rows["[::1]:1455"]
     assert (absent.verdict, absent.found) == (Verdict.SKIPPED, "this machine has no such address")

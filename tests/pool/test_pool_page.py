@@ -24,7 +24,7 @@ def test_the_example_runs() -> None:
 
 
 def test_it_names_what_exists_and_all_of_it() -> None:
-    table = PAGE.partition("## Its parts")[2].partition("What a callback")[0]
+    table = PAGE.partition("## Its parts")[2].partition("If a callback raises")[0]
     named = set(re.findall(r"\b(?:pool|handle)\.(\w+)", table))
     public = {name for kind in (FlowPool, Handle) for name in vars(kind) if name.islower() and name[0] != "_"}
     assert named == public - {"accept", "cancel", "key", "flow", "at", "over"} | {"accept", "cancel"}

@@ -21,17 +21,17 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
         "a_rescued_sign_in_is_seen_where_nothing_is_stored",
         "a_rescued_renewal_of_nothing_is_no_login",
     ),
-    "The name of the login in use, None if none was selected or it is gone.": (
+    "The name of the login in use. None if no login was selected, or if that login is gone.": (
         "a_new_store_is_empty",
         "a_pointer_to_a_login_that_is_gone_points_to_nothing",
         "a_selection_makes_no_login",
     ),
-    "Put it in use; None puts none in use.": (
+    "Put this login in use. With None, no login is in use.": (
         "the_pointer_follows_the_last_selection",
         "a_selection_makes_no_login",
     ),
     "It changes nothing that can be seen.": ("preparing_changes_nothing_and_can_be_repeated",),
-    "ValueError for what is no key: letters, digits, `_` and `-`, at most 128.": (
+    "ValueError if it is not a key: letters, digits, `_` and `-`, at most 128.": (
         "what_is_no_account_id_is_refused",
         "an_account_id_has_up_to_128_characters",
     ),
@@ -47,18 +47,18 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
         "two_people_of_one_account_are_two_logins",
         "a_login_without_an_account_is_kept",
     ),
-    "The stored record, or what was rescued beside it and will take its place (`best_leftover`).": (
+    "The stored record, or the record that was rescued beside it and will take its place (`best_leftover`).": (
         "a_rescued_sign_in_is_seen_by_readers_at_once",
         "a_rescued_renewal_is_seen_by_readers_at_once",
         "a_rescued_sign_in_is_seen_where_the_login_is_over",
     ),
-    "Takes no lock, changes nothing, never sees half a record.": (
+    "It takes no lock, changes nothing, and never returns half a record.": (
         "reading_needs_no_lock",
         "readers_change_nothing",
         "readers_keep_the_lock_from_nobody",
         "nobody_ever_sees_half_a_record",
     ),
-    "A `LockedLogin`, or None if somebody else holds the lock": (
+    "A `LockedLogin`, or None if another caller holds the lock": (
         "the_lock_is_exclusive_and_never_waited_for",
         "the_lock_of_another_account_is_free",
         "one_of_many_gets_the_lock",
@@ -71,35 +71,35 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
         "an_intent_is_forgotten_after_its_life",
         "a_lock_that_an_intent_refused_is_free_after_it",
     ),
-    "An intent of another `owner` is somebody else's, also one of another thread or of an earlier hold;": (
+    "An intent with another `owner` belongs to another caller, also if it is of another thread or of an earlier hold;": (
         "a_living_processs_young_intent_is_busy",
         "an_intent_of_another_hold_has_another_owner",
     ),
-    "It answers at once, always.": (
+    "It always answers at once.": (
         "the_lock_is_exclusive_and_never_waited_for",
         "an_intent_keeps_others_out_for_its_life",
     ),
-    "What was rescued is now put in its place, or dropped; a renewal of nothing stays.": (
+    "A rescued record is now put in its place, or dropped; a renewal of nothing stays.": (
         "a_rescued_sign_in_can_be_saved_over",
         "a_rescued_sign_in_is_stored_for_whoever_locks_next",
         "a_rescued_renewal_of_something_else_is_dropped",
         "a_rescued_renewal_waits_for_what_it_was_exchanged_for",
         "what_was_rescued_counts_once",
     ),
-    "Keep a record beside the login, without the lock, for whoever locks it next.": (
+    "Keep a record beside the login, without the lock, for the next holder of the lock.": (
         "a_rescue_needs_no_lock_and_waits_for_the_next_one",
         "a_rescue_is_kept_while_a_reservation_is_taken_back",
         "a_rescue_touches_no_other_account",
         "sign_ins_rescued_at_once_are_all_seen",
     ),
     # -- the lock
-    "the lock, held until `release()` or the end of a `with` block, however that ends.": (
+    "the lock, held until `release()` or the end of a `with` block, however the block ends.": (
         "a_with_block_gives_the_lock_back_however_it_ends",
         "what_was_given_back_changes_nothing_any_more",
         "the_lock_holds_for_other_threads_and_moves_between_them",
     ),
-    "Until this holder changes it, that is what was found when the lock was taken, by the very look by which the rescued"
-    " records were dealt with.": (
+    "Until this holder changes it, that is the record that was found when the lock was taken, by the same look that"
+    " dealt with the rescued records.": (
         "a_rescue_needs_no_lock_and_waits_for_the_next_one",
         "the_login_under_the_lock_follows_each_change",
         "readers_change_nothing",
@@ -108,13 +108,13 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
         "a_reservation_announces_the_renewal",
         "a_reservation_may_be_repeated",
     ),
-    "Refuse with `auth_write_failed` and the reason `changed` if something else is stored, `lock_lost` if the lock is"
-    " none any more.": (
+    "Refuse with `auth_write_failed` and the reason `changed` if another record is stored, `lock_lost` if the lock"
+    " was lost.": (
         "a_reservation_for_something_else_is_refused",
         "what_was_given_back_changes_nothing_any_more",
     ),
-    "The owner of the intent is drawn for each hold.": ("an_intent_of_another_hold_has_another_owner",),
-    "No without a reservation, after 5 s (`SEND_BY`) from when the reservation was asked for, and if the lock is lost.": (
+    "Each hold draws an owner of its own for its intent.": ("an_intent_of_another_hold_has_another_owner",),
+    "False without a reservation, later than 5 s (`SEND_BY`) after the reservation was asked for, and if the lock is lost.": (
         "a_request_may_go_out_after_its_reservation_only",
         "a_request_does_not_go_out_late",
     ),
@@ -127,14 +127,14 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
         "a_save_after_a_reservation_stores_exactly_the_record",
         "a_save_over_an_old_intent_stores_exactly_the_record",
     ),
-    "else answer `Conflict` with what is stored, and change nothing.": (
+    "else answer `Conflict` with the stored record, and change nothing.": (
         "a_save_over_something_else_is_a_conflict_and_changes_nothing",
         "a_save_over_nothing_that_expects_something_is_a_conflict",
         "a_deleted_login_is_not_saved_again_by_who_still_expects_it",
         "an_intent_that_nothing_was_saved_over_is_taken_back",
     ),
     "The same save once more is `Saved` again.": ("a_save_that_is_repeated_is_saved",),
-    "The same for a deletion, of the login and of all that was rescued.": (
+    "Likewise, delete the login and all records that were rescued.": (
         "what_is_deleted_is_gone",
         "deleting_nothing_is_done_if_nothing_is_expected",
         "deleting_something_else_is_a_conflict_and_keeps_it",
@@ -149,14 +149,12 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
         "an_intent_that_nothing_was_saved_over_is_taken_back",
         "a_reservation_may_be_repeated",
     ),
-    "What an earlier holder was in doubt about stays in doubt.": (
-        "an_old_doubt_outlives_a_reservation_that_is_taken_back",
-    ),
-    "Twice is once; it never raises.": (
+    "A doubt that an earlier holder left stays.": ("an_old_doubt_outlives_a_reservation_that_is_taken_back",),
+    "A second call does nothing, and no call raises.": (
         "a_lock_given_back_twice_is_given_back_once",
         "a_former_holder_takes_nothing_from_the_next",
     ),
-    "after an exception the intent stays, because nobody says what was sent.": (
+    "after an exception the intent stays, because it is not known what was sent.": (
         "an_intent_stays_after_an_exception",
     ),
     # -- all of them
@@ -193,6 +191,6 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
         "a_machine_keeps_its_name",
         "all_who_ask_get_one_name_of_the_machine",
     ),
-    "it stays when somebody signs out.": ("a_registration_outlives_its_login",),
+    "it stays after a sign-out.": ("a_registration_outlives_its_login",),
 }
 """By the sentence, in the order of the page."""

@@ -121,7 +121,9 @@ def test_a_home_that_the_caller_names_stays_when_the_current_directory_changes(
     ],
 )
 def test_a_home_that_the_caller_may_not_name(home: str, reason: str) -> None:
-    with pytest.raises(SignInError, match=r"^auth_read_failed: The directory of the logins ") as caught:
+    with pytest.raises(
+        SignInError, match=r"^auth_read_failed: The (path of the )?directory of the logins "
+    ) as caught:
         FileStore(home)
     assert caught.value.details["reason"] == reason
 

@@ -129,15 +129,18 @@ def test_a_login_that_fails_leaves_its_trace(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "place", ["there already", "missing/trace", "x" * 5000], ids=["file", "folder", "name"]
 )
-def test_a_trace_that_cannot_be_made_stops_no_login(
+def test_a_trace_that_cannot_be_made_is_told_before_anything_starts(
     tmp_path: Path, server: AuthorityServer, place: str
 ) -> None:
     path = tmp_path / place
     if place == "there already":
         path.write_text("kept")
     done = login(tmp_path, server, "--trace", str(path))
-    assert done.code == 0
-    assert "No trace is written: " in done.err
+    assert (done.code, done.out) == (2, "")
+    assert server.authority.requests == []
+    assert ("exists already" if place == "there already" else "cannot be written") in " ".join(
+        done.err.split()
+    )
     assert place != "there already" or path.read_text() == "kept"
     assert place == "there already" or not (tmp_path / "missing").exists()
 
@@ -149,7 +152,7 @@ def test_a_disk_that_is_full_stops_no_login_and_is_told(monkeypatch: pytest.Monk
         assert recording is not None
         outcome = run(recording(DeviceFlow()), FakeWorld(scripted(SIGN_IN)))
     assert isinstance(outcome, Credential)
-    assert notes == ["The trace is not whole: No space left on device."]
+    assert notes == ["The trace /dev/full is not complete: No space left on device."]
 
 
 # -- showing ----------------------------------------------------------------------------------------
@@ -285,7 +288,7 @@ def test_a_trace_that_was_cut_is_shown_as_far_as_it_goes(tmp_path: Path) -> None
     path.write_bytes(GROWING.read_bytes()[:-20])
     shown = run_command(tmp_path, "trace", "show", str(path))
     assert shown.code == 0
-    assert "the last line is cut" in shown.err
+    assert "the last line of the trace is not complete" in shown.err
     assert shown.out.splitlines()[-1].endswith("the trace stops here: its program was ended, or still runs")
     assert run_command(tmp_path, "trace", "replay", str(path)).code == 0
     path.write_bytes(GROWING.read_bytes()[:-1])
@@ -300,7 +303,7 @@ def test_a_gap_is_told(tmp_path: Path) -> None:
     replayed = run_command(tmp_path, "trace", "replay", str(path))
     assert (replayed.code, replayed.err) == (
         0,
-        "codex-oauth: the trace stops before the end of its sign-in.\n",
+        "codex-oauth: the trace ends before its sign-in does.\n",
     )
 
 
@@ -309,7 +312,7 @@ def test_a_gap_is_told(tmp_path: Path) -> None:
     [
         (None, "No such file or directory."),
         (b"", "It is empty."),
-        (b"\xff\n", "It is not UTF-8."),
+        (b"\xff\n", "The file is not UTF-8 text."),
         (b"{}\n", "The file is no trace of codex-oauth."),
         (b'{"format":"codex-oauth-trace","version":2}\n', "It was written by a newer codex-oauth"),
     ],

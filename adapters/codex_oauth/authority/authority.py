@@ -142,9 +142,9 @@ def _faults(faults: Iterable[Fault | ModelFault]) -> tuple[Fault | ModelFault, .
 class Authority:
     """An authorization server that speaks the Codex dialect, with made-up accounts and fake tokens.
 
-    `entropy` gives that many random bytes, and must not repeat itself. `requests` is what came in. With
-    `models` the model backends are here too, and take the tokens that are issued here. ValueError for a
-    `ModelFault` without them.
+    `entropy` returns the given number of random bytes, and must not repeat itself. `requests` lists the
+    requests that came. With `models` the authority also serves the model backends, which accept its tokens.
+    ValueError for a `ModelFault` without `models`.
     """
 
     max_body: ClassVar[int] = _MOST_BYTES
@@ -172,9 +172,9 @@ class Authority:
         self._backend = None if self.models is None else ModelBackend(self.models, grants, desk, self.entropy)
 
     def handle(self, request: Request, now: float, wall: float) -> Answer:
-        """The answer to a request that came at `now` (monotonic) and `wall` (Unix time), in seconds.
+        """Answer a request that came at `now` (monotonic) and `wall` (Unix time), in seconds.
 
-        To its sender, the base of the request's URL is the issuer. Never raises for what a client sends.
+        The base of the request's URL is the issuer for this client. Never raises, whatever a client sends.
         """
         with self._lock:
             call = Call.of(request, now, wall)
@@ -192,7 +192,7 @@ class Authority:
             return answer
 
     def upgrade(self, request: Request, now: float, wall: float) -> Answer | Conversation:
-        """The WebSocket that a request opens, or why it opens none: see `handle`."""
+        """The WebSocket that a request opens, or the answer that refuses it: see `handle`."""
         with self._lock:
             call = Call.of(request, now, wall)
             if self._backend is None or not self._backend.serves(call.path):
@@ -203,9 +203,9 @@ class Authority:
             return Conversation(self._backend, found, call)
 
     def decide(self, user_code: str, now: float, *, approve: bool) -> bool:
-        """Approve or deny a device login as a person would, at `now`.
+        """Approve or deny a device login at `now`, as a person does.
 
-        False if there is nothing to decide any more. LookupError for a code that was never issued.
+        Returns False if the login is decided or over. Raises LookupError for a code that was never issued.
         """
         with self._lock:
             device = self._devices.find(user_code)
@@ -214,7 +214,7 @@ class Authority:
             return self._devices.decide(device, now, approve=approve)
 
     def received(self, endpoint: str) -> list[Received]:
-        """The requests to one endpoint, by the names of `Received`."""
+        """The requests to one endpoint; its name is one of those of `Received`."""
         return [request for request in self.requests if request.endpoint == endpoint]
 
     def _count(self, names: tuple[str, ...]) -> dict[str, int]:

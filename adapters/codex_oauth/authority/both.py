@@ -22,19 +22,21 @@ __all__ = ["BothAuthorities", "read_both_faults"]
 
 @attrs.define(eq=False, kw_only=True)
 class BothAuthorities:
-    """Each request goes to the authority whose path it is; what is nobody's goes to `codex`."""
+    """Serves two authorities: each request goes to the authority that has its path, and any other request
+    goes to `codex`.
+    """
 
     max_body: ClassVar[int] = ChatGptAuthority.max_body
     codex: Authority = attrs.field(factory=Authority)
     chatgpt: ChatGptAuthority = attrs.field(factory=ChatGptAuthority)
 
     def handle(self, request: Request, now: float, wall: float) -> Answer:
-        """The answer to a request that came at `now` (monotonic) and `wall` (Unix time), in seconds."""
+        """Answer a request that came at `now` (monotonic) and `wall` (Unix time), in seconds."""
         rules = self.chatgpt if self._is_chatgpts(request) else self.codex
         return rules.handle(request, now, wall)
 
     def upgrade(self, request: Request, now: float, wall: float) -> Answer | Conversation:
-        """The WebSocket that a request opens, or why it opens none: see `handle`."""
+        """The WebSocket that a request opens, or the answer that refuses it: see `handle`."""
         if self._is_chatgpts(request):
             return self.chatgpt.handle(request, now, wall)
         return self.codex.upgrade(request, now, wall)
@@ -50,10 +52,11 @@ _Row = tuple[Fault | ModelFault | None, ChatGptFault | HostileAnswer | None]
 def read_both_faults(
     text: str | bytes,
 ) -> tuple[tuple[Fault | ModelFault, ...], tuple[ChatGptFault | HostileAnswer, ...]]:
-    """The faults of each authority in one JSON file, whose rows say which: `{"provider": "codex", …}`.
+    """The faults of both authorities in one JSON file. Each row names its authority: `{"provider": "codex",
+    …}`.
 
-    The rest of a row is as in `read_faults` or `read_chatgpt_faults`. ValueError that names the place for
-    anything else.
+    The rest of a row is as in `read_faults` or `read_chatgpt_faults`. For anything else, ValueError with the
+    place.
     """
     rows = read_rows(text, _row)
     codex = tuple(fault for fault, _ in rows if fault is not None)

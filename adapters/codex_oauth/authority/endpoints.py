@@ -37,13 +37,13 @@ Handler = Callable[[Call, Fields], Answer]
 
 
 class Rules(Protocol):
-    """What can be served: rules without a socket or a clock, such as `Authority`."""
+    """Rules of a server, without a socket or a clock, such as `Authority`. `serve` serves them."""
 
     max_body: ClassVar[int]
     """The most bytes that a request's body may have."""
 
     def handle(self, request: Request, now: float, wall: float) -> Answer:
-        """The answer to a request that came at `now` (monotonic) and `wall` (Unix time), in seconds."""
+        """Answer a request that came at `now` (monotonic) and `wall` (Unix time), in seconds."""
         ...
 
 
@@ -125,13 +125,14 @@ _HIDDEN_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorizat
 
 @attrs.frozen(kw_only=True)
 class Received:
-    """One request, in the order of arrival.
+    """One request that came.
 
-    `endpoint` is `usercode`, `poll`, `authorize`, `device`, `exchange`, `refresh`, `token` (another
-    grant), `revoke` or `other`, or of the model stub `responses`, `models`, `usage`, `websocket` (the
-    upgrade) or `message` (a request on one); and `number` counts its requests from 1. `at` is monotonic,
-    `wall` is Unix time. `fields` are its parameters, empty if they were unreadable. `status` is what was
-    answered. `token` and `body` are there for requests to the model stub: the bearer token, and the JSON.
+    `endpoint` is `usercode`, `poll`, `authorize`, `device`, `exchange`, `refresh`, `token` (another grant),
+    `revoke` or `other`, or of the model stub `responses`, `models`, `usage`, `websocket` (the upgrade) or
+    `message` (a request on one); and `number` counts its requests from 1. `at` is monotonic and `wall` is
+    Unix time, both in seconds. `fields` are its parameters, empty if they were unreadable. `status` is the
+    status of the answer. Only requests to the model stub have `token`, the bearer token, and `body`, the
+    JSON.
     """
 
     endpoint: str

@@ -159,12 +159,12 @@ def check_fields(row: Mapping[str, Any], known: Collection[str], needed: Collect
 
 @attrs.frozen(kw_only=True)
 class Fault:
-    """One misfortune. ValueError, naming the field, for one that makes no sense.
+    """One fault of a server or of the network. ValueError with the name of the field for an impossible one.
 
-    `requests` are numbers counted from 1 for the endpoint: 2, "1-3", "4-", "1,3" or "every". `status`
-    and `body` replace those of the answer; `headers` are added or replaced. `delay`, `reset` and
-    `truncate` are those of `Answer`. `act`: whether the authority does what was asked before the answer
-    is spoilt; by default it does unless `status` or `body` is given.
+    `requests` are the numbers of the endpoint's requests, counted from 1: 2, "1-3", "4-", "1,3" or "every".
+    `status` and `body` replace those of the answer; `headers` are added to its headers or replace them.
+    `delay`, `reset` and `truncate` are those of `Answer`. `act`: whether the authority carries out the
+    request before it changes the answer; by default it does, unless `status` or `body` is given.
     """
 
     endpoint: str = attrs.field(validator=check_endpoint(ENDPOINTS))
@@ -179,12 +179,12 @@ class Fault:
 
     @property
     def acts(self) -> bool:
-        """Whether the authority does what was asked."""
+        """Whether the authority carries out the request."""
         return self.status is None and self.body is None if self.act is None else self.act
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> Self:
-        """The fault of one row of a file. ValueError, naming the field, for one that makes no sense."""
+        """The fault in one row of a file. ValueError with the name of the field for an impossible one."""
         check_fields(row, [*attrs.fields_dict(cls), "body_base64"], needed=("endpoint",))
         fields = dict(row)
         if "body_base64" in fields:
@@ -192,12 +192,12 @@ class Fault:
         return cls(**fields)
 
     def fits(self, numbers: Mapping[str, int]) -> bool:
-        """Whether it is meant for a request with these numbers, by the names of its endpoint."""
+        """Whether the fault is for a request with these numbers, by the names of its endpoint."""
         number = numbers.get(self.endpoint)
         return number is not None and in_ranges(number, self.requests)
 
     def applied(self, answer: Answer) -> Answer:
-        """What becomes of an answer."""
+        """The answer with this fault."""
         replaced = self.status is not None or self.body is not None
         body = Secret(self.body or b"") if replaced else answer.body
         kept = _kind_of(body.reveal()) if replaced else answer.headers

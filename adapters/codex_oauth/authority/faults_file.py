@@ -14,9 +14,9 @@ __all__ = ["codex_fault", "read_faults"]
 def read_faults(text: str | bytes) -> tuple[Fault | ModelFault, ...]:
     """The faults of a JSON file `{"faults": [{"endpoint": "poll", "requests": "1-3", …}]}`.
 
-    The keys are the fields of `Fault`; `body` may be text or any JSON value, and `body_base64` is for
-    bytes. A row with `answer` is a `ModelFault`, which befalls requests to the model stub. ValueError that
-    names the place and the field for anything else.
+    The keys are the fields of `Fault`; `body` may be text or any JSON value, and `body_base64` is for bytes.
+    A row with `answer` is a `ModelFault`, for requests to the model stub. For anything else, ValueError with
+    the place and the field.
     """
     return read_rows(text, codex_fault)
 

@@ -183,12 +183,12 @@ class StreamPart:
 
 @attrs.frozen(kw_only=True)
 class Answer:
-    """A status, headers and a body, and what befalls them on the way.
+    """A status, headers and a body, and the faults on the way to the client.
 
-    `delay` is seconds before the first byte. `parts` are how a body is streamed, which then has no
-    Content-Length. `truncate` is how many bytes of the body are sent, fewer than its Content-Length says, or
-    than its stream would have. `reset`: the connection is then reset; without `truncate`, before any byte.
-    The body is secret, because it may hold tokens; a Location may hold a code.
+    `delay` is the number of seconds before the first byte. `parts` are the pieces of a streamed body, which
+    has no Content-Length. `truncate` is the number of bytes of the body that are sent: fewer than its
+    Content-Length, or than the whole stream. `reset`: the connection is reset after that, or before any byte
+    without `truncate`. The body is secret, because it may hold tokens; a Location may hold a code.
     """
 
     status: int
@@ -201,21 +201,21 @@ class Answer:
 
     @classmethod
     def of(cls, rendered: Rendered) -> Answer:
-        """The answer that a dialect rendered."""
+        """The answer that a dialect rendered, as an `Answer`."""
         return cls(status=rendered.status, headers=rendered.headers, body=rendered.body)
 
     def header(self, name: str) -> str | None:
-        """A header's value by its name in any case."""
+        """The value of a header, by its name in any case."""
         wanted = name.lower()
         return next((value for key, value in self.headers if key.lower() == wanted), None)
 
     @property
     def duration(self) -> float:
-        """Seconds until its last byte."""
+        """Seconds until its last byte is sent."""
         return self.delay + sum(part.after for part in self.parts)
 
     def received(self, sent_at: float, at: float, wall: float) -> ResponseReceived | RequestFailed:
-        """The event at a client that began its request at `sent_at` and whose last byte came at `at`."""
+        """The event for a client that began its request at `sent_at` and received the last byte at `at`."""
         if self.reset or self.truncate is not None:
             return RequestFailed(at, Phase.MAYBE_SENT, Cause.RESET if self.reset else Cause.TRUNCATED)
         headers = {name.lower(): value for name, value in self.headers}

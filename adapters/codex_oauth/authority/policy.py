@@ -30,22 +30,22 @@ def _whole(_policy: object, field: Any, value: float) -> None:
 
 @unique
 class Approve(StrEnum):
-    """Who decides about a sign-in."""
+    """Who decides a sign-in."""
 
     ASK = "ask"
-    """A person, on the pages, or a test, by `Authority.decide`."""
+    """A person decides on the pages, or a test by `Authority.decide`."""
     AUTO = "auto"
-    """It is approved after `Policy.approve_after` seconds, if nobody decided before."""
+    """The sign-in is approved after `Policy.approve_after` seconds, if nobody decided before."""
     DENY = "deny"
-    """It is denied after `Policy.approve_after` seconds, if nobody decided before."""
+    """The sign-in is denied after `Policy.approve_after` seconds, if nobody decided before."""
     NEVER = "never"
-    """Nobody: it stays pending until it expires."""
+    """Nobody decides: the sign-in stays pending until it expires."""
 
 
 @attrs.frozen(kw_only=True)
 class Account:
-    """The made-up person who signs in. Of what is None the tokens say nothing: a personal account, say, may
-    have no `account_id`.
+    """The made-up person who signs in. The tokens leave out every field that is None; a personal account, for
+    example, may have no `account_id`.
     """
 
     account_id: str | None = "00000000-0000-4000-8000-0000000000fa"
@@ -57,14 +57,14 @@ class Account:
 
 @attrs.frozen(kw_only=True)
 class Policy:
-    """The authority's settings. All times are seconds. ValueError for one that makes no sense.
+    """The authority's settings. All times are seconds. ValueError for an impossible one.
 
-    `interval` is a whole number of seconds between polls (RFC 8628 §3.2) and `lifetime` that of a
-    device login. With `strict_pace` a poll that comes too early is answered `slow_down`; clients that
-    poll at once, and again on every wake-up, need it off. `any_redirect_port`: not only the registered
-    ports. `refresh_lifetime` None: a refresh token lives until it is used. `accounts`: several people, who
-    approve one sign-in each, in this order, and then again from the first; without them it is always
-    `account`. A login stays that of the person who approved it.
+    `interval` is the whole number of seconds between polls (RFC 8628 §3.2), and `lifetime` is that of a
+    device login. With `strict_pace` a poll that comes too early is answered with `slow_down`; set it to false
+    for clients that poll at once and after every wake-up. `any_redirect_port`: accept every port, not only
+    the registered ones. `refresh_lifetime` None: a refresh token is valid until it is used. `accounts`:
+    several people. Each approves one sign-in, in this order, and then again from the first; without them
+    `account` approves every sign-in. A login stays with the person who approved it.
     """
 
     interval: int = attrs.field(default=5, validator=_whole)
@@ -80,5 +80,5 @@ class Policy:
     accounts: tuple[Account, ...] = attrs.field(default=(), converter=tuple[Account, ...])
 
     def who_approves(self, number: int) -> Account:
-        """Who approves a sign-in, counted from 0."""
+        """The person who approves sign-in number `number`, counted from 0."""
         return self.accounts[number % len(self.accounts)] if self.accounts else self.account

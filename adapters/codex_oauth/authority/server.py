@@ -212,7 +212,7 @@ _LINGER_ZERO: Final = struct.pack("HH", 1, 0) if os.name == "nt" else struct.pac
 
 @attrs.frozen(eq=False, kw_only=True)
 class RulesServer:
-    """Rules that are being served. `url` is their base, the issuer."""
+    """A running server of rules. `url` is its base URL, the issuer."""
 
     port: int
 
@@ -240,7 +240,7 @@ class AuthorityServer(RulesServer):
     clock: Callable[[], float] = time.monotonic
 
     def decide(self, user_code: str, *, approve: bool) -> bool:
-        """Approve or deny a device login now, as a person would: see `Authority.decide`."""
+        """Approve or deny a device login now, as a person does: see `Authority.decide`."""
         return self.authority.decide(user_code, self.clock(), approve=approve)
 
 
@@ -271,9 +271,10 @@ def serve(
     clock: Callable[[], float] = time.monotonic,
     wall: Callable[[], float] = time.time,
 ) -> AbstractContextManager[Any]:
-    """Serve `authority` (a new one by default) on a loopback port (0: any free one) until the end.
+    """Serve `authority` (by default a new one) on a loopback port (0: any free one) until the `with` block
+    ends.
 
-    Raises OSError if the port cannot be had, and ImportError without the extra `authority`.
+    Raises OSError if the port is not free, and ImportError without the extra `authority`.
     """
     rules = Authority() if authority is None else authority
     return _served(rules, port, clock, wall)

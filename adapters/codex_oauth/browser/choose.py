@@ -106,7 +106,7 @@ def choose_flow(
 
 
 def choose_here() -> FlowChoice:
-    """Choose for this process, on this machine."""
+    """Choose the kind of sign-in for this process on this machine."""
     return choose_flow(
         os.environ,
         platform=sys.platform,

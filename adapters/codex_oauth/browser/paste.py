@@ -160,8 +160,9 @@ class Typing(Protocol):
 class PasteSource:
     """A `CallbackSource` that reads a terminal, or a pipe: by default standard input.
 
-    Echo is off while it reads. `on_refused` gets the reason of each paste that is not the redirect, on a
-    thread of the source; `EXPLANATIONS` has words for it. The end of input ends the source and nothing else.
+    It reads without echo. `on_refused` gets the reason for each paste that is not the redirect, on a thread
+    of the source; `EXPLANATIONS` has a text for each reason. The end of input ends the source, and the
+    sign-in goes on.
     """
 
     def __init__(self, on_refused: Callable[[Reason], None], *, fd: int | None = None) -> None:
@@ -171,8 +172,8 @@ class PasteSource:
         self._thread: threading.Thread | None = None
 
     def start(self, rule: CallbackRule, accept: Callable[[Accepted], None]) -> None:
-        """Read in the background until a paste is the redirect. Does nothing without an input to read, or
-        without a thread to read it.
+        """Read in the background until a paste is the redirect. Does nothing if there is no input to read, or
+        no thread to read it.
         """
         self.stop()
         typing = open_typing(self._fd)
@@ -187,7 +188,9 @@ class PasteSource:
             self.stop()
 
     def stop(self) -> None:
-        """Stop reading, at once; the terminal is as it was found, and its next line is not ours."""
+        """Stop reading at once, and restore the terminal. The source does not take the terminal's next
+        line.
+        """
         typing, thread = self._typing, self._thread
         self._typing = self._thread = None
         if typing is None or thread is None:

@@ -26,12 +26,13 @@ _Handler = Callable[["ClientRequest"], Awaitable["ClientResponse"]]
 def aiohttp_middleware(
     source: TokenSource,
 ) -> Callable[[ClientRequest, _Handler], Awaitable[ClientResponse]]:
-    """One of the `middlewares=` of a `ClientSession` of aiohttp, or of one request: adds the token of
-    `source` and what else the API of the login's provider wants.
+    """A middleware for `middlewares=` of aiohttp's `ClientSession`, or of one request: adds the token of
+    `source` and the other headers that the API of the login's provider needs.
 
-    After a 401 the request is sent once more if there is another token. A 403, a page of a firewall and a
-    body that is no text and no bytes are left as they are. A request to a host that is not listed raises
-    HostNotAllowed, also where a redirect leads there, and one without a usable login SignInError.
+    After a 401 the request is sent once more if there is another token. A 403 and a firewall's page are
+    passed on, and a request is never sent again if its body is neither text nor bytes. A request to a host
+    that is not listed raises HostNotAllowed, also after a redirect. A request without a usable login raises
+    SignInError.
     """
 
     async def sign(request: ClientRequest, handler: _Handler) -> ClientResponse:

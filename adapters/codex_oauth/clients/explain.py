@@ -21,8 +21,8 @@ _MOST_CAUSES: Final = 9
 
 
 def explain(error: BaseException) -> str | None:
-    """What the backend, or this library, says in an error of whichever client; None if neither does. A usage
-    limit says until when it lasts.
+    """The text of the backend, or of this library, in an error of any client; None if there is none. For a
+    usage limit the text says when it ends.
     """
     seen: list[BaseException] = []
     current: BaseException | None = error

@@ -51,8 +51,9 @@ class LangchainProvider:
 
 
 def langchain_provider(source: TokenSource) -> LangchainProvider:
-    """`token_provider=` for the model of the Codex backend in `langchain_openai`, which keeps no login of its
-    own then. It does not renew after a 401: give the model `http_client=` with `TokenAuth(source)`, too.
+    """`token_provider=` for the model of the Codex backend in `langchain_openai`, so that the model keeps no
+    login of its own. It does not renew the token after a 401: also give the model `http_client=` with
+    `TokenAuth(source)`.
     """
     return LangchainProvider(source)
 

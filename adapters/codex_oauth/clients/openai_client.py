@@ -42,21 +42,22 @@ def openai_client(
     transport: Any = None,
     **options: Any,
 ) -> OpenAI:
-    """An `openai.OpenAI`, of the version that is installed, that asks with the login of `source`.
+    """An `openai.OpenAI`, of the installed version, that sends requests with the login of `source`.
 
-    After a 401 the token is renewed, and the request repeated once. No redirect is followed. After an answer
-    that says that the plan's limit is reached, nothing is repeated. A call raises SignInError at once where
-    there is no usable login.
+    After a 401 the client renews the token and repeats the request once. It follows no redirect. If an answer
+    says that the plan's limit is reached, it repeats nothing. A call raises SignInError at once if no login
+    is usable.
 
-    What the environment says for API keys (`OPENAI_ORG_ID`, `OPENAI_PROJECT_ID`, `OPENAI_CUSTOM_HEADERS`) is
-    not sent, also not by copies of the client: `with_options()`.
+    The client does not send what the environment says for API keys (`OPENAI_ORG_ID`, `OPENAI_PROJECT_ID`,
+    `OPENAI_CUSTOM_HEADERS`). Its copies, such as those of `with_options()`, do not send it either.
 
-    `base_url` is by default that of the login's provider, for which the store is read now: SignInError if
-    nobody is signed in. `dialect=True` makes plain calls work, and those of libraries that do not know the
-    backend's rules: see `CodexTransport`. `app` names your program in the headers, as `"example-notes/1.2"`.
-    `transport` is what to send with, of the HTTP library that `openai` uses: httpx2 for version 3, httpx for
-    version 2. `options` are those of `OpenAI`; TypeError for those that the login decides, HostNotAllowed for
-    a `base_url`, or a `websocket_base_url`, to which the token may not go.
+    `base_url` is by default that of the login's provider. To find it, this function reads the store, and
+    raises SignInError if nobody is signed in. `dialect=True` makes plain calls work, also those of libraries
+    that do not know the backend's rules: see `CodexTransport`. `app` names your program in the headers, such
+    as `"example-notes/1.2"`. `transport` sends the requests; it belongs to the HTTP library that `openai`
+    uses: httpx2 for version 3, httpx for version 2. `options` are those of `OpenAI`. Raises TypeError for
+    options that the login decides, and HostNotAllowed for a `base_url` or a `websocket_base_url` that must
+    not have the token.
     """
     openai = _openai(options)
     url, api = _address(source, base_url, options, dialect=dialect)
@@ -82,8 +83,8 @@ def async_openai_client(
     transport: Any = None,
     **options: Any,
 ) -> AsyncOpenAI:
-    """`openai_client()` for asyncio and trio: an `openai.AsyncOpenAI`. It is no coroutine: where it reads the
-    store, it blocks for so long; with `base_url`, and without `dialect`, nothing is read.
+    """`openai_client()` for asyncio and trio: an `openai.AsyncOpenAI`. It is not a coroutine: it blocks while
+    it reads the store. With `base_url`, and without `dialect`, it reads nothing.
     """
     openai = _openai(options)
     url, api = _address(source, base_url, options, dialect=dialect)

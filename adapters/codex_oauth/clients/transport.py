@@ -187,16 +187,18 @@ def _client_of(library: Any, kind: str) -> Any:
 
 class CodexTransport(_Transport):
     """`transport=` of a `Client` of httpx or httpx2, for libraries that do not know the rules of a login's
-    model backend. A plain request for an answer works with it: it is streamed and not stored, its input is a
-    list, system messages at its beginning are its instructions, and fields that the backend refuses are left
-    out (which is said once for each, as a warning of the logger `codex_oauth`). Who asked for no stream gets
-    one answer, or one error. An answer whose last event lacks the items gets them. Anything but
-    `POST …/responses` passes as it is.
+    model backend.
 
-    `transport` is the one to send with; by default one that minds the environment's proxies and certificates,
-    as a client without `transport=` does. `api` is the model API of the login's provider, by default that of
-    Codex. `instructions` are those of a request that has none, where the backend needs some. More than
-    `most` bytes are kept of no answer: one that is larger is an error, or passes as it is.
+    A plain request for an answer works with it. The transport makes the request a stream that is not stored,
+    makes its input a list, moves system messages at its beginning to the instructions, and leaves out fields
+    that the backend refuses. A warning of the logger `codex_oauth` names each such field once. A caller that
+    did not ask for a stream gets one answer, or one error. If the last event of an answer lacks the items,
+    the transport adds them. Every request but `POST …/responses` passes unchanged.
+
+    `transport` sends the requests; the default uses the environment's proxies and certificates, as a client
+    without `transport=` does. `api` is the model API of the login's provider, by default that of Codex.
+    `instructions` are for a request that has none, if the backend needs some. The transport keeps at most
+    `most` bytes of an answer: a larger one is an error, or passes unchanged.
     """
 
     def __init__(
@@ -214,7 +216,7 @@ class CodexTransport(_Transport):
         self._most = most
 
     def handle_request(self, request: Any) -> Any:
-        """Send a request, and give its answer."""
+        """Send a request, and return its answer."""
         if not self._translator.concerns(request):
             return self._send(request)
         found = self._translator.translate(request.read())
@@ -264,7 +266,7 @@ class CodexTransport(_Transport):
         return bytes(content)
 
     def close(self) -> None:
-        """Close what it sends with."""
+        """Close the transport that sends the requests."""
         for each in (self._given, self._client):
             if each is not None:
                 each.close()
@@ -298,7 +300,7 @@ class AsyncCodexTransport(_AsyncTransport):
         self._most = most
 
     async def handle_async_request(self, request: Any) -> Any:
-        """Send a request, and give its answer."""
+        """Send a request, and return its answer."""
         if not self._translator.concerns(request):
             return await self._send(request)
         found = self._translator.translate(await request.aread())
@@ -349,7 +351,7 @@ class AsyncCodexTransport(_AsyncTransport):
         return bytes(content)
 
     async def aclose(self) -> None:
-        """Close what it sends with."""
+        """Close the transport that sends the requests."""
         for each in (self._given, self._client):
             if each is not None:
                 await each.aclose()

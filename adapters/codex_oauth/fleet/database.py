@@ -86,7 +86,7 @@ def psycopg_or_error(kind: ErrorKind) -> Any:
 class Database:
     """The database that `dsn` names (libpq: `postgresql://…` or `host=… dbname=…`).
 
-    Connects when something is asked, and not before. ValueError for a DSN that cannot be read.
+    It connects at the first statement, and not before. ValueError for a DSN that cannot be read.
     """
 
     def __init__(self, dsn: str | Secret[str]) -> None:
@@ -97,12 +97,12 @@ class Database:
 
     @staticmethod
     def shared(dsn: str | Secret[str]) -> Database:
-        """The one `Database` of this process for a DSN: all that ask for it share its connections."""
+        """The one `Database` of this process for a DSN. All callers share its connections."""
         secret = dsn if isinstance(dsn, Secret) else Secret(dsn)
         return _SHARED.setdefault(secret.fingerprint(), Database(secret))
 
     def begin(self) -> None:
-        """Forget what is connected: for a forked child, whose parent goes on using it."""
+        """Forget all connections: for a forked child, because its parent goes on using them."""
         for connection in getattr(self, "_kept", ()):
             _disown(connection)
         self._pid = os.getpid()
@@ -113,7 +113,9 @@ class Database:
 
     @property
     def address(self) -> str:
-        """The host, or the directory of its socket, and the name of the database: no user, no password."""
+        """The host, or the directory of its socket, and the name of the database. It has no user and no
+        password.
+        """
         try:
             conninfo: Mapping[str, Any] = psycopg_or_error(
                 ErrorKind.AUTH_READ_FAILED
@@ -131,11 +133,11 @@ class Database:
         *,
         durable: bool = False,
     ) -> list[Columns]:
-        """Run one statement, within `STATEMENT_WITHIN` seconds, and return its rows. `durable`: it is on the
-        disk when this returns, whatever the server's settings are. A statement may be run twice.
+        """Run one statement within `STATEMENT_WITHIN` seconds, and return its rows. `durable`: the change is
+        on disk when this returns, whatever the server's settings are. A statement may be run twice.
 
-        Raises SignInError of `kind`; its `details.reason` says why, and `details.unanswered` that nobody
-        knows whether it was done.
+        Raises SignInError of `kind`. Its `details.reason` says why; `details.unanswered` means that the
+        statement may have been carried out.
         """
         psycopg = psycopg_or_error(kind)
         script = (_DURABLE if durable else "") + _LIMIT + statement
@@ -175,7 +177,7 @@ class Database:
 
     @contextmanager
     def transaction(self, kind: ErrorKind) -> Generator[Connection[Columns], None, None]:
-        """A connection in a transaction, for work that nobody waits for: a migration, a sweep.
+        """A connection in a transaction, for work in the background: a migration, a cleanup.
 
         Raises SignInError of `kind`.
         """
@@ -188,7 +190,7 @@ class Database:
             raise self._explained(kind, error) from None
 
     def close(self) -> None:
-        """Close what is kept. The database can be used again."""
+        """Close the connections that are kept open. The database can be used again."""
         while self._kept:
             self._kept.pop().close()
 

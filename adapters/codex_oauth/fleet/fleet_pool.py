@@ -100,19 +100,19 @@ class _Worker:
 
 
 class FleetPool:
-    """Drives the sign-ins that `start_sign_in` left in the database that `dsn` names: any number of workers,
-    on any number of hosts, and no code is exchanged twice.
+    """Drives the sign-ins that `start_sign_in` put into the database `dsn`. Any number of workers on any
+    number of hosts may do this: no code is exchanged twice.
 
         async with AiohttpPollTransport() as send:
             await FleetPool(dsn, send, keys=keys).run()
 
-    `send` carries requests, at most `max_requests` at a time, and is yours to close. `keys` open what was
-    sealed, and seal. `providers` are those that sign-ins are bound to, beside the known ones. `room`: how
-    many sign-ins this worker drives at most; beyond, others take them. `on_end(name, outcome)` is told how
-    each ended, after that is written. `on_trouble(error)` is told each time that the database fails.
+    `send` carries requests, at most `max_requests` at a time; close it yourself. `keys` seal and unseal what
+    the database holds. `providers` are further providers of sign-ins, beside the known ones. `room`: how many
+    sign-ins this worker drives at most; other workers take the rest. `on_end(name, outcome)` is called for
+    each sign-in after its end is written. `on_trouble(error)` is called each time that the database fails.
 
-    A login is stored for the owner and the tenant that `start_sign_in` was given, and put in use, in the same
-    transaction in which its sign-in ends: read it with a `PostgresStore`.
+    The transaction that ends a sign-in also stores its login, for the owner and the tenant of
+    `start_sign_in`, and makes it the current one. Read it with a `PostgresStore`.
     """
 
     def __init__(
@@ -149,17 +149,19 @@ class FleetPool:
         return 0 if self._life is None else len(self._life.driven)
 
     def stop(self) -> None:
-        """Have `run()` return: what waits for a person is handed to other workers, an exchange in flight is
-        finished and kept. From the event loop's thread.
+        """Make `run()` return. Other workers take over the sign-ins that wait for a person; an exchange in
+        flight is finished and stored. Call it from the event loop's thread.
         """
         self._stopped = True
         if self._life is not None:
             self._life.enough.set()
 
     async def run(self) -> None:
-        """Be a worker until `stop()` or a cancellation; either way all is handed over first.
+        """Work until `stop()` or a cancellation. Either way the worker hands over all sign-ins before it
+        returns.
 
-        Raises SignInError where the database cannot be used from the beginning; later it is tried again.
+        Raises SignInError if the database cannot be used at the start. Later failures of the database are
+        tried again.
         """
         load_anyio()
         worker = self._worker

@@ -52,14 +52,15 @@ ON CONFLICT (tenant, owner, client_id) DO UPDATE SET registration = excluded.reg
 
 
 class PostgresStore:
-    """The logins of `owner`, a user of your application, in the database that `dsn` names; of `tenant`, where
-    one installation serves several. `keys` seal what is stored. See `codex-oauth fleet migrate`.
+    """The logins of `owner`, a user of your application, in the database `dsn`. `tenant`: which customer of
+    yours, if one installation serves several. `keys` seal what is stored. Run `codex-oauth fleet migrate`
+    first.
 
-    A store is a few hundred bytes: make one wherever one is needed. Those of one `dsn` share at most four
-    connections a process; pass a `Database` to share its connections instead.
+    A store takes a few hundred bytes: make one wherever you need one. All stores of one `dsn` share at most
+    four connections in a process; pass a `Database` to share its connections instead.
 
-    `spool`: a directory of this host where a renewal that the database does not take is kept meanwhile,
-    sealed; it is adopted when the login is next locked on this host. Without one it is in memory only.
+    `spool`: a directory of this host for a renewal that the database does not accept. The renewal is kept
+    there, sealed, until the login is next locked on this host. Without a `spool` it is kept only in memory.
     ValueError for an empty `owner`, and for a name with a NUL.
     """
 
@@ -107,7 +108,9 @@ class PostgresStore:
         self.database.run(_WRITE, statement, {**self._whose, "key": key}, durable=True)
 
     def prepare(self) -> None:
-        """See `Store.prepare`: the schema fits, the server can be written, and there is a cipher."""
+        """See `Store.prepare`. It checks that the schema fits, that the server accepts writes, and that a
+        cipher is installed.
+        """
         require_schema(self.database, _WRITE)
         self.database.run(_WRITE, _MAY_WRITE, self._whose)
         rows.must_seal(self.keys)
@@ -140,7 +143,7 @@ class PostgresStore:
         self.database.run(_WRITE, _REGISTER, {**self._whose, **values}, durable=True)
 
     def host_id(self) -> str:
-        """See `KeepsRegistrations.host_id`: this host's own, from its state directory."""
+        """See `KeepsRegistrations.host_id`. It is this host's own, from its state directory."""
         from codex_oauth.stores.registrations import host_id
 
         return host_id()
@@ -148,11 +151,10 @@ class PostgresStore:
     # -- for the application -------------------------------------------------------------------------------
 
     def rescue_in(self, connection: Connection[Any], record: Record) -> None:
-        """Keep a login beside its place, as `Slot.rescue` does, in a transaction of the application's own:
-        whatever that transaction writes is there together with the login, or not at all.
+        """Keep a login beside the stored one, as `Slot.rescue` does, but in the application's own
+        transaction: the login and all that the transaction writes are stored together, or not at all.
 
-        Raises what the connection raises, SignInError (`not_storable`), and ValueError where `Slot.rescue`
-        does.
+        Raises what the connection raises, SignInError (`not_storable`), and ValueError as `Slot.rescue` does.
         """
         slot = self.slot(record.credential.key)
         connection.execute(rows.RESCUE, slot.values_to_rescue(record))

@@ -56,11 +56,11 @@ MIGRATIONS: Final = _migrations()
 
 
 def migrate(database: Database, *, up_to: int | None = None) -> tuple[Migration, ...]:
-    """Apply the migrations that were not applied yet, in order, each in a transaction of its own. Returns
-    those. Any number of programs may do it at the same time. `up_to`: the number of the last.
+    """Apply the migrations that are not applied yet, in order, each in its own transaction, and return them.
+    Any number of programs may do this at the same time. `up_to`: the number of the last migration to apply.
 
     Raises SignInError: `auth_write_failed` (`changed_migration`: the database was made from another file;
-    `new_schema`: by a newer release).
+    `new_schema`: a newer release made it).
     """
     kind, done = ErrorKind.AUTH_WRITE_FAILED, list[Migration]()
     for each in MIGRATIONS:

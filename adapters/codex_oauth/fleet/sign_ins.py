@@ -74,7 +74,7 @@ _LONGEST_NAME: Final = 100
 
 @attrs.frozen
 class StartedSignIn:
-    """A sign-in that was begun: its name, for `sign_in_state`, and what the person must see."""
+    """A sign-in that has begun: its name, for `sign_in_state`, and the prompt that the person must see."""
 
     name: str = attrs.field(repr=False)
     prompt: DevicePrompt
@@ -82,9 +82,9 @@ class StartedSignIn:
 
 @attrs.frozen
 class SignInState:
-    """Where a sign-in stands. `key`: of the login that came of it. `error`: why it failed: its kind, message,
-    details, and what to do next, as `SignInError.to_dict()` has them. `prompt`: what the person must see,
-    where `keys` were given.
+    """The state of a sign-in. `key`: the key of the login that it granted. `error`: why it failed (its kind,
+    message, details and next actions, as in `SignInError.to_dict()`). `prompt`: what the person must see;
+    only if you gave `keys`.
     """
 
     state: Literal["pending", "done", "failed"]
@@ -102,11 +102,11 @@ def start_sign_in(
     owner: str,
     tenant: str = "",
 ) -> StartedSignIn:
-    """Obtain a code with a flow that nobody has driven yet, and hand the sign-in to the workers. `world`
-    sends the request, an `HttpxWorld` in its `with` block, say. The login will be that of `owner`, as in a
-    `PostgresStore`. Show the prompt, and ask `sign_in_state` with the name every few seconds.
+    """Obtain a code with a flow that has not begun, and hand the sign-in to the workers. `world` sends the
+    request; use an `HttpxWorld` in its `with` block, for example. The login will belong to `owner`, as in a
+    `PostgresStore`. Show the prompt, then call `sign_in_state` with the name every few seconds.
 
-    Raises SignInError: of the flow, or `auth_write_failed` where the database fails.
+    Raises SignInError: the error of the flow, or `auth_write_failed` if the database fails.
     """
     database = _database(dsn)
     require_schema(database, ErrorKind.AUTH_WRITE_FAILED, needs=SCHEMA)
@@ -126,7 +126,7 @@ async def astart_sign_in(
     owner: str,
     tenant: str = "",
 ) -> StartedSignIn:
-    """`start_sign_in()` for asyncio and trio; the database is asked on a thread."""
+    """`start_sign_in()` for asyncio and trio. It asks the database on a thread."""
     database = _database(dsn)
     await run_blocking(lambda: require_schema(database, ErrorKind.AUTH_WRITE_FAILED, needs=SCHEMA))
     effect = _unfinished(flow.receive(Started(*world.now())))
@@ -139,8 +139,8 @@ async def astart_sign_in(
 def sign_in_state(
     dsn: str | Secret[str] | Database, name: str, *, keys: Keys | None = None
 ) -> SignInState | None:
-    """Where the sign-in `name` stands; None if there is none, or if it was over for a day. With `keys`, what
-    is pending has its prompt. Raises SignInError: `auth_read_failed`.
+    """The state of the sign-in `name`; None if there is none, or if it ended a day ago or earlier. With
+    `keys`, a pending sign-in has its prompt. Raises SignInError: `auth_read_failed`.
     """
     if not _is_name(name):
         return None
@@ -159,13 +159,14 @@ def sign_in_state(
 async def asign_in_state(
     dsn: str | Secret[str] | Database, name: str, *, keys: Keys | None = None
 ) -> SignInState | None:
-    """`sign_in_state()` for asyncio and trio, on a thread."""
+    """`sign_in_state()` for asyncio and trio. It asks the database on a thread."""
     return await run_blocking(lambda: sign_in_state(dsn, name, keys=keys))
 
 
 def cancel_sign_in(dsn: str | Secret[str] | Database, name: str) -> bool:
-    """End a sign-in that its person gave up; the worker hears of it within seconds. False if it is over, if
-    there is none, or if its code is being exchanged: then it ends by itself. Raises SignInError.
+    """End a sign-in that its person gave up. Its worker stops within seconds. Returns False if the sign-in is
+    over, if there is none, or if its code is being exchanged: then it ends by itself. Raises SignInError if
+    the database fails.
     """
     if not _is_name(name):
         return False

@@ -154,7 +154,8 @@ class AsyncService:
 class AsyncCallbackListener:
     """`CallbackListener` for asyncio and trio: an asynchronous context manager with the same parameters.
 
-    It listens from the start, so make it where its block begins: `async with AsyncCallbackListener(): ...`.
+    It listens as soon as you make it, so make it in the `async with` line: `async with
+    AsyncCallbackListener(): ...`.
     """
 
     def __init__(
@@ -170,7 +171,7 @@ class AsyncCallbackListener:
 
     @property
     def redirect_uri(self) -> str:
-        """Where the browser comes back to."""
+        """The URI that the browser returns to. Put it into the flow."""
         return self._bound.redirect_uri
 
     @property
@@ -179,7 +180,7 @@ class AsyncCallbackListener:
         return self._bound.port
 
     async def wait(self, rule: CallbackRule, timeout: float) -> Accepted | None:  # noqa: ASYNC109  # it is a result
-        """The genuine redirect, once its browser has been answered; None after `timeout` seconds.
+        """The genuine redirect, after its browser got its answer; None after `timeout` seconds.
 
         After None it goes on listening: call it again with the same rule, or leave the block. Raises
         RuntimeError outside the block and for a second rule, and ValueError if the rule is for another

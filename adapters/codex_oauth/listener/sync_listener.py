@@ -221,10 +221,10 @@ _SLICE: Final = 0.5 if sys.platform == "win32" else 5.0
 class CallbackListener:
     """Listens on a loopback port for the redirect of one sign-in (RFC 8252 §7.3). A context manager.
 
-    It listens from the start: make it before the page is shown, and put its `redirect_uri` into the
-    flow. Then either give it to a world (it is a `CallbackSource`), or call `wait()`. The defaults are
-    the ports, host and path that are registered for Codex; port 0 stands for any free one. Raises
-    SignInError and ValueError as `bind` does.
+    It listens as soon as you make it: make it before you show the page, and put its `redirect_uri` into the
+    flow. Then give it to a world (it is a `CallbackSource`), or call `wait()`. The defaults are the ports,
+    host and path that are registered for Codex; port 0 means any free port. Raises SignInError and ValueError
+    as `bind` does.
     """
 
     def __init__(
@@ -243,7 +243,7 @@ class CallbackListener:
 
     @property
     def redirect_uri(self) -> str:
-        """Where the browser comes back to."""
+        """The URI that the browser returns to. Put it into the flow."""
         return self._bound.redirect_uri
 
     @property
@@ -252,11 +252,12 @@ class CallbackListener:
         return self._bound.port
 
     def start(self, rule: CallbackRule, accept: Callable[[Accepted], None]) -> None:
-        """Judge whoever connects by `rule`, on a thread; `accept` is called there for the genuine
-        redirect, once at most and after the browser has been answered. It must not block.
+        """Check each request against `rule`, on a thread. That thread calls `accept` for the genuine
+        redirect, at most once and after the browser got its answer. `accept` must not block.
 
-        Raises RuntimeError if it has served a rule already, or is closed; ValueError if the rule is for
-        another redirect URI; SignInError (`callback_server_failed`) if the system gives no thread or socket.
+        Raises RuntimeError if the listener has served a rule before or is closed; ValueError if the rule is
+        for another redirect URI; SignInError (`callback_server_failed`) if the system gives no thread or
+        socket.
         """
         if self._closed or self._rule is not None:
             raise RuntimeError("a listener serves one sign-in, and none once it is closed")
@@ -274,15 +275,16 @@ class CallbackListener:
             raise SignInError.of(ErrorKind.CALLBACK_SERVER_FAILED, reason=type(error).__name__) from error
 
     def stop(self) -> None:
-        """Stop listening; whoever has connected is answered within a second. Does not wait for that."""
+        """Stop listening. Connected clients get their answer within a second; this does not wait for that."""
         if self._service is not None:
             self._service.stop()
 
     def wait(self, rule: CallbackRule, timeout: float) -> Accepted | None:
-        """Block until the genuine redirect has come, or for `timeout` seconds: None. Ctrl-C ends it.
+        """Block until the genuine redirect has come, and return it; None after `timeout` seconds. Ctrl-C ends
+        the wait.
 
-        After None it goes on listening: call it again with the same rule, or close the listener. Raises
-        what `start` raises, and SignInError (`callback_server_failed`) if the listener is closed meanwhile.
+        After None it goes on listening: call it again with the same rule, or close the listener. Raises what
+        `start` raises, and SignInError (`callback_server_failed`) if the listener is closed in the meantime.
         """
         if self._rule is not rule:
             self.start(rule, self._accept)
@@ -305,7 +307,7 @@ class CallbackListener:
             self._woken.set()
 
     def close(self) -> None:
-        """Close every socket, and end the thread. Any number of times, from any thread."""
+        """Close every socket, and end the thread. Call it any number of times, from any thread."""
         self._closed = True
         service, thread = self._service, self._thread
         if service is None:

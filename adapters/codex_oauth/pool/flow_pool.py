@@ -62,26 +62,26 @@ SPREAD: Final = 0.1
 
 
 class FlowPool(Generic[K]):
-    """Drives sign-ins to their ends: add flows inside the `async with` block, and iterate over what comes.
+    """Drives sign-ins to their ends. Add flows inside the `async with` block, and iterate over the outcomes.
 
         async with FlowPool(send) as pool:
             pool.add(DeviceFlow(), "ada")
             async for key, outcome in pool: ...
 
     `send` carries requests, at most `max_requests` at a time. `on_prompt(key, prompt)` is called for each new
-    prompt, `on_wait(key, wait)` for each wait, and `on_end(key, outcome)`, if it is given, takes the outcomes
-    in place of the iteration. `on_register(key, registration)` keeps what a server issued, before its code is
-    exchanged; a SignInError of it ends that sign-in. `before_once(key, flow)` is awaited right before each
-    `once` request, and nothing comes between the two: False, and nothing is sent. The flow is then told that
-    the time for it was over (`not_sent`, `timeout`), and may ask again. What else they raise comes out of the
-    `async with` block, in an exception group, and ends the pool. `jitter`: seconds by which a wait is
-    prolonged at most, at random, and by no more than a tenth of it; `draw` gives random numbers from 0 to 1.
+    prompt, and `on_wait(key, wait)` for each wait. `on_end(key, outcome)`, if given, gets the outcomes
+    instead of the iteration. `on_register(key, registration)` keeps a client id that a server issued, before
+    its code is exchanged; if it raises SignInError, that sign-in ends. `before_once(key, flow)` is awaited
+    right before each `once` request, with nothing in between. If it returns False, the request is not sent:
+    the flow is told that its time was over (`not_sent`, `timeout`), and may ask again. Any other exception of
+    these functions ends the pool; the `async with` block raises it in an exception group. `jitter`: a wait
+    gets longer at random by at most this many seconds and at most a tenth; `draw` gives random numbers from 0
+    to 1.
 
-    Leaving the block, in whatever way, cancels the flows that are left; after `put_down_all()` none is. A
-    `once` request in flight is finished first, and its outcome counts. Outcomes that nobody took can be
-    iterated over afterwards.
+    When the block ends, it cancels the flows that are left; after `put_down_all()` none is left. A `once`
+    request in flight is finished first, and its outcome counts. Iterate over the remaining outcomes after it.
 
-    Everything here is to be called from the event loop's thread.
+    Call everything here from the event loop's thread.
     """
 
     def __init__(
@@ -131,19 +131,19 @@ class FlowPool(Generic[K]):
 
     @property
     def in_flight(self) -> int:
-        """How many requests are in flight; never more than `max_requests`."""
+        """The number of requests in flight; never more than `max_requests`."""
         return len(self._running)
 
     @property
     def late(self) -> float:
-        """Seconds since which somebody has been waiting for a request slot: 0 while the pool keeps up."""
+        """The seconds that a flow has waited for a request slot; 0 while the pool keeps up."""
         return max(0.0, self._now()[0] - self._deadlines.next)
 
     def add(self, flow: SignIn, key: K, *, begin: Callable[[float, float], Event] = Started) -> Handle[K]:
-        """Take a flow that nobody has driven yet; `begin` makes its first event of the instant and Unix time.
+        """Take a flow that has not begun; `begin` makes its first event from the instant and Unix time.
 
-        `key` comes back with its prompts and its outcome; two flows may have the same. Raises RuntimeError
-        outside the `async with` block, and after `put_down_all()`.
+        The flow's prompts and its outcome come with `key`; two flows may have the same key. Raises
+        RuntimeError outside the `async with` block, and after `put_down_all()`.
         """
         if self._tasks is None or self._closed or self._put_down:
             raise RuntimeError("a pool takes flows inside its `async with` block, until all are put down")
@@ -168,7 +168,7 @@ class FlowPool(Generic[K]):
             self._settle(handle, effect, None)
 
     async def cancel_all(self) -> None:
-        """Cancel every flow. What `on_end` raises comes together in one exception group at the end."""
+        """Cancel every flow. At the end, one exception group has all that `on_end` raised."""
         await self._cancel_each((*self._running, *self._deadlines))
 
     async def _cancel_each(self, handles: tuple[Handle[K], ...]) -> None:
@@ -194,11 +194,11 @@ class FlowPool(Generic[K]):
         return None if handle.flow is None else self._put_down_waiting(handle)
 
     async def put_down_all(self) -> list[tuple[K, Checkpoint]]:
-        """Put every flow down, as `handle.put_down()` does: pairs of a key and a checkpoint. The pool takes
-        no more flows; outcomes of those that end meanwhile are there as ever.
+        """Put every flow down, as `handle.put_down()` does, and return pairs of a key and a checkpoint. The
+        pool takes no more flows. A flow that ends in the meantime gives its outcome as usual.
 
-        No cancellation cuts it: it lasts as long as the longest `once` request in flight. Exceptions come
-        together at the end, in an `UnfinishedPutDown`, which has the checkpoints of the others.
+        No cancellation interrupts it: it lasts as long as the longest `once` request in flight. At the end,
+        one `UnfinishedPutDown` has all exceptions, and the checkpoints of the other flows.
         """
         self._put_down = True
         busy, waiting = tuple(self._running), tuple(self._deadlines)
@@ -215,7 +215,7 @@ class FlowPool(Generic[K]):
         return True
 
     async def join(self) -> None:
-        """Return as soon as no flow is left."""
+        """Return when no flow is left."""
         while self._live:
             await self._news.wait()
 

@@ -93,7 +93,7 @@ class _Pool(Protocol[K]):
 
 
 class Handle(Generic[K]):
-    """One flow in a pool, and the `key` it was added under."""
+    """One flow in a pool, and the `key` under which it was added."""
 
     __slots__ = ("_pool", "at", "flow", "key")
 
@@ -108,7 +108,7 @@ class Handle(Generic[K]):
 
     @property
     def over(self) -> bool:
-        """Whether the flow has ended or was put down; the handle holds nothing of it any more."""
+        """Whether the flow has ended or was put down. The handle then holds nothing of it any more."""
         return self.flow is None
 
     def cancel(self) -> None:
@@ -118,21 +118,22 @@ class Handle(Generic[K]):
         self._pool.cancel(self)
 
     def accept(self, accepted: Accepted) -> bool:
-        """Bring the redirect that the `CallbackRule` of the flow's `Wait` accepted. False if it waits for
-        none: it is over, or another redirect was faster.
+        """Give the flow the redirect that the `CallbackRule` of its `Wait` accepted. Returns False if the
+        flow does not wait for one: it is over, or another redirect came first.
         """
         return self._pool.accept(self, accepted)
 
     async def put_down(self) -> Checkpoint | None:
-        """Take the flow out of the pool, for somebody else to go on: its checkpoint, with `handed_over`. None
-        if it ended meanwhile, and its outcome counts as ever; or if somebody was faster to put it down.
+        """Take the flow out of the pool and return its checkpoint, with `handed_over`, so that another pool
+        can continue it. None if the flow ended in the meantime (its outcome counts as usual), or if another
+        call put it down first.
 
-        At once while it waits. A poll in flight is cut, and repeated by who goes on; a `once` request, with
-        `before_once`, is finished first. A flow that has not begun begins now, and sends nothing; a redirect
-        that was accepted is in the checkpoint. A cancellation of the caller's task is raised by its next
-        await, so that no checkpoint is lost: seal and store it, then `restore(checkpoint, provider)` and
-        `pool.add(flow, key, begin=Resumed)`, wherever that pool is. Raises TypeError for a flow without
-        `checkpoint()`, which goes on.
+        A flow that waits is put down at once. A poll in flight is cancelled, and the next pool repeats it; a
+        `once` request, with its `before_once`, is finished first. A flow that has not begun begins now, and
+        sends nothing. The checkpoint includes a redirect that was accepted. If the caller's task is
+        cancelled, its next await raises that, so that no checkpoint is lost: seal and store it. Then call
+        `restore(checkpoint, provider)` and `pool.add(flow, key, begin=Resumed)`, on any host. Raises
+        TypeError for a flow without `checkpoint()`, which continues.
         """
         return await self._pool.put_down(self)
 

@@ -49,8 +49,8 @@ def check_that_it_can_be_put_down(flow: object) -> None:
 
 
 class UnfinishedPutDown(ExceptionGroup[Exception]):
-    """What callbacks raised while `FlowPool.put_down_all()` was at work. `put_down` has what was put down all
-    the same, which nobody else knows: pairs of a key and a checkpoint.
+    """The exceptions that callbacks raised during `FlowPool.put_down_all()`. `put_down` has the flows that
+    were put down, as pairs of a key and a checkpoint: nothing else has these checkpoints.
     """
 
     put_down: Sequence[tuple[Any, Checkpoint]] = ()

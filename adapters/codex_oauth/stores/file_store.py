@@ -152,14 +152,14 @@ def _home(home: str | os.PathLike[str] | None) -> Path:
 
 @attrs.frozen
 class FileStore:
-    """The logins under one directory, `home`: by default `CODEX_OAUTH_HOME`, else the user's state
-    directory. Nothing is created before the first lock.
+    """The logins under one directory, `home`: by default `CODEX_OAUTH_HOME`, else the user's state directory.
+    It creates nothing before the first lock.
 
-    `soft_lock` is for file systems without locks: a login is locked by a file's existence. All who use the
-    home must then do so, and a lock left behind by another machine must be removed by hand.
+    `soft_lock` is for file systems without locks: the existence of a file locks a login. All programs that
+    use the home must then set it, and a person must remove a lock that another machine left behind.
     `follow_symlinks` is for homes and files that are links, as managers of configuration files make them.
-    `seal` encrypts what is in a login's file.
-    Raises SignInError of kind `auth_read_failed` if there is no usable home.
+    `seal` encrypts the content of a login's file. Raises SignInError of kind `auth_read_failed` if there is
+    no usable home.
     """
 
     home: Path = attrs.field(default=None, converter=_home)
@@ -188,7 +188,7 @@ class FileStore:
             return True  # something is there, and is told by whoever loads it
 
     def current(self) -> str | None:
-        """See `Store.current`. A pointer that cannot be understood counts as none."""
+        """See `Store.current`. A pointer that cannot be read counts as no current login."""
         before: str | None = None
         while (key := self._pointed_to()) is not None and key != before:
             if key in self.names():
@@ -230,7 +230,7 @@ class FileStore:
             staged.commit()
 
     def prepare(self) -> None:
-        """See `Store.prepare`. It writes and removes files as a login needs them."""
+        """See `Store.prepare`. It writes and removes files in the way that a login needs them."""
         with reporting(ErrorKind.AUTH_WRITE_FAILED, self.home / CURRENT), self._pointer.writable() as home:
             read_file(home, self._pointer.name, LONGEST_POINTER)  # must be a file that can be replaced
             with stage(home, self._pointer.name, Secret(bytes(LONGEST_POINTER))):
@@ -252,8 +252,8 @@ class FileStore:
         self._beside.register(registration)
 
     def host_id(self) -> str:
-        """See `KeepsRegistrations.host_id`. It is in a file of its own: leave that out of what you copy to
-        another machine.
+        """See `KeepsRegistrations.host_id`. It is in a file of its own: do not copy that file to another
+        machine.
         """
         return self._beside.host_id()
 

@@ -83,7 +83,7 @@ class KeptLogin:
 
 
 def profile_of(credential: Credential) -> Profile:
-    """What to call the person of a login; the server's own words."""
+    """How to address the person of a login. These are the server's own words."""
     provider = provider_of(credential)
     return Profile() if provider is None else provider.dialect.profile(credential)
 

@@ -237,18 +237,20 @@ def _our_name() -> str:
 
 
 def draw_owner() -> str:
-    """The owner of one hold of a lock: no other hold of any process has the same."""
+    """A fresh owner for one hold of a lock. No other hold of any process has the same owner."""
     return f"{_our_name()}-{os.urandom(8).hex()}"
 
 
 def our_intent(owner: str | None = None) -> Intent:
-    """The intent of this process, from now. `owner`: of the hold that marks it; by default one is drawn."""
+    """An intent of this process that begins now. `owner`: the owner of the hold that marks it; by default a
+    fresh one.
+    """
     return Intent(os.getpid(), _host(), time.time(), owner or draw_owner())
 
 
 def is_pending(intent: Intent, *, held_here: bool = False) -> bool:
-    """Whether somebody may still act on `intent`, where locks end with their process. `held_here`: this
-    process holds a lock of that login.
+    """Whether a holder may still act on `intent`, in a store that has locks which end with their process.
+    `held_here`: this process holds a lock of that login.
     """
     if abs(time.time() - intent.at) >= INTENT_LIFE:
         return False

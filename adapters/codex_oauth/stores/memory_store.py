@@ -63,10 +63,11 @@ _Work = Callable[[_Place], tuple[_Place, _T]]
 
 
 class MemoryStore:
-    """Logins that end with the process. Any number of threads may use one store; two stores share nothing.
+    """Logins that exist until the process ends. Any number of threads may use one store; two stores share
+    nothing.
 
-    A forked child has a copy of what was stored, and no lock is held in it. The two copies go separate
-    ways: let only one of the two processes renew a login.
+    A forked child has a copy of the stored logins, and no lock is held in it. The two copies do not share
+    changes: let only one of the two processes renew a login.
     """
 
     def __init__(self) -> None:
@@ -78,7 +79,7 @@ class MemoryStore:
         _STORES.add(self)
 
     def begin(self) -> None:
-        """Forget all locks: for a process in which their holders do not exist."""
+        """Forget all locks: for a process that does not have their holders."""
         self._mutex = threading.Lock()
         self._holders: dict[str, MemoryHeld] = {}
 
@@ -107,7 +108,7 @@ class MemoryStore:
         self._selected = key
 
     def prepare(self) -> None:
-        """See `Store.prepare`: there is always room."""
+        """See `Store.prepare`. It always succeeds."""
 
     def registrations(self) -> tuple[Registration, ...]:
         """See `KeepsRegistrations.registrations`."""
@@ -120,7 +121,7 @@ class MemoryStore:
         self._registrations[registration.client_id] = registration
 
     def host_id(self) -> str:
-        """See `KeepsRegistrations.host_id`: it ends with the process."""
+        """See `KeepsRegistrations.host_id`. It lasts until the process ends."""
         return self._host_ids.setdefault("host_id", new_host_id())  # one step, for any number of threads
 
     def slot(self, key: str) -> MemorySlot:
@@ -129,12 +130,12 @@ class MemoryStore:
         return MemorySlot(self, key)
 
     def place(self, key: str) -> _Place:
-        """What is kept of one login."""
+        """The stored state of one login."""
         return self._places.get(key, _Place())
 
     def change(self, key: str, work: _Work[_T], held: MemoryHeld | None = None) -> _T:
-        """Replace what is kept of one login by what `work` makes of it, in one step, and return what it
-        tells. Raises SignInError (`lock_lost`) if `held` is given and does not hold the lock.
+        """Replace the stored state of one login by the one that `work` makes of it, in one step, and return
+        the result of `work`. Raises SignInError (`lock_lost`) if `held` is given and does not hold the lock.
         """
         with self._mutex:
             if held is not None and self._holders.get(key) is not held:
@@ -143,7 +144,9 @@ class MemoryStore:
         return told
 
     def take(self, held: MemoryHeld) -> bool:
-        """Give the lock to `held`, if nobody has it and nobody has just announced a renewal."""
+        """Give the lock to `held`, if no other holder has it and no other holder has just announced a
+        renewal.
+        """
         key = held.key
         with self._mutex:
             place = self.place(key)

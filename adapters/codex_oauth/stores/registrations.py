@@ -47,8 +47,8 @@ def new_host_id() -> str:
 
 
 def host_id(home: Path | None = None) -> str:
-    """What this machine is called: from `home`, by default the home of the usual store. See
-    `stores.store.KeepsRegistrations.host_id`.
+    """The name of this machine for authorization servers, from `home`, by default the home of the default
+    store. See `stores.store.KeepsRegistrations.host_id`.
     """
     return HomeFiles(default_home() if home is None else home).host_id()
 

@@ -105,14 +105,15 @@ def _seal(store: SealedFileStore) -> KeyringSeal:
 
 @attrs.frozen
 class SealedFileStore(FileStore):
-    """A `FileStore` whose logins are encrypted, with a random key that the operating system's keyring keeps
-    under `service`: a backup or a copy of the home holds no usable token. Needs the extra `keyring`.
+    """A `FileStore` that encrypts its logins. The operating system's keyring keeps the random key under
+    `service`, so a backup or a copy of the home holds no usable token. It needs the extra `keyring`.
 
-    The key is made at the first save, and never again while a sealed login exists: without its key a login
-    stays as it is, and reading it is an error of kind `auth_read_failed` with `details.reason` `no_key`.
-    Other reasons: `keyring_timeout` (no answer within `limit` seconds: the keyring may ask its owner to
-    unlock it), `keyring_unavailable` (there is none, it refuses, or it keeps secrets readable) and
-    `extra_missing`. `keyring` is a backend of the `keyring` library; by default the one that library finds.
+    The first save makes the key, and no later save makes another while a sealed login exists. Without its key
+    a login stays as it is, and reading it raises SignInError of kind `auth_read_failed` with `details.reason`
+    `no_key`. Other reasons: `keyring_timeout` (no answer within `limit` seconds: the keyring may be asking
+    its owner to unlock it), `keyring_unavailable` (there is no keyring, it refuses, or it stores secrets in
+    plain text) and `extra_missing`. `keyring` is a backend of the `keyring` library; by default the one that
+    this library finds.
     """
 
     service: str = attrs.field(default="codex-oauth", kw_only=True)
@@ -123,7 +124,7 @@ class SealedFileStore(FileStore):
     )
 
     def prepare(self) -> None:
-        """See `Store.prepare`. The keyring is asked, and nothing is put into it."""
+        """See `Store.prepare`. It asks the keyring, and puts nothing into it."""
         super().prepare()
         try:
             self.seal.check()

@@ -33,11 +33,13 @@ __all__ = [
 
 
 class StoreWarning(UserWarning):
-    """A store found something unsafe, and put it right."""
+    """A store found something unsafe, and corrected it."""
 
 
 class Slot(Protocol):
-    """The place of one login. It keeps no state of its own: any number may exist, in any thread."""
+    """The place of one login in a store. It keeps no state of its own: make any number of them, in any
+    thread.
+    """
 
     @property
     def key(self) -> str:
@@ -45,84 +47,87 @@ class Slot(Protocol):
         ...
 
     def load(self) -> Record | None:
-        """The stored record, or what was rescued beside it and will take its place: a sign-in, or a renewal
-        of what is stored. Takes no lock, changes nothing, and never sees half a record.
+        """The stored record, or the rescued record that will replace it: a sign-in, or a renewal of the
+        stored record. It takes no lock, changes nothing, and never sees half a record.
 
-        Raises SignInError: `corrupt_auth` (with `details.reason` as `read_record` gives it, or
-        `other_account`: it is not of this name), `auth_read_failed`.
+        Raises SignInError: `corrupt_auth` (with `details.reason` as in `read_record`, or `other_account`: the
+        record is of another name), `auth_read_failed`.
         """
         ...
 
     def lock(self) -> LockedLogin | None:
-        """The lock of this login, among all processes; None if somebody else has it, or has left an
-        intent that is younger than 105 s (`INTENT_LIFE`) and may still be acted on. Never blocks. Whoever
-        has an owner (`Intent.owner`) of its own is somebody else: another thread, an earlier hold. Only a
-        store whose locks end with their process may look whether that process lives.
+        """Take the lock of this login, which excludes all other processes. None if another holder has it, or
+        has left an intent that is younger than 105 s (`INTENT_LIFE`) and may still act on it. Never blocks.
+        Every hold has an owner of its own (`Intent.owner`): another thread and an earlier hold are other
+        holders. A store may check that the holder's process lives only if its locks end with their process.
 
-        What earlier holders left behind is dealt with now: see `codex_oauth_core.leftovers`.
-        Raises SignInError: `auth_write_failed` (`details.reason`: `no_locks` where the file system has none).
+        It also handles what earlier holders left behind: see `codex_oauth_core.leftovers`. Raises
+        SignInError: `auth_write_failed` (`details.reason`: `no_locks` if the file system has no locks).
         """
         ...
 
     def rescue(self, record: Record) -> None:
-        """Keep a record beside the login, durably and without the lock: see `Rescue`.
+        """Keep a record beside the stored one, durably and without the lock: see `Rescue`.
 
-        Raises SignInError: `auth_write_failed`; ValueError for a record that is not of this name.
+        Raises SignInError: `auth_write_failed`; ValueError for a record of another name.
         """
         ...
 
 
 class LockedLogin(Protocol):
-    """One login's lock, held. `release()` or the end of a `with` block gives it back; it belongs to one
+    """The lock of one login, held. `release()` or the end of a `with` block releases it. It belongs to one
     thread at a time, and to the process that took it: in a forked child it is released, and holds nothing.
     """
 
     def load(self) -> Record | None:
-        """What is stored. Before this holder has changed it, that is what was found when the lock was taken,
-        by the same look by which the leftovers were dealt with: a second look could see what the first did
-        not. What was rescued since then is for the next holder.
+        """The stored record. Until this holder changes it, this is the record found when the lock was taken,
+        in the same read that handled the leftovers of earlier holders: a second read could see something
+        else. A record that was rescued after that is for the next holder.
 
-        Raises SignInError, as `Slot.load`. Where the leftovers could not be dealt with, nothing is reserved.
+        Raises SignInError, as `Slot.load` does. If the leftovers could not be handled, nothing can be
+        reserved.
         """
         ...
 
     def reserve(self, record: Record) -> None:
-        """See `Reserve`: space for `record` and a successor, and the intent in the stored record, durably;
-        then a last look whether the lock is still the lock.
+        """See `Reserve`. It durably reserves space for `record` and a successor, writes the intent into the
+        stored record, and then checks that the lock is still held.
 
         Raises SignInError: `corrupt_auth`, `auth_write_failed` (`details.reason`: `lock_lost`; `changed` if
-        something else than `record` is stored).
+        the stored record is not `record`).
         """
         ...
 
     def sending(self) -> bool:
-        """Whether a request that was reserved for may go out now: asked right before it does. No after 5 s
-        (`SEND_BY`) from when the reservation was asked for, if the lock is lost, and without a reservation.
-        A store that hosts share asks itself, by its own clock, in one statement: still this hold, this intent
-        and what it was marked for. Never raises: who cannot tell says no.
+        """Whether the reserved request may go out now: call this right before it goes out. The answer is no
+        after 5 s (`SEND_BY`) from the call of `reserve`, if the lock is lost, and without a reservation. A
+        store that several hosts share asks its database by the database's own clock, in one statement: still
+        this hold, this intent and this marked record. Never raises: if the store cannot tell, the answer is
+        no.
         """
         ...
 
     def save(
         self, record: Record, expected: str | None, *, replace_corrupt: bool = False
     ) -> Saved | Conflict:
-        """See `Save`. To save again what is stored is `Saved`. A renewal is a `Conflict` only with a login
-        that can be read and is another, or where somebody has signed out: if what is stored cannot be read or
-        is not there, it is kept beside, and a torn file is replaced.
+        """See `Save`. Saving the stored record again is `Saved`. A renewal is a `Conflict` only if a
+        readable, different login is stored, or if a sign-out deleted the login. If the stored record cannot
+        be read or is missing, the renewal is kept beside, and a torn file is replaced.
 
-        Raises `SaveFailed`, with what was stored still stored; ValueError for a record that is not of this
-        name.
+        Raises `SaveFailed`, and the stored record stays; ValueError for a record of another name.
         """
         ...
 
     def delete(self, expected: str | None, *, even_corrupt: bool = False) -> Deleted | Conflict:
-        """See `Delete`. A sign-in that was rescued since the lock was taken is a `Conflict`: nobody has asked
-        to end that one. Raises SignInError: `corrupt_auth`, `auth_write_failed`.
+        """See `Delete`. If a sign-in was rescued after the lock was taken, the answer is `Conflict`: that
+        sign-in must not be deleted. Raises SignInError: `corrupt_auth`, `auth_write_failed`.
         """
         ...
 
     def release(self) -> None:
-        """See `Release`. Twice is once. Never raises: what cannot be put right is left to the next holder."""
+        """See `Release`. A second call does nothing. Never raises: the next holder handles what could not be
+        cleaned up.
+        """
         ...
 
     def __enter__(self) -> Self: ...
@@ -139,7 +144,7 @@ class LockedLogin(Protocol):
 
 
 class SaveFailed(Exception):
-    """A record could not be stored in its place. `rescued`: it was kept beside, for the next holder."""
+    """The record could not be stored. `rescued`: it was kept beside the stored one, for the next holder."""
 
     def __init__(self, error: SignInError, *, rescued: bool = False) -> None:
         super().__init__(str(error))
@@ -148,70 +153,70 @@ class SaveFailed(Exception):
 
 
 class Store(Protocol):
-    """A set of logins, each under its key (`Credential.key`), and a pointer to the one in use.
+    """A set of logins, each under its key (`Credential.key`), and a pointer to the current one.
 
-    A login may be kept under any of its names (`Identity.names`): under its account id, say, if an earlier
-    release stored it. A place takes only records that have its name.
+    A login may be stored under any of its names (`Identity.names`), such as its account id if an earlier
+    release stored it. A slot accepts only records that have its name.
     """
 
     def names(self) -> tuple[str, ...]:
-        """The names under which a login is kept, readable or not, or a rescued sign-in; in order.
+        """The names of all stored logins, readable or not, and of all rescued sign-ins, in order.
 
         Raises SignInError: `auth_read_failed`.
         """
         ...
 
     def current(self) -> str | None:
-        """The name of the login in use. None if none was selected, or if it is gone. While a sign-in moves it
-        from a former name to its key, the answer is one of the two, and never None.
+        """The name of the current login. None if none was selected, or if it was deleted. While a sign-in
+        moves it from a former name to its key, the answer is one of the two names, and never None.
 
         Raises SignInError: `auth_read_failed`.
         """
         ...
 
     def select(self, key: str | None) -> None:
-        """Put a login in use; None puts none in use.
+        """Make a login the current one; None selects none.
 
-        Raises SignInError: `auth_write_failed`; ValueError for what is no key.
+        Raises SignInError: `auth_write_failed`; ValueError for an invalid key.
         """
         ...
 
     def prepare(self) -> None:
-        """Make sure that a login can be stored, before anybody is asked to sign in.
+        """Check that a login can be stored. Call it before you ask a person to sign in.
 
         Raises SignInError: `auth_write_failed`.
         """
         ...
 
     def slot(self, key: str) -> Slot:
-        """The place of a login, whether there is one or not. Raises ValueError for what is no key: letters,
-        digits, `_` and `-`, at most 128.
+        """The slot of a login, whether a login is stored in it or not. Raises ValueError for an invalid key:
+        a key has letters, digits, `_` and `-`, at most 128.
         """
         ...
 
 
 class KeepsRegistrations(Store, Protocol):
-    """A store that also keeps registrations, and knows what this machine is called: what a sign-in needs
-    whose server issues client ids.
+    """A store that also keeps registrations, and this machine's name. A sign-in at a server that issues
+    client ids needs one.
     """
 
     def registrations(self) -> tuple[Registration, ...]:
-        """All registrations, the oldest first. A registration stays when its login is deleted.
+        """All registrations, the oldest first. Deleting a login does not delete its registration.
 
         Raises SignInError: `corrupt_auth`, `auth_read_failed`.
         """
         ...
 
     def register(self, registration: Registration) -> None:
-        """Keep a registration, durably, in place of one with the same client id. See `Register`.
+        """Keep a registration durably, in place of one with the same client id. See `Register`.
 
-        Raises SignInError: `auth_write_failed`; ValueError for a client id that is none.
+        Raises SignInError: `auth_write_failed`; ValueError for an invalid client id.
         """
         ...
 
     def host_id(self) -> str:
-        """What this machine is called at authorization servers: made at the first call, and the same for
-        every process that uses the store from then on, whoever signs in or out.
+        """The name of this machine for authorization servers. The first call makes it; from then on it is the
+        same for every process that uses the store, after every sign-in and sign-out.
 
         Raises SignInError: `auth_read_failed`, `auth_write_failed`.
         """

@@ -33,12 +33,13 @@ __all__ = [
 
 
 def check_key(key: str) -> None:
-    """Raise ValueError for what is no key of a login: letters, digits, `_` and `-`, at most 128."""
+    """Raise ValueError for an invalid key of a login: a key has letters, digits, `_` and `-`, at most 128."""
     login_name(key)
 
 
 def is_young(intent: Intent, at: float) -> bool:
-    """Whether somebody may still act on `intent` at `at`: Unix seconds by the clock that it was marked by,
-    the store's. For every store whose lock does not end with its process; where it does, see `is_pending`.
+    """Whether a holder may still act on `intent` at `at`, in Unix seconds by the store's clock, which also
+    marked the intent. Use this in every store that has locks which do not end with their process; for the
+    others see `is_pending`.
     """
     return abs(at - intent.at) < INTENT_LIFE

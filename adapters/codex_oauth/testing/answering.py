@@ -12,7 +12,7 @@ __all__ = ["answered_by"]
 
 
 def answered_by(authority: Rules) -> Server:
-    """A server that answers by `authority`'s rules and scripted faults."""
+    """A server that answers by the rules of `authority` and with scripted faults."""
 
     def respond(request: Request, at: float, wall: float) -> Reply | Lost:
         return _as_seen(authority.handle(request, at, wall))

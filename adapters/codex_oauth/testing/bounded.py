@@ -55,7 +55,7 @@ class Elsewhere(Generic[_T]):
         """What the work returned. Raises what it raised, and AssertionError after so many seconds."""
         self._thread.join(seconds)
         if self._thread.is_alive():
-            frame = sys._current_frames().get(self._thread.ident or 0)  # noqa: SLF001  # the way to it
+            frame = sys._current_frames().get(self._thread.ident or 0)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
             fail(f"{_whereabouts(_outward(frame))} had not come back after {seconds:g} s")
         if self._raised is not None:
             raise self._raised

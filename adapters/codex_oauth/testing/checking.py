@@ -7,6 +7,7 @@ options; the tokens of a sample are recognisable, so that a check can see whethe
 from __future__ import annotations
 
 import contextlib
+import gc
 from collections.abc import Callable, Generator
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -22,6 +23,7 @@ __all__ = [
     "TELLTALE",
     "case",
     "check_error",
+    "collecting_what_is_new",
     "fail",
     "locked",
     "put",
@@ -148,3 +150,14 @@ def settle(slot: Slot) -> Record | None:
         found = held.load()
     same(slot.load(), found, "what is loaded without the lock, after it was loaded with it")
     return found
+
+
+@contextlib.contextmanager
+def collecting_what_is_new() -> Generator[None]:
+    """Within it `gc.collect()` looks at what was made since: a program with millions of objects pays once."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

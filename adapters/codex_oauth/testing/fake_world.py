@@ -62,7 +62,7 @@ WALL: Final = 1_800_000_007.5
 
 @attrs.frozen
 class Reply:
-    """An answer of the fake network; `delay` is how many seconds it takes beyond the round trip."""
+    """An answer of the fake network. `delay` is the number of seconds that it takes beyond the round trip."""
 
     status: int
     body: bytes = attrs.field(default=b"", repr=False)
@@ -84,7 +84,7 @@ Server = Callable[[Request, float, float], Reply | Lost]
 
 
 def scripted(replies: Iterable[Reply | Lost]) -> Server:
-    """A server that gives these answers in this order, whatever is asked, and then none."""
+    """A server that gives these answers in this order, whatever the request is, and then answers no more."""
     script = iter(replies)
 
     def respond(request: Request, at: float, wall: float) -> Reply | Lost:
@@ -98,11 +98,11 @@ def scripted(replies: Iterable[Reply | Lost]) -> Server:
 
 @attrs.define(eq=False)
 class FakeWorld:
-    """Performs effects at once, and moves its clock to when they would have been done.
+    """Performs effects at once, and moves its clock to the instant when they would have been done.
 
-    `server` answers requests. `connecting` is how many seconds it takes to connect to it, and then
-    `round_trip` until it has answered. `cancel_at` cancels at that instant, as a call of `cancel()` would.
-    `performed` keeps each effect with its instant.
+    `server` answers requests. A request takes `connecting` seconds to connect, and then `round_trip` seconds
+    to the answer. `cancel_at` cancels at that instant, as a call of `cancel()` would. `performed` is the list
+    of effects, each with its instant.
     """
 
     server: Server = attrs.field(repr=False)
@@ -128,11 +128,11 @@ class FakeWorld:
         return self.at, self.wall
 
     def cancel(self) -> None:
-        """Cancel now, as far as the next effect allows it."""
+        """Cancel now, if the next effect allows it."""
         self.cancel_at = self.at
 
     def perform(self, effect: SignInEffect) -> Event:
-        """Answer an effect, at the instant at which it would have been done."""
+        """Answer an effect, at the instant when it would have been done."""
         self.performed.append((self.at, effect))
         match effect:
             case Wait():
@@ -259,9 +259,10 @@ SLOW_DOWN: Final = refusal("slow_down", 400)
 
 
 class VirtualClock:
-    """The instant and Unix time of `world`, which moves them as it performs effects; of its own without one.
+    """The instant and Unix time of `world`, which moves them when it performs effects. Without a world, the
+    clock moves only by `step()` and `skip()`.
 
-    Fits wherever a `Clock` does: `now=virtual_clock`.
+    Use it as any `Clock`: `now=virtual_clock`.
     """
 
     def __init__(self, world: FakeWorld | None = None) -> None:
@@ -272,21 +273,23 @@ class VirtualClock:
         return self._world.now()
 
     def instant(self) -> float:
-        """The instant, in seconds: fits `serve(clock=...)`."""
+        """The instant, in seconds: for `serve(clock=...)`."""
         return self._world.at
 
     def wall(self) -> float:
-        """Unix time, in seconds: fits `serve(wall=...)`."""
+        """Unix time, in seconds: for `serve(wall=...)`."""
         return self._world.wall
 
     def step(self, seconds: float) -> None:
-        """Go forward by so much. ValueError for less than nothing."""
+        """Move the clock forward by `seconds`. ValueError for a negative number."""
         if seconds < 0:
             raise ValueError("a clock never goes back")
         self._world.at += seconds
         self._world.wall += seconds
 
     def skip(self, wait: Wait) -> None:
-        """Go to the end of a wait: fits `HttpxWorld(on_wait=...)`. One for a redirect is not skipped."""
+        """Move the clock to the end of a wait: for `HttpxWorld(on_wait=...)`. A wait for a redirect is not
+        skipped.
+        """
         if wait.callback is None:
             self.step(max(0.0, wait.until - self.instant()))

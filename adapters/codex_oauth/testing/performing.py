@@ -129,25 +129,25 @@ HEADERS: Final = (
 
 
 class MakeAsyncWorld(Protocol):
-    """Makes a new asynchronous world. Often its class."""
+    """Makes a new asynchronous world. Usually the class of the world."""
 
     def __call__(self, *, now: Clock) -> AsyncWorld:
-        """A world that has not been entered, on the clock `now`."""
+        """Return a world that has not been entered, on the clock `now`."""
         ...
 
 
 class MakeAsyncListeningWorld(Protocol):
-    """Makes a new asynchronous world that takes callbacks. Often its class."""
+    """Makes a new asynchronous world that takes callbacks. Usually the class of the world."""
 
     def __call__(
         self, *, now: Clock, callbacks: Iterable[CallbackSource], on_wait: Callable[[Wait], None]
     ) -> AsyncWorld:
-        """A world that has not been entered; its parameters mean what those of `SyncWorld` mean."""
+        """Return a world that has not been entered. The parameters mean the same as those of `SyncWorld`."""
         ...
 
 
 class Awaited:
-    """A blocking world whose `perform` can be awaited: it blocks all the same."""
+    """A blocking world with a `perform` that can be awaited. It still blocks."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -157,7 +157,7 @@ class Awaited:
         return self._world.now()
 
     async def perform(self, effect: SignInEffect) -> Event:
-        """What the world answers."""
+        """Return the answer of the world."""
         return self._world.perform(effect)
 
     def cancel(self) -> None:

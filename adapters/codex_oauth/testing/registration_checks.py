@@ -109,21 +109,21 @@ _CHECKS: Final = (
 
 
 class RegistrationCheck(Protocol):
-    """One check. Its name says what must hold."""
+    """One check of a store's registrations. Its name says what must be true."""
 
     __name__: str
 
     def __call__(self, store: KeepsRegistrations, /) -> None:
-        """Raises AssertionError if it does not hold of `store`, which must be new."""
+        """Run the check. Raises AssertionError if `store` fails it; `store` must be new."""
         ...
 
 
 REGISTRATION_CHECKS: Final[tuple[RegistrationCheck, ...]] = tuple(limited(check) for check in _CHECKS)
-"""In the order in which a new store is best built. Each ends after `STORE_CHECK_LIMIT` seconds."""
+"""The checks, in the best order to build a new store. Each ends after `STORE_CHECK_LIMIT` seconds."""
 
 
 def check_registrations(make: Callable[[], KeepsRegistrations]) -> None:
-    """Run every check, each against a new store from `make`. Raises AssertionError, as `check_store`."""
+    """Run every check, each with a new store from `make`. Raises AssertionError as `check_store` does."""
     for check in REGISTRATION_CHECKS:
         store = Elsewhere(make).result(STORE_CHECK_LIMIT)
         try:

@@ -44,10 +44,10 @@ DONE: Final = (approved(), tokens())
 
 @attrs.frozen
 class Scenario:
-    """`replies` to each request of a `DeviceFlow(workspaces=...)`, and what must come of them.
+    """`replies` to each request of a `DeviceFlow(workspaces=...)`, and the expected result.
 
-    `ends` is None for a credential; `waits` are the instants of each `Wait.until`, in seconds since
-    `Started`, and its `why`; `details` are some of the error's.
+    `ends` is None for a credential. `waits` are the instant of each `Wait.until`, in seconds since `Started`,
+    and its `why`. `details` are some of the error's details.
     """
 
     name: str

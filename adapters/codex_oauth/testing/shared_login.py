@@ -39,17 +39,15 @@ LIFETIME: Final = 10 * 86_400.0
 
 @attrs.frozen(kw_only=True)
 class StoreFaults:
-    """What the author of a store lets befall his database. A fault that it does not have is None.
+    """The faults that the author of a store can cause in its database. A fault that it cannot have is None.
 
-    `advance(seconds)`: everything that the store has noted of holders and intents becomes so much older by
-    the store's own clock, as if that time had passed; what is stored of the login stays. It must not wait for
-    a lock that a holder has.
-    `restart()`: the server stops, and is there again when this returns.
-    `end_backends()`: the server ends all its connections, and goes on.
-    `cut_connections()`: the network cuts all connections; the server may not have noticed yet.
-    `lose_next_answer()`: the next statement that reaches the server is carried out, COMMIT included, and its
-    connection is cut before the answer.
-    `standby()`: as long as the `with` block lasts, the server that is reached takes no writes.
+    `advance(seconds)`: make all that the store notes about holders and intents older by `seconds` of the
+    store's own clock, as if that time had passed. The stored login stays as it is. It must not wait for a
+    lock that a holder has. `restart()`: the server stops, and runs again when this returns. `end_backends()`:
+    the server ends all its connections, and goes on. `cut_connections()`: the network cuts all connections;
+    the server may not have noticed yet. `lose_next_answer()`: the next statement that reaches the server is
+    carried out, COMMIT included, and its connection is cut before the answer. `standby()`: during the `with`
+    block, the server that answers accepts no writes.
     """
 
     advance: Callable[[float], None]

@@ -48,7 +48,7 @@ _HOUR: Final = 3600.0
 
 
 class CheckNotRun(Exception):
-    """A row that was not run: the database, or this system, does not have its fault."""
+    """The check was not run, because the database or this system does not have its fault."""
 
 
 # -- how a row goes ------------------------------------------------------------------------------------
@@ -146,8 +146,9 @@ def _stopped(scene: SharedLogin, step: RenewalStep, seconds: float) -> Host:
 
 @attrs.frozen(kw_only=True)
 class SharedStoreCheck:
-    """One row. It raises AssertionError if a refresh token is sent twice or a login is lost, and tells all
-    steps that led there; `CheckNotRun` if the fault is one that `faults` does not have.
+    """One check of a store that hosts share. It raises AssertionError if a refresh token is sent twice or a
+    login is lost, and lists all steps up to there. It raises `CheckNotRun` if `faults` does not have the
+    fault that it needs.
     """
 
     what: str
@@ -164,7 +165,7 @@ class SharedStoreCheck:
         return f"{self.what}_before_the_{self.at.value}"
 
     def __call__(self, make: Callable[[], Store], faults: StoreFaults) -> None:
-        """`make` opens the store, as one host does; see `check_shared_store`."""
+        """Run the check. `make` opens the store as one host does; see `check_shared_store`."""
         if self.needs is not None and getattr(faults, self.needs) is None:
             raise CheckNotRun(f"faults.{self.needs} is None")
         with SharedLogin(make, faults, self.age) as scene:
@@ -262,25 +263,26 @@ SHARED_STORE_CHECKS: Final = (
     ),
     *_rows("the_server_restarts", _WHILE_HELD, _another_comes(), "restart"),
 )
-"""Every row; those that cost most come last."""
+"""All checks; the slowest come last."""
 
 
 @attrs.frozen
 class SharedStoreReport:
-    """What a store was held to. `not_run`: the rows that were not run, each with the reason."""
+    """The checks that ran on a store. `not_run`: the checks that did not run, each with the reason."""
 
     held: tuple[str, ...]
     not_run: dict[str, str]
 
 
 def check_shared_store(make: Callable[[], Store], faults: StoreFaults) -> SharedStoreReport:
-    """Run every row. `make` opens the store as one host does, and is called for each: what it gives must be
-    the same logins each time. For hosts that are processes it is pickled, so it is a function of a module, or
-    a `functools.partial` of one; a store with a method `close` is closed.
+    """Run every check of a store that hosts share. `make` opens the store as one host does, and is called for
+    each host: every store that it returns must hold the same logins. For hosts that are processes `make` is
+    pickled, so it must be a function of a module, or a `functools.partial` of one. A store with a method
+    `close` is closed.
 
-    Raises AssertionError at the first row that fails: its text names the row, says what is wrong, and what
-    led there; TypeError for a `make` that cannot be pickled. What was not run is in the report, and warned of
-    (UserWarning).
+    Raises AssertionError at the first check that fails: its text names the check, and says what is wrong and
+    which steps led there. Raises TypeError for a `make` that cannot be pickled. The report lists the checks
+    that did not run, and a UserWarning names them.
     """
     try:
         pickle.dumps(make)

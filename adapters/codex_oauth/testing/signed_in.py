@@ -31,8 +31,8 @@ _OURS: Final = "CODEX_OAUTH_"
 
 @attrs.frozen
 class SignedInProgram:
-    """What the fixture `codex_oauth_signed_in` has prepared: the login that a program finds, the store that
-    it is in, and the server that granted it.
+    """The result of the fixture `codex_oauth_signed_in`: the login that the program finds, the store that
+    holds it, and the server that granted it.
     """
 
     credential: Credential

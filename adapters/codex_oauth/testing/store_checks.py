@@ -393,12 +393,12 @@ KEEPING_CHECKS: Final = (
 
 
 class StoreCheck(Protocol):
-    """One check. Its name says what must hold."""
+    """One check of a store. Its name says what must be true."""
 
     __name__: str
 
     def __call__(self, store: Store, /) -> None:
-        """Raises AssertionError if it does not hold of `store`, which must be new."""
+        """Run the check. Raises AssertionError if `store` fails it; `store` must be new."""
         ...
 
 
@@ -413,14 +413,15 @@ STORE_CHECKS: Final[tuple[StoreCheck, ...]] = tuple(
         *TELLING_CHECKS,
     )
 )
-"""In the order in which a new store is best built. Each ends after `STORE_CHECK_LIMIT` seconds."""
+"""The checks, in the best order to build a new store. Each ends after `STORE_CHECK_LIMIT` seconds."""
 
 
 def check_store(make: Callable[[], Store]) -> None:
-    """Run every check, each against a new store from `make`.
+    """Run every check, each with a new store from `make`.
 
-    Raises AssertionError at the first that fails: its text names the check and says what is wrong. What a
-    store raised, it has as its cause. A store that hangs ends its check after `STORE_CHECK_LIMIT` seconds.
+    Raises AssertionError at the first check that fails: its text names the check and says what is wrong. Its
+    cause is the exception that the store raised, if there is one. A check of a store that hangs ends after
+    `STORE_CHECK_LIMIT` seconds.
     """
     for check in STORE_CHECKS:
         store = Elsewhere(make).result(STORE_CHECK_LIMIT)

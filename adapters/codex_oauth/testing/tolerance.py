@@ -26,15 +26,15 @@ def _lowered(names: Iterable[str]) -> frozenset[str]:
 
 @attrs.frozen
 class Tolerance:
-    """What the checks pass over. By default nothing.
+    """The differences that the checks accept. By default none.
 
     `added_headers`: names of headers that the stack adds to every request (`fetch` adds some of `Accept`,
-    `Accept-Language`, `Sec-Fetch-Mode`, ...). A header that carries a credential is tolerated in no case.
-    `header_case`: it writes the names of headers in letters of its own. `header_order`: it sends them in an
-    order of its own. `unknown_names`: it does not tell a name that is not found from a host that is not
-    reached, so that the cause may be `connect`. `target_form`: it writes the target of a URL in
-    a form of its own that means the same: escapes in capitals, no dot segments, no empty query. `tls`:
-    whether it has TLS where it is tested. `methods`: what it refuses to send.
+    `Accept-Language`, `Sec-Fetch-Mode`, ...). A header with a credential is never accepted. `header_case`:
+    the stack writes the names of headers with upper and lower case of its own. `header_order`: it sends
+    headers in an order of its own. `unknown_names`: it does not tell an unknown host name from an unreachable
+    host, so that the cause may be `connect`. `target_form`: it writes the target of a URL in an equivalent
+    form of its own: escapes in capitals, no dot segments, no empty query. `tls`: whether it has TLS in the
+    test. `methods`: the methods that it refuses to send.
     """
 
     added_headers: frozenset[str] = attrs.field(default=frozenset[str](), converter=_lowered)
@@ -63,7 +63,7 @@ def tolerated() -> Tolerance:
 
 @contextlib.contextmanager
 def tolerating(tolerance: Tolerance) -> Generator[None]:
-    """Checks that run in the block pass over it."""
+    """Checks that run in the block accept these differences."""
     before = _TOLERATED.set(tolerance)
     try:
         yield

@@ -91,22 +91,22 @@ _M = TypeVar("_M")
 
 
 class AsyncWorldCheck(Protocol):
-    """One check. Its name says what must hold."""
+    """One check of an asynchronous world. Its name says what must be true."""
 
     __name__: str
 
     async def __call__(self, make: MakeAsyncWorld, /) -> None:
-        """Raises AssertionError if it does not hold of worlds from `make`."""
+        """Run the check. Raises AssertionError if a world from `make` fails it."""
         ...
 
 
 class AsyncListeningCheck(Protocol):
-    """One check of a world that takes callbacks. Its name says what must hold."""
+    """One check of an asynchronous world that takes callbacks. Its name says what must be true."""
 
     __name__: str
 
     async def __call__(self, make: MakeAsyncListeningWorld, /) -> None:
-        """Raises AssertionError if it does not hold of worlds from `make`."""
+        """Run the check. Raises AssertionError if a world from `make` fails it."""
         ...
 
 
@@ -128,7 +128,7 @@ ASYNC_WORLD_CHECKS: Final[tuple[AsyncWorldCheck, ...]] = (
     *LEAK_CHECKS,
     *SCENARIO_CHECKS,
 )
-"""In the order in which a new world is best built."""
+"""The checks, in the best order to build a new world."""
 
 ASYNC_TLS_CHECKS: Final[tuple[AsyncWorldCheck, ...]] = (
     *(check for check in FAILURE_CHECKS if check in OVER_TLS),
@@ -140,7 +140,7 @@ ASYNC_TLS_CHECKS: Final[tuple[AsyncWorldCheck, ...]] = (
     *LEAK_OVER_TLS,
     *(check for check in SCENARIO_CHECKS if check.over_tls),
 )
-"""Those that need TLS."""
+"""The checks that need TLS."""
 
 
 async def check_async_world(
@@ -151,13 +151,13 @@ async def check_async_world(
     tls: bool = True,
     tolerate: Tolerance | None = None,
 ) -> None:
-    """Run every check of `ASYNC_WORLD_CHECKS` with `make`, but those of `ASYNC_TLS_CHECKS` if `tls` is false
-    (for a world that has no TLS where it is tested); of `TASK_CHECKS` unless `tasks` is false (for an event
-    loop whose tasks anyio cannot cancel); and of `ASYNC_LISTENING_CHECKS` with `listening` if given.
-    `tolerate` is what the stack cannot help.
+    """Run every check of `ASYNC_WORLD_CHECKS` with `make`. With `listening`, also run those of
+    `ASYNC_LISTENING_CHECKS`. Set `tls` to false for a world without TLS in the test: this skips
+    `ASYNC_TLS_CHECKS`. Set `tasks` to false for an event loop with tasks that anyio cannot cancel: this skips
+    `TASK_CHECKS`. `tolerate`: the differences that the stack cannot avoid.
 
-    Raises AssertionError at the first that fails: its text names the check and says what is wrong. What a
-    world raised, it has as its cause.
+    Raises AssertionError at the first check that fails: its text names the check and says what is wrong. Its
+    cause is the exception that the world raised, if there is one.
     """
     checks: tuple[AsyncWorldCheck, ...] = (*ASYNC_WORLD_CHECKS, *(TASK_CHECKS if tasks else ()))
     with tolerating(attrs.evolve(tolerate or Tolerance(), tls=tls)):
@@ -180,40 +180,40 @@ async def _anamed(check: Callable[[_M], Awaitable[None]], make: _M) -> None:
 
 
 class MakeWorld(Protocol):
-    """Makes a new world. Often its class."""
+    """Makes a new world. Usually the class of the world."""
 
     def __call__(self, *, now: Clock) -> World:
-        """A world that has not been entered, on the clock `now`."""
+        """Return a world that has not been entered, on the clock `now`."""
         ...
 
 
 class MakeListeningWorld(Protocol):
-    """Makes a new world that takes callbacks. Often its class."""
+    """Makes a new world that takes callbacks. Usually the class of the world."""
 
     def __call__(
         self, *, now: Clock, callbacks: Iterable[CallbackSource], on_wait: Callable[[Wait], None]
     ) -> World:
-        """A world that has not been entered; its parameters mean what those of `SyncWorld` mean."""
+        """Return a world that has not been entered. The parameters mean the same as those of `SyncWorld`."""
         ...
 
 
 class WorldCheck(Protocol):
-    """One check. Its name says what must hold."""
+    """One check of a world. Its name says what must be true."""
 
     __name__: str
 
     def __call__(self, make: MakeWorld, /) -> None:
-        """Raises AssertionError if it does not hold of worlds from `make`."""
+        """Run the check. Raises AssertionError if a world from `make` fails it."""
         ...
 
 
 class ListeningCheck(Protocol):
-    """One check of a world that takes callbacks. Its name says what must hold."""
+    """One check of a world that takes callbacks. Its name says what must be true."""
 
     __name__: str
 
     def __call__(self, make: MakeListeningWorld, /) -> None:
-        """Raises AssertionError if it does not hold of worlds from `make`."""
+        """Run the check. Raises AssertionError if a world from `make` fails it."""
         ...
 
 
@@ -242,14 +242,14 @@ def _of_listening_worlds(check: AsyncListeningCheck) -> ListeningCheck:
 
 
 WORLD_CHECKS: Final = tuple(_of_worlds(check) for check in ASYNC_WORLD_CHECKS)
-"""In the order in which a new world is best built."""
+"""The checks, in the best order to build a new world."""
 
 _OVER_TLS: Final = {check.__name__ for check in ASYNC_TLS_CHECKS}
 TLS_CHECKS: Final = tuple(check for check in WORLD_CHECKS if check.__name__ in _OVER_TLS)
-"""Those that need TLS."""
+"""The checks that need TLS."""
 
 LISTENING_CHECKS: Final = tuple(_of_listening_worlds(check) for check in ASYNC_LISTENING_CHECKS)
-"""For a world that takes callbacks."""
+"""The checks of a world that takes callbacks."""
 
 
 def check_world(
@@ -259,12 +259,12 @@ def check_world(
     tls: bool = True,
     tolerate: Tolerance | None = None,
 ) -> None:
-    """Run every check of `WORLD_CHECKS` with `make`, but those of `TLS_CHECKS` if `tls` is false (for a world
-    that has no TLS where it is tested), and of `LISTENING_CHECKS` with `listening` if given. `tolerate` is
-    what the stack cannot help.
+    """Run every check of `WORLD_CHECKS` with `make`. With `listening`, also run those of `LISTENING_CHECKS`.
+    Set `tls` to false for a world without TLS in the test: this skips `TLS_CHECKS`. `tolerate`: the
+    differences that the stack cannot avoid.
 
-    Raises AssertionError at the first that fails: its text names the check and says what is wrong. What a
-    world raised, it has as its cause.
+    Raises AssertionError at the first check that fails: its text names the check and says what is wrong. Its
+    cause is the exception that the world raised, if there is one.
     """
     with tolerating(attrs.evolve(tolerate or Tolerance(), tls=tls)):
         for check in WORLD_CHECKS:

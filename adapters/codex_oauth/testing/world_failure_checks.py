@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Generator
 from pathlib import Path
 from typing import Final
 
-from codex_oauth.testing.checking import fail, same, true
+from codex_oauth.testing.checking import collecting_what_is_new, fail, same, true
 from codex_oauth.testing.loopback import (
     OK_ANSWER,
     Act,
@@ -279,7 +279,7 @@ async def _leaves_nothing(work: Callable[[], Awaitable[None]]) -> None:
     grown: list[int] = []
     await work()  # what is loaded or built once stays
     for _ in range(_ROUNDS):
-        with warnings.catch_warnings(record=True) as caught:
+        with warnings.catch_warnings(record=True) as caught, collecting_what_is_new():
             warnings.simplefilter("always", ResourceWarning)
             before = _open_files()
             await work()

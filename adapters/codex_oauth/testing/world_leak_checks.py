@@ -21,7 +21,7 @@ from typing import Any, Final
 
 import attrs
 
-from codex_oauth.testing.checking import case, true
+from codex_oauth.testing.checking import case, collecting_what_is_new, true
 from codex_oauth.testing.loopback import (
     OK_ANSWER,
     Act,
@@ -199,9 +199,8 @@ async def _leaves_nothing(run: Callable[[], Awaitable[None]]) -> None:
     grown: list[dict[str, int]] = []
     lost: list[str] = []
     for _ in range(_ROUNDS):
-        with warnings.catch_warnings(record=True) as caught:
+        with warnings.catch_warnings(record=True) as caught, collecting_what_is_new():
             warnings.simplefilter("always", ResourceWarning)
-            gc.collect()
             before = _open()
             await run()
             gc.collect()

@@ -82,13 +82,15 @@ _LIBRARIES: Final = ("httpx", "httpx2")
 
 
 class TokenAuth(_Auth):
-    """`auth=` of a `Client` or `AsyncClient` of httpx or httpx2: adds the token of `source` and
-    what else the API of the login's provider wants, in place of what the client has of its own.
+    """`auth=` of a `Client` or `AsyncClient` of httpx or httpx2: adds the token of `source` and the other
+    headers that the API of the login's provider needs. They replace the client's own headers of the same
+    names.
 
-    After a 401 the request is sent once more if there is another token. A 403, a page of a firewall and a
-    body that is a stream are left as they are. A request to a host that is not listed raises HostNotAllowed,
-    and one without a usable login SignInError. An auth does not see redirects: leave `follow_redirects` as
-    it is, False, or give the client `event_hooks=auth.event_hooks()`, too.
+    After a 401 the request is sent once more if there is another token. A 403 and a firewall's page are
+    passed on, and a request with a streamed body is not sent again. A request to a host that is not listed
+    raises HostNotAllowed, and a request without a usable login raises SignInError. An auth does not see
+    redirects: leave `follow_redirects` False, its default, or also give the client
+    `event_hooks=auth.event_hooks()`.
     """
 
     def __new__(cls, source: TokenSource) -> Self:
@@ -134,8 +136,8 @@ class TokenAuth(_Auth):
         return origin
 
     def event_hooks(self) -> dict[str, list[Callable[[Any], None]]]:
-        """`event_hooks=` of a `Client` that follows redirects: what is ours does not follow to a host that is
-        not listed. The library itself takes one header off there.
+        """`event_hooks=` of a `Client` that follows redirects. They remove our headers from a redirect to a
+        host that is not listed. The library itself removes only one of them.
         """
         return {"request": [self._keep_ours]}
 
@@ -259,16 +261,16 @@ class _RequestsAuth:
 
 class TokenRequestsAuth(_RequestsAuth):
     """`auth=` of `requests` and of blocking `niquests`, and of their sessions: adds the token of `source` and
-    what else the API of the login's provider wants.
+    the other headers that the API of the login's provider needs.
 
-    After a 401 the request is sent once more if there is another token. A 403, a page of a firewall and a
-    body that is a stream are left as they are. A request to a host that is not listed raises HostNotAllowed,
-    and one without a usable login SignInError. What follows a redirect to such a host has none of these
-    headers.
+    After a 401 the request is sent once more if there is another token. A 403 and a firewall's page are
+    passed on, and a request with a streamed body is not sent again. A request to a host that is not listed
+    raises HostNotAllowed, and a request without a usable login raises SignInError. A redirect to a host that
+    is not listed gets none of these headers.
     """
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Sign a request that is being prepared."""
+        """Add the headers to a request that is being prepared."""
         self._source.check(request.url or "")
         self._sign(request, self._source.credential())
         request.register_hook("response", self._after)
@@ -305,7 +307,7 @@ class AsyncTokenRequestsAuth(_RequestsAuth):
     """`TokenRequestsAuth` for the `AsyncSession` of `niquests`."""
 
     async def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Sign a request that is being prepared."""
+        """Add the headers to a request that is being prepared."""
         self._source.check(request.url or "")
         self._sign(request, await self._source.acredential())
         request.register_hook("response", self._after)

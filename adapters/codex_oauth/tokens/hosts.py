@@ -33,8 +33,8 @@ _MOST_SEEN: Final = 64
 
 
 class HostNotAllowed(ValueError):
-    """A URL to which no token is sent. `host` is its host as far as it can be told, escaped. A `TokenSource`
-    says which hosts may have its token: those of the login's provider, or its `hosts=`.
+    """The token must not be sent to this URL. `host` is its host, escaped, as far as it can be read. A
+    `TokenSource` says which hosts may have its token: those of the login's provider, or its `hosts=`.
     """
 
     def __init__(self, host: str) -> None:

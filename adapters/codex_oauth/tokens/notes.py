@@ -13,7 +13,7 @@ __all__ = ["CodexOAuthWarning", "Notes", "print_note"]
 
 
 class CodexOAuthWarning(UserWarning):
-    """A login works, and yet something is to be done about it."""
+    """A login works, but a person should do something about it."""
 
 
 def print_note(note: str) -> None:

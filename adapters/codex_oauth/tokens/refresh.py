@@ -39,8 +39,9 @@ _TIMEOUT: Final = RenewalPolicy().request_timeout
 
 @attrs.define(eq=False, repr=False)
 class RefreshIncomplete(SignInError):
-    """The refresh token was exchanged, and the answer does not make a credential: `kind` and `details` say
-    why. The old refresh token is spent; go on with these, of which the server left out what is None.
+    """The refresh token was exchanged, but the answer does not make a credential: `kind` and `details` say
+    why. The old refresh token is spent; continue with the tokens of this error. A token that the server left
+    out is None.
     """
 
     refresh_token: Secret[str] | None = None
@@ -56,15 +57,16 @@ def refresh(
 ) -> Credential:
     """Exchange a refresh token for a new credential (RFC 6749 §6), once. Nothing is stored.
 
-    The refresh token rotates: this call spends it, also if it fails with `details["uncertain"]`, and sending
-    it again ends the whole login. Store what comes back before anything else is done; a `TokenSource` does
-    all that. Do not interrupt it: what was issued then is lost. Where the answer has no new refresh token,
-    the old one is still good, and comes back.
+    The refresh token rotates: this call spends it, also if it fails with `details["uncertain"]`. Sending a
+    spent token again ends the whole login. Store the new credential before you do anything else; a
+    `TokenSource` does all this. Do not interrupt the call: the new tokens would be lost. If the answer has no
+    new refresh token, the old one is still valid, and is in the new credential.
 
-    `provider`: who issued it; by default `CODEX`, at the issuer that the variable `CODEX_OAUTH_ISSUER` names,
-    if it is set. `account_id`: whose login it is; by default as the new token says. Raises SignInError, and
-    of it `RefreshIncomplete`, with the tokens, where something was issued that is no credential: no usable
-    access token, or another account than `account_id` (`account_changed`).
+    `provider`: the server that issued the token; by default `CODEX`, at the issuer that the variable
+    `CODEX_OAUTH_ISSUER` names, if it is set. `account_id`: the account of the login; by default the new token
+    says it. Raises SignInError. Raises its subclass `RefreshIncomplete`, with the tokens, if the answer does
+    not make a credential: it has no usable access token, or it is for another account than `account_id`
+    (`account_changed`).
     """
     token = refresh_token if isinstance(refresh_token, Secret) else Secret(refresh_token)
     del refresh_token  # not in the frame of an error
@@ -78,8 +80,8 @@ async def arefresh(
     account_id: str | None = None,
     make_world: Callable[[], World] | None = None,
 ) -> Credential:
-    """`refresh()` for asyncio and trio. A cancel scope of anyio or trio waits for its result;
-    `Task.cancel()` of asyncio does not.
+    """`refresh()` for asyncio and trio. A cancel scope of anyio or trio waits for its result; `Task.cancel()`
+    of asyncio does not.
     """
     load_anyio()
     from anyio import CancelScope

@@ -55,24 +55,24 @@ class TokenSource:
     and event loops at once; `token` fits `OpenAI(api_key=...)`, and `atoken` fits `AsyncOpenAI`. Use it in a
     `with` or `async with` block, or call `close()` or `aclose()` at the end.
 
-    `store`: where the login is. `account`: whose login, as people call it: an e-mail address, an account id,
-    a user id, or the beginning of a key; by default the store's current one. The source keeps to the login
+    `store`: the store that holds the login. `account`: which login, by an e-mail address, an account id, a
+    user id, or the beginning of a key; by default the store's current one. The source stays with the login
     that it found first. `account_id` is the former name of `account`, and takes whole names only.
 
-    `provider`: by default the one that the login is bound to, of those that codex-oauth knows and of
-    `providers`. A login is renewed where it was granted, whatever `CODEX_OAUTH_ISSUER` says. `hosts`: where
-    the token may be sent, each `HOST` or `HOST:PORT`; by default the hosts of the login's provider. See
-    `HostNotAllowed`.
+    `provider`: by default the login's own, one of `providers` or of those that codex-oauth knows. A login is
+    renewed at the server that granted it, whatever `CODEX_OAUTH_ISSUER` says. `hosts`: the hosts that may get
+    the token, each `HOST` or `HOST:PORT`; by default the hosts of the login's provider. See `HostNotAllowed`.
 
     `policy` says when a login is renewed. `make_world` makes the world of one renewal, by default an
     `HttpxWorld`; its clock is `now`. `jitter`, from 0 to 1, spreads the renewals of several processes; by
     default it is drawn at random. On a renewal's thread `on_note` gets one line about a login that works and
     needs attention, by default as a `CodexOAuthWarning`, and `on_wait` every `Wait`.
 
-    Raises ValueError for an empty `account` and for what is no host. Every method but `close` and `stop`
-    raises SignInError where no login is usable: `login_required` (sign in again), `plan_use_off` (the person
-    has not allowed requests; none is sent), `network` and its like (the token has expired, and no renewal
-    succeeded), `auth_read_failed`, `corrupt_auth`. A signal handler may ask once a renewal has loaded all.
+    Raises ValueError for an empty `account` and for an invalid host. Every method but `close` and `stop`
+    raises SignInError if no login is usable: `login_required` (sign in again), `plan_use_off` (the person has
+    not allowed requests; none is sent), `network` and its like (the token has expired, and no renewal
+    succeeded), `auth_read_failed`, `corrupt_auth`. A signal handler may ask for a token after a renewal has
+    loaded all modules.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class TokenSource:
         begin_again_in_children(self)
 
     def begin(self) -> None:
-        """Forget a renewal that is under way: for a forked child, which has not got its thread."""
+        """Forget a renewal that is under way: for a forked child, which does not have its thread."""
         self._lock = RLock()  # reentrant: a signal handler may ask for a token
         self._flight: Job[Landing] | None = None
         self._landings: list[tuple[Landing, float]] = []  # an empty deque has 700 bytes
@@ -182,8 +182,9 @@ class TokenSource:
         return (await self._arecord(secret)).credential.access_token.reveal()
 
     def headers(self, url: str) -> dict[str, str]:
-        """The headers for a request to `url`: the token (RFC 6750 §2.1), and what else the API of the login's
-        provider wants. Raises HostNotAllowed, a ValueError, for a URL that must not have the token.
+        """The headers for a request to `url`: the token (RFC 6750 §2.1), and the other headers that the API
+        of the login's provider needs. Raises HostNotAllowed, a ValueError, for a URL that must not have the
+        token.
         """
         self.check(url)
         credential = self._record().credential
@@ -198,8 +199,8 @@ class TokenSource:
         return self.headers_of(credential)
 
     def check(self, url: str, credential: Credential | None = None) -> None:
-        """Raise HostNotAllowed unless the token may be sent to `url`: that of `credential`, once that is
-        known, for another provider's hosts are not its own.
+        """Raise HostNotAllowed unless the token may be sent to `url`. Give `credential` if it is known: each
+        provider has its own hosts.
         """
         if credential is None or not self._hosts_differ:
             self._hosts.check(url)
@@ -219,24 +220,28 @@ class TokenSource:
         return dict(seen[1])
 
     def provider(self) -> Provider:
-        """Whose login it is, without a renewal. Its `model_api` says where models answer."""
+        """The provider of the login; this renews nothing. Its `model_api` says which API gives model
+        answers.
+        """
         return self._renewer.whose(self._memory.record)
 
     @property
     def is_idle(self) -> bool:
-        """Whether no renewal is under way, and nothing is only in memory: then nothing is lost with it."""
+        """Whether no renewal is under way and every token is stored. Such a source can be dropped without
+        loss.
+        """
         with self._lock:
             self._settle()
             return self._under_way is None and self._memory.unsaved is None
 
     def stop(self) -> None:
-        """Begin no renewal any more, and have the one that is under way end, without waiting for it."""
+        """Begin no new renewal, and tell the current one to end, without waiting for it."""
         self._end()
 
     def close(self) -> None:
-        """Begin no renewal any more, and end the one that is under way: at once if it waits, when it is
-        stored if its request was sent (at most about 80 s). What could not be stored is tried once more. A
-        fresh token is still given out.
+        """Begin no new renewal, and end the current one: at once if it waits, or after it is stored if its
+        request was sent (at most about 80 s). A token that could not be stored is tried once more. The source
+        still gives out a token that is fresh.
         """
         if flight := self._end():
             with suppress(Exception):  # those who asked are told

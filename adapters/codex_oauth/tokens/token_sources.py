@@ -26,12 +26,12 @@ _LOOKED_AT: Final = 8
 
 
 class TokenSources:
-    """The token sources of many users: `of(name)` gives a user's `TokenSource`, over the store that
+    """The token sources of many users. `of(name)` returns a user's `TokenSource`, over the store that
     `store_of(name)` makes. For any number of threads, tasks and event loops at once.
 
-    At most `most` are kept, those that were asked for last, and besides those that are in use or have
-    something to store. A kept one that nobody uses takes 2 KB, and what its login takes. `options` are those
-    of every `TokenSource`. ValueError for a `most` that is not positive.
+    It keeps the `most` sources that were asked for last, and also all sources that are in use or have
+    something to store. An unused source takes 2 KB, plus the size of its login. `options` are for every
+    `TokenSource`. ValueError for a `most` that is not positive.
 
         sources = TokenSources(lambda name: PostgresStore(dsn, keys=keys, owner=name))
         client = OpenAI(api_key=sources.of("alice").token, base_url=...)
@@ -50,7 +50,7 @@ class TokenSources:
         begin_again_in_children(self)
 
     def begin(self) -> None:
-        """Forget who has the lock: for a forked child, where that thread is not."""
+        """Forget who holds the lock: for a forked child, because that thread is not in it."""
         self._lock = RLock()  # reentrant: a signal handler may ask for a source
 
     def __len__(self) -> int:
@@ -58,9 +58,10 @@ class TokenSources:
         return len(self._kept)
 
     def of(self, name: str) -> TokenSource:
-        """The token source of a user: the same one for all who ask, as long as it is kept or in use.
+        """The token source of a user. All callers get the same one, as long as it is kept or in use.
 
-        Raises what `store_of` raises, and SignInError (`cancelled`) after `close()` for one that is not kept.
+        Raises what `store_of` raises. After `close()`, raises SignInError (`cancelled`) for a source that is
+        not kept.
         """
         with self._lock:
             source = self._kept.get(name)
@@ -87,8 +88,8 @@ class TokenSources:
                 self._kept.move_to_end(name)
 
     def forget(self, name: str) -> None:
-        """Drop a user's source, after a logout say: the next one knows only what is stored. What is under way
-        of the old one is stored, and it begins nothing any more.
+        """Drop a user's source, for example after a logout. The user's next source knows only what is stored.
+        The old source stores the result of a renewal that is under way, and begins no new one.
         """
         with self._lock:
             kept, alive = self._kept.pop(name, None), self._alive.pop(name, None)
@@ -96,9 +97,7 @@ class TokenSources:
             source.stop()
 
     def close(self) -> None:
-        """Close all sources: see `TokenSource.close`. They end at the same time, so that it takes about 80 s
-        at the most.
-        """
+        """Close all sources at the same time, in at most about 80 s: see `TokenSource.close`."""
         for source in self._stopped():
             source.close()
 

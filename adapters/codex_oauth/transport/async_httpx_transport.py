@@ -31,12 +31,13 @@ __all__ = ["AsyncHttpxTransport"]
 
 
 class AsyncHttpxTransport:
-    """Sends requests, by default with our TLS and proxies: a `once` request on a connection of its own,
-    others on connections that may be used again. `aclose()` closes those. Any number of requests at a time.
+    """Sends requests, by default with our TLS and proxies. A `once` request has a connection of its own;
+    other requests use connections that may be used again. `aclose()` closes those. It sends any number of
+    requests at a time.
 
-    `client`: an `httpx.AsyncClient` of your own to send with instead. It then decides about TLS, proxies and
-    reuse of connections, and stays open. (httpcore 1.0 forgets a socket whose TLS handshake is cancelled; our
-    own network does not.)
+    `client`: your own `httpx.AsyncClient`, which then sends the requests. It decides about TLS, proxies and
+    the reuse of connections, and stays open. (httpcore 1.0 forgets a socket if its TLS handshake is
+    cancelled; our own network does not.)
     """
 
     def __init__(self, client: httpx.AsyncClient | None = None, *, now: Clock = now) -> None:
@@ -45,7 +46,7 @@ class AsyncHttpxTransport:
         self._shared = AsyncBoundedTransport()
 
     async def __call__(self, effect: SendRequest) -> AsyncSendOutcome:
-        """Send, as `AsyncTransport` says."""
+        """Send the request, as `AsyncTransport` says."""
         check_writable(effect.request)
         deadline = Deadline.of(effect, self._instant)
         progress = Progress(deadline.begin)
@@ -63,7 +64,7 @@ class AsyncHttpxTransport:
             raise error.with_traceback(None) from None  # its frames hold the bodies, as bytes
 
     async def aclose(self) -> None:
-        """Close the connections that were kept; a client of the user's stays open."""
+        """Close the connections that are kept open. Your own client stays open."""
         with unlogged():
             await shielded(self._shared.aclose)
 

@@ -25,7 +25,9 @@ TURN: Final = 0.02
 
 
 async def within(deadline: Deadline, call: Callable[[], Awaitable[T]]) -> T:
-    """What `call` returns or raises. Raises `TimeUp` where `deadline` comes first, which cancels it."""
+    """Return what `call` returns, or raise what it raises. Raises `TimeUp` if `deadline` comes first, and
+    cancels the call.
+    """
     returned: list[T] = []
     raised: BaseException | None = None
     async with anyio.create_task_group() as tasks:

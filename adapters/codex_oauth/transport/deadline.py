@@ -24,7 +24,7 @@ NETWORK_SLICE: Final = 0.25
 """Seconds that one step blocks at most."""
 
 LATE_READS: Final = 256
-"""How often something is read after the end. The largest answer fits; a peer that never stops does not."""
+"""The number of reads after the end. The largest answer fits; a peer that never stops is cut off."""
 
 
 class TimeUp(Exception):  # not an error: the limit did its work
@@ -32,13 +32,14 @@ class TimeUp(Exception):  # not an error: the limit did its work
 
 
 class StopRequested(Exception):  # not an error: somebody cancelled
-    """The request is not wanted any more."""
+    """The caller does not want the request any more."""
 
 
 class Deadline:
     """The end of one request, `seconds` from now on `clock`.
 
-    With `write_by` it is that instant until the request is begun, and then `seconds` from there.
+    With `write_by`, the end is that instant until the request begins, and then `seconds` after its first
+    byte.
     """
 
     __slots__ = ("_clock", "_ends_at", "_late_reads", "_seconds", "_stopped", "_write_by", "begun")
@@ -64,9 +65,10 @@ class Deadline:
         return cls(effect.timeout, stopped, clock, effect.write_by)
 
     def begin(self) -> None:
-        """Call it right before bytes of the request itself go out: its first, and any that go separately.
+        """Call this right before bytes of the request itself go out: before the first byte, and before each
+        later part that goes out separately.
 
-        Raises `TimeUp` if they must not: from the instant `write_by` on. The first call starts the time.
+        Raises `TimeUp` at `write_by` and later: then send nothing. The first call starts the time.
         """
         if self._write_by is not None:
             at = self._clock()
@@ -77,13 +79,14 @@ class Deadline:
         self.begun = True
 
     def left(self) -> float:
-        """Seconds until the end as it is now; 0 or less if it has come."""
+        """Seconds from now until the end; 0 or less if it has come."""
         return self._ends_at - self._clock()
 
     def slice(self) -> float:
-        """Seconds, more than 0, for which the next step may block.
+        """The seconds, more than 0, for which the next step may block.
 
-        Raises `StopRequested` if the request is not wanted any more, and `TimeUp` if no time is left.
+        Raises `StopRequested` if the caller does not want the request any more, and `TimeUp` if no time is
+        left.
         """
         if self._stopped():
             raise StopRequested
@@ -93,10 +96,11 @@ class Deadline:
         return min(left, NETWORK_SLICE)
 
     def block(self, sock: socket.socket, step: Callable[[], T], *, reads: bool = False) -> T:
-        """What `step` gives, which blocks on `sock`, in slices. Raises what `slice` raises, and `step`.
+        """Return the result of `step`, which blocks on `sock`, in slices. Raises what `slice` and `step`
+        raise.
 
-        `reads`: it reads from a peer. At the end that is tried once more without blocking, as long as it
-        brings something.
+        `reads`: the step reads from a peer. At the end such a step is tried again without blocking, as long
+        as it gets data.
         """
         while True:
             try:

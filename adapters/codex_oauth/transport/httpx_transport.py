@@ -31,10 +31,11 @@ __all__ = ["HttpxTransport"]
 class HttpxTransport:
     """Sends requests, each on a connection of its own, by default with our TLS, proxies and limits.
 
-    `client`: an `httpx.Client` of your own to send with instead. It then decides about TLS, proxies and
-    reuse of connections, stays open, and the limits are as good as httpx's: each read has
-    `effect.timeout`, and the total is checked between two pieces of the body. `write_by` is looked at if the
-    client traces, as httpx's own transport does; else before it connects.
+    `client`: your own `httpx.Client`, which then sends the requests. It decides about TLS, proxies and the
+    reuse of connections, and stays open. The limits are then those of httpx: each read may take
+    `effect.timeout` seconds, and the total is checked between two pieces of the body. `write_by` is checked
+    right before the request if the client's transport supports tracing, as httpx's own does; otherwise before
+    it connects.
     """
 
     def __init__(self, client: httpx.Client | None = None, *, now: Clock = now) -> None:
@@ -42,7 +43,7 @@ class HttpxTransport:
         self._now = now
 
     def __call__(self, effect: SendRequest, stopped: Callable[[], bool] = never) -> SendOutcome:
-        """Send, as `Transport` says."""
+        """Send the request, as `Transport` says."""
         check_writable(effect.request)
         deadline = Deadline.of(effect, self._instant, stopped)
         progress = Progress(deadline.begin)

@@ -24,14 +24,14 @@ SendOutcome = ResponseReceived | RequestFailed | Cancelled
 
 
 class Transport(Protocol):
-    """Sends one request as it is: a new connection, no redirects, no cookies, no retry."""
+    """Sends one request unchanged: a new connection, no redirects, no cookies, no retry."""
 
     def __call__(self, effect: SendRequest, stopped: Callable[[], bool]) -> SendOutcome:
-        """Send `effect.request` within `effect.timeout` seconds, everything included.
+        """Send `effect.request`, in at most `effect.timeout` seconds for the whole exchange.
 
-        Answers `Cancelled` soon (within 0.5 s) after `stopped()` became true; a world passes a
-        `stopped` that never does for a `once` request. A failure of the network is `RequestFailed`.
-        Raises ValueError for a request that cannot be written as HTTP at all, which is a bug.
+        It answers `Cancelled` within 0.5 s after `stopped()` became true. For a `once` request a world passes
+        a `stopped` that never becomes true. A failure of the network is `RequestFailed`. Raises ValueError
+        for a request that cannot be written as HTTP, which is a bug.
         """
         ...
 
@@ -49,13 +49,13 @@ AsyncSendOutcome = ResponseReceived | RequestFailed
 
 
 class AsyncTransport(Protocol):
-    """Sends one request as it is: no redirects, no cookies, no retry."""
+    """Sends one request unchanged: no redirects, no cookies, no retry."""
 
     async def __call__(self, effect: SendRequest) -> AsyncSendOutcome:
-        """Send `effect.request` within `effect.timeout` seconds, everything included.
+        """Send `effect.request`, in at most `effect.timeout` seconds for the whole exchange.
 
-        A failure of the network is `RequestFailed`. A cancellation cuts it, and is raised: the world sees to
-        it that none reaches a `once` request. Raises ValueError for a request that cannot be written as HTTP
-        at all, which is a bug.
+        A failure of the network is `RequestFailed`. A cancellation interrupts the request and is raised; the
+        world makes sure that none interrupts a `once` request. Raises ValueError for a request that cannot be
+        written as HTTP, which is a bug.
         """
         ...

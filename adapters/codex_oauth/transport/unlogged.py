@@ -33,8 +33,8 @@ _OURS: Final[ContextVar[bool]] = ContextVar("codex_oauth_unlogged", default=Fals
 
 @contextlib.contextmanager
 def unlogged(*others: str) -> Generator[None]:
-    """In this block these libraries log nothing: in this thread, or in this task and those it starts.
-    `others` are the names of another library's loggers, of each of them: a filter is not inherited.
+    """In this block these libraries log nothing, in this thread, or in this task and the tasks that it
+    starts. `others` are the names of all loggers of another library: a logger does not inherit a filter.
     """
     for logger in (*_FILTERED, *map(logging.getLogger, others)):
         if _drops not in logger.filters:

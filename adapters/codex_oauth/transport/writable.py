@@ -25,9 +25,9 @@ _NO_VALUE: Final = re.compile(r"[\0\r\n]")
 
 
 def check_writable(request: Request) -> None:
-    """Raises ValueError for what cannot be written as HTTP: a URL with another scheme than http and https,
-    without a host, with a port that is none, or with a blank, a control character or one beyond ASCII; a
-    method or the name of a header that is no token; a header's value with a line end or a zero.
+    """Raises ValueError for a request that cannot be written as HTTP: a URL with a scheme other than http and
+    https, without a host, with an invalid port, or with a blank, a control character or a character beyond
+    ASCII; a method or a header's name that is not a token; a header's value with a line end or a zero byte.
     """
     _check_url(request.url)
     if not _TOKEN.fullmatch(request.method):
@@ -38,8 +38,8 @@ def check_writable(request: Request) -> None:
 
 
 def request_target(url: str) -> str:
-    """What stands in the request line (RFC 9112 §3.2.1): all from the path on but the fragment, as it is.
-    (What parses URLs drops an empty query, and may take out dot segments.)
+    """The target in the request line (RFC 9112 §3.2.1): the URL from its path on, without the fragment,
+    unchanged. (URL parsers drop an empty query, and may remove dot segments.)
     """
     after = url.partition("://")[2]
     found = _TARGET.search(after)

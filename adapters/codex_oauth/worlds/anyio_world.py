@@ -33,13 +33,14 @@ ASYNC_TICK: Final = 1.0
 class AnyioWorld:
     """Performs effects by awaiting. Use it in an `async with` block, for one run.
 
-    `send` carries requests. `on_wait` gets every `Wait` before it sleeps: show its prompt there. `on_tick`
-    gets the `Wait` and the present instant at its start and about once a second: count down there. Both may
-    be coroutine functions; what they raise is raised by `perform`, and they may call `cancel()`. `callbacks`
-    bring the redirect of a `Wait` that bears a `callback`, and are started before it is shown.
+    `send` carries requests. `on_wait` gets every `Wait` before the world sleeps: show its prompt there.
+    `on_tick` gets the `Wait` and the present instant when the wait starts and about once a second: show a
+    countdown there. Both may be coroutine functions. `perform` raises what they raise, and they may call
+    `cancel()`. `callbacks` bring the redirect of a `Wait` that has a `callback`; they start before the prompt
+    is shown.
 
-    A task that is cancelled leaves a wait or a request at once. A `once` request is sent to its end, within
-    its time limit; its answer is returned, and the cancellation is raised by the next await that it may cut.
+    A cancelled task leaves a wait or a request at once. A `once` request is completed first, within its time
+    limit: its answer is returned, and the next await that may be interrupted raises the cancellation.
     """
 
     def __init__(
@@ -60,12 +61,13 @@ class AnyioWorld:
         self._alarm: _AsyncWaker | None = None
 
     def now(self) -> tuple[float, float]:
-        """The instant, and Unix time; both in seconds."""
+        """The instant and Unix time, both in seconds."""
         return self._now()
 
     async def perform(self, effect: SignInEffect) -> Event:
-        """Do what the effect asks. Raises RuntimeError outside the `async with` block, and what a source of
-        `callbacks` raises that cannot start: no event says that, and waiting would be in vain.
+        """Perform the effect, and return the event that answers it. Raises RuntimeError outside the `async
+        with` block, and what a source of `callbacks` raises if it cannot start: no event could say that, and
+        the wait would never end.
         """
         alarm = self._alarm
         if alarm is None:
@@ -81,8 +83,8 @@ class AnyioWorld:
                 assert_never(effect)
 
     def cancel(self) -> None:
-        """Answer `Cancelled` as soon as possible; a `once` request is finished first. From any thread, and
-        from a signal handler.
+        """Answer `Cancelled` as soon as possible. A `once` request is finished first. Call it from any thread
+        or signal handler.
         """
         self._cancelled = True
         if alarm := self._alarm:

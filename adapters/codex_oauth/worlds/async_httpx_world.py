@@ -16,7 +16,7 @@ __all__ = ["AsyncHttpxWorld"]
 
 
 class AsyncHttpxWorld(AnyioWorld):
-    """`AnyioWorld` with `AsyncHttpxTransport`; the parameters are theirs."""
+    """`AnyioWorld` with `AsyncHttpxTransport`. It takes the parameters of both."""
 
     def __init__(
         self,

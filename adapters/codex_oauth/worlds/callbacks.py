@@ -20,17 +20,21 @@ __all__ = ["CallbackSource", "Heard", "Sources", "answer_of"]
 
 
 class CallbackSource(Protocol):
-    """Something that can bring the redirect of one sign-in."""
+    """A source that can bring the redirect of one sign-in, such as a `CallbackListener` or a
+    `PasteSource`.
+    """
 
     def start(self, rule: CallbackRule, accept: Callable[[Accepted], None]) -> None:
-        """Begin to judge what comes by `rule`, in the background; call `accept` for the genuine redirect, at
-        most once and from any thread. `accept` does not block. Raises SignInError
+        """Begin to check what comes against `rule`, in the background. Call `accept` with the genuine
+        redirect, at most once and from any thread. `accept` does not block. Raises SignInError
         (`callback_server_failed`) if it cannot begin.
         """
         ...
 
     def stop(self) -> None:
-        """Stop listening. Whoever is still connected is answered without delaying the caller."""
+        """Stop listening. Clients that are still connected get their answer; the caller does not wait for
+        that.
+        """
         ...
 
 
@@ -58,7 +62,7 @@ class Heard:
 
 
 class Sources:
-    """The sources of one run."""
+    """The callback sources of one run."""
 
     def __init__(self, sources: Iterable[CallbackSource]) -> None:
         self._sources = tuple(sources)
@@ -68,9 +72,10 @@ class Sources:
     def listen(
         self, rule: CallbackRule | None, ring: Callable[[], None], *, cancelled: bool = False
     ) -> Heard | None:
-        """Start every source, once for each rule, unless nobody will wait; what they have heard by it.
+        """Start every source, once for each rule, unless the wait is over already. Returns what they have
+        received for the rule.
 
-        Raises what a source raises that cannot start.
+        Raises what a source raises if it cannot start.
         """
         if rule is None:
             return None
@@ -83,12 +88,12 @@ class Sources:
         return heard
 
     def stop(self) -> None:
-        """Stop those that were started."""
+        """Stop the sources that were started."""
         self._started.close()
 
 
 def answer_of(wait: Wait, heard: Heard | None, at: float, *, cancelled: bool) -> Event | None:
-    """The event that answers a wait at the instant `at`; None while it goes on."""
+    """The event that answers a wait at the instant `at`; None while the wait goes on."""
     if cancelled:
         return Cancelled(at)
     accepted = None if heard is None else heard.take()

@@ -16,7 +16,7 @@ __all__ = ["HttpxWorld"]
 
 
 class HttpxWorld(SyncWorld):
-    """`SyncWorld` with `HttpxTransport`; the parameters are theirs."""
+    """`SyncWorld` with `HttpxTransport`. It takes the parameters of both."""
 
     def __init__(
         self,

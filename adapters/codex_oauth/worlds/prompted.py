@@ -14,9 +14,9 @@ __all__ = ["AsyncPromptedWorld", "PromptedWorld"]
 
 
 class PromptedWorld:
-    """`world`, with `on_prompt` called before the first wait that bears a new prompt.
+    """`world`, with `on_prompt` called before the first wait with a new prompt.
 
-    A prompt is a level and not an edge: it is new when it `is not` the one shown last.
+    Each `Wait` repeats its prompt. A prompt is new if it `is not` the one shown last.
     """
 
     def __init__(self, world: World, on_prompt: Callable[[Prompt], None]) -> None:
@@ -29,7 +29,7 @@ class PromptedWorld:
         return self._world.now()
 
     def perform(self, effect: SignInEffect) -> Event:
-        """Show what is new, then do what the effect asks. What `on_prompt` raises is raised here."""
+        """Show a new prompt, then perform the effect. Raises what `on_prompt` raises."""
         prompt = effect.prompt if isinstance(effect, Wait) else None
         if prompt is not None and prompt is not self._shown:
             self._shown = prompt
@@ -52,10 +52,10 @@ class PromptedWorld:
 
 
 class AsyncPromptedWorld:
-    """`world`, with `on_prompt` called before the first wait that bears a new prompt. It may be a plain
+    """`world`, with `on_prompt` called before the first wait with a new prompt. `on_prompt` may be a plain
     function or a coroutine function, which is awaited.
 
-    A prompt is a level and not an edge: it is new when it `is not` the one shown last.
+    Each `Wait` repeats its prompt. A prompt is new if it `is not` the one shown last.
     """
 
     def __init__(self, world: AsyncWorld, on_prompt: Callable[[Prompt], Awaitable[None] | None]) -> None:
@@ -68,7 +68,7 @@ class AsyncPromptedWorld:
         return self._world.now()
 
     async def perform(self, effect: SignInEffect) -> Event:
-        """Show what is new, then do what the effect asks. What `on_prompt` raises is raised here."""
+        """Show a new prompt, then perform the effect. Raises what `on_prompt` raises."""
         prompt = effect.prompt if isinstance(effect, Wait) else None
         if prompt is not None and prompt is not self._shown:
             self._shown = prompt

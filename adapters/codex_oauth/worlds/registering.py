@@ -19,18 +19,18 @@ __all__ = ["AsyncRegisteringWorld", "RegisteringWorld"]
 
 
 class RegisteringWorld:
-    """`world`, with a store for what a server issues to this client. Use it inside the block of `world`."""
+    """`world`, with a store that keeps the client ids a server issues. Use it inside the block of `world`."""
 
     def __init__(self, world: Performer, store: KeepsRegistrations | None) -> None:
         self._world = world
         self._store = store
 
     def now(self) -> tuple[float, float]:
-        """The world's clocks."""
+        """The clocks of the world: the instant and Unix time, both in seconds."""
         return self._world.now()
 
     def perform(self, effect: SignInEffect) -> Event:
-        """Do what the effect asks."""
+        """Perform the effect, and return the event that answers it."""
         if not isinstance(effect, Register) or self._store is None:
             return self._world.perform(effect)
         answer = _registered(self._store, effect.registration)
@@ -56,11 +56,11 @@ class AsyncRegisteringWorld:
         self._store = store
 
     def now(self) -> tuple[float, float]:
-        """The world's clocks."""
+        """The clocks of the world: the instant and Unix time, both in seconds."""
         return self._world.now()
 
     async def perform(self, effect: SignInEffect) -> Event:
-        """Do what the effect asks."""
+        """Perform the effect, and return the event that answers it."""
         store = self._store
         if not isinstance(effect, Register) or store is None:
             return await self._world.perform(effect)

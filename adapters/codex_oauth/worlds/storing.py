@@ -211,10 +211,10 @@ class _CutShort(Exception):
 
 
 class StoringWorld:
-    """`world`, and the login named `key` in `store`: drives a flow about a stored login.
+    """`world`, with the login under `key` in `store`: drives a flow about a stored login.
 
-    Use it in a `with` block, for one run, inside the `with` block of `world`. Raises ValueError for what is
-    no key.
+    Use it in a `with` block, for one run, inside the `with` block of `world`. Raises ValueError for an
+    invalid key.
     """
 
     def __init__(self, world: Performer, store: Store, key: str) -> None:
@@ -222,12 +222,12 @@ class StoringWorld:
         self._storage = Storage(store, key)
 
     def now(self) -> tuple[float, float]:
-        """The world's clocks."""
+        """The clocks of the world: the instant and Unix time, both in seconds."""
         return self._world.now()
 
     def perform(self, effect: SendRequest | Wait | StorageEffect) -> Event:
-        """Do what the effect asks. Raises what the world within raises, and ValueError and RuntimeError for
-        a flow that asks for what it must not.
+        """Perform the effect. Raises what `world` raises. Raises ValueError and RuntimeError for a flow that
+        asks for something forbidden.
         """
         if isinstance(effect, SendRequest | Wait):
             if isinstance(effect, SendRequest) and not self._storage.sending():
@@ -253,12 +253,12 @@ class StoringWorld:
 
 
 class AsyncStoringWorld:
-    """`StoringWorld` for asyncio and trio: `world`, and the login named `key` in `store`.
+    """`StoringWorld` for asyncio and trio: `world`, with the login under `key` in `store`.
 
-    Use it in an `async with` block, for one run, inside the block of `world`. A task that is cancelled before
-    a refresh token is sent leaves it alone; one that is cancelled while it is on its way still stores what
-    comes back: the request is `once`, no storage effect is cut, and the cancellation is raised where nothing
-    is at stake any more. Raises ValueError for what is no key.
+    Use it in an `async with` block, for one run, inside the block of `world`. If the task is cancelled before
+    the refresh token is sent, the token stays unspent. If it is cancelled while the token is on its way, the
+    world still stores the answer: the request is `once`, no storage effect is interrupted, and the
+    cancellation is raised when nothing can be lost any more. Raises ValueError for an invalid key.
     """
 
     def __init__(self, world: AsyncPerformer, store: Store, key: str) -> None:
@@ -266,12 +266,12 @@ class AsyncStoringWorld:
         self._storage = Storage(store, key)
 
     def now(self) -> tuple[float, float]:
-        """The world's clocks."""
+        """The clocks of the world: the instant and Unix time, both in seconds."""
         return self._world.now()
 
     async def perform(self, effect: SendRequest | Wait | StorageEffect) -> Event:
-        """Do what the effect asks. Raises what the world within raises, and ValueError and RuntimeError for
-        a flow that asks for what it must not.
+        """Perform the effect. Raises what `world` raises. Raises ValueError and RuntimeError for a flow that
+        asks for something forbidden.
         """
         if isinstance(effect, SendRequest | Wait):
             if isinstance(effect, SendRequest) and not await self._may_send():

@@ -33,10 +33,10 @@ TICK: Final = 1.0
 class SyncWorld:
     """Performs effects by blocking. Use it in a `with` block, for one run.
 
-    `send` carries requests. `on_wait` gets every `Wait` before it blocks: show its prompt there.
-    `on_tick` gets the `Wait` and the present instant at its start and about once a second: count down
-    there. What they raise is raised by `perform`. They may call `cancel()`. `callbacks` bring the
-    redirect of a `Wait` that bears a `callback`, and are started before it is shown.
+    `send` carries requests. `on_wait` gets every `Wait` before the world blocks: show its prompt there.
+    `on_tick` gets the `Wait` and the present instant when the wait starts and about once a second: show a
+    countdown there. `perform` raises what they raise, and they may call `cancel()`. `callbacks` bring the
+    redirect of a `Wait` that has a `callback`; they start before the prompt is shown.
     """
 
     def __init__(
@@ -57,12 +57,13 @@ class SyncWorld:
         self._alarm: _Waker | None = None
 
     def now(self) -> tuple[float, float]:
-        """The instant, and Unix time; both in seconds."""
+        """The instant and Unix time, both in seconds."""
         return self._now()
 
     def perform(self, effect: SignInEffect) -> Event:
-        """Do what the effect asks. Raises RuntimeError outside the `with` block, and what a source of
-        `callbacks` raises that cannot start: no event says that, and waiting would be in vain.
+        """Perform the effect, and return the event that answers it. Raises RuntimeError outside the `with`
+        block, and what a source of `callbacks` raises if it cannot start: no event could say that, and the
+        wait would never end.
         """
         alarm = self._alarm
         if alarm is None:
@@ -78,7 +79,9 @@ class SyncWorld:
                 assert_never(effect)
 
     def cancel(self) -> None:
-        """Answer `Cancelled` as soon as possible; a `once` request is finished first. From any thread."""
+        """Answer `Cancelled` as soon as possible. A `once` request is finished first. Call it from any
+        thread.
+        """
         self._cancelled = True
         if alarm := self._alarm:
             alarm.ring()

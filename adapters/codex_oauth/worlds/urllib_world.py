@@ -259,7 +259,7 @@ def _headers(answer: HTTPResponse) -> dict[str, str]:
 
 
 class UrllibWorld(SyncWorld):
-    """`SyncWorld` with `UrllibTransport`; the parameters are theirs."""
+    """`SyncWorld` with `UrllibTransport`. It takes the parameters of both."""
 
     def __init__(
         self,

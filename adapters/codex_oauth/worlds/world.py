@@ -47,17 +47,17 @@ class PerformerOf(Protocol[E_contra]):
 
 
 Performer = PerformerOf[SignInEffect]
-"""Performs what a sign-in asks for: a port to another I/O stack begins with these two methods."""
+"""Performs the effects of a sign-in. To port to another I/O stack, begin with these two methods."""
 
 
 class World(PerformerOf[SignInEffect], Protocol):
     """Performs effects, can be cancelled, and closes what it opened when its `with` block ends.
 
-    It belongs to one run, and only `cancel()` may be called from elsewhere.
+    It belongs to one run. Other threads may call only `cancel()`.
     """
 
     def cancel(self) -> None:
-        """Make `perform` answer with `Cancelled` as soon as the effect allows it; from any thread."""
+        """Make `perform` answer `Cancelled` as soon as the effect allows it. Call it from any thread."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -66,10 +66,10 @@ class World(PerformerOf[SignInEffect], Protocol):
 
 
 def run(flow: Drivable[E, T], world: PerformerOf[E]) -> T | SignInError:
-    """Drive `flow` to its end in `world`, and return its outcome: a `Credential` of a sign-in.
+    """Drive `flow` to its end in `world`, and return its outcome, such as the `Credential` of a sign-in.
 
-    A failure is a value here, a `SignInError`: raise it, or act by its `kind`. Raises what `world` raises,
-    and IllegalEvent where the world answers an effect with another's event. `store_login()` keeps a
+    A failure is a value here, a `SignInError`: raise it, or act on its `kind`. Raises what `world` raises,
+    and IllegalEvent if the world answers an effect with the event of another effect. `store_login()` stores a
     credential.
     """
     effect = flow.receive(Started(*world.now()))
@@ -96,17 +96,17 @@ class AsyncPerformerOf(Protocol[E_contra]):
 
 
 AsyncPerformer = AsyncPerformerOf[SignInEffect]
-"""Performs what a sign-in asks for: a port to another event loop begins with these two methods."""
+"""Performs the effects of a sign-in. To port to another event loop, begin with these two methods."""
 
 
 class AsyncWorld(AsyncPerformerOf[SignInEffect], Protocol):
     """Performs effects, can be cancelled, and closes what it opened when its `async with` block ends.
 
-    It belongs to one run, and only `cancel()` may be called from elsewhere.
+    It belongs to one run. Other tasks and threads may call only `cancel()`.
     """
 
     def cancel(self) -> None:
-        """Make `perform` answer with `Cancelled` as soon as the effect allows it; from any thread."""
+        """Make `perform` answer `Cancelled` as soon as the effect allows it. Call it from any thread."""
         ...
 
     async def __aenter__(self) -> Self: ...
@@ -116,7 +116,7 @@ class AsyncWorld(AsyncPerformerOf[SignInEffect], Protocol):
 
 async def arun(flow: Drivable[E, T], world: AsyncPerformerOf[E]) -> T | SignInError:
     """`run()` for asyncio and trio: drive `flow` to its end in `world`, and return its outcome. A failure is
-    a value here, a `SignInError`; `astore_login()` keeps a credential.
+    a value here, a `SignInError`; `astore_login()` stores a credential.
     """
     effect = flow.receive(Started(*world.now()))
     while not isinstance(effect, Finished):

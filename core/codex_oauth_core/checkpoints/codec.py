@@ -54,12 +54,12 @@ _TEXTS: Final[Mapping[str, str]] = {
 
 
 class CheckpointError(ValueError):
-    """A mapping is no checkpoint that can be taken up here, or a flow cannot be put down now.
+    """This program cannot resume from the mapping, or the flow cannot give a checkpoint now.
 
-    `reason` is a word for programs: `not_a_checkpoint`, `too_new`, `other_provider` or `malformed` from
-    `restore()`, `nothing_outstanding` or `bad_time` from `checkpoint()`, `other_key`, `sealed_wrong` or
-    `extra_missing` from a seal. `where` names the field that is malformed, `fields.device.interval` say.
-    Neither they nor the text repeat anything of the mapping.
+    `reason` is a word for programs. `restore()` gives `not_a_checkpoint`, `too_new`, `other_provider` or
+    `malformed`; `checkpoint()` gives `nothing_outstanding` or `bad_time`; `seal()` and `unseal()` give
+    `other_key`, `sealed_wrong` or `extra_missing`. `where` names the malformed field, such as
+    `fields.device.interval`. `reason`, `where` and the text repeat no value of the mapping.
     """
 
     def __init__(self, reason: str, where: str | None = None) -> None:

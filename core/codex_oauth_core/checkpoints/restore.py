@@ -24,13 +24,14 @@ _KINDS: Final[Mapping[object, type[DeviceFlow | BrowserFlow]]] = {
 
 
 def restore(mapping: Mapping[str, object], provider: Provider) -> DeviceFlow | BrowserFlow:
-    """The flow that `checkpoint()` put down. Feed it `Resumed` first: that returns the outstanding effect.
+    """The flow whose `checkpoint()` made the mapping. Feed it `Resumed` first: `receive()` returns the
+    outstanding effect.
 
-    Polls are repeated. A `once` request that was outstanding, and not handed over, may have been sent: the
-    flow then ends as `token_request_failed` with `details.uncertain`. Time limits have gone on by the wall
-    clock; where that was set back, what was left to them then is left now.
+    The flow repeats a poll. If a `once` request was outstanding and was not handed over, the server may have
+    received it: the flow then ends with `token_request_failed` and `details.uncertain`. Time limits continue
+    by the wall clock; if that clock was set back, the flow has the time that was left at the checkpoint.
 
-    Endpoints come from `provider` alone. Raises CheckpointError: `not_a_checkpoint`, `too_new`,
+    Endpoints come only from `provider`. Raises CheckpointError: `not_a_checkpoint`, `too_new`,
     `other_provider` (another issuer or client), `malformed`.
     """
     return without_traceback(lambda: _restore(mapping, provider))

@@ -148,16 +148,17 @@ LAYOUT: Final = Layout(
 class BrowserFlow(VerifiedSignInFlow):
     """Sign in with the browser (RFC 8252, RFC 7636). It ends with a `Credential` or a `SignInError`.
 
-    Make it with the `redirect_uri` of a receiver that already listens, and with a fresh `pkce` and `state`,
-    and `nonce` if the provider has one. Feed it `Started`; its `Wait` bears the page to open as `prompt`, and
-    in `callback` the rule for redirects. Answer with `CallbackReceived` when the rule has accepted one. It
-    waits `lifetime` seconds.
+    Make it with the `redirect_uri` of a receiver that already listens, a fresh `pkce` and `state`, and a
+    `nonce` if the provider wants one. Feed it `Started`. The `prompt` of its `Wait` is the page to open, and
+    `callback` is the rule for redirects. Answer with `CallbackReceived` when the rule has accepted a
+    redirect. The flow waits `lifetime` seconds.
 
-    `id_token_hint` and `login_hint` say who is about to sign in; they go into the `open_url` of the prompt
-    alone. `prompt`: what the person is to be asked again.
+    `id_token_hint` and `login_hint` say who is about to sign in; only the prompt's `open_url` has them.
+    `prompt`: what the server must ask the person again.
 
-    Where ID tokens are believed by their signature, the keys are asked for first, and no page is shown
-    without them. A client id that the redirect issues is kept (`Register`) before the code is exchanged.
+    If the provider's ID tokens need a signature check, the flow fetches the keys first, and shows no page
+    without them. If the redirect issues a client id, the flow keeps it (`Register`) before it exchanges the
+    code.
     """
 
     machine = MACHINE

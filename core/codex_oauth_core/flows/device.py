@@ -177,10 +177,10 @@ LAYOUT: Final = Layout(
 class DeviceFlow(SignInFlowOf[SendRequest | Wait]):
     """Sign in with a device code (RFC 8628). It ends with a `Credential` or a `SignInError`.
 
-    Feed it `Started`, then perform each effect it returns: `SendRequest`, and `Wait`, whose `prompt`
-    is what the person must see. `max_lifetime` bounds the login in seconds, whatever the server says.
-    It ends at the latest by its deadline, plus one poll, 30 s of exchange tries and one request (and
-    10 s more where a login that is not kept is revoked).
+    Feed it `Started`, then perform each effect that it returns: `SendRequest` and `Wait`. The `prompt` of a
+    `Wait` is what the person must see. `max_lifetime` limits the sign-in in seconds, whatever the server
+    says. It ends at its deadline at the latest, plus one poll, 30 s of exchange attempts and one request, and
+    10 s more if it revokes a login that it does not keep.
     """
 
     machine = MACHINE
@@ -199,7 +199,7 @@ class DeviceFlow(SignInFlowOf[SendRequest | Wait]):
 
     @property
     def authorization(self) -> DeviceAuthorization | None:
-        """What the server issued; None before it has."""
+        """The device authorization that the server issued; None before the server has issued it."""
         return self._device
 
     # -- which state takes which event -------------------------------------------------------------
@@ -418,7 +418,9 @@ class DeviceFlow(SignInFlowOf[SendRequest | Wait]):
         return Wait(wait.until, wait.why, prompt, cause=wait.cause)
 
     def invalid_field(self) -> str | None:
-        """As for every flow; and what a person is shown is what would be shown of an answer."""
+        """Check the fields as every flow does, and check that the prompt is one that an answer could have
+        caused.
+        """
         device = self._device
         unusable = None if device is None else _unusable(device, self.provider.verification_uri)
         return unusable or super().invalid_field()

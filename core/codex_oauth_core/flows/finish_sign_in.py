@@ -103,18 +103,20 @@ def _as_record(granted: Credential | Record) -> Record:
 
 @attrs.define(eq=False, kw_only=True)
 class FinishSignIn(StoringFlow[SignedIn]):
-    """Store a login that was granted under its key, in place of the old one, also where that has a former
-    name, and put it in use; if it cannot be stored, end it.
+    """Store a new login under its key and make it the current one. It replaces the old login, also one that
+    is stored under a former name. If it cannot be stored, end it at the server.
 
-    `record`: the login, or its `Credential`. `provider`: who granted it; None for a copy of what another
-    program was granted, which is that program's to end. `revoke_old`: also end the login that it replaces, at
-    the provider that one is bound to. `force`, `lock_limit`: see `StoreLogin`.
+    `record`: the login, or its `Credential`. `provider`: the server that granted it; None for a copy of
+    another program's login, which only that program may end. `revoke_old`: also end the login that it
+    replaces, at that login's own provider. `force`, `lock_limit`: see `StoreLogin`.
 
-    It ends with `SignedIn`, or with a `SignInError`: that of `StoreLogin`, or of a store that could not put
-    the login in use. `details.revoked` says that the login is not stored, and whether the server confirmed
-    that it ended it; without it the login is stored, or may be.
+    The flow ends with `SignedIn` or with a `SignInError`: one of `StoreLogin`, or one of a store that could
+    not make the login current. `details.revoked` in the error means that the login is not stored, and says
+    whether the server confirmed that it ended the login. Without `details.revoked` the login is stored, or
+    may be.
 
-    A flow whose first event is `Cancelled` stores nothing: it ends the login, unless that is stored already.
+    If the first event is `Cancelled`, the flow stores nothing: it ends the login, unless that is stored
+    already.
     """
 
     machine = MACHINE
@@ -141,8 +143,8 @@ class FinishSignIn(StoringFlow[SignedIn]):
 
     @property
     def is_undecided(self) -> bool:
-        """Whether the login is neither stored nor being ended. A driver that leaves off now, because of an
-        exception, say, hands the login to a new flow, whose first event is `Cancelled`.
+        """Whether the login is neither stored nor being ended. A driver that must stop now, because of an
+        exception for example, gives the login to a new flow and feeds that `Cancelled` first.
         """
         return self.state in (State.IDLE, State.STORING, State.LOOKING)
 

@@ -184,8 +184,8 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Drivable(Protocol[E_co, T_co]):
-    """All that a driver asks of a flow, or of what stands in for one: for each event an effect of the types
-    `E_co`, and at the end a `T_co` or a `SignInError`.
+    """What a driver needs from a flow, or from an object that replaces one: `receive()` returns for each
+    event an effect of the types `E_co`, and at the end a `T_co` or a `SignInError`.
     """
 
     __slots__ = ()

@@ -151,14 +151,13 @@ _NOTHING_SENT: Final = (State.READING, State.LOCKING, State.RESERVING)
 class Renewal(StoringFlow[Renewed | Adopted | NotRenewed]):
     """Renew the stored login of one account (RFC 6749 §6), if it is due.
 
-    `rejected`: the access token that a server refused with 401. `forced`: renew even what is current.
-    `jitter`: from 0 to 1, drawn once by each process. It ends with `Renewed`, `Adopted` (another process
-    was faster), `NotRenewed` (the old access token is usable) or a `SignInError` (it is not).
+    `rejected`: the access token that a server refused with 401. `forced`: renew even a current login.
+    `jitter`: from 0 to 1, drawn once by each process. The flow ends with `Renewed`, `Adopted` (another
+    process was faster), `NotRenewed` (the old access token is usable) or a `SignInError` (it is not).
 
-    `known` is what this process had the last time. If that was exchanged for what is stored, it could not be
-    saved then: it is stored now, before anything is judged. A save that fails is repeated for 30 s; after
-    that the flow ends, or with `keep_saving` it goes on, with the lock, until it is saved or cancelled. See
-    `meanwhile` then, after each effect.
+    `known` is the record that this process had last. If it renews the stored record, it is stored first: an
+    earlier save failed. A failed save is repeated for 30 s, then the flow ends. With `keep_saving` it keeps
+    the lock until the record is saved or it is cancelled: read `meanwhile` after each effect.
     """
 
     machine = MACHINE
@@ -191,7 +190,7 @@ class Renewal(StoringFlow[Renewed | Adopted | NotRenewed]):
 
     @property
     def meanwhile(self) -> Renewed | Adopted | NotRenewed | SignInError | None:
-        """What to answer those who wait with, while the flow goes on saving; None as long as they wait on."""
+        """The outcome for waiting callers while the flow goes on saving; None while they must wait."""
         late = self.state is State.SAVING_LATER and self._saving.is_late(self._now)
         return self._unsaved() if late else None
 

@@ -48,15 +48,15 @@ def _at_most_a_minute(_policy: object, field: attrs.Attribute[float], value: flo
 
 @attrs.frozen(kw_only=True, repr=False)
 class RenewalPolicy:
-    """When a login is renewed, and how long that may take. All spans are seconds; ValueError for one that
-    is not positive.
+    """When a login is renewed, and how long a renewal may take. All spans are seconds; ValueError for one
+    that is not positive.
 
-    `skew`: an access token must be renewed within `skew` of its expiry, or within the last tenth of its
-    life if that is shorter. `max_age`: one whose expiry is unknown is renewed after this. `spacing`: no
-    login is renewed twice within this, unless its token was rejected. `lock_limit` bounds the wait for
-    another process while the old access token is usable, `expired_lock_limit` where it is not,
-    `request_timeout` the wait for an answer (at most 60 s, which others count on), `retry_limit` all tries
-    of a request that was surely not acted upon.
+    `skew`: renew an access token within `skew` of its expiry, or within the last tenth of its life if that is
+    shorter. `max_age`: renew a token with an unknown expiry after this. `spacing`: never renew a login twice
+    within this, unless a server rejected its token. `lock_limit` limits the wait for another process while
+    the old access token is usable, and `expired_lock_limit` while it is not. `request_timeout` limits the
+    wait for an answer (at most 60 s: other processes rely on that). `retry_limit` limits all attempts of a
+    request that certainly had no effect.
     """
 
     skew: float = attrs.field(default=REFRESH_SKEW, validator=_positive)
@@ -67,7 +67,8 @@ class RenewalPolicy:
     request_timeout: float = attrs.field(default=REQUEST_TIMEOUT, validator=(_positive, _at_most_a_minute))
     retry_limit: float = attrs.field(default=30.0, validator=_positive)
 
-    __repr__ = changed_fields
+    def __repr__(self) -> str:
+        return changed_fields(self)
 
 
 def freshness(record: Record, wall: float, policy: RenewalPolicy, jitter: float = 0.5) -> Freshness:

@@ -132,12 +132,12 @@ _LEAST_TIME: Final = 1.0  # seconds that a request needs to be worth a try
 
 @attrs.define(eq=False, kw_only=True)
 class Revocation(StoringFlow[Revoked]):
-    """End the stored login of one account, or with `credential` a login that is not stored.
+    """End the stored login of one account. With `credential`, end a login that is not stored.
 
-    `expected`: what is believed to be stored; another login is then left alone. `provider`: where to revoke
-    it; None asks nothing of any server. A server that cannot do it now is asked again, for 10 s in all; to
-    cancel ends that, and not the deletion. `lock_limit`: seconds to wait for another process. It ends with
-    `Revoked`, or with a `SignInError` if the login could not be deleted.
+    `expected`: the login that the caller expects in the store; another login there is left alone. `provider`:
+    where to revoke the login; None asks no server. A server that cannot do it now is asked again, for 10 s in
+    all; a cancellation stops these requests, but not the deletion. `lock_limit`: seconds to wait for another
+    process. The flow ends with `Revoked`, or with a `SignInError` if the login could not be deleted.
     """
 
     machine = MACHINE

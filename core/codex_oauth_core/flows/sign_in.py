@@ -406,4 +406,4 @@ class SignInFlowOf(Flow[E_co, Credential]):
 
 
 SignInFlow = SignInFlowOf[SignInEffect]
-"""Any sign-in, as who drives one sees it."""
+"""Any sign-in flow, in the form that a driver needs."""

@@ -109,10 +109,11 @@ MOST_CONFLICTS: Final = 5
 class StoreLogin(StoringFlow[LoginStored]):
     """Store `record`, a new login, in place of the account's old one.
 
-    `lock_limit`: seconds to wait for another process; after that, or when cancelled, the login is kept
-    beside. `force`: a borrowed login may replace one that can be renewed. It ends with `LoginStored` or a
-    `SignInError` of kind `corrupt_auth`, `auth_read_failed`, `auth_write_failed` or, for a borrowed login
-    without `force`, `invalid_request` (one that can be renewed is stored) or `network` (it was locked).
+    `lock_limit`: seconds to wait for another process. After that, or when cancelled, the new login is kept
+    beside the old one. `force`: a borrowed login may replace one that can be renewed. The flow ends with
+    `LoginStored` or with a `SignInError` of kind `corrupt_auth`, `auth_read_failed` or `auth_write_failed`.
+    For a borrowed login without `force` it may also be `invalid_request` (the stored login can be renewed) or
+    `network` (another process held the lock).
     """
 
     machine = MACHINE

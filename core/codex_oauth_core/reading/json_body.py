@@ -13,7 +13,7 @@ from typing import Final, cast
 __all__ = ["MAX_BODY", "UNREADABLE", "Unreadable", "as_object", "read_json"]
 
 MAX_BODY: Final = 1024 * 1024
-"""Bytes of a body that are read at most."""
+"""The most bytes of a body that are read."""
 
 
 class Unreadable(Enum):
@@ -36,5 +36,5 @@ def read_json(body: bytes) -> object:
 
 
 def as_object(value: object) -> Mapping[str, object]:
-    """`value` if it is a JSON object, else an empty one."""
+    """`value` if it is a JSON object, and an empty object otherwise."""
     return cast("Mapping[str, object]", value) if isinstance(value, dict) else {}

@@ -74,10 +74,10 @@ def _year(digits: str) -> int:
 
 
 def retry_after(headers: Mapping[str, str], wall: float) -> float | None:
-    """Seconds that a server asks us to wait, from the end of its answer; None if it does not say.
+    """The seconds that a server asks us to wait, counted from the end of its answer; None if it does not say.
 
-    A date is measured against the same answer's `Date`, so that our clock does not matter, and against
-    `wall` (Unix seconds) only without one. The caller caps the result.
+    A date is compared with the `Date` of the same answer, so that our clock does not matter. Without a `Date`
+    it is compared with `wall` (Unix seconds). The caller limits the result.
     """
     text = header(headers, "retry-after")
     if text is None:
@@ -117,7 +117,7 @@ _DECIMAL: Final = re.compile(r"\d{1,15}(\.\d{1,15})?", re.ASCII)
 
 
 def read_seconds(value: object) -> float | None:
-    """A finite number of seconds, zero or more, from a number or a decimal string; else None."""
+    """A finite number of seconds, zero or more, from a number or a decimal string; None for anything else."""
     if isinstance(value, str) and _DECIMAL.fullmatch(value.strip(" \t")):
         return float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -130,7 +130,9 @@ def read_seconds(value: object) -> float | None:
 
 
 def read_interval(value: object) -> float | None:
-    """A poll interval in seconds: 1 to 300 is honoured (RFC 8628 §3.5), more is 60; None for junk."""
+    """A poll interval in seconds. A value from 1 to 300 is used as it is (RFC 8628 §3.5), a larger one
+    becomes 60, and anything else is None.
+    """
     seconds = read_seconds(value)
     if seconds is None:
         return None

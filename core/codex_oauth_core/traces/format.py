@@ -66,7 +66,7 @@ FLOWS: Final = ("device", "browser")
 
 
 class TraceError(ValueError):
-    """A text that is no trace, or one that this version cannot read. It repeats nothing of the text."""
+    """The text is not a trace, or this version cannot read it. The error repeats nothing of the text."""
 
 
 @unique
@@ -262,7 +262,7 @@ class Step:
 
 @attrs.frozen
 class Trace:
-    """A whole trace. `gap`: why it stops early, if it says so."""
+    """A whole trace. `gap`: why the trace stops early, if it says so."""
 
     header: Header
     steps: tuple[Step, ...]

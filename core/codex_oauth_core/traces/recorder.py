@@ -206,10 +206,11 @@ def _unsaid(answer: StorageAnswer) -> StorageAnswer:
 
 @attrs.define(eq=False, kw_only=True)
 class Recorder(Drivable[SignInEffect, Credential]):
-    """A sign-in that leaves a trace. Drive it in place of `flow`: a device or browser flow, not yet begun.
+    """A sign-in flow that writes a trace. Drive it in place of `flow`, a device or browser flow that has not
+    begun.
 
-    `write` gets one line of JSON at a time, with its line end. If it raises, the recording is over. As a flow
-    it has one driver at a time.
+    `write` gets one line of JSON at a time, with its line end. If it raises, the recording stops and the
+    sign-in continues. Like a flow, it has one driver at a time.
     """
 
     flow: SignInFlow
@@ -222,7 +223,7 @@ class Recorder(Drivable[SignInEffect, Credential]):
 
     @property
     def state(self) -> Any:
-        """Where the real flow stands."""
+        """The state of the real flow."""
         return self.flow.state
 
     @property
@@ -231,7 +232,7 @@ class Recorder(Drivable[SignInEffect, Credential]):
         return self.flow.effect
 
     def receive(self, event: Event) -> SignInEffect | Finished:
-        """As the real flow, and by it."""
+        """Pass the event to the real flow, and return its effect."""
         take_turn(self)
         try:
             before, code = self.flow.effect, self.flow.code_in_hand

@@ -33,7 +33,9 @@ class Difference:
 
 @attrs.frozen
 class Replay:
-    """A trace beside what today's code made of it. `lines` are today's, without line ends."""
+    """A recorded trace, and the trace that today's code makes of the same events. `lines` are today's,
+    without line ends.
+    """
 
     trace: Trace
     lines: tuple[str, ...]
@@ -46,8 +48,8 @@ class Replay:
 
 
 def replay(lines: Iterable[str], provider: Provider | None = None) -> Replay:
-    """Tell a trace again, in the dialect of `provider`, or of the provider that is known by its dialect.
-    Raises TraceError, and nothing else.
+    """Replay a trace with today's code, in the dialect of `provider`. By default the trace names the dialect,
+    and a known provider with it is used. Raises TraceError, and nothing else.
     """
     trace = read_trace(lines)
     if provider is not None and provider.dialect.render is None:

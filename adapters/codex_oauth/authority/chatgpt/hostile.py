@@ -87,7 +87,9 @@ class Hostile(StrEnum):
 
 @attrs.frozen
 class HostileKind:
-    """What one name means. `row` is its number among twenty; `stage` is what its answers are counted by."""
+    """The meaning of one name. `row` is its number among twenty; `stage` is the stage that counts its
+    answers.
+    """
 
     row: int
     stage: str
@@ -150,15 +152,15 @@ def _named(name: object) -> Hostile:
 class HostileAnswer:
     """One hostile answer, at the `requests` of its stage: 2, "1-3", "4-", "1,3" or "every".
 
-    ValueError for a name or numbers that make no sense. A stage is counted from 1: `callback` by the
-    redirects that lead back to the client, the others by their requests.
+    ValueError for an unknown name or impossible numbers. Each stage counts from 1: `callback` counts the
+    redirects back to the client, the others count their requests.
     """
 
     name: Hostile = attrs.field(converter=_named)
     requests: Ranges = attrs.field(default=EVERY, converter=ranges)
 
     def fits(self, numbers: Mapping[str, int]) -> bool:
-        """Whether it is meant for an answer with these numbers, by the names of its stages."""
+        """Whether it is for an answer with these numbers, by the names of its stages."""
         number = numbers.get(HOSTILE_ANSWERS[self.name].stage)
         return number is not None and in_ranges(number, self.requests)
 
@@ -239,15 +241,16 @@ CHATGPT_ENDPOINTS: Final = frozenset(
 
 @attrs.frozen(kw_only=True)
 class ChatGptFault(Fault):
-    """One misfortune, as `Fault`, at one of `CHATGPT_ENDPOINTS`."""
+    """One fault, like `Fault`, at one of `CHATGPT_ENDPOINTS`."""
 
     endpoint: str = attrs.field(validator=check_endpoint(CHATGPT_ENDPOINTS))
 
 
 def read_chatgpt_faults(text: str | bytes) -> tuple[ChatGptFault | HostileAnswer, ...]:
-    """The faults of a JSON file, as `read_faults`; a row may name a hostile answer: `{"answer": "alg_none"}`.
+    """The faults of a JSON file, as in `read_faults`. A row may also name a hostile answer: `{"answer":
+    "alg_none"}`.
 
-    Beside `answer` only `requests` is allowed. ValueError that names the place for anything else.
+    Such a row may have `requests` and nothing else. For anything else, ValueError with the place.
     """
     return read_rows(text, chatgpt_fault)
 

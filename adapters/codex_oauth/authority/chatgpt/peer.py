@@ -109,10 +109,11 @@ class ChatGptAuthority:
     """An authorization server that keeps the rules of "Sign in with ChatGPT" for open-source tools.
 
     Its people are made up and its tokens are fake. `policy` and `faults` may be changed while it runs.
-    `entropy` gives that many random bytes, and must not repeat itself. `requests` is what came in,
-    `client_faults` which of it broke a rule, and `counts` how often each endpoint was asked: `authorize`,
-    `exchange`, `refresh`, `token` (all grants), `revoke`, `discovery`, `keys`, `models`, `responses`,
-    `attacker`, `other`, `any`; `callback` is how often a browser was sent back to a client.
+    `entropy` returns the given number of random bytes, and must not repeat itself. `requests` lists the
+    requests that came, and `client_faults` the rules that they broke. `counts` says how often each endpoint
+    was asked: `authorize`, `exchange`, `refresh`, `token` (all grants), `revoke`, `discovery`, `keys`,
+    `models`, `responses`, `attacker`, `other`, `any`; `callback` counts the redirects of a browser back to a
+    client.
     """
 
     max_body: ClassVar[int] = 16 * 1024 * 1024
@@ -138,9 +139,9 @@ class ChatGptAuthority:
         self._endpoints = _routes(_Published(self._keys, self._script), page, self._tokens, self._api)
 
     def handle(self, request: Request, now: float, wall: float) -> Answer:
-        """The answer to a request that came at `now` (monotonic) and `wall` (Unix time), in seconds.
+        """Answer a request that came at `now` (monotonic) and `wall` (Unix time), in seconds.
 
-        To its sender, the base of the request's URL is the issuer. Never raises for what a client sends.
+        The base of the request's URL is the issuer for this client. Never raises, whatever a client sends.
         """
         with self._lock:
             self._script.faults = self.faults
@@ -161,7 +162,9 @@ class ChatGptAuthority:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """How often each endpoint was asked, by the names above; a name that is missing was not."""
+        """How often each endpoint was asked, by the names above. An endpoint that was never asked is
+        missing.
+        """
         return self._script.counts
 
     @property
@@ -171,11 +174,11 @@ class ChatGptAuthority:
 
     @property
     def registrations(self) -> Mapping[str, Registration]:
-        """The issued clients, by their ids."""
+        """The issued clients, by their client ids."""
         return self._grants.registrations
 
     def serves(self, path: str) -> bool:
-        """Whether a path is one of this authority's, and not only its icon."""
+        """Whether this authority serves the path, apart from its icon."""
         return path.startswith(API_PREFIX) or (path in self._endpoints and path != _FAVICON)
 
     def received(self, endpoint: str) -> list[Received]:
@@ -183,12 +186,12 @@ class ChatGptAuthority:
         return [request for request in self.requests if request.endpoint == endpoint]
 
     def rotate_keys(self) -> None:
-        """Sign with another key from now on; the old one stays in the key set."""
+        """Sign with a new key from now on. The old key stays in the key set."""
         with self._lock:
             self._keys.rotate()
 
     def disconnect(self, client_id: str) -> None:
-        """Disconnect a program as its person would in the settings. KeyError for an unknown client."""
+        """Disconnect a program, as its person does in the settings. KeyError for an unknown client."""
         with self._lock:
             self._grants.disconnect(client_id)
 

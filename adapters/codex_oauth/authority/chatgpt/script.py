@@ -17,9 +17,10 @@ __all__ = ["ClientFault", "Script"]
 
 @attrs.frozen(kw_only=True)
 class ClientFault:
-    """A rule that a client broke. `endpoint` and `number` are those of the request in the journal.
+    """A rule that a client broke. `endpoint` and `number` are those of the request in `requests`.
 
-    `code` is what it was answered, or would have been (some mistakes are only noted); `why` is for a person.
+    `code` is the error that the client received, or would have received: the authority only notes some
+    mistakes. `why` is a text for a person.
     """
 
     endpoint: str

@@ -39,7 +39,7 @@ THIRTY_DAYS: Final = 2_592_000.0
 
 @attrs.frozen(kw_only=True)
 class Workspace:
-    """One workspace of a person. `eligible`: whether its plan may be used by other programs."""
+    """One workspace of a person. `eligible`: whether other programs may use its plan."""
 
     workspace_id: str = "workspace-fake-1"
     name: str = "Personal"
@@ -60,7 +60,7 @@ class Person:
 
 @unique
 class EarliestRefresh(StrEnum):
-    """How a token answer says `earliest_refresh_at`, whose unit is not documented."""
+    """How a token answer writes `earliest_refresh_at`. The unit of that field is not documented."""
 
     NUMBER = "number"
     """Unix seconds."""
@@ -71,13 +71,13 @@ class EarliestRefresh(StrEnum):
 
 @unique
 class StreamEnd(StrEnum):
-    """How a model's answer ends."""
+    """How the stream of a model's answer ends."""
 
     COMPLETED = "completed"
     FAILED = "failed"
     INCOMPLETE = "incomplete"
     CUT = "cut"
-    """No last event at all."""
+    """There is no last event."""
 
 
 def _scopes(given: Iterable[str]) -> frozenset[str]:
@@ -119,12 +119,12 @@ def _admission(_policy: object, field: Any, value: int | None) -> None:
 
 @attrs.define(kw_only=True)
 class ChatGptPolicy:
-    """The switches; a test may turn them while the authority runs. ValueError for one that makes no sense.
+    """The settings of the authority. A test may change them while it runs. ValueError for an impossible one.
 
-    `approve` and `approve_after` are as in `Policy`. Where nobody decides on the page, `browser_subject` and
-    `browser_workspace` say who sits at the browser (by default the first person and their first workspace),
-    and `plan_use` whether that person lets the program use the plan. `resource` is the only one that tokens
-    are issued for. `earliest_refresh_after` counts from the answer that says it.
+    `approve` and `approve_after` are as in `Policy`. If nobody decides on the page, `browser_subject` and
+    `browser_workspace` say who uses the browser (by default the first person and their first workspace), and
+    `plan_use` says whether that person lets the program use the plan. The authority issues tokens only for
+    `resource`. `earliest_refresh_after` is counted in seconds from the answer that has it.
     """
 
     people: tuple[Person, ...] = attrs.field(default=(Person(),), validator=attrs.validators.min_len(1))
@@ -140,7 +140,7 @@ class ChatGptPolicy:
     refresh_lifetime: float = attrs.field(default=THIRTY_DAYS, validator=_positive)
 
     client_id_on_return: bool = True
-    """Whether the redirect of a returning sign-in names the client id, too."""
+    """Whether the redirect of a returning sign-in also names the client id."""
     iss_in_callback: bool = False
     """Whether the redirect names the issuer (RFC 9207)."""
     audience_as_list: bool = True
@@ -152,7 +152,7 @@ class ChatGptPolicy:
     withheld_scopes: frozenset[str] = attrs.field(default=frozenset[str](), converter=_scopes)
     """Scopes that no approval grants; without `offline_access` there is no refresh token."""
     rotate_refresh_tokens: bool = True
-    """Whether a refresh brings a new refresh token; else the old one stays good."""
+    """Whether a refresh issues a new refresh token; otherwise the old one stays valid."""
     id_token_on_refresh: bool = False
     scope_on_refresh: bool = True
     reuse_ends_session: bool = True
@@ -170,12 +170,14 @@ class ChatGptPolicy:
     """Whether `response.completed` leaves out the items that came before it."""
     refuse_flat_tools: bool = False
     plan_refusal: str | None = attrs.field(default=None, validator=_refusal)
-    """One of `PLAN_REFUSALS`, that every model request is refused with."""
+    """One of `PLAN_REFUSALS`: the authority refuses every model request with it."""
     admission: int | None = attrs.field(default=None, validator=_admission)
-    """401, 403 or 503, that every model request with a good token is refused with, without a code."""
+    """401, 403 or 503: the authority refuses every model request that has a good token with it, without a
+    code.
+    """
 
     def at_the_browser(self) -> tuple[Person, Workspace]:
-        """Who decides without a page. LookupError if there is no such person or workspace."""
+        """The person who decides without a page. LookupError if there is no such person or workspace."""
         found = [one for one in self.people if self.browser_subject in (None, one.subject)]
         for person in found[:1]:
             for workspace in person.workspaces:

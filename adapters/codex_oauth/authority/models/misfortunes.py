@@ -34,7 +34,7 @@ HUGE: Final = 1024 * 1024
 
 @unique
 class Misfortune(StrEnum):
-    """The names."""
+    """The names of the faults of model requests."""
 
     TOKEN_INVALIDATED = "token_invalidated"  # noqa: S105  # a name
     TOKEN_EXPIRED = "token_expired"  # noqa: S105  # a name
@@ -66,7 +66,7 @@ TELLING: Final[Mapping[Misfortune, str]] = {
     Misfortune.USAGE_LIMIT_IN_STREAM: "the stream begins, and fails because of the usage limit",
     Misfortune.CUT: "the connection is closed after the second piece of the answer",
     Misfortune.NO_CONTENT_TYPE: "the stream has no Content-Type",
-    Misfortune.UNKNOWN_EVENTS: "events that nobody knows are between the others",
+    Misfortune.UNKNOWN_EVENTS: "events of unknown types are between the others",
     Misfortune.HUGE_EVENT: "one event has 1 MB",
     Misfortune.SILENCE: "nothing comes for `seconds` before the first piece of the answer",
 }
@@ -114,11 +114,11 @@ def _name(value: object) -> Misfortune:
 
 @attrs.frozen(kw_only=True)
 class ModelFault:
-    """One misfortune of model requests. ValueError, naming the field, for one that makes no sense.
+    """One fault of model requests. ValueError with the name of the field for an impossible one.
 
     `endpoint` is `responses`, `models`, `usage`, `websocket` (the upgrade) or `message` (a request on one);
-    `requests` are numbers counted from 1 for it, as in `Fault`. `code` is the error of `failed`, `seconds`
-    the length of `silence`, `location` where `redirect` leads.
+    `requests` are the numbers of its requests, counted from 1, as in `Fault`. `code` is the error of
+    `failed`, `seconds` is the length of `silence`, and `location` is the target of `redirect`.
     """
 
     answer: Misfortune = attrs.field(converter=_name)
@@ -135,12 +135,12 @@ class ModelFault:
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> Self:
-        """The misfortune of one row of a file. ValueError, naming the field, for one that makes no sense."""
+        """The fault in one row of a file. ValueError with the name of the field for an impossible one."""
         check_fields(row, attrs.fields_dict(cls), needed=("answer",))
         return cls(**row)
 
     def fits(self, numbers: Mapping[str, int]) -> bool:
-        """Whether it is meant for a request with these numbers, by the names of its endpoint."""
+        """Whether the fault is for a request with these numbers, by the names of its endpoint."""
         number = numbers.get(self.endpoint)
         return number is not None and in_ranges(number, self.requests)
 

@@ -42,28 +42,28 @@ def _percent(_policy: object, field: Any, value: float) -> None:
 
 @unique
 class HeaderRules(StrEnum):
-    """Which request headers the Codex backend demands."""
+    """Which request headers the Codex backend requires."""
 
     LENIENT = "lenient"
-    """The bearer token, and nothing else."""
+    """Only the bearer token."""
     USUAL = "usual"
-    """Also `ChatGPT-Account-Id`, that of the token, and `originator`."""
+    """Also `ChatGPT-Account-Id`, with the account of the token, and `originator`."""
     EXACT = "exact"
-    """Also a `User-Agent` whose first part is the `originator`."""
+    """Also a `User-Agent` that begins with the `originator`."""
 
 
 @unique
 class LimitKind(StrEnum):
-    """Why a plan gives no answer."""
+    """The reason why a plan gives no answer."""
 
     REACHED = "usage_limit_reached"
     NOT_INCLUDED = "usage_not_included"
-    """The plan has no Codex."""
+    """The plan does not include Codex."""
 
 
 @attrs.frozen(kw_only=True)
 class CatalogModel:
-    """A model of the list. A client that is older than `minimal_client_version` is not shown it."""
+    """A model of the list. The list for a client older than `minimal_client_version` leaves it out."""
 
     slug: str
     display_name: str
@@ -71,14 +71,16 @@ class CatalogModel:
     minimal_client_version: str = attrs.field(default="0.144.0", validator=_version)
 
     def is_shown_to(self, version: str) -> bool:
-        """Whether a client of this version may use it; 0.0.0, and what is no version, may use every model."""
+        """Whether a client of this version may use the model. A client with version 0.0.0, or with a text
+        that is not a version, may use every model.
+        """
         client = version_of(version)
         return client in (None, (0, 0, 0)) or client >= (version_of(self.minimal_client_version) or ())
 
 
 @attrs.frozen(kw_only=True)
 class UsageLimit:
-    """A usage limit that is reached, until `resets_in` seconds after a request that is refused."""
+    """A usage limit that is reached. It ends `resets_in` seconds after the request that it refuses."""
 
     kind: LimitKind = attrs.field(default=LimitKind.REACHED, converter=LimitKind)
     resets_in: int = 3600
@@ -94,12 +96,11 @@ _MODELS: Final = (
 
 @attrs.define(kw_only=True)
 class ModelPolicy:
-    """The switches of the model stub; a test may turn them while it runs. ValueError for one that makes no
-    sense.
+    """The settings of the model stub. A test may change them while it runs. ValueError for an impossible one.
 
-    `text` is what the model says. `reasoning`: whether a reasoning item comes before the answer.
-    `usage_limit` refuses every request with a good token. `used_percent` is what the headers of an answer
-    say of the five-hour limit. `socket_lifetime` is how long a WebSocket may live.
+    `text` is the model's answer. `reasoning`: whether a reasoning item comes before the answer. `usage_limit`
+    refuses every request with a good token. `used_percent` is the used part of the five-hour limit in the
+    headers of an answer. `socket_lifetime` is how many seconds a WebSocket may stay open.
     """
 
     headers: HeaderRules = attrs.field(default=HeaderRules.USUAL, converter=HeaderRules)
@@ -109,11 +110,11 @@ class ModelPolicy:
     empty_output: bool = True
     """Whether `response.completed` leaves out the items that came before it, as the live one often does."""
     content_type: bool = True
-    """Whether a stream says its Content-Type; the live backend was seen to leave it out."""
+    """Whether a stream has a Content-Type; the live backend was seen to leave it out."""
     official_instructions: str | None = None
-    """The only instructions that the Codex backend takes, as in 2025; None: any."""
+    """The only instructions that the Codex backend accepts, as in 2025; None: any."""
     refuse_flat_tools: bool = False
-    """Whether the public API refuses functions and custom tools that are in no namespace."""
+    """Whether the public API refuses functions and custom tools outside a namespace."""
     usage_limit: UsageLimit | None = None
     used_percent: int = attrs.field(default=12, validator=_percent)
     socket_lifetime: float = attrs.field(default=SOCKET_LIFETIME, validator=_positive)
