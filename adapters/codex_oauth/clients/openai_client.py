@@ -151,7 +151,7 @@ def _kind_of(kind: Any) -> Any:
     @wraps(kind.copy)
     def copy(client: Any, **changed: Any) -> Any:
         made = kind.copy(client, **changed)
-        headers = changed.get("set_default_headers")
+        headers: Any = changed.get("set_default_headers")
         if headers is None:
             headers = {**client._custom_headers, **(changed.get("default_headers") or {})}  # noqa: SLF001
         given = {name: changed.get(name) or getattr(client, name) for name in ("organization", "project")}
