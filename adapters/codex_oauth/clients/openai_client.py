@@ -151,9 +151,10 @@ def _kind_of(kind: Any) -> Any:
     @wraps(kind.copy)
     def copy(client: Any, **changed: Any) -> Any:
         made = kind.copy(client, **changed)
-        headers: Any = changed.get("set_default_headers")
+        headers: dict[str, Any] | None = changed.get("set_default_headers")
         if headers is None:
-            headers = {**client._custom_headers, **(changed.get("default_headers") or {})}  # noqa: SLF001
+            more: dict[str, Any] = changed.get("default_headers") or {}
+            headers = {**client._custom_headers, **more}  # noqa: SLF001
         given = {name: changed.get(name) or getattr(client, name) for name in ("organization", "project")}
         _forget_others(made, {**given, "default_headers": headers})
         return made
