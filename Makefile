@@ -228,7 +228,7 @@ $(RELEASE)/.installed: docs/release/release.lock
 
 .PHONY: release-check ## build what a release has into dist/, twice, and look at it: bytes, metadata, contents, installed (TAG=v1.2.3: of that version)
 release-check: $(RELEASE)/.installed
-	$(RELEASE)/bin/python -m docs.release.check $(if $(TAG),--tag $(TAG))
+	$(RELEASE)/bin/python -m docs.release.check $(if $(value TAG),--tag "$$TAG")
 
 RESOLVE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --no-header

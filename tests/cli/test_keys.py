@@ -80,6 +80,25 @@ def test_a_key_does_what_is_said_of_it(keyboard: Keyboard, typed: bytes, key: st
     assert done == [key]
 
 
+def test_a_key_that_fails_says_nothing_and_the_next_one_is_heard(
+    keyboard: Keyboard, capfd: pytest.CaptureFixture[str]
+) -> None:
+    done: list[str] = []
+
+    def fail() -> None:
+        done.append(OPEN)
+        raise RuntimeError("a browser that is set up wrongly")
+
+    keys = PressedKeys({OPEN: fail, COPY: lambda: done.append(COPY)})
+    keys.start()
+    for number, typed in enumerate((b"\r", b"c")):
+        keyboard.types(typed)
+        until(lambda number=number: len(done) > number)  # type: ignore[misc]
+    keys.stop()
+    assert done == [OPEN, COPY]
+    assert capfd.readouterr().err == ""
+
+
 def test_a_paste_an_arrow_and_other_keys_do_nothing(keyboard: Keyboard) -> None:
     done: list[str] = []
     keys = PressedKeys({COPY: lambda: done.append(COPY)})

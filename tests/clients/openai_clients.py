@@ -54,6 +54,9 @@ class Sync:
     def models(self) -> Any:
         return self.client.models.list()
 
+    def asked(self, ask: Callable[..., Any], **options: Any) -> Any:
+        return ask(**options)
+
 
 class Async:
     """Asks with the asynchronous client, on asyncio or trio."""
@@ -90,6 +93,9 @@ class Async:
             return await self.client.models.list()
 
         return anyio.run(ask, backend=self._loop)
+
+    def asked(self, ask: Callable[..., Any], **options: Any) -> Any:
+        return anyio.run(partial(ask, **options), backend=self._loop)
 
 
 Way = Callable[..., Any]
@@ -228,13 +234,34 @@ def app_names(way: Way, made: Rig) -> Any:
     return [_failure(partial(way, made.source(), ModelBackend(), app=name))[0] for name in names]
 
 
+def redirect_that_one_request_follows(way: Way, made: Rig) -> Any:
+    backend = ModelBackend(early=(307, {"Location": "https://elsewhere.example/responses"}, [b""]))
+    asked = way(made.source(), backend, max_retries=0)
+    send = partial(asked.client.post, "/responses", body={}, cast_to=object)
+    _failure(lambda: asked.asked(send, options={"follow_redirects": True}))
+    ours = ("authorization", "chatgpt-account-id")
+    return [[sent["host"], [name in sent for name in ours]] for sent in backend.headers[:2]]
+
+
+def sockets_elsewhere(way: Way, made: Rig) -> Any:
+    urls = ("wss://elsewhere.example/v1", "ws://chatgpt.com/v1", "wss://chatgpt.com/v1")
+    return [_failure(partial(way, made.source(), ModelBackend(), websocket_base_url=url))[0] for url in urls]
+
+
+_OPTIONAL: Final = ("x-own", "x-more", "openai-organization", "openai-project", "x-of-another-key")
+
+
 def options(way: Way, made: Rig) -> Any:
     backend = ModelBackend()
     asked = way(made.source(), backend, default_headers={"X-Own": "1"}, organization="org", timeout=5.0)
+    told: list[Any] = []
+    for changed in ({}, {"max_retries": 0}, {"default_headers": {"X-More": "2"}}, {"project": "own"}):
+        asked.client = asked.client.with_options(**changed) if changed else asked.client
+        asked.models()
+        told.append([backend.headers[-1].get(name) for name in _OPTIONAL])
+    asked.client = asked.client.copy(set_default_headers={"X-More": "3"})
     asked.models()
-    (sent,) = backend.headers
-    asked.client.copy(max_retries=0)
-    return [sent["x-own"], sent.get("openai-organization"), sent.get("openai-project")]
+    return [*told, [backend.headers[-1].get(name) for name in _OPTIONAL]]
 
 
 ROWS: Final[dict[str, tuple[Callable[[Way, Rig], Any], Any]]] = {
@@ -262,7 +289,21 @@ ROWS: Final[dict[str, tuple[Callable[[Way, Rig], Any], Any]]] = {
     "redirect": (redirect, [["APIStatusError", 307], ["chatgpt.com"]] * 2),
     "others": (others, ["TypeError"] * 5),
     "app_names": (app_names, ["ValueError"] * 6),
-    "options": (options, ["1", "org", None]),
+    "redirect_that_one_request_follows": (
+        redirect_that_one_request_follows,
+        [["chatgpt.com", [True, True]], ["elsewhere.example", [False, False]]],
+    ),
+    "sockets_elsewhere": (sockets_elsewhere, ["HostNotAllowed", "HostNotAllowed", "nothing"]),
+    "options": (
+        options,
+        [
+            ["1", None, "org", None, None],
+            ["1", None, "org", None, None],
+            ["1", "2", "org", None, None],
+            ["1", "2", "org", "own", None],
+            [None, "3", "org", "own", None],
+        ],
+    ),
 }
 """What each does, and what comes of it."""
 

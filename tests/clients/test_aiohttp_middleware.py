@@ -8,13 +8,15 @@ from collections.abc import AsyncGenerator, Generator
 from typing import Any
 
 import aiohttp
+import attrs
 import pytest
 
 from codex_oauth import HostNotAllowed, TokenSource, aiohttp_middleware
 from codex_oauth.authority import Fault
-from codex_oauth_core import ErrorKind, SignInError
+from codex_oauth_core import CODEX, ErrorKind, SignInError
 from tests.tokens.backend import Backend, backends
 from tests.tokens.rig import PATIENCE, Rig, eventually, rig
+from tests.tokens.test_auth_again import LOGINS, Source
 
 HOSTS = ("127.0.0.1",)
 REFUSED = Fault(endpoint="refresh", status=401, body={"error": {"code": "refresh_token_expired"}})
@@ -142,6 +144,18 @@ def test_another_host_gets_nothing_at_all(made: Rig, here: Backend, there: Backe
 def test_another_provider_s_host_is_no_host_of_the_login(made: Rig) -> None:
     with pytest.raises(HostNotAllowed):
         ask(made.source(), "https://api.openai.com/v1/responses")
+
+
+def test_what_a_refusal_brings_is_not_sent_where_it_may_not_go(here: Backend) -> None:
+    here.refused.add("codex-token")
+    client_id = "of-somebody-s-own"
+    source = Source(providers=[attrs.evolve(CODEX, client_id=client_id, hosts=("127.0.0.1",))])
+    source.has = attrs.evolve(LOGINS["codex"], client_id=client_id)
+    source.after_refusal = LOGINS["chatgpt"]
+    with pytest.raises(HostNotAllowed):
+        ask(source, f"{here.url}/here")
+    assert set(here.tokens) == {"codex-token"}
+    eventually(lambda: here.connected == 0)
 
 
 def test_without_a_login_nothing_is_sent(made: Rig, here: Backend) -> None:

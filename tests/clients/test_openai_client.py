@@ -27,6 +27,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings for another key of the same person's."""
     for name in ("OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_BASE_URL"):
         monkeypatch.setenv(name, "http://of-another-key.example")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Of-Another-Key: secret\nOpenAI-Project: of-another-key")
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -5,8 +5,10 @@ Rules of this file: nothing is run here, and no host is asked; what a step names
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import subprocess
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -83,6 +85,39 @@ def test_an_action_is_named_by_a_version(path: Path) -> None:
 
 
 @each_workflow
+def test_no_name_that_others_choose_becomes_a_command(path: Path) -> None:
+    for step in steps(path):
+        assert "${{" not in step.get("run", "")
+    for words in commands(path):
+        if words[0] == "make":
+            assert [word for word in words if "$" in word] == []
+
+
+@each_workflow
+def test_no_step_finds_the_token_of_the_checkout(path: Path) -> None:
+    for step in steps(path):
+        if step.get("uses", "").startswith("actions/checkout@"):
+            assert step["with"]["persist-credentials"] is False
+
+
+def test_the_name_of_a_tag_is_no_command_of_the_makefile(tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    for name in (f"v1;touch {made}", f"v$(touch {made})", f"v$(shell touch {made})", f'v";touch {made};"'):
+        done = subprocess.run(
+            ["make", "-n", "release-check"],
+            cwd=ROOT,
+            env={**os.environ, "TAG": name},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        assert '--tag "$TAG"' in done.stdout
+        assert "touch" not in done.stdout.replace("/.installed", "").partition("docs.release.check")[2]
+        assert not made.exists()
+
+
+@each_workflow
 def test_what_a_step_names_is_there(path: Path) -> None:
     words = [word for command in commands(path) for word in command]
     for word in words:
@@ -133,10 +168,11 @@ def test_a_release_is_checked_attested_and_published_without_a_password() -> Non
     used = {
         name: [step.get("uses", "").partition("@")[0] for step in job["steps"]] for name, job in found.items()
     }
-    assert "actions/attest-build-provenance" in used["build"]
-    assert "actions/attest-sbom" in used["build"]
+    assert "permissions" not in found["build"], "what builds can sign nothing"
+    assert {"actions/attest-build-provenance", "actions/attest-sbom"} <= set(used["attest"])
+    assert not any("run" in step for step in found["attest"]["steps"])
     assert "pypa/gh-action-pypi-publish" in used["publish"]
-    assert found["publish"]["needs"] == "build"
+    assert (found["attest"]["needs"], found["publish"]["needs"]) == ("build", "attest")
     assert found["publish"]["environment"]
     assert found["publish"]["permissions"] == {"id-token": "write"}
     text = "\n".join(re.sub(r"#.*", "", line) for line in path.read_text(encoding="utf-8").splitlines())

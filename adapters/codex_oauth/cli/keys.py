@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Final
 
 from codex_oauth.browser.paste import IDLE, Typing, open_typing
@@ -67,4 +68,5 @@ class PressedKeys:
                 key = data.decode("ascii", "replace")
                 action = self._actions.get(_SAME.get(key, key))
                 if action is not None:
-                    action()
+                    with suppress(Exception):  # the next key may do better
+                        action()

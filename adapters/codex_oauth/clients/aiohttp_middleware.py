@@ -46,6 +46,7 @@ def aiohttp_middleware(
             return answer
         try:
             other: Credential = await source.acredential(rejected=login.access_token)
+            source.check(url, other)  # which may be another provider's: a login is stored anew at any time
         except BaseException:
             answer.close()
             raise

@@ -21,7 +21,8 @@ MOST_OF_AN_ANSWER: Final = 64 * 2**20
 """Bytes that are kept of one answer."""
 
 _MOST_AFTER: Final = 2**16
-"""Bytes that are read after the answer."""
+_MOST_PIECES_AFTER: Final = 2
+"""Bytes, and pieces of a stream, that are read after the answer: comments may keep one open without end."""
 
 _NOT_AGAIN: Final = ("x-should-retry", "false")
 """OpenAI's clients repeat nothing that says so."""
@@ -81,6 +82,7 @@ class _Items:
     most: int
     _items: dict[int, Any] = attrs.field(factory=dict[int, Any], init=False)
     kept: int = attrs.field(default=0, init=False)
+    _next: int = attrs.field(default=0, init=False)
 
     def learn(self, told: dict[str, Any], event: ServerEvent) -> None:
         """Keep the item that an event brings."""
@@ -89,7 +91,9 @@ class _Items:
         self.kept += len(event.raw)
         if self.kept <= self.most:
             at = told.get("output_index")
-            self._items[at if isinstance(at, int) else len(self._items)] = told["item"]
+            at = at if isinstance(at, int) else self._next
+            self._next = max(self._next, at + 1)
+            self._items[at] = told["item"]
 
     def fill(self, response: dict[str, Any]) -> bool:
         """Whether an answer had no items, and has them now."""
@@ -116,7 +120,7 @@ class Gathering:
         self._decoder = EventDecoder(most)
         self._items = _Items(most)
         self._answer: WholeAnswer | None = None
-        self._after = 0
+        self._after = self._pieces_after = 0
 
     @property
     def has_answer(self) -> bool:
@@ -127,17 +131,21 @@ class Gathering:
         """Whether it is enough, though it is not the end."""
         if self._answer is not None:  # a connection whose answer is read to the end is used again
             self._after += len(data)
-            return self._after > _MOST_AFTER
+            self._pieces_after += 1
+            return self._after > _MOST_AFTER or self._pieces_after >= _MOST_PIECES_AFTER
         try:
             for event in self._decoder.feed(data):
-                self._answer = self._answer or self._read(event)
-            is_too_large = self._items.kept > self._items.most
+                self._answer = self._read(event)
+                if self._answer is not None:
+                    return False
+                if self._items.kept > self._items.most:
+                    break
+            else:
+                return False
         except EventTooLongError:
-            is_too_large = True
-        if is_too_large and self._answer is None:
-            self._answer = _too_large()
-            return True
-        return False
+            pass
+        self._answer = _too_large()
+        return True
 
     def end(self) -> WholeAnswer:
         """The answer, or an error in its place."""

@@ -81,7 +81,10 @@ def _until(error: dict[str, Any]) -> str:
     """How long a limit lasts, if an error says that."""
     seconds = error.get("resets_in_seconds")
     if not isinstance(seconds, int | float) and isinstance(at := error.get("resets_at"), int | float):
-        seconds = at - now()[1]
+        try:
+            seconds = at - now()[1]
+        except OverflowError:  # an int that no float holds
+            return ""
     if not isinstance(seconds, int | float) or not 0 < seconds < timedelta(days=3650).total_seconds():
         return ""
     at = datetime.fromtimestamp(now()[1] + seconds, UTC).astimezone()

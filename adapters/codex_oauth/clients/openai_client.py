@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, nullcontext
+from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -56,22 +57,29 @@ def openai_client(
     says that the plan's limit is reached, it repeats nothing. A call raises SignInError at once if no login
     is usable.
 
+    The client does not send what the environment says for API keys (`OPENAI_ORG_ID`, `OPENAI_PROJECT_ID`,
+    `OPENAI_CUSTOM_HEADERS`). Its copies, such as those of `with_options()`, do not send it either.
+
     `base_url` is by default that of the login's provider. To find it, this function reads the store. It
     raises SignInError if nobody is signed in, and ValueError for a login of a test server on this machine.
     `dialect=True` makes plain calls work, also those of libraries
     that do not know the backend's rules: see `CodexTransport`. `app` names your program in the headers, such
     as `"example-notes/1.2"`. `transport` sends the requests; it belongs to the HTTP library that `openai`
     uses: httpx2 for version 3, httpx for version 2. `options` are those of `OpenAI`. Raises TypeError for
-    options that the login decides, and HostNotAllowed for a `base_url` that must not have the token.
+    options that the login decides, and HostNotAllowed for a `base_url` or a `websocket_base_url` that must
+    not have the token.
     """
     openai = _openai(options)
-    url, api = _address(source, base_url, dialect=dialect)
+    url, api = _address(source, base_url, options, dialect=dialect)
     if dialect:
         transport = CodexTransport(transport, api=api)
     with _first_time(openai_client, transport):
         auth = ClientAuth(source, app)
-        http = openai.DefaultHttpxClient(auth=auth, transport=transport, follow_redirects=False)
-        client: OpenAI = openai.OpenAI(base_url=url, api_key=source.token, http_client=http, **options)
+        http = openai.DefaultHttpxClient(
+            auth=auth, transport=transport, follow_redirects=False, event_hooks=auth.event_hooks()
+        )
+        kind = _kind_of(openai.OpenAI)
+        client: OpenAI = kind(base_url=url, api_key=source.token, http_client=http, **options)
     _forget_others(client, options)
     return client
 
@@ -89,15 +97,16 @@ def async_openai_client(
     it reads the store. With `base_url`, and without `dialect`, it reads nothing.
     """
     openai = _openai(options)
-    url, api = _address(source, base_url, dialect=dialect)
+    url, api = _address(source, base_url, options, dialect=dialect)
     if dialect:
         transport = AsyncCodexTransport(transport, api=api)
     with _first_time(async_openai_client, transport):
         auth = ClientAuth(source, app)
-        http = openai.DefaultAsyncHttpxClient(auth=auth, transport=transport, follow_redirects=False)
-        client: AsyncOpenAI = openai.AsyncOpenAI(
-            base_url=url, api_key=source.atoken, http_client=http, **options
+        http = openai.DefaultAsyncHttpxClient(
+            auth=auth, transport=transport, follow_redirects=False, event_hooks=auth.async_event_hooks()
         )
+        kind = _kind_of(openai.AsyncOpenAI)
+        client: AsyncOpenAI = kind(base_url=url, api_key=source.atoken, http_client=http, **options)
     _forget_others(client, options)
     return client
 
@@ -125,7 +134,9 @@ def _openai(options: Mapping[str, Any]) -> Any:
     return openai
 
 
-def _address(source: TokenSource, base_url: str | None, *, dialect: bool) -> tuple[str, ModelApi]:
+def _address(
+    source: TokenSource, base_url: str | None, options: Mapping[str, Any], *, dialect: bool
+) -> tuple[str, ModelApi]:
     """Where to ask, and by which rules."""
     api: ModelApi | None = None
     if base_url is None or dialect:
@@ -142,6 +153,8 @@ def _address(source: TokenSource, base_url: str | None, *, dialect: bool) -> tup
         raise ValueError("base_url: the login's provider names no model API")
     url = base_url or (api or CODEX_API).base_url
     source.check(url)
+    if (sockets := options.get("websocket_base_url")) is not None:
+        source.check(str(sockets))  # the library sends the token there without asking the auth
     return url, api or CODEX_API
 
 
@@ -150,8 +163,26 @@ def _is_here(url: str) -> bool:
     return is_loopback(urlsplit(url).hostname or "")
 
 
+@cache
+def _kind_of(kind: Any) -> Any:
+    """The class of the library, whose copies read nothing of the environment either."""
+
+    @wraps(kind.copy)
+    def copy(client: Any, **changed: Any) -> Any:
+        made = kind.copy(client, **changed)
+        headers: dict[str, Any] | None = changed.get("set_default_headers")
+        if headers is None:
+            more: dict[str, Any] = changed.get("default_headers") or {}
+            headers = {**client._custom_headers, **more}  # noqa: SLF001
+        given = {name: changed.get(name) or getattr(client, name) for name in ("organization", "project")}
+        _forget_others(made, {**given, "default_headers": headers})
+        return made
+
+    return type(kind.__name__, (kind,), {"copy": copy, "with_options": copy, "__module__": kind.__module__})
+
+
 def _forget_others(client: Any, options: Mapping[str, Any]) -> None:
-    """Leave out the organization and the project that the environment names for API keys."""
+    """Leave out the organization, the project and the headers that the environment names for API keys."""
     for name in ("organization", "project"):
-        if name not in options:
-            setattr(client, name, None)
+        setattr(client, name, options.get(name))
+    client._custom_headers = dict(options.get("default_headers") or {})  # noqa: SLF001  # no option leaves it out
