@@ -280,7 +280,7 @@ def test_the_command_that_it_prints_works_as_pasted(tmp_path: Path) -> None:
         told = "".join(hints).replace(":\n  codex-oauth", ": codex-oauth").splitlines()
         commands = {name: text.strip() for name, _, text in (hint.partition(":") for hint in told)}
         assert f"{url}/backend-api/codex" in commands["Models"]
-        assert f"{url}/v1" in commands["Models"]
+        assert any(hint.strip().endswith(f"{url}/v1") for hint in told)
         pasted(commands["Sign in"], environment, tmp_path)
         answer = pasted(commands["Ask one"], environment, tmp_path)
         process.send_signal(signal.SIGTERM)

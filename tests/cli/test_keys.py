@@ -1,4 +1,4 @@
-"""T7: while a sign-in waits, Enter opens the page and `c` copies the code; the terminal is as it was afterwards."""
+"""While a sign-in waits, Enter opens the page and `c` copies the code; the terminal is as it was afterwards."""
 
 from __future__ import annotations
 

@@ -277,7 +277,9 @@ async def _a_moment(make: MakeAsyncWorld) -> None:
 
 async def _leaves_nothing(work: Callable[[], Awaitable[None]]) -> None:
     grown: list[int] = []
-    await work()  # what is loaded or built once stays
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        await work()  # what is loaded or built once stays
     for _ in range(_ROUNDS):
         with warnings.catch_warnings(record=True) as caught, collecting_what_is_new():
             warnings.simplefilter("always", ResourceWarning)

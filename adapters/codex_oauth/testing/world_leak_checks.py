@@ -195,7 +195,9 @@ def _alarms() -> int:
 
 
 async def _leaves_nothing(run: Callable[[], Awaitable[None]]) -> None:
-    await run()  # what is loaded or built once stays
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        await run()  # what is loaded or built once stays
     grown: list[dict[str, int]] = []
     lost: list[str] = []
     for _ in range(_ROUNDS):
