@@ -21,6 +21,7 @@ from codex_oauth.testing import (
     tolerating,
     world_checks,
 )
+from codex_oauth.testing.checking import collecting_what_is_new
 from codex_oauth.testing.tolerance import tolerated
 from codex_oauth_core import Event, SignInEffect, Wait
 
@@ -99,3 +100,15 @@ def test_nothing_is_tolerated_unless_it_is_said() -> None:
 def test_no_credential_is_tolerated(name: str) -> None:
     with pytest.raises(ValueError, match="cannot be used"):
         Tolerance(added_headers=(name,))
+
+
+def test_only_what_is_new_is_collected_where_a_check_looks_for_leaks() -> None:
+    """A program with millions of objects would else spend the limit of a check on them."""
+    frozen, kept = gc.get_freeze_count(), [[number] for number in range(5000)]
+    with collecting_what_is_new():
+        assert gc.get_freeze_count() >= frozen + len(kept)
+        new: list[object] = []
+        new.append(new)
+        del new
+        assert gc.collect() >= 1
+    assert gc.get_freeze_count() == 0
