@@ -134,9 +134,12 @@ def test_an_older_key_opens_and_the_new_one_seals(migrated: str, store: Postgres
         store.slot(KEY).load()
 
 
+LAST = "octet_length(body) - 1"
+ONE_BIT = f"set_byte(body, {LAST}, get_byte(body, {LAST}) # 1)"  # a fixed byte might be the one that is there
+
+
 @pytest.mark.parametrize(
-    "damage",
-    ["overlay(body PLACING '\\x00'::bytea FROM octet_length(body))", "'\\x'::bytea", "'nonsense'::bytea"],
+    "damage", [ONE_BIT, "'\\x'::bytea", "'nonsense'::bytea"], ids=["one bit", "nothing", "nonsense"]
 )
 def test_a_damaged_row_is_replaced_by_a_sign_in_alone(
     migrated: str, store: PostgresStore, damage: str
