@@ -215,8 +215,15 @@ class Dialect:
     """Takes a redirect's error code and its description. Returns a fixed word for `details.reason`, or None
     if the code says enough.
     """
-    render: Renderers | None = None
-    """The inverse of the readers. Without it, a sign-in in this dialect writes no trace."""
+    _render: Renderers | Callable[[], Renderers] | None = attrs.field(default=None, alias="render")
+
+    @property
+    def render(self) -> Renderers | None:
+        """The inverse of the readers; the field takes a function that loads it, too. Without it, a sign-in in
+        this dialect writes no trace.
+        """
+        given = self._render
+        return given() if callable(given) else given
 
 
 def _checked_issuer(issuer: str) -> str:

@@ -209,6 +209,12 @@ def test_a_flow_loads_no_module_that_does_io() -> None:
     assert loaded & NEVER_LOADED == set()
 
 
+def test_no_sign_in_loads_what_only_a_trace_or_a_server_writes_with() -> None:
+    loaded = _loaded_by("codex_oauth_core.flows.device", "codex_oauth_core.providers")
+    assert {name for name in loaded if "render" in name} == set()
+    assert "codex_oauth_core.codex.render" in _loaded_by("codex_oauth_core.traces.recorder")
+
+
 def test_the_whole_core_loads_no_module_that_does_io() -> None:
     modules = [_module_name(path) for path in CORE]
     loaded = _loaded_by(*modules)

@@ -6,16 +6,26 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from codex_oauth_core.chatgpt import codes, keys, render, requests, token_answers
+from codex_oauth_core.chatgpt import codes, keys, requests, token_answers
 from codex_oauth_core.chatgpt.texts import TEXTS
 from codex_oauth_core.codex.token_answers import read_revocation
 from codex_oauth_core.model_api import ModelApi
 from codex_oauth_core.provider import Dialect, Provider, Required
 from codex_oauth_core.registered import ISSUED_CLIENT_IDS, ISSUER, PLAN_USE_SCOPE
 
+if TYPE_CHECKING:
+    from codex_oauth_core.rendering import Renderers
+
 __all__ = ["CHATGPT", "CHATGPT_API", "CHATGPT_DIALECT"]
+
+
+def _renderers() -> Renderers:
+    from codex_oauth_core.chatgpt.render import RENDERERS  # for traces and servers: no sign-in needs them
+
+    return RENDERERS
+
 
 CHATGPT_DIALECT: Final = Dialect(
     why_not=requests.why_not,
@@ -34,7 +44,7 @@ CHATGPT_DIALECT: Final = Dialect(
     read_revocation=read_revocation,
     identify=token_answers.identify,
     profile=token_answers.profile,
-    render=render.RENDERERS,
+    render=_renderers,
 )
 
 CHATGPT_API: Final = ModelApi(

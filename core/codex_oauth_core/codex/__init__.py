@@ -6,15 +6,25 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from codex_oauth_core.codex import answers, claims, codes, render, requests, token_answers
+from codex_oauth_core.codex import answers, claims, codes, requests, token_answers
 from codex_oauth_core.codex.texts import TEXTS
 from codex_oauth_core.model_api import ModelApi
 from codex_oauth_core.provider import Dialect, Provider, Required
 from codex_oauth_core.registered import CLIENT_ID, ISSUER
 
+if TYPE_CHECKING:
+    from codex_oauth_core.rendering import Renderers
+
 __all__ = ["CODEX", "CODEX_API", "CODEX_DIALECT"]
+
+
+def _renderers() -> Renderers:
+    from codex_oauth_core.codex.render import RENDERERS  # for traces and servers: no sign-in needs them
+
+    return RENDERERS
+
 
 CODEX_DIALECT: Final = Dialect(
     device_authorization_request=requests.device_authorization_request,
@@ -33,7 +43,7 @@ CODEX_DIALECT: Final = Dialect(
     identify=token_answers.identify,
     profile=claims.read_profile,
     why_denied=codes.why_denied,
-    render=render.RENDERERS,
+    render=_renderers,
 )
 
 CODEX_API: Final = ModelApi(

@@ -37,6 +37,7 @@ from codex_oauth_core.flows.device import DeviceFlow
 from codex_oauth_core.flows.machine import Drivable, take_turn
 from codex_oauth_core.flows.sign_in import SignInFlow
 from codex_oauth_core.provider import CodeInHand, Provider, is_loopback
+from codex_oauth_core.providers import KNOWN
 from codex_oauth_core.rendering import Renderers
 from codex_oauth_core.secret import Secret
 from codex_oauth_core.storage import Registered, StorageAnswer, StoreFailed
@@ -59,6 +60,8 @@ __all__ = ["Anonymizer", "Recorder", "header_of"]
 
 
 _NOT_OURS: Final = "state=fake-other"
+_LOADED: Final = tuple(each.dialect.render for each in KNOWN)
+"""The renderers load with this module, and not in the middle of a sign-in."""
 
 
 def header_of(flow: SignInFlow, blinder: Blinder, renderers: Renderers) -> Header:
