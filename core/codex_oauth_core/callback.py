@@ -27,12 +27,12 @@ _SINGLE: Final = ("state", "code", "error", "iss", "client_id")
 _TOKENS: Final = frozenset({"access_token", "id_token", "token"})
 """Never taken from a URL, whoever sent it (RFC 9700 §2.1.2)."""
 
-_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|/")
-_NO_SCHEME: Final = re.compile(r"(localhost|127\.0\.0\.1|\[::1\]):\d+/", re.IGNORECASE)
-_A_QUERY: Final = re.compile(r"[?&]*[\w.~%+-]+=")
-_CODE_AND_STATE: Final = re.compile(r"([^#&=?/]+)#([^#&=?/]+)")
-_CODE: Final = re.compile(r"[\x21-\x7e]{1,2048}")
-_WORD: Final = re.compile(r"[a-z0-9][a-z0-9_.:-]{0,63}")
+_URL: Final = r"[A-Za-z][A-Za-z0-9+.-]*://|/"  # compiled by the first redirect, and not by each import (P1)
+_NO_SCHEME: Final = r"(localhost|127\.0\.0\.1|\[::1\]):\d+/"
+_A_QUERY: Final = r"[?&]*[\w.~%+-]+="
+_CODE_AND_STATE: Final = r"([^#&=?/]+)#([^#&=?/]+)"
+_CODE: Final = r"[\x21-\x7e]{1,2048}"
+_WORD: Final = r"[a-z0-9][a-z0-9_.:-]{0,63}"
 _MOST_FIELDS: Final = 100
 
 
@@ -133,13 +133,13 @@ class CallbackRule:
         """The query string in a text, if the address around it is ours."""
         if not text:
             return Reason.EMPTY
-        if _NO_SCHEME.match(text):
+        if re.match(_NO_SCHEME, text, re.IGNORECASE):
             return self._query_of_url(f"http://{text}")
-        if _URL.match(text) or self._is_of_our_scheme(text):
+        if re.match(_URL, text) or self._is_of_our_scheme(text):
             return self._query_of_url(text)
-        if match := _CODE_AND_STATE.fullmatch(text):
+        if match := re.fullmatch(_CODE_AND_STATE, text):
             return urlencode({"code": match[1], "state": match[2]})
-        return text.removeprefix("?") if _A_QUERY.match(text) else Reason.NO_STATE
+        return text.removeprefix("?") if re.match(_A_QUERY, text) else Reason.NO_STATE
 
     def _is_of_our_scheme(self, text: str) -> bool:
         scheme = self.redirect_uri.partition(":")[0]
@@ -188,10 +188,10 @@ def read_redirect(query: Secret[str]) -> Redirect:
     if "error" in fields:
         error, prose = fields["error"].lower(), fields.get("error_description")
         return Redirect(
-            None, error if _WORD.fullmatch(error) else "other", None if prose is None else Secret(prose)
+            None, error if re.fullmatch(_WORD, error) else "other", None if prose is None else Secret(prose)
         )
     code = fields.get("code", "")
-    return Redirect(Secret(code) if _CODE.fullmatch(code) else None, None)
+    return Redirect(Secret(code) if re.fullmatch(_CODE, code) else None, None)
 
 
 def read_client_id(query: Secret[str]) -> str | None:

@@ -26,13 +26,12 @@ _NO_HEADER: Final = -15  # what some servers call deflate
 
 _DECODER: Final = json.JSONDecoder(strict=False)  # control characters in a text are no reason
 
-_LEAD: Final = re.compile(rf"[\s\x00{DAMAGED}\ufeff]*")
-_BETWEEN: Final = re.compile(rf"[\s,{DAMAGED}]*")
-_COLON: Final = re.compile(rf"\s*[:{DAMAGED}]\s*")
+_LEAD: Final = rf"[\s\x00{DAMAGED}\ufeff]*"  # compiled by the first answer, and not by each import (P1)
+_BETWEEN: Final = rf"[\s,{DAMAGED}]*"
+_COLON: Final = rf"\s*[:{DAMAGED}]\s*"
 _STRING: Final = r'"[^"\\]*(?:\\.[^"\\]*)*(?P<end>"?)'
-_TEXT: Final = re.compile(_STRING, re.DOTALL)
-_NESTED: Final = re.compile(rf"{_STRING}|[\[\]{{}}]", re.DOTALL)
-_SCALAR: Final = re.compile(r"[^,}\s]+")
+_NESTED: Final = rf"{_STRING}|[\[\]{{}}]"
+_SCALAR: Final = r"[^,}\s]+"
 
 
 def read_members(body: bytes, encoding: str | None = None) -> list[tuple[str, object]] | None:
@@ -84,13 +83,13 @@ def _members(text: str) -> list[tuple[str, object]] | None:
     return found
 
 
-def _match_end(pattern: re.Pattern[str], text: str, at: int) -> int:
-    match = pattern.match(text, at)
+def _match_end(pattern: str, text: str, at: int) -> int:
+    match = re.compile(pattern).match(text, at)
     return at if match is None else match.end()
 
 
 def _after_colon(text: str, at: int) -> int | None:
-    match = _COLON.match(text, at)
+    match = re.compile(_COLON).match(text, at)
     return None if match is None else match.end()
 
 
@@ -99,15 +98,15 @@ def _end_of_value(text: str, at: int) -> int | None:
     if text.startswith(("{", "["), at):
         return _end_of_nested(text, at)
     if text.startswith('"', at):
-        match = _TEXT.match(text, at)
+        match = re.compile(_STRING, re.DOTALL).match(text, at)
         return match.end() if match is not None and match["end"] else None
-    match = _SCALAR.match(text, at)
+    match = re.compile(_SCALAR).match(text, at)
     return None if match is None else match.end()
 
 
 def _end_of_nested(text: str, at: int) -> int | None:
     depth = 0
-    for match in _NESTED.finditer(text, at):
+    for match in re.compile(_NESTED, re.DOTALL).finditer(text, at):
         mark = text[match.start()]
         if mark == '"':
             if not match["end"]:

@@ -29,14 +29,12 @@ __all__ = [
 
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _CLOCK: Final = r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)"
-_FORMS: Final = tuple(
-    re.compile(form, re.ASCII | re.IGNORECASE)
-    for form in (
-        rf"[a-z]{{3}}, (?P<day>\d\d) (?P<month>[a-z]{{3}}) (?P<year>\d{{4}}) {_CLOCK} GMT",
-        rf"[a-z]{{6,9}}, (?P<day>\d\d)-(?P<month>[a-z]{{3}})-(?P<year>\d\d) {_CLOCK} GMT",
-        rf"[a-z]{{3}} (?P<month>[a-z]{{3}}) (?P<day>[ \d]\d) {_CLOCK} (?P<year>\d{{4}})",
-    )
+_FORMS: Final = (  # compiled by the first date, and not by each import (P1)
+    rf"[a-z]{{3}}, (?P<day>\d\d) (?P<month>[a-z]{{3}}) (?P<year>\d{{4}}) {_CLOCK} GMT",
+    rf"[a-z]{{6,9}}, (?P<day>\d\d)-(?P<month>[a-z]{{3}})-(?P<year>\d\d) {_CLOCK} GMT",
+    rf"[a-z]{{3}} (?P<month>[a-z]{{3}}) (?P<day>[ \d]\d) {_CLOCK} (?P<year>\d{{4}})",
 )
+_HOWEVER_WRITTEN: Final = re.ASCII | re.IGNORECASE
 _SECONDS: Final = re.compile(r"\d{1,10}", re.ASCII)
 _FIRST_SECOND: Final = -62_135_596_800  # of the year 1
 _LAST_SECOND: Final = 253_402_300_799  # of the year 9999
@@ -55,7 +53,8 @@ def header(headers: Mapping[str, str], name: str) -> str | None:
 
 def http_date(text: str | None) -> float | None:
     """An HTTP date, in any of its three forms, as Unix seconds; None if it is not one."""
-    match = next(filter(None, (form.fullmatch(text.strip()) for form in _FORMS)), None) if text else None
+    matches = (re.fullmatch(form, (text or "").strip(), _HOWEVER_WRITTEN) for form in _FORMS)
+    match = next(filter(None, matches), None)
     if match is None or match["month"].lower() not in _MONTHS:
         return None
     day, hour, minute, second = (int(match[part]) for part in ("day", "hour", "minute", "second"))
