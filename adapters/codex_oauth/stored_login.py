@@ -16,7 +16,7 @@ from codex_oauth.clock import now
 from codex_oauth.event_loops import load_anyio
 from codex_oauth.loading import loading
 from codex_oauth.stores.store import Store, StoreWarning, refuse_earlier_store
-from codex_oauth.tokens.renewing import LazyWorld, UsualWorld
+from codex_oauth.worlds.lazy_world import LazyWorld, UsualWorld
 from codex_oauth.worlds.storing import AsyncStoringWorld, StoringWorld
 from codex_oauth.worlds.world import AsyncPerformer, AsyncWorld, Performer, World, arun, run
 from codex_oauth_core.credential import Credential

@@ -211,7 +211,7 @@ def test_an_interrupt_does_not_cut_the_request() -> None:
 
 def test_the_usual_world_is_httpx() -> None:
     from codex_oauth.clock import now
-    from codex_oauth.tokens.renewing import UsualWorld
+    from codex_oauth.worlds.lazy_world import UsualWorld
 
     assert isinstance(UsualWorld(now)(), HttpxWorld)
 

@@ -13,8 +13,8 @@ import anyio
 import pytest
 
 from codex_oauth.authority import Fault
-from codex_oauth.tokens import renewing
 from codex_oauth.tokens.flight import Job
+from codex_oauth.worlds import lazy_world
 from codex_oauth_core import ErrorKind, SignInError
 from tests.tokens.rig import LIFETIME, PATIENCE, Rig, eventually, renewals, rig, when_sent
 
@@ -316,6 +316,6 @@ class _RealTime:
 def test_the_usual_world_is_over_httpx_and_tells_the_source_s_time() -> None:
     from codex_oauth.worlds.httpx_world import HttpxWorld
 
-    world = renewing.UsualWorld(lambda: (1.0, 2.0))()
+    world = lazy_world.UsualWorld(lambda: (1.0, 2.0))()
     assert isinstance(world, HttpxWorld)
     assert world.now() == (1.0, 2.0)

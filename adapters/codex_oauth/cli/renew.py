@@ -73,7 +73,7 @@ def _renewed(store: FileStore, place: str, record: Record, *, forced: bool) -> O
     from codex_oauth.cli.waiting import WaitNotice
     from codex_oauth.clock import now
     from codex_oauth.tokens.flight import Job
-    from codex_oauth.tokens.renewing import LazyWorld, UsualWorld
+    from codex_oauth.worlds.lazy_world import LazyWorld, UsualWorld
     from codex_oauth.worlds.storing import StoringWorld
     from codex_oauth.worlds.world import run
     from codex_oauth_core.codex import CODEX

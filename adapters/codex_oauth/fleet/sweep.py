@@ -30,7 +30,8 @@ from codex_oauth.fleet.rows import must_seal
 from codex_oauth.fleet.schema import require_schema
 from codex_oauth.fleet.spool import Spool
 from codex_oauth.sealing import Keys
-from codex_oauth.tokens.renewing import LazyWorld, Outcome, UsualWorld
+from codex_oauth.tokens.renewing import Outcome
+from codex_oauth.worlds.lazy_world import LazyWorld, UsualWorld
 from codex_oauth.worlds.storing import StoringWorld
 from codex_oauth.worlds.world import World, run
 from codex_oauth_core.errors import ErrorKind, SignInError

@@ -15,7 +15,7 @@ from codex_oauth.clock import now
 from codex_oauth.default_provider import default_provider
 from codex_oauth.event_loops import load_anyio
 from codex_oauth.loading import loading
-from codex_oauth.tokens.renewing import UsualWorld
+from codex_oauth.worlds.lazy_world import UsualWorld
 from codex_oauth.worlds.world import World
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import SendRequest

@@ -1,18 +1,15 @@
-"""One renewal from beginning to end: which login, whose, and what came of it; and the world it runs in.
+"""One renewal from beginning to end: which login, whose, and what came of it.
 
 Rules of this file: it blocks, and knows no threads; how a renewal ends is a value; a failure is answered
 from memory while the very same login is stored, so that a hopeless one is not tried at every call. A store
 that cannot be read takes no token away that still lives. Nothing is loaded or opened for a renewal that
-turns out to be not due; a wait ends when the program is about to exit, a request that was begun does not.
+turns out to be not due.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from contextlib import ExitStack
-from importlib import import_module
-from typing import TYPE_CHECKING, Final, Self, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import attrs
 
@@ -21,9 +18,9 @@ from codex_oauth.loading import loading
 from codex_oauth.stores.find import find_logins, login_in_use, named_login, same_place
 from codex_oauth.stores.store import Store
 from codex_oauth_core.codex import CODEX
-from codex_oauth_core.effects import Effect, Finished, SignInEffect, Wait
+from codex_oauth_core.effects import Effect, Finished
 from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.events import Cancelled, Event, Started
+from codex_oauth_core.events import Started
 from codex_oauth_core.flows.renewal_policy import (
     Freshness,
     RenewalPolicy,
@@ -38,91 +35,10 @@ from codex_oauth_core.record import Record
 from codex_oauth_core.secret import Secret
 
 if TYPE_CHECKING:
-    from codex_oauth.worlds.world import World
+    from codex_oauth.worlds.lazy_world import LazyWorld
     from codex_oauth_core.flows.renewal import Renewal
 
-__all__ = ["Failure", "Landing", "LazyWorld", "Outcome", "Place", "Renewer", "Seen", "UsualWorld"]
-
-
-# the second is loaded by the TLS context
-_WHAT_A_REQUEST_NEEDS: Final = ("codex_oauth.worlds.httpx_world", "certifi")
-_LOOK_UP: Final = 1.0  # seconds between two looks whether the program is about to exit
-
-
-@attrs.frozen
-class UsualWorld:
-    """Makes worlds over httpx."""
-
-    now: Clock
-
-    def load(self) -> None:
-        """Load, once, all modules that a request needs. The certificates are loaded by who sends one; most
-        that ask at once find that another process was faster.
-        """
-        with loading(*_WHAT_A_REQUEST_NEEDS):
-            for name in _WHAT_A_REQUEST_NEEDS:
-                import_module(name)
-
-    def __call__(self) -> World:
-        """A world of its own for one renewal."""
-        with loading("codex_oauth.worlds.httpx_world"):
-            from codex_oauth.worlds.httpx_world import HttpxWorld
-
-        return HttpxWorld(now=self.now)
-
-
-class LazyWorld:
-    """Performs effects in the world that `make_world` gives, which must tell the time as `now` does.
-    `on_wait` gets every `Wait` before it begins.
-    """
-
-    def __init__(
-        self, make_world: Callable[[], World], now: Clock, on_wait: Callable[[Wait], None] | None = None
-    ) -> None:
-        self._make_world = make_world
-        self._on_wait = on_wait
-        self._now = now
-        self._world: World | None = None
-        self._cancelled = False
-        self._closing = ExitStack()
-
-    def now(self) -> tuple[float, float]:
-        """The instant, and Unix time; both in seconds."""
-        return self._now()
-
-    def perform(self, effect: SignInEffect) -> Event:
-        """Do what the effect asks; a long wait is cut short, which is harmless."""
-        if not isinstance(effect, Wait):
-            return self._entered().perform(effect)
-        at, _ = self._now()
-        if self._on_wait is not None:
-            self._on_wait(effect)
-        if self._cancelled or not threading.main_thread().is_alive():
-            return Cancelled(at)
-        return self._entered().perform(attrs.evolve(effect, until=min(effect.until, at + _LOOK_UP)))
-
-    def cancel(self) -> None:
-        """End the wait that is under way, and all that follow. From any thread."""
-        self._cancelled = True
-        if world := self._world:
-            world.cancel()
-
-    def _entered(self) -> World:
-        world = self._world
-        if world is None:
-            world = self._world = self._closing.enter_context(self._make_world())
-            if self._cancelled:  # while it was made
-                world.cancel()
-        return world
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._closing.close()
-
-
-# -- the renewal ---------------------------------------------------------------------------------------
+__all__ = ["Failure", "Landing", "Outcome", "Place", "Renewer", "Seen"]
 
 
 Outcome = Renewed | Adopted | NotRenewed | SignInError

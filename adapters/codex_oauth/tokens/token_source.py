@@ -23,7 +23,8 @@ from codex_oauth.tokens.forks import begin_again_in_children
 from codex_oauth.tokens.hosts import Hosts, shared_hosts
 from codex_oauth.tokens.memory import Memory, Step
 from codex_oauth.tokens.notes import Notes, print_note
-from codex_oauth.tokens.renewing import Landing, LazyWorld, Renewer, UsualWorld
+from codex_oauth.tokens.renewing import Landing, Renewer
+from codex_oauth.worlds.lazy_world import LazyWorld, UsualWorld
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.effects import Wait, plain
 from codex_oauth_core.errors import ErrorKind, SignInError
