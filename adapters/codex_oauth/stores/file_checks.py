@@ -12,11 +12,11 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import Final, TypeVar
 
 import attrs
 
+from codex_oauth.loading import loading
 from codex_oauth.stores.files import Directory, is_temporary, open_directory, provide_directory, secure
 from codex_oauth.stores.names import CURRENT, HOST_ID, LOGINS, REGISTRATIONS
 
@@ -115,6 +115,9 @@ class Bounded:
         """
         if self._abandoned is not None and self._abandoned.is_alive():
             raise Unfinished
+        with loading("queue"):
+            from queue import Empty, SimpleQueue
+
         ended: SimpleQueue[tuple[_T] | Exception] = SimpleQueue()
         thread = threading.Thread(target=lambda: ended.put(self._ended(work)), daemon=True)
         thread.start()
