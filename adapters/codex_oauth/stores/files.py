@@ -219,6 +219,9 @@ _PATIENCE: float = 0.0 if POSIX else 2.0
 """Seconds to go on trying to replace a file that another program, a virus scanner say, holds open."""
 
 
+_PIECE: Final = 64 * 1024
+
+
 def check_file(directory: Directory, name: str, found: os.stat_result) -> None:
     """Refuse what is not a plain file of our own. Raises FileProblem."""
     reason = refused_file(found)
@@ -247,13 +250,20 @@ def read_file(directory: Directory, name: str, longest: int) -> Secret[bytes] | 
         loose = is_open_to_others(found)
         if loose:
             _make_private(directory, name, fd)
-        with open(fd, "rb", closefd=False) as file:
-            content = Secret(file.read(longest + 1))
+        content = Secret(_read(fd, longest + 1))
     finally:
         os.close(fd)
     if loose:
         message = f"{shown(directory.path / name)} was open to other users; its mode is now 0600"
         warnings.warn(message, StoreWarning, stacklevel=2)
+    return content
+
+
+def _read(fd: int, most: int) -> bytes:
+    """Up to `most` bytes. (A buffered file would be given room for all of them at once.)"""
+    content = b""
+    while piece := os.read(fd, min(most - len(content), _PIECE)):
+        content += piece
     return content
 
 

@@ -92,6 +92,17 @@ NEVER_PUT_ASIDE: Final = ("schema_too_new", "other_account")
 _SEALED_GROWTH: Final = 2  # a sealed content may be so many times longer: text for bytes is 4/3
 
 
+class _LastRead:
+    """The bytes that were read last, and their record: whoever locks, marks and saves a login reads the same
+    bytes three times. One attribute: other threads may read as well.
+    """
+
+    __slots__ = ("found",)
+
+    def __init__(self) -> None:
+        self.found: tuple[Secret[bytes], Record] | None = None
+
+
 @attrs.frozen
 class LoginCodec:
     """The form of the login that is kept under `key`. `path` is its file, for messages."""
@@ -99,6 +110,7 @@ class LoginCodec:
     key: str
     path: Path
     seal: Seal | None = attrs.field(default=None, repr=False)
+    _last: _LastRead = attrs.field(factory=_LastRead, init=False, repr=False, eq=False)
 
     @property
     def longest(self) -> int:
@@ -137,11 +149,16 @@ class LoginCodec:
         opened = self._unsealed(content)
         if isinstance(opened, SignInError):
             return opened
+        last = self._last.found
+        if last is not None and last[0] == opened:
+            return attrs.evolve(last[1], unknown={})  # whoever loads it may change the mapping
         found = without_traceback(lambda: read_record(opened.reveal()))
         if isinstance(found, SignInError):
             return advised(attrs.evolve(found, details={**found.details, "path": shown(self.path)}))
         if self.key not in found.credential.identity.names:  # say, a file system that ignores case
             return store_error(ErrorKind.CORRUPT_AUTH, "other_account", self.path)
+        if not found.unknown:
+            self._last.found = opened, found
         return found
 
     def _unsealed(self, content: Secret[bytes]) -> Secret[bytes] | SignInError:

@@ -117,6 +117,8 @@ def _finite(digits: str) -> float:
 def _is_shallow(document: dict[str, Any], deepest: int) -> bool:
     level: list[dict[str, Any] | list[Any]] = [document]
     for _ in range(deepest):
+        if not level:
+            return True
         level = [value for outer in level for value in _values(outer) if _is_container(value)]
     return not level
 
