@@ -20,9 +20,10 @@ from codex_oauth.transport.bad_settings import UnusableSettingError
 from codex_oauth.transport.proxies import Proxy, UnusableProxyError, proxy_to
 from codex_oauth.transport.tls import tls_context
 from codex_oauth.transport.writable import request_target
-from codex_oauth_core.effects import Request, SendRequest
+from codex_oauth_core.effects import SendRequest
 from codex_oauth_core.flows.machine import error_of, refusal_of, transient_of
 from codex_oauth_core.provider import Provider
+from codex_oauth_core.request import Request, RequestHeaders, plain
 from codex_oauth_core.settings import BadSetting, SettingFault
 
 __all__ = [
@@ -83,15 +84,15 @@ def to_httpx(
 
 
 def _headers(request: Request) -> tuple[tuple[bytes, bytes], ...]:
-    shown = tuple((name, value) for name, value in request.headers if isinstance(value, str))
-    if len(shown) == len(request.headers):
-        return _encoded(shown)
-    return _encoded.__wrapped__(request.plain_headers())  # a secret is not kept
+    try:
+        return _encoded(request.headers)
+    except TypeError:  # a `Secret` has no hash, so that it is not kept
+        return _encoded.__wrapped__(request.headers)
 
 
 @lru_cache(maxsize=16)  # the same for every request of a kind
-def _encoded(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[bytes, bytes], ...]:
-    return tuple((name.encode(), value.encode()) for name, value in headers)
+def _encoded(headers: RequestHeaders) -> tuple[tuple[bytes, bytes], ...]:
+    return tuple((name.encode(), value.encode()) for name, value in plain(headers))
 
 
 @lru_cache(maxsize=16)  # endpoints, which hold no secret; to parse one takes longer than to build a request

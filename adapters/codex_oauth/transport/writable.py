@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
-from codex_oauth_core.effects import Request
+from codex_oauth_core.request import Request, RequestHeaders, plain
 
 __all__ = ["check_writable", "request_target"]
 
@@ -32,11 +32,13 @@ def check_writable(request: Request) -> None:
     _check_url(request.url)
     if not _TOKEN.fullmatch(request.method):
         raise ValueError("the request cannot be sent as HTTP: its method is none")
-    for name, value in request.plain_headers():
-        if not _TOKEN.fullmatch(name) or _NO_VALUE.search(value):
-            raise ValueError("the request cannot be sent as HTTP: one of its headers is none")
+    try:
+        _check_headers(request.headers)
+    except TypeError:  # a `Secret` has no hash, so that it is not kept
+        _check_headers.__wrapped__(request.headers)
 
 
+@lru_cache(maxsize=16)
 def request_target(url: str) -> str:
     """The target in the request line (RFC 9112 §3.2.1): the URL from its path on, without the fragment,
     unchanged. (URL parsers drop an empty query, and may remove dot segments.)
@@ -45,6 +47,13 @@ def request_target(url: str) -> str:
     found = _TARGET.search(after)
     target = after[found.start() :].partition("#")[0] if found else ""
     return target if target.startswith("/") else f"/{target}"
+
+
+@lru_cache(maxsize=16)  # the same for every request of a kind; what raises is not kept
+def _check_headers(headers: RequestHeaders) -> None:
+    for name, value in plain(headers):
+        if not _TOKEN.fullmatch(name) or _NO_VALUE.search(value):
+            raise ValueError("the request cannot be sent as HTTP: one of its headers is none")
 
 
 @lru_cache(maxsize=16)  # endpoints, which hold no secret; what raises is not kept
