@@ -50,6 +50,7 @@ REBUILT = {
     "lifetime": "used at the start only",
     "metadata_problem": "for who watches the start",
     "_ahead": "the present times",
+    "_page_of": "rebuilt from the provider",
     "_trouble": "rebuilt from the last failure",
 }
 

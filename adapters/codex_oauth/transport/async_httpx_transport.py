@@ -65,8 +65,9 @@ class AsyncHttpxTransport:
 
     async def aclose(self) -> None:
         """Close the connections that are kept open. Your own client stays open."""
-        with unlogged():
-            await shielded(self._shared.aclose)
+        if self._client is None:  # else there are none
+            with unlogged():
+                await shielded(self._shared.aclose)
 
     def _failed(self, error: Exception, progress: Progress) -> RequestFailed:
         return request_failed(error, progress, self._instant())

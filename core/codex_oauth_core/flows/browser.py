@@ -24,7 +24,7 @@ from codex_oauth_core.flows.machine import FlowMachine, Move
 from codex_oauth_core.flows.sign_in import SIGN_IN_FIELDS
 from codex_oauth_core.flows.verified_sign_in import KEY_FIELDS, VerifiedSignInFlow
 from codex_oauth_core.pkce import Pkce
-from codex_oauth_core.provider import AuthorizationRequest, CodeInHand
+from codex_oauth_core.provider import AuthorizationRequest, CodeInHand, Provider
 from codex_oauth_core.reading.times import rfc3339
 from codex_oauth_core.registration import Registration
 from codex_oauth_core.secret import Secret
@@ -175,6 +175,8 @@ class BrowserFlow(VerifiedSignInFlow):
     state: State = attrs.field(default=State.IDLE, init=False)
     _ahead: float = attrs.field(default=0.0, init=False, repr=False)
     """Unix time less the instant."""
+    _page_of: tuple[Provider, Secret[str] | None] | None = attrs.field(default=None, init=False, repr=False)
+    """The page that was made before the keys were asked for, and of which provider."""
 
     # -- which state takes which event -------------------------------------------------------------
 
@@ -226,7 +228,8 @@ class BrowserFlow(VerifiedSignInFlow):
         if not provider.needs_signatures:
             self._move(Trigger.START)
             return self._await_callback(self._now + self.lifetime, event.wall)
-        return self._not_to_be_had() if self._page() is None else self._begin_with_keys()
+        self._page_of = provider, self._page()
+        return self._not_to_be_had() if self._page_of[1] is None else self._begin_with_keys()
 
     def _keys_in_hand(self, wall: float) -> Effect:
         return self._await_callback(self._now + self.lifetime, wall)
@@ -234,7 +237,8 @@ class BrowserFlow(VerifiedSignInFlow):
     # -- the page ----------------------------------------------------------------------------------
 
     def _await_callback(self, until: float, wall: float) -> Effect:
-        url = self._page()
+        made, self._page_of = self._page_of, None
+        url = made[1] if made is not None and made[0] is self.provider else self._page()
         if url is None:
             return self._not_to_be_had()
         hinted = self.id_token_hint is not None or self.login_hint is not None

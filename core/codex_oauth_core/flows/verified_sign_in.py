@@ -93,8 +93,9 @@ class VerifiedSignInFlow(SignInFlowOf[SignInEffect]):
         """Go on by what the server says of itself, or else by what the provider says."""
         match fact:
             case ServerMetadata():
-                said = {name: url for name, url in attrs.asdict(fact).items() if url is not None}
-                self.provider = attrs.evolve(self.provider, **said)
+                provider, said = self.provider, attrs.asdict(fact)
+                new = {name: url for name, url in said.items() if url not in (None, getattr(provider, name))}
+                self.provider = attrs.evolve(provider, **new) if new else provider
             case Refusal() | TryAgain():
                 if fact.kind in HOPELESS:
                     return self._fail(fact if isinstance(fact, Refusal) else refusal_of(fact))
