@@ -12,8 +12,10 @@ import attrs
 import pytest
 
 from codex_oauth import Secret
+from codex_oauth.authority import Fault
 from codex_oauth.stores.memory_store import MemorySlot
-from codex_oauth_core import Record
+from codex_oauth.tokens.flight import Job
+from codex_oauth_core import ErrorKind, Record, SignInError
 from tests.tokens.rig import PATIENCE, eventually, put, renewals, rig
 
 MANY = 50
@@ -88,6 +90,77 @@ def test_tasks_that_find_an_expired_token_renew_it_once(backend: str) -> None:
     anyio.run(ask, backend=backend)
     assert made.refreshes == 1
     assert got == {made.stored_token} != {old}
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_tasks_that_ask_at_once_wait_once_for_the_look_and_the_renewal(
+    monkeypatch: pytest.MonkeyPatch, backend: str
+) -> None:
+    waits: list[None] = []
+    wait = Job[Any].wait_async
+
+    async def counted(job: Job[Any], **options: Any) -> Any:
+        waits.append(None)
+        return await wait(job, **options)
+
+    monkeypatch.setattr(Job, "wait_async", counted)
+    made = rig()
+    made.make_due(-1)
+    made.gate.clear()
+
+    async def ask() -> None:
+        async with made.source() as source:
+            async with anyio.create_task_group() as tasks:
+                for _ in range(MANY):
+                    tasks.start_soon(source.atoken)
+                while len(waits) < MANY:
+                    await anyio.sleep(0.001)
+                made.gate.set()
+            waited = len(waits)
+            assert await source.atoken() == made.stored_token
+            assert len(waits) == waited == MANY
+
+    anyio.run(ask, backend=backend)
+    assert made.refreshes == 1
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_tasks_whose_renewal_fails_get_an_error_each(backend: str) -> None:
+    made = rig(Fault(endpoint="refresh", status=503, headers={"Retry-After": "3600"}))
+    made.make_due(-1)
+    errors: list[SignInError] = []
+
+    async def ask() -> None:
+        async with made.source() as source, anyio.create_task_group() as tasks:
+
+            async def one() -> None:
+                with pytest.raises(SignInError) as found:
+                    await source.atoken()
+                errors.append(found.value)
+
+            for _ in range(MANY):
+                tasks.start_soon(one)
+
+    anyio.run(ask, backend=backend)
+    assert {error.kind for error in errors} == {ErrorKind.NETWORK}
+    assert len({id(error) for error in errors}) == MANY
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_tasks_that_ask_a_closed_source_for_the_first_time_are_told(backend: str) -> None:
+    made = rig()
+    made.make_due(-1)
+
+    async def ask() -> None:
+        source = made.source()
+        source.close()
+        for _ in range(2):
+            with pytest.raises(SignInError) as found:
+                await source.atoken()
+            assert found.value.kind is ErrorKind.CANCELLED
+
+    anyio.run(ask, backend=backend)
+    assert not made.sent
 
 
 def test_two_event_loops_wait_for_one_renewal() -> None:

@@ -133,7 +133,7 @@ class TokenSource:
         self._landings: list[tuple[Landing, float]] = []  # an empty deque has 700 bytes
         self._looking = RLock()  # reentrant as well
         self._looked = self._memory.record is not None
-        self._look_aside: Job[None] | None = None
+        self._look_aside: Job[Landing | None] | None = None
         if self._jitter is None:
             self._memory.jitter = _drawn()
 
@@ -279,8 +279,8 @@ class TokenSource:
 
     async def _arecord(self, rejected: Secret[str] | None = None) -> Record:
         found = self._fresh() if rejected is None else None
-        if not self._looked:
-            await self._looked_aside().wait_async()
+        if not self._looked and (landing := await self._looked_aside().wait_async()) is not None:
+            found = found or self._landed(landing, rejected)
         while found is None:
             step = self._next(rejected)
             found = step if isinstance(step, Record) else self._landed(await step.wait_async(), rejected)
@@ -297,7 +297,17 @@ class TokenSource:
                     self._hand_in(found)
                 self._looked = True
 
-    def _looked_aside(self) -> Job[None]:
+    def _look_and_renew(self) -> Landing | None:
+        """Look, and wait for the renewal that is due: whoever asks at once is woken once for both (P11)."""
+        self._look()
+        landing = None
+        with suppress(SignInError):  # those who asked are told when they ask again
+            step = self._next(None)
+            landing = None if isinstance(step, Record) else step.wait()
+        self._look_aside = None  # nobody looks again
+        return landing
+
+    def _looked_aside(self) -> Job[Landing | None]:
         """The same on a thread."""
         if (flight := self._look_aside) is not None and not flight.landed:
             return flight
@@ -308,7 +318,7 @@ class TokenSource:
             flight = self._look_aside
             if flight is not None and not flight.landed:
                 return flight
-            flight = Job(self._look, after=_nothing, cancel=lambda: None)
+            flight = Job(self._look_and_renew, after=_nothing, cancel=lambda: None)
             if flight.start():
                 self._look_aside = flight
                 return flight
@@ -427,7 +437,7 @@ class TokenSource:
         return flight
 
 
-def _nothing(_: None) -> None:
+def _nothing(_: Landing | None) -> None:
     """What is done when nobody waits any more."""
 
 
