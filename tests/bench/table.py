@@ -93,8 +93,8 @@ ROWS: Final = (
         "contention:measure",
         5,
         "after a fork each process copies some 1 200 pages as it first touches what a renewal needs, some 10 ms of a "
-        "core, and all share the cores of this machine. Tasks are woken twice, after the look at what is stored and after "
-        "the renewal, whose thread shares the interpreter with them; the event by hand wakes them once.",
+        "core, and all share the cores of this machine. The thread of a renewal shares the interpreter with the tasks that "
+        "begin to wait.",
     ),
     Row("P12", "`codex-oauth token` with a fresh token, a whole process", "command:token", 25),
     Row(
@@ -126,9 +126,9 @@ ROWS: Final = (
         "CPU of the official sign-in, transport in the process",
         "official:measure",
         15,
-        "what comes in is judged where it comes in, the redirect by its listener and by the flow, a client id and an "
-        "endpoint as often as they are used; and the page's address is made twice, the first time to see that there is "
-        "one. In all it is half a millisecond, once, of a sign-in in which a person reads a page.",
+        "what comes in is judged where it comes in: the redirect by its listener and by the flow, the client id in it by "
+        "whoever uses it. An asynchronous exchange has a second task, for a time limit that counts the time for which a "
+        "machine sleeps. In all it is a quarter of a millisecond, once, of a sign-in in which a person reads a page.",
     ),
     Row(
         "P17",

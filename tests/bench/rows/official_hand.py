@@ -8,11 +8,15 @@ nothing cuts the exchange. It is the floor of a client that is to be trusted.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import re
 import secrets
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+import sys
+import threading
+from collections.abc import Awaitable, Callable
+from functools import partial
 from importlib import import_module
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -30,6 +34,8 @@ _TOKEN: Final = re.compile(r"[!-~]{1,16384}")
 _CLIENT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,200}")
 _ENDPOINTS: Final = ("authorization_endpoint", "token_endpoint", "revocation_endpoint", "jwks_uri")
 _LIMIT: Final = 30.0
+
+Send = Callable[[], Awaitable[httpx.Response]]
 
 
 def _page(about: dict[str, Any]) -> str:
@@ -148,6 +154,34 @@ def _anyhow(query: str) -> dict[str, str]:
     return dict(parse_qsl(query))
 
 
+class Browser:
+    """Who brings the redirect: a person who has agreed before the page is there. `careful`: it is waited for as a
+    listener's thread would bring it.
+    """
+
+    def __init__(self, query: str, *, careful: bool) -> None:
+        self._query = query
+        self._careful = careful
+
+    def wait(self) -> str:
+        """The query, for a program that blocks."""
+        if self._careful:
+            came = threading.Event()
+            came.set()
+            assert came.wait(_LIMIT)
+        return self._query
+
+    async def wait_async(self) -> str:
+        """The same; others go on meanwhile, as where ours waits."""
+        if self._careful:
+            came = anyio.Event()
+            came.set()
+            with anyio.move_on_after(_LIMIT):
+                await came.wait()
+        await anyio.lowlevel.checkpoint()
+        return self._query
+
+
 @attrs.frozen
 class Hand:
     """How it is written."""
@@ -157,43 +191,67 @@ class Hand:
     keys: Callable[[dict[str, Any]], dict[str, Any]]
     redirect: Callable[[str], dict[str, str]]
     judge: Callable[[dict[str, Any], dict[str, Any], dict[str, Any], str], dict[str, Any]]
-    limited: Callable[[], AbstractContextManager[object]]
-    uncut: Callable[[], AbstractContextManager[object]]
+    limited: Callable[[Send], Awaitable[httpx.Response]]
+    uncut: Callable[[Send], Awaitable[httpx.Response]]
+    is_careful: bool = False
 
 
-SHORT: Final = Hand(json.loads, _believed, _believed, _anyhow, _claims, nullcontext, nullcontext)
+async def _at_once(send: Send) -> httpx.Response:
+    return await send()
+
+
+async def _limited(send: Send) -> httpx.Response:
+    """With a time limit, and a scope that somebody may cancel it by."""
+    with anyio.CancelScope(), anyio.move_on_after(_LIMIT):
+        return await send()
+    raise TimeoutError
+
+
+async def _uncut(send: Send) -> httpx.Response:
+    """With a time limit, and cut by nobody: a code is spent by one exchange. asyncio's `cancel()` goes through the
+    shields of anyio, so that there it takes a task of its own.
+    """
+
+    async def exchange() -> httpx.Response:
+        with anyio.move_on_after(_LIMIT, shield=True):
+            return await send()
+        raise TimeoutError
+
+    if "trio" in sys.modules and sys.modules["trio"].lowlevel.in_trio_task():
+        return await exchange()
+    task = asyncio.ensure_future(exchange())
+    while not task.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait([task])
+    return task.result()
+
+
+SHORT: Final = Hand(json.loads, _believed, _believed, _anyhow, _claims, _at_once, _at_once)
 CAREFUL: Final = Hand(
-    _object,
-    _of_the_issuer,
-    _usable,
-    _redirect,
-    _with_care,
-    lambda: anyio.move_on_after(_LIMIT),
-    lambda: anyio.move_on_after(_LIMIT, shield=True),
+    _object, _of_the_issuer, _usable, _redirect, _with_care, _limited, _uncut, is_careful=True
 )
 
 
 def by_hand(hand: Hand, transport: httpx.MockTransport, query: str) -> None:
     """Blocking: the time limits are httpx's."""
+    browser = Browser(query, careful=hand.is_careful)
     with httpx.Client(transport=transport, timeout=_LIMIT) as client:
         about = hand.about(hand.read(client.get(FIRST.metadata_endpoint or "").content))
         keys = hand.keys(hand.read(client.get(about["jwks_uri"]).content))
         assert _page(about)
-        back = hand.redirect(query)
+        back = hand.redirect(browser.wait())
         found = hand.read(client.post(about["token_endpoint"], data=_exchange(back)).content)
         assert hand.judge(found, about, keys, back["client_id"])
 
 
 async def by_hand_async(hand: Hand, transport: httpx.MockTransport, query: str) -> None:
-    """The wait for the browser takes no time, and lets others go on, as ours does."""
+    """The same with `AsyncClient`."""
+    browser = Browser(query, careful=hand.is_careful)
     async with httpx.AsyncClient(transport=transport) as client:
-        with hand.limited():
-            about = hand.about(hand.read((await client.get(FIRST.metadata_endpoint or "")).content))
-        with hand.limited():
-            keys = hand.keys(hand.read((await client.get(about["jwks_uri"])).content))
+        found = await hand.limited(partial(client.get, FIRST.metadata_endpoint or ""))
+        about = hand.about(hand.read(found.content))
+        keys = hand.keys(hand.read((await hand.limited(partial(client.get, about["jwks_uri"]))).content))
         assert _page(about)
-        await anyio.lowlevel.checkpoint()
-        back = hand.redirect(query)
-        with hand.uncut():
-            found = hand.read((await client.post(about["token_endpoint"], data=_exchange(back))).content)
-        assert hand.judge(found, about, keys, back["client_id"])
+        back = hand.redirect(await browser.wait_async())
+        answer = await hand.uncut(partial(client.post, about["token_endpoint"], data=_exchange(back)))
+        assert hand.judge(hand.read(answer.content), about, keys, back["client_id"])
