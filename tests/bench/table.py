@@ -42,8 +42,8 @@ ROWS: Final = (
         "`import codex_oauth_core`",
         "imports:core",
         15,
-        "the floor has the same libraries, and as many classes of attrs with as many fields, which a union of all "
-        "effects needs; it takes longer than `import httpx`. What is above it is the rest of some seventy modules.",
+        "the floor has the same libraries and the same classes of attrs, without their methods: a union of all effects "
+        "needs them. It takes longer than `import httpx`. What is above it is the rest of some fifty modules.",
     ),
     Row(
         "P2",

@@ -178,7 +178,7 @@ def usable_secret(value: object, longest: int) -> Secret[str] | None:
 
 
 DEFAULT_LIFETIME: Final = 900.0
-_USER_CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{2,62}", re.ASCII)
+_USER_CODE: Final = r"[A-Za-z0-9][A-Za-z0-9 ._-]{2,62}"  # compiled by the first code, and not by each import (P1)
 _LONGEST_ID: Final = 4096
 
 
@@ -231,7 +231,7 @@ def _user_code(answer: Answer) -> str | None:
     if not named or any(other != named[0] for other in named):
         return None
     code = named[0]
-    return code if isinstance(code, str) and _USER_CODE.fullmatch(code.strip(" ")) else None
+    return code if isinstance(code, str) and re.fullmatch(_USER_CODE, code.strip(" ")) else None
 
 
 def _lifetime(answer: Answer) -> float:
@@ -251,8 +251,8 @@ def _lifetime(answer: Answer) -> float:
 # -- a poll --------------------------------------------------------------------------------------------
 
 
-_CODE: Final = re.compile(r"[\x21-\x7e]{1,2048}")
-_VERIFIER: Final = re.compile(r"[A-Za-z0-9._~-]{43,128}")
+_CODE: Final = r"[\x21-\x7e]{1,2048}"
+_VERIFIER: Final = r"[A-Za-z0-9._~-]{43,128}"
 _EXPIRED_TEXT: Final = "code has expired"
 
 _LONGEST_REMEMBERED: Final = 512  # bytes of a body
@@ -301,7 +301,7 @@ def _approval(answer: Answer) -> PollFact | None:
     code, verifier = answer.fields.get("authorization_code"), answer.fields.get("code_verifier")
     if not isinstance(code, str) or not isinstance(verifier, str):
         return None
-    if not _CODE.fullmatch(code) or not _VERIFIER.fullmatch(verifier):
+    if not re.fullmatch(_CODE, code) or not re.fullmatch(_VERIFIER, verifier):
         return _failed(answer, ErrorKind.INVALID_RESPONSE, "unusable_code")
     if answer.fields.get("code_challenge", s256(verifier)) not in (s256(verifier), None):
         return _failed(answer, ErrorKind.INVALID_RESPONSE, "challenge_mismatch")

@@ -5,6 +5,7 @@ Rules of this file: the time is that of the import statement alone; Python's own
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -48,31 +49,58 @@ def _loaded(statement: str, path: Path) -> tuple[str, ...]:
     )
 
 
-_FIELDS: Final = """
-import sys
-from collections import Counter
+_CLASSES: Final = """
+import attrs, json, sys
 kinds = (value for name, module in sys.modules.items() if name.startswith("codex_oauth") for value in vars(module).values())
 mine = {kind for kind in kinds if isinstance(kind, type) and kind.__module__.startswith("codex_oauth")}
-print(*(len(kind.__attrs_attrs__) for kind in mine if "__attrs_attrs__" in vars(kind)))
+mine = sorted((kind for kind in mine if "__attrs_attrs__" in vars(kind)), key=lambda kind: (len(kind.__mro__), kind.__qualname__))
+def field(each):
+    said = {name: False for name in ("init", "repr", "eq") if getattr(each, name) is False}
+    said |= {name: name for name in ("converter", "validator") if getattr(each, name) is not None}
+    return said | {"default": each.default is not attrs.NOTHING, "kw_only": each.kw_only}
+def options(props):
+    return {"frozen": props.is_frozen, "slots": props.is_slotted, "eq": props.added_eq, "repr": props.added_repr}
+print(json.dumps([{
+    "base": next((mine.index(base) for base in kind.__mro__[1:] if base in mine), None),
+    "options": options(kind.__attrs_props__),
+    "fields": [field(each) for each in kind.__attrs_attrs__ if not each.inherited],
+} for kind in mine]))
 """
-"""How many fields the classes of attrs have that were loaded."""
+"""What the classes of attrs are like that were loaded."""
 
 
 def floor(statement: str, libraries: str, path: Path, environment: Mapping[str, str] | None = None) -> Path:
-    """A module in `path` that has as many classes of attrs as `statement` loads, of as many fields, and `libraries`;
-    and nothing more.
+    """A module in `path` that has the classes of attrs that `statement` loads, and `libraries`; and nothing more. The
+    classes have the same options, bases and fields, but no method.
     """
     environment = environment or {"PYTHONPATH": str(path)}
-    told = said([PYTHON, "-S", "-c", f"{statement}\n{_FIELDS}"], environment).splitlines()[-1]
-    sizes = [int(size) for size in told.split()]
-    lines = [f"import {libraries}"]
-    for number, fields in enumerate(sizes):
-        lines += ["", "@attrs.frozen", f"class Kind{number}:", "    pass"]
-        lines += [f"    field{field}: str" for field in range(fields)]
-    module = path / f"floor_of_{len(sizes)}.py"
+    kinds = json.loads(said([PYTHON, "-S", "-c", f"{statement}\n{_CLASSES}"], environment).splitlines()[-1])
+    lines = [f"import {libraries}", "def converter(value): return value", "def validator(*_): pass"]
+    for number, kind in enumerate(kinds):
+        base = "" if kind["base"] is None else f"(Kind{kind['base']})"
+        options = {
+            **kind["options"],
+            "on_setattr": None if kind["options"]["frozen"] else "attrs.setters.NO_OP",
+        }
+        lines += [f"@attrs.define({_given(options)})", f"class Kind{number}{base}:", "    pass"]
+        lines += [
+            f"    field{number}_{place}: str{_field(each)}" for place, each in enumerate(kind["fields"])
+        ]
+    module = path / f"floor_of_{len(kinds)}.py"
     module.write_text("\n".join(lines))
     said([PYTHON, "-S", "-c", f"import {module.stem}"], environment)  # its byte code is kept
     return module
+
+
+def _given(options: Mapping[str, object]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in options.items())
+
+
+def _field(each: dict[str, object]) -> str:
+    options = {name: value for name, value in each.items() if name not in ("default", "kw_only")}
+    options |= {"default": None} if each["default"] else {}
+    options |= {"kw_only": True} if each["kw_only"] else {}
+    return f" = attrs.field({_given(options)})" if options else ""
 
 
 def _count(text: str, number: int) -> Target:
