@@ -44,7 +44,7 @@ OURS = {
     "codex_oauth_core.reading.strict_json",
     "codex_oauth_core.registered",
 }
-THEIRS = {"__future__", "enum", "json", "re", "resource"}
+THEIRS = {"__future__", "enum", "gc", "json", "re", "resource"}
 """What it may load of the standard library beyond what an empty Python does, with what these load."""
 
 

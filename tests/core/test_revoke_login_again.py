@@ -89,7 +89,11 @@ def test_what_the_server_cannot_do_now_is_asked_again_and_the_lock_is_given_back
     assert world.run(revocation()) == Revoked(confirmed=True)
     assert world.order == [*AGAIN, *ORDER]
     assert world.when(SendRequest) == [0.0, 0.75]
-    assert {effect.why for effect in world.effects if isinstance(effect, Wait)} == {Why.RETRY}
+    (wait,) = [effect for effect in world.effects if isinstance(effect, Wait)]
+    asked_for_fewer = isinstance(reply, Reply) and reply.status == 429
+    assert wait.why is (Why.RATE_LIMITED if asked_for_fewer else Why.RETRY)
+    assert (wait.cause is ErrorKind.RATE_LIMITED) is asked_for_fewer
+    assert (wait.trouble is not None) is isinstance(reply, Lost)
     assert world.stored is None
 
 

@@ -178,9 +178,7 @@ def usable_secret(value: object, longest: int) -> Secret[str] | None:
 
 
 DEFAULT_LIFETIME: Final = 900.0
-_USER_CODE: Final = (
-    r"[A-Za-z0-9][A-Za-z0-9 ._-]{2,62}"  # compiled by the first code, not by an import (P1)
-)
+_USER_CODE: Final = r"[A-Za-z0-9][A-Za-z0-9 ._-]{2,62}"  # compiled by the first code, not by an import (P1)
 _LONGEST_ID: Final = 4096
 
 

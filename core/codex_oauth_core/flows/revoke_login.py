@@ -153,6 +153,7 @@ class Revocation(StoringFlow[Revoked]):
     _tries: int = attrs.field(default=0, init=False, repr=False)
     _revoke_until: float | None = attrs.field(default=None, init=False, repr=False)
     _due_at: float = attrs.field(default=0.0, init=False, repr=False)
+    _cause: ErrorKind | None = attrs.field(default=None, init=False, repr=False)  # of the last failure
     _revoke_deleted: Credential | None = attrs.field(default=None, init=False, repr=False)
     _confirmed: bool | None = attrs.field(default=None, init=False, repr=False)
     _error: SignInError | None = attrs.field(default=None, init=False, repr=False)
@@ -192,7 +193,7 @@ class Revocation(StoringFlow[Revoked]):
                 return self._released()
             case State.RELEASING_TO_RETRY:
                 self._move(Trigger.RELEASED)
-                return Wait(self._due_at, Why.RETRY)
+                return self._back_off()
             case _:
                 return self._unexpected(answer)
 
@@ -337,9 +338,13 @@ class Revocation(StoringFlow[Revoked]):
         due_at = self._now + max(_FIRST_PAUSE * 2.0 ** (self._tries - 1), failure.retry_after or 0.0)
         if failure.kind is ErrorKind.TLS_UNTRUSTED or due_at + _LEAST_TIME > until:
             return self._answered(confirmed=False)
-        self._confirmed, self._due_at = False, due_at
+        self._confirmed, self._due_at, self._cause = False, due_at, failure.kind
         self._move(Trigger.RETRY_LATER)
-        return Wait(due_at, Why.RETRY) if self.state is State.BACKING_OFF_UNSTORED else Release()
+        return self._back_off() if self.state is State.BACKING_OFF_UNSTORED else Release()
+
+    def _back_off(self) -> Wait:
+        limited = self._cause is ErrorKind.RATE_LIMITED
+        return Wait(self._due_at, Why.RATE_LIMITED if limited else Why.RETRY, cause=self._cause)
 
     def _answered(self, *, confirmed: bool | None = None) -> Effect:
         self._confirmed = self._confirmed if confirmed is None else confirmed
