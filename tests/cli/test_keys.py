@@ -28,10 +28,10 @@ from tests.cli.person import Person
 from tests.cli.test_stopping import AUTO
 
 PROMPT = DevicePrompt(
-    "https://auth.openai.com/codex/device", "ABCD-12345", time.time() + 900, "https://auth.openai.com"
+    "https://auth.openai.com/codex/device", "ABCD-12345", time.time() + 86_400, "https://auth.openai.com"
 )
 PAGE = BrowserPrompt(
-    Secret(f"https://auth.openai.com/oauth/authorize?state={'x' * 200}"), time.time() + 600, CODEX.issuer
+    Secret(f"https://auth.openai.com/oauth/authorize?state={'x' * 200}"), time.time() + 86_400, CODEX.issuer
 )
 
 
