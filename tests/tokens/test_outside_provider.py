@@ -83,6 +83,18 @@ def test_its_token_goes_to_its_hosts_with_its_headers_and_nowhere_else(options: 
     assert not {"chatgpt-account-id", "originator"} & set(request.headers)
 
 
+@pytest.mark.parametrize("how", ["provider", "providers"])
+def test_a_program_that_names_itself_to_codex_has_its_name_in_the_headers(how: str) -> None:
+    store, world = MemoryStore(), FakeWorld(scripted([]), wall=W0)
+    store.slot("acct_fake").rescue(CURRENT)
+    store.select("acct_fake")
+    ours = attrs.evolve(CODEX, originator="our_program", hosts=("api.home.example",))
+    options: dict[str, Any] = {"provider": ours} if how == "provider" else {"providers": (HOME, ours)}
+    made = TokenSource(store, now=world.now, **options)
+    assert made.headers(API)["originator"] == "our_program"
+    assert made.provider().originator == "our_program"
+
+
 def test_a_token_of_codex_does_not_go_to_another_providers_hosts() -> None:
     store, world = MemoryStore(), FakeWorld(scripted([]), wall=W0)
     store.slot("acct_fake").rescue(CURRENT)

@@ -307,7 +307,9 @@ class Renewer:
         """Who renews this record."""
         if self.provider is not None:
             return self.provider if record is None else for_login(self.provider, record.credential)
-        if record is None or (record.credential.issuer, record.credential.client_id) == _USUAL:
+        if record is None:
+            return CODEX
+        if not self.providers and (record.credential.issuer, record.credential.client_id) == _USUAL:
             return CODEX
         return provider_of(record.credential, self.providers) or CODEX
 
