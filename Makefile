@@ -30,7 +30,11 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 .PHONY: help ## list the targets
 help:
 	@grep -E '^\.PHONY: [a-z-]+ ## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^\.PHONY: ([a-z-]+) ## (.*)/\1\t\2/' \
-		| awk -F '\t' '{ printf "  make %-13s %s\n", $$1, $$2 }'
+		| awk -F '\t' '{ n = split($$2, words, " "); line = sprintf("  make %-13s", $$1); \
+			for (i = 1; i <= n; i++) { \
+				if (length(line) + 1 + length(words[i]) > 80) { print line; line = sprintf("%20s", "") } \
+				line = line " " words[i] } \
+			print line }'
 
 .PHONY: install ## build .venv from the hash-locked requirements (again only when they change)
 install: $(STAMP)
