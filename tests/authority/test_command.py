@@ -97,13 +97,14 @@ def test_its_options_reach_the_authority(tmp_path: Path) -> None:
         assert [client.post(poll, json=body).status_code for _ in range(2)] == [502, 200]
 
 
-def test_a_port_in_use_is_said_in_one_line() -> None:
+def test_a_port_in_use_is_said_with_what_to_do() -> None:
     with serve() as server:
         done = finished("--port", str(server.port))
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr.splitlines() == [
-        f"Port {server.port} is in use by another program. Choose another with --port, or 0 for any."
+        f"codex-oauth: Port {server.port} is in use by another program.",
+        "  -> Choose another port with --port; 0 takes any that is free.",
     ]
 
 
@@ -114,8 +115,22 @@ def test_a_bad_faults_file_is_a_usage_error(tmp_path: Path, text: str | None) ->
         file.write_text(text)
     done = finished("--faults", str(file))
     assert (done.returncode, done.stdout) == (2, "")
-    assert str(file) in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    said = " ".join(done.stderr.split())
+    assert said.startswith(f"codex-oauth: The faults file {file} c")
+    assert (
+        " -> Check the path of --faults." if text is None else ' -> Write it like this: {"faults": [{'
+    ) in said
+    assert "Traceback" not in said
+
+
+def test_for_a_program_the_error_has_the_next_action(tmp_path: Path) -> None:
+    done = finished("--faults", str(tmp_path / "none"), "--json")
+    error = json.loads(done.stdout)["error"]
+    assert (
+        error["message"]
+        == f"The faults file {tmp_path / 'none'} could not be read: No such file or directory."
+    )
+    assert error["next_actions"] == ["Check the path of --faults."]
 
 
 def test_a_url_file_that_cannot_be_written_is_said(tmp_path: Path) -> None:

@@ -24,7 +24,15 @@ from typing import TYPE_CHECKING, Final
 
 from codex_oauth.cli.errors import OK, UNEXPECTED, USAGE
 from codex_oauth.cli.missing import say_missing
-from codex_oauth.cli.output import complain, emit, failure_fields, hint, printable, result
+from codex_oauth.cli.output import (
+    complain_in_lines,
+    emit,
+    failure_fields,
+    hint,
+    printable,
+    result,
+    say_action,
+)
 
 if TYPE_CHECKING:
     from codex_oauth.authority import (
@@ -39,7 +47,8 @@ if TYPE_CHECKING:
 
 __all__ = ["add_arguments", "main", "run_authority"]
 
-_FAULTS: Final = 'a JSON file: {"faults": [{"endpoint": "poll", "requests": "1-3", "status": 502}]}'
+_EXAMPLE: Final = '{"faults": [{"endpoint": "poll", "requests": "1-3", "status": 502}]}'
+_FAULTS: Final = f"a JSON file: {_EXAMPLE}"
 _MISSING: Final = "The authority needs the extra `authority`."
 _NO_SOCKETS: Final = "The model stub needs the package websockets, of the extra `authority`."
 _FAKE_LOGINS: Final = "fake-logins"
@@ -112,12 +121,11 @@ def main(args: argparse.Namespace) -> int:
     try:
         authority = _authority(args)
     except OSError as error:
-        return _complain(
-            f"Cannot read the faults file {args.faults}: {error.strerror}", USAGE, as_json=args.json
-        )
+        text = f"The faults file {args.faults} could not be read: {error.strerror}."
+        return _complain(text, USAGE, "Check the path of --faults.", as_json=args.json)
     except ValueError as error:
-        why = printable(str(error))
-        return _complain(f"The faults file {args.faults} cannot be used: {why}", USAGE, as_json=args.json)
+        text = f"The faults file {args.faults} cannot be used: {printable(str(error))}."
+        return _complain(text, USAGE, f"Write it like this: {_EXAMPLE}", as_json=args.json)
     return run_authority(
         authority,
         provider=args.provider,
@@ -152,7 +160,7 @@ def run_authority(
             ):
                 _wait(ended)
         except OSError as error:
-            return _complain(_trouble(error, port), UNEXPECTED, as_json=as_json)
+            return _complain(*_trouble(error, port), as_json=as_json)
     return OK
 
 
@@ -284,20 +292,24 @@ def _write(path: Path, text: str) -> None:
         raise
 
 
-def _trouble(error: OSError, port: int) -> str:
+def _trouble(error: OSError, port: int) -> tuple[str, int, *tuple[str, ...]]:
+    """What went wrong, the exit code, and what to do."""
+    another = "Choose another port with --port; 0 takes any that is free."
     if error.errno == errno.EADDRINUSE:
-        return f"Port {port} is in use by another program. Choose another with --port, or 0 for any."
+        return f"Port {port} is in use by another program.", UNEXPECTED, another
     if error.errno in (errno.EACCES, errno.EPERM) and error.filename is None:
-        return f"This user may not open port {port}. Choose another with --port, or 0 for any."
+        return f"This user may not open port {port}.", UNEXPECTED, another
     where = f": {error.filename}" if error.filename else ""
-    return f"The authority could not run: {error.strerror or error}{where}"
+    return f"The authority could not run: {error.strerror or error}{where}.", UNEXPECTED
 
 
-def _complain(text: str, code: int, *, as_json: bool) -> int:
+def _complain(text: str, code: int, *advice: str, as_json: bool) -> int:
     if as_json:
-        emit(failure_fields("authority", text))
-    else:
-        complain(text)
+        emit(failure_fields("authority", text, *advice))
+        return code
+    complain_in_lines(f"codex-oauth: {text}")
+    for line in advice:
+        say_action(line)
     return code
 
 
