@@ -9,6 +9,7 @@ import attrs
 import pytest
 import segno
 
+from codex_oauth.cli.views import line_view
 from codex_oauth.cli.views.line_view import LineView, matrix_of, qr_lines, why_no_code
 from codex_oauth.cli.views.live_view import LiveView
 from tests.cli.fake_terminal import PROMPT, on_stderr
@@ -114,7 +115,7 @@ def test_without_segno_the_sign_in_is_complete(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "segno", None)
     window = on_stderr(monkeypatch, qr=True)
     assert qr_lines(PAGE, window) == []
-    monkeypatch.setattr("codex_oauth.cli.views.line_view.find_spec", lambda _: None)
+    monkeypatch.setattr(line_view, "find_spec", {"segno": None}.get)
     LiveView(window).prompt(PROMPT)
     assert PAGE in window.text
     assert PROMPT.user_code in window.text

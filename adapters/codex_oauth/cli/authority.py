@@ -16,7 +16,7 @@ import secrets
 import shlex
 import signal
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import FrameType
@@ -282,14 +282,15 @@ def _about_models(url: str, provider: str) -> Generator[str]:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file so that a reader sees all of it or nothing."""
+    """Write a file so that a reader sees all of it or nothing. An OSError names the file that was meant."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _trouble(error: OSError, port: int) -> tuple[str, int, *tuple[str, ...]]:
