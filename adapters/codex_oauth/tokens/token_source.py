@@ -297,18 +297,8 @@ class TokenSource:
                     self._hand_in(found)
                 self._looked = True
 
-    def _look_and_renew(self) -> Landing | None:
-        """Look, and wait for the renewal that is due: whoever asks at once is woken once for both (P11)."""
-        self._look()
-        landing = None
-        with suppress(SignInError):  # those who asked are told when they ask again
-            step = self._next(None)
-            landing = None if isinstance(step, Record) else step.wait()
-        self._look_aside = None  # nobody looks again
-        return landing
-
     def _looked_aside(self) -> Job[Landing | None]:
-        """The same on a thread."""
+        """The same on a thread, which waits for a renewal that is due: tasks wake once for both (P11)."""
         if (flight := self._look_aside) is not None and not flight.landed:
             return flight
         with loading("codex_oauth.tokens.flight"):
@@ -318,12 +308,22 @@ class TokenSource:
             flight = self._look_aside
             if flight is not None and not flight.landed:
                 return flight
-            flight = Job(self._look_and_renew, after=_nothing, cancel=lambda: None)
-            if flight.start():
-                self._look_aside = flight
-                return flight
-        flight.run()
-        return flight
+
+            def work() -> Landing | None:
+                self._look()
+                landing = None
+                with suppress(SignInError):  # those who asked are told when they ask again
+                    step = self._next(None) if job.on_thread else None
+                    landing = step.wait() if isinstance(step, Job) else None
+                self._look_aside = None  # nobody looks again
+                return landing
+
+            job = Job(work, after=_nothing, cancel=lambda: None)
+            if job.start():
+                self._look_aside = job
+                return job
+        job.run()
+        return job
 
     def _fresh(self) -> Record | None:
         """The record in memory, if it was found current a moment ago."""
