@@ -9,8 +9,7 @@ import attrs
 import pytest
 import segno
 
-from codex_oauth.cli.views import line_view
-from codex_oauth.cli.views.line_view import LineView, matrix_of, qr_lines, why_no_code
+from codex_oauth.cli.views.line_view import LineView, matrix_of, qr_lines
 from codex_oauth.cli.views.live_view import LiveView
 from tests.cli.fake_terminal import PROMPT, on_stderr
 
@@ -52,47 +51,6 @@ def test_where_it_could_not_be_read_it_is_not_there(
     assert qr_lines(PAGE, on_stderr(monkeypatch, columns, rows, **can)) == []
 
 
-@pytest.mark.parametrize(
-    ("columns", "rows", "can", "why"),
-    [
-        (33, 40, {}, "it needs a window of"),  # a fold more or less
-        (80, 23, {}, "it needs a window of 24 lines and 34 columns."),
-        (80, 40, {"utf8": False}, "it needs a terminal with UTF-8."),
-        (80, 40, {"is_terminal": False}, "it needs a terminal with UTF-8."),
-    ],
-)
-@pytest.mark.parametrize("view", [LineView, LiveView])
-def test_where_it_is_not_there_a_line_says_why(
-    monkeypatch: pytest.MonkeyPatch,
-    view: type[LineView],
-    columns: int,
-    rows: int,
-    can: dict[str, bool],
-    why: str,
-) -> None:
-    window = on_stderr(monkeypatch, columns, rows, qr=True, colour=False, **can)
-    view(window).prompt(PROMPT)
-    assert f"No QR code is shown: {why}" in " ".join(window.text.split())
-    assert PROMPT.user_code in window.text
-
-
-def test_what_the_line_asks_for_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    window = on_stderr(monkeypatch, 34, 24, qr=True, colour=False)
-    LineView(window).prompt(PROMPT)
-    assert "No QR code" not in window.text
-
-
-def test_who_wants_no_code_is_told_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    window = on_stderr(monkeypatch, 20, 20, colour=False)
-    LineView(window).prompt(PROMPT)
-    assert "QR" not in window.text
-
-
-def test_an_address_that_is_too_long_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    said = why_no_code("x" * 5000, on_stderr(monkeypatch))
-    assert said == "No QR code is shown: the address is too long for one."
-
-
 def test_the_page_with_the_code_in_it_is_what_is_scanned_and_the_code_is_shown_all_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -115,13 +73,9 @@ def test_without_segno_the_sign_in_is_complete(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "segno", None)
     window = on_stderr(monkeypatch, qr=True)
     assert qr_lines(PAGE, window) == []
-    monkeypatch.setattr(line_view, "find_spec", {"segno": None}.get)
     LiveView(window).prompt(PROMPT)
     assert PAGE in window.text
     assert PROMPT.user_code in window.text
-    assert "it needs the package segno. Install it: pip install 'codex-oauth[cli]'" in " ".join(
-        window.text.split()
-    )
 
 
 def test_an_address_that_is_too_long_for_a_code_is_shown_without_one() -> None:

@@ -1,24 +1,23 @@
 """The plain view, complete without anything: lines, for pipes, screen readers and old terminals.
 
 Rules of this file: it only appends; without colour it writes no control character but the newline. A QR
-code of the page to open saves typing its address: it is there, whole and legible, or a line says why not.
+code of the page to open saves typing its address: it is there, whole and legible, or it is not there, and
+nothing says why.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from importlib.util import find_spec
 from itertools import zip_longest
 from typing import Final
 
 from codex_oauth.cli.output import complain, hint, left, paint, printable
 from codex_oauth.cli.views.terminal import Terminal
 from codex_oauth.cli.views.view import FINISHING, NO_OFFERS, Offers, Part, parts_of, status_of
-from codex_oauth.extras import INSTALL
 from codex_oauth_core.effects import DevicePrompt, Prompt, SendRequest, Wait
 
-__all__ = ["LineView", "QuietView", "matrix_of", "qr_lines", "why_no_code"]
+__all__ = ["LineView", "QuietView", "matrix_of", "qr_lines"]
 
 
 _QUIET_ZONES: Final = (4, 3, 2)
@@ -45,19 +44,6 @@ def qr_lines(text: str, terminal: Terminal, others: int = 0) -> list[str]:
             look = _WHITE_ON_BLACK if terminal.colour else "{}"
             return [look.format(line) for line in _rows(matrix)]
     return []
-
-
-def why_no_code(text: str, terminal: Terminal, others: int = 0) -> str:
-    """Why `qr_lines` gives none, as a sentence."""
-    if not (terminal.is_terminal and terminal.utf8):
-        return "No QR code is shown: it needs a terminal with UTF-8."
-    if find_spec("segno") is None:
-        return f"No QR code is shown: it needs the package segno. {INSTALL.format('cli')}"
-    matrix = matrix_of(text, _QUIET_ZONES[-1])
-    if matrix is None:
-        return "No QR code is shown: the address is too long for one."
-    rows, columns = (len(matrix) + 1) // 2 + others, len(matrix) + 1
-    return f"No QR code is shown: it needs a window of {rows} lines and {columns} columns."
 
 
 def matrix_of(text: str, zone: int = _QUIET_ZONES[0]) -> list[list[bool]] | None:
@@ -145,10 +131,9 @@ class LineView:
     def _screen(self, prompt: Prompt, offers: Offers) -> list[str]:
         """All that is shown of a prompt: with a QR code in few lines, so that all of it is in sight."""
         brief = [(part, self._lines_of(part)) for part in parts_of(prompt, offers, brief=True)]
-        others = sum(len(lines) for _, lines in brief) + _STATUS
-        code = self._qr(prompt, others)
+        code = self._qr(prompt, sum(len(lines) for _, lines in brief) + _STATUS)
         if not code:
-            parts = [*parts_of(prompt, offers), *self._without_qr(prompt, others)]
+            parts = parts_of(prompt, offers)
             return [line for part in parts for line in self._lines_of(part)]
         shown: list[str] = []
         for part, lines in brief:
@@ -174,18 +159,10 @@ class LineView:
         return " " * self._terminal.indent(part.text) + painted if part.role in _ALONE else painted
 
     def _qr(self, prompt: Prompt, others: int) -> list[str]:
-        page = self._page_of_qr(prompt)
-        return [] if page is None else qr_lines(page, self._terminal, others)
-
-    def _without_qr(self, prompt: Prompt, others: int) -> list[Part]:
-        page = self._page_of_qr(prompt)
-        return [] if page is None else [Part("text", why_no_code(page, self._terminal, others))]
-
-    def _page_of_qr(self, prompt: Prompt) -> str | None:
-        """The page that a QR code is wanted of."""
         if not self._terminal.qr or not isinstance(prompt, DevicePrompt):
-            return None
-        return prompt.verification_uri_complete or prompt.verification_uri
+            return []
+        page = prompt.verification_uri_complete or prompt.verification_uri
+        return qr_lines(page, self._terminal, others)
 
 
 _STATUS: Final = 1  # line below the prompt
