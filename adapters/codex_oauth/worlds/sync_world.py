@@ -11,6 +11,7 @@ import selectors
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable
 from typing import Final, Self, assert_never
 
@@ -28,6 +29,9 @@ SLICE: Final = 0.5 if sys.platform == "win32" else 5.0
 
 TICK: Final = 1.0
 """Seconds between two ticks of a countdown."""
+
+_BLIND: Final = 0.1
+"""Seconds that a sleep lasts at most which nobody can end."""
 
 
 class SyncWorld:
@@ -121,40 +125,56 @@ class SyncWorld:
 
 
 class _Waker:
-    """Sleep that another thread can end: a selector on one end of a socket pair."""
+    """Sleep that another thread can end: a selector on one end of a socket pair. They are opened by the first
+    sleep: a renewal that need not wait opens nothing.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()  # reentrant: a signal handler may ring while we close
+        self._lock = threading.RLock()  # reentrant: a signal handler may ring while we open or close
         self._resources = contextlib.ExitStack()
         self._rung = False
-        try:
-            self._bell, hammer = (self._resources.enter_context(end) for end in socket.socketpair())
-            self._hammer = hammer
-            self._selector = self._resources.enter_context(selectors.DefaultSelector())
-            self._bell.setblocking(False)
-            self._hammer.setblocking(False)
-            self._selector.register(self._bell, selectors.EVENT_READ)
-        except BaseException:
-            self._resources.close()
-            raise
+        self._selector: selectors.BaseSelector | None = None
+        self._bell: socket.socket | None = None
+        self._hammer: socket.socket | None = None
 
     def sleep(self, seconds: float) -> None:
         """Block for `seconds`, or until somebody rings. Once rung it does not block until `clear()`."""
-        self._rung = bool(self._selector.select(seconds))
+        try:
+            selector = self._selector or self._opened()
+        except OSError:  # no descriptor is to be had: whoever sleeps looks again soon
+            time.sleep(min(max(seconds, 0.0), _BLIND))
+            return
+        if not self._rung:  # what rings from here on is heard by the selector
+            self._rung = bool(selector.select(seconds))
+
+    def _opened(self) -> selectors.BaseSelector:
+        with self._lock, contextlib.ExitStack() as resources:
+            bell, hammer = (resources.enter_context(end) for end in socket.socketpair())
+            selector = resources.enter_context(selectors.DefaultSelector())
+            bell.setblocking(False)
+            hammer.setblocking(False)
+            selector.register(bell, selectors.EVENT_READ)
+            self._resources = resources.pop_all()
+            self._bell, self._hammer, self._selector = bell, hammer, selector
+        return selector
 
     def clear(self) -> None:
-        """Forget what `sleep` has heard."""
+        """Forget what was rung so far."""
         if not self._rung:
             return
         self._rung = False
-        with contextlib.suppress(BlockingIOError):
-            while self._bell.recv(4096):
-                pass
+        if self._bell is not None:
+            with contextlib.suppress(BlockingIOError):
+                while self._bell.recv(4096):
+                    pass
 
     def ring(self) -> None:
         """End every sleep. Does nothing once it is closed."""
-        with self._lock, contextlib.suppress(OSError):  # OSError: closed, or rung very often
-            self._hammer.send(b"\0")
+        with self._lock:
+            self._rung = True  # before the look whether somebody sleeps already
+            if self._hammer is not None:
+                with contextlib.suppress(OSError):  # closed, or rung very often
+                    self._hammer.send(b"\0")
 
     def close(self) -> None:
         """Close the sockets."""
