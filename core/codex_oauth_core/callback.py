@@ -72,11 +72,13 @@ class Redirect:
     """What a genuine redirect says: an error code, or an authorization code, or neither.
 
     `description` is the server's prose beside an error (RFC 6749 §4.1.2.1): for a dialect, never to be shown.
+    `client_id` is the client id that it names beside a code, whatever it looks like.
     """
 
     code: Secret[str] | None
     error: str | None
     description: Secret[str] | None = None
+    client_id: str | None = None
 
 
 @attrs.frozen
@@ -191,7 +193,8 @@ def read_redirect(query: Secret[str]) -> Redirect:
             None, error if re.fullmatch(_WORD, error) else "other", None if prose is None else Secret(prose)
         )
     code = fields.get("code", "")
-    return Redirect(Secret(code) if re.fullmatch(_CODE, code) else None, None)
+    usable = Secret(code) if re.fullmatch(_CODE, code) else None
+    return Redirect(usable, None, client_id=fields.get("client_id"))
 
 
 def read_client_id(query: Secret[str]) -> str | None:

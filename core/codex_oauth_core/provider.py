@@ -104,8 +104,9 @@ class AuthorizationRequest:
 class CodeInHand:
     """An authorization code, and everything that its exchange needs.
 
-    `query` is the query string of the redirect that brought the code; None in a device flow. `nonce` is the
-    one that the sign-in began with. `keys` are the keys that may have signed the ID token.
+    `query` is the query string of the redirect that brought the code; None in a device flow. `client_id` is
+    the client id in it, if it was read already. `nonce` is the one that the sign-in began with. `keys` are
+    the keys that may have signed the ID token.
     """
 
     authorization_code: Secret[str]
@@ -114,6 +115,7 @@ class CodeInHand:
     query: Secret[str] | None = None
     nonce: Secret[str] | None = None
     keys: tuple[PublicKey, ...] = ()
+    client_id: str | None = None
 
 
 @Named

@@ -30,6 +30,7 @@ from codex_oauth_core import (
     TryAgain,
     restore,
 )
+from codex_oauth_core.callback import read_redirect
 from codex_oauth_core.provider import CodeInHand
 from codex_oauth_core.registration import LONGEST_REGISTRATION, read_registration, write_registration
 from codex_oauth_core.storage import Register, Registered, StoreFailed
@@ -149,6 +150,8 @@ def in_hand(query: str | None) -> CodeInHand:
 def test_the_client_id_of_a_first_registration(query: str | None, issued: str) -> None:
     found = FIRST.dialect.issued_client_id(FIRST, in_hand(query))
     assert getattr(found, "reason", found) == issued
+    read = None if query is None else read_redirect(Secret(query)).client_id
+    assert FIRST.dialect.issued_client_id(FIRST, attrs.evolve(in_hand(query), client_id=read)) == found
     request = FIRST.dialect.exchange_request(FIRST, in_hand(query))
     if isinstance(found, str):
         assert isinstance(request, Request)

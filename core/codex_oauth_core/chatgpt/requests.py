@@ -93,7 +93,9 @@ def issued_client_id(provider: Provider, code: CodeInHand) -> str | Refusal | No
     A first registration needs one, of a form that the server issues. A returning sign-in has one, and no
     redirect changes that.
     """
-    named = None if code.query is None else read_client_id(code.query)
+    named = code.client_id
+    if named is None and code.query is not None:  # after a checkpoint, or for a caller of its own
+        named = read_client_id(code.query)
     if provider.is_registered:
         changed = named is not None and named != provider.client_id
         return _unusable("client_id_changed") if changed else None

@@ -8,6 +8,7 @@ is wrong beside it. Where two readings of an answer are possible both work.
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -67,14 +68,14 @@ def _judged(provider: Provider, code: CodeInHand, tokens: Tokens, answer: Answer
     """
     issued = issued_client_id(provider, code)
     client_id = issued if isinstance(issued, str) else provider.client_id
-    tokens = attrs.evolve(tokens, client_id=client_id, scopes=_scopes(answer) or ())
+    judged = partial(attrs.evolve, tokens, client_id=client_id, scopes=_scopes(answer) or ())
     if isinstance(issued, Refusal):
-        return attrs.evolve(tokens, refusal=issued)
+        return judged(refusal=issued)
     if provider.verify_signature is None:
-        return attrs.evolve(tokens, refusal=Refusal(ErrorKind.MISCONFIGURED, reason="extra_missing"))
+        return judged(refusal=Refusal(ErrorKind.MISCONFIGURED, reason="extra_missing"))
     token = None if tokens.id_token is None else read_id_token(tokens.id_token)
     if token is None:
-        return attrs.evolve(tokens, refusal=_unverified("id_token"))
+        return judged(refusal=_unverified("id_token"))
     expected = Expected(
         issuer=provider.issuer,
         client_id=client_id,
@@ -87,9 +88,9 @@ def _judged(provider: Provider, code: CodeInHand, tokens: Tokens, answer: Answer
     key_id = token.header.get("kid")
     named = key_id if isinstance(key_id, str) and _SCOPE.fullmatch(key_id) else None
     if failed is not None:
-        refused = attrs.evolve(tokens, key_id=named, refusal=_unverified(failed))
-        return attrs.evolve(refused, unknown_key=failed == "kid" and named is not None)
-    return attrs.evolve(tokens, key_id=named, user_id=_subject(token))
+        unknown_key = failed == "kid" and named is not None
+        return judged(key_id=named, refusal=_unverified(failed), unknown_key=unknown_key)
+    return judged(key_id=named, user_id=_subject(token))
 
 
 def _unverified(what: str) -> Refusal:

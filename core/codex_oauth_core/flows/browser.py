@@ -295,6 +295,7 @@ class BrowserFlow(VerifiedSignInFlow):
             redirect_uri=self.redirect_uri,
             query=event.query,
             nonce=self.nonce,
+            client_id=redirect.client_id,
         )
         asked = self._registration(code, event.at + self._ahead)
         if isinstance(asked, Refusal):

@@ -53,7 +53,9 @@ def header(headers: Mapping[str, str], name: str) -> str | None:
 
 def http_date(text: str | None) -> float | None:
     """An HTTP date, in any of its three forms, as Unix seconds; None if it is not one."""
-    matches = (re.fullmatch(form, (text or "").strip(), _HOWEVER_WRITTEN) for form in _FORMS)
+    if not text:
+        return None
+    matches = (re.fullmatch(form, text.strip(), _HOWEVER_WRITTEN) for form in _FORMS)
     match = next(filter(None, matches), None)
     if match is None or match["month"].lower() not in _MONTHS:
         return None
