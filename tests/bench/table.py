@@ -127,8 +127,7 @@ ROWS: Final = (
         "official:measure",
         15,
         "what comes in is judged where it comes in: the redirect by its listener and by the flow, the client id in it by "
-        "whoever uses it. An asynchronous exchange has a second task, for a time limit that counts the time for which a "
-        "machine sleeps. In all it is a quarter of a millisecond, once, of a sign-in in which a person reads a page.",
+        "whoever uses it. In all it is a tenth of a millisecond, once, of a sign-in in which a person reads a page.",
     ),
     Row(
         "P17",
