@@ -10,7 +10,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from codex_oauth.loading import loading
+from codex_oauth.loading import are_loaded, loading
 
 if TYPE_CHECKING:
     from asyncio import CancelledError
@@ -37,6 +37,8 @@ Scheduler = Callable[[Callable[[], object]], None]
 def load_anyio() -> None:
     """Load anyio, and its half for the event loop that runs here, so that no fork falls into it."""
     backend = "anyio._backends._asyncio" if _trio() is None else "anyio._backends._trio"
+    if are_loaded("anyio", backend):
+        return
     with loading("anyio", backend):
         from anyio import get_cancelled_exc_class
 

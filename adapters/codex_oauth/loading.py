@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any, Final
 
-__all__ = ["LOADING", "hold_over_forks", "lazy_names", "loading"]
+__all__ = ["LOADING", "are_loaded", "hold_over_forks", "lazy_names", "loading"]
 
 LOADING: Final = RLock()
 """Held while a function loads a module."""
@@ -40,7 +40,12 @@ _NOTHING: Final = _Nothing()
 
 def loading(*modules: str) -> RLock | _Nothing:
     """The lock where one of these is to be loaded, for a `with` around the import; else nothing."""
-    return _NOTHING if all(map(_is_loaded, modules)) else LOADING
+    return _NOTHING if are_loaded(*modules) else LOADING
+
+
+def are_loaded(*modules: str) -> bool:
+    """Whether all of these are loaded, and none is being loaded."""
+    return all(map(_is_loaded, modules))
 
 
 def _is_loaded(module: str) -> bool:
