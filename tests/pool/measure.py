@@ -203,7 +203,7 @@ def rows() -> Iterable[tuple[str, str, str]]:
     for number in SIZES:
         traced = apart(partial(memory, number, traced=True))
         resident = apart(partial(memory, number, traced=False))
-        target = "≤ 1024" if number >= 10_000 else "–"  # of few flows the pool itself is a part
+        target = "≤ 1024" if number >= 10_000 else "none"  # of few flows the pool itself is a part
         yield f"bytes of a waiting flow, {number} flows", f"{traced:.0f} ({resident:.0f} resident)", target
     share, lag = apart(partial(rearming, SIZES[-1]))
     yield "re-arming 100000 flows every 5 s, share of a core", f"{share:.0%}", "≤ 40 %"
