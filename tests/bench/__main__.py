@@ -40,6 +40,8 @@ def main() -> int:
     if asked.released:
         Released.of_page(asked.released, PAGE.read_text()).write(CHARTS)
         return 0
+    if asked.rounds is not None and asked.rounds < 1:
+        parser.error("--rounds: a whole number, at least 1")
     try:
         rows = chosen(asked.rows)
     except ValueError as error:

@@ -271,11 +271,19 @@ def test_a_row_is_measured_and_printed_and_no_page_is_written() -> None:
     assert before == (kept.stat().st_mtime_ns if kept.exists() else None)
 
 
-def test_an_unknown_row_is_a_usage_error() -> None:
-    command = [sys.executable, "-m", "tests.bench", "--rows", "P0"]
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (("--rows", "P0"), "there is no row P0"),
+        (("--rows", "P10", "--rounds", "0"), "--rounds: a whole number, at least 1"),
+        (("--rows", "P10", "--rounds", "-3"), "--rounds: a whole number, at least 1"),
+    ],
+)
+def test_an_unknown_row_and_no_round_are_usage_errors(options: tuple[str, ...], why: str) -> None:
+    command = [sys.executable, "-m", "tests.bench", *options]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
-    assert "there is no row P0" in done.stderr
+    assert why in done.stderr
 
 
 def test_peers_are_pinned_and_hashed_and_name_no_index() -> None:

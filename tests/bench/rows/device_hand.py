@@ -23,7 +23,14 @@ import httpx
 from codex_oauth_core import CODEX
 from tests.bench.rows.device_ours import server
 
-__all__ = ["by_hand", "by_hand_async", "by_hand_careful", "by_hand_limited"]
+__all__ = [
+    "by_hand",
+    "by_hand_async",
+    "by_hand_careful",
+    "by_hand_limited",
+    "json_object",
+    "once_each",
+]
 
 _LIMIT: Final = 30.0
 _TOKEN: Final = re.compile(r"[!-~]{1,16384}")
@@ -109,14 +116,16 @@ async def by_hand_limited(polls: int) -> None:
 # -- with care -----------------------------------------------------------------------------------------
 
 
-def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The members of a JSON object, or of a query, in which no name stands twice."""
     members = dict(pairs)
     assert len(members) == len(pairs), "a name stands twice"
     return members
 
 
-def _object(text: bytes) -> dict[str, Any]:
-    value: dict[str, Any] = json.loads(text.decode("utf-8"), object_pairs_hook=_once_each)
+def json_object(text: bytes) -> dict[str, Any]:
+    """A JSON object, read with care."""
+    value: dict[str, Any] = json.loads(text.decode("utf-8"), object_pairs_hook=once_each)
     assert isinstance(value, dict)
     return value
 
@@ -140,7 +149,7 @@ def _granted(found: dict[str, Any]) -> dict[str, str]:
 
 def _claims(token: str) -> dict[str, Any]:
     part = token.split(".")[1]
-    return _object(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    return json_object(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
 
 
 def _login(found: dict[str, Any], began: float) -> dict[str, Any]:
@@ -159,7 +168,7 @@ def by_hand_careful(polls: int) -> None:
     """The same with every check, a deadline, and a flag by which somebody may cancel it."""
     cancelled, deadline = threading.Event(), time.monotonic() + 900
     with httpx.Client(transport=server(polls), timeout=_LIMIT) as client:
-        device = _device(_object(client.post(_USERCODE, content=_start()).content))
+        device = _device(json_object(client.post(_USERCODE, content=_start()).content))
         while True:
             assert time.monotonic() < deadline
             assert not cancelled.wait(0)
@@ -167,7 +176,7 @@ def by_hand_careful(polls: int) -> None:
             if answer.status_code == 200:
                 break
             assert answer.headers["content-type"] == "application/json"
-            assert _object(answer.content)["error"]["code"] == "deviceauth_authorization_pending"
-        granted, began = _granted(_object(answer.content)), time.time()
-        login = _login(_object(client.post(_TOKEN_URL, data=_exchange(granted)).content), began)
+            assert json_object(answer.content)["error"]["code"] == "deviceauth_authorization_pending"
+        granted, began = _granted(json_object(answer.content)), time.time()
+        login = _login(json_object(client.post(_TOKEN_URL, data=_exchange(granted)).content), began)
     assert secrets.compare_digest(login["token_type"], "Bearer")

@@ -27,6 +27,7 @@ import anyio.lowlevel
 import attrs
 import httpx
 
+from tests.bench.rows.device_hand import json_object, once_each
 from tests.core.chatgpt import APP, FIRST, HOST_ID, NONCE, PAIR, STATE, URI
 
 __all__ = ["CAREFUL", "SHORT", "Hand", "by_hand", "by_hand_async"]
@@ -87,18 +88,6 @@ def _claims(
 # -- with care -----------------------------------------------------------------------------------------
 
 
-def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    assert len(members) == len(pairs), "a name stands twice"
-    return members
-
-
-def _object(text: bytes) -> dict[str, Any]:
-    value: dict[str, Any] = json.loads(text.decode("utf-8"), object_pairs_hook=_once_each)
-    assert isinstance(value, dict)
-    return value
-
-
 def _of_the_issuer(about: dict[str, Any]) -> dict[str, Any]:
     assert about["issuer"] == FIRST.issuer
     for name in _ENDPOINTS:
@@ -121,7 +110,7 @@ def _usable(keys: dict[str, Any]) -> dict[str, Any]:
 
 
 def _redirect(query: str) -> dict[str, str]:
-    back = _once_each(parse_qsl(query, keep_blank_values=True, strict_parsing=True, errors="strict"))
+    back = once_each(parse_qsl(query, keep_blank_values=True, strict_parsing=True, errors="strict"))
     assert "error" not in back
     assert back.get("iss", FIRST.issuer) == FIRST.issuer
     assert _TOKEN.fullmatch(back["code"])
@@ -138,7 +127,7 @@ def _with_care(
     assert 0 < found["expires_in"] < 10**9
     assert set(found["scope"].split()) <= set(FIRST.scopes)
     for part in found["id_token"].split(".")[:2]:
-        _object(import_module("jwt.utils").base64url_decode(part))
+        json_object(import_module("jwt.utils").base64url_decode(part))
     claims = _claims(found, about, keys, client_id)
     assert _TOKEN.fullmatch(claims["sub"])
     assert claims.get("azp", client_id) == client_id
@@ -242,7 +231,7 @@ async def _uncut(send: Send) -> httpx.Response:
 
 SHORT: Final = Hand(json.loads, _believed, _believed, _anyhow, _claims, _at_once, _at_once)
 CAREFUL: Final = Hand(
-    _object, _of_the_issuer, _usable, _redirect, _with_care, _limited, _uncut, is_careful=True
+    json_object, _of_the_issuer, _usable, _redirect, _with_care, _limited, _uncut, is_careful=True
 )
 
 
