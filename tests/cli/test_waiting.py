@@ -18,7 +18,7 @@ from tests.bench.logins import credential
 from tests.cli.at_terminal import at_terminal
 from tests.cli.commands import environment, run_command
 
-REFUSED = "127.0.0.1 refused the connection. Trying again."
+REFUSED = "127.0.0.1 refused the connection. The request is sent again."
 
 
 def told(*waits: Wait, watched: bool = True) -> list[str]:
@@ -36,20 +36,20 @@ def retry(until: float, trouble: str | None = "example.com did not answer in 15 
 def test_a_request_that_is_sent_again_is_told_once_for_each_reason() -> None:
     other = retry(4.0, "example.com closed the connection")
     assert told(retry(1.0), retry(1.0), retry(2.0), other, other) == [
-        "example.com did not answer in 15 s. Trying again.",
-        "example.com closed the connection. Trying again.",
+        "example.com did not answer in 15 s. The request is sent again.",
+        "example.com closed the connection. The request is sent again.",
     ]
 
 
 def test_a_server_that_asks_for_fewer_requests_is_told_of() -> None:
     limited = Wait(9.0, Why.RATE_LIMITED, cause=ErrorKind.RATE_LIMITED)
-    assert told(limited, limited) == ["The server asks for fewer requests. Trying again."]
+    assert told(limited, limited) == ["The server asks for fewer requests. The request is sent again."]
 
 
 def test_the_lock_is_told_of_after_a_moment_also_after_a_request_that_failed() -> None:
     queued = [Wait(at, Why.QUEUED) for at in (10.0, 10.5, 11.0, 11.5)]
     assert told(retry(1.0), *queued) == [
-        "example.com did not answer in 15 s. Trying again.",
+        "example.com did not answer in 15 s. The request is sent again.",
         "Waiting for another program, which uses this login.",
     ]
     assert told(*queued[:2]) == []
@@ -89,4 +89,4 @@ def test_at_a_terminal_a_command_says_why_nothing_happens_for_some_seconds(home:
 
 @COMMANDS
 def test_elsewhere_a_command_says_it_at_the_end_alone(home: Path, command: str) -> None:
-    assert "Trying again" not in run_command(home, command).err
+    assert "The request is sent again" not in run_command(home, command).err

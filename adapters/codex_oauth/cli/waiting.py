@@ -35,7 +35,7 @@ class WaitNotice:
         """Take in that a wait begins."""
         if self._watched and wait.why in (Why.RETRY, Why.RATE_LIMITED):
             self._began = None
-            self._tell_once(f"{status_of(wait)}. Trying again")
+            self._tell_once(f"{status_of(wait)}. The request is sent again")
             return
         if wait.why not in (Why.QUEUED, Why.SAVING):
             self._began = self._told = None
