@@ -8,7 +8,7 @@ from typing import cast
 import attrs
 import pytest
 
-from codex_oauth.stores import login_file
+from codex_oauth.stores import files, login_file
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.store import Held
 from codex_oauth.testing.checking import renewed, sample
@@ -59,6 +59,24 @@ def test_who_locks_marks_and_saves_a_login_reads_it_once(tmp_path: Path, reads: 
         held.save(new, old.fingerprint)  # and so is what is saved; the marked one was never read
     assert reads.number == 4  # without the memory it would be 5
     assert store.slot(KEY).load() == new
+
+
+@pytest.mark.parametrize("size", [0, 3, 4, 5, 8, 9, 10, 11, 100])
+@pytest.mark.parametrize("longest", [3, 8, 9])
+def test_of_a_long_file_one_byte_more_than_the_longest_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, longest: int
+) -> None:
+    monkeypatch.setattr(files, "_PIECE", 4)
+    content = bytes(range(size))
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    path.chmod(0o600)
+    directory = files.open_directory(tmp_path)
+    assert directory is not None
+    with directory:
+        found = files.read_file(directory, "file", longest)
+    assert found is not None
+    assert found.reveal() == content[: longest + 1]
 
 
 def test_a_file_that_changed_is_read_anew(tmp_path: Path) -> None:

@@ -163,6 +163,32 @@ def test_tasks_that_ask_a_closed_source_for_the_first_time_are_told(backend: str
     assert not made.sent
 
 
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_look_without_a_thread_does_not_keep_the_loop_waiting_for_the_renewal(
+    monkeypatch: pytest.MonkeyPatch, backend: str
+) -> None:
+    made, begun = rig(), list[bool]()
+    made.make_due(-1)
+    made.gate.clear()
+    start = Job[Any].start
+
+    def none_at_first(job: Job[Any]) -> bool:
+        begun.append(len(begun) > 0 and start(job))
+        return begun[-1]
+
+    monkeypatch.setattr(Job, "start", none_at_first)
+
+    async def ask() -> None:
+        async with made.source() as source, anyio.create_task_group() as tasks:
+            tasks.start_soon(source.atoken)
+            await anyio.sleep(0.01)
+            made.gate.set()
+
+    anyio.run(ask, backend=backend)
+    assert begun == [False, True]
+    assert made.refreshes == 1
+
+
 def test_two_event_loops_wait_for_one_renewal() -> None:
     made = rig()
     made.make_due(-1)

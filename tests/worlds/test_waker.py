@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import errno
+import selectors
 import socket
 from typing import NoReturn
 
 import pytest
 
 from codex_oauth.clock import instant
-from codex_oauth.worlds.sync_world import SyncWorld
+from codex_oauth.worlds.sync_world import SyncWorld, _Waker
 from codex_oauth_core import Cancelled, TimeReached, Wait, Why
 from tests.transport.servers import no_new_sockets, post
 from tests.worlds.test_sync_world import soon, unsendable, wait
+
+
+def test_who_rings_before_the_first_sleep_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    def select(*_: object) -> NoReturn:
+        raise AssertionError("it sleeps")
+
+    waker = _Waker()
+    waker.ring()
+    with monkeypatch.context() as awake:
+        awake.setattr(selectors.DefaultSelector, "select", select)
+        waker.sleep(60.0)
+    waker.clear()
+    waker.sleep(0.01)
+    waker.ring()
+    waker.sleep(60.0)
+    waker.close()
 
 
 def test_a_world_that_waits_for_nothing_opens_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
