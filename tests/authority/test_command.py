@@ -8,14 +8,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
-from codex_oauth.authority import serve
+from codex_oauth.authority import read_both_faults, read_chatgpt_faults, read_faults, serve
+from codex_oauth.cli.authority import EXAMPLES
 from codex_oauth_core import CODEX
 from tests.authority.peer import USERCODE
 from tests.transport.servers import BUSY
@@ -121,6 +122,21 @@ def test_a_bad_faults_file_is_a_usage_error(tmp_path: Path, text: str | None) ->
         " -> Check the path of --faults." if text is None else ' -> Write it like this: {"faults": [{'
     ) in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("provider", "read"),
+    [("codex", read_faults), ("chatgpt", read_chatgpt_faults), ("both", read_both_faults)],
+)
+def test_what_is_proposed_in_place_of_a_bad_file_is_a_good_one(
+    tmp_path: Path, provider: str, read: Callable[[str], object]
+) -> None:
+    file = tmp_path / "faults.json"
+    file.write_text("[]")
+    done = finished("--provider", provider, "--faults", str(file), "--json")
+    (advice,) = json.loads(done.stdout)["error"]["next_actions"]
+    assert advice == f"Write it like this: {EXAMPLES[provider]}"
+    assert read(EXAMPLES[provider])
 
 
 def test_for_a_program_the_error_has_the_next_action(tmp_path: Path) -> None:
