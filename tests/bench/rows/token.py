@@ -101,7 +101,7 @@ def measure(rounds: int) -> Result:
             to_be_had = round(times.ratio(name, FLOOR).median / 1.2, 1)
             targets.append(Target(f"faster than {name}", faster, min(wanted, to_be_had), at_least=True))
     notes = (
-        f"The floor takes {times.ratio(FLOOR).median:.2f} times {UNIT}, so 1.4 times that is not to be had. Where the "
-        "floor is not so many times faster than a library as was wanted, the target is what a floor of 1.2 times gives.",
+        f"The floor takes {times.ratio(FLOOR).median:.2f} times {UNIT}: nobody who keeps its rules has 1.4 times that. "
+        "Where the floor is too slow for the wanted multiple of a library, the target is that of 1.2 times the floor.",
     )
     return Result("P3", UNIT, figures(all_of, times), tuple(targets), notes=notes)
