@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from codex_oauth.authority import read_both_faults, read_chatgpt_faults, read_faults, serve
-from codex_oauth.cli.authority import EXAMPLES
+from codex_oauth.cli.authority import FAULTS_FILES
 from codex_oauth_core import CODEX
 from tests.authority.peer import USERCODE
 from tests.transport.servers import BUSY
@@ -135,8 +135,8 @@ def test_what_is_proposed_in_place_of_a_bad_file_is_a_good_one(
     file.write_text("[]")
     done = finished("--provider", provider, "--faults", str(file), "--json")
     (advice,) = json.loads(done.stdout)["error"]["next_actions"]
-    assert advice == f"Write it like this: {EXAMPLES[provider]}"
-    assert read(EXAMPLES[provider])
+    assert advice == f"Write it like this: {FAULTS_FILES[provider]}"
+    assert read(FAULTS_FILES[provider])
 
 
 def test_for_a_program_the_error_has_the_next_action(tmp_path: Path) -> None:

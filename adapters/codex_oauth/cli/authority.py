@@ -45,15 +45,15 @@ if TYPE_CHECKING:
         Rules,
     )
 
-__all__ = ["EXAMPLES", "add_arguments", "main", "run_authority"]
+__all__ = ["FAULTS_FILES", "add_arguments", "main", "run_authority"]
 
-EXAMPLES: Final = {
+FAULTS_FILES: Final = {
     "codex": '{"faults": [{"endpoint": "poll", "requests": "1-3", "status": 502}]}',
     "chatgpt": '{"faults": [{"endpoint": "exchange", "requests": "1-3", "status": 502}]}',
     "both": '{"faults": [{"provider": "codex", "endpoint": "poll", "requests": "1-3", "status": 502}]}',
 }
-"""A file of faults for each `--provider`."""
-_FAULTS: Final = f"a JSON file: {EXAMPLES['codex']}"
+"""What a faults file may look like, for each `--provider`."""
+_FAULTS: Final = f"a JSON file: {FAULTS_FILES['codex']}"
 _MISSING: Final = "The authority needs the extra `authority`."
 _NO_SOCKETS: Final = "The model stub needs the package websockets, of the extra `authority`."
 _FAKE_LOGINS: Final = "fake-logins"
@@ -130,7 +130,7 @@ def main(args: argparse.Namespace) -> int:
         return _complain(text, USAGE, "Check the path of --faults.", as_json=args.json)
     except ValueError as error:
         text = f"The faults file {args.faults} cannot be used: {printable(str(error))}."
-        return _complain(text, USAGE, f"Write it like this: {EXAMPLES[args.provider]}", as_json=args.json)
+        return _complain(text, USAGE, f"Write it like this: {FAULTS_FILES[args.provider]}", as_json=args.json)
     return run_authority(
         authority,
         provider=args.provider,
