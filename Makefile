@@ -15,6 +15,7 @@ LOWEST := .venv-lowest
 CONSUMERS := $(VENV)/consumers
 CONSUMER_LOCKS := $(wildcard tests/consumers/locks/*.lock)
 CORE_TESTS := tests/core tests/transport tests/stores/test_files.py tests/stores/test_file_store.py tests/tokens/test_token_source.py
+HOUSE_TESTS := $(foreach it,purity diagrams structure layout product_names english docs docstrings,tests/house/test_$(it).py)
 LINTED := core adapters tests docs
 
 .DEFAULT_GOAL := help
@@ -130,7 +131,7 @@ lowest: $(LOWEST)/.installed
 	PYTHONPATH=core:adapters $(LOWEST)/bin/python -m pytest -q -n 2 -p no:cacheprovider -m 'not nightly' -k "not propert and not aiohttp and not twisted" \
 		--ignore tests/transport/test_settings.py --ignore tests/transport/test_unlogged.py $(CORE_TESTS)
 
-.PHONY: check ## within a minute: lint, types of the product, import rules, drawn and written files, purity
+.PHONY: check ## within a minute: lint, types of the product, import rules, drawn and written files, the house
 check: lint imports
 	$(BIN)/mypy core adapters
 	$(BIN)/pyright core adapters
@@ -139,7 +140,7 @@ check: lint imports
 	$(BIN)/python -m docs.pictures.write --check
 	$(BIN)/python -m docs.command.write --check
 	$(BIN)/python -m docs.stubs.write --check
-	$(BIN)/python -m pytest -q tests/house/test_purity.py tests/house/test_diagrams.py
+	$(BIN)/python -m pytest -q -n 2 $(HOUSE_TESTS)
 
 .PHONY: lint ## ruff: rules and format
 lint: $(STAMP)
