@@ -28,7 +28,8 @@ from codex_oauth.worlds.prompted import PromptedWorld
 from codex_oauth.worlds.registering import RegisteringWorld
 from codex_oauth.worlds.world import World, run
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import BrowserPrompt, DevicePrompt, Prompt, SignInEffect
+from codex_oauth_core.effect_unions import SignInEffect
+from codex_oauth_core.effects import BrowserPrompt, DevicePrompt, Prompt
 from codex_oauth_core.errors import NO_ENDPOINT, ErrorKind, SignInError
 from codex_oauth_core.flows.browser import BrowserFlow
 from codex_oauth_core.flows.device import DeviceFlow

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from codex_oauth.stores.store import Store
     from codex_oauth.worlds.callbacks import CallbackSource
     from codex_oauth_core.credential import Credential
-    from codex_oauth_core.effects import SignInEffect
+    from codex_oauth_core.effect_unions import SignInEffect
     from codex_oauth_core.flows.machine import Drivable
     from codex_oauth_core.flows.sign_in import SignInFlow
     from codex_oauth_core.identity import Identity

@@ -20,7 +20,8 @@ from codex_oauth.worlds.lazy_world import LazyWorld, UsualWorld
 from codex_oauth.worlds.storing import AsyncStoringWorld, StoringWorld
 from codex_oauth.worlds.world import AsyncPerformer, AsyncWorld, Performer, World, arun, run
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import Finished, SignInEffect, Wait
+from codex_oauth_core.effect_unions import SignInEffect
+from codex_oauth_core.effects import Finished, Wait
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.events import Cancelled, Event
 from codex_oauth_core.flows.finish_sign_in import FinishSignIn

@@ -11,16 +11,15 @@ from codex_oauth_core.checkpoints.restore import restore as restore
 from codex_oauth_core.codex import CODEX as CODEX
 from codex_oauth_core.credential import Credential as Credential
 from codex_oauth_core.credential import DeviceAuthorization as DeviceAuthorization
+from codex_oauth_core.effect_unions import Effect as Effect
+from codex_oauth_core.effect_unions import SignInEffect as SignInEffect
 from codex_oauth_core.effects import BrowserPrompt as BrowserPrompt
 from codex_oauth_core.effects import DevicePrompt as DevicePrompt
-from codex_oauth_core.effects import Effect as Effect
 from codex_oauth_core.effects import Finished as Finished
-from codex_oauth_core.effects import Outcome as Outcome
 from codex_oauth_core.effects import Prompt as Prompt
 from codex_oauth_core.effects import Request as Request
 from codex_oauth_core.effects import RequestHeaders as RequestHeaders
 from codex_oauth_core.effects import SendRequest as SendRequest
-from codex_oauth_core.effects import SignInEffect as SignInEffect
 from codex_oauth_core.effects import Wait as Wait
 from codex_oauth_core.effects import Why as Why
 from codex_oauth_core.errors import ErrorKind as ErrorKind
@@ -70,6 +69,7 @@ from codex_oauth_core.outcomes import Deposited as Deposited
 from codex_oauth_core.outcomes import Kept as Kept
 from codex_oauth_core.outcomes import LoginStored as LoginStored
 from codex_oauth_core.outcomes import NotRenewed as NotRenewed
+from codex_oauth_core.outcomes import Outcome as Outcome
 from codex_oauth_core.outcomes import Renewed as Renewed
 from codex_oauth_core.outcomes import Revoked as Revoked
 from codex_oauth_core.outcomes import SignedIn as SignedIn

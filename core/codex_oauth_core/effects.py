@@ -11,31 +11,26 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from codex_oauth_core.credential import Credential
 from codex_oauth_core.dates import utc_date
-from codex_oauth_core.errors import ErrorKind, SignInError
-from codex_oauth_core.outcomes import Adopted, LoginStored, NotRenewed, Renewed, Revoked, SignedIn
 from codex_oauth_core.request import Request, RequestHeaders, plain
-from codex_oauth_core.storage import Register, StorageEffect
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from codex_oauth_core.callback import CallbackRule
+    from codex_oauth_core.errors import ErrorKind
+    from codex_oauth_core.outcomes import Outcome
     from codex_oauth_core.record import Intent
     from codex_oauth_core.secret import Secret
 
 __all__ = [
     "BrowserPrompt",
     "DevicePrompt",
-    "Effect",
     "Finished",
-    "Outcome",
     "Prompt",
     "Request",
     "RequestHeaders",
     "SendRequest",
-    "SignInEffect",
     "Wait",
     "Why",
     "plain",
@@ -171,9 +166,6 @@ class Wait:
     trouble: str | None = attrs.field(default=None, eq=False, repr=False)
 
 
-Outcome = Credential | Renewed | Adopted | NotRenewed | LoginStored | Revoked | SignedIn | SignInError
-
-
 @attrs.frozen
 class Finished:
     """The flow is over; every further event raises `IllegalEvent`. `outcome` is the result, such as the
@@ -181,9 +173,3 @@ class Finished:
     """
 
     outcome: Outcome
-
-
-SignInEffect = SendRequest | Wait | Register
-"""The effects of a sign-in. A driver that keeps no registrations answers `Register` with `Registered`."""
-
-Effect = SendRequest | Wait | StorageEffect | Finished

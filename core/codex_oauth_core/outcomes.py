@@ -1,4 +1,4 @@
-"""How the flows about a stored login end, where they do not fail.
+"""How flows end, and how those about a stored login do where they do not fail.
 
 Rules of this file: frozen data. A failure is a `SignInError`; a failure that leaves a usable access token
 is `NotRenewed` with that error.
@@ -10,6 +10,7 @@ from enum import StrEnum, unique
 
 import attrs
 
+from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.record import Record
 
@@ -21,6 +22,7 @@ __all__ = [
     "LoginStored",
     "NotRenewed",
     "NotRenewedReason",
+    "Outcome",
     "Renewed",
     "Revoked",
     "SignedIn",
@@ -108,6 +110,9 @@ class SignedIn:
     rescued: bool = False
     replaced_revoked: bool | None = None
 
+
+Outcome = Credential | Renewed | Adopted | NotRenewed | LoginStored | Revoked | SignedIn | SignInError
+"""What a flow ends with: `Finished.outcome`."""
 
 Deposited = LoginStored
 Kept = NotRenewed

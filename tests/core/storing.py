@@ -18,7 +18,8 @@ import pytest
 from codex_oauth.testing import FakeWorld, Lost, Reply
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import Effect, Finished, Request, SendRequest, Wait, Why
+from codex_oauth_core.effect_unions import Effect
+from codex_oauth_core.effects import Finished, Request, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import (
     CallbackReceived,

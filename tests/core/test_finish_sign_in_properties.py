@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from codex_oauth.testing import Lost
 from codex_oauth_core.codex import CODEX
-from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait
+from codex_oauth_core.effect_unions import Effect
+from codex_oauth_core.effects import Finished, SendRequest, Wait
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.events import Cancelled, Event, RequestFailed, ResponseReceived, Started, StoreAnswered
 from codex_oauth_core.flows.finish_sign_in import FinishSignIn

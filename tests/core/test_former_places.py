@@ -10,7 +10,8 @@ import attrs
 import pytest
 
 from codex_oauth_core import SignedIn
-from codex_oauth_core.effects import Effect, SendRequest
+from codex_oauth_core.effect_unions import Effect
+from codex_oauth_core.effects import SendRequest
 from codex_oauth_core.record import Record
 from codex_oauth_core.secret import Secret
 from codex_oauth_core.storage import Delete, Find, Lock, LockBusy, Save, Select, StoreFailed

@@ -10,7 +10,8 @@ import attrs
 import pytest
 
 from codex_oauth.testing import Lost
-from codex_oauth_core.effects import Effect, SendRequest, Wait
+from codex_oauth_core.effect_unions import Effect
+from codex_oauth_core.effects import SendRequest, Wait
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Cause, Phase
 from codex_oauth_core.flows.renewal import Renewal

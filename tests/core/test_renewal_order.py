@@ -7,7 +7,8 @@ from typing import Any, Final
 import pytest
 
 from codex_oauth.testing import Lost, Reply
-from codex_oauth_core.effects import Effect, SendRequest, Wait, Why
+from codex_oauth_core.effect_unions import Effect
+from codex_oauth_core.effects import SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Cancelled, Cause, Phase
 from codex_oauth_core.flows.renewal import Renewal

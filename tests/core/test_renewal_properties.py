@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from codex_oauth.testing import Lost, Reply
 from codex_oauth_core.codex import CODEX
-from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait, Why
+from codex_oauth_core.effect_unions import Effect
+from codex_oauth_core.effects import Finished, SendRequest, Wait, Why
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.events import (
     Cancelled,

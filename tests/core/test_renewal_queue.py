@@ -11,7 +11,8 @@ from typing import Any, Final
 import attrs
 import pytest
 
-from codex_oauth_core.effects import Effect, Finished, Wait, Why
+from codex_oauth_core.effect_unions import Effect
+from codex_oauth_core.effects import Finished, Wait, Why
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Started, StoreAnswered, TimeReached
 from codex_oauth_core.flows.renewal import Renewal

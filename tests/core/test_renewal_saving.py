@@ -13,7 +13,8 @@ import attrs
 import pytest
 
 from codex_oauth.testing import Reply
-from codex_oauth_core.effects import Effect, Wait, Why
+from codex_oauth_core.effect_unions import Effect
+from codex_oauth_core.effects import Wait, Why
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.flows.renewal import Renewal
 from codex_oauth_core.outcomes import Adopted, NotRenewed, NotRenewedReason, Renewed

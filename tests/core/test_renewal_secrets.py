@@ -11,7 +11,8 @@ import pytest
 
 from codex_oauth.testing import Lost, Reply
 from codex_oauth_core.codex import CODEX
-from codex_oauth_core.effects import Effect, Finished, SendRequest
+from codex_oauth_core.effect_unions import Effect
+from codex_oauth_core.effects import Finished, SendRequest
 from codex_oauth_core.errors import IllegalEvent, SignInError
 from codex_oauth_core.events import CallbackReceived, Started
 from codex_oauth_core.flows.finish_sign_in import FinishSignIn

@@ -14,7 +14,8 @@ import pytest
 
 from codex_oauth.testing import Lost, Reply
 from codex_oauth_core.codex import CODEX
-from codex_oauth_core.effects import Effect, SendRequest, Wait, Why
+from codex_oauth_core.effect_unions import Effect
+from codex_oauth_core.effects import SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Cause, Phase, ResponseReceived
 from codex_oauth_core.facts import TryAgain

@@ -7,7 +7,8 @@ from typing import Any
 import attrs
 import pytest
 
-from codex_oauth_core.effects import Effect, Wait, Why
+from codex_oauth_core.effect_unions import Effect
+from codex_oauth_core.effects import Wait, Why
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import Cancelled, Started, StoreAnswered, TimeReached
 from codex_oauth_core.flows.store_login import MOST_CONFLICTS, StoreLogin

@@ -27,7 +27,6 @@ from codex_oauth_core.flows.renewal import Renewal
 from codex_oauth_core.flows.revoke_login import Revocation
 from codex_oauth_core.flows.store_login import StoreLogin
 from codex_oauth_core.storage import (
-    ANSWERS,
     Delete,
     Load,
     Loaded,
@@ -39,6 +38,7 @@ from codex_oauth_core.storage import (
     Reserve,
     Save,
     StorageAnswer,
+    StorageEffect,
 )
 from tests.core.storing import (
     ADVISORY,
@@ -325,7 +325,7 @@ def test_the_events_are_all_events_and_all_answers() -> None:
     assert {type(event) for event in EVENTS.values()} == set(Event.__args__)
     answers = {type(event.answer) for event in EVENTS.values() if isinstance(event, StoreAnswered)}
     assert answers == set(StorageAnswer.__args__)
-    assert {answer for fitting in ANSWERS.values() for answer in fitting} == answers
+    assert {answer for effect in StorageEffect.__args__ for answer in effect.answers} == answers
     asked = {name for name, event in EVENTS.items() if isinstance(event, ResponseReceived | RequestFailed)}
     assert asked == set(ENDED) | set(NOT_NOW)
 

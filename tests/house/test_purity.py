@@ -215,6 +215,15 @@ def test_no_sign_in_loads_what_only_a_trace_or_a_server_writes_with() -> None:
     assert "codex_oauth_core.codex.render" in _loaded_by("codex_oauth_core.traces.recorder")
 
 
+def test_a_sign_in_with_a_device_code_loads_no_class_that_only_a_store_needs() -> None:
+    loaded = _loaded_by("codex_oauth_core.flows.device", "codex_oauth_core.providers")
+    not_needed = {
+        f"codex_oauth_core.{name}" for name in ("storage", "outcomes", "effect_unions", "registration")
+    }
+    assert loaded & not_needed == set()
+    assert not_needed <= _loaded_by("codex_oauth_core.flows.finish_sign_in", "codex_oauth_core.flows.browser")
+
+
 def test_the_whole_core_loads_no_module_that_does_io() -> None:
     modules = [_module_name(path) for path in CORE]
     loaded = _loaded_by(*modules)

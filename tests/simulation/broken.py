@@ -18,12 +18,12 @@ from codex_oauth.tokens import memory, renewing
 from codex_oauth.tokens.renewing import Landing, Renewer
 from codex_oauth.worlds.storing import Storage
 from codex_oauth_core import Credential, Effect, FinishSignIn, Provider, Record, Renewal, Started
-from codex_oauth_core.effects import Outcome
 from codex_oauth_core.facts import Refusal, TryAgain
 from codex_oauth_core.flows import revoke_login
 from codex_oauth_core.flows.finish_sign_in import State, Trigger
 from codex_oauth_core.flows.pace import SavePace
 from codex_oauth_core.identity import Identity
+from codex_oauth_core.outcomes import Outcome
 from codex_oauth_core.storage import (
     Conflict,
     Delete,

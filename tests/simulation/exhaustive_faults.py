@@ -22,7 +22,7 @@ from codex_oauth_core import (
     Wait,
     Why,
 )
-from codex_oauth_core.storage import ANSWERS, Save, Saved, StoreFailed
+from codex_oauth_core.storage import Save, Saved, StorageEffect, StoreFailed
 from tests.simulation.exhaustive_lease import GRACE, LeaseStore
 from tests.simulation.exhaustive_process import ASKING, CHECKED, CONNECTING, SLOW, Steps
 from tests.simulation.exhaustive_server import named, receive, revoke
@@ -44,7 +44,6 @@ from tests.simulation.exhaustive_values import AT, HOUR, WALL, Token
 __all__ = ["Faults"]
 
 _LONG: Final = 200.0
-_STORAGE: Final = tuple(ANSWERS)
 
 
 class Faults:
@@ -188,7 +187,7 @@ class Faults:
     def _unanswered(self, me: int, process: Process, shared: Shared) -> list[Move]:
         store, effect = self._steps.store, self._steps.effect(process)
         after = self.spent(Fault.UNANSWERED, shared)
-        if after is None or not isinstance(store, LeaseStore) or not isinstance(effect, _STORAGE):
+        if after is None or not isinstance(store, LeaseStore) or not isinstance(effect, StorageEffect):
             return []
         return [
             self._steps.received(

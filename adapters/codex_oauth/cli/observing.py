@@ -18,7 +18,8 @@ from codex_oauth.cli.output import hint_from_a_signal, printable
 from codex_oauth.cli.process import ENDING
 from codex_oauth.cli.views import View
 from codex_oauth.worlds.world import World
-from codex_oauth_core.effects import SendRequest, SignInEffect, Wait
+from codex_oauth_core.effect_unions import SignInEffect
+from codex_oauth_core.effects import SendRequest, Wait
 from codex_oauth_core.events import (
     CallbackReceived,
     Cancelled,

@@ -24,7 +24,7 @@ from codex_oauth.cli.trace_rows import replay_lines, rows_of, timeline
 from codex_oauth.cli.usage import UsageError
 from codex_oauth.sign_in import Recording
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import SignInEffect
+from codex_oauth_core.effect_unions import SignInEffect
 from codex_oauth_core.flows.machine import Drivable
 from codex_oauth_core.flows.sign_in import SignInFlow
 from codex_oauth_core.traces import Replay, Trace, read_trace, replay

@@ -24,7 +24,8 @@ from codex_oauth.fleet.schema import require_schema
 from codex_oauth.sealing import Keys, seal, unseal
 from codex_oauth.worlds.world import AsyncPerformer, Performer
 from codex_oauth_core.checkpoints.codec import CheckpointError
-from codex_oauth_core.effects import DevicePrompt, Finished, Prompt, SignInEffect, Wait
+from codex_oauth_core.effect_unions import SignInEffect
+from codex_oauth_core.effects import DevicePrompt, Finished, Prompt, Wait
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Started
 from codex_oauth_core.flows.device import DeviceFlow

@@ -31,7 +31,8 @@ from codex_oauth.pool.put_down import (
 from codex_oauth.transport.protocol import AsyncTransport
 from codex_oauth_core.callback import Accepted
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import Finished, Prompt, SendRequest, SignInEffect, Wait
+from codex_oauth_core.effect_unions import SignInEffect
+from codex_oauth_core.effects import Finished, Prompt, SendRequest, Wait
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.events import Cancelled, Cause, Event, Phase, RequestFailed, Started, StoreAnswered
 from codex_oauth_core.registration import Registration
@@ -44,7 +45,6 @@ __all__ = ["FlowPool", "Handle", "Running", "SignIn"]
 
 
 K = TypeVar("K")
-
 
 _Step = SendRequest | Wait | Finished
 

@@ -15,7 +15,8 @@ from codex_oauth.pool.deadlines import Due
 from codex_oauth.pool.put_down import Checkpoint
 from codex_oauth_core.callback import Accepted
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import Finished, Prompt, SendRequest, SignInEffect, Wait
+from codex_oauth_core.effect_unions import SignInEffect
+from codex_oauth_core.effects import Finished, Prompt, SendRequest, Wait
 from codex_oauth_core.events import Cause, Phase, RequestFailed
 from codex_oauth_core.flows.machine import Drivable
 

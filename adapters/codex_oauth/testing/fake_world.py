@@ -24,7 +24,8 @@ import attrs
 
 from codex_oauth_core.codex.render import unsigned_token
 from codex_oauth_core.codex.token_answers import CLAIMS
-from codex_oauth_core.effects import Effect, Request, SendRequest, SignInEffect, Wait
+from codex_oauth_core.effect_unions import Effect, SignInEffect
+from codex_oauth_core.effects import Request, SendRequest, Wait
 from codex_oauth_core.events import (
     Cancelled,
     Cause,

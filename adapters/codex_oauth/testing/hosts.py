@@ -30,7 +30,8 @@ from codex_oauth.testing.checking import fail
 from codex_oauth.testing.fake_world import Lost, Reply
 from codex_oauth.worlds.storing import StoringWorld, too_late
 from codex_oauth.worlds.world import run
-from codex_oauth_core.effects import Request, SendRequest, SignInEffect, Wait, Why
+from codex_oauth_core.effect_unions import SignInEffect
+from codex_oauth_core.effects import Request, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Event, ResponseReceived, StoreAnswered, TimeReached
 from codex_oauth_core.flows.renewal import Renewal

@@ -22,7 +22,8 @@ from codex_oauth.testing.checking import fail
 from codex_oauth.testing.loopback import Act, LoopbackServer
 from codex_oauth.worlds.callbacks import CallbackSource
 from codex_oauth.worlds.world import AsyncWorld, World
-from codex_oauth_core.effects import Request, SendRequest, SignInEffect, Wait, Why
+from codex_oauth_core.effect_unions import SignInEffect
+from codex_oauth_core.effects import Request, SendRequest, Wait, Why
 from codex_oauth_core.events import Cause, Event, Phase, RequestFailed, ResponseReceived
 from codex_oauth_core.secret import Secret
 

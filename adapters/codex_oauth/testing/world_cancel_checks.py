@@ -38,7 +38,8 @@ from codex_oauth.testing.performing import (
 from codex_oauth.testing.places import full_backlog, slow_lookup
 from codex_oauth.testing.prompt import Stopwatch, promptly
 from codex_oauth.worlds.world import AsyncWorld
-from codex_oauth_core.effects import Request, SendRequest, SignInEffect
+from codex_oauth_core.effect_unions import SignInEffect
+from codex_oauth_core.effects import Request, SendRequest
 from codex_oauth_core.events import Cancelled, Cause, Event, RequestFailed
 from codex_oauth_core.secret import Secret
 

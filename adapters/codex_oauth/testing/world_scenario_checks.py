@@ -24,7 +24,8 @@ from codex_oauth.testing.untrusted import untrusted_context
 from codex_oauth.testing.world_failure_checks import nobody_listens
 from codex_oauth.worlds.world import AsyncWorld, arun
 from codex_oauth_core.codex import CODEX
-from codex_oauth_core.effects import SendRequest, SignInEffect, Wait
+from codex_oauth_core.effect_unions import SignInEffect
+from codex_oauth_core.effects import SendRequest, Wait
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.events import Cause, Event, Phase, TimeReached
 from codex_oauth_core.flows.device import DeviceFlow

@@ -22,7 +22,7 @@ from codex_oauth.testing.prompt import Stopwatch, promptly
 from codex_oauth.testing.world_cancel_checks import IN_A_HANDSHAKE, PLACES, asked_at, asks_elsewhere
 from codex_oauth.testing.world_failure_checks import SOON, all_left
 from codex_oauth.testing.world_time_checks import SlowAnswer
-from codex_oauth_core.effects import SignInEffect
+from codex_oauth_core.effect_unions import SignInEffect
 
 __all__ = ["TASK_CHECKS"]
 

@@ -18,7 +18,8 @@ from codex_oauth.loading import loading
 from codex_oauth.stores.find import find_logins, login_in_use, named_login, same_place
 from codex_oauth.stores.store import Store
 from codex_oauth_core.codex import CODEX
-from codex_oauth_core.effects import Effect, Finished
+from codex_oauth_core.effect_unions import Effect
+from codex_oauth_core.effects import Finished
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Started
 from codex_oauth_core.flows.renewal_policy import (

@@ -14,7 +14,8 @@ from codex_oauth.clock import Clock, now
 from codex_oauth.event_loops import load_anyio, maybe_await, on_this_loop, shielded
 from codex_oauth.transport.protocol import AsyncTransport
 from codex_oauth.worlds.callbacks import CallbackSource, Sources, answer_of
-from codex_oauth_core.effects import SendRequest, SignInEffect, Wait
+from codex_oauth_core.effect_unions import SignInEffect
+from codex_oauth_core.effects import SendRequest, Wait
 from codex_oauth_core.events import Cancelled, Event, StoreAnswered
 from codex_oauth_core.storage import Register, Registered
 

@@ -16,7 +16,8 @@ import attrs
 
 from codex_oauth.clock import Clock
 from codex_oauth.loading import loading
-from codex_oauth_core.effects import SignInEffect, Wait
+from codex_oauth_core.effect_unions import SignInEffect
+from codex_oauth_core.effects import Wait
 from codex_oauth_core.events import Cancelled, Event
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import Self
 
 from codex_oauth.event_loops import maybe_await
 from codex_oauth.worlds.world import AsyncWorld, World
-from codex_oauth_core.effects import Prompt, SignInEffect, Wait
+from codex_oauth_core.effect_unions import SignInEffect
+from codex_oauth_core.effects import Prompt, Wait
 from codex_oauth_core.events import Event
 
 __all__ = ["AsyncPromptedWorld", "PromptedWorld"]

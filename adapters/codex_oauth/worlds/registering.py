@@ -9,7 +9,7 @@ from __future__ import annotations
 from codex_oauth.event_loops import run_blocking
 from codex_oauth.stores.store import KeepsRegistrations
 from codex_oauth.worlds.world import AsyncPerformer, Performer
-from codex_oauth_core.effects import SignInEffect
+from codex_oauth_core.effect_unions import SignInEffect
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.events import Event, StoreAnswered
 from codex_oauth_core.registration import Registration

@@ -18,7 +18,8 @@ from typing import Final, Self, assert_never
 from codex_oauth.clock import Clock, now
 from codex_oauth.transport.protocol import SendOutcome, Transport, never
 from codex_oauth.worlds.callbacks import CallbackSource, Sources, answer_of
-from codex_oauth_core.effects import SendRequest, SignInEffect, Wait
+from codex_oauth_core.effect_unions import SignInEffect
+from codex_oauth_core.effects import SendRequest, Wait
 from codex_oauth_core.events import Cancelled, Event, StoreAnswered
 from codex_oauth_core.storage import Register, Registered
 

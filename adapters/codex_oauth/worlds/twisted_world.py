@@ -15,7 +15,8 @@ from twisted.python.failure import Failure
 from codex_oauth.clock import Clock, now
 from codex_oauth.transport.twisted_transport import Reactor, Sent, TwistedTransport
 from codex_oauth.worlds.callbacks import CallbackSource, Sources, answer_of
-from codex_oauth_core.effects import Finished, SendRequest, SignInEffect, Wait
+from codex_oauth_core.effect_unions import SignInEffect
+from codex_oauth_core.effects import Finished, SendRequest, Wait
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.events import Cancelled, Event, RequestFailed, Started, StoreAnswered
 from codex_oauth_core.flows.machine import Drivable

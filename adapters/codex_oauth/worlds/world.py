@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Protocol, Self, TypeVar, cast
 
-from codex_oauth_core.effects import Finished, SendRequest, SignInEffect, Wait
+from codex_oauth_core.effect_unions import SignInEffect
+from codex_oauth_core.effects import Finished, SendRequest, Wait
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.events import Event, Started
 from codex_oauth_core.flows.machine import Drivable

@@ -11,7 +11,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import attrs
 
@@ -35,7 +35,7 @@ from codex_oauth_core.checkpoints.codec import (
     word,
 )
 from codex_oauth_core.credential import DeviceAuthorization
-from codex_oauth_core.effects import Effect, Wait, Why
+from codex_oauth_core.effects import Wait, Why
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import Refusal, TryAgain
@@ -44,6 +44,9 @@ from codex_oauth_core.pkce import Pkce, s256
 from codex_oauth_core.reading.json_body import MAX_BODY
 from codex_oauth_core.reading.times import header
 from codex_oauth_core.secret import Secret
+
+if TYPE_CHECKING:
+    from codex_oauth_core.effect_unions import Effect
 
 __all__ = [
     "ANSWER",

@@ -16,7 +16,8 @@ import attrs
 from codex_oauth_core.callback import Accepted, CallbackRule, read_redirect
 from codex_oauth_core.checkpoints.codec import NAME, SECRET, TEXT, omitted
 from codex_oauth_core.checkpoints.layout import PKCE, Layout, Suspended
-from codex_oauth_core.effects import BrowserPrompt, Effect, Wait, Why
+from codex_oauth_core.effect_unions import Effect
+from codex_oauth_core.effects import BrowserPrompt, Wait, Why
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import CallbackReceived, ResponseReceived, Started
 from codex_oauth_core.facts import Refusal, Tokens, TryAgain

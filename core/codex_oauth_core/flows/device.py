@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 from enum import Enum, StrEnum, unique
-from typing import ClassVar, Final, assert_never
+from typing import TYPE_CHECKING, ClassVar, Final, assert_never
 
 import attrs
 
 from codex_oauth_core.checkpoints.codec import FLAG, INSTANT, optional
 from codex_oauth_core.checkpoints.layout import DEVICE, PACE, Layout, Suspended, Waiting
 from codex_oauth_core.credential import DeviceAuthorization
-from codex_oauth_core.effects import DevicePrompt, Effect, Finished, SendRequest, Wait, Why
+from codex_oauth_core.effects import DevicePrompt, Finished, SendRequest, Wait, Why
 from codex_oauth_core.errors import NO_ENDPOINT, ErrorKind
 from codex_oauth_core.events import ResponseReceived, Started
 from codex_oauth_core.facts import (
@@ -37,6 +37,9 @@ from codex_oauth_core.flows.pace import Pace
 from codex_oauth_core.flows.sign_in import SIGN_IN_FIELDS, SignInFlowOf
 from codex_oauth_core.provider import CodeInHand, is_page
 from codex_oauth_core.secret import Secret
+
+if TYPE_CHECKING:
+    from codex_oauth_core.effect_unions import Effect
 
 __all__ = ["FINAL", "LIVE", "MACHINE", "TABLE", "DeviceFlow", "State", "Trigger"]
 

@@ -16,7 +16,8 @@ from typing import Final, Self
 import attrs
 
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import Effect, Finished, Outcome
+from codex_oauth_core.effect_unions import Effect
+from codex_oauth_core.effects import Finished
 from codex_oauth_core.errors import ErrorKind, IllegalEvent, SignInError
 from codex_oauth_core.events import Cancelled, Event, ResponseReceived, Started
 from codex_oauth_core.facts import TryAgain
@@ -24,7 +25,7 @@ from codex_oauth_core.flows.machine import FlowMachine, Move
 from codex_oauth_core.flows.revoke_login import Revocation
 from codex_oauth_core.flows.store_login import StoreLogin
 from codex_oauth_core.flows.storing import StoringFlow
-from codex_oauth_core.outcomes import LoginStored, Revoked, SignedIn
+from codex_oauth_core.outcomes import LoginStored, Outcome, Revoked, SignedIn
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.providers import for_login, identified, provider_of
 from codex_oauth_core.record import Record

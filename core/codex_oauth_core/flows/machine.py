@@ -12,13 +12,13 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from enum import Enum, StrEnum
-from typing import Any, ClassVar, Final, NoReturn, Protocol, Self, TypeVar, assert_never, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, Protocol, Self, TypeVar, assert_never, cast
 
 import attrs
 from transitions import Machine, MachineError
 from transitions.core import Event as StockEvent
 
-from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait
+from codex_oauth_core.effects import Finished, SendRequest, Wait
 from codex_oauth_core.errors import ErrorKind, IllegalEvent, SignInError
 from codex_oauth_core.events import (
     CallbackReceived,
@@ -38,22 +38,11 @@ from codex_oauth_core.flows.event_fields import invalid_field
 from codex_oauth_core.flows.no_answer import kind_told, told_with, why_no_answer
 from codex_oauth_core.flows.pace import Pace
 from codex_oauth_core.secret import Secret, leaks
-from codex_oauth_core.storage import (
-    ANSWERS,
-    Delete,
-    Find,
-    Load,
-    Lock,
-    Register,
-    Release,
-    Rescue,
-    Reserve,
-    Save,
-    Select,
-    StorageAnswer,
-    StorageEffect,
-)
 from codex_oauth_core.texts import NO_TEXTS, Texts
+
+if TYPE_CHECKING:
+    from codex_oauth_core.effect_unions import Effect
+    from codex_oauth_core.storage import StorageAnswer, StorageEffect
 
 __all__ = [
     "CANCEL",
@@ -179,7 +168,7 @@ def safe_code(code: str | None, secrets: Iterable[Secret[str]]) -> str | None:
 # -- the rules of receive() ----------------------------------------------------------------------------
 
 
-E_co = TypeVar("E_co", bound=SendRequest | Wait | StorageEffect, covariant=True)
+E_co = TypeVar("E_co", bound="SendRequest | Wait | StorageEffect", covariant=True)
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -362,18 +351,5 @@ def _answers(event: Event, effect: Effect | None) -> bool:
             return isinstance(event, Started | Cancelled)
         case Finished():
             return False
-        case (
-            Load()
-            | Lock()
-            | Reserve()
-            | Save()
-            | Rescue()
-            | Delete()
-            | Release()
-            | Select()
-            | Find()
-            | Register()
-        ):
-            return isinstance(event, StoreAnswered) and isinstance(event.answer, ANSWERS[type(effect)])
-        case _:
-            assert_never(effect)
+        case _:  # a storage effect names its answers itself, so that a sign-in needs none of their classes
+            return isinstance(event, StoreAnswered) and isinstance(event.answer, effect.answers)

@@ -7,7 +7,7 @@ system is one of a closed table; a message that somebody has chosen is left as i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import urlsplit
 
 import attrs
@@ -16,7 +16,9 @@ from codex_oauth_core.effects import Finished, SendRequest, Wait
 from codex_oauth_core.errors import KINDS, ErrorKind, SignInError
 from codex_oauth_core.events import Cause, RequestFailed
 from codex_oauth_core.facts import TryAgain
-from codex_oauth_core.outcomes import NotRenewed
+
+if TYPE_CHECKING:
+    from codex_oauth_core.outcomes import NotRenewed
 
 __all__ = ["kind_told", "naming", "sentence", "told_with", "why_failed", "why_no_answer"]
 
@@ -101,8 +103,9 @@ def kind_told(effect: Wait | Finished) -> ErrorKind | None:
 
 
 def _error_in(effect: Finished) -> SignInError | None:
-    outcome = effect.outcome.error if isinstance(effect.outcome, NotRenewed) else effect.outcome
-    return outcome if isinstance(outcome, SignInError) else None
+    outcome = effect.outcome
+    # `NotRenewed` has one: a sign-in needs none of the classes that end a renewal
+    return outcome if isinstance(outcome, SignInError) else getattr(outcome, "error", None)
 
 
 def told_with(trouble: str, effect: Wait | Finished) -> Wait | Finished:
@@ -114,8 +117,7 @@ def told_with(trouble: str, effect: Wait | Finished) -> Wait | Finished:
     if named is error or named is None:
         return effect
     kept = effect.outcome
-    outcome = attrs.evolve(kept, error=named) if isinstance(kept, NotRenewed) else named
-    return Finished(outcome)
+    return Finished(named if kept is error else attrs.evolve(cast("NotRenewed", kept), error=named))
 
 
 def naming(trouble: str | None, error: SignInError) -> SignInError:

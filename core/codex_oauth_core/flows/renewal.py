@@ -16,7 +16,8 @@ from typing import Final, assert_never
 import attrs
 
 from codex_oauth_core.codex import CODEX
-from codex_oauth_core.effects import Effect, Finished, SendRequest, Wait, Why
+from codex_oauth_core.effect_unions import Effect
+from codex_oauth_core.effects import Finished, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Cancelled, Event, ResponseReceived, Started
 from codex_oauth_core.facts import Granted, Refusal, Tokens, TryAgain

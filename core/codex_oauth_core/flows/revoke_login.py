@@ -15,7 +15,8 @@ from typing import Final
 import attrs
 
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import Effect, Finished, Request, SendRequest, Wait, Why
+from codex_oauth_core.effect_unions import Effect
+from codex_oauth_core.effects import Finished, Request, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Cancelled, Event, ResponseReceived, Started
 from codex_oauth_core.facts import TryAgain

@@ -12,7 +12,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from enum import StrEnum, unique
-from typing import Any, ClassVar, Final, Self, assert_never
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, assert_never
 
 import attrs
 
@@ -41,7 +41,7 @@ from codex_oauth_core.checkpoints.layout import (
 )
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import Effect, Finished, SendRequest, SignInEffect, Wait, Why
+from codex_oauth_core.effects import Finished, SendRequest, Wait, Why
 from codex_oauth_core.errors import NO_ENDPOINT, ErrorKind
 from codex_oauth_core.events import Event, ResponseReceived, Resumed
 from codex_oauth_core.facts import Granted, Refusal, Tokens, TryAgain
@@ -51,6 +51,9 @@ from codex_oauth_core.flows.no_answer import why_failed
 from codex_oauth_core.identity import Identity
 from codex_oauth_core.provider import CodeInHand, Provider
 from codex_oauth_core.secret import Secret
+
+if TYPE_CHECKING:
+    from codex_oauth_core.effect_unions import Effect, SignInEffect  # noqa: F401  # in a string, below
 
 __all__ = [
     "LONGEST_NAME",
@@ -405,5 +408,5 @@ class SignInFlowOf(Flow[E_co, Credential]):
         """The effect that was outstanding when the flow was put down, or how it ends instead."""
 
 
-SignInFlow = SignInFlowOf[SignInEffect]
+SignInFlow = SignInFlowOf["SignInEffect"]
 """Any sign-in flow, in the form that a driver needs."""

@@ -13,7 +13,8 @@ from typing import Final
 
 import attrs
 
-from codex_oauth_core.effects import Effect, Finished
+from codex_oauth_core.effect_unions import Effect
+from codex_oauth_core.effects import Finished
 from codex_oauth_core.errors import ErrorKind, IllegalEvent, SignInError
 from codex_oauth_core.events import Cancelled, Event, ResponseReceived, Started
 from codex_oauth_core.facts import TryAgain

@@ -11,7 +11,8 @@ from typing import Final, TypeVar
 
 import attrs
 
-from codex_oauth_core.effects import Effect, SendRequest, Wait, Why
+from codex_oauth_core.effect_unions import Effect
+from codex_oauth_core.effects import SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind, IllegalEvent, SignInError
 from codex_oauth_core.events import Event, ResponseReceived, Started, StoreAnswered
 from codex_oauth_core.flows.machine import Flow

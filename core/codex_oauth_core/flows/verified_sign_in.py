@@ -16,7 +16,8 @@ import attrs
 
 from codex_oauth_core.checkpoints.codec import INSTANT, NAME, FieldCodec, each, omitted, record
 from codex_oauth_core.checkpoints.layout import ANSWER
-from codex_oauth_core.effects import Effect, SendRequest, SignInEffect, Wait, Why
+from codex_oauth_core.effect_unions import Effect, SignInEffect
+from codex_oauth_core.effects import SendRequest, Wait, Why
 from codex_oauth_core.errors import NO_ENDPOINT, ErrorKind
 from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import (

@@ -19,7 +19,8 @@ from codex_oauth_core._version import __version__
 from codex_oauth_core.callback import Accepted, Redirect, read_client_id, read_redirect
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import Effect, Finished, SignInEffect, Wait
+from codex_oauth_core.effect_unions import Effect, SignInEffect
+from codex_oauth_core.effects import Finished, Wait
 from codex_oauth_core.errors import IllegalEvent, SignInError
 from codex_oauth_core.events import (
     CallbackReceived,

@@ -13,7 +13,8 @@ from typing import Any, Final, TypeVar, assert_never
 import attrs
 
 from codex_oauth_core.credential import Credential
-from codex_oauth_core.effects import BrowserPrompt, DevicePrompt, Effect, Finished, SendRequest, Wait
+from codex_oauth_core.effect_unions import Effect
+from codex_oauth_core.effects import BrowserPrompt, DevicePrompt, Finished, SendRequest, Wait
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.events import (
     CallbackReceived,
