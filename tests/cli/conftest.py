@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from codex_oauth import FileStore
+from codex_oauth.cli.output import Loudness, speak
 from tests.cli.transfers import write
+
+
+@pytest.fixture(autouse=True)
+def as_loud_as_usual() -> None:
+    """What a command of an earlier test was told by `--quiet` or `--verbose` is forgotten."""
+    speak(Loudness.USUAL)
 
 
 @pytest.fixture
