@@ -346,15 +346,17 @@ def test_status_check_asks_the_api_of_the_provider_and_sends_the_token_alone() -
     assert names == {"Authorization"}
 
 
-def test_why_a_login_is_over_is_told_in_the_words_of_its_provider(there: Desk, capsys: Captured) -> None:
+@pytest.mark.parametrize("code", ["refresh_token_invalidated", "invalid_grant", "brand_new_code"])
+def test_why_a_login_is_over_is_told_in_the_words_of_its_provider(
+    there: Desk, capsys: Captured, code: str
+) -> None:
     there.sign_in()
-    code = "refresh_token_invalidated"
     there.put(attrs.evolve(there.record(), dead_code=code))
-    capsys.readouterr()
-    assert there.command("status") == 4
-    said = CHATGPT.dialect.login_over_message(code)
-    assert said is not None
-    assert said in capsys.readouterr().out
+    said = CHATGPT.dialect.login_over_message(code) or "The server has ended the login."
+    for command in (["status"], ["list"], ["doctor", "--offline"]):
+        capsys.readouterr()
+        there.command(*command)
+        assert f"{said} It cannot be renewed." in " ".join(capsys.readouterr().out.split()), command
 
 
 def test_doctor_looks_at_the_files_of_registrations(there: Desk, capsys: Captured) -> None:

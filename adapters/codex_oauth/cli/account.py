@@ -40,15 +40,15 @@ from codex_oauth.cli.usage import UsageError
 from codex_oauth.clock import now
 from codex_oauth.elsewhere import NEXT as ELSEWHERE
 from codex_oauth.elsewhere import is_elsewhere, owner_of
+from codex_oauth.login_over import is_expired, why_over
 from codex_oauth.provider_names import plan_use, provider_called, sign_in_again
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.find import KeptLogin, kept_login, kept_logins, login_in_use, profile_of
 from codex_oauth_core.codex import CODEX
-from codex_oauth_core.codex.codes import ended_by
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.flows.lifetime import age_of
-from codex_oauth_core.providers import identified, provider_of
+from codex_oauth_core.providers import identified
 from codex_oauth_core.reading.iso_time import iso_date
 from codex_oauth_core.record import Record
 from codex_oauth_core.renewal_times import INTENT_LIFE
@@ -59,7 +59,6 @@ if TYPE_CHECKING:
 __all__ = [
     "STOPPING",
     "describe",
-    "is_expired",
     "last_failure",
     "renewing",
     "run_list",
@@ -67,39 +66,10 @@ __all__ = [
     "still_signed_in",
     "summary",
     "validity",
-    "why_over",
 ]
 
 
 STOPPING: Final = "Stopping when the renewal that was sent is stored."
-
-
-def is_expired(credential: Credential) -> bool:
-    """Whether the access token is surely of no use any more."""
-    return credential.expires_at is not None and credential.expires_at / 1000 <= time.time()
-
-
-def why_over(record: Record) -> str | None:
-    """Why a login is over: it cannot be renewed any more, or not at all and its token has expired. None if it
-    is not.
-    """
-    credential = record.credential
-    if record.dead_code is not None:
-        return f"{_last_word(credential, record.dead_code)} It cannot be renewed."
-    if record.spent:
-        return "The server answered with another account when this login was renewed."
-    if credential.refresh_token is None and is_expired(credential):
-        return "The access token was copied from another program, and has expired."
-    if is_expired(credential) and is_elsewhere(credential):
-        return f"The access token has expired, and only {owner_of(credential)} can renew it."
-    return None
-
-
-def _last_word(credential: Credential, code: str) -> str:
-    """What ended a login, as its provider's people are told."""
-    provider = provider_of(credential)
-    said = None if provider is None else provider.dialect.login_over_message(code)
-    return said or ended_by(code)
 
 
 def still_signed_in() -> str | None:

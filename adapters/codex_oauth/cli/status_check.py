@@ -11,7 +11,7 @@ from typing import Final, assert_never
 
 import attrs
 
-from codex_oauth.cli.account import is_expired
+from codex_oauth.login_over import is_expired
 from codex_oauth.transport.protocol import Transport, never
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.codex.answers import Answer, is_success, no_answer, says_nothing

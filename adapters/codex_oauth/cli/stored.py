@@ -10,13 +10,14 @@ import argparse
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-from codex_oauth.cli.account import describe, renewing, summary, why_over
+from codex_oauth.cli.account import describe, renewing, summary
 from codex_oauth.cli.accounts import ChosenAccount, chosen_record, name_of
 from codex_oauth.cli.errors import EXIT_CODES, LOGIN_REQUIRED, OK
 from codex_oauth.cli.fast import document
 from codex_oauth.cli.output import complain_in_lines, detail, emit, hint, printable, result, say_action
 from codex_oauth.cli.pasteable import as_pasted, command
 from codex_oauth.cli.report import report
+from codex_oauth.login_over import why_over
 from codex_oauth.provider_names import plan_use, provider_called, sign_in_again
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.find import kept_logins

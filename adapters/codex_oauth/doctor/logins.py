@@ -6,7 +6,6 @@ the one in use nothing is worse than a warning; accounts are told by their ids.
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -15,10 +14,10 @@ from typing import Final
 from codex_oauth.doctor.context import Area, Context, Finding, Verdict, ok, problem, skipped, store_of, warn
 from codex_oauth.elsewhere import NEXT as ELSEWHERE
 from codex_oauth.elsewhere import is_elsewhere, owner_of
+from codex_oauth.login_over import is_expired, why_over
 from codex_oauth.provider_names import plan_use, provider_called, sign_in_again
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.stores.store import StoreWarning
-from codex_oauth_core.codex.codes import ended_by
 from codex_oauth_core.errors import SignInError
 from codex_oauth_core.record import Record
 
@@ -70,7 +69,7 @@ def check(context: Context) -> Iterator[Finding]:
 def _judged(store: FileStore, account: str, found: Record | SignInError, *, in_use: bool) -> Finding:
     if isinstance(found, SignInError):
         return _unreadable(found, account, in_use=in_use)
-    if over := _why_over(found):
+    if over := why_over(found):
         verdict = Verdict.PROBLEM if in_use else Verdict.WARN
         return Finding(_NAME, Area.LOGIN, verdict, over, (_again(found, store),), account)
     if found.in_doubt:
@@ -100,28 +99,11 @@ def _unreadable(error: SignInError, account: str | None, *, in_use: bool) -> Fin
     return Finding(_NAME, Area.STORAGE, verdict, text, error.next_actions, account)
 
 
-def _why_over(record: Record) -> str | None:
-    if record.dead_code is not None:
-        return ended_by(record.dead_code)
-    if record.spent:
-        return "The server answered with another account when this login was renewed."
-    if record.credential.refresh_token is None and _has_expired(record):
-        return "The access token was copied from another program, and has expired."
-    if _has_expired(record) and is_elsewhere(record.credential):
-        return f"The access token has expired, and only {owner_of(record.credential)} can renew it."
-    return None
-
-
-def _has_expired(record: Record) -> bool:
-    expires_at = record.credential.expires_at
-    return expires_at is not None and expires_at / 1000 <= time.time()
-
-
 def _validity(record: Record) -> str:
     expires_at = record.credential.expires_at
     if expires_at is None:
         return "good until an unknown time"
-    if _has_expired(record):
+    if is_expired(record.credential):
         return "the access token has expired, and is renewed at its next use"
     try:
         return f"good until {datetime.fromtimestamp(expires_at / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"

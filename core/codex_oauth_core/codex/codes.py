@@ -13,7 +13,6 @@ from typing import Final
 
 from codex_oauth_core.errors import NOT_ENABLED
 from codex_oauth_core.reading.json_body import as_object
-from codex_oauth_core.record import OWN_WORDS
 from codex_oauth_core.secret import Secret
 
 __all__ = [
@@ -22,7 +21,6 @@ __all__ = [
     "REGION_BLOCKED",
     "PollCode",
     "denial",
-    "ended_by",
     "error_code",
     "known_code",
     "known_poll_code",
@@ -132,11 +130,6 @@ def known_code(code: str) -> str:
     """A code as a text of this file: itself, the first of its class in a poll answer, or `other`."""
     group = known_poll_code(code)
     return _KNOWN.get(code, "other" if group is None else _POLL_CLASSES[group][0])
-
-
-def ended_by(code: str) -> str:
-    """What a stored login's `dead_code` says, for people."""
-    return OWN_WORDS.get(code) or LOGIN_OVER.get(code, "The server has ended the login.")
 
 
 def why_denied(error: str, description: Secret[str]) -> str | None:
