@@ -13,8 +13,8 @@ from codex_oauth_core.codex.codes import LOGIN_OVER
 from codex_oauth_core.errors import ErrorKind
 from codex_oauth_core.events import ResponseReceived
 from codex_oauth_core.facts import Granted, RefreshFact, Refusal, Tokens, TryAgain
-from codex_oauth_core.flows.grant import UNUSABLE
 from codex_oauth_core.flows.renewal import Renewal
+from codex_oauth_core.flows.renewed_record import UNUSABLE
 from codex_oauth_core.outcomes import NotRenewed, NotRenewedReason, Renewed
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.reading.times import rfc3339

@@ -10,7 +10,7 @@ import pytest
 
 from codex_oauth import Store
 from codex_oauth_core import ErrorKind, NotRenewed, Renewed, Secret
-from codex_oauth_core.flows.grant import UNUSABLE
+from codex_oauth_core.flows.renewed_record import UNUSABLE
 from codex_oauth_core.outcomes import NotRenewedReason
 from tests.faults.runs import ACCOUNT, NEW, OLD, Fate, Peer, SkippingClock, answer, granting, place_at, renew
 from tests.support import account_token

@@ -218,7 +218,8 @@ def test_no_sign_in_loads_what_only_a_trace_or_a_server_writes_with() -> None:
 def test_a_sign_in_with_a_device_code_loads_no_class_that_only_a_store_needs() -> None:
     loaded = _loaded_by("codex_oauth_core.flows.device", "codex_oauth_core.providers")
     not_needed = {
-        f"codex_oauth_core.{name}" for name in ("storage", "outcomes", "effect_unions", "registration")
+        f"codex_oauth_core.{name}"
+        for name in ("storage", "outcomes", "effect_unions", "record", "registration")
     }
     assert loaded & not_needed == set()
     assert not_needed <= _loaded_by("codex_oauth_core.flows.finish_sign_in", "codex_oauth_core.flows.browser")

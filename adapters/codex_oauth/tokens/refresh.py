@@ -22,10 +22,10 @@ from codex_oauth_core.effects import SendRequest
 from codex_oauth_core.errors import NO_ENDPOINT, ErrorKind, SignInError
 from codex_oauth_core.events import Event, RequestFailed, ResponseReceived
 from codex_oauth_core.facts import Granted, Refusal, Tokens, TryAgain
-from codex_oauth_core.flows.grant import UNUSABLE, renewed_credential
 from codex_oauth_core.flows.machine import error_of, refusal_of, transient_of
 from codex_oauth_core.flows.no_answer import naming, why_no_answer
 from codex_oauth_core.flows.renewal_policy import RenewalPolicy
+from codex_oauth_core.flows.renewed_record import UNUSABLE, renewed_credential
 from codex_oauth_core.provider import Provider
 from codex_oauth_core.secret import Secret
 

@@ -7,6 +7,7 @@ field is named, and its value never told.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Final, cast
 
 from codex_oauth_core.errors import SignInError
@@ -23,7 +24,6 @@ from codex_oauth_core.events import (
     StoreAnswered,
     TimeReached,
 )
-from codex_oauth_core.record import Intent, Record
 from codex_oauth_core.secret import Secret
 from codex_oauth_core.settings import BadSetting
 
@@ -118,21 +118,25 @@ def _callback(event: Any) -> str | None:
     return _timed(event) or (None if _hides(event.query, str) else "query is no Secret of a text")
 
 
-_ANSWERED: Final[Mapping[str, type[Any]]] = {
-    "record": Record,
-    "error": SignInError,
-    "problem": SignInError,
-    "rescued": bool,
-    "intent": Intent,
-    "name": str,
-}
-"""The members that a store's answers have, and of what type they are where they are not None."""
+@cache
+def _answered() -> Mapping[str, type[Any]]:
+    """The members that a store's answers have, and of what type they are where they are not None."""
+    from codex_oauth_core.record import Intent, Record  # which a sign-in does not need until it is stored
+
+    return {
+        "record": Record,
+        "error": SignInError,
+        "problem": SignInError,
+        "rescued": bool,
+        "intent": Intent,
+        "name": str,
+    }
 
 
 def _stored(event: Any) -> str | None:
     if found := _dated(event):
         return found
-    for name, kind in _ANSWERED.items():
+    for name, kind in _answered().items():
         value = getattr(event.answer, name, None)
         if value is not None and not isinstance(value, kind):
             return f"answer.{name} is no {kind.__name__}"

@@ -21,10 +21,10 @@ from codex_oauth_core.effects import Finished, SendRequest, Wait, Why
 from codex_oauth_core.errors import ErrorKind, SignInError
 from codex_oauth_core.events import Cancelled, Event, ResponseReceived, Started
 from codex_oauth_core.facts import Granted, Refusal, Tokens, TryAgain
-from codex_oauth_core.flows.grant import as_sign_in, renewed_record, unused_successor
 from codex_oauth_core.flows.machine import HOPELESS, FlowMachine, Move, error_of, refusal_of
 from codex_oauth_core.flows.pace import SavePace
 from codex_oauth_core.flows.renewal_policy import RenewalPolicy, RenewalRequest
+from codex_oauth_core.flows.renewed_record import as_sign_in, renewed_record, unused_successor
 from codex_oauth_core.flows.storing import StoringFlow, busy_too_long
 from codex_oauth_core.leftovers import succeeds
 from codex_oauth_core.outcomes import Adopted, NotRenewed, NotRenewedReason, Renewed
