@@ -146,6 +146,32 @@ def test_tasks_whose_renewal_fails_get_an_error_each(backend: str) -> None:
     assert len({id(error) for error in errors}) == MANY
 
 
+@pytest.mark.parametrize("moment", ["_landed", "_over"])
+def test_who_asks_at_the_instant_a_failed_renewal_ends_hears_of_nothing_else(
+    moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = rig(Fault(endpoint="refresh", status=503, headers={"Retry-After": "3600"}))
+    made.make_due(-1)
+    steps: list[Job[Any] | Record] = []
+    begin = Job[Any].start
+    with made.source() as source:
+
+        def ask(_: object) -> None:
+            steps.append(source._next(None))
+
+        def begun(job: Job[Any]) -> bool:
+            monkeypatch.setattr(Job, "start", begin)
+            getattr(job, moment).add_done_callback(ask)  # on the thread of the job, at that very instant
+            return begin(job)
+
+        monkeypatch.setattr(Job, "start", begun)
+        with pytest.raises(SignInError) as found:
+            source.token()
+        assert found.value.kind is ErrorKind.NETWORK
+        eventually(lambda: len(steps) == 1)
+    assert isinstance(steps[0], Job)
+
+
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_tasks_that_ask_a_closed_source_for_the_first_time_are_told(backend: str) -> None:
     made = rig()

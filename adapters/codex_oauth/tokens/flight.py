@@ -91,9 +91,10 @@ class Job(Generic[T]):
             self._after(result)
 
     def _end(self, result: T | _Crashed) -> None:
+        # over before landed: what has landed and is not over goes on, and begins nothing else meanwhile
+        self._over.set_result(result)
         if not self._landed.done():
             self._landed.set_result(result)
-        self._over.set_result(result)
 
     def wait(self, *, until_over: bool = False) -> T:
         """The result, for a caller that blocks. Ctrl-C ends the waiting, and not the work. `until_over`: the
