@@ -137,7 +137,7 @@ def _in_use(opened: Sequence[int]) -> dict[str, Any] | None:
     name = "" if line is None else line.decode("ascii", "replace").strip()
     login = _judged(login_name(name), logins)
     if login is None or login["key"] is not None:
-        return login
+        return login if _is_alone(login_name(name), logins) else None
     return login if login["account_id"] == name and _file_of(name, logins) == login_name(name) else None
 
 
@@ -148,7 +148,7 @@ def _named(named: str, logins: int) -> dict[str, Any] | None:
     except FileNotFoundError:
         login = None
     if login is not None and login["key"] is not None:
-        return login
+        return login if _is_alone(login_name(named), logins) else None
     file = _file_of(named, logins)
     login = None if file is None else _judged(file, logins)
     return login if login is not None and login["account_id"] == named else None
@@ -157,6 +157,12 @@ def _named(named: str, logins: int) -> dict[str, Any] | None:
 _NO_KEY_BEGINS: Final = "-_"
 _LONGEST_BEGINNING: Final = 64
 _LOCKS: Final = (".lock", ".softlock")
+
+
+def _is_alone(file: str, logins: int) -> bool:
+    """Whether nothing but locks is beside a login's file: a sign-in that was kept there is newer than it."""
+    beside = [name for name in os.listdir(logins) if name.startswith(file) and name != file]
+    return all(name.endswith(_LOCKS) for name in beside)
 
 
 def _file_of(account_id: str, logins: int) -> str | None:
