@@ -116,7 +116,7 @@ def read_here(directory: Directory, where: Path) -> Secret[bytes]:
 
 
 def _nothing_at(where: Path) -> SignInError:
-    text = "The Codex CLI has no file with a login here. It may keep its login in the keyring."
+    text = f"The Codex CLI has no file with a login at {shown(where)}. It may keep its login in the keyring."
     error = SignInError.of(ErrorKind.LOGIN_REQUIRED, text, reason="missing", path=shown(where))
     return attrs.evolve(error, next_actions=("Sign in: codex-oauth login",))
 

@@ -144,7 +144,7 @@ _REMOTE_NOTE: Final = "Signing in with a device code: this is an SSH session."
 _SLOWER: Final = (waits(Why.PENDING), waits(Why.SLOW_DOWN))
 _REFUSED: Final = "auth.openai.com refused the connection"
 _AGAIN: Final = (waits(Why.PENDING), waits(Why.RETRY, ErrorKind.NETWORK, _REFUSED))
-_SIGNED_IN: Final = "You are signed in as somebody@example.com (plus). This sign-in takes its place; --revoke-old also ends that login."
+_SIGNED_IN: Final = "You are signed in as somebody@example.com (plus). A new sign-in of this account replaces that login; --revoke-old also ends it."
 _KEYS: Final = "Signing in with the browser: one can be opened here."
 
 SCENES: Final[Mapping[str, Scene]] = {

@@ -4,6 +4,8 @@ person in several.
 
 from __future__ import annotations
 
+import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,9 @@ import attrs
 import pytest
 
 from codex_oauth import SignInError
-from codex_oauth.authority import AuthorityServer, serve
+from codex_oauth.authority import Authority, AuthorityServer, Fault, serve
 from codex_oauth.stores.find import one_login
+from codex_oauth_core.reading.times import rfc3339
 from tests.cli.commands import run_command
 from tests.cli.people import (
     ANNA,
@@ -33,7 +36,7 @@ from tests.cli.people import (
     token,
 )
 from tests.cli.schemas import valid
-from tests.cli.test_commands import hold, key_of, login, path_in_use, stored
+from tests.cli.test_commands import AT_ONCE, hold, key_of, login, path_in_use, stored
 
 __all__ = ["server"]
 
@@ -287,8 +290,54 @@ def test_one_person_in_two_workspaces_has_two_logins(tmp_path: Path, server: Aut
     for account in (TEAM, "acct_elsewhere"):
         key = key_of(account, "user-anna", server.url)
         assert f"anna@example.com (plus) at {server.url} [{key}]: " in listed
-    offers = {line.split()[-1] for line in run_command(tmp_path, "switch").err.splitlines()[1:]}
-    assert offers == {key_of(account, "user-anna", server.url) for account in (TEAM, "acct_elsewhere")}
+    offered = " ".join(run_command(tmp_path, "switch").err.split())
+    for account in (TEAM, "acct_elsewhere"):
+        key = key_of(account, "user-anna", server.url)
+        assert f"anna@example.com (plus) at {server.url} [{key}]: codex-oauth switch {key}" in offered
+
+
+def test_logins_of_several_servers_are_listed_with_their_servers(tmp_path: Path) -> None:
+    with serve(of(ANNA)) as one, serve(of(ANNA)) as other:
+        urls = [one.url, other.url]
+        keys = [sign_in(tmp_path, server)[0]["key"] for server in (one, other)]
+    said = " ".join(run_command(tmp_path, "token", "--account", "anna@example.com").err.split())
+    for key, url in zip(keys, urls, strict=True):
+        assert f"{key} anna@example.com (plus) at {url}" in said
+
+
+def test_a_login_of_another_server_stays_and_the_note_says_so(tmp_path: Path) -> None:
+    with serve(of(ANNA)) as one, serve(of(ANNA)) as other:
+        sign_in(tmp_path, one)
+        done = run_command(tmp_path, "login", "--device", "--issuer", other.url, "--revoke-old")
+        assert done.code == 0
+        told = "That login stays here, and the new one becomes the one in use."
+        assert f"You are signed in as anna@example.com (plus). {told}" in " ".join(done.err.split())
+        assert "takes its place" not in done.err
+        assert one.authority.received("revoke") == []
+    assert len(document(tmp_path, "list")["accounts"]) == 2
+
+
+def test_a_login_that_ended_is_signed_in_again_where_it_is_from(tmp_path: Path) -> None:
+    gone = '{"error": {"code": "refresh_token_invalidated"}}'
+    over = Fault(endpoint="refresh", status=401, body=gone, act=False)
+    with serve(Authority(policy=attrs.evolve(AT_ONCE, accounts=(ANNA,)), faults=[over])) as server:
+        sign_in(tmp_path, server)
+        path = path_in_use(tmp_path)
+        kept = json.loads(path.read_bytes())
+        kept["credential"]["obtained_at"] = rfc3339(time.time() - 120)
+        path.write_text(json.dumps(kept))
+        done = run_command(tmp_path, "refresh")
+    assert done.code == 4
+    assert f"Sign in: codex-oauth login --issuer {server.url}" in " ".join(done.err.split())
+
+
+def test_of_other_logins_the_one_in_use_is_not_offered(tmp_path: Path) -> None:
+    with serve(of(ANNA)) as one, serve(of(ANNA)) as other:
+        first, second = sign_in(tmp_path, one)[0]["key"], sign_in(tmp_path, other)[0]["key"]
+        assert document(tmp_path, "status")["key"] == second
+        done = run_command(tmp_path, "logout", "--account", first)
+    assert "1 other login stays here." in done.err
+    assert "codex-oauth switch" not in done.err
 
 
 def test_w4_the_same_account_at_two_servers_is_two_logins(tmp_path: Path) -> None:

@@ -43,11 +43,14 @@ def test_t3_a_second_sign_in_says_who_is_signed_in_and_that_this_takes_its_place
     again = login(tmp_path, server)
     assert again.code == 0
     told = (
-        "You are signed in as anna@example.com (plus). This sign-in takes its place; --revoke-old also ends"
+        "You are signed in as anna@example.com (plus). A new sign-in of this account replaces that login; "
+        "--revoke-old also ends it."
     )
     assert told in flat(again.err)
     quiet = login(tmp_path, server, "--quiet")
     assert "You are signed in as" not in quiet.err
+    asked = login(tmp_path, server, "--revoke-old")
+    assert "A new sign-in of this account replaces that login, and ends it." in flat(asked.err)
     events = login(tmp_path, server, "--json").documents
     assert any(told in str(event.get("text")) for event in events)
 
@@ -115,7 +118,15 @@ def test_t5_a_variable_that_names_an_account_in_vain_is_named(tmp_path: Path) ->
     done = run_command(tmp_path, "token", CODEX_OAUTH_ACCOUNT="nobody")
     assert done.err.startswith(
         "codex-oauth: No login of nobody is stored here (CODEX_OAUTH_ACCOUNT names it).\n"
+        "  -> Unset CODEX_OAUTH_ACCOUNT, or set it to one of the logins here.\n"
     )
+
+
+@signs_in(ANNA, ANNA)
+def test_a_sign_in_says_that_a_variable_names_another_login(tmp_path: Path, server: AuthorityServer) -> None:
+    said = "CODEX_OAUTH_ACCOUNT is set: commands use nobody while it is."
+    assert said in login(tmp_path, server, CODEX_OAUTH_ACCOUNT="nobody").err
+    assert "CODEX_OAUTH_ACCOUNT" not in login(tmp_path, server, CODEX_OAUTH_ACCOUNT="anna@example.com").err
 
 
 # -- T6: Ctrl-C ------------------------------------------------------------------------------------------------
@@ -435,3 +446,42 @@ def test_t21_help_and_a_crash_name_the_project(
     monkeypatch.setattr("codex_oauth.cli.account.kept_logins", broken)
     assert main(["list", "--store", str(tmp_path / "store")]) == 1
     assert f"Report it: {ISSUES_URL}" in flat(capsys.readouterr().err)
+
+
+# -- what could not be done is said as what it is ---------------------------------------------------------------
+
+
+def test_a_sign_in_that_is_begun_quietly_shows_the_page_and_the_code(
+    tmp_path: Path, server: AuthorityServer
+) -> None:
+    quiet = ("login", "start", "--device", "--issuer", server.url, "--quiet")
+    done = run_command(tmp_path, *quiet)
+    assert done.code == 0
+    (made,) = done.out.split()
+    assert server.url in done.err
+    assert re.search(r"\b[A-Z0-9]{4}-[A-Z0-9]{4,5}\b", done.err)
+    assert "Then finish" not in done.err
+    assert made
+
+
+@pytest.mark.parametrize("name", ["nothing", "a-directory"])
+def test_an_import_names_the_path_where_nothing_is(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a-directory").mkdir()
+    done = run_command(tmp_path, "import", "--from-codex", str(tmp_path / name))
+    assert done.code == 4
+    assert str(tmp_path / name) in done.err
+
+
+def test_what_could_not_be_deleted_or_written_is_not_said_to_be_stored(
+    tmp_path: Path, server: AuthorityServer
+) -> None:
+    sign_in(tmp_path, server)
+    missing = str(tmp_path / "no-directory" / "auth.json")
+    exported = run_command(tmp_path, "export", "--to-codex", missing)
+    assert (exported.code, exported.err.partition("\n")[0]) == (
+        6,
+        "codex-oauth: The file could not be written.",
+    )
+    path_in_use(tmp_path).parent.chmod(0o777)
+    ended = run_command(tmp_path, "logout", "--local")
+    assert (ended.code, ended.err.partition("\n")[0]) == (6, "codex-oauth: The login could not be deleted.")

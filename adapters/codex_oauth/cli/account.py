@@ -65,22 +65,24 @@ __all__ = [
     "run_switch",
     "still_signed_in",
     "summary",
+    "tell_of_the_variable",
     "validity",
+    "with_a_command",
 ]
 
 
 STOPPING: Final = "Stopping when the renewal that was sent is stored."
 
 
-def still_signed_in() -> str | None:
-    """What to call the login that this invocation is about, if there is one that can be used."""
+def still_signed_in() -> Credential | None:
+    """The login that this invocation is about, if there is one that can be used."""
     with suppress(Exception):  # it is said beside an error, and never in its place
         store = FileStore(invoked_by("--store"))
         named = invoked_by("--account") or os.environ.get(ACCOUNT_VARIABLE)
         login = find_account(store, named) if named else login_in_use(store)
         record = None if login is None else login.found
         if login is not None and isinstance(record, Record) and why_over(record) is None:
-            return name_of(record.credential)
+            return record.credential
     return None
 
 
@@ -116,12 +118,13 @@ def renewing(store: FileStore, key: str) -> Generator[TokenSource, None, None]:
         try:
             yield source
         except SignInError as error:
-            raise _with_a_command(error, kept_login(store, key).credential, store) from None
+            raise with_a_command(error, kept_login(store, key).credential, store) from None
         finally:
             source.close()
 
 
-def _with_a_command(error: SignInError, credential: Credential | None, store: FileStore) -> SignInError:
+def with_a_command(error: SignInError, credential: Credential | None, store: FileStore) -> SignInError:
+    """The error of a login, with the command that signs it in again, if that is what is to be done."""
     if error.kind is not ErrorKind.LOGIN_REQUIRED:
         return plan_use_off(error, credential, store)
     again = command("login") if credential is None else sign_in_again(credential, store)
@@ -166,7 +169,7 @@ def describe(record: Record, store: FileStore, place: str) -> list[str]:
         f"  stored in:     {printable(str(store.slot(place).path), 4096)}",
     ]
     if failure := last_failure(record):
-        lines.append(f"  last failure:  {failure['code']}, {failure['at'] or 'at an unknown time'}")
+        lines.append(f"  last failure:  {failure['code']}{f', {at}' if (at := failure['at']) else ''}")
     if credential.issuer != CODEX.issuer:
         lines.append(f"  issuer:        {printable(credential.issuer)}")
     if is_elsewhere(credential):
@@ -231,7 +234,7 @@ def run_list(args: argparse.Namespace) -> int:
     elif current is None:
         hint("None of them is in use.")
         say_action(f"Use one: {command('switch', to_type(logins[0], logins))}", hint)
-    _tell_of_the_variable()
+    tell_of_the_variable()
     return 0
 
 
@@ -253,11 +256,12 @@ def run_switch(args: argparse.Namespace) -> int:
     else:
         result(f"Now in use: {_name(login)}")
         detail(f"Stored in {printable(str(store.slot(login.place).path), 4096)}.")
-    _tell_of_the_variable()
+    tell_of_the_variable()
     return 0
 
 
-def _tell_of_the_variable() -> None:
+def tell_of_the_variable() -> None:
+    """That commands use another login than the one in use, if they do."""
     if named := os.environ.get(ACCOUNT_VARIABLE):
         hint(f"{ACCOUNT_VARIABLE} is set: commands use {printable(named, 130)} while it is.")
 
@@ -266,7 +270,8 @@ def _which(store: FileStore) -> UsageError:
     logins = kept_logins(store)
     if not logins:
         return UsageError("no login is stored here", f"Sign in: {command('login')}")
-    lines = (f"{_name(login)}: {command('switch', to_type(login, logins))}" for login in logins)
+    names = zip(names_apart(logins), logins, strict=True)
+    lines = (f"{name}: {command('switch', to_type(login, logins))}" for name, login in names)
     return UsageError("name the account to use", *lines)
 
 

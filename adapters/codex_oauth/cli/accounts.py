@@ -75,8 +75,7 @@ def _name(login: KeptLogin, emails: Counter[str]) -> str:
     name = name_of(credential)
     if email and emails[folded(email)] == 1:
         return name
-    elsewhere = "" if credential.issuer == CODEX.issuer else f" at {printable(credential.issuer)}"
-    return f"{name}{elsewhere} [{login.key}]"
+    return f"{name}{_server(credential)} [{login.key}]"
 
 
 _KEY: Final = re.compile(r"(?:.+-)?[a-z2-7]{16}", re.ASCII)
@@ -177,13 +176,21 @@ def _only(found: Sequence[KeptLogin], named: str) -> KeptLogin:
     if len(found) == 1:
         return found[0]
     message = f"{printable(named, 60)} fits {len(found)} logins: name one by its key"
-    raise UsageError(message, *map(_listed, found))
+    at_several = len({each.credential.issuer for each in found if each.credential}) > 1
+    raise UsageError(message, *(_listed(each, with_server=at_several) for each in found))
 
 
-def _listed(login: KeptLogin) -> str:
+def _listed(login: KeptLogin, *, with_server: bool) -> str:
     """A line that begins with what to type."""
     credential = login.credential
-    return login.key if credential is None else f"{login.key}  {name_of(credential)}"
+    if credential is None:
+        return login.key
+    return f"{login.key}  {name_of(credential)}{_server(credential) if with_server else ''}"
+
+
+def _server(credential: Credential) -> str:
+    """Where a login is from, if that is not the usual server."""
+    return "" if credential.issuer == CODEX.issuer else f" at {printable(credential.issuer)}"
 
 
 def _unknown(store: FileStore, named: str, by: str | None) -> SignInError:
@@ -193,7 +200,11 @@ def _unknown(store: FileStore, named: str, by: str | None) -> SignInError:
     error = SignInError.of(
         ErrorKind.LOGIN_REQUIRED, text, account=printable(named, 130), named_by=by, path=str(store.home)
     )
-    return attrs.evolve(error, next_actions=(f"See the logins: {command('list')}", _sign_in()))
+    see = f"See the logins: {command('list')}"
+    if by != ACCOUNT_VARIABLE:
+        return attrs.evolve(error, next_actions=(see, _sign_in()))
+    unset = f"Unset {ACCOUNT_VARIABLE}, or set it to one of the logins here."
+    return attrs.evolve(error, next_actions=(unset, see, _sign_in()))
 
 
 # -- who is to sign in ---------------------------------------------------------------------------------

@@ -9,12 +9,12 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
-from typing import Final
 
 import attrs
 
-from codex_oauth.cli.account import still_signed_in, summary
+from codex_oauth.cli.account import still_signed_in, summary, tell_of_the_variable
 from codex_oauth.cli.accounts import name_of, signing_in
+from codex_oauth.cli.fast import ACCOUNT_VARIABLE
 from codex_oauth.cli.guide import Guide, view_for
 from codex_oauth.cli.observing import Interrupt, observed
 from codex_oauth.cli.output import (
@@ -35,12 +35,13 @@ from codex_oauth.cli.views import View
 from codex_oauth.provider_names import APP_NAME, is_official, plan_use, sign_in_again
 from codex_oauth.sign_in import login
 from codex_oauth.stores.file_store import FileStore
-from codex_oauth.stores.find import kept_logins
+from codex_oauth.stores.find import find_logins, kept_logins
 from codex_oauth.worlds.callbacks import CallbackSource
 from codex_oauth.worlds.world import World
 from codex_oauth_core.credential import Credential
 from codex_oauth_core.errors import OTHER_PERSON, ErrorKind, SignInError
-from codex_oauth_core.providers import provider_of
+from codex_oauth_core.provider import Provider
+from codex_oauth_core.providers import is_of_provider, provider_of
 from codex_oauth_core.record import Record
 
 __all__ = ["named_both", "run_login", "say_signed_in"]
@@ -104,7 +105,7 @@ def run_login(args: argparse.Namespace) -> int:
         try:
             check_settings(provider)
             if before is not None:
-                view.note(_REPLACES.format(before))
+                view.note(_what_becomes_of(before, provider, revoke_old=args.revoke_old))
             with interrupt:
                 credential = login(
                     device=True if args.device else False if args.browser else None,
@@ -144,7 +145,15 @@ def run_login(args: argparse.Namespace) -> int:
     return 0
 
 
-_REPLACES: Final = "You are signed in as {}. This sign-in takes its place; --revoke-old also ends that login."
+def _what_becomes_of(before: Credential, provider: Provider, *, revoke_old: bool) -> str:
+    """Who is signed in, and what the new sign-in means for that login: only one of the same account replaces
+    it.
+    """
+    who = f"You are signed in as {name_of(before)}."
+    if not is_of_provider(before, provider):
+        return f"{who} That login stays here, and the new one becomes the one in use."
+    replaces = f"{who} A new sign-in of this account replaces that login"
+    return f"{replaces}, and ends it." if revoke_old else f"{replaces}; --revoke-old also ends it."
 
 
 def say_signed_in(
@@ -164,6 +173,9 @@ def say_signed_in(
     detail(f"Stored in {printable(str(store.slot(credential.key).path), 4096)}.")
     if uses is not False:
         say_action(f"See the login: {command('status', account=None)}", hint)
+    named = os.environ.get(ACCOUNT_VARIABLE)
+    if named and credential.key not in {each.key for each in find_logins(store, named)}:
+        tell_of_the_variable()
 
 
 def _about_the_plan(credential: Credential, store: FileStore, *, uses: bool, new: bool) -> tuple[str, ...]:

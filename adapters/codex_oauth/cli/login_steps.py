@@ -27,7 +27,7 @@ from codex_oauth.cli.accounts import name_of, signing_in
 from codex_oauth.cli.guide import Guide, view_for
 from codex_oauth.cli.login import named_both, say_signed_in
 from codex_oauth.cli.observing import Interrupt, observed
-from codex_oauth.cli.output import NoOutput, emit, hint, result, say_action
+from codex_oauth.cli.output import NoOutput, complain, emit, hint, result, say_action
 from codex_oauth.cli.pasteable import command
 from codex_oauth.cli.providers import chosen_provider, no_device_code
 from codex_oauth.cli.report import report
@@ -304,7 +304,7 @@ def _say_started(args: argparse.Namespace, flow: DeviceFlow, prompt: DevicePromp
         emit({"ok": True, **about})
         return
     for line in prompt_lines(prompt):
-        hint(line)
+        complain(line)  # the person needs it, however quiet it is to be
     say_action(f"Then finish the sign-in: {command('login', 'finish', made)}", hint)
     result(made)
 

@@ -15,6 +15,7 @@ import attrs
 from codex_oauth.cli.accounts import account_id_of, chosen, names_apart, to_type
 from codex_oauth.cli.output import counted, detail, emit, hint, printable, result, say_action
 from codex_oauth.cli.pasteable import command
+from codex_oauth.cli.report import in_place_of_stored
 from codex_oauth.elsewhere import is_elsewhere, owner_of
 from codex_oauth.provider_names import is_official
 from codex_oauth.stored_login import end_login
@@ -158,11 +159,16 @@ def _end(store: FileStore, login: KeptLogin, provider: Provider | None) -> bool 
     from codex_oauth.cli.waiting import WaitNotice
     from codex_oauth.worlds.httpx_world import HttpxWorld
 
-    with HttpxWorld(on_wait=WaitNotice().wait) as world:
-        return end_login(store, login.place, provider, world, expected=_readable(login))
+    try:
+        with HttpxWorld(on_wait=WaitNotice().wait) as world:
+            return end_login(store, login.place, provider, world, expected=_readable(login))
+    except SignInError as error:
+        raise in_place_of_stored(error, "The login could not be deleted.") from None
 
 
 def _farewell(record: Record | None, *, revoked: bool | None) -> str:
+    if record is None and revoked is False:
+        return "Deleted the login here. It could not be read, so the server was not asked to end it."
     if record is not None and record.credential.refresh_token is None:
         return "Deleted the copied token here. The program that it came from stays signed in."
     if revoked is False and record is not None and _is_elsewhere(record):
@@ -195,4 +201,5 @@ def _tell_of_others(store: FileStore) -> None:
         one = len(others) == 1
         hint(f"{counted(len(others), 'other login')} {'stays' if one else 'stay'} here.")
         say_action(f"See {'it' if one else 'them'}: {command('list')}", hint)
-        say_action(f"Use {'it' if one else 'one'}: {command('switch', to_type(others[0], others))}", hint)
+        if store.current() not in {each.place for each in others}:
+            say_action(f"Use {'it' if one else 'one'}: {command('switch', to_type(others[0], others))}", hint)

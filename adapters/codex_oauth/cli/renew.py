@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 from typing import Any, Final, assert_never
 
-from codex_oauth.cli.account import STOPPING, validity
+from codex_oauth.cli.account import STOPPING, validity, with_a_command
 from codex_oauth.cli.accounts import chosen_record, name_of
 from codex_oauth.cli.errors import EXIT_CODES, OK, TEMPORARY
 from codex_oauth.cli.output import detail, emit, hint_from_a_signal, moment, printable, result
@@ -54,8 +54,9 @@ def run_refresh(args: argparse.Namespace) -> int:
     detail(f"Login: {name_of(record.credential)}, at {record.credential.issuer}")
     outcome = _renewed(store, str(choice.place), record, forced=not args.if_due)
     if isinstance(outcome, SignInError):
-        raise outcome
-    error = _error(outcome)
+        raise with_a_command(outcome, record.credential, store)
+    if (error := _error(outcome)) is not None:
+        error = with_a_command(error, record.credential, store)
     code = _code(outcome, error, forced=not args.if_due)
     if args.json:
         emit(_document(outcome, error, ok=code == OK))
@@ -110,7 +111,7 @@ def renew_moved(store: FileStore, record: Record) -> tuple[Record, bool, SignInE
     place = record.credential.key if again is None else again[0]
     outcome = _renewed(store, place, record, forced=True)
     if isinstance(outcome, SignInError):
-        return store.slot(place).load() or record, False, outcome
+        return store.slot(place).load() or record, False, with_a_command(outcome, record.credential, store)
     error = _error(outcome)
     if isinstance(outcome, NotRenewed) and outcome.why in _LEFT_UNDONE:
         error = SignInError.of(ErrorKind.NETWORK, _NOT_RENEWED[outcome.why], reason="lock_busy")

@@ -11,11 +11,13 @@ import os
 from collections.abc import Iterator
 from typing import Final
 
+import attrs
+
 from codex_oauth.cli.output import complain, complain_in_lines, detail, emit, printable, say_action
 from codex_oauth.cli.pasteable import with_commands
 from codex_oauth_core.errors import KINDS, PARTICULAR, ErrorKind, SignInError
 
-__all__ = ["report"]
+__all__ = ["in_place_of_stored", "report"]
 
 
 def report(error: SignInError, *, as_json: bool, event: str | None = None, about_login: bool = True) -> None:
@@ -59,12 +61,19 @@ def _named(error: SignInError) -> Iterator[str]:
             yield f"  {printable(str(about), 4096)}{why}"
 
 
+def in_place_of_stored(error: SignInError, text: str) -> SignInError:
+    """An error of the store that says what could not be done: `text`, where its message speaks of storing."""
+    usual = error.kind is ErrorKind.AUTH_WRITE_FAILED and error.message == KINDS[error.kind].message
+    return attrs.evolve(error, message=text) if usual else error
+
+
 def _about_the_login(error: SignInError) -> str:
     """What has become of the stored login; nothing where there is none."""
     text = PARTICULAR.get((error.kind, error.details.get("reason")), KINDS[error.kind]).login
     if "{name}" not in text:
         return text
     from codex_oauth.cli.account import still_signed_in
+    from codex_oauth.cli.accounts import name_of
 
-    name = still_signed_in()
-    return "" if name is None else text.format(name=name)
+    login = still_signed_in()
+    return "" if login is None else text.format(name=name_of(login))

@@ -29,10 +29,11 @@ from codex_oauth.cli.output import (
     result,
     say_action,
 )
-from codex_oauth.cli.pasteable import command
+from codex_oauth.cli.pasteable import as_pasted, command
 from codex_oauth.cli.renew import renew_moved
-from codex_oauth.cli.report import report
+from codex_oauth.cli.report import in_place_of_stored, report
 from codex_oauth.cli.waiting import WaitNotice
+from codex_oauth.provider_names import sign_in_again
 from codex_oauth.stores.failures import reporting
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth.transfer import export_codex, import_codex, place_of
@@ -74,7 +75,8 @@ def run_import(args: argparse.Namespace) -> int:
     result(f"Copied the access token of {name_of(record.credential)}.")
     detail(f"From {printable(str(where), 4096)} to {printable(str(store.home), 4096)}.")
     result(_until(record.credential))
-    say_action(f"To have a login that is renewed: {command('login')}", hint)
+    again = sign_in_again(record.credential, store)
+    say_action(as_pasted(f"To have a login that is renewed: {again}"), hint)
     return OK
 
 
@@ -154,7 +156,10 @@ def run_export(args: argparse.Namespace) -> int:
     warning = (*_HAND_OUT, delete, *_owner(credential, _OLD_CLI))
     if args.include_refresh and not _agreed(args, "--include-refresh", warning, where):
         return USAGE
-    export_codex(record, where, include_refresh=args.include_refresh, force=args.force)
+    try:
+        export_codex(record, where, include_refresh=args.include_refresh, force=args.force)
+    except SignInError as error:
+        raise in_place_of_stored(error, "The file could not be written.") from None
     if args.json:
         emit(
             {

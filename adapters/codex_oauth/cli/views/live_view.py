@@ -39,7 +39,7 @@ _LINK: Final = "\x1b]8;;{}\x1b\\{}\x1b]8;;\x1b\\"
 _TO_THE_END: Final = "\x1b[K"
 """Erase in line (ECMA-48 §8.3.41)."""
 
-_ASKING: Final = "Asking for a code"
+_ASKING: Final = "Asking the server"
 _DONE: Final = "Done"
 
 
