@@ -197,6 +197,27 @@ def test_a_field_that_is_not_what_its_type_says_is_named_and_changes_nothing(mak
     assert tried > 0
 
 
+@pytest.mark.parametrize(
+    ("sent_at", "at", "wall", "named"),
+    [
+        (0.0, 1e300, -1e300, "at"),
+        (-1e20, 1e20, 1_800_000_000.0, "at"),
+        (0.0, 5.0, 1e16, "wall"),
+        (-9e15, 9e14, 8.9e15, "wall"),
+        (-1e16, 5.0, 9e14, "sent_at"),
+    ],
+)
+def test_instants_that_only_their_sum_makes_plausible_are_refused(
+    sent_at: float, at: float, wall: float, named: str
+) -> None:
+    flow = DeviceFlow()
+    flow.receive(Started(1.0, 1_800_000_000.0))
+    before = slots_of(flow)
+    with pytest.raises(IllegalEvent, match=f"ResponseReceived: {named} is no finite number of seconds"):
+        flow.receive(ResponseReceived(sent_at, at, wall, 200, {}, b"{}"))
+    assert slots_of(flow) == before
+
+
 @pytest.mark.parametrize("wrong", [None, "Started", 7, Started, object(), Wait])
 def test_what_is_no_event_is_refused_too(wrong: Any) -> None:
     with pytest.raises(IllegalEvent):

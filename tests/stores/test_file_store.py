@@ -346,7 +346,30 @@ def test_not_even_the_variables_of_a_failed_load_show_a_secret(
     assert reason in told(caught.value)
 
 
-def told(error: SignInError) -> str:
+@pytest.mark.parametrize(
+    "failure", [OSError(errno.ESTALE, "prose"), KeyboardInterrupt()], ids=["failed", "interrupted"]
+)
+def test_not_even_the_variables_of_a_read_that_is_cut_off_show_a_secret(
+    slot: FileSlot, failure: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(slot, login(1), None)
+    read, seen = os.read, list[bytes]()
+
+    def cut_off(fd: int, size: int) -> bytes:
+        if seen:
+            raise failure
+        seen.append(read(fd, size))
+        return seen[0]
+
+    monkeypatch.setattr("os.read", cut_off)
+    with pytest.raises((SignInError, KeyboardInterrupt)) as caught:
+        slot.load()
+    secret = login(1).credential.access_token.reveal()
+    assert secret.encode() in seen[0]
+    assert secret not in told(caught.value)
+
+
+def told(error: BaseException) -> str:
     """All that a traceback with local variables shows, but for the test's own frame."""
     report = traceback.TracebackException.from_exception(error, capture_locals=True, limit=-30)
     own = Path(__file__).name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from pathlib import Path
 from typing import cast
 
@@ -48,6 +50,14 @@ def stored(home: Path, record: Record) -> FileStore:
     with locked(store) as held:
         held.save(record, None)
     return store
+
+
+def test_a_slot_that_has_read_something_is_pickled_as_one_that_has_not(tmp_path: Path) -> None:
+    slot = stored(tmp_path, sample(1)).slot(KEY)
+    assert slot.load() == sample(1)
+    kept = pickle.dumps(slot)
+    assert sample(1).credential.access_token.reveal().encode() not in kept
+    assert pickle.loads(kept).load() == copy.deepcopy(slot).load() == sample(1)
 
 
 def test_who_locks_marks_and_saves_a_login_reads_it_once(tmp_path: Path, reads: Reads) -> None:

@@ -18,6 +18,7 @@ from codex_oauth_core.facts import Granted, RefreshFact, Tokens
 from codex_oauth_core.provider import Dialect
 from tests.core.storing import CURRENT, EXPIRED
 from tests.support import W0, as_json
+from tests.tokens.test_token_canary import frames
 
 
 def refresh(provider: Provider, token: Secret[str]) -> Request | None:
@@ -156,6 +157,22 @@ def test_a_401_is_about_the_token_whatever_header_carries_it(name: str) -> None:
     with httpx.Client(auth=TokenAuth(made), transport=httpx.MockTransport(answer)) as client:
         assert client.get(API).status_code == 401
     assert (seen, len(world.requests)) == ([first, "new-at"], 1)
+
+
+def test_a_dialect_that_fails_at_the_next_token_shows_no_header_of_the_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made, _ = source(CURRENT, provider=HOME)
+    credential = made.credential()
+    assert made.headers_of(credential)
+
+    def fails(*_: object) -> Provider:
+        raise ValueError("the dialect's fault")
+
+    monkeypatch.setattr(type(made._renewer), "provider_for", fails)
+    with pytest.raises(ValueError, match="fault") as raised:
+        made.headers_of(attrs.evolve(credential, scopes=()))
+    assert credential.access_token.reveal() not in frames(raised.value)
 
 
 @pytest.mark.parametrize("how", ["provider", "providers"])

@@ -29,7 +29,7 @@ from typing import Final, Self
 from codex_oauth.stores.failures import FileProblem, shown
 from codex_oauth.stores.plain import CLOSED_FLAGS, DIRECTORY_FLAGS, POSIX, is_open_to_others, refused_file
 from codex_oauth.stores.store import StoreWarning
-from codex_oauth_core.secret import Secret
+from codex_oauth_core.secret import Secret, without_traceback
 
 __all__ = [
     "POSIX",
@@ -250,7 +250,8 @@ def read_file(directory: Directory, name: str, longest: int) -> Secret[bytes] | 
         loose = is_open_to_others(found)
         if loose:
             _make_private(directory, name, fd)
-        content = Secret(_read(fd, longest + 1))
+        # an interrupt comes between two reads, and a debugger prints what a frame has by then
+        content = Secret(without_traceback(lambda: _read(fd, longest + 1)))
     finally:
         os.close(fd)
     if loose:

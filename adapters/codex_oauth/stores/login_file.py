@@ -102,6 +102,9 @@ class _LastRead:
     def __init__(self) -> None:
         self.found: tuple[Secret[bytes], Record] | None = None
 
+    def __reduce__(self) -> tuple[type[_LastRead], tuple[()]]:
+        return _LastRead, ()  # a store that has read something is pickled as one that has not
+
 
 @attrs.frozen
 class LoginCodec:

@@ -216,6 +216,7 @@ class TokenSource:
         """The headers that carry a login of this source."""
         seen = self._seen
         if seen is None or seen[0] is not credential:  # a token is decoded once, and not at every request
+            seen = None  # if a dialect fails, its traceback shows no header of before
             provider = self._renewer.provider_for(Record(credential))
             seen = self._seen = (credential, plain(provider.dialect.headers(provider, credential)))
         return dict(seen[1])

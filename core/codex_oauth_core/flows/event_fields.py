@@ -73,7 +73,9 @@ def _is_usual(event: Any) -> bool:
         if type(name) is not str or type(value) is not str:
             return False
     return (
-        _EARLIEST < at + wall + sent_at < _LATEST  # a sum with what is not finite is not finite either
+        _EARLIEST < at < _LATEST
+        and _EARLIEST < wall < _LATEST
+        and _EARLIEST < sent_at < _LATEST
         and type(event.status) is int
         and _hides(event.body, bytes)
     )
