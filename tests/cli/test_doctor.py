@@ -282,3 +282,24 @@ def test_every_check_is_in_the_table() -> None:
     folder = ROOT / "adapters" / "codex_oauth" / "doctor"
     modules = {path.stem for path in folder.glob("*.py") if "def check(context: Context)" in path.read_text()}
     assert modules == {name for name, _ in CHECKS}
+
+
+def test_what_is_advised_offline_stays_offline(tmp_path: Path) -> None:
+    done = run_command(tmp_path, "doctor", "--offline")
+    assert "See all checks: codex-oauth doctor --offline -v" in done.err
+
+
+def test_a_command_about_a_path_names_the_path(tmp_path: Path) -> None:
+    hold(tmp_path)
+    place = path_in_use(tmp_path).parent
+    place.chmod(0o777)
+    for command in (["doctor", "--offline"], ["logout", "--local"]):
+        done = run_command(tmp_path, *command)
+        assert f"chmod go-rwx {place}" in " ".join((done.out + done.err).split()), command
+
+
+def test_a_file_in_place_of_a_store_is_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = run_command(tmp_path, "status", "--store", str(tmp_path / "file"))
+    assert done.code == STORAGE
+    assert "Name a directory: with CODEX_OAUTH_HOME, or with --store." in done.err

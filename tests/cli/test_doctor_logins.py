@@ -134,7 +134,7 @@ def test_none_in_use_is_a_warning(store: FileStore, login: Path) -> None:
     store.select(None)
     rows = looked(logins.check, store)
     assert [row.verdict for row in rows] == [WARN, OK]
-    assert "switch" in rows[0].advice[0]
+    assert rows[0].advice == (f"Use one: codex-oauth switch {KEY}",)
 
 
 def test_a_login_that_cannot_be_read_is_a_problem_of_storage(store: FileStore, login: Path) -> None:

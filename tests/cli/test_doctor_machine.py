@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from collections.abc import Generator
@@ -17,6 +18,7 @@ from codex_oauth.listener import ports as listener_ports
 from codex_oauth.stores import keyring_key
 from codex_oauth_core import CODEX
 from tests.cli.doctoring import always, case, found, of, verdicts, with_ports
+from tests.house.tree import ROOT
 
 OK, WARN, PROBLEM, SKIPPED = Verdict.OK, Verdict.WARN, Verdict.PROBLEM, Verdict.SKIPPED
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
@@ -30,6 +32,12 @@ def test_versions_are_told() -> None:
     assert verdicts(rows) == {OK}
     assert "httpx 0." in of(rows, "packages").found
     assert "keyring" in of(rows, "extra", "keyring").found
+    for_people = set(metadata.metadata("codex-oauth").get_all("Provides-Extra") or ()) - {
+        "bench",
+        "dev",
+        "docs",
+    }
+    assert {row.subject for row in rows if row.name == "extra"} == for_people
 
 
 def test_a_missing_package_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,6 +107,23 @@ def test_the_issuer_that_is_named_is_told_and_what_is_none_is_a_problem(
     assert (row.verdict, row.subject) == (verdict, "CODEX_OAUTH_ISSUER")
     assert (issuer in row.found) is (verdict is OK)
     assert bool(row.advice) is (verdict is PROBLEM)
+
+
+@pytest.mark.parametrize(("name", "verdict"), [("codex", OK), ("chatgpt", OK), ("canary", PROBLEM)])
+def test_a_provider_that_login_would_not_take_is_a_problem(name: str, verdict: Verdict) -> None:
+    (row,) = found(environment.check, case(environment={"CODEX_OAUTH_PROVIDER": name}))
+    assert (row.verdict, name in row.found) == (verdict, verdict is OK)
+    assert bool(row.advice) is (verdict is PROBLEM)
+
+
+def test_every_variable_of_the_documentation_is_known_and_a_secret_one_is_not_shown() -> None:
+    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"^\| `(CODEX_OAUTH_[A-Z_]+)`", page, re.MULTILINE))
+    assert {"CODEX_OAUTH_DSN", "CODEX_OAUTH_KEYS", "CODEX_OAUTH_HOME"} <= documented
+    rows = found(environment.check, case(environment=dict.fromkeys(documented, "canary")))
+    assert not [row for row in rows if "knows no such variable" in row.found]
+    for name in ("CODEX_OAUTH_DSN", "CODEX_OAUTH_KEYS", "CODEX_OAUTH_TOKEN"):
+        assert "canary" not in str([row for row in rows if row.subject == name])
 
 
 # -- ports --------------------------------------------------------------------------------------------

@@ -86,7 +86,7 @@ def run_doctor(args: argparse.Namespace) -> int:
     shown = [finding for finding in findings if args.verbose or finding.verdict in _TOLD]
     for line in _report(shown, _width(), colour=colour):
         result(line)
-    _sum_up(findings, verbose=args.verbose, quiet=args.quiet)
+    _sum_up(findings, verbose=args.verbose, quiet=args.quiet, offline=args.offline)
     return code_of(findings)
 
 
@@ -151,7 +151,7 @@ def _lines(finding: Finding, width: int, *, colour: bool) -> Iterator[str]:
         yield from action_lines(printable(advice, _LONGEST), width, " " * column)
 
 
-def _sum_up(findings: Sequence[Finding], *, verbose: bool, quiet: bool) -> None:
+def _sum_up(findings: Sequence[Finding], *, verbose: bool, quiet: bool, offline: bool) -> None:
     """How many there were of what; where all is well that is the whole result."""
     problems, warnings = _count(findings, Verdict.PROBLEM), _count(findings, Verdict.WARN)
     fine, skipped = _count(findings, Verdict.OK), _count(findings, Verdict.SKIPPED)
@@ -165,7 +165,7 @@ def _sum_up(findings: Sequence[Finding], *, verbose: bool, quiet: bool) -> None:
         hint("")
         hint(f"{', '.join(told)}; {counted(fine, 'check')} passed{left_out}.")
     if not verbose:
-        say_action(f"See all checks: {command('doctor', '-v')}", hint)
+        say_action(f"See all checks: {command('doctor', *(['--offline'] if offline else []), '-v')}", hint)
 
 
 def _count(findings: Sequence[Finding], verdict: Verdict) -> int:

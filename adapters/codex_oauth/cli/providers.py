@@ -13,6 +13,7 @@ import attrs
 from codex_oauth.cli.arguments import provider_name
 from codex_oauth.cli.pasteable import command
 from codex_oauth.default_provider import issuer_of_environment
+from codex_oauth.project import HOME_URL
 from codex_oauth.provider_names import PROVIDERS, plan_use, sign_in_again
 from codex_oauth.stores.file_store import FileStore
 from codex_oauth_core.credential import Credential
@@ -65,6 +66,6 @@ def no_device_code(provider: Provider) -> SignInError:
         f"Paste the address of the last page here: {command('login', '--no-open', '--paste')}",
         f"Or use a computer with a browser. Run there first: ssh -L {port}:127.0.0.1:{port} HOST",
         f"And then here: {command('login', '--no-open', '--port', port)}",
-        "Or sign in on another computer, and move the login here: docs/providers.md",
+        f"Or sign in on another computer, and move the login here: {HOME_URL}/blob/main/docs/providers.md",
     )
     return attrs.evolve(error, next_actions=ways)

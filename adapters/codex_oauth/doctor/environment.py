@@ -12,6 +12,7 @@ import attrs
 
 from codex_oauth.default_provider import ISSUER_VARIABLE
 from codex_oauth.doctor.context import Area, Context, Finding, Verdict, ok, problem, warn
+from codex_oauth.provider_names import PROVIDERS
 from codex_oauth_core.codex import CODEX
 from codex_oauth_core.settings import BadSetting, SettingFault
 
@@ -19,6 +20,7 @@ __all__ = ["check"]
 
 _NAME: Final = "environment"
 _PREFIX: Final = "CODEX_OAUTH_"
+_PROVIDER: Final = "CODEX_OAUTH_PROVIDER"
 
 
 @attrs.frozen
@@ -33,8 +35,10 @@ class _Meaning:
 _KNOWN: Final[Mapping[str, _Meaning]] = {
     "CODEX_OAUTH_HOME": _Meaning("names the directory of the logins", shows=True),
     "CODEX_OAUTH_ACCOUNT": _Meaning("names the account to use", shows=True),
-    "CODEX_OAUTH_PROVIDER": _Meaning("names the provider to sign in at", shows=True),
+    _PROVIDER: _Meaning("names the provider to sign in at", shows=True),
     ISSUER_VARIABLE: _Meaning("names the authorization server to sign in at", shows=True),
+    "CODEX_OAUTH_DSN": _Meaning("names the database of `codex-oauth fleet`"),
+    "CODEX_OAUTH_KEYS": _Meaning("holds the keys of `codex-oauth fleet`"),
     "CODEX_OAUTH_TOKEN": _Meaning(
         "holds a token for a program of `codex-oauth exec`; codex-oauth does not read it"
     ),
@@ -69,6 +73,9 @@ def _told(name: str, value: str) -> Finding:
     if name == ISSUER_VARIABLE and not _is_issuer(value):
         fault = BadSetting(name, SettingFault.NOT_AN_ISSUER)
         return problem(_NAME, Area.ITSELF, str(fault), "Correct it, or unset it.", subject=name)
+    if name == _PROVIDER and value not in PROVIDERS:
+        use = f"Use {' or '.join(PROVIDERS)}, or unset it."
+        return problem(_NAME, Area.ITSELF, "names no provider", use, subject=name)
     meaning = _KNOWN.get(name)
     if meaning is None:
         known = f"Unset it, or use one of {', '.join(_KNOWN)}."

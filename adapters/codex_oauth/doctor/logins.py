@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from shlex import quote
 from typing import Final
 
 from codex_oauth.doctor.context import Area, Context, Finding, Verdict, ok, problem, skipped, store_of, warn
@@ -61,7 +62,8 @@ def check(context: Context) -> Iterator[Finding]:
         yield problem(_NAME, Area.LOGIN, f"{error.message}", *error.next_actions, subject="in use")
     else:
         if in_use is None:
-            yield warn(_NAME, Area.LOGIN, "none is in use", "Use one: codex-oauth switch ACCOUNT")
+            one = f"Use one: codex-oauth switch {quote(next(iter(found)))}"
+            yield warn(_NAME, Area.LOGIN, "none is in use", one)
     for account, each in found.items():
         yield _judged(store, account, each, in_use=account == in_use)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from codex_oauth.doctor.context import Area, Context, Finding, ok, problem, skipped, store_of, warn
-from codex_oauth.stores.failures import ADVICE
+from codex_oauth.stores.failures import ADVICE, advice_at
 from codex_oauth.stores.names import CURRENT, HOME_VARIABLE, HOST_ID, LOGINS, REGISTRATIONS
 from codex_oauth.stores.plain import POSIX, is_open_to_others, refused_file
 from codex_oauth_core.errors import SignInError
@@ -80,7 +80,7 @@ def _directory(path: Path) -> Finding:
     except OSError as error:
         return _unseen("directory", name, error)
     if reason := _wrong(found):
-        return problem("directory", _AREA, _WORDS[reason], ADVICE[reason], subject=name)
+        return problem("directory", _AREA, _WORDS[reason], advice_at(reason, name), subject=name)
     mode = stat.S_IMODE(found.st_mode)
     if POSIX and not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         return problem(
@@ -128,7 +128,7 @@ def _file(path: Path) -> Finding | None:
     except OSError as error:
         return _unseen("file", name, error)
     if reason := refused_file(found):
-        return problem("file", _AREA, _WORDS[reason], ADVICE[reason], subject=name)
+        return problem("file", _AREA, _WORDS[reason], advice_at(reason, name), subject=name)
     if is_open_to_others(found) and path.suffix != ".lock":
         mode = stat.S_IMODE(found.st_mode)
         advice = f"codex-oauth makes it private when it reads it. {_TELLS}"

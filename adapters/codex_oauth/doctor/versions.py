@@ -20,7 +20,7 @@ __all__ = ["check"]
 _PACKAGE: Final = "codex-oauth"
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
 _EXTRA: Final = re.compile(r"""extra\s*==\s*["']([^"']+)["']""")
-_FOR_PEOPLE: Final = ("authority", "chatgpt", "cli", "keyring")
+_FOR_PEOPLE: Final = ("aiohttp", "authority", "chatgpt", "cli", "keyring", "openai", "postgres")
 _AREA: Final = Area.ITSELF
 
 

@@ -10,13 +10,14 @@ import errno
 import os
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from shlex import quote
 from typing import Final
 
 import attrs
 
 from codex_oauth_core.errors import ErrorKind, SignInError
 
-__all__ = ["ADVICE", "FileProblem", "advised", "explained", "reporting", "shown", "store_error"]
+__all__ = ["ADVICE", "FileProblem", "advice_at", "advised", "explained", "reporting", "shown", "store_error"]
 
 
 class FileProblem(Exception):  # never leaves the stores: it becomes a SignInError
@@ -34,7 +35,7 @@ _RIGHTS: Final = "Check the owner and the permissions of the path."
 
 ADVICE: Final[Mapping[str, str]] = {
     "not_a_regular_file": _INSPECT,
-    "not_a_directory": _INSPECT,
+    "not_a_directory": "Name a directory: with CODEX_OAUTH_HOME, or with --store.",
     "symlink": "Replace the symbolic link by what it points to, or set CODEX_OAUTH_HOME to that directory.",
     "hard_link": "Remove the other hard links of the file.",
     "wrong_owner": "Run as the user that owns the path, or set CODEX_OAUTH_HOME to another directory.",
@@ -141,8 +142,15 @@ def store_error(
 
 def advised(error: SignInError) -> SignInError:
     """The error with the advice for its `details.reason`, where there is a better one than its kind's."""
-    advice = ADVICE.get(str(error.details.get("reason")))
-    return error if advice is None else attrs.evolve(error, next_actions=(advice,))
+    reason, path = str(error.details.get("reason")), error.details.get("path")
+    if reason not in ADVICE:
+        return error
+    return attrs.evolve(error, next_actions=(advice_at(reason, None if path is None else str(path)),))
+
+
+def advice_at(reason: str, path: str | None) -> str:
+    """What to do about a path, as a command that can be pasted where there is one."""
+    return ADVICE[reason] if path is None else ADVICE[reason].replace("PATH", quote(path))
 
 
 def explained(kind: ErrorKind, path: str | os.PathLike[str], problem: FileProblem | OSError) -> SignInError:
