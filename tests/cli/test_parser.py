@@ -128,6 +128,9 @@ def mistake(*arguments: str) -> UsageError:
         (("status", "--js"), "No option `--js`.", "codex-oauth status --help"),
         (("status", "x"), "No argument `x`.", "codex-oauth status --help"),
         (("--jsno", "status"), "No option `--jsno`.", "codex-oauth --help"),
+        (("--json", "token"), "No option `--json`.", "after the command: codex-oauth token --json"),
+        (("--store", "a b", "status"), "No option `--store`.", "codex-oauth status --store 'a b'"),
+        (("-q", "\x1bx", "list"), "No option `-q`.", "codex-oauth list -q '\\x1bx'"),
         (
             ("status", "--store", ""),
             "argument --store: the directory has no name",
@@ -137,7 +140,9 @@ def mistake(*arguments: str) -> UsageError:
         (("exec", "ls"), "No argument `ls`.", "must stand after `--`"),
         (("exec", "--"), "the program to run must stand after `--`", "codex-oauth exec --help"),
         (("exec", "--", ""), "the program to run must stand after `--`", "codex-oauth exec --help"),
-        (("exec", "--env", "1X", "--", "ls"), "'1X' is no name of a variable", "exec --help"),
+        (("exec", "--env", "1X", "--", "ls"), "'1X' is not the name of a variable", "exec --help"),
+        (("exec", "--env", "PATH", "--", "ls"), "PATH is for something else than a token", "exec --help"),
+        (("exec", "--env", "CODEX_OAUTH_PROVIDER", "--", "ls"), "is for something else", "exec --help"),
         (("logout", "--all", "--account", "a"), "do not go together", "codex-oauth logout --help"),
         (("status", "-q", "-v"), "not allowed with argument", "codex-oauth status --help"),
         (("login", "--yes"), "--yes needs --account", "codex-oauth login --help"),
@@ -150,6 +155,18 @@ def test_a_mistake_says_what_it_is_and_what_to_type(
     found = mistake(*arguments)
     assert says in str(found)
     assert any(advice in line for line in found.advice), found.advice
+
+
+def test_what_is_close_to_nothing_is_told_as_nothing() -> None:
+    assert not any("Did you mean" in line for line in mistake("token", "--bogus").advice)
+    assert not any("Did you mean" in line for line in mistake("--json", "token").advice)
+
+
+def test_help_of_help_is_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parsed(["help", "help"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith("usage: codex-oauth ")
 
 
 def test_what_was_typed_is_shown_escaped_and_short() -> None:

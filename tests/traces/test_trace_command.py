@@ -219,7 +219,16 @@ def test_a_page_never_takes_the_place_of_its_trace(tmp_path: Path) -> None:
     assert (done.code, done.out) == (2, "")
     assert path.read_bytes() == DENIED.read_bytes()
     done = run_command(tmp_path, "trace", "show", str(path), "--html", "missing/page.html")
-    assert "The page could not be written: No such file or directory." in done.err
+    assert done.code == 1
+    assert done.err == "codex-oauth: missing/page.html could not be written: No such file or directory.\n"
+
+
+def test_a_trace_without_a_step_is_not_the_same_as_today(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_bytes(DENIED.read_bytes().splitlines(keepends=True)[0])
+    done = run_command(tmp_path, "trace", "replay", str(path))
+    assert (done.code, done.out) == (2, "")
+    assert "The trace has no step that could be replayed." in done.err
 
 
 HOSTILE = "\x1b[31m<script>alert(1)</script>\u202e"

@@ -49,6 +49,8 @@ DEFAULT_VARIABLE: Final = "CODEX_OAUTH_TOKEN"
 """The variable in which a child finds the token."""
 
 PROVIDER_VARIABLE: Final = "CODEX_OAUTH_PROVIDER"
+_NOT_FOR_A_TOKEN: Final = (PROVIDER_VARIABLE, "CODEX_OAUTH_ACCOUNT_ID", "PATH", "HOME", "LD_PRELOAD")
+"""What `exec` sets beside the token, and what the program would not start with."""
 """The variable that names the provider to sign in at."""
 
 
@@ -148,9 +150,11 @@ def _place(text: str) -> str:
 
 
 def _variable(text: str) -> str:
-    if text.isascii() and text.isidentifier():
-        return text
-    raise argparse.ArgumentTypeError(f"{text!r} is no name of a variable")
+    if not (text.isascii() and text.isidentifier()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not the name of a variable")
+    if text in _NOT_FOR_A_TOKEN:
+        raise argparse.ArgumentTypeError(f"{text} is for something else than a token")
+    return text
 
 
 # -- login ---------------------------------------------------------------------------------------------

@@ -113,7 +113,7 @@ def parsed(argv: Sequence[str]) -> argparse.Namespace | None:
         build_parser(()).print_help(sys.stderr)
         return None
     if argv[0] == "help":
-        argv = [*argv[1:], "--help"]
+        argv = [*(word for word in argv[1:] if word != "help"), "--help"]
     command = COMMANDS.get(argv[0])
     if command is None:
         return _without_a_command(argv)
@@ -138,9 +138,23 @@ def _without_a_command(argv: Sequence[str]) -> argparse.Namespace | None:
     parser = build_parser(())
     if first.startswith("-"):
         _, extra = parser.parse_known_args(list(argv[:1]))  # help or the version, and then the end
-        raise _unknown(extra[0] if extra else first, parser)
+        advice = _command_first(argv)
+        raise _unknown(extra[0] if extra else first, parser, advice=advice, before_command=bool(advice))
     advice = (*suggestions(first, [*COMMANDS, "help"]), _see(_PROGRAM))
     raise UsageError(f"No command {_shown(first)}.", *advice, usage=_short_usage(parser), command=_PROGRAM)
+
+
+def _command_first(argv: Sequence[str]) -> tuple[str, ...]:
+    """The same words with the command before its options, if there is a command."""
+    at = next((at for at, word in enumerate(argv) if word in COMMANDS), None)
+    if at is None:
+        return ()
+    from shlex import quote
+
+    from codex_oauth.cli.output import printable
+
+    line = " ".join(map(quote, (_PROGRAM, argv[at], *argv[:at], *argv[at + 1 :])))
+    return (f"Options stand after the command: {printable(line, 200)}",)
 
 
 def _help_of_a_step(argv: Sequence[str]) -> None:
@@ -174,12 +188,18 @@ def _short_usage(parser: argparse.ArgumentParser) -> str:
     return f"usage: {' '.join((*parts, '[options]'))}"
 
 
-def _unknown(typed: str, parser: argparse.ArgumentParser, *, advice: Sequence[str] = ()) -> UsageError:
+def _unknown(
+    typed: str,
+    parser: argparse.ArgumentParser,
+    *,
+    advice: Sequence[str] = (),
+    before_command: bool = False,
+) -> UsageError:
     """The mistake of an argument that the command does not take."""
     name = typed.partition("=")[0]
     known = [option for action in parser._actions for option in action.option_strings]  # noqa: SLF001  # argparse has no other way to ask
     kind = "option" if name.startswith("-") else "argument"
-    close = suggestions(name, known) if kind == "option" else ()
+    close = suggestions(name, known) if kind == "option" and not before_command else ()
     message = f"No {kind} {_shown(name)}."
     more = (*close, *advice, _see(parser.prog))
     return UsageError(message, *more, usage=_short_usage(parser), command=parser.prog)

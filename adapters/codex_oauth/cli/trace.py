@@ -144,6 +144,13 @@ def run_show(args: argparse.Namespace) -> int:
             _write_page(args.html, args.file, trace)
     except ValueError as error:
         return _unusable(args, str(error))
+    except OSError as error:
+        why = f"{printable(args.html, 4096)} could not be written: {_reason(error)}."
+        if args.json:
+            emit(failure_fields("unusable_trace", why))
+        else:
+            complain(f"codex-oauth: {why}")
+        return UNEXPECTED
     if args.json:
         emit({"ok": True, **_about(trace), "rows": [row.to_dict() for row in rows_of(trace)]})
     elif args.html is None:
@@ -160,6 +167,8 @@ def run_replay(args: argparse.Namespace) -> int:
         replayed = replay(_lines(args))
     except ValueError as error:
         return _unusable(args, str(error))
+    if not replayed.trace.steps:
+        return _unusable(args, "The trace has no step that could be replayed.")
     if args.json:
         emit({"ok": replayed.same, **_about(replayed.trace), "differences": _differences(replayed)})
     else:
@@ -188,20 +197,15 @@ def _differences(replayed: Replay) -> list[dict[str, Any]]:
 
 
 def _write_page(path: str, source: str, trace: Trace) -> None:
-    """Write the page, for its owner alone. Raises ValueError with the reason."""
+    """Write the page, for its owner alone. Raises OSError, ValueError with the reason."""
     from codex_oauth.cli.trace_page import page_of
 
     text = page_of(trace)
-    try:
-        if os.path.realpath(path) == os.path.realpath(source):
-            raise ValueError("The page would replace the trace.")
-        descriptor = os.open(Path(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-    except OSError as error:
-        raise ValueError(
-            f"The page could not be written: {error.strerror or type(error).__name__}."
-        ) from None
+    if os.path.realpath(path) == os.path.realpath(source):
+        raise ValueError("The page would replace the trace.")
+    descriptor = os.open(Path(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
 
 
 def _unusable(args: argparse.Namespace, why: str) -> int:

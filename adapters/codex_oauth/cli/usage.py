@@ -23,5 +23,6 @@ def suggestions(typed: str, known: list[str]) -> tuple[str, ...]:
     """`Did you mean ...?` for what is close to `typed`; nothing for what is close to nothing."""
     from difflib import get_close_matches
 
-    found = get_close_matches(typed, known, n=1)
-    return (f"Did you mean `{found[0]}`?",) if found else ()
+    names = {each.strip("-"): each for each in known}  # dashes would make all options look alike
+    found = get_close_matches(typed.strip("-"), names, n=1)
+    return (f"Did you mean `{names[found[0]]}`?",) if found else ()
