@@ -307,25 +307,6 @@ def test_with_anything_beside_a_former_login_the_usual_way_looks(home: Path, nam
     assert current_token([]) is None
 
 
-@pytest.mark.parametrize("named", [(), ("--account", key_of(ONE)), ("--account", ONE)])
-@pytest.mark.parametrize("as_json", [(), ("--json",)])
-def test_a_sign_in_that_was_kept_beside_a_login_is_what_is_printed(
-    home: Path, named: tuple[str, ...], as_json: tuple[str, ...], capsys: pytest.CaptureFixture[str]
-) -> None:
-    old = hold(home)
-    newer = attrs.evolve(old, access_token=Secret("newer-access"), refresh_token=Secret("newer-refresh"))
-    stored(home).slot(old.key).rescue(Record(newer))  # as after a wait for the lock that was in vain
-    assert current_token([*named, *as_json]) is None
-    assert main(["token", *named, *as_json]) == 0
-    assert "newer-access" in capsys.readouterr().out
-
-
-def test_what_is_beside_another_login_does_not_matter(home: Path) -> None:
-    hold(home)
-    (stored(home).home / "logins" / f"{key_of(TWO)}.json.0123456789abcdef.rescue").touch(0o600)
-    assert current_token([]) == "stored-access"
-
-
 def test_locks_do_not_matter(home: Path) -> None:
     former(home)
     for name in ("acct_1.lock", "acct_1.softlock", f"{key_of(ONE)}.lock"):

@@ -141,7 +141,7 @@ def mistake(*arguments: str) -> UsageError:
         (("exec", "--"), "the program to run must stand after `--`", "codex-oauth exec --help"),
         (("exec", "--", ""), "the program to run must stand after `--`", "codex-oauth exec --help"),
         (("exec", "--env", "1X", "--", "ls"), "'1X' is not the name of a variable", "exec --help"),
-        (("exec", "--env", "PATH", "--", "ls"), "PATH is for something else than a token", "exec --help"),
+        (("exec", "--env", "PATH", "--", "ls"), "'PATH' is for something else than a token", "exec --help"),
         (("exec", "--env", "CODEX_OAUTH_PROVIDER", "--", "ls"), "is for something else", "exec --help"),
         (("logout", "--all", "--account", "a"), "do not go together", "codex-oauth logout --help"),
         (("status", "-q", "-v"), "not allowed with argument", "codex-oauth status --help"),

@@ -44,14 +44,13 @@ __all__ = [
     "trace_arguments",
 ]
 
-
 DEFAULT_VARIABLE: Final = "CODEX_OAUTH_TOKEN"
 """The variable in which a child finds the token."""
 
 PROVIDER_VARIABLE: Final = "CODEX_OAUTH_PROVIDER"
-_NOT_FOR_A_TOKEN: Final = (PROVIDER_VARIABLE, "CODEX_OAUTH_ACCOUNT_ID", "PATH", "HOME", "LD_PRELOAD")
-"""What `exec` sets beside the token, and what the program would not start with."""
 """The variable that names the provider to sign in at."""
+# what `exec` sets beside the token, and what the program would not start with
+_NOT_FOR_A_TOKEN: Final = (PROVIDER_VARIABLE, "CODEX_OAUTH_ACCOUNT_ID", "PATH", "HOME", "LD_PRELOAD")
 
 
 def common(command: argparse.ArgumentParser) -> None:
@@ -133,9 +132,7 @@ def switch_arguments(command: argparse.ArgumentParser) -> None:
 
 def check_exec(args: argparse.Namespace) -> str | None:
     """What is wrong with the arguments of `exec` together."""
-    if not args.command or not args.command[0]:
-        return "the program to run must stand after `--`"
-    return None
+    return None if args.command and args.command[0] else "the program to run must stand after `--`"
 
 
 def check_logout(args: argparse.Namespace) -> str | None:
@@ -150,11 +147,11 @@ def _place(text: str) -> str:
 
 
 def _variable(text: str) -> str:
-    if not (text.isascii() and text.isidentifier()):
-        raise argparse.ArgumentTypeError(f"{text!r} is not the name of a variable")
-    if text in _NOT_FOR_A_TOKEN:
-        raise argparse.ArgumentTypeError(f"{text} is for something else than a token")
-    return text
+    is_name = text.isascii() and text.isidentifier()
+    if is_name and text not in _NOT_FOR_A_TOKEN:
+        return text
+    wrong = "is for something else than a token" if is_name else "is not the name of a variable"
+    raise argparse.ArgumentTypeError(f"{text!r} {wrong}")
 
 
 # -- login ---------------------------------------------------------------------------------------------

@@ -145,7 +145,7 @@ def run_show(args: argparse.Namespace) -> int:
     except ValueError as error:
         return _unusable(args, str(error))
     except OSError as error:
-        why = f"{printable(args.html, 4096)} could not be written: {_reason(error)}."
+        why = f"{printable(str(args.html), 4096)} could not be written: {_reason(error)}."
         if args.json:
             emit(failure_fields("unusable_trace", why))
         else:
